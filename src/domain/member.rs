@@ -1,0 +1,407 @@
+//! Principals: how they are typed, written and compared.
+//!
+//! The forms are those of the IAM `Binding.members` documentation. Type prefixes are
+//! case-sensitive; addresses are compared without regard to case and federated principals
+//! (`principal:`, `principalSet:`) with regard to it, as Google's own Terraform provider does.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Everyone on the internet.
+pub const ALL_USERS: &str = "allUsers";
+/// Everyone with any Google account or service account.
+pub const ALL_AUTHENTICATED_USERS: &str = "allAuthenticatedUsers";
+
+const PREFIXES: [&str; 9] = [
+    "user",
+    "serviceAccount",
+    "group",
+    "domain",
+    "principal",
+    "principalSet",
+    "projectOwner",
+    "projectEditor",
+    "projectViewer",
+];
+
+/// A principal as a policy holds it, such as `user:dev@x.com`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Member(String);
+
+/// What sort of principal a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberKind {
+    AllAuthenticatedUsers,
+    AllUsers,
+    Deleted,
+    Domain,
+    Group,
+    Principal,
+    PrincipalSet,
+    ServiceAccount,
+    User,
+    /// A form that this program does not know; kept and shown as it stands.
+    Other,
+}
+
+impl Member {
+    /// Takes a member as a policy holds it, whatever it is.
+    pub fn from_policy(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// `allUsers`.
+    pub fn all_users() -> Self {
+        Self(ALL_USERS.to_owned())
+    }
+
+    /// `allAuthenticatedUsers`.
+    pub fn all_authenticated_users() -> Self {
+        Self(ALL_AUTHENTICATED_USERS.to_owned())
+    }
+
+    /// The member of an account's bare address: a service account by its domain, else a user.
+    pub fn of_account(address: &str) -> Self {
+        let domain = address.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
+        if domain.ends_with("gserviceaccount.com") {
+            Self(format!("serviceAccount:{address}"))
+        } else {
+            Self(format!("user:{address}"))
+        }
+    }
+
+    /// The text as it stands in a policy.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What sort of principal this is.
+    pub fn kind(&self) -> MemberKind {
+        match self.0.as_str() {
+            ALL_USERS => MemberKind::AllUsers,
+            ALL_AUTHENTICATED_USERS => MemberKind::AllAuthenticatedUsers,
+            text => match text.split_once(':').map(|(prefix, _)| prefix) {
+                Some("deleted") => MemberKind::Deleted,
+                Some("domain") => MemberKind::Domain,
+                Some("group") => MemberKind::Group,
+                Some("principal") => MemberKind::Principal,
+                Some("principalSet") => MemberKind::PrincipalSet,
+                Some("serviceAccount") => MemberKind::ServiceAccount,
+                Some("user") => MemberKind::User,
+                _ => MemberKind::Other,
+            },
+        }
+    }
+
+    /// Whether two texts name the same principal.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+
+    /// Whether this stands for everyone, or for everyone with a Google account.
+    pub fn is_public(&self) -> bool {
+        matches!(self.kind(), MemberKind::AllUsers | MemberKind::AllAuthenticatedUsers)
+    }
+
+    /// Whether this stands for a whole pool of federated identities
+    /// (`principalSet://…/workloadIdentityPools/P/*`).
+    pub fn is_whole_pool(&self) -> bool {
+        self.kind() == MemberKind::PrincipalSet && self.0.ends_with("/*")
+    }
+
+    /// Whether this holds other principals: everyone, a domain or a group of any sort.
+    pub fn is_broad(&self) -> bool {
+        self.is_public() || self.kind() == MemberKind::Domain || self.is_whole_pool()
+    }
+
+    /// Whether anything granted to `self` also reaches `other`, as far as the texts tell:
+    /// the same principal, `allUsers`, `allAuthenticatedUsers` for an account, or the domain of
+    /// an account's address.
+    pub fn reaches(&self, other: &Self) -> bool {
+        let account = matches!(other.kind(), MemberKind::User | MemberKind::ServiceAccount);
+        match self.kind() {
+            MemberKind::AllUsers => other.kind() != MemberKind::Deleted,
+            MemberKind::AllAuthenticatedUsers if account => true,
+            MemberKind::Domain if account => {
+                let domain = self.0.split_once(':').map_or("", |(_, domain)| domain);
+                let address = other.0.rsplit('@').next().unwrap_or_default();
+                domain.eq_ignore_ascii_case(address)
+            }
+            _ => self.same_as(other),
+        }
+    }
+
+    /// The text by which members are compared: lower case, but for the prefix and for the forms
+    /// that keep their case.
+    pub fn key(&self) -> String {
+        let body = self.0.strip_prefix("deleted:").unwrap_or(&self.0);
+        let keeps_case = ["principal:", "principalSet:", "principalHierarchy:"]
+            .iter()
+            .any(|prefix| body.starts_with(prefix));
+        match self.0.split_once(':') {
+            Some((prefix, value)) if !keeps_case => {
+                if let Some((kind, address)) =
+                    value.split_once(':').filter(|_| prefix == "deleted")
+                {
+                    format!("{prefix}:{kind}:{}", address.to_lowercase())
+                } else {
+                    format!("{prefix}:{}", value.to_lowercase())
+                }
+            }
+            _ => self.0.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a user typed where a principal is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MemberArg {
+    /// A principal, written as IAM wants it.
+    Member(Member),
+    /// `me`: the account that acts.
+    Me,
+    /// `service:NAME`: the account that this service runs as.
+    RuntimeOf(String),
+}
+
+/// Why a text cannot name a principal, with the right spelling where there is one.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("`{typed}` is not a principal: {why}")]
+pub struct MemberError {
+    pub typed: String,
+    pub why: &'static str,
+    pub instead: Option<String>,
+}
+
+impl MemberArg {
+    /// Parses a principal as the command line takes it.
+    pub fn parse(typed: &str) -> Result<Self, MemberError> {
+        let fail = |why, instead: Option<String>| {
+            Err(MemberError { typed: typed.to_owned(), why, instead })
+        };
+        if typed.is_empty() {
+            return fail("it is empty", None);
+        }
+        if typed.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            let joined: String = typed.split_whitespace().collect();
+            let instead = Self::parse(&joined).is_ok().then_some(joined);
+            return fail("it holds white space or control characters", instead);
+        }
+        if typed == "me" {
+            return Ok(Self::Me);
+        }
+        for public in [ALL_USERS, ALL_AUTHENTICATED_USERS] {
+            if typed == public {
+                return Ok(Self::Member(Member(public.to_owned())));
+            }
+            if typed.eq_ignore_ascii_case(public) {
+                return fail("its spelling matters", Some(public.to_owned()));
+            }
+        }
+        if let Some(name) = typed.strip_prefix("service:") {
+            return if name.is_empty() {
+                fail("`service:` wants the name of a service behind it", None)
+            } else {
+                Ok(Self::RuntimeOf(name.to_owned()))
+            };
+        }
+        match typed.split_once(':') {
+            Some((prefix, value)) => parse_prefixed(typed, prefix, value),
+            None if typed.contains('@') => match check_address(typed) {
+                Ok(()) => Ok(Self::Member(Member::of_account(typed))),
+                Err(why) => fail(why, None),
+            },
+            None if looks_like_domain(typed) => {
+                fail("a bare domain needs its prefix", Some(format!("domain:{typed}")))
+            }
+            None => fail(
+                "write an address, or a principal with its prefix such as `group:team@example.com`",
+                None,
+            ),
+        }
+    }
+}
+
+fn parse_prefixed(typed: &str, prefix: &str, value: &str) -> Result<MemberArg, MemberError> {
+    let fail =
+        |why, instead: Option<String>| Err(MemberError { typed: typed.to_owned(), why, instead });
+    let taken = || Ok(MemberArg::Member(Member(typed.to_owned())));
+    match prefix {
+        "user" | "serviceAccount" | "group" => {
+            let address = value.strip_suffix(']').map_or(value, |_| {
+                // `serviceAccount:PROJECT.svc.id.goog[namespace/name]` is GKE's form.
+                value.split('[').next().unwrap_or(value)
+            });
+            if address.len() < value.len() {
+                let kubernetes = prefix == "serviceAccount" && address.ends_with(".svc.id.goog");
+                return if kubernetes { taken() } else { fail("its address is ill-formed", None) };
+            }
+            match check_address(value) {
+                Ok(()) if prefix == "user" && Member::of_account(value).0 != typed => fail(
+                    "this address is a service account",
+                    Some(format!("serviceAccount:{value}")),
+                ),
+                Ok(()) => taken(),
+                Err(why) => fail(why, None),
+            }
+        }
+        "domain" if looks_like_domain(value) => taken(),
+        "domain" => fail("a domain has the form `example.com`", None),
+        "principal" | "principalSet" if value.starts_with("//") && value.len() > 2 => taken(),
+        "principal" | "principalSet" => {
+            fail("a federated principal has the form `principal://iam.googleapis.com/…`", None)
+        }
+        "projectOwner" | "projectEditor" | "projectViewer" if !value.is_empty() => taken(),
+        "deleted" => {
+            let known = ["user:", "serviceAccount:", "group:", "principal:"]
+                .iter()
+                .any(|kind| value.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()));
+            if known {
+                taken()
+            } else {
+                fail("a deleted principal has the form `deleted:user:ADDRESS?uid=ID`", None)
+            }
+        }
+        _ => {
+            let right = PREFIXES.iter().find(|known| known.eq_ignore_ascii_case(prefix));
+            let right = right.map(|known| format!("{known}:{value}")).or_else(|| {
+                matches!(prefix.to_ascii_lowercase().as_str(), "sa" | "serviceaccounts")
+                    .then(|| format!("serviceAccount:{value}"))
+            });
+            match right {
+                Some(right) if MemberArg::parse(&right).is_ok() => {
+                    fail("the prefix is written differently", Some(right))
+                }
+                _ => fail("its prefix is not known to IAM", None),
+            }
+        }
+    }
+}
+
+fn check_address(address: &str) -> Result<(), &'static str> {
+    match address.split_once('@') {
+        _ if address.is_empty() => Err("its address is empty"),
+        Some((local, domain)) if !local.is_empty() && looks_like_domain(domain) => Ok(()),
+        Some(("", _)) => Err("its address has nothing before `@`"),
+        Some((_, "")) => Err("its address has nothing after `@`"),
+        Some(_) => Err("its address has an ill-formed domain"),
+        None => Err("its address has no `@`"),
+    }
+}
+
+fn looks_like_domain(text: &str) -> bool {
+    text.contains('.')
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(typed: &str) -> String {
+        match MemberArg::parse(typed) {
+            Ok(MemberArg::Member(member)) => member.0,
+            Ok(other) => format!("{other:?}"),
+            Err(error) => match &error.instead {
+                Some(instead) => format!("{error}; {instead}"),
+                None => error.to_string(),
+            },
+        }
+    }
+
+    #[test]
+    fn takes_what_iam_takes() {
+        for (typed, expected) in [
+            ("dev@x.com", "user:dev@x.com"),
+            ("ci@p.iam.gserviceaccount.com", "serviceAccount:ci@p.iam.gserviceaccount.com"),
+            ("p@appspot.gserviceaccount.com", "serviceAccount:p@appspot.gserviceaccount.com"),
+            ("1-compute@developer.gserviceaccount.com", "serviceAccount:1-compute@developer.gserviceaccount.com"),
+            ("group:team@example.com", "group:team@example.com"),
+            ("domain:example.com", "domain:example.com"),
+            ("allUsers", "allUsers"),
+            ("allAuthenticatedUsers", "allAuthenticatedUsers"),
+            ("deleted:user:a@x.com?uid=1", "deleted:user:a@x.com?uid=1"),
+            ("serviceAccount:p.svc.id.goog[ns/ksa]", "serviceAccount:p.svc.id.goog[ns/ksa]"),
+            ("me", "Me"),
+            ("service:orders", "RuntimeOf(\"orders\")"),
+            (
+                "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/P/*",
+                "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/P/*",
+            ),
+        ] {
+            assert_eq!(written(typed), expected);
+        }
+    }
+
+    #[test]
+    fn refuses_with_the_right_spelling() {
+        for (typed, instead) in [
+            ("example.com", "domain:example.com"),
+            ("User:dev@x.com", "user:dev@x.com"),
+            ("serviceaccount:a@p.iam.gserviceaccount.com", "serviceAccount:a@p.iam.gserviceaccount.com"),
+            ("user:a@p.iam.gserviceaccount.com", "serviceAccount:a@p.iam.gserviceaccount.com"),
+            ("allusers", "allUsers"),
+            ("ALLAUTHENTICATEDUSERS", "allAuthenticatedUsers"),
+            ("dev @x.com", "dev@x.com"),
+        ] {
+            let error = MemberArg::parse(typed).unwrap_err();
+            assert_eq!(error.instead.as_deref(), Some(instead), "{typed}");
+        }
+        for typed in [
+            "", "user:", "dev@", "@x.com", "dev@x", "a@b@c.com", "user:dev", "group:", "domain:",
+            "domain:x", "principal://", "principal:x", "frob:dev@x.com", "deleted:dev@x.com",
+            "orders", "service:", "user:a[b/c]",
+        ] {
+            assert!(MemberArg::parse(typed).is_err(), "{typed:?} was taken");
+        }
+    }
+
+    #[test]
+    fn compares_as_google_does() {
+        let same = |a: &str, b: &str| Member::from_policy(a).same_as(&Member::from_policy(b));
+        assert!(same("user:Dev@X.com", "user:dev@x.com"));
+        assert!(same("deleted:user:Dev@X.com?uid=1", "deleted:user:dev@x.com?uid=1"));
+        assert!(!same("user:dev@x.com", "group:dev@x.com"));
+        assert!(!same("user:dev@x.com", "deleted:user:dev@x.com?uid=1"));
+        assert!(!same("principalSet://p/A", "principalSet://p/a"));
+        assert!(!same("deleted:principal://p/A", "deleted:principal://p/a"));
+    }
+
+    #[test]
+    fn says_whom_a_grant_reaches() {
+        let reaches = |a: &str, b: &str| Member::from_policy(a).reaches(&Member::from_policy(b));
+        assert!(reaches("allUsers", "group:g@x.com"));
+        assert!(reaches("allAuthenticatedUsers", "user:a@x.com"));
+        assert!(!reaches("allAuthenticatedUsers", "principal://p/a"));
+        assert!(reaches("domain:x.com", "user:a@X.com"));
+        assert!(!reaches("domain:x.com", "user:a@sub.x.com"));
+        assert!(!reaches("group:g@x.com", "user:a@x.com"));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_keeps_what_it_takes(text in "\\PC{0,60}") {
+            if let Ok(MemberArg::Member(member)) = MemberArg::parse(&text) {
+                prop_assert_eq!(
+                    MemberArg::parse(member.as_str()),
+                    Ok(MemberArg::Member(member.clone()))
+                );
+                prop_assert!(member.same_as(&member));
+            }
+        }
+    }
+}

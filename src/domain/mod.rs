@@ -1,0 +1,16 @@
+//! The rules of access to a Cloud Run service: pure, synchronous, without I/O, clock or client.
+//!
+//! Of Google's crates only `google_cloud_iam_v1`'s `Policy` is named here. It is plain data that
+//! keeps the fields it does not know, so a policy read, edited and written back loses nothing.
+
+pub mod condition;
+pub mod exposure;
+pub mod invokers;
+pub mod member;
+pub mod nearest;
+pub mod outcome;
+pub mod plan;
+pub mod policy;
+pub mod resource;
+pub mod role;
+pub mod service;

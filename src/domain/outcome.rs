@@ -1,0 +1,58 @@
+//! What became of a change.
+
+use super::exposure::Exposure;
+use super::invokers::Grant;
+use super::plan::{Action, Setting};
+use super::resource::ServiceName;
+
+/// What became of the change of one service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangeOutcome {
+    pub target: ServiceName,
+    pub action: Action,
+    pub status: Status,
+    pub added: Vec<Grant>,
+    pub removed: Vec<Grant>,
+    pub settings: Vec<Setting>,
+    /// Before and after; `None` where the change cannot alter it.
+    pub exposure: Option<(Exposure, Exposure)>,
+    /// What the policy still gives the members that lost something.
+    pub remaining: Vec<Grant>,
+    /// How often the service was read and written until it was done.
+    pub attempts: u32,
+    pub error: Option<OutcomeError>,
+}
+
+/// How the change of one service ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Changed,
+    Failed,
+    Planned,
+    Refused,
+    Unchanged,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Failed => "failed",
+            Self::Planned => "planned",
+            Self::Refused => "refused",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// Why the change of one service did not come about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeError {
+    /// One of the codes of `docs/json.md`.
+    pub code: &'static str,
+    pub exit_code: u8,
+    pub message: String,
+    pub causes: Vec<String>,
+    /// Commands ready to run.
+    pub hints: Vec<String>,
+}

@@ -1,0 +1,419 @@
+//! What a change would do, step by step, worked out before anything is written.
+//!
+//! A plan is made here and nowhere else: its fields are private and only the `plan_*` functions
+//! put one together, so whatever is written was planned from what was read.
+
+mod public;
+
+use google_cloud_iam_v1::model::Policy;
+use thiserror::Error;
+use time::OffsetDateTime;
+
+pub use self::public::{PublicVia, plan_make_private, plan_make_public};
+use super::exposure::{self, Exposure};
+use super::invokers::{Grant, grants};
+use super::member::Member;
+use super::policy::{self, Edit, LimitError};
+use super::resource::ServiceName;
+use super::role::{self, Invokes, Role};
+use super::service::Service;
+
+/// What was read of one service before a change.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub name: ServiceName,
+    /// Read only where the change, or what it does to exposure, rests on it.
+    pub service: Option<Service>,
+    /// At version 3, with its etag.
+    pub policy: Policy,
+    pub read_at: OffsetDateTime,
+}
+
+/// The command that a change came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Grant,
+    MakePrivate,
+    MakePublic,
+    Revoke,
+}
+
+impl Action {
+    /// The command's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::MakePrivate => "make-private",
+            Self::MakePublic => "make-public",
+            Self::Revoke => "revoke",
+        }
+    }
+}
+
+/// A setting of a service that a change turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name in `describe`'s JSON.
+    pub name: &'static str,
+    pub before: &'static str,
+    pub after: &'static str,
+}
+
+/// One write on one resource, with its precondition.
+#[derive(Clone, Debug)]
+pub struct Step(StepKind);
+
+/// What a step writes.
+#[derive(Clone, Debug)]
+pub enum StepKind {
+    /// Sets the service's policy; its etag, which is in it, is the precondition.
+    SetPolicy(Policy),
+    /// Turns the invoker check on or off, if the service is still at `etag`.
+    SetInvokerCheck { on: bool, etag: Option<String> },
+}
+
+impl Step {
+    /// What the step writes, given up to the one who writes it.
+    pub fn into_kind(self) -> StepKind {
+        self.0
+    }
+
+    /// What the step does, for a sentence.
+    pub fn describe(&self) -> &'static str {
+        match &self.0 {
+            StepKind::SetPolicy(_) => "set the policy",
+            StepKind::SetInvokerCheck { on: true, .. } => "turn the invoker check on",
+            StepKind::SetInvokerCheck { on: false, .. } => "turn the invoker check off",
+        }
+    }
+}
+
+/// What would change on one service. Empty of steps where all is so already.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    target: ServiceName,
+    action: Action,
+    steps: Vec<Step>,
+    added: Vec<Grant>,
+    removed: Vec<Grant>,
+    settings: Vec<Setting>,
+    exposure: Option<(Exposure, Exposure)>,
+    remaining: Vec<Grant>,
+    notes: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// Why a change is not even planned.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    #[error("`{service}` takes no more: {limit}")]
+    Limit { service: String, limit: LimitError },
+    #[error("`{member}` has `{role}` on `{service}` under a condition only")]
+    OnlyConditional { service: String, member: Member, role: String, titles: Vec<String> },
+    #[error("`{member}` has no binding on `{service}` whose condition is titled `{title}`")]
+    NoSuchCondition { service: String, member: Member, title: String, titles: Vec<String> },
+}
+
+impl Plan {
+    pub fn target(&self) -> &ServiceName {
+        &self.target
+    }
+
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    pub fn added(&self) -> &[Grant] {
+        &self.added
+    }
+
+    pub fn removed(&self) -> &[Grant] {
+        &self.removed
+    }
+
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
+    pub fn exposure(&self) -> Option<(Exposure, Exposure)> {
+        self.exposure
+    }
+
+    pub fn remaining(&self) -> &[Grant] {
+        &self.remaining
+    }
+
+    /// What a reader of the plan should know.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What a reader of the plan should stop at.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether all is so already.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The steps, in the order in which they are to be done.
+    pub fn into_steps(self) -> Vec<Step> {
+        self.steps
+    }
+
+    /// Whether this plan does nothing beyond what `confirmed` showed: no other member, role,
+    /// setting, and no more exposure.
+    pub fn is_within(&self, confirmed: &Self) -> bool {
+        let covered = |mine: &[Grant], theirs: &[Grant]| {
+            mine.iter().all(|grant| {
+                theirs.iter().any(|shown| {
+                    shown.role == grant.role
+                        && shown.member.same_as(&grant.member)
+                        && shown.condition == grant.condition
+                })
+            })
+        };
+        let exposure = match (self.exposure, confirmed.exposure) {
+            (Some((_, after)), Some((_, shown))) => after >= shown,
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        covered(&self.added, &confirmed.added)
+            && covered(&self.removed, &confirmed.removed)
+            && self.settings.iter().all(|setting| confirmed.settings.contains(setting))
+            && exposure
+    }
+
+    fn from_edit(action: Action, snapshot: &Snapshot, edit: Edit) -> Self {
+        let exposure = snapshot.service.as_ref().map(|service| {
+            (
+                judge(service, &snapshot.policy, snapshot.read_at),
+                judge(service, &edit.policy, snapshot.read_at),
+            )
+        });
+        let steps = if edit.is_empty() {
+            Vec::new()
+        } else {
+            vec![Step(StepKind::SetPolicy(edit.policy))]
+        };
+        Self {
+            target: snapshot.name.clone(),
+            action,
+            steps,
+            added: edit.added,
+            removed: edit.removed,
+            settings: Vec::new(),
+            exposure,
+            remaining: Vec::new(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Why a set of plans must be confirmed before any of it is done; empty where it need not be.
+pub fn reasons_to_ask<'a>(
+    plans: impl IntoIterator<Item = &'a Plan>,
+    picked_by_pattern: bool,
+) -> Vec<String> {
+    let plans: Vec<&Plan> = plans.into_iter().filter(|plan| !plan.is_empty()).collect();
+    let mut reasons: Vec<String> = Vec::new();
+    let mut add = |reason: String| {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    };
+    let mut losers: Vec<String> = Vec::new();
+    for plan in &plans {
+        if plan.action == Action::MakePublic {
+            add(format!("`{}` becomes public", plan.target.short()));
+        }
+        if plan.action == Action::MakePrivate {
+            add(format!("`{}` becomes private", plan.target.short()));
+        }
+        for grant in &plan.added {
+            if grant.member.is_broad() {
+                add(format!("`{}` gains access", grant.member));
+            }
+            if role::can_grant(&grant.role) {
+                add(format!("`{}` lets its members grant access to others", grant.role));
+            }
+        }
+        for grant in &plan.removed {
+            if grant.member.is_broad() {
+                add(format!("`{}` loses access", grant.member));
+            }
+            let key = grant.member.key();
+            if !losers.contains(&key) {
+                losers.push(key);
+            }
+        }
+    }
+    if losers.len() > 1 {
+        add(format!("{} principals lose access", losers.len()));
+    }
+    if picked_by_pattern && plans.len() > 1 {
+        add(format!("{} services change", plans.len()));
+    }
+    reasons
+}
+
+/// Which roles a revocation looks in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleChoice {
+    /// Every role that is known to invoke.
+    AnyInvoking,
+    Only(Role),
+}
+
+/// Which bindings of a role a revocation looks in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConditionChoice {
+    /// Those with and without a condition.
+    Any,
+    /// Those whose condition has this title.
+    Titled(String),
+    /// Those without one.
+    Unconditional,
+}
+
+/// What `revoke` is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevokeRequest {
+    pub members: Vec<Member>,
+    pub roles: RoleChoice,
+    pub condition: ConditionChoice,
+}
+
+/// Plans to give `members` the role on one service.
+pub fn plan_grant(
+    snapshot: &Snapshot,
+    role: &Role,
+    members: &[Member],
+) -> Result<Plan, Refusal> {
+    let edit = policy::add(&snapshot.policy, role, members)
+        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
+    let mut plan = Plan::from_edit(Action::Grant, snapshot, edit);
+    match role::invokes(role.as_str()) {
+        Invokes::Yes => {}
+        Invokes::No if plan.is_empty() => {}
+        Invokes::No => plan.warnings.push(format!("`{role}` does not let anyone invoke a service")),
+        Invokes::Unknown if plan.is_empty() => {}
+        Invokes::Unknown => {
+            plan.notes.push(format!("whether `{role}` lets its members invoke is not known here"));
+        }
+    }
+    for grant in grants(&snapshot.policy) {
+        let conditional = grant.condition.as_ref().filter(|_| grant.role == role.as_str());
+        if let Some(condition) = conditional
+            && plan.added.iter().any(|added| added.member.same_as(&grant.member))
+        {
+            plan.notes.push(format!(
+                "`{}` had this role under the condition `{}`, which limits nothing from now on",
+                grant.member, condition.title
+            ));
+        }
+    }
+    if let Some(service) = &snapshot.service {
+        let public = plan.added.iter().any(|grant| grant.member.is_public());
+        if public {
+            plan.warnings.extend(public::obstacles(service));
+        }
+    }
+    Ok(plan)
+}
+
+/// Plans to take the members' grants away on one service.
+pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan, Refusal> {
+    let in_role = |grant: &Grant| match &request.roles {
+        RoleChoice::AnyInvoking => grant.invokes() == Invokes::Yes,
+        RoleChoice::Only(role) => grant.role == role.as_str(),
+    };
+    let all = grants(&snapshot.policy);
+    for member in &request.members {
+        let held: Vec<&Grant> =
+            all.iter().filter(|grant| in_role(grant) && grant.member.same_as(member)).collect();
+        let titles: Vec<String> = held
+            .iter()
+            .filter_map(|grant| grant.condition.as_ref())
+            .map(|condition| condition.title.clone())
+            .collect();
+        let service = snapshot.name.short();
+        match &request.condition {
+            ConditionChoice::Unconditional
+                if !held.is_empty() && held.iter().all(|grant| grant.condition.is_some()) =>
+            {
+                return Err(Refusal::OnlyConditional {
+                    service,
+                    member: held[0].member.clone(),
+                    role: held[0].role.clone(),
+                    titles,
+                });
+            }
+            ConditionChoice::Titled(title) if !titles.is_empty() && !titles.contains(title) => {
+                let (member, title) = (member.clone(), title.clone());
+                return Err(Refusal::NoSuchCondition { service, member, title, titles });
+            }
+            _ => {}
+        }
+    }
+    let selected = |grant: &Grant| {
+        in_role(grant)
+            && request.members.iter().any(|member| grant.member.same_as(member))
+            && match (&request.condition, &grant.condition) {
+                (ConditionChoice::Any, _) | (ConditionChoice::Unconditional, None) => true,
+                (ConditionChoice::Titled(title), Some(condition)) => condition.title == *title,
+                (ConditionChoice::Unconditional, Some(_)) | (ConditionChoice::Titled(_), None) => {
+                    false
+                }
+            }
+    };
+    let edit = policy::remove(&snapshot.policy, selected);
+    let left = grants(&edit.policy);
+    let mut plan = Plan::from_edit(Action::Revoke, snapshot, edit);
+    for member in &request.members {
+        plan.remaining.extend(still_given(&left, member, snapshot.read_at));
+    }
+    if let Some(warning) = remaining_warning(&plan.remaining) {
+        plan.warnings.push(warning);
+    }
+    if snapshot.service.as_ref().is_some_and(|service| !service.invoker_check) {
+        plan.warnings.push("the invoker check is off: anyone can invoke it all the same".to_owned());
+    }
+    Ok(plan)
+}
+
+/// The grants that still let `member` invoke, itself or through everyone, any Google account or
+/// its domain. A role that is in no table counts: it may carry the permission.
+fn still_given(grants: &[Grant], member: &Member, now: OffsetDateTime) -> Vec<Grant> {
+    grants
+        .iter()
+        .filter(|grant| {
+            grant.invokes() != Invokes::No && grant.counts(now) && grant.member.reaches(member)
+        })
+        .cloned()
+        .collect()
+}
+
+fn remaining_warning(remaining: &[Grant]) -> Option<String> {
+    let (first, rest) = remaining.split_first()?;
+    let under = match &first.condition {
+        Some(condition) => format!(" under the condition `{}`", condition.title),
+        None => String::new(),
+    };
+    let may = if first.invokes() == Invokes::Unknown { "may still" } else { "can still" };
+    let more = match rest.len() {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    Some(format!("`{}` {may} invoke it through `{}`{under}{more}", first.member, first.role))
+}
+
+fn judge(service: &Service, policy: &Policy, now: OffsetDateTime) -> Exposure {
+    exposure::judge(service, Some(&grants(policy)), now).exposure
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! The facts of a service that bear on who may reach and invoke it.
+
+use super::resource::ServiceName;
+
+/// A service as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    pub name: ServiceName,
+    /// `status.url` (v1), `uri` (v2). `None` where the default URL is off or not there yet.
+    pub url: Option<String>,
+    /// Every address that the API lists for the service itself.
+    pub urls: Vec<String>,
+    pub tags: Vec<TrafficTag>,
+    pub ingress: Ingress,
+    /// Whether a caller must hold `run.routes.invoke`. Off is Google's recommended way to be
+    /// public.
+    pub invoker_check: bool,
+    pub iap: bool,
+    pub default_url: bool,
+    pub custom_audiences: Vec<String>,
+    /// The account that it runs as, where the API says.
+    pub service_account: Option<String>,
+    /// Whether its container speaks HTTP/2 without TLS (port name `h2c`).
+    pub http2: bool,
+    pub readiness: Readiness,
+    pub create_time: Option<String>,
+    pub update_time: Option<String>,
+    pub etag: Option<String>,
+}
+
+/// A revision that can be reached at an address of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrafficTag {
+    pub tag: String,
+    pub url: Option<String>,
+    pub revision: Option<String>,
+    pub percent: i64,
+}
+
+/// Whether a service is ready, as its `Ready` condition says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// `None` while it is not settled.
+    pub ready: Option<bool>,
+    pub reason: Option<String>,
+    pub message: Option<String>,
+}
+
+/// Which traffic Cloud Run lets in at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ingress {
+    All,
+    Internal,
+    InternalAndLoadBalancing,
+    None,
+    /// A value that this program does not know.
+    Other(String),
+}
+
+impl Ingress {
+    /// gcloud's word for the value, which is also the v1 annotation's.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::All => "all",
+            Self::Internal => "internal",
+            Self::InternalAndLoadBalancing => "internal-and-cloud-load-balancing",
+            Self::None => "none",
+            Self::Other(value) => value,
+        }
+    }
+
+    /// Reads the v1 annotation `run.googleapis.com/ingress`.
+    pub fn from_annotation(value: &str) -> Self {
+        match value {
+            "" | "all" => Self::All,
+            "internal" => Self::Internal,
+            "internal-and-cloud-load-balancing" => Self::InternalAndLoadBalancing,
+            "none" => Self::None,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! `runaccess`: who may invoke a Google Cloud Run service.
+
+pub mod domain;
