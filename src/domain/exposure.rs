@@ -114,7 +114,12 @@ pub fn judge(service: &Service, grants: Option<&[Grant]>, now: OffsetDateTime) -
     if service.iap {
         reasons.push("Identity-Aware Proxy is on and asks first".to_owned());
     }
-    ExposureReport { callers, reach, exposure: combine(service.iap, callers, reach), reasons }
+    ExposureReport {
+        callers,
+        reach,
+        exposure: combine(service.iap, callers, reach),
+        reasons,
+    }
 }
 
 fn combine(iap: bool, callers: Callers, reach: Reach) -> Exposure {
@@ -153,7 +158,11 @@ fn callers(
         (MemberKind::AllAuthenticatedUsers, Callers::AnyGoogleAccount),
     ] {
         if let Some(grant) = find(kind, Invokes::Yes) {
-            let when = if grant.condition.is_some() { ", under a condition" } else { "" };
+            let when = if grant.condition.is_some() {
+                ", under a condition"
+            } else {
+                ""
+            };
             reasons.push(format!("`{}` has `{}`{when}", grant.member, grant.role));
             return callers;
         }
@@ -180,17 +189,20 @@ fn callers(
 fn reach(service: &Service, reasons: &mut Vec<String>) -> Reach {
     let (reach, reason) = match &service.ingress {
         Ingress::All if service.default_url => return Reach::Internet,
-        Ingress::All => {
-            (Reach::LoadBalancer, "the default URL is off: only a load balancer leads here".to_owned())
-        }
+        Ingress::All => (
+            Reach::LoadBalancer,
+            "the default URL is off: only a load balancer leads here".to_owned(),
+        ),
         Ingress::Internal => (Reach::Internal, "ingress is internal".to_owned()),
-        Ingress::InternalAndLoadBalancing => {
-            (Reach::LoadBalancer, "ingress is internal and load balancers".to_owned())
-        }
+        Ingress::InternalAndLoadBalancing => (
+            Reach::LoadBalancer,
+            "ingress is internal and load balancers".to_owned(),
+        ),
         Ingress::None => (Reach::None, "ingress is none".to_owned()),
-        Ingress::Other(value) => {
-            (Reach::Unknown, format!("ingress `{value}` is not known to this version"))
-        }
+        Ingress::Other(value) => (
+            Reach::Unknown,
+            format!("ingress `{value}` is not known to this version"),
+        ),
     };
     reasons.push(reason);
     reach
@@ -232,8 +244,10 @@ mod tests {
         Grant {
             role: role.to_owned(),
             member: Member::from_policy(member),
-            condition: expression
-                .map(|text| Condition { expression: text.to_owned(), ..Condition::default() }),
+            condition: expression.map(|text| Condition {
+                expression: text.to_owned(),
+                ..Condition::default()
+            }),
         }
     }
 
@@ -246,19 +260,44 @@ mod tests {
             (vec![], Callers::Nobody),
             (vec![grant("user:a@x.com", invoker, None)], Callers::Named),
             (vec![grant("user:a@x.com", invoker, past)], Callers::Nobody),
-            (vec![grant("deleted:user:a@x.com?uid=1", invoker, None)], Callers::Nobody),
-            (vec![grant("user:a@x.com", "roles/run.viewer", None)], Callers::Nobody),
-            (vec![grant("user:a@x.com", "projects/p/roles/c", None)], Callers::Named),
-            (vec![grant("allUsers", "roles/run.viewer", None)], Callers::Nobody),
+            (
+                vec![grant("deleted:user:a@x.com?uid=1", invoker, None)],
+                Callers::Nobody,
+            ),
+            (
+                vec![grant("user:a@x.com", "roles/run.viewer", None)],
+                Callers::Nobody,
+            ),
+            (
+                vec![grant("user:a@x.com", "projects/p/roles/c", None)],
+                Callers::Named,
+            ),
+            (
+                vec![grant("allUsers", "roles/run.viewer", None)],
+                Callers::Nobody,
+            ),
             (vec![grant("allUsers", invoker, None)], Callers::Anyone),
-            (vec![grant("allUsers", "roles/run.servicesInvoker", None)], Callers::Anyone),
+            (
+                vec![grant("allUsers", "roles/run.servicesInvoker", None)],
+                Callers::Anyone,
+            ),
             (vec![grant("allUsers", invoker, later)], Callers::Anyone),
             (vec![grant("allUsers", invoker, past)], Callers::Nobody),
-            (vec![grant("allUsers", "projects/p/roles/c", None)], Callers::Unknown),
-            (vec![grant("allAuthenticatedUsers", invoker, None)], Callers::AnyGoogleAccount),
+            (
+                vec![grant("allUsers", "projects/p/roles/c", None)],
+                Callers::Unknown,
+            ),
+            (
+                vec![grant("allAuthenticatedUsers", invoker, None)],
+                Callers::AnyGoogleAccount,
+            ),
         ];
         for (grants, expected) in cases {
-            assert_eq!(judge(&service(), Some(&grants), NOW).callers, expected, "{grants:?}");
+            assert_eq!(
+                judge(&service(), Some(&grants), NOW).callers,
+                expected,
+                "{grants:?}"
+            );
         }
     }
 
@@ -274,8 +313,14 @@ mod tests {
         assert_eq!(with(|_| (), open), Exposure::Public);
         assert_eq!(with(|_| (), None), Exposure::Unknown);
         assert_eq!(with(|s| s.invoker_check = false, None), Exposure::Public);
-        assert_eq!(with(|s| s.default_url = false, open), Exposure::PublicBehindLoadBalancer);
-        assert_eq!(with(|s| s.ingress = Ingress::Internal, open), Exposure::PublicInternal);
+        assert_eq!(
+            with(|s| s.default_url = false, open),
+            Exposure::PublicBehindLoadBalancer
+        );
+        assert_eq!(
+            with(|s| s.ingress = Ingress::Internal, open),
+            Exposure::PublicInternal
+        );
         assert_eq!(
             with(
                 |s| {
@@ -286,9 +331,18 @@ mod tests {
             ),
             Exposure::PublicInternal
         );
-        assert_eq!(with(|s| s.ingress = Ingress::None, open), Exposure::Unreachable);
-        assert_eq!(with(|s| s.ingress = Ingress::Other("x".into()), open), Exposure::Unknown);
+        assert_eq!(
+            with(|s| s.ingress = Ingress::None, open),
+            Exposure::Unreachable
+        );
+        assert_eq!(
+            with(|s| s.ingress = Ingress::Other("x".into()), open),
+            Exposure::Unknown
+        );
         assert_eq!(with(|s| s.iap = true, open), Exposure::Iap);
-        assert_eq!(with(|s| s.ingress = Ingress::Other("x".into()), Some(&[])), Exposure::Restricted);
+        assert_eq!(
+            with(|s| s.ingress = Ingress::Other("x".into()), Some(&[])),
+            Exposure::Restricted
+        );
     }
 }

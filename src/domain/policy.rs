@@ -76,16 +76,26 @@ pub fn add(policy: &Policy, role: &Role, members: &[Member]) -> Result<Edit, Lim
             .find(|binding| binding.role == role.as_str() && binding.condition.is_none());
         match place {
             Some(binding) => binding.members.push(spelled.as_str().to_owned()),
-            None => edited
-                .bindings
-                .push(Binding::new().set_role(role.as_str()).set_members([spelled.as_str()])),
+            None => edited.bindings.push(
+                Binding::new()
+                    .set_role(role.as_str())
+                    .set_members([spelled.as_str()]),
+            ),
         }
-        added.push(Grant { role: role.to_string(), member: spelled, condition: None });
+        added.push(Grant {
+            role: role.to_string(),
+            member: spelled,
+            condition: None,
+        });
     }
     if !added.is_empty() {
         check_limits(&edited)?;
     }
-    Ok(Edit { policy: at_version_3(edited), added, removed: Vec::new() })
+    Ok(Edit {
+        policy: at_version_3(edited),
+        added,
+        removed: Vec::new(),
+    })
 }
 
 /// Takes away every grant that `select` picks, in every binding that holds it. A binding left
@@ -115,7 +125,11 @@ pub fn remove(policy: &Policy, select: impl Fn(&Grant) -> bool) -> Edit {
         });
         binding.members.len() == before || !binding.members.is_empty()
     });
-    Edit { policy: at_version_3(edited), added: Vec::new(), removed }
+    Edit {
+        policy: at_version_3(edited),
+        added: Vec::new(),
+        removed,
+    }
 }
 
 /// The policy as the server spells `member` elsewhere in it, for addresses differ in case only.
@@ -145,8 +159,9 @@ fn check_limits(policy: &Policy) -> Result<(), LimitError> {
         return Err(LimitError::Principals(principals));
     }
     let of_kind = |kind| all.iter().filter(move |grant| grant.member.kind() == kind);
-    let groups: BTreeSet<String> =
-        of_kind(MemberKind::Group).map(|grant| grant.member.key()).collect();
+    let groups: BTreeSet<String> = of_kind(MemberKind::Group)
+        .map(|grant| grant.member.key())
+        .collect();
     let wide = groups.len() + of_kind(MemberKind::Domain).count();
     if wide > MAX_GROUPS_AND_DOMAINS {
         return Err(LimitError::GroupsAndDomains(wide));
@@ -197,8 +212,12 @@ mod tests {
             ],
             "auditConfigs": [{"service": "allServices", "auditLogConfigs": [{"logType": 1}]}],
         }));
-        let edit = add(&before, &Role::invoker(), &[member("user:a@x.com"), member("user:b@x.com")])
-            .unwrap();
+        let edit = add(
+            &before,
+            &Role::invoker(),
+            &[member("user:a@x.com"), member("user:b@x.com")],
+        )
+        .unwrap();
         assert_eq!(edit.added.len(), 1);
         let mut expected = as_json(&before);
         expected["version"] = json!(3);
@@ -210,7 +229,8 @@ mod tests {
 
     #[test]
     fn writes_an_address_as_the_server_spells_it() {
-        let before = policy(json!({"bindings": [{"role": "roles/viewer", "members": ["user:Dev@x.com"]}]}));
+        let before =
+            policy(json!({"bindings": [{"role": "roles/viewer", "members": ["user:Dev@x.com"]}]}));
         let edit = add(&before, &Role::invoker(), &[member("user:dev@x.com")]).unwrap();
         assert_eq!(edit.added[0].member.as_str(), "user:Dev@x.com");
     }
@@ -245,7 +265,12 @@ mod tests {
         }));
         assert!(add(&full, &Role::invoker(), &[member("user:a@x.com")]).is_ok());
         assert_eq!(
-            add(&full, &Role::invoker(), &[member("user:a@x.com"), member("user:b@x.com")]).unwrap_err(),
+            add(
+                &full,
+                &Role::invoker(),
+                &[member("user:a@x.com"), member("user:b@x.com")]
+            )
+            .unwrap_err(),
             LimitError::Principals(1_501)
         );
         let groups: Vec<String> = (0..250).map(|i| format!("group:g{i}@x.com")).collect();
@@ -258,8 +283,10 @@ mod tests {
             LimitError::GroupsAndDomains(251)
         );
         let variants: Vec<Value> = (0..21)
-            .map(|i| json!({"role": "roles/run.invoker", "members": ["user:c@x.com"],
-                "condition": {"title": format!("t{i}"), "expression": "true"}}))
+            .map(|i| {
+                json!({"role": "roles/run.invoker", "members": ["user:c@x.com"],
+                "condition": {"title": format!("t{i}"), "expression": "true"}})
+            })
             .collect();
         let full = policy(json!({"bindings": variants}));
         assert_eq!(
@@ -270,11 +297,17 @@ mod tests {
 
     fn any_policy() -> impl Strategy<Value = Policy> {
         let member = prop_oneof![
-            Just("user:a@x.com"), Just("user:B@x.com"), Just("group:g@x.com"), Just("allUsers"),
-            Just("deleted:user:d@x.com?uid=1"), Just("principal://p/X"),
+            Just("user:a@x.com"),
+            Just("user:B@x.com"),
+            Just("group:g@x.com"),
+            Just("allUsers"),
+            Just("deleted:user:d@x.com?uid=1"),
+            Just("principal://p/X"),
         ];
         let role = prop_oneof![
-            Just("roles/run.invoker"), Just("roles/viewer"), Just("projects/p/roles/c"),
+            Just("roles/run.invoker"),
+            Just("roles/viewer"),
+            Just("projects/p/roles/c"),
         ];
         let binding = (role, proptest::collection::vec(member, 1..4), any::<bool>()).prop_map(
             |(role, members, conditional)| {
@@ -285,8 +318,9 @@ mod tests {
                 value
             },
         );
-        proptest::collection::vec(binding, 0..6)
-            .prop_map(|bindings| policy(json!({"etag": "ACAB", "version": 3, "bindings": bindings})))
+        proptest::collection::vec(binding, 0..6).prop_map(|bindings| {
+            policy(json!({"etag": "ACAB", "version": 3, "bindings": bindings}))
+        })
     }
 
     proptest! {

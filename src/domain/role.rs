@@ -92,7 +92,9 @@ impl Role {
         let parts: Vec<&str> = typed.split('/').collect();
         let word = |text: &str| {
             !text.is_empty()
-                && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':'))
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':'))
         };
         match parts.as_slice() {
             ["roles", name] if word(name) => {
@@ -111,7 +113,8 @@ impl Role {
             }
             _ => {
                 let guess = format!("roles/{typed}");
-                let instead = known().find(|role| *role == guess || *role == format!("roles/run.{typed}"));
+                let instead =
+                    known().find(|role| *role == guess || *role == format!("roles/run.{typed}"));
                 Err(RoleError::Malformed(typed.to_owned(), instead))
             }
         }
@@ -131,7 +134,10 @@ impl fmt::Display for Role {
 
 /// The table's row of a role.
 pub fn info(role: &str) -> Option<&'static RoleInfo> {
-    ROLES.binary_search_by_key(&role, |known| known.name).ok().map(|at| &ROLES[at])
+    ROLES
+        .binary_search_by_key(&role, |known| known.name)
+        .ok()
+        .map(|at| &ROLES[at])
 }
 
 /// Whether `role` carries `run.routes.invoke`.
@@ -155,7 +161,13 @@ const fn role(
     invokes: bool,
     can_grant: bool,
 ) -> RoleInfo {
-    RoleInfo { name, title, stage, invokes, can_grant }
+    RoleInfo {
+        name,
+        title,
+        stage,
+        invokes,
+        can_grant,
+    }
 }
 
 /// Every predefined role that holds a permission of Cloud Run, by name.
@@ -235,12 +247,26 @@ mod tests {
 
     #[test]
     fn parses_names_and_guesses_slips() {
-        for good in ["roles/run.invoker", "roles/pubsub.publisher", "projects/p/roles/x", "organizations/1/roles/x"] {
+        for good in [
+            "roles/run.invoker",
+            "roles/pubsub.publisher",
+            "projects/p/roles/x",
+            "organizations/1/roles/x",
+        ] {
             assert_eq!(Role::parse(good).unwrap().as_str(), good);
         }
-        assert_eq!(Role::parse("roles/run.invokr").unwrap_err().instead(), Some("roles/run.invoker"));
-        assert_eq!(Role::parse("run.invoker").unwrap_err().instead(), Some("roles/run.invoker"));
-        assert_eq!(Role::parse("invoker").unwrap_err().instead(), Some("roles/run.invoker"));
+        assert_eq!(
+            Role::parse("roles/run.invokr").unwrap_err().instead(),
+            Some("roles/run.invoker")
+        );
+        assert_eq!(
+            Role::parse("run.invoker").unwrap_err().instead(),
+            Some("roles/run.invoker")
+        );
+        assert_eq!(
+            Role::parse("invoker").unwrap_err().instead(),
+            Some("roles/run.invoker")
+        );
         for bad in ["", "roles/", "roles/a/b", "roles/a b", "projects//roles/x"] {
             assert!(Role::parse(bad).is_err(), "{bad:?} was taken");
         }

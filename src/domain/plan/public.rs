@@ -19,11 +19,8 @@ pub enum PublicVia {
 
 /// Plans to make one service public. Without a way named, a service that is public in either
 /// way is left as it is. The snapshot must hold the service.
-pub fn plan_make_public(
-    snapshot: &Snapshot,
-    service: &Service,
-    via: Option<PublicVia>,
-) -> Result<Plan, Refusal> {
+pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<Plan, Refusal> {
+    let service = needed(snapshot)?;
     let open = exposure::judge(service, Some(&grants(&snapshot.policy)), snapshot.read_at);
     let already = via.is_none() && open.callers == Callers::Anyone;
     let members = match via {
@@ -31,14 +28,23 @@ pub fn plan_make_public(
         Some(PublicVia::NoInvokerCheck) => &[],
         Some(PublicVia::AllUsers) | None => &[Member::all_users()],
     };
-    let edit = policy::add(&snapshot.policy, &Role::invoker(), members)
-        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
+    let edit = policy::add(&snapshot.policy, &Role::invoker(), members).map_err(|limit| {
+        Refusal::Limit {
+            service: snapshot.name.short(),
+            limit,
+        }
+    })?;
     let mut plan = Plan::from_edit(Action::MakePublic, snapshot, edit);
     if via == Some(PublicVia::NoInvokerCheck) && service.invoker_check {
         set_invoker_check(&mut plan, snapshot, service, false);
     }
     if plan.is_empty() {
-        plan.notes.extend(open.reasons.into_iter().take(1).map(|why| format!("public already: {why}")));
+        plan.notes.extend(
+            open.reasons
+                .into_iter()
+                .take(1)
+                .map(|why| format!("public already: {why}")),
+        );
     }
     plan.warnings.extend(obstacles(service));
     Ok(plan)
@@ -47,7 +53,8 @@ pub fn plan_make_public(
 /// Plans to undo both ways of being public: everyone and any Google account lose every role that
 /// can or may invoke, then the check is turned on. The policy goes first: the check off means
 /// that the policy does not matter yet, so nobody who is to keep access loses it in between.
-pub fn plan_make_private(snapshot: &Snapshot, service: &Service) -> Result<Plan, Refusal> {
+pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
+    let service = needed(snapshot)?;
     let public = |grant: &Grant| grant.member.is_public() && grant.invokes() != Invokes::No;
     let edit = policy::remove(&snapshot.policy, public);
     let left = grants(&edit.policy);
@@ -65,16 +72,29 @@ pub fn plan_make_private(snapshot: &Snapshot, service: &Service) -> Result<Plan,
     }
     if !plan.is_empty() {
         match invoker_count(&left, snapshot.read_at) {
-            0 => plan.warnings.push(
-                "the service's own policy will let nobody invoke it afterwards".to_owned(),
-            ),
-            1 => plan.notes.push("1 principal will be able to invoke it afterwards".to_owned()),
+            0 => plan
+                .warnings
+                .push("the service's own policy will let nobody invoke it afterwards".to_owned()),
+            1 => plan
+                .notes
+                .push("1 principal will be able to invoke it afterwards".to_owned()),
             many => {
-                plan.notes.push(format!("{many} principals will be able to invoke it afterwards"));
+                plan.notes.push(format!(
+                    "{many} principals will be able to invoke it afterwards"
+                ));
             }
         }
     }
     Ok(plan)
+}
+
+fn needed(snapshot: &Snapshot) -> Result<&Service, Refusal> {
+    snapshot
+        .service
+        .as_ref()
+        .ok_or_else(|| Refusal::ServiceUnread {
+            service: snapshot.name.short(),
+        })
 }
 
 /// What keeps a stranger out of a service that is open to all.
@@ -116,9 +136,19 @@ pub(super) fn obstacles(service: &Service) -> Vec<String> {
 
 fn set_invoker_check(plan: &mut Plan, snapshot: &Snapshot, service: &Service, on: bool) {
     let word = |on| if on { "on" } else { "off" };
-    plan.steps.push(Step(StepKind::SetInvokerCheck { on, etag: service.etag.clone() }));
-    plan.settings.push(Setting { name: "invokerCheck", before: word(!on), after: word(on) });
-    let after = Service { invoker_check: on, ..service.clone() };
+    plan.steps.push(Step(StepKind::SetInvokerCheck {
+        on,
+        etag: service.etag.clone(),
+    }));
+    plan.settings.push(Setting {
+        name: "invokerCheck",
+        before: word(!on),
+        after: word(on),
+    });
+    let after = Service {
+        invoker_check: on,
+        ..service.clone()
+    };
     let policy = match plan.steps.first().map(|step| &step.0) {
         Some(StepKind::SetPolicy(policy)) => policy,
         _ => &snapshot.policy,

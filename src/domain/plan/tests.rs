@@ -4,7 +4,11 @@ use time::macros::datetime;
 use super::*;
 use crate::domain::service::{Ingress, Readiness};
 
-fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> (Snapshot, Service) {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "reads better at its many callers"
+)]
+fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
     let name = ServiceName::new("p", "us-central1", "s");
     let mut service = Service {
         name: name.clone(),
@@ -24,19 +28,20 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> (Snapshot, Service)
         etag: Some("e1".to_owned()),
     };
     edit(&mut service);
-    let policy =
-        serde_json::from_value(json!({"etag": "ACAB", "bindings": bindings})).unwrap();
-    let snapshot = Snapshot {
+    let policy = serde_json::from_value(json!({"etag": "ACAB", "bindings": bindings})).unwrap();
+    Snapshot {
         name,
-        service: Some(service.clone()),
+        service: Some(service),
         policy,
         read_at: datetime!(2026-06-01 00:00 UTC),
-    };
-    (snapshot, service)
+    }
 }
 
 fn members(texts: &[&str]) -> Vec<Member> {
-    texts.iter().map(|text| Member::from_policy(*text)).collect()
+    texts
+        .iter()
+        .map(|text| Member::from_policy(*text))
+        .collect()
 }
 
 fn revoke(texts: &[&str], condition: ConditionChoice) -> RevokeRequest {
@@ -52,29 +57,39 @@ const CONDITIONAL: &str = r#"[{"role":"roles/run.invoker","members":["user:a@x.c
 
 #[test]
 fn a_grant_that_is_so_already_is_an_empty_plan() {
-    let (snapshot, _) =
-        snapshot(json!([{"role": "roles/run.invoker", "members": ["user:A@x.com"]}]), |_| ());
+    let snapshot = snapshot(
+        json!([{"role": "roles/run.invoker", "members": ["user:A@x.com"]}]),
+        |_| (),
+    );
     let plan = plan_grant(&snapshot, &Role::invoker(), &members(&["user:a@x.com"])).unwrap();
     assert!(plan.is_empty() && reasons_to_ask([&plan], true).is_empty());
 }
 
 #[test]
 fn asks_for_what_widens_or_takes_from_many() {
-    let (snapshot, service) = snapshot(
+    let snapshot = snapshot(
         json!([{"role": "roles/run.invoker", "members": ["user:a@x.com", "user:b@x.com", "domain:x.com"]}]),
         |_| (),
     );
     let grant = |member: &str, role: &str| {
-        let plan =
-            plan_grant(&snapshot, &Role::parse(role).unwrap(), &members(&[member])).unwrap();
+        let plan = plan_grant(&snapshot, &Role::parse(role).unwrap(), &members(&[member])).unwrap();
         reasons_to_ask([&plan], false)
     };
     assert!(grant("user:n@x.com", "roles/run.invoker").is_empty());
     assert!(grant("group:n@x.com", "roles/run.invoker").is_empty());
-    assert_eq!(grant("allUsers", "roles/run.invoker"), ["`allUsers` gains access"]);
-    assert_eq!(grant("domain:y.com", "roles/run.invoker"), ["`domain:y.com` gains access"]);
     assert_eq!(
-        grant("principalSet://iam.googleapis.com/pool/*", "roles/run.invoker"),
+        grant("allUsers", "roles/run.invoker"),
+        ["`allUsers` gains access"]
+    );
+    assert_eq!(
+        grant("domain:y.com", "roles/run.invoker"),
+        ["`domain:y.com` gains access"]
+    );
+    assert_eq!(
+        grant(
+            "principalSet://iam.googleapis.com/pool/*",
+            "roles/run.invoker"
+        ),
         ["`principalSet://iam.googleapis.com/pool/*` gains access"]
     );
     assert_eq!(
@@ -86,9 +101,12 @@ fn asks_for_what_widens_or_takes_from_many() {
         reasons_to_ask([&plan], false)
     };
     assert!(taken(&["user:a@x.com"]).is_empty());
-    assert_eq!(taken(&["user:a@x.com", "user:b@x.com"]), ["2 principals lose access"]);
+    assert_eq!(
+        taken(&["user:a@x.com", "user:b@x.com"]),
+        ["2 principals lose access"]
+    );
     assert_eq!(taken(&["domain:x.com"]), ["`domain:x.com` loses access"]);
-    let public = plan_make_public(&snapshot, &service, None).unwrap();
+    let public = plan_make_public(&snapshot, None).unwrap();
     assert!(!reasons_to_ask([&public], false).is_empty());
     let one = plan_grant(&snapshot, &Role::invoker(), &members(&["user:n@x.com"])).unwrap();
     assert_eq!(reasons_to_ask([&one, &one], true), ["2 services change"]);
@@ -98,20 +116,29 @@ fn asks_for_what_widens_or_takes_from_many() {
 
 #[test]
 fn a_conditional_grant_is_not_silently_revoked() {
-    let (snapshot, _) = snapshot(serde_json::from_str(CONDITIONAL).unwrap(), |_| ());
+    let snapshot = snapshot(serde_json::from_str(CONDITIONAL).unwrap(), |_| ());
     let plan = |condition| plan_revoke(&snapshot, &revoke(&["user:a@x.com"], condition));
-    assert!(matches!(plan(ConditionChoice::Unconditional), Err(Refusal::OnlyConditional { .. })));
+    assert!(matches!(
+        plan(ConditionChoice::Unconditional),
+        Err(Refusal::OnlyConditional { .. })
+    ));
     assert!(matches!(
         plan(ConditionChoice::Titled("other".into())),
         Err(Refusal::NoSuchCondition { .. })
     ));
     assert_eq!(plan(ConditionChoice::Any).unwrap().removed().len(), 1);
-    assert_eq!(plan(ConditionChoice::Titled("office hours".into())).unwrap().removed().len(), 1);
+    assert_eq!(
+        plan(ConditionChoice::Titled("office hours".into()))
+            .unwrap()
+            .removed()
+            .len(),
+        1
+    );
 }
 
 #[test]
 fn what_remains_after_a_revoke_is_told() {
-    let (snapshot, _) = snapshot(
+    let snapshot = snapshot(
         json!([
             {"role": "roles/run.invoker", "members": ["user:a@x.com", "allUsers"]},
             {"role": "roles/run.admin", "members": ["user:a@x.com"]},
@@ -124,8 +151,11 @@ fn what_remains_after_a_revoke_is_told() {
         ]),
         |_| (),
     );
-    let plan =
-        plan_revoke(&snapshot, &revoke(&["user:a@x.com"], ConditionChoice::Unconditional)).unwrap();
+    let plan = plan_revoke(
+        &snapshot,
+        &revoke(&["user:a@x.com"], ConditionChoice::Unconditional),
+    )
+    .unwrap();
     let roles: Vec<(&str, &str)> = plan
         .remaining()
         .iter()
@@ -148,7 +178,7 @@ fn what_remains_after_a_revoke_is_told() {
 
 #[test]
 fn make_private_undoes_both_ways_policy_first() {
-    let (snapshot, service) = snapshot(
+    let snapshot = snapshot(
         json!([
             {"role": "roles/run.invoker", "members": ["allUsers", "user:a@x.com"]},
             {"role": "roles/run.servicesInvoker", "members": ["allAuthenticatedUsers"]},
@@ -157,9 +187,12 @@ fn make_private_undoes_both_ways_policy_first() {
         ]),
         |service| service.invoker_check = false,
     );
-    let plan = plan_make_private(&snapshot, &service).unwrap();
+    let plan = plan_make_private(&snapshot).unwrap();
     assert_eq!(plan.removed().len(), 3);
-    assert_eq!(plan.exposure(), Some((Exposure::Public, Exposure::Restricted)));
+    assert_eq!(
+        plan.exposure(),
+        Some((Exposure::Public, Exposure::Restricted))
+    );
     assert_eq!(
         plan.notes(),
         [
@@ -170,26 +203,41 @@ fn make_private_undoes_both_ways_policy_first() {
     let kinds: Vec<StepKind> = plan.into_steps().into_iter().map(Step::into_kind).collect();
     assert!(matches!(
         kinds.as_slice(),
-        [StepKind::SetPolicy(_), StepKind::SetInvokerCheck { on: true, etag: Some(_) }]
+        [
+            StepKind::SetPolicy(_),
+            StepKind::SetInvokerCheck {
+                on: true,
+                etag: Some(_)
+            }
+        ]
     ));
 }
 
 #[test]
 fn make_public_tells_what_a_stranger_will_see() {
     for (edit, words) in [
-        ((|s: &mut Service| s.ingress = Ingress::Internal) as fn(&mut Service), "gets 404"),
-        (|s| s.ingress = Ingress::InternalAndLoadBalancing, "by a load balancer only"),
+        (
+            (|s: &mut Service| s.ingress = Ingress::Internal) as fn(&mut Service),
+            "gets 404",
+        ),
+        (
+            |s| s.ingress = Ingress::InternalAndLoadBalancing,
+            "by a load balancer only",
+        ),
         (|s| s.ingress = Ingress::None, "nobody gets through"),
         (|s| s.default_url = false, "the default URL is off"),
         (|s| s.iap = true, "sent to sign in"),
     ] {
-        let (snapshot, service) = snapshot(json!([]), edit);
-        let plan = plan_make_public(&snapshot, &service, None).unwrap();
-        assert!(plan.warnings().iter().any(|text| text.contains(words)), "{words}");
+        let snapshot = snapshot(json!([]), edit);
+        let plan = plan_make_public(&snapshot, None).unwrap();
+        assert!(
+            plan.warnings().iter().any(|text| text.contains(words)),
+            "{words}"
+        );
     }
-    let (snapshot, service) = snapshot(json!([]), |s| s.invoker_check = false);
-    assert!(plan_make_public(&snapshot, &service, None).unwrap().is_empty());
-    let named = plan_make_public(&snapshot, &service, Some(PublicVia::AllUsers)).unwrap();
+    let snapshot = snapshot(json!([]), |s| s.invoker_check = false);
+    assert!(plan_make_public(&snapshot, None).unwrap().is_empty());
+    let named = plan_make_public(&snapshot, Some(PublicVia::AllUsers)).unwrap();
     assert_eq!(named.added().len(), 1, "a way that is named is taken");
 }
 
@@ -197,11 +245,13 @@ fn make_public_tells_what_a_stranger_will_see() {
 fn a_fresh_plan_must_stay_within_what_was_confirmed() {
     let all = json!([{"role": "roles/run.invoker", "members": ["allUsers"]},
         {"role": "roles/run.admin", "members": ["allUsers"]}]);
-    let (few, service) =
-        snapshot(json!([{"role": "roles/run.invoker", "members": ["allUsers"]}]), |_| ());
-    let (more, _) = snapshot(all, |_| ());
-    let few = plan_make_private(&few, &service).unwrap();
-    let more = plan_make_private(&more, &service).unwrap();
+    let few = snapshot(
+        json!([{"role": "roles/run.invoker", "members": ["allUsers"]}]),
+        |_| (),
+    );
+    let more = snapshot(all, |_| ());
+    let few = plan_make_private(&few).unwrap();
+    let more = plan_make_private(&more).unwrap();
     assert!(few.is_within(&few) && few.is_within(&more));
     assert!(!more.is_within(&few));
 }
