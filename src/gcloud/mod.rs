@@ -1,0 +1,44 @@
+//! An existing gcloud set-up: its configurations, properties and stored credentials.
+//!
+//! Everything here is read and nothing is written. The layout is gcloud's own, as measured on
+//! versions 528 and 578.
+
+mod credential_store;
+mod ini;
+mod properties;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+pub use self::credential_store::{CredentialStore, StoredToken};
+pub use self::properties::{Properties, Property, PropertySource};
+
+/// The environment, as handed down by the one who reads it.
+pub type Variables = BTreeMap<String, String>;
+
+/// Why a gcloud set-up cannot be used as it stands.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    #[error("`{0}` is set to the empty string")]
+    Empty(String),
+    #[error("`{0}` is not a name that a gcloud configuration can have")]
+    ConfigurationName(String),
+    #[error("there is no gcloud configuration `{name}`")]
+    NoSuchConfiguration { name: String, path: PathBuf },
+    #[error("cannot read `{}`", path.display())]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot understand `{}`: {why}", path.display())]
+    Syntax { path: PathBuf, why: String },
+    #[error("gcloud's `{}` is locked by another process", path.display())]
+    Locked { path: PathBuf },
+    #[error("gcloud's `{}` is damaged", path.display())]
+    Damaged {
+        path: PathBuf,
+        source: rusqlite::Error,
+    },
+}

@@ -1,0 +1,330 @@
+//! gcloud's properties and the order in which their sources count:
+//! `CLOUDSDK_*` variable, active configuration, the installation's own file.
+
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::ini::Sections;
+use super::{SetupError, Variables};
+
+/// The properties of one gcloud set-up.
+#[derive(Debug)]
+pub struct Properties {
+    variables: Variables,
+    directory: PathBuf,
+    configuration: String,
+    active: Sections,
+    installation: Sections,
+    installation_path: PathBuf,
+}
+
+/// A property's value and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Property {
+    pub value: String,
+    pub source: PropertySource,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PropertySource {
+    Configuration(String),
+    Flag(&'static str),
+    Installation(PathBuf),
+    /// What the sandbox uses where nothing is said.
+    Sandbox,
+    Variable(String),
+}
+
+impl fmt::Display for PropertySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(name) => write!(f, "gcloud configuration `{name}`"),
+            Self::Flag(flag) => write!(f, "`{flag}`"),
+            Self::Installation(path) => write!(f, "`{}`", path.display()),
+            Self::Sandbox => f.write_str("the sandbox's own"),
+            Self::Variable(name) => write!(f, "`{name}`"),
+        }
+    }
+}
+
+impl Properties {
+    /// Reads the set-up that `variables` point to. `configuration` is the `--configuration` flag.
+    pub fn load(
+        variables: Variables,
+        home: &Path,
+        configuration: Option<&str>,
+    ) -> Result<Self, SetupError> {
+        let directory = match variables.get("CLOUDSDK_CONFIG") {
+            Some(path) if path.is_empty() => {
+                return Err(SetupError::Empty("CLOUDSDK_CONFIG".to_owned()));
+            }
+            Some(path) => PathBuf::from(path),
+            None => home.join(".config").join("gcloud"),
+        };
+        let name = configuration_name(&variables, &directory, configuration)?;
+        let path = directory
+            .join("configurations")
+            .join(format!("config_{name}"));
+        let active = if name == "NONE" {
+            None
+        } else {
+            read_sections(&path)?
+        };
+        if active.is_none() && configuration.is_some() && name != "NONE" && name != "default" {
+            return Err(SetupError::NoSuchConfiguration { name, path });
+        }
+        let installation_path = installation_root(&variables).join("properties");
+        let installation = read_sections(&installation_path)?.unwrap_or_default();
+        Ok(Self {
+            variables,
+            directory,
+            configuration: name,
+            active: active.unwrap_or_default(),
+            installation,
+            installation_path,
+        })
+    }
+
+    /// The folder of gcloud's files.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// An environment variable that is not empty.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Looks a property up, such as `core/project`. A value that is set but empty is an error,
+    /// as it is for gcloud.
+    pub fn value(&self, section: &str, key: &str) -> Result<Option<Property>, SetupError> {
+        let variable = format!("CLOUDSDK_{}_{}", section.to_uppercase(), key.to_uppercase());
+        let found = if let Some(value) = self.variables.get(&variable) {
+            Some((value.as_str(), PropertySource::Variable(variable)))
+        } else if let Some(value) = self.active.value(section, key) {
+            Some((
+                value,
+                PropertySource::Configuration(self.configuration.clone()),
+            ))
+        } else {
+            self.installation.value(section, key).map(|value| {
+                (
+                    value,
+                    PropertySource::Installation(self.installation_path.clone()),
+                )
+            })
+        };
+        match found {
+            None => Ok(None),
+            Some((value, source)) if value.trim().is_empty() => {
+                Err(SetupError::Empty(match source {
+                    PropertySource::Variable(name) => name,
+                    source => format!("{section}/{key} of {source}").replace('`', ""),
+                }))
+            }
+            Some((value, source)) => Ok(Some(Property {
+                value: value.trim().to_owned(),
+                source,
+            })),
+        }
+    }
+
+    /// Looks a true-or-false property up.
+    pub fn flag(&self, section: &str, key: &str) -> Result<bool, SetupError> {
+        let value = self.value(section, key)?;
+        Ok(value.is_some_and(|property| {
+            matches!(
+                property.value.to_lowercase().as_str(),
+                "true" | "1" | "on" | "yes" | "y"
+            )
+        }))
+    }
+}
+
+fn configuration_name(
+    variables: &Variables,
+    directory: &Path,
+    flag: Option<&str>,
+) -> Result<String, SetupError> {
+    let variable = variables
+        .get("CLOUDSDK_ACTIVE_CONFIG_NAME")
+        .filter(|name| !name.is_empty());
+    let name = match flag.or(variable.map(String::as_str)) {
+        Some(name) => name.to_owned(),
+        None => read_text(&directory.join("active_config"))?
+            .map(|text| text.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "default".to_owned()),
+    };
+    let good = name == "NONE"
+        || (name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+    if good {
+        Ok(name)
+    } else {
+        Err(SetupError::ConfigurationName(name))
+    }
+}
+
+/// The folder of the installed SDK: what gcloud says of itself, else the real place of the
+/// `gcloud` on the path.
+fn installation_root(variables: &Variables) -> PathBuf {
+    if let Some(root) = variables
+        .get("CLOUDSDK_ROOT_DIR")
+        .filter(|root| !root.is_empty())
+    {
+        return PathBuf::from(root);
+    }
+    let path = variables
+        .get("PATH")
+        .map(String::as_str)
+        .unwrap_or_default();
+    path.split(':')
+        .filter(|folder| !folder.is_empty())
+        .filter_map(|folder| fs::canonicalize(Path::new(folder).join("gcloud")).ok())
+        .find_map(|program| Some(program.parent()?.parent()?.to_owned()))
+        .unwrap_or_default()
+}
+
+fn read_sections(path: &Path) -> Result<Option<Sections>, SetupError> {
+    match read_text(path)? {
+        None => Ok(None),
+        Some(text) => Sections::parse(&text)
+            .map(Some)
+            .map_err(|why| SetupError::Syntax {
+                path: path.to_owned(),
+                why,
+            }),
+    }
+}
+
+fn read_text(path: &Path) -> Result<Option<String>, SetupError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(source) => Err(SetupError::File {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set_up(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join(".config/gcloud");
+        fs::create_dir_all(root.join("configurations")).unwrap();
+        for (name, text) in files {
+            fs::write(root.join(name), text).unwrap();
+        }
+        home
+    }
+
+    fn load(
+        home: &tempfile::TempDir,
+        variables: &[(&str, &str)],
+        flag: Option<&str>,
+    ) -> Result<Properties, SetupError> {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Properties::load(variables, home.path(), flag)
+    }
+
+    fn project(properties: &Properties) -> Option<(String, String)> {
+        properties
+            .value("core", "project")
+            .unwrap()
+            .map(|property| (property.value, property.source.to_string()))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "compared with what may be none")]
+    fn pair(value: &str, source: &str) -> Option<(String, String)> {
+        Some((value.to_owned(), source.to_owned()))
+    }
+
+    #[test]
+    fn sources_count_in_gclouds_order() {
+        let home = set_up(&[
+            ("active_config", "work\n"),
+            (
+                "configurations/config_work",
+                "[core]\nproject = from-work\n",
+            ),
+            (
+                "configurations/config_default",
+                "[core]\nproject = from-default\n",
+            ),
+        ]);
+        let of = |variables: &[(&str, &str)], flag| project(&load(&home, variables, flag).unwrap());
+        assert_eq!(
+            of(&[], None),
+            pair("from-work", "gcloud configuration `work`")
+        );
+        assert_eq!(
+            of(&[], Some("default")),
+            pair("from-default", "gcloud configuration `default`")
+        );
+        assert_eq!(
+            of(&[("CLOUDSDK_ACTIVE_CONFIG_NAME", "default")], None),
+            pair("from-default", "gcloud configuration `default`")
+        );
+        assert_eq!(of(&[("CLOUDSDK_ACTIVE_CONFIG_NAME", "nosuch")], None), None);
+        assert_eq!(of(&[], Some("NONE")), None);
+        assert_eq!(
+            of(&[("CLOUDSDK_CORE_PROJECT", "from-env")], None),
+            pair("from-env", "`CLOUDSDK_CORE_PROJECT`")
+        );
+    }
+
+    #[test]
+    fn errors_name_what_is_wrong() {
+        let home = set_up(&[("configurations/config_default", "[core]\nproject =\n")]);
+        let message =
+            |result: Result<Option<Property>, SetupError>| result.unwrap_err().to_string();
+        let properties = load(&home, &[("CLOUDSDK_RUN_REGION", "")], None).unwrap();
+        assert_eq!(
+            message(properties.value("run", "region")),
+            "`CLOUDSDK_RUN_REGION` is set to the empty string"
+        );
+        assert_eq!(
+            message(properties.value("core", "project")),
+            "`core/project of gcloud configuration default` is set to the empty string"
+        );
+        let error = load(&home, &[], Some("nosuch")).unwrap_err().to_string();
+        assert_eq!(error, "there is no gcloud configuration `nosuch`");
+        assert!(load(&home, &[], Some("../x")).is_err());
+        let home = set_up(&[("configurations/config_default", "[core\n")]);
+        assert!(matches!(
+            load(&home, &[], None),
+            Err(SetupError::Syntax { .. })
+        ));
+    }
+
+    #[test]
+    fn the_installations_file_comes_last() {
+        let home = set_up(&[]);
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("properties"), "[core]\nproject = site\n").unwrap();
+        let root = root.path().to_str().unwrap();
+        let properties = load(&home, &[("CLOUDSDK_ROOT_DIR", root)], None).unwrap();
+        assert_eq!(
+            project(&properties).map(|(value, _)| value),
+            Some("site".to_owned())
+        );
+    }
+}
