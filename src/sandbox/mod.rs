@@ -1,0 +1,27 @@
+//! An embedded Cloud Run: the Admin API over HTTP on a store of its own.
+//!
+//! It knows nothing of this program's clients; any client of Cloud Run can speak to it. Services
+//! are kept as the JSON of Run v2, of which Run v1 is a view. Facts of Google's that are not
+//! certain are marked where they are used and listed in `docs/sandbox.md`.
+
+mod api_error;
+mod iam;
+mod names;
+mod operations;
+mod partial;
+mod router;
+mod run_v1;
+mod run_v2;
+mod seed;
+mod server;
+mod service_body;
+mod store;
+mod wire;
+mod world;
+
+pub use self::seed::DEFAULT_ACCOUNT;
+pub use self::seed::DEFAULT_PROJECT;
+pub use self::seed::HOME_REGION;
+pub use self::server::serve;
+pub use self::store::{Sandbox, SetAside, StoreError};
+pub use self::world::ProjectSummary;

@@ -1,0 +1,253 @@
+//! The world that a new sandbox starts with: small, and each service with something to teach.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+use super::names::regions;
+use super::service_body;
+use super::world::{Project, World};
+use crate::domain::resource::ServiceName;
+
+/// The account that acts where none is named.
+pub const DEFAULT_ACCOUNT: &str = "you@example.com";
+/// The project that is used where none is named.
+pub const DEFAULT_PROJECT: &str = "sandbox-project";
+/// The region that most of the seeded services are in.
+pub const HOME_REGION: &str = "us-central1";
+
+const FOUNDED: OffsetDateTime = datetime!(2026-01-12 09:00 UTC);
+const INVOKER: &str = "roles/run.invoker";
+
+struct Seed {
+    project: &'static str,
+    region: &'static str,
+    service: &'static str,
+    body: Value,
+    bindings: Value,
+}
+
+/// Fills an empty store.
+pub(super) fn fill(world: &World<'_>) -> rusqlite::Result<()> {
+    for project in projects() {
+        world.put_project(&project)?;
+        for name in ["runner", "ci", "orders-api", "reporting"] {
+            let email = format!("{name}@{}.iam.gserviceaccount.com", project.id);
+            world.put_service_account(&email, &project.id)?;
+        }
+    }
+    for seed in seeds().into_iter().chain(seeds_elsewhere()) {
+        put(world, &seed)?;
+    }
+    Ok(())
+}
+
+/// Adds services named `svc-00001` and so on, spread over the regions; every seventh public,
+/// every eleventh with the invoker check off. `false` where there is no such project.
+pub(super) fn add_services(world: &World<'_>, project: &str, count: u32) -> rusqlite::Result<bool> {
+    let Some(project) = world.project(project)? else {
+        return Ok(false);
+    };
+    let regions: Vec<&str> = regions().collect();
+    let mut number: usize = 0;
+    let mut added = 0;
+    while added < count {
+        number += 1;
+        let region = regions[number % regions.len()];
+        let name = ServiceName::new(&project.id, region, format!("svc-{number:05}"));
+        if world.service(&name)?.is_some() {
+            continue;
+        }
+        let body = json!({"invokerIamDisabled": number.is_multiple_of(11)});
+        let member = format!("user:dev{}@example.com", number % 100);
+        let bindings = match number % 7 {
+            0 => json!([{"role": INVOKER, "members": ["allUsers", member]}]),
+            _ => json!([{"role": INVOKER, "members": [member]}]),
+        };
+        write(world, &project, &name, &body, &bindings)?;
+        added += 1;
+    }
+    Ok(true)
+}
+
+fn put(world: &World<'_>, seed: &Seed) -> rusqlite::Result<()> {
+    let Some(project) = world.project(seed.project)? else {
+        return Ok(());
+    };
+    let name = ServiceName::new(seed.project, seed.region, seed.service);
+    write(world, &project, &name, &seed.body, &seed.bindings)
+}
+
+fn write(
+    world: &World<'_>,
+    project: &Project,
+    name: &ServiceName,
+    body: &Value,
+    bindings: &Value,
+) -> rusqlite::Result<()> {
+    let service = service_body::create(project, name, body, DEFAULT_ACCOUNT, FOUNDED);
+    world.put_service(name, &service)?;
+    world.put_revision(name, &service_body::revision(name, &service, FOUNDED))?;
+    if bindings
+        .as_array()
+        .is_some_and(|bindings| !bindings.is_empty())
+    {
+        let policy = json!({"bindings": bindings, "etag": super::iam::new_etag()});
+        world.put_policy(name, &policy)?;
+    }
+    Ok(())
+}
+
+fn projects() -> [Project; 3] {
+    let project = |id: &str, number: &str, hash: &str, constraints: &[&str]| Project {
+        id: id.to_owned(),
+        number: number.to_owned(),
+        hash: hash.to_owned(),
+        domain: "example.com".to_owned(),
+        constraints: constraints.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    [
+        project(DEFAULT_PROJECT, "123456789012", "k4qx7v2nza", &[]),
+        project(
+            "sandbox-shared",
+            "210987654321",
+            "m8wtc3jrfq",
+            &["iam.allowedPolicyMemberDomains"],
+        ),
+        project(
+            "sandbox-locked",
+            "345678901234",
+            "p2hsy6dbue",
+            &[
+                "iam.allowedPolicyMemberDomains",
+                "run.managed.requireInvokerIam",
+            ],
+        ),
+    ]
+}
+
+fn here(service: &'static str, body: Value, bindings: Value) -> Seed {
+    Seed {
+        project: DEFAULT_PROJECT,
+        region: HOME_REGION,
+        service,
+        body,
+        bindings,
+    }
+}
+
+fn runs_as(account: &str) -> Value {
+    let email = format!("{account}@{DEFAULT_PROJECT}.iam.gserviceaccount.com");
+    json!({"serviceAccount": email})
+}
+
+fn seeds() -> Vec<Seed> {
+    let team = json!([{"role": INVOKER, "members": ["group:team@example.com"]}]);
+    let orders = json!([{"role": INVOKER, "members": [
+        "serviceAccount:runner@sandbox-project.iam.gserviceaccount.com", "user:ana@example.com"]}]);
+    vec![
+        here("hello", json!({}), json!([])),
+        here(
+            "storefront",
+            json!({}),
+            json!([{"role": INVOKER, "members": ["allUsers"]}]),
+        ),
+        here(
+            "status-page",
+            json!({"invokerIamDisabled": true}),
+            json!([]),
+        ),
+        here(
+            "backoffice",
+            json!({"ingress": "INGRESS_TRAFFIC_INTERNAL_ONLY"}),
+            team.clone(),
+        ),
+        here(
+            "orders",
+            json!({
+                "template": runs_as("orders-api"),
+                "traffic": [
+                    {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100},
+                    {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "tag": "canary"},
+                ],
+            }),
+            orders.clone(),
+        ),
+        Seed {
+            region: "europe-west1",
+            ..here("orders", json!({"template": runs_as("orders-api")}), orders)
+        },
+        here(
+            "billing",
+            json!({"template": runs_as("runner")}),
+            json!([
+                {"role": INVOKER, "members": [
+                    "user:finance@example.com",
+                    "deleted:user:leaver@example.com?uid=101234567890123456789",
+                ]},
+                {"role": INVOKER, "members": ["user:auditor@example.com"], "condition": {
+                    "title": "reports only",
+                    "description": "May read the reports and nothing else",
+                    "expression": "request.path.startsWith(\"/reports\")",
+                }},
+                {"role": INVOKER, "members": ["user:contractor@example.com"], "condition": {
+                    "title": "until spring",
+                    "expression": "request.time < timestamp(\"2026-03-31T00:00:00Z\")",
+                }},
+            ]),
+        ),
+        here(
+            "chat",
+            json!({"template": {"containers": [{
+                "image": "us-docker.pkg.dev/cloudrun/container/hello",
+                "ports": [{"name": "h2c", "containerPort": 8080}],
+            }]}}),
+            team.clone(),
+        ),
+        here(
+            "intranet",
+            json!({"iapEnabled": true}),
+            json!([{"role": INVOKER, "members": [
+                "serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com"]}]),
+        ),
+        here(
+            "api",
+            json!({"customAudiences": ["https://api.example.com"]}),
+            json!([{"role": INVOKER, "members": ["domain:example.com"]}]),
+        ),
+        here(
+            "catalog",
+            json!({"ingress": "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", "defaultUriDisabled": true}),
+            json!([{"role": INVOKER, "members": ["allUsers"]}]),
+        ),
+        here(
+            "reports",
+            json!({"template": runs_as("reporting")}),
+            json!([
+                {"role": INVOKER, "members": ["allAuthenticatedUsers"]},
+                {"role": "projects/sandbox-project/roles/reportReader", "members": ["user:ana@example.com"]},
+                {"role": "roles/run.developer", "members": ["user:ana@example.com"]},
+            ]),
+        ),
+    ]
+}
+
+/// The services of the projects that organisation policies bind.
+fn seeds_elsewhere() -> Vec<Seed> {
+    let team = json!([{"role": INVOKER, "members": ["group:team@example.com"]}]);
+    vec![
+        Seed {
+            project: "sandbox-shared",
+            ..here("search", json!({}), team.clone())
+        },
+        Seed {
+            project: "sandbox-shared",
+            region: "europe-west1",
+            ..here("events", json!({}), team.clone())
+        },
+        Seed {
+            project: "sandbox-locked",
+            ..here("ledger", json!({}), team)
+        },
+    ]
+}

@@ -1,0 +1,325 @@
+//! A service as Run v2's JSON: what a client may say of it, and what Cloud Run works out.
+
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::api_error::ApiError;
+use super::iam::{known_fields, new_etag};
+use super::names::{deterministic_url, hashed_url, tag_url};
+use super::world::Project;
+use crate::domain::resource::ServiceName;
+
+/// What a client may set (discovery document: fields that are not output only).
+const SETTABLE: [&str; 19] = [
+    "description",
+    "labels",
+    "annotations",
+    "client",
+    "clientVersion",
+    "ingress",
+    "launchStage",
+    "binaryAuthorization",
+    "template",
+    "traffic",
+    "scaling",
+    "invokerIamDisabled",
+    "defaultUriDisabled",
+    "iapEnabled",
+    "multiRegionSettings",
+    "customAudiences",
+    "buildConfig",
+    "sshEnabled",
+    "functionalType",
+];
+
+/// What Cloud Run sets: taken in a body, and passed over.
+const OUTPUT: [&str; 21] = [
+    "name",
+    "uid",
+    "generation",
+    "createTime",
+    "updateTime",
+    "deleteTime",
+    "expireTime",
+    "creator",
+    "lastModifier",
+    "observedGeneration",
+    "terminalCondition",
+    "conditions",
+    "latestReadyRevision",
+    "latestCreatedRevision",
+    "trafficStatuses",
+    "uri",
+    "urls",
+    "satisfiesPzs",
+    "threatDetectionEnabled",
+    "reconciling",
+    "etag",
+];
+
+/// Checks a service in a request's body.
+pub(super) fn check(body: &Value) -> Result<(), ApiError> {
+    if !body.is_object() {
+        return Err(ApiError::invalid("The request has no service."));
+    }
+    let known: Vec<&str> = SETTABLE.iter().chain(&OUTPUT).copied().collect();
+    known_fields(body, &known, "service")?;
+    for (field, good) in [
+        (
+            "invokerIamDisabled",
+            Value::is_boolean as fn(&Value) -> bool,
+        ),
+        ("defaultUriDisabled", Value::is_boolean),
+        ("iapEnabled", Value::is_boolean),
+        ("customAudiences", Value::is_array),
+        ("traffic", Value::is_array),
+        ("template", Value::is_object),
+    ] {
+        if body
+            .get(field)
+            .is_some_and(|value| !value.is_null() && !good(value))
+        {
+            return Err(ApiError::invalid(format!(
+                "Invalid value at 'service.{field}'."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Makes a new service of what a client said.
+pub(super) fn create(
+    project: &Project,
+    name: &ServiceName,
+    body: &Value,
+    by: &str,
+    now: OffsetDateTime,
+) -> Value {
+    let mut service = Map::new();
+    service.insert("name".to_owned(), Value::from(name.to_string()));
+    service.insert("uid".to_owned(), Value::from(new_uid()));
+    service.insert("generation".to_owned(), Value::from("1"));
+    service.insert("createTime".to_owned(), Value::from(stamp(now)));
+    service.insert("creator".to_owned(), Value::from(by));
+    let mut service = Value::Object(service);
+    copy_settable(&mut service, body, |_| true);
+    complete(project, name, &mut service, by, now);
+    service
+}
+
+/// Changes what the mask names (`None`: everything that may be set).
+pub(super) fn patch(
+    project: &Project,
+    name: &ServiceName,
+    service: &mut Value,
+    body: &Value,
+    mask: Option<&[String]>,
+    by: &str,
+    now: OffsetDateTime,
+) -> Result<(), ApiError> {
+    let mut wanted = Vec::new();
+    for path in mask.unwrap_or_default() {
+        let top = camel(path.split('.').next().unwrap_or_default());
+        if !SETTABLE.contains(&top.as_str()) {
+            return Err(ApiError::invalid(format!(
+                "The field mask path '{path}' cannot be updated."
+            )));
+        }
+        wanted.push(top);
+    }
+    copy_settable(service, body, |field| {
+        mask.is_none() || wanted.iter().any(|name| name == field)
+    });
+    let generation: u64 = service["generation"]
+        .as_str()
+        .and_then(|g| g.parse().ok())
+        .unwrap_or(1);
+    service["generation"] = Value::from((generation + 1).to_string());
+    complete(project, name, service, by, now);
+    Ok(())
+}
+
+/// The revision that a service's template stands for now.
+pub(super) fn revision(name: &ServiceName, service: &Value, now: OffsetDateTime) -> Value {
+    let short = latest_revision(service);
+    let mut revision = json!({
+        "name": format!("{name}/revisions/{short}"),
+        "uid": new_uid(),
+        "generation": "1",
+        "createTime": stamp(now),
+        "updateTime": stamp(now),
+        "service": name.service(),
+        "conditions": [{"type": "Ready", "state": "CONDITION_SUCCEEDED", "lastTransitionTime": stamp(now)}],
+        "observedGeneration": "1",
+        "etag": quoted_etag(),
+    });
+    if let Some(template) = service["template"].as_object() {
+        for field in [
+            "containers",
+            "serviceAccount",
+            "scaling",
+            "timeout",
+            "maxInstanceRequestConcurrency",
+            "labels",
+            "annotations",
+        ] {
+            if let Some(value) = template.get(field) {
+                revision[field] = value.clone();
+            }
+        }
+    }
+    revision
+}
+
+/// The short name of the latest revision.
+pub(super) fn latest_revision(service: &Value) -> String {
+    let full = service["latestCreatedRevision"]
+        .as_str()
+        .unwrap_or_default();
+    full.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+fn copy_settable(service: &mut Value, body: &Value, wanted: impl Fn(&str) -> bool) {
+    let Some(object) = service.as_object_mut() else {
+        return;
+    };
+    for field in SETTABLE.into_iter().filter(|field| wanted(field)) {
+        match body.get(field) {
+            None | Some(Value::Null | Value::Bool(false)) => {
+                object.shift_remove(field);
+            }
+            Some(value) => {
+                object.insert(field.to_owned(), value.clone());
+            }
+        }
+    }
+}
+
+/// Fills in defaults and works out what Cloud Run reports.
+fn complete(
+    project: &Project,
+    name: &ServiceName,
+    service: &mut Value,
+    by: &str,
+    now: OffsetDateTime,
+) {
+    let or = |value: &Value, default: Value| {
+        if value.is_null() {
+            default
+        } else {
+            value.clone()
+        }
+    };
+    service["updateTime"] = Value::from(stamp(now));
+    service["lastModifier"] = Value::from(by);
+    service["ingress"] = or(&service["ingress"], Value::from("INGRESS_TRAFFIC_ALL"));
+    service["launchStage"] = or(&service["launchStage"], Value::from("GA"));
+    let mut template = or(&service["template"], json!({}));
+    let account = format!("{}-compute@developer.gserviceaccount.com", project.number);
+    template["serviceAccount"] = or(&template["serviceAccount"], Value::from(account));
+    template["timeout"] = or(&template["timeout"], Value::from("300s"));
+    template["maxInstanceRequestConcurrency"] =
+        or(&template["maxInstanceRequestConcurrency"], Value::from(80));
+    template["containers"] = or(
+        &template["containers"],
+        json!([{"image": "us-docker.pkg.dev/cloudrun/container/hello"}]),
+    );
+    for container in template["containers"].as_array_mut().into_iter().flatten() {
+        container["ports"] = or(
+            &container["ports"],
+            json!([{"name": "http1", "containerPort": 8080}]),
+        );
+    }
+    service["template"] = template;
+    let latest = json!([{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}]);
+    service["traffic"] = or(&service["traffic"], latest);
+
+    let generation = service["generation"].as_str().unwrap_or("1").to_owned();
+    let number: u32 = generation.parse().unwrap_or(1);
+    let revision = format!(
+        "{name}/revisions/{}-{number:05}-{}",
+        name.service(),
+        letters()
+    );
+    service["latestReadyRevision"] = Value::from(revision.clone());
+    service["latestCreatedRevision"] = Value::from(revision);
+    service["observedGeneration"] = Value::from(generation);
+    let condition = |kind: &str| json!({"type": kind, "state": "CONDITION_SUCCEEDED", "lastTransitionTime": stamp(now)});
+    service["terminalCondition"] = condition("Ready");
+    service["conditions"] = json!([condition("RoutesReady"), condition("ConfigurationsReady")]);
+
+    let hashed = hashed_url(name.service(), &project.hash, name.region());
+    let object = service.as_object_mut();
+    if let Some(object) = object {
+        object.shift_remove("uri");
+        object.shift_remove("urls");
+    }
+    if service["defaultUriDisabled"] != true {
+        let deterministic = deterministic_url(name.service(), &project.number, name.region());
+        let urls: Vec<String> = deterministic.into_iter().chain([hashed.clone()]).collect();
+        service["uri"] = Value::from(hashed.clone());
+        service["urls"] = json!(urls);
+    }
+    service["trafficStatuses"] = Value::Array(traffic_statuses(service, &hashed));
+    service["etag"] = Value::from(quoted_etag());
+}
+
+fn traffic_statuses(service: &Value, url: &str) -> Vec<Value> {
+    let latest = latest_revision(service);
+    let targets = service["traffic"].as_array().into_iter().flatten();
+    targets
+        .map(|target| {
+            let mut status = target.clone();
+            if status["revision"].is_null() {
+                status["revision"] = Value::from(latest.clone());
+            }
+            if let Some(tag) = target["tag"].as_str().filter(|tag| !tag.is_empty()) {
+                status["uri"] = Value::from(tag_url(tag, url));
+            }
+            status
+        })
+        .collect()
+}
+
+/// The time as Google writes it.
+pub(super) fn stamp(time: OffsetDateTime) -> String {
+    let time = time
+        .replace_nanosecond(time.microsecond() * 1_000)
+        .unwrap_or(time);
+    time.format(&Rfc3339).unwrap_or_default()
+}
+
+fn camel(path: &str) -> String {
+    let mut parts = path.split('_');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let mut chars = part.chars();
+        name.extend(chars.next().map(|c| c.to_ascii_uppercase()));
+        name.push_str(chars.as_str());
+    }
+    name
+}
+
+fn quoted_etag() -> String {
+    format!("\"{}\"", new_etag())
+}
+
+fn new_uid() -> String {
+    let n = fastrand::u128(..);
+    let hex = format!("{n:032x}");
+    format!(
+        "{}-{}-4{}-a{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[13..16],
+        &hex[17..20],
+        &hex[20..]
+    )
+}
+
+fn letters() -> String {
+    std::iter::repeat_with(fastrand::lowercase)
+        .take(3)
+        .collect()
+}

@@ -1,0 +1,360 @@
+//! The sandbox's one file: an SQLite database that any number of processes share.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use super::api_error::ApiError;
+use super::seed;
+use super::world::{ProjectSummary, World};
+
+const FILE: &str = "world.db";
+const VERSION: i64 = 1;
+/// Writers queue up for each other; this is far longer than any queue lasts.
+const LOCK_PATIENCE: Duration = Duration::from_mins(1);
+
+const SCHEMA: &str = "
+    CREATE TABLE projects (
+        id TEXT PRIMARY KEY, number TEXT NOT NULL UNIQUE, hash TEXT NOT NULL,
+        domain TEXT NOT NULL, constraints TEXT NOT NULL);
+    CREATE TABLE service_accounts (email TEXT PRIMARY KEY, project TEXT NOT NULL);
+    CREATE TABLE services (
+        serial INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, region TEXT NOT NULL,
+        name TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (project, region, name));
+    CREATE INDEX services_by_name ON services (project, name, region);
+    CREATE TABLE policies (resource TEXT PRIMARY KEY, body TEXT NOT NULL);
+    CREATE TABLE revisions (
+        serial INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, name TEXT NOT NULL UNIQUE,
+        body TEXT NOT NULL);
+    CREATE INDEX revisions_by_service ON revisions (service);
+    CREATE TABLE operations (name TEXT PRIMARY KEY, body TEXT NOT NULL);
+";
+
+/// An open sandbox.
+pub struct Sandbox {
+    db: Mutex<Connection>,
+    directory: PathBuf,
+}
+
+/// A damaged file that was put out of the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    pub damaged: PathBuf,
+    pub kept_as: PathBuf,
+}
+
+/// Why the sandbox's state cannot be used.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    #[error("cannot use the sandbox's folder `{}`", path.display())]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot open the sandbox's state `{}`", path.display())]
+    Open {
+        path: PathBuf,
+        source: rusqlite::Error,
+    },
+    #[error("the sandbox's state `{}` was written by a newer version of this program", path.display())]
+    Newer { path: PathBuf },
+    #[error("cannot set the damaged `{}` aside", path.display())]
+    SetAside {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Opens the sandbox in a folder, making and filling it where it is new. A damaged file is
+    /// set aside under another name, and a new one made.
+    pub fn open(
+        directory: &Path,
+        now: OffsetDateTime,
+    ) -> Result<(Self, Option<SetAside>), StoreError> {
+        let path = directory.join(FILE);
+        let (db, set_aside) = match open_current(&path) {
+            Ok(Some(db)) => (db, None),
+            Ok(None) | Err(_) => make_or_mend(directory, &path, now)?,
+        };
+        Ok((
+            Self {
+                db: Mutex::new(db),
+                directory: directory.to_owned(),
+            },
+            set_aside,
+        ))
+    }
+
+    /// The folder of its state.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What projects there are, and what is in them.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's path is not general enough over the world's lifetime"
+    )]
+    pub fn projects(&self) -> Result<Vec<ProjectSummary>, StoreError> {
+        self.locally(|world| world.summaries())
+    }
+
+    /// Forgets everything and starts from the seeded world. Processes that have it open go on
+    /// with the new world.
+    pub fn reset(&self) -> Result<(), StoreError> {
+        self.locally(|world| {
+            world.clear()?;
+            seed::fill(world)
+        })
+    }
+
+    /// Adds `count` services to a project, spread over the regions.
+    pub fn add_services(&self, project: &str, count: u32) -> Result<bool, StoreError> {
+        self.locally(|world| seed::add_services(world, project, count))
+    }
+
+    /// Runs `work` in a transaction that may write, alone.
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&World<'_>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        self.transact(TransactionBehavior::Immediate, work)
+    }
+
+    /// Runs `work` on one unchanging view of the world.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&World<'_>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        self.transact(TransactionBehavior::Deferred, work)
+    }
+
+    fn transact<T>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&World<'_>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = db.transaction_with_behavior(behavior)?;
+        let answer = work(&World::new(&transaction))?;
+        transaction.commit()?;
+        Ok(answer)
+    }
+
+    fn locally<T>(
+        &self,
+        work: impl FnOnce(&World<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction: Transaction<'_>| {
+                let answer = work(&World::new(&transaction))?;
+                transaction.commit()?;
+                Ok(answer)
+            });
+        done.map_err(|source| StoreError::Open {
+            path: self.directory.join(FILE),
+            source,
+        })
+    }
+}
+
+/// Opens a file that is there and of this version; `None` where it is new or older.
+fn open_current(path: &Path) -> rusqlite::Result<Option<Connection>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let db = Connection::open(path)?;
+    db.busy_timeout(LOCK_PATIENCE)?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    if version(&db)? != VERSION {
+        return Ok(None);
+    }
+    // Touches every table's root, so that a damaged file shows itself here.
+    let tables = "SELECT (SELECT count(*) FROM projects), (SELECT max(serial) FROM services), \
+                  (SELECT max(resource) FROM policies), (SELECT max(name) FROM operations)";
+    db.query_row(tables, [], |_| Ok(()))?;
+    Ok(Some(db))
+}
+
+/// Makes a new file, or sets a damaged one aside first; one process at a time.
+fn make_or_mend(
+    directory: &Path,
+    path: &Path,
+    now: OffsetDateTime,
+) -> Result<(Connection, Option<SetAside>), StoreError> {
+    let folder = |source| StoreError::Folder {
+        path: directory.to_owned(),
+        source,
+    };
+    make_private_folder(directory).map_err(folder)?;
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join("lock"))
+        .map_err(folder)?;
+    lock.lock().map_err(folder)?;
+    let open = |source| StoreError::Open {
+        path: path.to_owned(),
+        source,
+    };
+    let mut set_aside = None;
+    match open_current(path) {
+        Ok(Some(db)) => return Ok((db, None)),
+        Ok(None) => {}
+        Err(error) if is_damage(&error) => set_aside = Some(put_aside(path, now)?),
+        Err(error) => return Err(open(error)),
+    }
+    let db = match make(path) {
+        Err(error) if is_damage(&error) => {
+            set_aside = Some(put_aside(path, now)?);
+            make(path).map_err(open)?
+        }
+        made => made.map_err(open)?,
+    };
+    let db = db.ok_or_else(|| StoreError::Newer {
+        path: path.to_owned(),
+    })?;
+    drop::<File>(lock);
+    Ok((db, set_aside))
+}
+
+/// Makes the tables and the seeded world; `None` where the file is of a newer version.
+fn make(path: &Path) -> rusqlite::Result<Option<Connection>> {
+    let mut db = Connection::open(path)?;
+    db.busy_timeout(LOCK_PATIENCE)?;
+    if version(&db)? > VERSION {
+        return Ok(None);
+    }
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(SCHEMA)?;
+    seed::fill(&World::new(&transaction))?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()?;
+    Ok(Some(db))
+}
+
+fn version(db: &Connection) -> rusqlite::Result<i64> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+/// Renames the file and its write-ahead log, which belong together.
+fn put_aside(path: &Path, now: OffsetDateTime) -> Result<SetAside, StoreError> {
+    let stamp = now.unix_timestamp();
+    let renamed = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let mut kept_as = renamed(&format!(".damaged-{stamp}"));
+    for count in 2.. {
+        if !kept_as.exists() {
+            break;
+        }
+        kept_as = renamed(&format!(".damaged-{stamp}-{count}"));
+    }
+    fs::rename(path, &kept_as).map_err(|source| StoreError::SetAside {
+        path: path.to_owned(),
+        source,
+    })?;
+    for suffix in ["-wal", "-shm"] {
+        let mut aside = kept_as.as_os_str().to_owned();
+        aside.push(suffix);
+        // Missing as a rule: SQLite removes both when the last process closes the file.
+        drop(fs::rename(renamed(suffix), PathBuf::from(aside)));
+    }
+    Ok(SetAside {
+        damaged: path.to_owned(),
+        kept_as,
+    })
+}
+
+fn make_private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 14:00 UTC);
+
+    #[test]
+    fn what_is_written_is_there_for_the_next_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, _) = Sandbox::open(folder.path(), NOW).unwrap();
+        let count = |sandbox: &Sandbox| sandbox.projects().unwrap()[0].services;
+        let before = count(&first);
+        assert!(first.add_services(seed::DEFAULT_PROJECT, 3).unwrap());
+        assert!(!first.add_services("nosuch", 3).unwrap());
+        let (second, _) = Sandbox::open(folder.path(), NOW).unwrap();
+        assert_eq!(count(&second), before + 3);
+        second.reset().unwrap();
+        assert_eq!(count(&first), before);
+    }
+
+    #[test]
+    fn a_damaged_file_is_kept_under_another_name() {
+        for text in [
+            b"this is no database, it is a text of some length, and no more".to_vec(),
+            {
+                let folder = tempfile::tempdir().unwrap();
+                drop(Sandbox::open(folder.path(), NOW).unwrap());
+                let mut bytes = fs::read(folder.path().join(FILE)).unwrap();
+                bytes.truncate(9_000);
+                bytes
+            },
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(FILE), &text).unwrap();
+            let (sandbox, set_aside) = Sandbox::open(folder.path(), NOW).unwrap();
+            let set_aside = set_aside.unwrap();
+            assert_eq!(fs::read(&set_aside.kept_as).unwrap(), text);
+            assert!(sandbox.projects().unwrap()[0].services > 0);
+        }
+    }
+
+    #[test]
+    fn a_newer_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Sandbox::open(folder.path(), NOW).unwrap());
+        let db = Connection::open(folder.path().join(FILE)).unwrap();
+        db.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert!(matches!(
+            Sandbox::open(folder.path(), NOW),
+            Err(StoreError::Newer { .. })
+        ));
+    }
+}
