@@ -1,0 +1,87 @@
+//! Where the Cloud Run Admin API is.
+
+use std::net::IpAddr;
+
+use reqwest::Url;
+use thiserror::Error;
+
+/// The base address of an API, without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(String);
+
+/// Why an address cannot be used as an endpoint.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum EndpointError {
+    #[error("`{0}` is not an address")]
+    NotAUrl(String),
+    #[error("`{0}` is plain http, which is taken to loopback only")]
+    PlainHttp(String),
+}
+
+impl Endpoint {
+    /// Google's global endpoint (discovery document).
+    pub fn google() -> Self {
+        Self("https://run.googleapis.com".to_owned())
+    }
+
+    /// A server on this machine.
+    pub fn loopback(port: u16) -> Self {
+        Self(format!("http://127.0.0.1:{port}"))
+    }
+
+    /// An override as gcloud takes it, with or without a slash at its end.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        let url = Url::parse(text).map_err(|_| EndpointError::NotAUrl(text.to_owned()))?;
+        let host = url.host_str().unwrap_or_default();
+        let loopback = host == "localhost"
+            || host
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback());
+        match url.scheme() {
+            "https" if !host.is_empty() => {}
+            "http" if loopback => {}
+            "http" => return Err(EndpointError::PlainHttp(text.to_owned())),
+            _ => return Err(EndpointError::NotAUrl(text.to_owned())),
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+
+    /// The address, without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_goes_to_loopback_only() {
+        for good in [
+            "http://127.0.0.1:8787/",
+            "http://localhost:1",
+            "http://[::1]:1/",
+            "https://x.example/",
+        ] {
+            assert!(Endpoint::parse(good).is_ok(), "{good}");
+        }
+        assert_eq!(
+            Endpoint::parse("http://127.0.0.1:8787/").unwrap().as_str(),
+            "http://127.0.0.1:8787"
+        );
+        assert!(matches!(
+            Endpoint::parse("http://run.example/"),
+            Err(EndpointError::PlainHttp(_))
+        ));
+        for bad in [
+            "",
+            "run.googleapis.com",
+            "ftp://x/",
+            "http://127.0.0.1.evil.example/",
+        ] {
+            assert!(Endpoint::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

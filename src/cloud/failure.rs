@@ -1,0 +1,267 @@
+//! Why a call failed, in terms that a command can act on.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use google_cloud_gax::error::Error as ClientError;
+use google_cloud_gax::error::rpc::Code;
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+use serde_json::Value;
+use thiserror::Error;
+
+/// A call that failed.
+#[derive(Clone, Debug, Error)]
+#[error("could not {call}")]
+pub struct Failure {
+    pub kind: FailureKind,
+    /// What was being done, completing "could not …".
+    pub call: String,
+    /// What the server, or the network, said.
+    pub message: String,
+    /// How long the server asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// The kinds of failure that differ in what follows from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Somebody else changed it first.
+    Aborted,
+    /// The server could not be reached at all.
+    Connect,
+    /// There is no token, or it could not be had.
+    Credentials,
+    /// The command's time is up.
+    Deadline,
+    FailedPrecondition,
+    InvalidArgument,
+    /// What came back is not an answer of this API.
+    Malformed,
+    /// The connection broke.
+    Network,
+    NotFound,
+    Other,
+    PermissionDenied,
+    RateLimited,
+    /// The server refused the token.
+    Unauthenticated,
+    /// The server is in trouble.
+    Unavailable,
+}
+
+impl FailureKind {
+    /// Whether a read may be sent again after it.
+    pub fn is_passing(self) -> bool {
+        matches!(
+            self,
+            Self::Connect | Self::Network | Self::RateLimited | Self::Unavailable
+        )
+    }
+
+    fn from_status(code: u16, status: &str) -> Self {
+        match (code, status) {
+            (_, "ABORTED") => Self::Aborted,
+            (_, "FAILED_PRECONDITION") => Self::FailedPrecondition,
+            (400, _) => Self::InvalidArgument,
+            (401, _) => Self::Unauthenticated,
+            (403, _) => Self::PermissionDenied,
+            (404, _) => Self::NotFound,
+            (409, _) => Self::Aborted,
+            (429, _) => Self::RateLimited,
+            (408 | 500..=599, _) => Self::Unavailable,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Failure {
+    /// A failure of a kind of its own.
+    pub fn new(kind: FailureKind, call: &str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            call: call.to_owned(),
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    /// The command's time was up before the call was answered.
+    pub fn deadline(call: &str, limit: Duration) -> Self {
+        Self::new(
+            FailureKind::Deadline,
+            call,
+            format!("no answer within {} seconds", limit.as_secs_f64()),
+        )
+    }
+
+    /// Translates an error of the official client.
+    pub(super) fn from_client(call: &str, error: &ClientError) -> Self {
+        let retry_after = error.http_headers().and_then(retry_after);
+        let failed = |kind, message: String| Self {
+            kind,
+            call: call.to_owned(),
+            message,
+            retry_after,
+        };
+        if error.is_authentication() {
+            return failed(FailureKind::Credentials, chain(error));
+        }
+        if let Some(status) = error.status() {
+            let http = error.http_status_code().unwrap_or_default();
+            let kind = match status.code {
+                Code::Aborted | Code::AlreadyExists => FailureKind::Aborted,
+                Code::DeadlineExceeded | Code::Internal | Code::Unavailable => {
+                    FailureKind::Unavailable
+                }
+                Code::FailedPrecondition => FailureKind::FailedPrecondition,
+                Code::InvalidArgument | Code::OutOfRange => FailureKind::InvalidArgument,
+                Code::NotFound => FailureKind::NotFound,
+                Code::PermissionDenied => FailureKind::PermissionDenied,
+                Code::ResourceExhausted => FailureKind::RateLimited,
+                Code::Unauthenticated => FailureKind::Unauthenticated,
+                _ => FailureKind::from_status(http, ""),
+            };
+            return failed(kind, status.message.clone());
+        }
+        if let Some(code) = error.http_status_code() {
+            let kind = FailureKind::from_status(code, "");
+            return failed(
+                kind,
+                format!("HTTP {code}, and not in the form of this API"),
+            );
+        }
+        if error.is_deserialization() {
+            return failed(
+                FailureKind::Malformed,
+                "the answer is not what this API sends".to_owned(),
+            );
+        }
+        if error.is_connect() {
+            return failed(FailureKind::Connect, chain(error));
+        }
+        if error.is_io() || error.is_transport() || error.is_timeout() || error.is_exhausted() {
+            let broken_json = chain(error).contains("decoding response body");
+            let kind = if broken_json {
+                FailureKind::Malformed
+            } else {
+                FailureKind::Network
+            };
+            return failed(kind, chain(error));
+        }
+        failed(FailureKind::Other, chain(error))
+    }
+
+    /// Translates an error of the lean client.
+    pub(super) fn from_transport(call: &str, error: &reqwest::Error) -> Self {
+        let kind = if error.is_connect() {
+            FailureKind::Connect
+        } else if error.is_builder() {
+            FailureKind::Other
+        } else {
+            FailureKind::Network
+        };
+        let mut message = error.source().map_or_else(|| error.to_string(), chain);
+        if message.is_empty() {
+            message = error.to_string();
+        }
+        Self::new(kind, call, message)
+    }
+
+    /// Translates an answer whose status is not a success.
+    pub(super) fn from_answer(call: &str, code: u16, headers: &HeaderMap, body: &[u8]) -> Self {
+        let envelope: Option<Value> = serde_json::from_slice(body).ok();
+        let error = envelope.as_ref().map(|value| &value["error"]);
+        let text = |name: &str| {
+            error
+                .and_then(|error| error[name].as_str())
+                .unwrap_or_default()
+        };
+        let message = match text("message") {
+            "" => format!("HTTP {code}, and not in the form of this API"),
+            message => message.to_owned(),
+        };
+        Self {
+            kind: FailureKind::from_status(code, text("status")),
+            call: call.to_owned(),
+            message,
+            retry_after: retry_after(headers),
+        }
+    }
+}
+
+/// `Retry-After` in seconds. The form with a date is passed over: clocks differ.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    text.trim()
+        .parse::<u64>()
+        .ok()
+        .map(|seconds| Duration::from_secs(seconds.min(600)))
+}
+
+/// An error's own words and those of everything beneath it, each once.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut parts: Vec<String> = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+        next = error.source();
+    }
+    parts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use google_cloud_gax::error::rpc::Status;
+
+    use super::*;
+
+    #[test]
+    fn client_errors_become_kinds() {
+        for (code, kind) in [
+            (Code::Aborted, FailureKind::Aborted),
+            (Code::FailedPrecondition, FailureKind::FailedPrecondition),
+            (Code::NotFound, FailureKind::NotFound),
+            (Code::PermissionDenied, FailureKind::PermissionDenied),
+            (Code::Unauthenticated, FailureKind::Unauthenticated),
+            (Code::ResourceExhausted, FailureKind::RateLimited),
+            (Code::Unavailable, FailureKind::Unavailable),
+        ] {
+            let error = ClientError::service(Status::default().set_code(code).set_message("m"));
+            let failure = Failure::from_client("c", &error);
+            assert_eq!((failure.kind, failure.message.as_str()), (kind, "m"));
+        }
+    }
+
+    #[test]
+    fn answers_become_kinds() {
+        let of =
+            |code, body: &str| Failure::from_answer("c", code, &HeaderMap::new(), body.as_bytes());
+        let aborted = of(
+            409,
+            r#"{"error":{"code":409,"message":"again","status":"ABORTED"}}"#,
+        );
+        assert_eq!(
+            (aborted.kind, aborted.message.as_str()),
+            (FailureKind::Aborted, "again")
+        );
+        let html = of(502, "<html>bad gateway</html>");
+        assert_eq!(html.kind, FailureKind::Unavailable);
+        assert_eq!(html.message, "HTTP 502, and not in the form of this API");
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "7".parse().unwrap());
+        let limited = Failure::from_answer("c", 429, &headers, b"");
+        assert_eq!(limited.retry_after, Some(Duration::from_secs(7)));
+        headers.insert(
+            RETRY_AFTER,
+            "Wed, 21 Oct 2026 07:28:00 GMT".parse().unwrap(),
+        );
+        assert_eq!(
+            Failure::from_answer("c", 429, &headers, b"").retry_after,
+            None
+        );
+    }
+}

@@ -1,0 +1,283 @@
+//! Many services at once: lean reads that ask for the needed fields only.
+//!
+//! What comes from here can be shown and searched; a plan does not accept it.
+
+use futures::{StreamExt, stream};
+use reqwest::Client;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::convert;
+use super::failure::{Failure, FailureKind};
+use super::gateway::Gateway;
+use crate::auth;
+use crate::domain::condition::Condition;
+use crate::domain::invokers::Grant;
+use crate::domain::member::Member;
+use crate::domain::policy::POLICY_VERSION;
+use crate::domain::service::Service;
+
+/// How many policies are asked for at a time.
+const WIDTH: usize = 64;
+/// How many services may wait between the reader of pages and the readers of policies.
+const AHEAD: usize = 256;
+
+const LIST_FIELDS: &str = "items(metadata(name,namespace,labels,annotations,creationTimestamp),\
+    spec/template/spec(serviceAccountName,containers/ports),status(url,traffic,conditions)),\
+    metadata/continue,unreachable";
+const POLICY_FIELDS: &str = "bindings(role,members,condition(title,description,expression))";
+
+/// The services of a project, and what of it could not be read.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    pub services: Vec<Service>,
+    pub unreachable: Vec<Unreadable>,
+}
+
+/// Something that could not be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    pub what: String,
+    pub why: String,
+}
+
+/// A service with the grants of its policy, or why those are not known.
+#[derive(Clone, Debug)]
+pub struct ServiceAccess {
+    pub service: Service,
+    pub grants: Result<Vec<Grant>, Failure>,
+}
+
+struct Page {
+    services: Vec<Service>,
+    unreachable: Vec<Unreadable>,
+    next: Option<String>,
+}
+
+impl Gateway {
+    /// Lists the services of one region, or of every region (`-`), with one request a page.
+    ///
+    /// `GET v1/projects/P/locations/-/services` is what gcloud itself sends; that `-` is taken
+    /// there stands in no document.
+    pub async fn services(&self, project: &str, region: &str) -> Result<Listing, Failure> {
+        let mut listing = Listing::default();
+        let mut next = None;
+        loop {
+            let page = self.page(project, region, next.as_deref()).await?;
+            listing.services.extend(page.services);
+            listing.unreachable.extend(page.unreachable);
+            next = page.next;
+            if next.is_none() {
+                return Ok(listing);
+            }
+        }
+    }
+
+    /// Lists services and reads the policy of each that `wanted` picks, pages and policies side
+    /// by side. `progress` is told how many are done and how many are known of. A policy that
+    /// cannot be read costs its own row only.
+    pub async fn services_with_grants(
+        &self,
+        project: &str,
+        region: &str,
+        wanted: impl Fn(&Service) -> bool,
+        progress: impl Fn(usize, usize),
+    ) -> Result<(Vec<ServiceAccess>, Vec<Unreadable>), Failure> {
+        let (send, receive) = mpsc::channel(AHEAD);
+        let known = std::cell::Cell::new(0);
+        let pages = async {
+            let mut unreachable = Vec::new();
+            let mut next = None;
+            let send = send;
+            loop {
+                let page = self.page(project, region, next.as_deref()).await?;
+                unreachable.extend(page.unreachable);
+                for service in page.services.into_iter().filter(|service| wanted(service)) {
+                    known.set(known.get() + 1);
+                    if send.send(service).await.is_err() {
+                        break;
+                    }
+                }
+                next = page.next;
+                if next.is_none() {
+                    return Ok(unreachable);
+                }
+            }
+        };
+        let policies = async {
+            let mut done = Vec::new();
+            let mut answers = ReceiverStream::new(receive)
+                .map(|service| self.access(service))
+                .buffer_unordered(WIDTH);
+            while let Some(access) = answers.next().await {
+                done.push(access);
+                progress(done.len(), known.get());
+            }
+            done
+        };
+        let (unreachable, mut services) = tokio::join!(pages, policies);
+        services.sort_by(|a, b| {
+            let key = |access: &ServiceAccess| {
+                let name = &access.service.name;
+                (name.service().to_owned(), name.region().to_owned())
+            };
+            key(a).cmp(&key(b))
+        });
+        Ok((services, unreachable?))
+    }
+
+    /// Reads the policies of services that are known already.
+    pub async fn with_grants(
+        &self,
+        services: Vec<Service>,
+        progress: impl Fn(usize, usize),
+    ) -> Vec<ServiceAccess> {
+        let known = services.len();
+        let mut done = Vec::new();
+        let mut answers = stream::iter(services)
+            .map(|service| self.access(service))
+            .buffered(WIDTH);
+        while let Some(access) = answers.next().await {
+            done.push(access);
+            progress(done.len(), known);
+        }
+        done
+    }
+
+    async fn access(&self, service: Service) -> ServiceAccess {
+        let grants = self.grants(&service).await;
+        ServiceAccess { service, grants }
+    }
+
+    async fn page(
+        &self,
+        project: &str,
+        region: &str,
+        token: Option<&str>,
+    ) -> Result<Page, Failure> {
+        let call = format!("list the services of project `{project}`");
+        let path = format!("/v1/projects/{project}/locations/{region}/services");
+        let mut query = vec![("fields", LIST_FIELDS)];
+        if let Some(token) = token {
+            query.push(("continue", token));
+        }
+        let answer = self.get(&call, &path, &query).await?;
+        let malformed = || {
+            Failure::new(
+                FailureKind::Malformed,
+                &call,
+                "the answer is not what this API sends",
+            )
+        };
+        let object = answer.as_object().ok_or_else(malformed)?;
+        let items = match object.get("items") {
+            None => &[][..],
+            Some(items) => items.as_array().ok_or_else(malformed)?.as_slice(),
+        };
+        let known = ["items", "metadata", "unreachable", "kind", "apiVersion"];
+        if !object.is_empty() && !known.iter().any(|name| object.contains_key(*name)) {
+            return Err(malformed());
+        }
+        let regions = answer["unreachable"].as_array().into_iter().flatten();
+        Ok(Page {
+            services: items
+                .iter()
+                .map(|item| convert::service_v1(item, project).ok_or_else(malformed))
+                .collect::<Result<_, _>>()?,
+            unreachable: regions
+                .filter_map(Value::as_str)
+                .map(|region| Unreadable {
+                    what: format!("region {}", region.rsplit('/').next().unwrap_or(region)),
+                    why: "Google could not reach it".to_owned(),
+                })
+                .collect(),
+            next: answer["metadata"]["continue"]
+                .as_str()
+                .filter(|token| !token.is_empty())
+                .map(str::to_owned),
+        })
+    }
+
+    async fn grants(&self, service: &Service) -> Result<Vec<Grant>, Failure> {
+        let call = format!("read the policy of `{}`", service.name.short());
+        let path = format!("/v2/{}:getIamPolicy", service.name);
+        let version = POLICY_VERSION.to_string();
+        let query = [
+            ("options.requestedPolicyVersion", version.as_str()),
+            ("fields", POLICY_FIELDS),
+        ];
+        let policy = self.get(&call, &path, &query).await?;
+        let bindings = match &policy["bindings"] {
+            Value::Null if policy.is_object() => return Ok(Vec::new()),
+            bindings => bindings.as_array(),
+        };
+        bindings
+            .and_then(|bindings| grants_of(bindings))
+            .ok_or_else(|| {
+                Failure::new(
+                    FailureKind::Malformed,
+                    &call,
+                    "the answer is not what this API sends",
+                )
+            })
+    }
+
+    async fn get(&self, call: &str, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
+        let client = self.lean(call).await?;
+        let url = format!("{}{path}", self.endpoint.as_str());
+        self.read(call, || async {
+            let headers = auth::authorization(&self.credentials)
+                .await
+                .map_err(|error| Failure::new(FailureKind::Credentials, call, error.to_string()))?;
+            let request = client.get(&url).headers(headers).query(query);
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| Failure::from_transport(call, &error))?;
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            let body = answer
+                .bytes()
+                .await
+                .map_err(|error| Failure::from_transport(call, &error))?;
+            if !status.is_success() {
+                return Err(Failure::from_answer(call, status.as_u16(), &headers, &body));
+            }
+            serde_json::from_slice(&body)
+                .map_err(|_| Failure::new(FailureKind::Malformed, call, "the answer is not JSON"))
+        })
+        .await
+    }
+
+    async fn lean(&self, call: &str) -> Result<&Client, Failure> {
+        let build = || async {
+            Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("runaccess/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .map_err(|error| Failure::from_transport(call, &error))
+        };
+        self.lean.get_or_try_init(build).await
+    }
+}
+
+fn grants_of(bindings: &[Value]) -> Option<Vec<Grant>> {
+    let mut grants = Vec::new();
+    for binding in bindings {
+        let role = binding["role"].as_str()?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let condition = binding["condition"].as_object().map(|_| Condition {
+            title: text(&binding["condition"]["title"]),
+            description: text(&binding["condition"]["description"]),
+            expression: text(&binding["condition"]["expression"]),
+        });
+        for member in binding["members"].as_array().into_iter().flatten() {
+            grants.push(Grant {
+                role: role.to_owned(),
+                member: Member::from_policy(member.as_str()?),
+                condition: condition.clone(),
+            });
+        }
+    }
+    Some(grants)
+}

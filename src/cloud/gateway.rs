@@ -1,0 +1,187 @@
+//! The calls of the Cloud Run Admin API, one service at a time, through the official client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use google_cloud_auth::credentials::Credentials;
+use google_cloud_gax::exponential_backoff::ExponentialBackoffBuilder;
+use google_cloud_gax::retry_policy::NeverRetry;
+use google_cloud_iam_v1::model::{GetPolicyOptions, Policy};
+use google_cloud_lro::Poller;
+use google_cloud_run_v2::client::Services;
+use google_cloud_run_v2::model;
+use google_cloud_wkt::FieldMask;
+use tokio::sync::OnceCell;
+
+use super::convert;
+use super::deadline::Deadline;
+use super::endpoint::Endpoint;
+use super::failure::{Failure, FailureKind};
+use super::retry::{once, until_answered};
+use crate::domain::plan::{Step, StepKind};
+use crate::domain::policy::POLICY_VERSION;
+use crate::domain::resource::ServiceName;
+use crate::domain::service::Service;
+
+/// Told of each request as it ends.
+pub type Trace = Arc<dyn Fn(TraceLine<'_>) + Send + Sync>;
+
+/// One request, for `--verbose`. Holds no header, and so no secret.
+#[derive(Clone, Copy, Debug)]
+pub struct TraceLine<'a> {
+    pub call: &'a str,
+    pub took: Duration,
+    /// The kind of failure, if it failed.
+    pub failed: Option<FailureKind>,
+}
+
+/// The way to the Cloud Run Admin API for one command.
+pub struct Gateway {
+    pub(super) endpoint: Endpoint,
+    pub(super) credentials: Credentials,
+    pub(super) deadline: Deadline,
+    pub(super) lean: OnceCell<reqwest::Client>,
+    official: OnceCell<Services>,
+    trace: Trace,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// A way to `endpoint` with these credentials. No connection is made and no certificate
+    /// read until the first call.
+    pub fn new(
+        endpoint: Endpoint,
+        credentials: Credentials,
+        deadline: Deadline,
+        trace: Trace,
+    ) -> Self {
+        Self {
+            endpoint,
+            credentials,
+            deadline,
+            lean: OnceCell::new(),
+            official: OnceCell::new(),
+            trace,
+        }
+    }
+
+    /// Reads one service.
+    pub async fn service(&self, name: &ServiceName) -> Result<Service, Failure> {
+        let call = format!("read the service `{}`", name.short());
+        let services = self.official(&call).await?;
+        let service = self
+            .read(&call, || async {
+                let request = services.get_service().set_name(name.to_string());
+                request
+                    .send()
+                    .await
+                    .map_err(|error| Failure::from_client(&call, &error))
+            })
+            .await?;
+        Ok(convert::service_v2(&service, name))
+    }
+
+    /// Reads the policy of one service at version 3, without which its conditions are lost.
+    pub async fn policy(&self, name: &ServiceName) -> Result<Policy, Failure> {
+        let call = format!("read the policy of `{}`", name.short());
+        let services = self.official(&call).await?;
+        self.read(&call, || async {
+            let options = GetPolicyOptions::new().set_requested_policy_version(POLICY_VERSION);
+            let request = services
+                .get_iam_policy()
+                .set_resource(name.to_string())
+                .set_options(options);
+            request
+                .send()
+                .await
+                .map_err(|error| Failure::from_client(&call, &error))
+        })
+        .await
+    }
+
+    /// Does one step of a plan, with its precondition: the one way in which anything is written.
+    pub async fn apply(&self, target: &ServiceName, step: Step) -> Result<(), Failure> {
+        let call = format!("{} of `{}`", step.describe(), target.short());
+        let services = self.official(&call).await?;
+        let kind = step.into_kind();
+        let write = async {
+            let sent = match kind {
+                StepKind::SetPolicy(policy) => {
+                    let request = services
+                        .set_iam_policy()
+                        .set_resource(target.to_string())
+                        .set_policy(policy);
+                    request.send().await.map(|_| ())
+                }
+                StepKind::SetInvokerCheck { on, etag } => {
+                    let service = model::Service::new()
+                        .set_name(target.to_string())
+                        .set_invoker_iam_disabled(!on)
+                        .set_etag(etag.unwrap_or_default());
+                    let mask = FieldMask::default().set_paths(["invoker_iam_disabled"]);
+                    let request = services
+                        .update_service()
+                        .set_service(service)
+                        .set_update_mask(mask);
+                    request.poller().until_done().await.map(|_| ())
+                }
+            };
+            sent.map_err(|error| Failure::from_client(&call, &error))
+        };
+        self.traced(&call, once(&call, &self.deadline, write)).await
+    }
+
+    /// Sends a read, again where that may help, and tells of it.
+    pub(super) async fn read<T, F>(
+        &self,
+        call: &str,
+        mut send: impl FnMut() -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        until_answered(call, &self.deadline, || self.traced(call, send())).await
+    }
+
+    async fn traced<T>(
+        &self,
+        call: &str,
+        send: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let start = Instant::now();
+        let answer = send.await;
+        let failed = answer.as_ref().err().map(|failure| failure.kind);
+        (self.trace)(TraceLine {
+            call,
+            took: start.elapsed(),
+            failed,
+        });
+        answer
+    }
+
+    async fn official(&self, call: &str) -> Result<&Services, Failure> {
+        let build = || async {
+            let polling = ExponentialBackoffBuilder::new()
+                .with_initial_delay(Duration::from_millis(100))
+                .with_maximum_delay(Duration::from_secs(5))
+                .clamp();
+            Services::builder()
+                .with_endpoint(self.endpoint.as_str())
+                .with_credentials(self.credentials.clone())
+                .with_retry_policy(NeverRetry)
+                .with_polling_backoff_policy(polling)
+                .build()
+                .await
+                .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))
+        };
+        self.official.get_or_try_init(build).await
+    }
+}

@@ -1,0 +1,19 @@
+//! Google's APIs as this program uses them. Alone names the API clients; never prints.
+//!
+//! There are two ways to read: `gateway` goes through the official client, one service at a time,
+//! and is the only one that writes; `fleet` reads many with few bytes, and what it yields cannot
+//! be planned on.
+
+mod convert;
+mod deadline;
+mod endpoint;
+mod failure;
+mod fleet;
+mod gateway;
+mod retry;
+
+pub use self::deadline::Deadline;
+pub use self::endpoint::{Endpoint, EndpointError};
+pub use self::failure::{Failure, FailureKind};
+pub use self::fleet::{Listing, ServiceAccess, Unreadable};
+pub use self::gateway::{Gateway, Trace, TraceLine};
