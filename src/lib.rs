@@ -1,3 +1,31 @@
 //! `runaccess`: who may invoke a Google Cloud Run service.
+//!
+//! The way through is args → request → snapshot → plan → effect → report; `docs/architecture.md`
+//! says what lives where, and `tests/layering.rs` holds the direction of dependencies.
 
+pub mod auth;
+pub mod change;
+pub mod cloud;
+mod commands;
+pub mod context;
 pub mod domain;
+pub mod error;
+pub mod exit_code;
+pub mod gcloud;
+pub mod lookup;
+pub mod report;
+pub mod sandbox;
+pub mod terminal;
+
+/// Runs the program on this process's arguments and returns its exit code.
+pub fn run() -> u8 {
+    match context::runtime() {
+        Ok(runtime) => runtime.block_on(commands::run()),
+        Err(error) => {
+            let error = error::CommandError::new(error::ErrorKind::Failed, "cannot start")
+                .because(error.to_string());
+            context::bare_terminal().error(&error);
+            error.kind.exit_code().number()
+        }
+    }
+}

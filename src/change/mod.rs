@@ -1,0 +1,254 @@
+//! The one way to write: read all, plan all, show, confirm once, apply; on a conflict read and
+//! plan again, within what was confirmed.
+
+mod apply;
+mod show;
+
+use futures::{StreamExt, stream};
+
+use crate::cloud::FailureKind;
+use crate::context::Context;
+use crate::domain::outcome::{ChangeOutcome, Status};
+use crate::domain::plan::{Action, Plan, Refusal, Snapshot, reasons_to_ask};
+use crate::domain::resource::ServiceName;
+use crate::error::{self, CommandError, ErrorKind};
+use crate::lookup::{self, Targets};
+use crate::terminal;
+
+/// How many services are read or written at a time.
+const WIDTH: usize = 16;
+
+/// Works out what a change would do to what was read.
+pub trait Planner: Fn(&Snapshot) -> Result<Plan, Refusal> {}
+impl<F: Fn(&Snapshot) -> Result<Plan, Refusal>> Planner for F {}
+
+/// What a changing command wants of the driver, beside its plan.
+#[derive(Clone, Debug)]
+pub struct ChangeOptions {
+    pub action: Action,
+    pub dry_run: bool,
+    /// Whether the service itself is needed, beside its policy.
+    pub needs_service: bool,
+    /// What the plan's reader should know of how the targets or members came about.
+    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
+    /// The command that goes another way where an organisation policy forbids this one.
+    pub other_way: Option<String>,
+}
+
+/// What was read of all targets.
+#[derive(Debug)]
+pub struct Batch {
+    snapshots: Vec<(ServiceName, Result<Snapshot, CommandError>)>,
+    by_pattern: bool,
+    partly_searched: bool,
+}
+
+/// What would be done to all targets.
+#[derive(Debug)]
+pub struct PlannedBatch {
+    plans: Vec<(ServiceName, Result<Plan, CommandError>)>,
+    by_pattern: bool,
+    partly_searched: bool,
+}
+
+/// What became of all targets.
+#[derive(Debug)]
+pub struct ChangeResult {
+    pub outcomes: Vec<ChangeOutcome>,
+    /// Whether a region could not be searched for targets.
+    pub partly_searched: bool,
+}
+
+impl Batch {
+    /// Reads every target, several at a time.
+    pub async fn read(
+        cx: &Context,
+        targets: Targets,
+        options: &ChangeOptions,
+    ) -> Result<Self, CommandError> {
+        cx.gateway().await?;
+        let progress = cx.terminal.progress("reading");
+        let total = targets.names.len();
+        let mut snapshots: Vec<(ServiceName, Result<Snapshot, CommandError>)> = Vec::new();
+        let mut reads = stream::iter(targets.names)
+            .map(|name| async move {
+                let snapshot = read(cx, &name, options.needs_service).await;
+                (name, snapshot)
+            })
+            .buffered(WIDTH);
+        while let Some(read) = reads.next().await {
+            snapshots.push(read);
+            progress.set(snapshots.len(), total);
+        }
+        drop(progress);
+        let missing = targets
+            .missing
+            .into_iter()
+            .map(|(name, error)| (name, Err(error)));
+        snapshots.extend(missing);
+        Ok(Self {
+            snapshots,
+            by_pattern: targets.by_pattern,
+            partly_searched: !targets.unreachable.is_empty(),
+        })
+    }
+
+    /// Every refusal that planning meets.
+    pub fn refusals(&self, planner: &impl Planner) -> Vec<Refusal> {
+        let read = self
+            .snapshots
+            .iter()
+            .filter_map(|(_, snapshot)| snapshot.as_ref().ok());
+        read.filter_map(|snapshot| planner(snapshot).err())
+            .collect()
+    }
+
+    /// Plans every target.
+    pub fn plan(self, cx: &Context, planner: &impl Planner) -> PlannedBatch {
+        let plans = self.snapshots.into_iter().map(|(name, snapshot)| {
+            let plan = snapshot.and_then(|snapshot| {
+                planner(&snapshot).map_err(|refusal| error::refusal(&refusal, &cx.command()))
+            });
+            (name, plan)
+        });
+        PlannedBatch {
+            plans: plans.collect(),
+            by_pattern: self.by_pattern,
+            partly_searched: self.partly_searched,
+        }
+    }
+}
+
+impl PlannedBatch {
+    /// Shows the plan, has it confirmed where that is due, and does it.
+    pub async fn carry_out(
+        self,
+        cx: &Context,
+        planner: &impl Planner,
+        options: &ChangeOptions,
+    ) -> Result<ChangeResult, CommandError> {
+        show::plan(cx, &self.plans, options)?;
+        let result = |outcomes| ChangeResult {
+            outcomes,
+            partly_searched: self.partly_searched,
+        };
+        if options.dry_run {
+            let shown = self.plans.into_iter().map(|(name, plan)| match plan {
+                Ok(plan) if plan.is_empty() => outcome_of(&plan, Status::Unchanged),
+                Ok(plan) => outcome_of(&plan, Status::Planned),
+                Err(error) => failed(name, options.action, error),
+            });
+            return Ok(result(shown.collect()));
+        }
+        confirm(cx, &self.plans, self.by_pattern)?;
+        let outcomes = stream::iter(self.plans)
+            .map(|(name, plan)| async move {
+                match plan {
+                    Ok(plan) => Box::pin(apply::apply(cx, plan, planner, options)).await,
+                    Err(error) => failed(name, options.action, error),
+                }
+            })
+            .buffered(WIDTH)
+            .collect()
+            .await;
+        Ok(result(outcomes))
+    }
+}
+
+/// Reads what a plan rests on: the policy, and the service where that is needed, side by side.
+async fn read(
+    cx: &Context,
+    name: &ServiceName,
+    needs_service: bool,
+) -> Result<Snapshot, CommandError> {
+    let gateway = cx.gateway().await?;
+    let service = async {
+        if needs_service {
+            gateway.service(name).await.map(Some)
+        } else {
+            Ok(None)
+        }
+    };
+    match tokio::try_join!(service, gateway.policy(name)) {
+        Ok((service, policy)) => Ok(Snapshot {
+            name: name.clone(),
+            service,
+            policy,
+            read_at: cx.now(),
+        }),
+        Err(failure) => {
+            let missing = failure.kind == FailureKind::NotFound;
+            let error = CommandError::from(failure);
+            Err(if missing {
+                lookup::not_found(cx, name, error).await
+            } else {
+                error
+            })
+        }
+    }
+}
+
+fn confirm(
+    cx: &Context,
+    plans: &[(ServiceName, Result<Plan, CommandError>)],
+    by_pattern: bool,
+) -> Result<(), CommandError> {
+    let good = || plans.iter().filter_map(|(_, plan)| plan.as_ref().ok());
+    let reasons = reasons_to_ask(good(), by_pattern);
+    if reasons.is_empty() || cx.yes() {
+        return Ok(());
+    }
+    if !cx.terminal.interactive {
+        let message = format!("this must be confirmed: {}", reasons.join("; "));
+        return Err(CommandError::new(ErrorKind::ConfirmationRequired, message)
+            .hint(format!("{} --dry-run", cx.command())));
+    }
+    let place = if cx.is_sandbox() { "sandbox: " } else { "" };
+    let question = format!("{place}{}. Go on?", reasons.join("; "));
+    if lookup::asked(cx, || {
+        terminal::confirm(&question, cx.terminal.color_stderr)
+    })? {
+        Ok(())
+    } else {
+        Err(CommandError::cancelled())
+    }
+}
+
+fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
+    ChangeOutcome {
+        target: plan.target().clone(),
+        action: plan.action(),
+        status,
+        added: plan.added().to_vec(),
+        removed: plan.removed().to_vec(),
+        settings: plan.settings().to_vec(),
+        exposure: plan.exposure(),
+        remaining: plan.remaining().to_vec(),
+        attempts: 1,
+        error: None,
+    }
+}
+
+fn failed(target: ServiceName, action: Action, error: CommandError) -> ChangeOutcome {
+    let refused = matches!(
+        error.kind,
+        ErrorKind::ConditionRequired | ErrorKind::LimitExceeded
+    );
+    ChangeOutcome {
+        target,
+        action,
+        status: if refused {
+            Status::Refused
+        } else {
+            Status::Failed
+        },
+        added: Vec::new(),
+        removed: Vec::new(),
+        settings: Vec::new(),
+        exposure: None,
+        remaining: Vec::new(),
+        attempts: 1,
+        error: Some(error.into_outcome()),
+    }
+}

@@ -1,0 +1,116 @@
+//! A plan as a person sees it, on stderr, before anything is written.
+
+use super::ChangeOptions;
+use crate::context::Context;
+use crate::domain::invokers::Grant;
+use crate::domain::plan::Plan;
+use crate::domain::resource::ServiceName;
+use crate::error::CommandError;
+
+/// Shows the plans of all targets as one.
+pub(super) fn plan(
+    cx: &Context,
+    plans: &[(ServiceName, Result<Plan, CommandError>)],
+    options: &ChangeOptions,
+) -> Result<(), CommandError> {
+    let out = cx.terminal;
+    let project = cx.project().ok();
+    let identity = cx.identity()?;
+    let place = if cx.is_sandbox() {
+        "sandbox plan"
+    } else {
+        "plan"
+    };
+    let of_project = match (&project, plans.first()) {
+        (Some(project), _) => format!("project {} ({})", project.value, project.source),
+        (None, Some((name, _))) => format!("project {} (named in full)", name.project()),
+        (None, None) => "no project".to_owned(),
+    };
+    let by = match &identity.account {
+        Some(account) => format!("as {account}"),
+        None => format!("by {}", identity.source),
+    };
+    out.say(&format!(
+        "{}: {of_project}, {by}",
+        out.style().bold().apply_to(place)
+    ));
+    for note in &options.notes {
+        out.note(note);
+    }
+    for warning in &options.warnings {
+        out.warning(warning);
+    }
+    for (name, planned) in plans {
+        let shown = match &project {
+            Some(project) if project.value == name.project() => name.short(),
+            _ => name.to_string(),
+        };
+        let title = out.style().bold().apply_to(shown);
+        match planned {
+            Err(_) => out.say(&format!("  {title}  cannot be planned")),
+            Ok(plan) if plan.is_empty() => {
+                out.say(&format!("  {title}  nothing to change"));
+                remarks(cx, plan);
+            }
+            Ok(plan) => {
+                out.say(&format!("  {title}"));
+                for grant in plan.added() {
+                    out.say(&format!(
+                        "    {}",
+                        out.style().green().apply_to(line('+', grant))
+                    ));
+                }
+                for grant in plan.removed() {
+                    out.say(&format!(
+                        "    {}",
+                        out.style().red().apply_to(line('-', grant))
+                    ));
+                }
+                for setting in plan.settings() {
+                    out.say(&format!(
+                        "    {}: {} -> {}",
+                        setting.name, setting.before, setting.after
+                    ));
+                }
+                if let Some((before, after)) = plan.exposure() {
+                    let (before, after) = (before.as_str(), after.as_str());
+                    if before == after {
+                        out.say(&format!("    exposure: {after}, as before"));
+                    } else {
+                        out.say(&format!("    exposure: {before} -> {after}"));
+                    }
+                }
+                remarks(cx, plan);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remarks(cx: &Context, plan: &Plan) {
+    let out = cx.terminal;
+    for note in plan.notes() {
+        out.say(&format!(
+            "    {} {note}",
+            out.style().cyan().apply_to("note:")
+        ));
+    }
+    for warning in plan.warnings() {
+        out.say(&format!(
+            "    {} {warning}",
+            out.style().yellow().bold().apply_to("warning:")
+        ));
+    }
+}
+
+fn line(sign: char, grant: &Grant) -> String {
+    match &grant.condition {
+        None => format!("{sign} {}  {}", grant.member, grant.role),
+        Some(condition) => {
+            format!(
+                "{sign} {}  {}  if {}",
+                grant.member, grant.role, condition.expression
+            )
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `grant`
+
+use super::members::{ask_for_member, operands, resolve, services};
+use super::writing::{WriteOptions, finish};
+use crate::change::{Batch, ChangeOptions};
+use crate::context::Context;
+use crate::domain::member::Member;
+use crate::domain::plan::{Action, Snapshot, plan_grant};
+use crate::domain::role::{INVOKER, Role};
+use crate::error::{CommandError, role_error};
+use crate::lookup;
+use crate::report::ChangesReport;
+
+/// Grant a principal the right to invoke services
+///
+/// A bare address is a user, or a service account by its domain; `me` is the account that acts,
+/// `service:NAME` the account that this service runs as. Anything else is written as IAM does:
+/// group:team@example.com, domain:example.com, allUsers.
+#[derive(clap::Args, Debug)]
+#[command(
+    override_usage = "runaccess grant [OPTIONS] MEMBER[,MEMBER...] SERVICE...\n       \
+                      runaccess grant [OPTIONS] --member MEMBER... SERVICE...",
+    after_help = "Examples:
+  runaccess grant dev@example.com orders
+  runaccess grant group:team@example.com 'orders-*' --dry-run
+  runaccess grant service:storefront orders"
+)]
+pub(super) struct Args {
+    /// The principals, then the services
+    #[arg(value_name = "MEMBER SERVICE")]
+    operands: Vec<String>,
+    /// A principal, taken whole; every other operand is then a service
+    #[arg(long, value_name = "MEMBER")]
+    member: Vec<String>,
+    /// The role
+    #[arg(long, value_name = "ROLE", default_value = INVOKER)]
+    role: String,
+    #[command(flatten)]
+    write: WriteOptions,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    cx.check_format::<ChangesReport>()?;
+    let role = Role::parse(&args.role).map_err(|error| role_error(cx, &args.role, error))?;
+    let operands = operands(cx, &args.member, &args.operands)?;
+    let services = services(cx, &operands.services, "Grant access to which service?").await?;
+    let typed = if operands.members.is_empty() {
+        vec![ask_for_member(cx, "Who may invoke it?")?]
+    } else {
+        operands.members
+    };
+    let resolved = resolve(cx, &typed).await?;
+    let targets = lookup::find_all(cx, &services).await?;
+    let members = resolved.members;
+    let public = members.iter().any(Member::is_public);
+    let options = ChangeOptions {
+        action: Action::Grant,
+        dry_run: args.write.dry_run,
+        needs_service: public,
+        notes: resolved.notes,
+        warnings: resolved.warnings,
+        other_way: None,
+    };
+    let planner = |snapshot: &Snapshot| plan_grant(snapshot, &role, &members);
+    let batch = Batch::read(cx, targets, &options).await?;
+    let result = batch
+        .plan(cx, &planner)
+        .carry_out(cx, &planner, &options)
+        .await?;
+    finish(cx, result)
+}

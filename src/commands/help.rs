@@ -1,0 +1,45 @@
+//! `help`
+
+use clap::Command;
+
+use crate::context;
+use crate::error::CommandError;
+use crate::exit_code::ExitCode;
+use crate::terminal;
+
+/// Print the help of a command, or of a topic: exit-codes
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// A command, or `exit-codes`
+    #[arg(value_name = "TOPIC")]
+    topic: Vec<String>,
+}
+
+pub(super) fn run(args: &Args, mut root: Command) -> u8 {
+    if args.topic == ["exit-codes"] {
+        let line = |code: &ExitCode| format!("{:>4}  {}\n", code.number(), code.meaning());
+        let text: String = ExitCode::ALL.iter().map(line).collect();
+        terminal::print_rendered(&text, false);
+        return ExitCode::Done.number();
+    }
+    root.build();
+    let found = args.topic.iter().try_fold(&mut root, |command, name| {
+        command.find_subcommand_mut(name.as_str())
+    });
+    let Some(command) = found else {
+        let error = CommandError::usage(format!("there is no help on `{}`", args.topic.join(" ")))
+            .hint("runaccess help")
+            .hint("runaccess help exit-codes");
+        context::bare_terminal().error(&error);
+        return ExitCode::Usage.number();
+    };
+    let help = command.render_long_help();
+    let color = context::bare_terminal().color_stdout;
+    let text = if color {
+        help.ansi().to_string()
+    } else {
+        help.to_string()
+    };
+    terminal::print_rendered(&text, false);
+    ExitCode::Done.number()
+}

@@ -1,0 +1,185 @@
+//! `list`
+
+use std::collections::BTreeSet;
+
+use clap::builder::PossibleValuesParser;
+
+use crate::cloud::{Failure, Listing, ServiceAccess, Unreadable};
+use crate::context::Context;
+use crate::domain::exposure::{Callers, Exposure, judge};
+use crate::domain::invokers::{Grant, invoker_count};
+use crate::domain::resource::{ServiceName, ServiceRef};
+use crate::domain::service::Service;
+use crate::error::CommandError;
+use crate::exit_code::ExitCode;
+use crate::lookup;
+use crate::report::{RowAccess, ServicesReport, UnknownRow};
+
+/// List services, how exposed each is, and how many may invoke it
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Only these: names, REGION/NAME, patterns such as 'orders-*', URLs
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+    /// Read no policies: one request, and exposure known only where no policy is needed
+    #[arg(long)]
+    no_access: bool,
+    /// Keep only rows of these exposures
+    #[arg(long, value_name = "EXPOSURE", value_delimiter = ',',
+        value_parser = PossibleValuesParser::new(Exposure::ALL.map(Exposure::as_str)))]
+    exposure: Vec<String>,
+    /// Exit with 3 if a row is left
+    #[arg(long)]
+    fail: bool,
+    /// Exit with 0 even if part could not be read
+    #[arg(long)]
+    allow_partial: bool,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    cx.check_format::<ServicesReport>()?;
+    let wanted: Vec<ServiceRef> = args
+        .services
+        .iter()
+        .map(|text| ServiceRef::parse(text))
+        .collect::<Result<_, _>>()?;
+    let project = cx.project()?.value;
+    let region = cx.region()?.unwrap_or_else(|| "-".to_owned());
+    let read = read(cx, &project, &region, &wanted, args.no_access).await?;
+    let now = cx.now();
+    let mut unknown: Vec<UnknownRow> = read.unreadable.into_iter().map(unknown_row).collect();
+    let mut rows = Vec::new();
+    let mut open = BTreeSet::new();
+    for (service, grants) in read.services {
+        if let Err(Some(failure)) = &grants {
+            unknown.push(UnknownRow {
+                what: format!("policy of {}", service.name.short()),
+                why: failure.message.clone(),
+            });
+        }
+        let grants = grants.ok();
+        let exposure = judge(&service, grants.as_deref(), now);
+        if !args.exposure.is_empty()
+            && !args
+                .exposure
+                .iter()
+                .any(|kept| kept == exposure.exposure.as_str())
+        {
+            continue;
+        }
+        if exposure.callers == Callers::Anyone {
+            open.insert(service.name.short());
+        }
+        let invoker_count = grants.map(|grants| invoker_count(&grants, now));
+        rows.push((
+            service,
+            RowAccess {
+                exposure,
+                invoker_count,
+            },
+        ));
+    }
+    for row in &unknown {
+        cx.terminal
+            .warning(&format!("{} could not be read: {}", row.what, row.why));
+    }
+    let (count, partial) = (rows.len(), !unknown.is_empty());
+    cx.report(&ServicesReport::new(cx.is_sandbox(), rows, unknown))?;
+    if count == 0 {
+        cx.terminal
+            .note(&format!("no services in project `{project}` to show"));
+    } else if !open.is_empty() {
+        let open: Vec<String> = open.into_iter().collect();
+        cx.terminal.note(&format!(
+            "{} of {count} take callers without any credential: {}",
+            open.len(),
+            open.join(", ")
+        ));
+    }
+    Ok(
+        match (args.fail && count > 0, partial && !args.allow_partial) {
+            (true, _) => ExitCode::No.number(),
+            (false, true) => ExitCode::Partial.number(),
+            (false, false) => ExitCode::Done.number(),
+        },
+    )
+}
+
+/// The grants of a policy, the failure of reading it, or `None` where nobody tried.
+type Granted = Result<Vec<Grant>, Option<Failure>>;
+
+struct Read {
+    services: Vec<(Service, Granted)>,
+    unreadable: Vec<Unreadable>,
+}
+
+async fn read(
+    cx: &Context,
+    project: &str,
+    region: &str,
+    wanted: &[ServiceRef],
+    no_access: bool,
+) -> Result<Read, CommandError> {
+    let gateway = cx.gateway().await?;
+    if no_access || !wanted.is_empty() {
+        let mut listing: Listing = gateway.services(project, region).await?;
+        listing
+            .services
+            .sort_by(|a, b| sort_key(&a.name).cmp(&sort_key(&b.name)));
+        let kept: Vec<Service> = if wanted.is_empty() {
+            listing.services
+        } else {
+            lookup::matching(cx, &listing, wanted)?
+                .into_iter()
+                .cloned()
+                .collect()
+        };
+        let unreadable = listing.unreachable;
+        if no_access {
+            let services = kept
+                .into_iter()
+                .map(|service| (service, Err(None)))
+                .collect();
+            return Ok(Read {
+                services,
+                unreadable,
+            });
+        }
+        let progress = cx.terminal.progress("reading policies");
+        let access = gateway
+            .with_grants(kept, |done, known| progress.set(done, known))
+            .await;
+        return Ok(Read {
+            services: access.into_iter().map(pair).collect(),
+            unreadable,
+        });
+    }
+    let progress = cx.terminal.progress("reading policies");
+    let (access, unreadable) = gateway
+        .services_with_grants(
+            project,
+            region,
+            |_| true,
+            |done, known| progress.set(done, known),
+        )
+        .await?;
+    Ok(Read {
+        services: access.into_iter().map(pair).collect(),
+        unreadable,
+    })
+}
+
+fn pair(access: ServiceAccess) -> (Service, Granted) {
+    (access.service, access.grants.map_err(Some))
+}
+
+fn sort_key(name: &ServiceName) -> (&str, &str) {
+    (name.service(), name.region())
+}
+
+fn unknown_row(unreadable: Unreadable) -> UnknownRow {
+    UnknownRow {
+        what: unreadable.what,
+        why: unreadable.why,
+    }
+}

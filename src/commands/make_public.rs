@@ -1,0 +1,110 @@
+//! `make-public`
+
+use super::members::services;
+use super::writing::{WriteOptions, finish};
+use crate::change::{Batch, ChangeOptions, ChangeResult};
+use crate::context::Context;
+use crate::domain::plan::{Action, PublicVia, Snapshot, plan_make_public};
+use crate::domain::resource::ServiceName;
+use crate::error::{CommandError, ErrorKind};
+use crate::lookup::{self, Targets, asked};
+use crate::report::ChangesReport;
+use crate::terminal;
+
+/// Let anyone invoke services, without any credential
+///
+/// Google recommends `no-invoker-check` where public access is wanted; `all-users` is what
+/// `gcloud run deploy --allow-unauthenticated` does.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Names, REGION/NAME, patterns such as 'shop-*', URLs
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+    /// The way: the invoker role for allUsers (default), or the invoker check turned off
+    #[arg(long, value_enum)]
+    via: Option<Via>,
+    #[command(flatten)]
+    write: WriteOptions,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Via {
+    AllUsers,
+    NoInvokerCheck,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    cx.check_format::<ChangesReport>()?;
+    let via = args.via.map(|via| match via {
+        Via::AllUsers => PublicVia::AllUsers,
+        Via::NoInvokerCheck => PublicVia::NoInvokerCheck,
+    });
+    let references = services(cx, &args.services, "Make which service public?").await?;
+    let targets = lookup::find_all(cx, &references).await?;
+    let other_way = match via {
+        Some(PublicVia::NoInvokerCheck) => None,
+        Some(PublicVia::AllUsers) => {
+            Some(cx.command_with(|word| word.replace("all-users", "no-invoker-check")))
+        }
+        None => Some(format!("{} --via no-invoker-check", cx.command())),
+    };
+    let mut options = ChangeOptions {
+        action: Action::MakePublic,
+        dry_run: args.write.dry_run,
+        needs_service: true,
+        notes: Vec::new(),
+        warnings: Vec::new(),
+        other_way,
+    };
+    let mut result = change(cx, targets, via, &options).await?;
+    let forbidden = forbidden(&result);
+    if via != Some(PublicVia::NoInvokerCheck) && !forbidden.is_empty() && cx.terminal.interactive {
+        let names: Vec<String> = forbidden
+            .iter()
+            .map(|name| format!("`{}`", name.short()))
+            .collect();
+        cx.terminal.warning(&format!(
+            "an organisation policy forbids `allUsers` on {}",
+            names.join(", ")
+        ));
+        let question = "Turn the invoker check off instead, as Google recommends?";
+        if asked(cx, || terminal::confirm(question, cx.terminal.color_stderr))? {
+            options.other_way = None;
+            let targets = Targets {
+                names: forbidden.clone(),
+                ..Targets::default()
+            };
+            let second = change(cx, targets, Some(PublicVia::NoInvokerCheck), &options).await?;
+            result
+                .outcomes
+                .retain(|outcome| !forbidden.contains(&outcome.target));
+            result.outcomes.extend(second.outcomes);
+        }
+    }
+    finish(cx, result)
+}
+
+async fn change(
+    cx: &Context,
+    targets: Targets,
+    via: Option<PublicVia>,
+    options: &ChangeOptions,
+) -> Result<ChangeResult, CommandError> {
+    let planner = |snapshot: &Snapshot| plan_make_public(snapshot, via);
+    let batch = Batch::read(cx, targets, options).await?;
+    batch
+        .plan(cx, &planner)
+        .carry_out(cx, &planner, options)
+        .await
+}
+
+fn forbidden(result: &ChangeResult) -> Vec<ServiceName> {
+    let code = ErrorKind::OrganisationPolicy.code();
+    let forbidden = result.outcomes.iter().filter(|outcome| {
+        outcome
+            .error
+            .as_ref()
+            .is_some_and(|error| error.code == code)
+    });
+    forbidden.map(|outcome| outcome.target.clone()).collect()
+}

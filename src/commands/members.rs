@@ -1,0 +1,253 @@
+//! What a user typed for members and services, turned into what is meant, with a question where
+//! a required one is missing.
+
+use crate::context::Context;
+use crate::domain::member::{Member, MemberArg, MemberError};
+use crate::domain::resource::{ServiceRef, ServiceRefError, looks_like_member};
+use crate::error::{CommandError, ErrorKind};
+use crate::lookup::{self, Found};
+use crate::terminal;
+
+/// The one service of a command that takes one.
+pub(super) async fn one_service(
+    cx: &Context,
+    typed: Option<&str>,
+    question: &str,
+) -> Result<Found, CommandError> {
+    match typed {
+        Some(typed) => lookup::find(cx, &service(cx, typed)?).await,
+        None if cx.terminal.interactive => Ok(Found {
+            name: lookup::pick(cx, question).await?,
+            facts: None,
+        }),
+        None => Err(missing(cx, "SERVICE")),
+    }
+}
+
+/// Parses one service.
+pub(super) fn service(cx: &Context, typed: &str) -> Result<ServiceRef, CommandError> {
+    ServiceRef::parse(typed).map_err(|error| match &error {
+        ServiceRefError::Name {
+            instead: Some(instead),
+            ..
+        } => {
+            let hint = cx.command_with_word(typed, instead);
+            CommandError::from(error).hint(hint)
+        }
+        _ => error.into(),
+    })
+}
+
+/// Parses the services of a command that takes several, or lets one be picked.
+pub(super) async fn services(
+    cx: &Context,
+    typed: &[String],
+    question: &str,
+) -> Result<Vec<ServiceRef>, CommandError> {
+    if !typed.is_empty() {
+        return typed.iter().map(|text| service(cx, text)).collect();
+    }
+    if !cx.terminal.interactive {
+        return Err(missing(cx, "SERVICE"));
+    }
+    Ok(vec![ServiceRef::Full(lookup::pick(cx, question).await?)])
+}
+
+/// The members and services of `grant` and `revoke`.
+#[derive(Debug)]
+pub(super) struct Operands {
+    pub(super) members: Vec<MemberArg>,
+    pub(super) services: Vec<String>,
+}
+
+/// Tells members from services: the first word holds the members, split at commas, unless
+/// `--member` gave them whole.
+pub(super) fn operands(
+    cx: &Context,
+    flagged: &[String],
+    positional: &[String],
+) -> Result<Operands, CommandError> {
+    if !flagged.is_empty() {
+        let members = flagged
+            .iter()
+            .map(|typed| member(cx, typed))
+            .collect::<Result<_, _>>()?;
+        return Ok(Operands {
+            members,
+            services: positional.to_vec(),
+        });
+    }
+    let Some((first, services)) = positional.split_first() else {
+        return Ok(Operands {
+            members: Vec::new(),
+            services: Vec::new(),
+        });
+    };
+    check_order(cx, first, services)?;
+    // A federated principal may hold a comma; it is then given whole by `--member`.
+    let members = first
+        .split(',')
+        .map(|typed| member(cx, typed))
+        .collect::<Result<_, _>>()?;
+    Ok(Operands {
+        members,
+        services: services.to_vec(),
+    })
+}
+
+/// Asks for a member, checked as it is typed.
+pub(super) fn ask_for_member(cx: &Context, question: &str) -> Result<MemberArg, CommandError> {
+    if !cx.terminal.interactive {
+        return Err(missing(cx, "MEMBER"));
+    }
+    let check = |text: &str| match MemberArg::parse(text) {
+        Ok(_) => Ok(()),
+        Err(MemberError {
+            why, instead: None, ..
+        }) => Err(why.to_owned()),
+        Err(MemberError {
+            why,
+            instead: Some(instead),
+            ..
+        }) => Err(format!("{why}; perhaps {instead}")),
+    };
+    let typed = lookup::asked(cx, || {
+        terminal::type_in(question, cx.terminal.color_stderr, check)
+    })?;
+    Ok(MemberArg::parse(&typed)?)
+}
+
+/// Members as IAM wants them, with what the plan must say of how they came about.
+#[derive(Debug, Default)]
+pub(super) struct ResolvedMembers {
+    pub(super) members: Vec<Member>,
+    pub(super) notes: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Turns `me` and `service:NAME` into accounts.
+pub(super) async fn resolve(
+    cx: &Context,
+    typed: &[MemberArg],
+) -> Result<ResolvedMembers, CommandError> {
+    let mut resolved = ResolvedMembers::default();
+    for argument in typed {
+        let member = match argument {
+            MemberArg::Member(member) => member.clone(),
+            MemberArg::Me => {
+                let identity = cx.identity()?;
+                let account = identity.account.as_deref().ok_or_else(|| {
+                    CommandError::usage(format!(
+                        "`me` is not known: {} does not say whose it is",
+                        identity.source
+                    ))
+                    .hint(cx.command_with_word("me", "ADDRESS"))
+                })?;
+                resolved.notes.push(format!("`me` is `{account}`"));
+                Member::of_account(account)
+            }
+            MemberArg::RuntimeOf(name) => runtime_account(cx, name, &mut resolved).await?,
+        };
+        if !resolved.members.iter().any(|known| known.same_as(&member)) {
+            resolved.members.push(member);
+        }
+    }
+    Ok(resolved)
+}
+
+/// The account that a service runs as, and who else runs as it.
+async fn runtime_account(
+    cx: &Context,
+    typed: &str,
+    resolved: &mut ResolvedMembers,
+) -> Result<Member, CommandError> {
+    let reference = service(cx, typed)?;
+    let found = lookup::find(cx, &reference).await?;
+    let gateway = cx.gateway().await?;
+    let listing = gateway.services(found.name.project(), "-").await?;
+    let known = listing
+        .services
+        .iter()
+        .find(|service| service.name == found.name);
+    let account = match known.and_then(|service| service.service_account.clone()) {
+        Some(account) => account,
+        None => gateway
+            .service(&found.name)
+            .await?
+            .service_account
+            .ok_or_else(|| {
+                CommandError::new(
+                    ErrorKind::Undetermined,
+                    format!(
+                        "which account `{}` runs as is not known",
+                        found.name.short()
+                    ),
+                )
+            })?,
+    };
+    resolved
+        .notes
+        .push(format!("`service:{typed}` runs as `{account}`"));
+    let others: Vec<String> = listing
+        .services
+        .iter()
+        .filter(|service| service.name != found.name)
+        .filter(|service| service.service_account.as_ref() == Some(&account))
+        .map(|service| service.name.short())
+        .collect();
+    match others.as_slice() {
+        [] => {}
+        [first] => resolved
+            .warnings
+            .push(format!("`{first}` runs as that account too")),
+        [first, rest @ ..] => resolved.warnings.push(format!(
+            "`{first}` and {} more services run as that account too",
+            rest.len()
+        )),
+    }
+    Ok(Member::of_account(&account))
+}
+
+fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandError> {
+    MemberArg::parse(typed).map_err(|error| {
+        let hint = error
+            .instead
+            .as_ref()
+            .map(|instead| cx.command_with_word(typed, instead));
+        match hint {
+            Some(hint) => CommandError::from(error).hint(hint),
+            None => error.into(),
+        }
+    })
+}
+
+/// Notices MEMBER and SERVICE the wrong way round, and says the command put right.
+fn check_order(cx: &Context, first: &str, services: &[String]) -> Result<(), CommandError> {
+    let first_is_service = MemberArg::parse(first).is_err() && ServiceRef::parse(first).is_ok();
+    let member = services.iter().find(|text| looks_like_member(text));
+    match member {
+        Some(member) if first_is_service => {
+            let command = cx.command_with(|word| {
+                if word == first {
+                    member.clone()
+                } else if word == member {
+                    first.to_owned()
+                } else {
+                    word.to_owned()
+                }
+            });
+            let message = format!(
+                "`{first}` is a service and `{member}` a principal: the principal comes first"
+            );
+            Err(CommandError::usage(message).hint(command))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn missing(cx: &Context, what: &str) -> CommandError {
+    CommandError::usage(format!(
+        "{what} is missing, and there is no terminal to ask at"
+    ))
+    .hint(format!("{} --help", cx.command()))
+}

@@ -1,0 +1,187 @@
+//! The command line: one file a command. Each holds its arguments, whose comments are the help,
+//! turns them into parsed values, and runs.
+
+mod describe;
+mod grant;
+mod help;
+mod list;
+mod make_private;
+mod make_public;
+mod members;
+mod options;
+mod policy;
+mod revoke;
+mod roles;
+mod sandbox;
+mod url;
+mod who;
+mod writing;
+
+use clap::error::ErrorKind as ClapErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use self::options::GlobalOptions;
+use crate::context::{self, Context};
+use crate::error::CommandError;
+use crate::exit_code::ExitCode;
+use crate::terminal;
+
+/// Who may invoke a Google Cloud Run service: look, grant, revoke, make public or private
+///
+/// Without a Google Cloud account, add `--sandbox`: an embedded Cloud Run answers.
+#[derive(Debug, Parser)]
+#[command(
+    name = "runaccess",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Examples:
+  runaccess --sandbox list
+  runaccess grant dev@example.com orders
+  runaccess make-public storefront
+  runaccess url us-central1/orders
+
+`runaccess help exit-codes` prints the exit codes."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::Args),
+    Describe(describe::Args),
+    Url(url::Args),
+    Who(who::Args),
+    Policy(policy::Args),
+    Grant(grant::Args),
+    Revoke(revoke::Args),
+    MakePublic(make_public::Args),
+    MakePrivate(make_private::Args),
+    Roles(roles::Args),
+    Sandbox(sandbox::Args),
+    Help(help::Args),
+}
+
+/// Runs the program on this process's arguments and returns its exit code.
+pub(crate) async fn run() -> u8 {
+    let cli = match Cli::try_parse_from(context::arguments()) {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
+    if let Command::Help(args) = &cli.command {
+        return help::run(args, Cli::command());
+    }
+    let mut settings = cli.global.settings();
+    settings.sandbox |= matches!(cli.command, Command::Sandbox(_));
+    let json = settings
+        .format
+        .as_ref()
+        .is_some_and(crate::report::Format::is_json);
+    let with_gcloud = !matches!(cli.command, Command::Roles(_));
+    let cx = match Context::new(settings, with_gcloud) {
+        Ok(cx) => cx,
+        Err(error) => {
+            context::bare_terminal().error(&error);
+            return finish(&error, json);
+        }
+    };
+    // First in line, so that Ctrl-C is heard from the first prompt on.
+    let interrupted = tokio::signal::ctrl_c();
+    let done = tokio::select! {
+        biased;
+        _ = interrupted, if !matches!(cli.command, Command::Sandbox(_)) => {
+            terminal::restore();
+            Err(interruption(&cx))
+        }
+        done = dispatch(&cx, cli.command) => done,
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            cx.terminal.error(&error);
+            finish(&error, json)
+        }
+    }
+}
+
+async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
+    match command {
+        Command::Describe(args) => describe::run(cx, args).await,
+        Command::Grant(args) => grant::run(cx, args).await,
+        Command::Help(_) => Ok(ExitCode::Done.number()),
+        Command::List(args) => list::run(cx, args).await,
+        Command::MakePrivate(args) => make_private::run(cx, args).await,
+        Command::MakePublic(args) => make_public::run(cx, args).await,
+        Command::Policy(args) => policy::run(cx, args).await,
+        Command::Revoke(args) => revoke::run(cx, args).await,
+        Command::Roles(args) => roles::run(cx, &args),
+        Command::Sandbox(args) => sandbox::run(cx, args).await,
+        Command::Url(args) => url::run(cx, args).await,
+        Command::Who(args) => who::run(cx, args).await,
+    }
+}
+
+fn interruption(cx: &Context) -> CommandError {
+    let mut error = CommandError::cancelled();
+    if cx.is_writing() {
+        "cancelled while a change was under way: it may be done".clone_into(&mut error.message);
+    }
+    error
+}
+
+fn finish(error: &CommandError, json: bool) -> u8 {
+    if json {
+        // Where stdout is gone as well, the exit code still tells.
+        drop(context::bare_terminal().result(&error.to_json()));
+    }
+    error.kind.exit_code().number()
+}
+
+/// Prints what clap has to say: help and version on stdout, anything else as a usage error.
+fn not_understood(error: &clap::Error) -> u8 {
+    let terminal = context::bare_terminal();
+    let is_help = matches!(
+        error.kind(),
+        ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion
+    );
+    let styled = error.render();
+    let color = if is_help {
+        terminal.color_stdout
+    } else {
+        terminal.color_stderr
+    };
+    let text = if color {
+        styled.ansi().to_string()
+    } else {
+        styled.to_string()
+    };
+    terminal::print_rendered(&text, !is_help);
+    if is_help {
+        return ExitCode::Done.number();
+    }
+    if options::wants_json(&context::arguments()) {
+        let first = styled.to_string();
+        let first = first
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
+        drop(terminal.result(&CommandError::usage(first).to_json()));
+    }
+    ExitCode::Usage.number()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,205 @@
+//! `revoke`
+
+use super::members::{ask_for_member, operands, resolve, services};
+use super::writing::{WriteOptions, finish};
+use crate::change::{Batch, ChangeOptions};
+use crate::context::Context;
+use crate::domain::member::Member;
+use crate::domain::plan::{
+    Action, ConditionChoice, Refusal, RevokeRequest, RoleChoice, Snapshot, plan_revoke,
+};
+use crate::domain::role::{INVOKER, Role};
+use crate::error::{CommandError, role_error};
+use crate::exit_code::ExitCode;
+use crate::lookup::{self, Targets, asked};
+use crate::report::ChangesReport;
+use crate::terminal;
+
+/// Revoke a principal's right to invoke services
+///
+/// Takes the members as `grant` does, and `deleted:` principals as a policy holds them.
+#[derive(clap::Args, Debug)]
+#[command(
+    override_usage = "runaccess revoke [OPTIONS] MEMBER[,MEMBER...] SERVICE...\n       \
+                      runaccess revoke [OPTIONS] --member MEMBER... SERVICE...",
+    after_help = "Examples:
+  runaccess revoke dev@example.com orders
+  runaccess revoke dev@example.com --all-services --any-role --dry-run
+  runaccess revoke auditor@example.com billing --condition-title 'reports only'"
+)]
+pub(super) struct Args {
+    /// The principals, then the services
+    #[arg(value_name = "MEMBER SERVICE")]
+    operands: Vec<String>,
+    /// A principal, taken whole; every other operand is then a service
+    #[arg(long, value_name = "MEMBER")]
+    member: Vec<String>,
+    /// The role
+    #[arg(long, value_name = "ROLE", conflicts_with = "any_role", default_value = INVOKER)]
+    role: String,
+    /// Revoke every role that is known to invoke
+    #[arg(long)]
+    any_role: bool,
+    /// Revoke the binding whose condition has this title
+    #[arg(long, value_name = "TITLE", conflicts_with = "any_condition")]
+    condition_title: Option<String>,
+    /// Revoke the bindings with a condition as well as the one without
+    #[arg(long, visible_alias = "all")]
+    any_condition: bool,
+    /// Revoke on every service of the project (not what project, folder or organisation grant)
+    #[arg(long)]
+    all_services: bool,
+    /// Exit with 3 if the member can still invoke
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    write: WriteOptions,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    cx.check_format::<ChangesReport>()?;
+    let roles = if args.any_role {
+        RoleChoice::AnyInvoking
+    } else {
+        RoleChoice::Only(
+            Role::parse(&args.role).map_err(|error| role_error(cx, &args.role, error))?,
+        )
+    };
+    let condition = match (args.condition_title, args.any_condition) {
+        (Some(title), _) => ConditionChoice::Titled(title),
+        (None, true) => ConditionChoice::Any,
+        (None, false) => ConditionChoice::Unconditional,
+    };
+    let operands = operands(cx, &args.member, &args.operands)?;
+    if args.all_services && !operands.services.is_empty() {
+        return Err(CommandError::usage(
+            "`--all-services` takes no SERVICE beside it",
+        ));
+    }
+    let references = if args.all_services {
+        Vec::new()
+    } else {
+        services(cx, &operands.services, "Revoke access to which service?").await?
+    };
+    let typed = if operands.members.is_empty() {
+        vec![ask_for_member(cx, "Whose access goes?")?]
+    } else {
+        operands.members
+    };
+    let resolved = resolve(cx, &typed).await?;
+    let targets = if args.all_services {
+        every_service_of(cx, &resolved.members).await?
+    } else {
+        lookup::find_all(cx, &references).await?
+    };
+    let options = ChangeOptions {
+        action: Action::Revoke,
+        dry_run: args.write.dry_run,
+        needs_service: resolved.members.iter().any(Member::is_public),
+        notes: resolved.notes,
+        warnings: resolved.warnings,
+        other_way: None,
+    };
+    let mut request = RevokeRequest {
+        members: resolved.members,
+        roles,
+        condition,
+    };
+    let batch = Batch::read(cx, targets, &options).await?;
+    if cx.terminal.interactive {
+        let refusals = batch.refusals(&|snapshot: &Snapshot| plan_revoke(snapshot, &request));
+        if let Some(choice) = ask_which_condition(cx, &refusals)? {
+            request.condition = choice;
+        }
+    }
+    let planner = |snapshot: &Snapshot| plan_revoke(snapshot, &request);
+    let result = batch
+        .plan(cx, &planner)
+        .carry_out(cx, &planner, &options)
+        .await?;
+    let still = result
+        .outcomes
+        .iter()
+        .any(|outcome| !outcome.remaining.is_empty());
+    let code = finish(cx, result)?;
+    if args.strict && still && code == ExitCode::Done.number() {
+        return Ok(ExitCode::No.number());
+    }
+    Ok(code)
+}
+
+/// Every service whose policy names one of the members, or cannot be read: the driver then says
+/// why.
+async fn every_service_of(cx: &Context, members: &[Member]) -> Result<Targets, CommandError> {
+    let project = cx.project()?.value;
+    let region = cx.region()?.unwrap_or_else(|| "-".to_owned());
+    let progress = cx.terminal.progress("reading policies");
+    let gateway = cx.gateway().await?;
+    let (services, unreachable) = gateway
+        .services_with_grants(
+            &project,
+            &region,
+            |_| true,
+            |done, known| progress.set(done, known),
+        )
+        .await?;
+    drop(progress);
+    for unreadable in &unreachable {
+        cx.terminal
+            .warning(&format!("{}: {}", unreadable.what, unreadable.why));
+    }
+    let names = services
+        .into_iter()
+        .filter(|access| {
+            access.grants.as_ref().map_or(true, |grants| {
+                grants
+                    .iter()
+                    .any(|grant| members.iter().any(|m| m.same_as(&grant.member)))
+            })
+        })
+        .map(|access| access.service.name)
+        .collect();
+    Ok(Targets {
+        names,
+        missing: Vec::new(),
+        by_pattern: true,
+        unreachable,
+    })
+}
+
+/// Where a member is granted under conditions only, asks which of them is meant.
+fn ask_which_condition(
+    cx: &Context,
+    refusals: &[Refusal],
+) -> Result<Option<ConditionChoice>, CommandError> {
+    let mut titles: Vec<String> = Vec::new();
+    let mut who = None;
+    for refusal in refusals {
+        if let Refusal::OnlyConditional {
+            member,
+            titles: held,
+            ..
+        } = refusal
+        {
+            who.get_or_insert_with(|| member.clone());
+            for title in held {
+                if !titles.contains(title) {
+                    titles.push(title.clone());
+                }
+            }
+        }
+    }
+    let Some(member) = who else { return Ok(None) };
+    let mut items: Vec<String> = titles
+        .iter()
+        .map(|title| format!("the one titled `{title}`"))
+        .collect();
+    items.push("all of them".to_owned());
+    let question = format!("`{member}` has access under a condition only; which goes?");
+    let at = asked(cx, || {
+        terminal::choose(&question, &items, cx.terminal.color_stderr)
+    })?;
+    Ok(Some(titles.get(at).map_or(ConditionChoice::Any, |title| {
+        ConditionChoice::Titled(title.clone())
+    })))
+}

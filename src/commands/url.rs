@@ -1,0 +1,101 @@
+//! `url`
+
+use super::members::one_service;
+use crate::cloud::FailureKind;
+use crate::context::Context;
+use crate::domain::nearest::nearest;
+use crate::domain::service::Service;
+use crate::error::{CommandError, ErrorKind};
+use crate::exit_code::ExitCode;
+use crate::lookup;
+use crate::report::UrlReport;
+
+/// Print a service's URL
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// NAME, REGION/NAME, full resource name, or any of its URLs
+    #[arg(value_name = "SERVICE")]
+    service: Option<String>,
+    /// Print the URL of this traffic tag
+    #[arg(long, value_name = "TAG", conflicts_with = "all")]
+    tag: Option<String>,
+    /// Print every URL, tags included, one a line
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    cx.check_format::<UrlReport>()?;
+    let found = one_service(cx, args.service.as_deref(), "The URL of which service?").await?;
+    let service = match found.facts {
+        Some(service) => service,
+        None => match cx.gateway().await?.service(&found.name).await {
+            Ok(service) => service,
+            Err(failure) if failure.kind == FailureKind::NotFound => {
+                return Err(lookup::not_found(cx, &found.name, failure.into()).await);
+            }
+            Err(failure) => return Err(failure.into()),
+        },
+    };
+    let urls = match &args.tag {
+        Some(tag) => vec![tag_url(cx, &service, tag)?],
+        None => own_urls(&service, args.all)?,
+    };
+    cx.report(&UrlReport {
+        sandbox: cx.is_sandbox(),
+        service: service.name.to_string(),
+        url: urls.first().cloned().unwrap_or_default(),
+        urls,
+    })?;
+    Ok(ExitCode::Done.number())
+}
+
+fn own_urls(service: &Service, all: bool) -> Result<Vec<String>, CommandError> {
+    let mut urls: Vec<String> = service.urls.clone();
+    if all {
+        urls.extend(service.tags.iter().filter_map(|tag| tag.url.clone()));
+    } else {
+        urls.truncate(1);
+    }
+    if !urls.is_empty() {
+        return Ok(urls);
+    }
+    let short = service.name.short();
+    let why = if service.default_url {
+        "it has none yet: no revision of it is ready"
+    } else {
+        "its default URL is off, so only a load balancer or a domain leads there"
+    };
+    Err(
+        CommandError::new(ErrorKind::NotFound, format!("`{short}` has no URL"))
+            .because(why)
+            .hint(format!("runaccess describe {short}")),
+    )
+}
+
+fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, CommandError> {
+    let short = service.name.short();
+    let known: Vec<&str> = service
+        .tags
+        .iter()
+        .map(|known| known.tag.as_str())
+        .collect();
+    if let Some(found) = service.tags.iter().find(|known| known.tag == tag) {
+        return found.url.clone().ok_or_else(|| {
+            let message = format!("the tag `{tag}` of `{short}` has no URL");
+            CommandError::new(ErrorKind::NotFound, message)
+        });
+    }
+    let message = format!("`{short}` has no traffic tag `{tag}`");
+    let error = CommandError::new(ErrorKind::NotFound, message);
+    if known.is_empty() {
+        return Err(error
+            .because("it has no tags")
+            .hint(format!("runaccess url {short}")));
+    }
+    let error = error.because(format!("its tags are `{}`", known.join("`, `")));
+    Err(match nearest(tag, known).first() {
+        Some(near) => error.hint(cx.command_with_word(tag, near)),
+        None => error,
+    })
+}

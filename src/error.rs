@@ -1,0 +1,180 @@
+//! What a command reports when it fails: kind, message, causes, hints.
+//!
+//! Errors of the layers below carry data; here alone they become sentences for a person, codes
+//! for a script, and the next command.
+
+mod from_layers;
+
+use serde::Serialize;
+
+pub use self::from_layers::{half_done, organisation_policy, quoted, refusal, role_error};
+use crate::domain::outcome::OutcomeError;
+use crate::exit_code::ExitCode;
+
+/// The error of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandError {
+    pub kind: ErrorKind,
+    /// A lower-case fragment that names the thing in backticks.
+    pub message: String,
+    pub causes: Vec<String>,
+    /// Commands ready to run.
+    pub hints: Vec<String>,
+}
+
+/// The kinds of error that a script can tell apart, each with its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    Ambiguous,
+    Cancelled,
+    Conflict,
+    ConditionRequired,
+    ConfirmationRequired,
+    Deadline,
+    Failed,
+    FailedPrecondition,
+    InvalidArgument,
+    LimitExceeded,
+    MalformedResponse,
+    NotAuthenticated,
+    NotFound,
+    OrganisationPolicy,
+    Partial,
+    PermissionDenied,
+    PlanChanged,
+    RateLimited,
+    State,
+    Unavailable,
+    Undetermined,
+    Usage,
+}
+
+impl ErrorKind {
+    /// The code that stands in JSON; listed in `docs/json.md`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Ambiguous => "ambiguous",
+            Self::Cancelled => "cancelled",
+            Self::Conflict => "conflict",
+            Self::ConditionRequired => "condition-required",
+            Self::ConfirmationRequired => "confirmation-required",
+            Self::Deadline => "deadline",
+            Self::Failed => "failed",
+            Self::FailedPrecondition => "failed-precondition",
+            Self::InvalidArgument => "invalid-argument",
+            Self::LimitExceeded => "limit-exceeded",
+            Self::MalformedResponse => "malformed-response",
+            Self::NotAuthenticated => "not-authenticated",
+            Self::NotFound => "not-found",
+            Self::OrganisationPolicy => "organisation-policy",
+            Self::Partial => "partial",
+            Self::PermissionDenied => "permission-denied",
+            Self::PlanChanged => "plan-changed",
+            Self::RateLimited => "rate-limited",
+            Self::State => "state",
+            Self::Unavailable => "unavailable",
+            Self::Undetermined => "undetermined",
+            Self::Usage => "usage",
+        }
+    }
+
+    /// The exit code.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Ambiguous
+            | Self::ConditionRequired
+            | Self::ConfirmationRequired
+            | Self::Usage => ExitCode::Usage,
+            Self::Cancelled => ExitCode::Cancelled,
+            Self::Conflict | Self::PlanChanged => ExitCode::Conflict,
+            Self::Deadline
+            | Self::Failed
+            | Self::FailedPrecondition
+            | Self::InvalidArgument
+            | Self::LimitExceeded
+            | Self::MalformedResponse
+            | Self::RateLimited
+            | Self::State
+            | Self::Unavailable => ExitCode::Failed,
+            Self::NotAuthenticated => ExitCode::NotAuthenticated,
+            Self::NotFound => ExitCode::NotFound,
+            Self::OrganisationPolicy | Self::PermissionDenied => ExitCode::Refused,
+            Self::Partial => ExitCode::Partial,
+            Self::Undetermined => ExitCode::Undetermined,
+        }
+    }
+}
+
+impl CommandError {
+    /// An error of a kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// A wrong command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Usage, message)
+    }
+
+    /// The user's "no", or Ctrl-C.
+    pub fn cancelled() -> Self {
+        Self::new(ErrorKind::Cancelled, "cancelled, nothing was changed")
+    }
+
+    /// Adds a cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// Adds a command that may help.
+    #[must_use]
+    pub fn hint(mut self, command: impl Into<String>) -> Self {
+        let command = command.into();
+        if !self.hints.contains(&command) {
+            self.hints.push(command);
+        }
+        self
+    }
+
+    /// As the outcome of one target among several.
+    pub fn into_outcome(self) -> OutcomeError {
+        OutcomeError {
+            code: self.kind.code(),
+            exit_code: self.kind.exit_code().number(),
+            message: self.message,
+            causes: self.causes,
+            hints: self.hints,
+        }
+    }
+
+    /// The document that stands on stdout with `-o json`.
+    pub fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            error: Body<'a>,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body<'a> {
+            code: &'a str,
+            exit_code: u8,
+            message: String,
+            hints: &'a [String],
+        }
+        let message = std::iter::once(&self.message).chain(&self.causes);
+        let body = Body {
+            code: self.kind.code(),
+            exit_code: self.kind.exit_code().number(),
+            message: message.cloned().collect::<Vec<_>>().join(": "),
+            hints: &self.hints,
+        };
+        serde_json::to_string_pretty(&Document { error: body }).unwrap_or_default()
+    }
+}

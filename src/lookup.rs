@@ -1,0 +1,374 @@
+//! From what a user typed to the service that is meant, asking where there are several.
+
+use crate::cloud::{Listing, Unreadable};
+use crate::context::Context;
+use crate::domain::nearest::nearest;
+use crate::domain::resource::{ServiceName, ServiceRef, glob_matches, url_origin};
+use crate::domain::service::Service;
+use crate::error::{CommandError, ErrorKind};
+use crate::terminal;
+
+/// A service that was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub name: ServiceName,
+    /// Its facts, where finding it brought them along.
+    pub facts: Option<Service>,
+}
+
+/// The services that several references stand for.
+#[derive(Debug, Default)]
+pub struct Targets {
+    pub names: Vec<ServiceName>,
+    /// References that stand for nothing, under the name that they might have.
+    pub missing: Vec<(ServiceName, CommandError)>,
+    /// Whether a pattern picked any of them.
+    pub by_pattern: bool,
+    /// Regions that could not be searched.
+    pub unreachable: Vec<Unreadable>,
+}
+
+/// Finds the one service that a reference stands for.
+pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<Found, CommandError> {
+    let mut search = Search { cx, listing: None };
+    let mut found = search.find(wanted).await?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        _ => Err(ambiguous(cx, wanted, &found)),
+    }
+}
+
+/// Finds all services that the references stand for, each once. Alone, a reference that stands
+/// for nothing is an error; among others it is a target that fails.
+pub async fn find_all(cx: &Context, wanted: &[ServiceRef]) -> Result<Targets, CommandError> {
+    let mut search = Search { cx, listing: None };
+    let mut targets = Targets::default();
+    for reference in wanted {
+        targets.by_pattern |= reference.is_glob();
+        let found = match search.find(reference).await {
+            Ok(found) => found,
+            Err(error) if error.kind == ErrorKind::NotFound && wanted.len() > 1 => {
+                let project = cx.project()?.value;
+                let name = match reference {
+                    ServiceRef::Full(name) => name.clone(),
+                    ServiceRef::Regional { region, service } => {
+                        ServiceName::new(project, region, service)
+                    }
+                    other => ServiceName::new(project, "-", other.to_string()),
+                };
+                targets.missing.push((name, error));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if found.len() > 1 && !reference.is_glob() {
+            return Err(ambiguous(cx, reference, &found));
+        }
+        for found in found {
+            if !targets.names.contains(&found.name) {
+                targets.names.push(found.name);
+            }
+        }
+    }
+    if let Some(listing) = search.listing {
+        targets.unreachable = listing.unreachable;
+    }
+    Ok(targets)
+}
+
+/// Keeps the services of a listing that any of the references stands for; an error for one that
+/// stands for none.
+pub fn matching<'a>(
+    cx: &Context,
+    listing: &'a Listing,
+    wanted: &[ServiceRef],
+) -> Result<Vec<&'a Service>, CommandError> {
+    let mut kept: Vec<&Service> = Vec::new();
+    for reference in wanted {
+        let before = kept.len();
+        for service in &listing.services {
+            if matches(service, reference) && !kept.iter().any(|other| other.name == service.name) {
+                kept.push(service);
+            }
+        }
+        let known = listing
+            .services
+            .iter()
+            .any(|service| matches(service, reference));
+        if kept.len() == before && !known {
+            return Err(not_listed(cx, reference, listing));
+        }
+    }
+    Ok(kept)
+}
+
+/// Lets a person pick a service, shown with its region and exposure.
+pub async fn pick(cx: &Context, question: &str) -> Result<ServiceName, CommandError> {
+    let project = cx.project()?.value;
+    let region = cx.region()?.unwrap_or_else(|| "-".to_owned());
+    let progress = cx.terminal.progress("reading policies");
+    let gateway = cx.gateway().await?;
+    let (services, _) = gateway
+        .services_with_grants(
+            &project,
+            &region,
+            |_| true,
+            |done, known| progress.set(done, known),
+        )
+        .await?;
+    drop(progress);
+    if services.is_empty() {
+        return Err(CommandError::new(
+            ErrorKind::NotFound,
+            format!("project `{project}` has no services"),
+        ));
+    }
+    let width = services
+        .iter()
+        .map(|s| s.service.name.service().len())
+        .max()
+        .unwrap_or_default();
+    let items: Vec<String> = services
+        .iter()
+        .map(|access| {
+            let name = &access.service.name;
+            let grants = access.grants.as_deref().ok();
+            let exposure = crate::domain::exposure::judge(&access.service, grants, cx.now());
+            format!(
+                "{:width$}  {}  {}",
+                name.service(),
+                name.region(),
+                exposure.exposure.as_str()
+            )
+        })
+        .collect();
+    let at = asked(cx, || {
+        terminal::pick(question, &items, cx.terminal.color_stderr)
+    })?;
+    Ok(services[at].service.name.clone())
+}
+
+/// Asks a person something; the time that the answer takes does not count.
+pub fn asked<T>(
+    cx: &Context,
+    question: impl FnOnce() -> Result<T, terminal::PromptError>,
+) -> Result<T, CommandError> {
+    let start = std::time::Instant::now();
+    let answer = question();
+    cx.deadline.put_off(start.elapsed());
+    answer.map_err(|error| match error {
+        terminal::PromptError::Cancelled => CommandError::cancelled(),
+        terminal::PromptError::Io(error) => {
+            CommandError::new(ErrorKind::Failed, "cannot ask").because(error.to_string())
+        }
+    })
+}
+
+/// The error of a service that is not where it was looked for: with the nearest names, and the
+/// other regions that it is in.
+pub async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> CommandError {
+    let Ok(gateway) = cx.gateway().await else {
+        return error;
+    };
+    let Ok(listing) = gateway.services(name.project(), "-").await else {
+        return error;
+    };
+    let typed = [name.to_string(), name.short(), name.service().to_owned()];
+    let command = |instead: &str| {
+        typed.iter().fold(cx.command(), |command, typed| {
+            let changed = cx.command_with_word(typed, instead);
+            if changed == cx.command() {
+                command
+            } else {
+                changed
+            }
+        })
+    };
+    let same: Vec<String> = listing
+        .services
+        .iter()
+        .filter(|service| service.name.service() == name.service())
+        .map(|service| service.name.short())
+        .collect();
+    let known = listing
+        .services
+        .iter()
+        .map(|service| service.name.service());
+    let near: Vec<&str> = nearest(name.service(), known);
+    let elsewhere = near.into_iter().flat_map(|near| {
+        listing
+            .services
+            .iter()
+            .filter(move |s| s.name.service() == near)
+            .map(|s| s.name.short())
+    });
+    let suggested = if same.is_empty() {
+        elsewhere.collect()
+    } else {
+        same
+    };
+    suggested
+        .iter()
+        .take(3)
+        .fold(error, |error, instead| error.hint(command(instead)))
+}
+
+struct Search<'a> {
+    cx: &'a Context,
+    listing: Option<Listing>,
+}
+
+impl Search<'_> {
+    /// The services that a reference stands for: at least one.
+    async fn find(&mut self, wanted: &ServiceRef) -> Result<Vec<Found>, CommandError> {
+        let direct = |name| Ok(vec![Found { name, facts: None }]);
+        let cx = self.cx;
+        match wanted {
+            ServiceRef::Full(name) => return direct(name.clone()),
+            ServiceRef::Regional { region, service } => {
+                return direct(ServiceName::new(cx.project()?.value, region, service));
+            }
+            ServiceRef::Name(service) => {
+                if let Some(region) = cx.region()? {
+                    return direct(ServiceName::new(cx.project()?.value, region, service));
+                }
+            }
+            ServiceRef::Glob { .. } | ServiceRef::Url(_) => {}
+        }
+        if self.listing.is_none() {
+            let project = cx.project()?.value;
+            let region = match wanted {
+                // A URL names its service wherever that is.
+                ServiceRef::Url(_) => None,
+                _ => cx.region()?,
+            };
+            let region = region.as_deref().unwrap_or("-");
+            let listing = cx.gateway().await?.services(&project, region).await?;
+            for unreadable in &listing.unreachable {
+                cx.terminal
+                    .warning(&format!("{}: {}", unreadable.what, unreadable.why));
+            }
+            self.listing = Some(listing);
+        }
+        let listing = self.listing.as_ref().unwrap_or(const { &EMPTY });
+        let found: Vec<&Service> = listing
+            .services
+            .iter()
+            .filter(|service| matches(service, wanted))
+            .collect();
+        if found.is_empty() {
+            return Err(not_listed(cx, wanted, listing));
+        }
+        let found: Vec<Found> = found
+            .into_iter()
+            .map(|service| Found {
+                name: service.name.clone(),
+                facts: Some(service.clone()),
+            })
+            .collect();
+        if found.len() > 1 && !wanted.is_glob() && cx.terminal.interactive {
+            let items: Vec<String> = found.iter().map(|found| found.name.short()).collect();
+            let question = format!("`{wanted}` is in several regions; which one?");
+            let at = asked(cx, || {
+                terminal::choose(&question, &items, cx.terminal.color_stderr)
+            })?;
+            return Ok(vec![found[at].clone()]);
+        }
+        Ok(found)
+    }
+}
+
+static EMPTY: Listing = Listing {
+    services: Vec::new(),
+    unreachable: Vec::new(),
+};
+
+fn matches(service: &Service, wanted: &ServiceRef) -> bool {
+    let name = &service.name;
+    match wanted {
+        ServiceRef::Full(full) => name == full,
+        ServiceRef::Glob { region, pattern } => {
+            region
+                .as_ref()
+                .is_none_or(|region| region == "-" || region == name.region())
+                && glob_matches(pattern, name.service())
+        }
+        ServiceRef::Name(wanted) => name.service() == wanted,
+        ServiceRef::Regional { region, service } => {
+            name.region() == region && name.service() == service
+        }
+        ServiceRef::Url(origin) => {
+            let tags = service.tags.iter().filter_map(|tag| tag.url.as_ref());
+            let mut urls = service
+                .urls
+                .iter()
+                .chain(&service.custom_audiences)
+                .chain(tags);
+            // A tag that the API does not list: its documented prefix may stand before any URL
+            // of the service.
+            let untagged = origin
+                .split_once("---")
+                .map(|(_, host)| format!("https://{host}"));
+            urls.any(|url| {
+                let listed = url_origin(url);
+                listed.as_ref() == Some(origin) || (listed.is_some() && listed == untagged)
+            })
+        }
+    }
+}
+
+fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[Found]) -> CommandError {
+    let names: Vec<String> = found.iter().map(|found| found.name.short()).collect();
+    let message = format!("`{wanted}` is in several regions: `{}`", names.join("`, `"));
+    names.iter().fold(
+        CommandError::new(ErrorKind::Ambiguous, message),
+        |error, name| error.hint(cx.command_with_word(&wanted.to_string(), name)),
+    )
+}
+
+fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -> CommandError {
+    let project = cx
+        .project()
+        .map(|property| property.value)
+        .unwrap_or_default();
+    if let [first, ..] = listing.unreachable.as_slice() {
+        return CommandError::new(
+            ErrorKind::Undetermined,
+            format!("cannot tell whether there is a service `{wanted}` in project `{project}`"),
+        )
+        .because(format!("{}: {}", first.what, first.why));
+    }
+    let what = match wanted {
+        ServiceRef::Url(_) => "has the URL",
+        ServiceRef::Glob { .. } => "matches",
+        _ => "is named",
+    };
+    let message = format!("no service of project `{project}` {what} `{wanted}`");
+    let error = CommandError::new(ErrorKind::NotFound, message);
+    let names: Vec<&str> = listing
+        .services
+        .iter()
+        .map(|service| service.name.service())
+        .collect();
+    let wanted_name = match wanted {
+        ServiceRef::Name(name) => name.as_str(),
+        ServiceRef::Regional { service, .. } => service.as_str(),
+        ServiceRef::Full(name) => name.service(),
+        ServiceRef::Glob { .. } | ServiceRef::Url(_) => return error.hint(list_command(cx)),
+    };
+    let near = nearest(wanted_name, names);
+    if near.is_empty() {
+        return error.hint(list_command(cx));
+    }
+    near.into_iter().fold(error, |error, name| {
+        error.hint(cx.command_with_word(&wanted.to_string(), name))
+    })
+}
+
+fn list_command(cx: &Context) -> String {
+    if cx.is_sandbox() {
+        "runaccess --sandbox list".to_owned()
+    } else {
+        "runaccess list".to_owned()
+    }
+}

@@ -1,0 +1,255 @@
+//! What became of a change, service by service.
+
+use comfy_table::{Attribute, Cell, Color};
+use serde::Serialize;
+
+use super::table::columns;
+use super::{ConditionShape, Report, Style};
+use crate::domain::invokers::Grant;
+use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
+use crate::domain::plan::Setting;
+
+/// The outcome of a command that writes.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChangesReport {
+    pub sandbox: bool,
+    pub changes: Vec<ChangeRow>,
+}
+
+/// The outcome of one service.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChangeRow {
+    /// The journal's entry; `null` where nothing was written.
+    pub id: Option<String>,
+    pub service: String,
+    pub action: &'static str,
+    pub status: &'static str,
+    pub added: Vec<GrantShape>,
+    pub removed: Vec<GrantShape>,
+    pub settings: Vec<SettingShape>,
+    pub exposure: Option<ExposureShape>,
+    pub remaining: Vec<RemainingShape>,
+    pub attempts: u32,
+    pub error: Option<ErrorShape>,
+    #[serde(skip)]
+    short: String,
+}
+
+/// A grant that came or went.
+#[derive(Clone, Debug, Serialize)]
+pub struct GrantShape {
+    pub role: String,
+    pub member: String,
+    pub condition: Option<ConditionShape>,
+}
+
+/// A setting that was turned.
+#[derive(Clone, Debug, Serialize)]
+pub struct SettingShape {
+    pub name: &'static str,
+    pub before: &'static str,
+    pub after: &'static str,
+}
+
+/// Exposure before and after.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExposureShape {
+    pub before: &'static str,
+    pub after: &'static str,
+}
+
+/// A grant that is still there.
+#[derive(Clone, Debug, Serialize)]
+pub struct RemainingShape {
+    pub role: String,
+    pub member: String,
+    pub via: &'static str,
+    pub condition: Option<ConditionShape>,
+}
+
+/// Why it did not come about.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorShape {
+    pub code: &'static str,
+    pub exit_code: u8,
+    pub message: String,
+    pub hints: Vec<String>,
+}
+
+impl ChangesReport {
+    /// Puts the outcomes together.
+    pub fn new(sandbox: bool, outcomes: Vec<ChangeOutcome>) -> Self {
+        Self {
+            sandbox,
+            changes: outcomes.into_iter().map(ChangeRow::from).collect(),
+        }
+    }
+}
+
+impl From<ChangeOutcome> for ChangeRow {
+    fn from(outcome: ChangeOutcome) -> Self {
+        let ChangeOutcome {
+            target,
+            action,
+            status,
+            added,
+            removed,
+            settings,
+            exposure,
+            remaining,
+            attempts,
+            error,
+        } = outcome;
+        let grant = |grant: Grant| GrantShape {
+            condition: grant.condition.as_ref().map(ConditionShape::from),
+            member: grant.member.to_string(),
+            role: grant.role,
+        };
+        Self {
+            id: None,
+            service: target.to_string(),
+            action: action.as_str(),
+            status: status.as_str(),
+            added: added.into_iter().map(grant).collect(),
+            removed: removed.into_iter().map(grant).collect(),
+            settings: settings
+                .into_iter()
+                .map(
+                    |Setting {
+                         name,
+                         before,
+                         after,
+                     }| SettingShape {
+                        name,
+                        before,
+                        after,
+                    },
+                )
+                .collect(),
+            exposure: exposure.map(|(before, after)| ExposureShape {
+                before: before.as_str(),
+                after: after.as_str(),
+            }),
+            remaining: remaining
+                .into_iter()
+                .map(|grant| RemainingShape {
+                    condition: grant.condition.as_ref().map(ConditionShape::from),
+                    member: grant.member.to_string(),
+                    role: grant.role,
+                    via: "service",
+                })
+                .collect(),
+            attempts,
+            error: error.map(
+                |OutcomeError {
+                     code,
+                     exit_code,
+                     message,
+                     causes,
+                     hints,
+                 }| {
+                    let message = std::iter::once(message)
+                        .chain(causes)
+                        .collect::<Vec<_>>()
+                        .join(": ");
+                    ErrorShape {
+                        code,
+                        exit_code,
+                        message,
+                        hints,
+                    }
+                },
+            ),
+            short: target.short(),
+        }
+    }
+}
+
+impl Report for ChangesReport {
+    const ROWS: Option<&'static str> = Some("changes");
+    const PATHS: &'static [&'static str] = &[
+        "id",
+        "service",
+        "action",
+        "status",
+        "added",
+        "added.role",
+        "added.member",
+        "added.condition",
+        "added.condition.title",
+        "added.condition.expression",
+        "removed",
+        "removed.role",
+        "removed.member",
+        "removed.condition",
+        "removed.condition.title",
+        "removed.condition.expression",
+        "settings",
+        "settings.name",
+        "settings.before",
+        "settings.after",
+        "exposure",
+        "exposure.before",
+        "exposure.after",
+        "remaining",
+        "remaining.role",
+        "remaining.member",
+        "remaining.via",
+        "remaining.condition",
+        "remaining.condition.title",
+        "remaining.condition.expression",
+        "attempts",
+        "error",
+        "error.code",
+        "error.exitCode",
+        "error.message",
+        "error.hints",
+    ];
+
+    fn table(&self, style: Style) -> String {
+        let rows = self
+            .changes
+            .iter()
+            .map(|row| {
+                let status = Cell::new(row.status);
+                vec![
+                    Cell::new(&row.short),
+                    match row.status {
+                        status_text if status_text == Status::Changed.as_str() => {
+                            status.fg(Color::Green)
+                        }
+                        "failed" | "refused" => {
+                            status.fg(Color::Red).add_attribute(Attribute::Bold)
+                        }
+                        _ => status,
+                    },
+                    Cell::new(row.what_changed()),
+                ]
+            })
+            .collect();
+        columns(&["SERVICE", "STATUS", "CHANGE"], rows, style)
+    }
+}
+
+impl ChangeRow {
+    fn what_changed(&self) -> String {
+        let signed = |sign: char, grants: &[GrantShape]| -> Vec<String> {
+            grants
+                .iter()
+                .map(|grant| format!("{sign}{} ({})", grant.member, grant.role))
+                .collect()
+        };
+        let mut parts = signed('+', &self.added);
+        parts.extend(signed('-', &self.removed));
+        parts.extend(
+            self.settings
+                .iter()
+                .map(|setting| format!("{}: {}", setting.name, setting.after)),
+        );
+        match &self.error {
+            Some(error) => error.code.to_owned(),
+            None => parts.join(", "),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Outcomes as tables, JSON, YAML, CSV and single values.
+//!
+//! A report is a value; rendering it takes a width and a colour flag and asks nobody. The shapes
+//! are structs of their own, so that JSON changes only on purpose.
+
+mod changes;
+mod format;
+mod policy;
+mod roles;
+mod sandbox_status;
+mod service;
+mod services;
+mod table;
+mod url;
+mod who;
+
+use serde::Serialize;
+
+pub use self::changes::ChangesReport;
+pub use self::format::Format;
+pub use self::policy::PolicyReport;
+pub use self::roles::RolesReport;
+pub use self::sandbox_status::SandboxReport;
+pub use self::service::ServiceReport;
+pub use self::services::{RowAccess, ServicesReport};
+pub use self::url::UrlReport;
+pub use self::who::{InvokerRow, UnknownRow, WhoReport};
+
+/// How a table may look.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// `None` where there is no limit.
+    pub width: Option<usize>,
+    pub color: bool,
+}
+
+/// Something that can be shown in every format.
+pub trait Report: Serialize {
+    /// The name of the array whose elements are the rows of CSV and `value()`; `None` where the
+    /// document itself is the one row.
+    const ROWS: Option<&'static str>;
+    /// Every path that `value()` takes, from a row.
+    const PATHS: &'static [&'static str];
+
+    /// The report for a person.
+    fn table(&self, style: Style) -> String;
+}
+
+/// A condition, as JSON shows it.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct ConditionShape {
+    pub title: String,
+    pub expression: String,
+}
+
+impl From<&crate::domain::condition::Condition> for ConditionShape {
+    fn from(condition: &crate::domain::condition::Condition) -> Self {
+        Self {
+            title: condition.title.clone(),
+            expression: condition.expression.clone(),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! `describe`: everything of one service that bears on access and invocation.
+
+use comfy_table::Cell;
+use serde::Serialize;
+
+use super::table::{exposure_cell, facts};
+use super::{InvokerRow, Report, Style};
+use crate::domain::exposure::ExposureReport;
+use crate::domain::service::Service;
+
+/// One service, in full.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceReport {
+    pub sandbox: bool,
+    pub name: String,
+    pub service: String,
+    pub project: String,
+    pub region: String,
+    pub status: StatusShape,
+    pub urls: Vec<String>,
+    pub tags: Vec<TagShape>,
+    pub ingress: String,
+    pub invoker_check: bool,
+    pub iap: bool,
+    pub default_url: bool,
+    pub custom_audiences: Vec<String>,
+    pub service_account: Option<String>,
+    pub http2: bool,
+    pub callers: &'static str,
+    pub reach: &'static str,
+    pub exposure: &'static str,
+    pub exposure_reasons: Vec<String>,
+    pub inherited: &'static str,
+    /// `null` where the policy may not be read.
+    pub invokers: Option<Vec<InvokerRow>>,
+    pub create_time: Option<String>,
+    pub update_time: Option<String>,
+    pub etag: Option<String>,
+}
+
+/// Its address and whether it is ready.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusShape {
+    pub url: Option<String>,
+    pub ready: Option<bool>,
+    pub reason: Option<String>,
+    pub message: Option<String>,
+}
+
+/// A traffic tag.
+#[derive(Clone, Debug, Serialize)]
+pub struct TagShape {
+    pub tag: String,
+    pub url: Option<String>,
+    pub revision: Option<String>,
+    pub percent: i64,
+}
+
+impl ServiceReport {
+    /// Puts what was read of a service together.
+    pub fn new(
+        sandbox: bool,
+        service: Service,
+        exposure: ExposureReport,
+        invokers: Option<Vec<InvokerRow>>,
+    ) -> Self {
+        let Service {
+            name,
+            url,
+            urls,
+            tags,
+            ingress,
+            invoker_check,
+            iap,
+            default_url,
+            custom_audiences,
+            service_account,
+            http2,
+            readiness,
+            create_time,
+            update_time,
+            etag,
+        } = service;
+        let ExposureReport {
+            callers,
+            reach,
+            exposure,
+            reasons,
+        } = exposure;
+        Self {
+            sandbox,
+            name: name.service().to_owned(),
+            service: name.to_string(),
+            project: name.project().to_owned(),
+            region: name.region().to_owned(),
+            status: StatusShape {
+                url,
+                ready: readiness.ready,
+                reason: readiness.reason,
+                message: readiness.message,
+            },
+            urls,
+            tags: tags
+                .into_iter()
+                .map(|tag| TagShape {
+                    tag: tag.tag,
+                    url: tag.url,
+                    revision: tag.revision,
+                    percent: tag.percent,
+                })
+                .collect(),
+            ingress: ingress.as_str().to_owned(),
+            invoker_check,
+            iap,
+            default_url,
+            custom_audiences,
+            service_account,
+            http2,
+            callers: callers.as_str(),
+            reach: reach.as_str(),
+            exposure: exposure.as_str(),
+            exposure_reasons: reasons,
+            inherited: "unread",
+            invokers,
+            create_time,
+            update_time,
+            etag,
+        }
+    }
+}
+
+impl Report for ServiceReport {
+    const ROWS: Option<&'static str> = None;
+    const PATHS: &'static [&'static str] = &[
+        "name",
+        "service",
+        "project",
+        "region",
+        "status",
+        "status.url",
+        "status.ready",
+        "status.reason",
+        "status.message",
+        "urls",
+        "tags",
+        "tags.tag",
+        "tags.url",
+        "tags.revision",
+        "tags.percent",
+        "ingress",
+        "invokerCheck",
+        "iap",
+        "defaultUrl",
+        "customAudiences",
+        "serviceAccount",
+        "http2",
+        "callers",
+        "reach",
+        "exposure",
+        "exposureReasons",
+        "inherited",
+        "invokers",
+        "invokers.member",
+        "invokers.role",
+        "invokers.via",
+        "invokers.resource",
+        "invokers.condition",
+        "invokers.condition.title",
+        "invokers.condition.expression",
+        "invokers.state",
+        "createTime",
+        "updateTime",
+        "etag",
+    ];
+
+    fn table(&self, style: Style) -> String {
+        let on = |flag: bool| if flag { "on" } else { "off" };
+        let mut pairs: Vec<(String, Cell)> = Vec::new();
+        let mut put = |name: &str, value: Cell| pairs.push((name.to_owned(), value));
+        put("service", Cell::new(&self.name));
+        put("project", Cell::new(&self.project));
+        put("region", Cell::new(&self.region));
+        put(
+            "url",
+            Cell::new(self.status.url.as_deref().unwrap_or("(default URL off)")),
+        );
+        for url in self
+            .urls
+            .iter()
+            .filter(|url| Some(*url) != self.status.url.as_ref())
+        {
+            put("also", Cell::new(url));
+        }
+        for tag in &self.tags {
+            let url = tag.url.as_deref().unwrap_or("(no URL)");
+            put(
+                &format!("tag {}", tag.tag),
+                Cell::new(format!("{url} ({}%)", tag.percent)),
+            );
+        }
+        let ready = match self.status.ready {
+            Some(true) => "yes".to_owned(),
+            Some(false) => "no".to_owned(),
+            None => "not settled".to_owned(),
+        };
+        let said = [&self.status.reason, &self.status.message];
+        let said: Vec<&str> = said.into_iter().flatten().map(String::as_str).collect();
+        put(
+            "ready",
+            Cell::new([&[ready.as_str()][..], &said].concat().join(": ")),
+        );
+        put("exposure", exposure_cell(self.exposure));
+        for reason in &self.exposure_reasons {
+            put("because", Cell::new(reason));
+        }
+        put("ingress", Cell::new(&self.ingress));
+        put("default URL", Cell::new(on(self.default_url)));
+        put("invoker check", Cell::new(on(self.invoker_check)));
+        put("IAP", Cell::new(on(self.iap)));
+        put(
+            "protocol",
+            Cell::new(if self.http2 { "HTTP/2 (h2c)" } else { "HTTP/1" }),
+        );
+        put(
+            "runs as",
+            Cell::new(self.service_account.as_deref().unwrap_or("(not said)")),
+        );
+        for audience in &self.custom_audiences {
+            put("audience", Cell::new(audience));
+        }
+        match &self.invokers {
+            None => put(
+                "invokers",
+                Cell::new("unknown: the policy could not be read"),
+            ),
+            Some(rows) if rows.is_empty() => {
+                put("invokers", Cell::new("none in the service's own policy"));
+            }
+            Some(rows) => {
+                for row in rows {
+                    put("invoker", Cell::new(row.sentence()));
+                }
+            }
+        }
+        if let Some(time) = &self.create_time {
+            put("created", Cell::new(time));
+        }
+        if let Some(time) = &self.update_time {
+            put("updated", Cell::new(time));
+        }
+        facts(pairs, style)
+    }
+}

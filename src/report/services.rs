@@ -1,0 +1,147 @@
+//! `list`: the services of a project and how exposed each is.
+
+use comfy_table::Cell;
+use serde::Serialize;
+
+use super::table::{columns, exposure_cell};
+use super::{Report, Style, UnknownRow};
+use crate::domain::exposure::ExposureReport;
+use crate::domain::service::Service;
+
+/// The services of a project.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServicesReport {
+    pub sandbox: bool,
+    pub services: Vec<ServiceRow>,
+    pub unknown: Vec<UnknownRow>,
+}
+
+/// One service in a list.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceRow {
+    pub name: String,
+    pub service: String,
+    pub project: String,
+    pub region: String,
+    pub url: Option<String>,
+    pub urls: Vec<String>,
+    pub ingress: String,
+    pub invoker_check: bool,
+    pub iap: bool,
+    pub callers: &'static str,
+    pub reach: &'static str,
+    pub exposure: &'static str,
+    pub exposure_reasons: Vec<String>,
+    pub inherited: &'static str,
+    pub invoker_count: Option<usize>,
+}
+
+/// What a row rests on beside the service itself.
+#[derive(Clone, Debug)]
+pub struct RowAccess {
+    pub exposure: ExposureReport,
+    /// `None` where the policy was not or could not be read.
+    pub invoker_count: Option<usize>,
+}
+
+impl ServiceRow {
+    /// A row of a service and what is known of its access.
+    pub fn new(service: &Service, access: RowAccess) -> Self {
+        let RowAccess {
+            exposure,
+            invoker_count,
+        } = access;
+        let ExposureReport {
+            callers,
+            reach,
+            exposure,
+            reasons,
+        } = exposure;
+        Self {
+            name: service.name.service().to_owned(),
+            service: service.name.to_string(),
+            project: service.name.project().to_owned(),
+            region: service.name.region().to_owned(),
+            url: service.url.clone(),
+            urls: service.urls.clone(),
+            ingress: service.ingress.as_str().to_owned(),
+            invoker_check: service.invoker_check,
+            iap: service.iap,
+            callers: callers.as_str(),
+            reach: reach.as_str(),
+            exposure: exposure.as_str(),
+            exposure_reasons: reasons,
+            inherited: "unread",
+            invoker_count,
+        }
+    }
+}
+
+impl ServicesReport {
+    /// Puts a list together.
+    pub fn new(
+        sandbox: bool,
+        services: impl IntoIterator<Item = (Service, RowAccess)>,
+        unknown: Vec<UnknownRow>,
+    ) -> Self {
+        let rows = services
+            .into_iter()
+            .map(|(service, access)| ServiceRow::new(&service, access));
+        Self {
+            sandbox,
+            services: rows.collect(),
+            unknown,
+        }
+    }
+}
+
+impl Report for ServicesReport {
+    const ROWS: Option<&'static str> = Some("services");
+    const PATHS: &'static [&'static str] = &[
+        "name",
+        "service",
+        "project",
+        "region",
+        "url",
+        "urls",
+        "ingress",
+        "invokerCheck",
+        "iap",
+        "callers",
+        "reach",
+        "exposure",
+        "exposureReasons",
+        "inherited",
+        "invokerCount",
+    ];
+
+    fn table(&self, style: Style) -> String {
+        if self.services.is_empty() {
+            return String::new();
+        }
+        let rows = self
+            .services
+            .iter()
+            .map(|row| {
+                let count = match (row.callers, row.invoker_count) {
+                    ("anyone", _) => "anyone".to_owned(),
+                    (_, Some(count)) => count.to_string(),
+                    (_, None) => "?".to_owned(),
+                };
+                vec![
+                    Cell::new(&row.name),
+                    Cell::new(&row.region),
+                    exposure_cell(row.exposure),
+                    Cell::new(count),
+                    Cell::new(row.url.as_deref().unwrap_or("(default URL off)")),
+                ]
+            })
+            .collect();
+        columns(
+            &["NAME", "REGION", "EXPOSURE", "INVOKERS", "URL"],
+            rows,
+            style,
+        )
+    }
+}

@@ -1,0 +1,139 @@
+//! Plain tables: no lines, two spaces between columns, never wider than they may be.
+
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width};
+
+use super::Style;
+
+/// A table with a last column that may stand on lines of its own where there is no room.
+pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> String {
+    let table = build(headers, rows.clone(), style);
+    let fits = |text: &str| {
+        style.width.is_none_or(|width| {
+            text.lines()
+                .all(|line| console::measure_text_width(line) <= width)
+        })
+    };
+    let text = trimmed(&table.to_string());
+    if fits(&text) || headers.len() < 2 {
+        return text;
+    }
+    // The last column, most often an address, goes below its row, where it can still be copied.
+    let first_headers = &headers[..headers.len() - 1];
+    let lasts: Vec<String> = rows
+        .iter()
+        .map(|row| row.last().map(Cell::content).unwrap_or_default())
+        .collect();
+    let firsts: Vec<Vec<Cell>> = rows
+        .into_iter()
+        .map(|mut row| {
+            row.pop();
+            row
+        })
+        .collect();
+    let shorter = trimmed(&build(first_headers, firsts.clone(), style).to_string());
+    if !fits(&shorter) {
+        return wrapped(headers, firsts, &lasts, style);
+    }
+    let mut lines = shorter.lines();
+    let mut text = lines.next().unwrap_or_default().to_owned() + "\n";
+    for (line, last) in lines.zip(lasts) {
+        text.push_str(line);
+        text.push('\n');
+        if !last.is_empty() {
+            text.push_str("  ");
+            text.push_str(&last);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// One block a row, a line a cell: what is left where not even the short columns fit.
+fn wrapped(headers: &[&str], firsts: Vec<Vec<Cell>>, lasts: &[String], style: Style) -> String {
+    let blocks = firsts.into_iter().zip(lasts).map(|(mut row, last)| {
+        row.push(Cell::new(last));
+        let pairs: Vec<(String, Cell)> = headers
+            .iter()
+            .zip(row)
+            .filter(|(_, cell)| !cell.content().is_empty())
+            .map(|(header, cell)| (header.to_lowercase(), cell))
+            .collect();
+        facts(pairs, style)
+    });
+    blocks.collect::<Vec<_>>().join("\n")
+}
+
+/// Names on the left, values on the right.
+pub(super) fn facts(pairs: Vec<(String, Cell)>, style: Style) -> String {
+    let name_width = pairs
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or_default();
+    let mut table = bare(style);
+    for (name, value) in pairs {
+        table.add_row(vec![Cell::new(name).add_attribute(Attribute::Dim), value]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    if let (Some(width), Some(column)) = (style.width, table.column_mut(1)) {
+        let room = width.saturating_sub(name_width + 2).max(12);
+        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(
+            u16::try_from(room).unwrap_or(u16::MAX),
+        )));
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    trimmed(&table.to_string())
+}
+
+/// The colour of an exposure.
+pub(super) fn exposure_cell(exposure: &str) -> Cell {
+    let cell = Cell::new(exposure);
+    match exposure {
+        "public" => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        "public-behind-load-balancer" | "public-internal" | "any-google-account" => {
+            cell.fg(Color::Yellow).add_attribute(Attribute::Bold)
+        }
+        "unknown" => cell.fg(Color::Magenta),
+        "unreachable" => cell.add_attribute(Attribute::Dim),
+        _ => cell,
+    }
+}
+
+fn build(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> Table {
+    let mut table = bare(style);
+    table.set_header(
+        headers
+            .iter()
+            .map(|name| Cell::new(name).add_attribute(Attribute::Dim)),
+    );
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+}
+
+fn bare(style: Style) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    if style.color {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    if let Some(width) = style.width {
+        table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
+    }
+    table
+}
+
+fn trimmed(text: &str) -> String {
+    text.lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
+}

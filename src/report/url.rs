@@ -1,0 +1,25 @@
+//! `url`: a service's addresses.
+
+use serde::Serialize;
+
+use super::{Report, Style};
+
+/// The addresses of one service.
+#[derive(Clone, Debug, Serialize)]
+pub struct UrlReport {
+    pub sandbox: bool,
+    pub service: String,
+    /// The one that was asked for.
+    pub url: String,
+    /// All that were asked for, `url` first.
+    pub urls: Vec<String>,
+}
+
+impl Report for UrlReport {
+    const ROWS: Option<&'static str> = None;
+    const PATHS: &'static [&'static str] = &["service", "url", "urls"];
+
+    fn table(&self, _: Style) -> String {
+        self.urls.iter().map(|url| url.clone() + "\n").collect()
+    }
+}

@@ -1,0 +1,82 @@
+//! Questions to a person, on stderr.
+
+use console::Term;
+use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
+use dialoguer::{Confirm, FuzzySelect, Input, Select};
+
+use super::restore;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum PromptError {
+    /// Escape, Ctrl-C, or a terminal that has gone away.
+    Cancelled,
+    Io(std::io::Error),
+}
+
+impl From<dialoguer::Error> for PromptError {
+    fn from(error: dialoguer::Error) -> Self {
+        restore();
+        let dialoguer::Error::IO(error) = error;
+        match error.kind() {
+            std::io::ErrorKind::Interrupted
+            | std::io::ErrorKind::UnexpectedEof
+            | std::io::ErrorKind::NotConnected => Self::Cancelled,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// Asks yes or no; no is the default.
+pub fn confirm(question: &str, color: bool) -> Result<bool, PromptError> {
+    let theme = theme(color);
+    let answer = Confirm::with_theme(theme.as_ref())
+        .with_prompt(question)
+        .default(false)
+        .interact_on_opt(&Term::stderr())?;
+    answer.ok_or(PromptError::Cancelled)
+}
+
+/// Lets one of many be found by typing a part of it.
+pub fn pick(question: &str, items: &[String], color: bool) -> Result<usize, PromptError> {
+    let theme = theme(color);
+    let answer = FuzzySelect::with_theme(theme.as_ref())
+        .with_prompt(question)
+        .items(items)
+        .default(0)
+        .interact_on_opt(&Term::stderr())?;
+    answer.ok_or(PromptError::Cancelled)
+}
+
+/// Lets one of a few be chosen.
+pub fn choose(question: &str, items: &[String], color: bool) -> Result<usize, PromptError> {
+    let theme = theme(color);
+    let answer = Select::with_theme(theme.as_ref())
+        .with_prompt(question)
+        .items(items)
+        .default(0)
+        .interact_on_opt(&Term::stderr())?;
+    answer.ok_or(PromptError::Cancelled)
+}
+
+/// Asks for a text, and again until `check` takes it.
+pub fn type_in(
+    question: &str,
+    color: bool,
+    check: impl Fn(&str) -> Result<(), String> + Clone + 'static,
+) -> Result<String, PromptError> {
+    let theme = theme(color);
+    let answer: String = Input::with_theme(theme.as_ref())
+        .with_prompt(question)
+        .validate_with(move |text: &String| check(text))
+        .interact_text_on(&Term::stderr())?;
+    Ok(answer)
+}
+
+fn theme(color: bool) -> Box<dyn Theme> {
+    if color {
+        Box::new(ColorfulTheme::default())
+    } else {
+        Box::new(SimpleTheme)
+    }
+}
