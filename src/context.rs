@@ -69,11 +69,8 @@ pub fn now() -> OffsetDateTime {
 /// The runtime: several threads for `sandbox serve`, one for any command that ends by itself.
 pub fn runtime() -> std::io::Result<Runtime> {
     let serves = env::args_os().any(|word| word == "serve");
-    let mut builder = if serves {
-        Builder::new_multi_thread()
-    } else {
-        Builder::new_current_thread()
-    };
+    let mut builder =
+        if serves { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     builder.enable_all().build()
 }
 
@@ -100,10 +97,7 @@ pub fn arguments() -> Vec<std::ffi::OsString> {
 /// The terminal, for what must be said before a command line is understood.
 pub fn bare_terminal() -> Terminal {
     let variables = variables();
-    Terminal::detect(Wishes {
-        may_ask: false,
-        may_color: may_color(&variables),
-    })
+    Terminal::detect(Wishes { may_ask: false, may_color: may_color(&variables) })
 }
 
 impl Context {
@@ -111,32 +105,21 @@ impl Context {
     /// has no use for it; makes no request.
     pub fn new(settings: Settings, with_gcloud: bool) -> Result<Self, CommandError> {
         let variables = variables();
-        let home = Xdg::new()
-            .map(|xdg| xdg.home_dir().to_owned())
-            .map_err(|error| {
-                CommandError::new(ErrorKind::State, "cannot find the home folder")
-                    .because(error.to_string())
-            })?;
+        let home = Xdg::new().map(|xdg| xdg.home_dir().to_owned()).map_err(|error| {
+            CommandError::new(ErrorKind::State, "cannot find the home folder")
+                .because(error.to_string())
+        })?;
         let properties = if settings.sandbox || !with_gcloud {
             None
         } else {
-            Some(Properties::load(
-                variables.clone(),
-                &home,
-                settings.configuration.as_deref(),
-            )?)
+            Some(Properties::load(variables.clone(), &home, settings.configuration.as_deref())?)
         };
         let prompts_off = match &properties {
             Some(properties) => properties.flag("core", "disable_prompts")?,
             None => false,
         };
-        let in_ci = variables
-            .get("CI")
-            .is_some_and(|value| !value.is_empty() && value != "false");
-        let for_people = settings
-            .format
-            .as_ref()
-            .is_none_or(|format| *format == Format::Table);
+        let in_ci = variables.get("CI").is_some_and(|value| !value.is_empty() && value != "false");
+        let for_people = settings.format.as_ref().is_none_or(|format| *format == Format::Table);
         let terminal = Terminal::detect(Wishes {
             may_ask: for_people && !settings.quiet && !in_ci && !prompts_off,
             may_color: !settings.no_color && may_color(&variables),
@@ -145,9 +128,7 @@ impl Context {
             terminal.say("sandbox: an embedded Cloud Run, nothing real is touched");
         }
         let deadline = Deadline::after(settings.timeout);
-        let arguments = env::args_os()
-            .skip(1)
-            .map(|arg| arg.to_string_lossy().into_owned());
+        let arguments = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
         Ok(Self {
             terminal,
             deadline,
@@ -202,10 +183,7 @@ impl Context {
 
     /// Writes a command's result to stdout.
     pub fn report<R: Report>(&self, report: &R) -> Result<(), CommandError> {
-        let style = Style {
-            width: self.terminal.width,
-            color: self.terminal.color_stdout,
-        };
+        let style = Style { width: self.terminal.width, color: self.terminal.color_stdout };
         let text = self.format().render(report, style)?;
         self.print(&text)
     }
@@ -223,16 +201,61 @@ impl Context {
         self.command_with(str::to_owned)
     }
 
-    /// The command as it was typed, with its arguments changed.
+    /// The command as it was typed, with its arguments changed. A `--yes` is left out: nobody is
+    /// led to accept a plan that has not been seen.
     pub fn command_with(&self, change: impl Fn(&str) -> String) -> String {
         let words = self
             .arguments
             .iter()
+            .filter(|argument| !matches!(argument.as_str(), "--yes" | "-y"))
             .map(|argument| quoted(&change(argument)));
-        std::iter::once("runaccess".to_owned())
-            .chain(words)
-            .collect::<Vec<_>>()
-            .join(" ")
+        std::iter::once("runaccess".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Another command of this program, in the same place: sandbox, project, account.
+    pub fn suggest(&self, command: &str) -> String {
+        let settings = &self.settings;
+        let mut words = vec!["runaccess".to_owned()];
+        words.extend(settings.sandbox.then(|| "--sandbox".to_owned()));
+        for (flag, value) in [
+            ("--project", &settings.project),
+            ("--account", &settings.account),
+            ("--configuration", &settings.configuration),
+        ] {
+            words.extend(value.iter().flat_map(|value| [flag.to_owned(), quoted(value)]));
+        }
+        words.push(command.to_owned());
+        words.join(" ")
+    }
+
+    /// Makes the hints of an error fit the place: in the sandbox no login helps, and what was too
+    /// slow or not understood can be looked at more closely.
+    pub fn fit(&self, mut error: CommandError) -> CommandError {
+        if self.settings.sandbox {
+            for hint in &mut error.hints {
+                if hint.starts_with("gcloud ") {
+                    "runaccess sandbox status".clone_into(hint);
+                }
+            }
+        }
+        match error.kind {
+            ErrorKind::Deadline => {
+                let typed = self.arguments.iter().position(|word| word == "--timeout");
+                let value = typed.and_then(|at| self.arguments.get(at + 1));
+                let command = match value {
+                    Some(value) => self.command_with_word(value, "5m"),
+                    None => format!("{} --timeout 5m", self.command()),
+                };
+                error.hint(command)
+            }
+            ErrorKind::MalformedResponse | ErrorKind::RateLimited | ErrorKind::Unavailable
+                if !self.settings.verbose =>
+            {
+                let command = format!("{} --verbose", self.command());
+                error.hint(command)
+            }
+            _ => error,
+        }
     }
 
     /// The command as it was typed, but for one word.
@@ -242,11 +265,7 @@ impl Context {
                 .split(',')
                 .map(|word| if word == typed { instead } else { word })
                 .collect();
-            if argument == typed {
-                instead.to_owned()
-            } else {
-                words.join(",")
-            }
+            if argument == typed { instead.to_owned() } else { words.join(",") }
         })
     }
 
@@ -254,17 +273,11 @@ impl Context {
     pub fn project(&self) -> Result<Property, CommandError> {
         if let Some(value) = &self.settings.project {
             let value = value.clone();
-            return Ok(Property {
-                value,
-                source: PropertySource::Flag("--project"),
-            });
+            return Ok(Property { value, source: PropertySource::Flag("--project") });
         }
         let Some(properties) = &self.properties else {
             let value = sandbox::DEFAULT_PROJECT.to_owned();
-            return Ok(Property {
-                value,
-                source: PropertySource::Sandbox,
-            });
+            return Ok(Property { value, source: PropertySource::Sandbox });
         };
         properties.value("core", "project")?.ok_or_else(|| {
             CommandError::usage("no project is set")
@@ -278,9 +291,9 @@ impl Context {
     pub fn region(&self) -> Result<Option<String>, CommandError> {
         let region = match (&self.settings.region, &self.properties) {
             (Some(region), _) => Some(region.clone()),
-            (None, Some(properties)) => properties
-                .value("run", "region")?
-                .map(|property| property.value),
+            (None, Some(properties)) => {
+                properties.value("run", "region")?.map(|property| property.value)
+            }
             (None, None) => None,
         };
         let Some(region) = region.filter(|region| region != "-") else {
@@ -300,11 +313,7 @@ impl Context {
         }
         let identity = match &self.properties {
             None => {
-                let account = self
-                    .settings
-                    .account
-                    .as_deref()
-                    .unwrap_or(sandbox::DEFAULT_ACCOUNT);
+                let account = self.settings.account.as_deref().unwrap_or(sandbox::DEFAULT_ACCOUNT);
                 let token = BearerToken::new("sandbox")
                     .map_err(|error| CommandError::new(ErrorKind::Failed, error.to_string()))?;
                 Identity {
@@ -330,12 +339,7 @@ impl Context {
             .get_or_try_init(|| async {
                 let endpoint = self.endpoint().await?;
                 let credentials = self.identity()?.credentials.clone();
-                Ok(Gateway::new(
-                    endpoint,
-                    credentials,
-                    self.deadline.clone(),
-                    self.trace(),
-                ))
+                Ok(Gateway::new(endpoint, credentials, self.deadline.clone(), self.trace()))
             })
             .await
     }
@@ -362,12 +366,7 @@ impl Context {
             };
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
             let port = listener.local_addr().map_err(failed)?.port();
-            tokio::spawn(sandbox::serve(
-                sandbox,
-                listener,
-                now,
-                std::future::pending(),
-            ));
+            tokio::spawn(sandbox::serve(sandbox, listener, now, std::future::pending()));
             return Ok(Endpoint::loopback(port));
         };
         match properties.value("api_endpoint_overrides", "run")? {
@@ -397,10 +396,7 @@ impl Context {
                 Some(kind) => format!("failed, {kind:?}"),
             };
             let took = line.took.as_secs_f64() * 1_000.0;
-            terminal.say(&format!(
-                "request: {}: {ended} after {took:.1} ms",
-                line.call
-            ));
+            terminal.say(&format!("request: {}: {ended} after {took:.1} ms", line.call));
         })
     }
 }
@@ -412,8 +408,6 @@ fn variables() -> Variables {
 }
 
 fn may_color(variables: &Variables) -> bool {
-    let no_color = variables
-        .get("NO_COLOR")
-        .is_some_and(|value| !value.is_empty());
+    let no_color = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     !no_color && variables.get("TERM").map(String::as_str) != Some("dumb")
 }

@@ -7,7 +7,6 @@ mod from_layers;
 
 use serde::Serialize;
 
-pub use self::from_layers::{half_done, organisation_policy, quoted, refusal, role_error};
 use crate::domain::outcome::OutcomeError;
 use crate::exit_code::ExitCode;
 
@@ -108,12 +107,7 @@ impl ErrorKind {
 impl CommandError {
     /// An error of a kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            causes: Vec::new(),
-            hints: Vec::new(),
-        }
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
     /// A wrong command line.
@@ -177,4 +171,11 @@ impl CommandError {
         };
         serde_json::to_string_pretty(&Document { error: body }).unwrap_or_default()
     }
+}
+
+/// Quotes a word for a POSIX shell, where it needs that.
+pub fn quoted(word: &str) -> String {
+    let plain = !word.is_empty()
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }

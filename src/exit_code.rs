@@ -83,11 +83,7 @@ impl ExitCode {
         let Some(first) = codes.next() else {
             return Self::Done.number();
         };
-        if codes.all(|code| code == first) {
-            first
-        } else {
-            Self::Partial.number()
-        }
+        if codes.all(|code| code == first) { first } else { Self::Partial.number() }
     }
 }
 

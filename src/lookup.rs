@@ -91,10 +91,7 @@ pub fn matching<'a>(
                 kept.push(service);
             }
         }
-        let known = listing
-            .services
-            .iter()
-            .any(|service| matches(service, reference));
+        let known = listing.services.iter().any(|service| matches(service, reference));
         if kept.len() == before && !known {
             return Err(not_listed(cx, reference, listing));
         }
@@ -109,12 +106,7 @@ pub async fn pick(cx: &Context, question: &str) -> Result<ServiceName, CommandEr
     let progress = cx.terminal.progress("reading policies");
     let gateway = cx.gateway().await?;
     let (services, _) = gateway
-        .services_with_grants(
-            &project,
-            &region,
-            |_| true,
-            |done, known| progress.set(done, known),
-        )
+        .services_with_grants(&project, &region, |_| true, |done, known| progress.set(done, known))
         .await?;
     drop(progress);
     if services.is_empty() {
@@ -123,28 +115,17 @@ pub async fn pick(cx: &Context, question: &str) -> Result<ServiceName, CommandEr
             format!("project `{project}` has no services"),
         ));
     }
-    let width = services
-        .iter()
-        .map(|s| s.service.name.service().len())
-        .max()
-        .unwrap_or_default();
+    let width = services.iter().map(|s| s.service.name.service().len()).max().unwrap_or_default();
     let items: Vec<String> = services
         .iter()
         .map(|access| {
             let name = &access.service.name;
             let grants = access.grants.as_deref().ok();
             let exposure = crate::domain::exposure::judge(&access.service, grants, cx.now());
-            format!(
-                "{:width$}  {}  {}",
-                name.service(),
-                name.region(),
-                exposure.exposure.as_str()
-            )
+            format!("{:width$}  {}  {}", name.service(), name.region(), exposure.exposure.as_str())
         })
         .collect();
-    let at = asked(cx, || {
-        terminal::pick(question, &items, cx.terminal.color_stderr)
-    })?;
+    let at = asked(cx, || terminal::pick(question, &items, cx.terminal.color_stderr))?;
     Ok(services[at].service.name.clone())
 }
 
@@ -177,11 +158,7 @@ pub async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) ->
     let command = |instead: &str| {
         typed.iter().fold(cx.command(), |command, typed| {
             let changed = cx.command_with_word(typed, instead);
-            if changed == cx.command() {
-                command
-            } else {
-                changed
-            }
+            if changed == cx.command() { command } else { changed }
         })
     };
     let same: Vec<String> = listing
@@ -190,27 +167,16 @@ pub async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) ->
         .filter(|service| service.name.service() == name.service())
         .map(|service| service.name.short())
         .collect();
-    let known = listing
-        .services
-        .iter()
-        .map(|service| service.name.service());
+    let known = listing.services.iter().map(|service| service.name.service());
     let near: Vec<&str> = nearest(name.service(), known);
     let elsewhere = near.into_iter().flat_map(|near| {
-        listing
-            .services
-            .iter()
-            .filter(move |s| s.name.service() == near)
-            .map(|s| s.name.short())
+        listing.services.iter().filter(move |s| s.name.service() == near).map(|s| s.name.short())
     });
-    let suggested = if same.is_empty() {
-        elsewhere.collect()
-    } else {
-        same
-    };
-    suggested
-        .iter()
-        .take(3)
-        .fold(error, |error, instead| error.hint(command(instead)))
+    let suggested = if same.is_empty() { elsewhere.collect() } else { same };
+    if suggested.is_empty() {
+        return error.hint(cx.suggest("list"));
+    }
+    suggested.iter().take(3).fold(error, |error, instead| error.hint(command(instead)))
 }
 
 struct Search<'a> {
@@ -245,52 +211,38 @@ impl Search<'_> {
             let region = region.as_deref().unwrap_or("-");
             let listing = cx.gateway().await?.services(&project, region).await?;
             for unreadable in &listing.unreachable {
-                cx.terminal
-                    .warning(&format!("{}: {}", unreadable.what, unreadable.why));
+                cx.terminal.warning(&format!("{}: {}", unreadable.what, unreadable.why));
             }
             self.listing = Some(listing);
         }
         let listing = self.listing.as_ref().unwrap_or(const { &EMPTY });
-        let found: Vec<&Service> = listing
-            .services
-            .iter()
-            .filter(|service| matches(service, wanted))
-            .collect();
+        let found: Vec<&Service> =
+            listing.services.iter().filter(|service| matches(service, wanted)).collect();
         if found.is_empty() {
             return Err(not_listed(cx, wanted, listing));
         }
         let found: Vec<Found> = found
             .into_iter()
-            .map(|service| Found {
-                name: service.name.clone(),
-                facts: Some(service.clone()),
-            })
+            .map(|service| Found { name: service.name.clone(), facts: Some(service.clone()) })
             .collect();
         if found.len() > 1 && !wanted.is_glob() && cx.terminal.interactive {
             let items: Vec<String> = found.iter().map(|found| found.name.short()).collect();
             let question = format!("`{wanted}` is in several regions; which one?");
-            let at = asked(cx, || {
-                terminal::choose(&question, &items, cx.terminal.color_stderr)
-            })?;
+            let at = asked(cx, || terminal::choose(&question, &items, cx.terminal.color_stderr))?;
             return Ok(vec![found[at].clone()]);
         }
         Ok(found)
     }
 }
 
-static EMPTY: Listing = Listing {
-    services: Vec::new(),
-    unreachable: Vec::new(),
-};
+static EMPTY: Listing = Listing { services: Vec::new(), unreachable: Vec::new() };
 
 fn matches(service: &Service, wanted: &ServiceRef) -> bool {
     let name = &service.name;
     match wanted {
         ServiceRef::Full(full) => name == full,
         ServiceRef::Glob { region, pattern } => {
-            region
-                .as_ref()
-                .is_none_or(|region| region == "-" || region == name.region())
+            region.as_ref().is_none_or(|region| region == "-" || region == name.region())
                 && glob_matches(pattern, name.service())
         }
         ServiceRef::Name(wanted) => name.service() == wanted,
@@ -299,16 +251,10 @@ fn matches(service: &Service, wanted: &ServiceRef) -> bool {
         }
         ServiceRef::Url(origin) => {
             let tags = service.tags.iter().filter_map(|tag| tag.url.as_ref());
-            let mut urls = service
-                .urls
-                .iter()
-                .chain(&service.custom_audiences)
-                .chain(tags);
+            let mut urls = service.urls.iter().chain(&service.custom_audiences).chain(tags);
             // A tag that the API does not list: its documented prefix may stand before any URL
             // of the service.
-            let untagged = origin
-                .split_once("---")
-                .map(|(_, host)| format!("https://{host}"));
+            let untagged = origin.split_once("---").map(|(_, host)| format!("https://{host}"));
             urls.any(|url| {
                 let listed = url_origin(url);
                 listed.as_ref() == Some(origin) || (listed.is_some() && listed == untagged)
@@ -320,17 +266,13 @@ fn matches(service: &Service, wanted: &ServiceRef) -> bool {
 fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[Found]) -> CommandError {
     let names: Vec<String> = found.iter().map(|found| found.name.short()).collect();
     let message = format!("`{wanted}` is in several regions: `{}`", names.join("`, `"));
-    names.iter().fold(
-        CommandError::new(ErrorKind::Ambiguous, message),
-        |error, name| error.hint(cx.command_with_word(&wanted.to_string(), name)),
-    )
+    names.iter().fold(CommandError::new(ErrorKind::Ambiguous, message), |error, name| {
+        error.hint(cx.command_with_word(&wanted.to_string(), name))
+    })
 }
 
 fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -> CommandError {
-    let project = cx
-        .project()
-        .map(|property| property.value)
-        .unwrap_or_default();
+    let project = cx.project().map(|property| property.value).unwrap_or_default();
     if let [first, ..] = listing.unreachable.as_slice() {
         return CommandError::new(
             ErrorKind::Undetermined,
@@ -345,30 +287,17 @@ fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -> CommandEr
     };
     let message = format!("no service of project `{project}` {what} `{wanted}`");
     let error = CommandError::new(ErrorKind::NotFound, message);
-    let names: Vec<&str> = listing
-        .services
-        .iter()
-        .map(|service| service.name.service())
-        .collect();
+    let names: Vec<&str> = listing.services.iter().map(|service| service.name.service()).collect();
     let wanted_name = match wanted {
         ServiceRef::Name(name) => name.as_str(),
         ServiceRef::Regional { service, .. } => service.as_str(),
         ServiceRef::Full(name) => name.service(),
-        ServiceRef::Glob { .. } | ServiceRef::Url(_) => return error.hint(list_command(cx)),
+        ServiceRef::Glob { .. } | ServiceRef::Url(_) => return error.hint(cx.suggest("list")),
     };
     let near = nearest(wanted_name, names);
     if near.is_empty() {
-        return error.hint(list_command(cx));
+        return error.hint(cx.suggest("list"));
     }
-    near.into_iter().fold(error, |error, name| {
-        error.hint(cx.command_with_word(&wanted.to_string(), name))
-    })
-}
-
-fn list_command(cx: &Context) -> String {
-    if cx.is_sandbox() {
-        "runaccess --sandbox list".to_owned()
-    } else {
-        "runaccess list".to_owned()
-    }
+    near.into_iter()
+        .fold(error, |error, name| error.hint(cx.command_with_word(&wanted.to_string(), name)))
 }

@@ -38,10 +38,7 @@ impl BearerToken {
         let mut header =
             HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| TokenError::IllFormed)?;
         header.set_sensitive(true);
-        Ok(Self {
-            header,
-            entity_tag: EntityTag::new(),
-        })
+        Ok(Self { header, entity_tag: EntityTag::new() })
     }
 }
 
@@ -60,10 +57,7 @@ impl CredentialsProvider for BearerToken {
             return Ok(CacheableResource::NotModified);
         }
         let data = HeaderMap::from_iter([(AUTHORIZATION, self.header.clone())]);
-        Ok(CacheableResource::New {
-            entity_tag: self.entity_tag.clone(),
-            data,
-        })
+        Ok(CacheableResource::New { entity_tag: self.entity_tag.clone(), data })
     }
 
     async fn universe_domain(&self) -> Option<String> {

@@ -43,17 +43,11 @@ pub enum AuthError {
     #[error("gcloud has no credentials for the account `{account}`")]
     NoSuchAccount { account: String, known: Vec<String> },
     #[error("cannot read the access token in `{}`", path.display())]
-    TokenFile {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    TokenFile { path: PathBuf, source: std::io::Error },
     #[error("what stands in {place} is not an access token: {source}")]
     Token { place: String, source: TokenError },
     #[error("cannot read the credentials in `{}`", path.display())]
-    CredentialFile {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    CredentialFile { path: PathBuf, source: std::io::Error },
     #[error("the credential of {place} cannot be used: {why}")]
     Unusable { place: String, why: String },
     #[error(transparent)]
@@ -87,20 +81,14 @@ pub fn identify(
 }
 
 fn token_file(path: &Path, said_by: &str) -> Result<Identity, AuthError> {
-    let token = fs::read_to_string(path).map_err(|source| AuthError::TokenFile {
-        path: path.to_owned(),
-        source,
-    })?;
+    let token = fs::read_to_string(path)
+        .map_err(|source| AuthError::TokenFile { path: path.to_owned(), source })?;
     bare_token(token.trim(), format!("`{}` ({said_by})", path.display()))
 }
 
 fn bare_token(token: &str, place: String) -> Result<Identity, AuthError> {
     match BearerToken::new(token) {
-        Ok(token) => Ok(Identity {
-            credentials: token.into(),
-            account: None,
-            source: place,
-        }),
+        Ok(token) => Ok(Identity { credentials: token.into(), account: None, source: place }),
         Err(source) => Err(AuthError::Token { place, source }),
     }
 }
@@ -116,56 +104,34 @@ fn stored_account(
     let source = format!("{place}, named by {said_by}");
     let Some(credential) = store.credential(account)? else {
         let known = store.accounts()?;
-        return Err(AuthError::NoSuchAccount {
-            account: account.to_owned(),
-            known,
-        });
+        return Err(AuthError::NoSuchAccount { account: account.to_owned(), known });
     };
     let credentials = match store.access_token(account, now)? {
         Some(token) => BearerToken::new(&token.0)
-            .map_err(|source| AuthError::Token {
-                place: place.clone(),
-                source,
-            })?
+            .map_err(|source| AuthError::Token { place: place.clone(), source })?
             .into(),
         None => from_json(credential, &place, properties)?,
     };
-    Ok(Identity {
-        credentials,
-        account: Some(account.to_owned()),
-        source,
-    })
+    Ok(Identity { credentials, account: Some(account.to_owned()), source })
 }
 
 fn application_default(properties: &Properties) -> Result<Identity, AuthError> {
-    let named = properties
-        .variable("GOOGLE_APPLICATION_CREDENTIALS")
-        .map(PathBuf::from);
-    let path = named.clone().unwrap_or_else(|| {
-        properties
-            .directory()
-            .join("application_default_credentials.json")
-    });
+    let named = properties.variable("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
+    let path = named
+        .clone()
+        .unwrap_or_else(|| properties.directory().join("application_default_credentials.json"));
     if named.is_none() && !path.exists() {
         return metadata_server(properties);
     }
     let place = format!("`{}`", path.display());
-    let text = fs::read(&path).map_err(|source| AuthError::CredentialFile {
-        path: path.clone(),
-        source,
-    })?;
+    let text = fs::read(&path)
+        .map_err(|source| AuthError::CredentialFile { path: path.clone(), source })?;
     let json: Value = serde_json::from_slice(&text).map_err(|error| AuthError::Unusable {
         place: place.clone(),
-        why: format!(
-            "it is not JSON (line {}, column {})",
-            error.line(),
-            error.column()
-        ),
+        why: format!("it is not JSON (line {}, column {})", error.line(), error.column()),
     })?;
-    let account = json["client_email"]
-        .as_str()
-        .or(json["account"].as_str())
-        .filter(|a| !a.is_empty());
+    let account =
+        json["client_email"].as_str().or(json["account"].as_str()).filter(|a| !a.is_empty());
     Ok(Identity {
         account: account.map(str::to_owned),
         credentials: from_json(json.clone(), &place, properties)?,
@@ -176,39 +142,23 @@ fn application_default(properties: &Properties) -> Result<Identity, AuthError> {
 /// The metadata server is asked only where the environment says that there is one, so that no
 /// command on a laptop waits for it.
 fn metadata_server(properties: &Properties) -> Result<Identity, AuthError> {
-    let on_google = [
-        "GCE_METADATA_HOST",
-        "K_SERVICE",
-        "CLOUD_RUN_JOB",
-        "GAE_ENV",
-        "KUBERNETES_SERVICE_HOST",
-    ]
-    .iter()
-    .any(|name| properties.variable(name).is_some())
-        || fs::read_to_string(properties.directory().join("gce"))
-            .is_ok_and(|text| text.trim() == "True");
+    let on_google =
+        ["GCE_METADATA_HOST", "K_SERVICE", "CLOUD_RUN_JOB", "GAE_ENV", "KUBERNETES_SERVICE_HOST"]
+            .iter()
+            .any(|name| properties.variable(name).is_some())
+            || fs::read_to_string(properties.directory().join("gce"))
+                .is_ok_and(|text| text.trim() == "True");
     if !on_google {
         return Err(AuthError::None);
     }
-    let credentials = mds::Builder::default()
-        .with_scopes([SCOPE])
-        .build()
-        .map_err(|error| AuthError::Unusable {
-            place: "the metadata server".to_owned(),
-            why: error.to_string(),
-        })?;
-    Ok(Identity {
-        credentials,
-        account: None,
-        source: "the metadata server".to_owned(),
-    })
+    let credentials = mds::Builder::default().with_scopes([SCOPE]).build().map_err(|error| {
+        AuthError::Unusable { place: "the metadata server".to_owned(), why: error.to_string() }
+    })?;
+    Ok(Identity { credentials, account: None, source: "the metadata server".to_owned() })
 }
 
 fn from_json(json: Value, place: &str, properties: &Properties) -> Result<Credentials, AuthError> {
-    let unusable = |why: String| AuthError::Unusable {
-        place: place.to_owned(),
-        why,
-    };
+    let unusable = |why: String| AuthError::Unusable { place: place.to_owned(), why };
     let kind = json["type"].as_str().unwrap_or_default().to_owned();
     let built = match kind.as_str() {
         "authorized_user" => {
@@ -218,20 +168,14 @@ fn from_json(json: Value, place: &str, properties: &Properties) -> Result<Creden
             }
             builder.build()
         }
-        "external_account" => external_account::Builder::new(json)
-            .with_scopes([SCOPE])
-            .build(),
+        "external_account" => external_account::Builder::new(json).with_scopes([SCOPE]).build(),
         "service_account" => {
             let scopes = service_account::AccessSpecifier::from_scopes([SCOPE]);
-            service_account::Builder::new(json)
-                .with_access_specifier(scopes)
-                .build()
+            service_account::Builder::new(json).with_access_specifier(scopes).build()
         }
         "" => return Err(unusable("it does not say its `type`".to_owned())),
         other => {
-            return Err(unusable(format!(
-                "this version does not know the type `{other}`"
-            )));
+            return Err(unusable(format!("this version does not know the type `{other}`")));
         }
     };
     built.map_err(|error| unusable(error.to_string()))

@@ -16,10 +16,7 @@ impl SetUp {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir_all(home.path().join(".config/gcloud/configurations")).unwrap();
-        Self {
-            home,
-            variables: BTreeMap::new(),
-        }
+        Self { home, variables: BTreeMap::new() }
     }
 
     fn write(self, name: &str, text: &str) -> Self {
@@ -40,8 +37,7 @@ impl SetUp {
         .unwrap();
         let user =
             r#"{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}"#;
-        db.execute("INSERT INTO credentials VALUES (?1, ?2)", (account, user))
-            .unwrap();
+        db.execute("INSERT INTO credentials VALUES (?1, ?2)", (account, user)).unwrap();
         self
     }
 
@@ -52,9 +48,7 @@ impl SetUp {
 
     fn source(&self) -> String {
         match self.identify(&IdentityRequest::default()) {
-            Ok(identity) => identity
-                .source
-                .replace(self.home.path().to_str().unwrap(), "~"),
+            Ok(identity) => identity.source.replace(self.home.path().to_str().unwrap(), "~"),
             Err(error) => error.to_string(),
         }
     }
@@ -72,10 +66,7 @@ async fn the_first_of_the_documented_order_wins() {
         "Application Default Credentials in `~/.config/gcloud/application_default_credentials.json`"
     );
     let set_up = set_up
-        .write(
-            "configurations/config_default",
-            "[core]\naccount = dev@x.com\n",
-        )
+        .write("configurations/config_default", "[core]\naccount = dev@x.com\n")
         .logged_in("dev@x.com");
     assert_eq!(
         set_up.source(),
@@ -87,24 +78,15 @@ async fn the_first_of_the_documented_order_wins() {
     assert_eq!(set_up.source(), "`~/token` (auth/access_token_file)");
     let set_up = set_up.variable("CLOUDSDK_AUTH_ACCESS_TOKEN", "ya29.env");
     assert_eq!(set_up.source(), "`CLOUDSDK_AUTH_ACCESS_TOKEN`");
-    let named = IdentityRequest {
-        account: Some("dev@x.com".into()),
-        ..IdentityRequest::default()
-    };
-    assert_eq!(
-        set_up.identify(&named).unwrap().account.as_deref(),
-        Some("dev@x.com")
-    );
+    let named = IdentityRequest { account: Some("dev@x.com".into()), ..IdentityRequest::default() };
+    assert_eq!(set_up.identify(&named).unwrap().account.as_deref(), Some("dev@x.com"));
 }
 
 #[tokio::test]
 async fn an_account_that_is_not_there_is_never_replaced_by_another() {
     let set_up = SetUp::new()
         .write("application_default_credentials.json", "{}")
-        .write(
-            "configurations/config_default",
-            "[core]\naccount = gone@x.com\n",
-        )
+        .write("configurations/config_default", "[core]\naccount = gone@x.com\n")
         .logged_in("dev@x.com");
     match set_up.identify(&IdentityRequest::default()) {
         Err(AuthError::NoSuchAccount { account, known }) => {

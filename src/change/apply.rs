@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{ChangeOptions, Planner, failed, outcome_of, read};
+use super::{ChangeOptions, Planner, failed, outcome_of, read, refused};
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::Plan;
-use crate::error::{self, CommandError, ErrorKind};
+use crate::error::{CommandError, ErrorKind};
 
 /// How long conflicts are worked against.
 const CONFLICT_LIMIT: Duration = Duration::from_mins(1);
@@ -30,11 +30,7 @@ pub(super) async fn apply(
     }
     let confirmed = plan.clone();
     let give_up_at = Instant::now() + CONFLICT_LIMIT;
-    let mut work = Work {
-        done: None,
-        attempts: 0,
-        unclear: 0,
-    };
+    let mut work = Work { done: None, attempts: 0, unclear: 0 };
     let mut plan = plan;
     loop {
         work.attempts += 1;
@@ -49,24 +45,18 @@ pub(super) async fn apply(
             || Instant::now() >= give_up_at
         {
             let error = work.explain(cx, failure, &tried, options);
-            return work.failed(&confirmed, error);
+            return work.failed(cx, &confirmed, error);
         }
         sleep(wait(work.attempts, failure.failure.retry_after)).await;
         let fresh = match read(cx, confirmed.target(), options.needs_service).await {
-            Ok(snapshot) => {
-                planner(&snapshot).map_err(|refusal| error::refusal(&refusal, &cx.command()))
-            }
+            Ok(snapshot) => planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal)),
             Err(error) => Err(error),
         };
         plan = match fresh {
             Ok(fresh) if fresh.is_empty() => {
                 // Either the write that seemed to fail was done, or somebody else did the same.
                 let ours = work.done.is_some() || work.unclear > 0;
-                let status = if ours {
-                    Status::Changed
-                } else {
-                    Status::Unchanged
-                };
+                let status = if ours { Status::Changed } else { Status::Unchanged };
                 return work.outcome(&confirmed, status);
             }
             Ok(fresh) if fresh.is_within(&confirmed) => fresh,
@@ -78,9 +68,9 @@ pub(super) async fn apply(
                         confirmed.target().short()
                     ),
                 );
-                return work.failed(&confirmed, error.hint(cx.command()));
+                return work.failed(cx, &confirmed, error.hint(cx.command()));
             }
-            Err(error) => return work.failed(&confirmed, error),
+            Err(error) => return work.failed(cx, &confirmed, error),
         };
     }
 }
@@ -105,15 +95,8 @@ impl Work {
         let target = plan.target().clone();
         for step in plan.into_steps() {
             let written = match cx.gateway().await {
-                Ok(gateway) => {
-                    cx.write(Box::pin(gateway.apply(&target, step.clone())))
-                        .await
-                }
-                Err(error) => Err(Failure::new(
-                    FailureKind::Other,
-                    step.describe(),
-                    error.message,
-                )),
+                Ok(gateway) => cx.write(Box::pin(gateway.apply(&target, step.clone()))).await,
+                Err(error) => Err(Failure::new(FailureKind::Other, step.describe(), error.message)),
             };
             if let Err(failure) = written {
                 let lost = matches!(
@@ -124,10 +107,7 @@ impl Work {
                         | FailureKind::Unavailable
                 );
                 self.unclear += u32::from(lost);
-                return Err(Stopped {
-                    failure,
-                    left: step,
-                });
+                return Err(Stopped { failure, left: step });
             }
             self.done = Some(step.describe());
         }
@@ -143,13 +123,10 @@ impl Work {
     ) -> CommandError {
         let target = plan.target();
         let forbidden =
-            error::organisation_policy(&stopped.failure, target, options.other_way.as_deref());
+            refused::organisation_policy(cx, &stopped.failure, plan, options.other_way.as_deref());
         if let Some(done) = self.done {
-            let done = format!(
-                "`{}` is half done: what is done is to {done}",
-                target.short()
-            );
-            return error::half_done(stopped.failure, &done, &stopped.left, &cx.command());
+            let done = format!("`{}` is half done: what is done is to {done}", target.short());
+            return refused::half_done(stopped.failure, &done, &stopped.left, &cx.command());
         }
         if let Some(error) = forbidden {
             return error;
@@ -158,7 +135,7 @@ impl Work {
         if self.unclear > 0 {
             error = error
                 .because("whether it was written is not known")
-                .hint(format!("runaccess who {}", target.short()));
+                .hint(cx.suggest(&format!("who {}", target.short())));
         }
         error
     }
@@ -174,8 +151,8 @@ impl Work {
         outcome
     }
 
-    fn failed(&self, confirmed: &Plan, error: CommandError) -> ChangeOutcome {
-        let mut outcome = failed(confirmed.target().clone(), confirmed.action(), error);
+    fn failed(&self, cx: &Context, confirmed: &Plan, error: CommandError) -> ChangeOutcome {
+        let mut outcome = failed(cx, confirmed.target().clone(), confirmed.action(), error);
         outcome.attempts = self.attempts;
         if self.done.is_some() {
             // The policy goes first, so what is done of a plan of two steps is its first.
@@ -198,10 +175,6 @@ fn may_write_again(kind: FailureKind) -> bool {
 
 /// Anything up to twice as long each time, so that those who collided part ways.
 fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
-    let longest = FIRST_WAIT
-        .saturating_mul(1 << (attempt - 1).min(10))
-        .min(LONGEST_WAIT);
-    longest
-        .mul_f64(fastrand::f64())
-        .max(asked.unwrap_or_default())
+    let longest = FIRST_WAIT.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_WAIT);
+    longest.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
 }

@@ -2,6 +2,7 @@
 //! plan again, within what was confirmed.
 
 mod apply;
+mod refused;
 mod show;
 
 use futures::{StreamExt, stream};
@@ -11,7 +12,7 @@ use crate::context::Context;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Action, Plan, Refusal, Snapshot, reasons_to_ask};
 use crate::domain::resource::ServiceName;
-use crate::error::{self, CommandError, ErrorKind};
+use crate::error::{CommandError, ErrorKind};
 use crate::lookup::{self, Targets};
 use crate::terminal;
 
@@ -82,10 +83,7 @@ impl Batch {
             progress.set(snapshots.len(), total);
         }
         drop(progress);
-        let missing = targets
-            .missing
-            .into_iter()
-            .map(|(name, error)| (name, Err(error)));
+        let missing = targets.missing.into_iter().map(|(name, error)| (name, Err(error)));
         snapshots.extend(missing);
         Ok(Self {
             snapshots,
@@ -96,19 +94,15 @@ impl Batch {
 
     /// Every refusal that planning meets.
     pub fn refusals(&self, planner: &impl Planner) -> Vec<Refusal> {
-        let read = self
-            .snapshots
-            .iter()
-            .filter_map(|(_, snapshot)| snapshot.as_ref().ok());
-        read.filter_map(|snapshot| planner(snapshot).err())
-            .collect()
+        let read = self.snapshots.iter().filter_map(|(_, snapshot)| snapshot.as_ref().ok());
+        read.filter_map(|snapshot| planner(snapshot).err()).collect()
     }
 
     /// Plans every target.
     pub fn plan(self, cx: &Context, planner: &impl Planner) -> PlannedBatch {
         let plans = self.snapshots.into_iter().map(|(name, snapshot)| {
             let plan = snapshot.and_then(|snapshot| {
-                planner(&snapshot).map_err(|refusal| error::refusal(&refusal, &cx.command()))
+                planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal))
             });
             (name, plan)
         });
@@ -129,15 +123,12 @@ impl PlannedBatch {
         options: &ChangeOptions,
     ) -> Result<ChangeResult, CommandError> {
         show::plan(cx, &self.plans, options)?;
-        let result = |outcomes| ChangeResult {
-            outcomes,
-            partly_searched: self.partly_searched,
-        };
+        let result = |outcomes| ChangeResult { outcomes, partly_searched: self.partly_searched };
         if options.dry_run {
             let shown = self.plans.into_iter().map(|(name, plan)| match plan {
                 Ok(plan) if plan.is_empty() => outcome_of(&plan, Status::Unchanged),
                 Ok(plan) => outcome_of(&plan, Status::Planned),
-                Err(error) => failed(name, options.action, error),
+                Err(error) => failed(cx, name, options.action, error),
             });
             return Ok(result(shown.collect()));
         }
@@ -146,7 +137,7 @@ impl PlannedBatch {
             .map(|(name, plan)| async move {
                 match plan {
                     Ok(plan) => Box::pin(apply::apply(cx, plan, planner, options)).await,
-                    Err(error) => failed(name, options.action, error),
+                    Err(error) => failed(cx, name, options.action, error),
                 }
             })
             .buffered(WIDTH)
@@ -163,28 +154,16 @@ async fn read(
     needs_service: bool,
 ) -> Result<Snapshot, CommandError> {
     let gateway = cx.gateway().await?;
-    let service = async {
-        if needs_service {
-            gateway.service(name).await.map(Some)
-        } else {
-            Ok(None)
-        }
-    };
+    let service =
+        async { if needs_service { gateway.service(name).await.map(Some) } else { Ok(None) } };
     match tokio::try_join!(service, gateway.policy(name)) {
-        Ok((service, policy)) => Ok(Snapshot {
-            name: name.clone(),
-            service,
-            policy,
-            read_at: cx.now(),
-        }),
+        Ok((service, policy)) => {
+            Ok(Snapshot { name: name.clone(), service, policy, read_at: cx.now() })
+        }
         Err(failure) => {
             let missing = failure.kind == FailureKind::NotFound;
             let error = CommandError::from(failure);
-            Err(if missing {
-                lookup::not_found(cx, name, error).await
-            } else {
-                error
-            })
+            Err(if missing { lookup::not_found(cx, name, error).await } else { error })
         }
     }
 }
@@ -206,9 +185,7 @@ fn confirm(
     }
     let place = if cx.is_sandbox() { "sandbox: " } else { "" };
     let question = format!("{place}{}. Go on?", reasons.join("; "));
-    if lookup::asked(cx, || {
-        terminal::confirm(&question, cx.terminal.color_stderr)
-    })? {
+    if lookup::asked(cx, || terminal::confirm(&question, cx.terminal.color_stderr))? {
         Ok(())
     } else {
         Err(CommandError::cancelled())
@@ -230,19 +207,13 @@ fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
     }
 }
 
-fn failed(target: ServiceName, action: Action, error: CommandError) -> ChangeOutcome {
-    let refused = matches!(
-        error.kind,
-        ErrorKind::ConditionRequired | ErrorKind::LimitExceeded
-    );
+fn failed(cx: &Context, target: ServiceName, action: Action, error: CommandError) -> ChangeOutcome {
+    let error = cx.fit(error);
+    let refused = matches!(error.kind, ErrorKind::ConditionRequired | ErrorKind::LimitExceeded);
     ChangeOutcome {
         target,
         action,
-        status: if refused {
-            Status::Refused
-        } else {
-            Status::Failed
-        },
+        status: if refused { Status::Refused } else { Status::Failed },
         added: Vec::new(),
         removed: Vec::new(),
         settings: Vec::new(),

@@ -16,11 +16,7 @@ pub(super) fn plan(
     let out = cx.terminal;
     let project = cx.project().ok();
     let identity = cx.identity()?;
-    let place = if cx.is_sandbox() {
-        "sandbox plan"
-    } else {
-        "plan"
-    };
+    let place = if cx.is_sandbox() { "sandbox plan" } else { "plan" };
     let of_project = match (&project, plans.first()) {
         (Some(project), _) => format!("project {} ({})", project.value, project.source),
         (None, Some((name, _))) => format!("project {} (named in full)", name.project()),
@@ -30,10 +26,7 @@ pub(super) fn plan(
         Some(account) => format!("as {account}"),
         None => format!("by {}", identity.source),
     };
-    out.say(&format!(
-        "{}: {of_project}, {by}",
-        out.style().bold().apply_to(place)
-    ));
+    out.say(&format!("{}: {of_project}, {by}", out.style().bold().apply_to(place)));
     for note in &options.notes {
         out.note(note);
     }
@@ -55,16 +48,10 @@ pub(super) fn plan(
             Ok(plan) => {
                 out.say(&format!("  {title}"));
                 for grant in plan.added() {
-                    out.say(&format!(
-                        "    {}",
-                        out.style().green().apply_to(line('+', grant))
-                    ));
+                    out.say(&format!("    {}", out.style().green().apply_to(line('+', grant))));
                 }
                 for grant in plan.removed() {
-                    out.say(&format!(
-                        "    {}",
-                        out.style().red().apply_to(line('-', grant))
-                    ));
+                    out.say(&format!("    {}", out.style().red().apply_to(line('-', grant))));
                 }
                 for setting in plan.settings() {
                     out.say(&format!(
@@ -90,16 +77,10 @@ pub(super) fn plan(
 fn remarks(cx: &Context, plan: &Plan) {
     let out = cx.terminal;
     for note in plan.notes() {
-        out.say(&format!(
-            "    {} {note}",
-            out.style().cyan().apply_to("note:")
-        ));
+        out.say(&format!("    {} {note}", out.style().cyan().apply_to("note:")));
     }
     for warning in plan.warnings() {
-        out.say(&format!(
-            "    {} {warning}",
-            out.style().yellow().bold().apply_to("warning:")
-        ));
+        out.say(&format!("    {} {warning}", out.style().yellow().bold().apply_to("warning:")));
     }
 }
 
@@ -107,10 +88,7 @@ fn line(sign: char, grant: &Grant) -> String {
     match &grant.condition {
         None => format!("{sign} {}  {}", grant.member, grant.role),
         Some(condition) => {
-            format!(
-                "{sign} {}  {}  if {}",
-                grant.member, grant.role, condition.expression
-            )
+            format!("{sign} {}  {}  if {}", grant.member, grant.role, condition.expression)
         }
     }
 }

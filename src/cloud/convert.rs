@@ -10,17 +10,9 @@ use crate::domain::service::{Ingress, Readiness, Service, TrafficTag};
 
 /// A service of Run v2. `asked` stands in where the answer does not name itself.
 pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Service {
-    let ports = service
-        .template
-        .iter()
-        .flat_map(|template| &template.containers);
-    let http2 = ports
-        .flat_map(|container| &container.ports)
-        .any(|port| port.name == "h2c");
-    let account = service
-        .template
-        .as_ref()
-        .map(|template| template.service_account.clone());
+    let ports = service.template.iter().flat_map(|template| &template.containers);
+    let http2 = ports.flat_map(|container| &container.ports).any(|port| port.name == "h2c");
+    let account = service.template.as_ref().map(|template| template.service_account.clone());
     let url = some(service.uri.clone());
     Service {
         name: asked.clone(),
@@ -42,10 +34,12 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
             model::IngressTraffic::InternalOnly => Ingress::Internal,
             model::IngressTraffic::InternalLoadBalancer => Ingress::InternalAndLoadBalancing,
             model::IngressTraffic::None => Ingress::None,
-            other => Ingress::Other(other.name().map_or_else(
-                || format!("{}", other.value().unwrap_or_default()),
-                str::to_owned,
-            )),
+            other => {
+                Ingress::Other(other.name().map_or_else(
+                    || format!("{}", other.value().unwrap_or_default()),
+                    str::to_owned,
+                ))
+            }
         },
         invoker_check: !service.invoker_iam_disabled,
         iap: service.iap_enabled,
@@ -53,11 +47,7 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
         custom_audiences: service.custom_audiences.clone(),
         service_account: account.and_then(some),
         http2,
-        readiness: service
-            .terminal_condition
-            .as_ref()
-            .map(readiness_v2)
-            .unwrap_or_default(),
+        readiness: service.terminal_condition.as_ref().map(readiness_v2).unwrap_or_default(),
         create_time: service.create_time.map(timestamp),
         update_time: service.update_time.map(timestamp),
         etag: some(service.etag.clone()),
@@ -71,10 +61,7 @@ fn readiness_v2(condition: &model::Condition) -> Readiness {
             State::ConditionFailed => Some(false),
             _ => None,
         },
-        reason: condition
-            .reason()
-            .and_then(|reason| reason.name())
-            .map(str::to_owned),
+        reason: condition.reason().and_then(|reason| reason.name()).map(str::to_owned),
         message: some(condition.message.clone()),
     }
 }
@@ -91,20 +78,15 @@ pub(super) fn service_v1(item: &Value, project: &str) -> Option<Service> {
     let name = metadata["name"].as_str()?;
     let region = metadata["labels"]["cloud.googleapis.com/location"].as_str()?;
     let annotation = |key: &str| {
-        metadata["annotations"][format!("run.googleapis.com/{key}")]
-            .as_str()
-            .unwrap_or_default()
+        metadata["annotations"][format!("run.googleapis.com/{key}")].as_str().unwrap_or_default()
     };
     let is_true = |key: &str| annotation(key).eq_ignore_ascii_case("true");
     let list = |key: &str| serde_json::from_str::<Vec<String>>(annotation(key)).unwrap_or_default();
     let status = &item["status"];
     let spec = &item["spec"]["template"]["spec"];
     let containers = spec["containers"].as_array();
-    let mut ports = containers
-        .into_iter()
-        .flatten()
-        .filter_map(|c| c["ports"].as_array())
-        .flatten();
+    let mut ports =
+        containers.into_iter().flatten().filter_map(|c| c["ports"].as_array()).flatten();
     let url = text(&status["url"]);
     let traffic = status["traffic"].as_array();
     Some(Service {
@@ -138,11 +120,7 @@ pub(super) fn service_v1(item: &Value, project: &str) -> Option<Service> {
 }
 
 fn readiness_v1(conditions: &Value) -> Readiness {
-    let ready = conditions
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|c| c["type"] == "Ready");
+    let ready = conditions.as_array().into_iter().flatten().find(|c| c["type"] == "Ready");
     let Some(condition) = ready else {
         return Readiness::default();
     };
@@ -176,10 +154,7 @@ fn some(text: String) -> Option<String> {
 }
 
 fn text(value: &Value) -> Option<String> {
-    value
-        .as_str()
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -15,10 +15,7 @@ pub struct Deadline {
 impl Deadline {
     /// `limit` from now.
     pub fn after(limit: Duration) -> Self {
-        Self {
-            end: Arc::new(Mutex::new(Instant::now() + limit)),
-            limit,
-        }
+        Self { end: Arc::new(Mutex::new(Instant::now() + limit)), limit }
     }
 
     /// When it is up.

@@ -71,16 +71,8 @@ mod tests {
             Endpoint::parse("http://127.0.0.1:8787/").unwrap().as_str(),
             "http://127.0.0.1:8787"
         );
-        assert!(matches!(
-            Endpoint::parse("http://run.example/"),
-            Err(EndpointError::PlainHttp(_))
-        ));
-        for bad in [
-            "",
-            "run.googleapis.com",
-            "ftp://x/",
-            "http://127.0.0.1.evil.example/",
-        ] {
+        assert!(matches!(Endpoint::parse("http://run.example/"), Err(EndpointError::PlainHttp(_))));
+        for bad in ["", "run.googleapis.com", "ftp://x/", "http://127.0.0.1.evil.example/"] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
         }
     }

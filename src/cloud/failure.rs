@@ -53,10 +53,16 @@ pub enum FailureKind {
 impl FailureKind {
     /// Whether a read may be sent again after it.
     pub fn is_passing(self) -> bool {
-        matches!(
-            self,
-            Self::Connect | Self::Network | Self::RateLimited | Self::Unavailable
-        )
+        matches!(self, Self::Connect | Self::Network | Self::RateLimited | Self::Unavailable)
+    }
+
+    /// What an answer means that is no error of this API: whatever sent it, it is not known
+    /// whether the thing asked for exists or may be read.
+    fn without_envelope(code: u16) -> Self {
+        match Self::from_status(code, "") {
+            kind @ (Self::RateLimited | Self::Unauthenticated | Self::Unavailable) => kind,
+            _ => Self::Malformed,
+        }
     }
 
     fn from_status(code: u16, status: &str) -> Self {
@@ -78,12 +84,7 @@ impl FailureKind {
 impl Failure {
     /// A failure of a kind of its own.
     pub fn new(kind: FailureKind, call: &str, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            call: call.to_owned(),
-            message: message.into(),
-            retry_after: None,
-        }
+        Self { kind, call: call.to_owned(), message: message.into(), retry_after: None }
     }
 
     /// The command's time was up before the call was answered.
@@ -98,12 +99,8 @@ impl Failure {
     /// Translates an error of the official client.
     pub(super) fn from_client(call: &str, error: &ClientError) -> Self {
         let retry_after = error.http_headers().and_then(retry_after);
-        let failed = |kind, message: String| Self {
-            kind,
-            call: call.to_owned(),
-            message,
-            retry_after,
-        };
+        let failed =
+            |kind, message: String| Self { kind, call: call.to_owned(), message, retry_after };
         if error.is_authentication() {
             return failed(FailureKind::Credentials, chain(error));
         }
@@ -125,11 +122,8 @@ impl Failure {
             return failed(kind, status.message.clone());
         }
         if let Some(code) = error.http_status_code() {
-            let kind = FailureKind::from_status(code, "");
-            return failed(
-                kind,
-                format!("HTTP {code}, and not in the form of this API"),
-            );
+            let kind = FailureKind::without_envelope(code);
+            return failed(kind, format!("HTTP {code}, and not in the form of this API"));
         }
         if error.is_deserialization() {
             return failed(
@@ -142,11 +136,7 @@ impl Failure {
         }
         if error.is_io() || error.is_transport() || error.is_timeout() || error.is_exhausted() {
             let broken_json = chain(error).contains("decoding response body");
-            let kind = if broken_json {
-                FailureKind::Malformed
-            } else {
-                FailureKind::Network
-            };
+            let kind = if broken_json { FailureKind::Malformed } else { FailureKind::Network };
             return failed(kind, chain(error));
         }
         failed(FailureKind::Other, chain(error))
@@ -172,31 +162,22 @@ impl Failure {
     pub(super) fn from_answer(call: &str, code: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let envelope: Option<Value> = serde_json::from_slice(body).ok();
         let error = envelope.as_ref().map(|value| &value["error"]);
-        let text = |name: &str| {
-            error
-                .and_then(|error| error[name].as_str())
-                .unwrap_or_default()
+        let text = |name: &str| error.and_then(|error| error[name].as_str()).unwrap_or_default();
+        let (kind, message) = match text("message") {
+            "" => (
+                FailureKind::without_envelope(code),
+                format!("HTTP {code}, and not in the form of this API"),
+            ),
+            message => (FailureKind::from_status(code, text("status")), message.to_owned()),
         };
-        let message = match text("message") {
-            "" => format!("HTTP {code}, and not in the form of this API"),
-            message => message.to_owned(),
-        };
-        Self {
-            kind: FailureKind::from_status(code, text("status")),
-            call: call.to_owned(),
-            message,
-            retry_after: retry_after(headers),
-        }
+        Self { kind, call: call.to_owned(), message, retry_after: retry_after(headers) }
     }
 }
 
 /// `Retry-After` in seconds. The form with a date is passed over: clocks differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim()
-        .parse::<u64>()
-        .ok()
-        .map(|seconds| Duration::from_secs(seconds.min(600)))
+    text.trim().parse::<u64>().ok().map(|seconds| Duration::from_secs(seconds.min(600)))
 }
 
 /// An error's own words and those of everything beneath it, each once.
@@ -240,14 +221,8 @@ mod tests {
     fn answers_become_kinds() {
         let of =
             |code, body: &str| Failure::from_answer("c", code, &HeaderMap::new(), body.as_bytes());
-        let aborted = of(
-            409,
-            r#"{"error":{"code":409,"message":"again","status":"ABORTED"}}"#,
-        );
-        assert_eq!(
-            (aborted.kind, aborted.message.as_str()),
-            (FailureKind::Aborted, "again")
-        );
+        let aborted = of(409, r#"{"error":{"code":409,"message":"again","status":"ABORTED"}}"#);
+        assert_eq!((aborted.kind, aborted.message.as_str()), (FailureKind::Aborted, "again"));
         let html = of(502, "<html>bad gateway</html>");
         assert_eq!(html.kind, FailureKind::Unavailable);
         assert_eq!(html.message, "HTTP 502, and not in the form of this API");
@@ -255,13 +230,7 @@ mod tests {
         headers.insert(RETRY_AFTER, "7".parse().unwrap());
         let limited = Failure::from_answer("c", 429, &headers, b"");
         assert_eq!(limited.retry_after, Some(Duration::from_secs(7)));
-        headers.insert(
-            RETRY_AFTER,
-            "Wed, 21 Oct 2026 07:28:00 GMT".parse().unwrap(),
-        );
-        assert_eq!(
-            Failure::from_answer("c", 429, &headers, b"").retry_after,
-            None
-        );
+        headers.insert(RETRY_AFTER, "Wed, 21 Oct 2026 07:28:00 GMT".parse().unwrap());
+        assert_eq!(Failure::from_answer("c", 429, &headers, b"").retry_after, None);
     }
 }

@@ -135,9 +135,8 @@ impl Gateway {
     ) -> Vec<ServiceAccess> {
         let known = services.len();
         let mut done = Vec::new();
-        let mut answers = stream::iter(services)
-            .map(|service| self.access(service))
-            .buffered(WIDTH);
+        let mut answers =
+            stream::iter(services).map(|service| self.access(service)).buffered(WIDTH);
         while let Some(access) = answers.next().await {
             done.push(access);
             progress(done.len(), known);
@@ -163,13 +162,8 @@ impl Gateway {
             query.push(("continue", token));
         }
         let answer = self.get(&call, &path, &query).await?;
-        let malformed = || {
-            Failure::new(
-                FailureKind::Malformed,
-                &call,
-                "the answer is not what this API sends",
-            )
-        };
+        let malformed =
+            || Failure::new(FailureKind::Malformed, &call, "the answer is not what this API sends");
         let object = answer.as_object().ok_or_else(malformed)?;
         let items = match object.get("items") {
             None => &[][..],
@@ -203,24 +197,16 @@ impl Gateway {
         let call = format!("read the policy of `{}`", service.name.short());
         let path = format!("/v2/{}:getIamPolicy", service.name);
         let version = POLICY_VERSION.to_string();
-        let query = [
-            ("options.requestedPolicyVersion", version.as_str()),
-            ("fields", POLICY_FIELDS),
-        ];
+        let query =
+            [("options.requestedPolicyVersion", version.as_str()), ("fields", POLICY_FIELDS)];
         let policy = self.get(&call, &path, &query).await?;
         let bindings = match &policy["bindings"] {
             Value::Null if policy.is_object() => return Ok(Vec::new()),
             bindings => bindings.as_array(),
         };
-        bindings
-            .and_then(|bindings| grants_of(bindings))
-            .ok_or_else(|| {
-                Failure::new(
-                    FailureKind::Malformed,
-                    &call,
-                    "the answer is not what this API sends",
-                )
-            })
+        bindings.and_then(|bindings| grants_of(bindings)).ok_or_else(|| {
+            Failure::new(FailureKind::Malformed, &call, "the answer is not what this API sends")
+        })
     }
 
     async fn get(&self, call: &str, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
@@ -231,15 +217,11 @@ impl Gateway {
                 .await
                 .map_err(|error| Failure::new(FailureKind::Credentials, call, error.to_string()))?;
             let request = client.get(&url).headers(headers).query(query);
-            let answer = request
-                .send()
-                .await
-                .map_err(|error| Failure::from_transport(call, &error))?;
+            let answer =
+                request.send().await.map_err(|error| Failure::from_transport(call, &error))?;
             let (status, headers) = (answer.status(), answer.headers().clone());
-            let body = answer
-                .bytes()
-                .await
-                .map_err(|error| Failure::from_transport(call, &error))?;
+            let body =
+                answer.bytes().await.map_err(|error| Failure::from_transport(call, &error))?;
             if !status.is_success() {
                 return Err(Failure::from_answer(call, status.as_u16(), &headers, &body));
             }

@@ -48,9 +48,7 @@ pub struct Gateway {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway")
-            .field("endpoint", &self.endpoint)
-            .finish_non_exhaustive()
+        f.debug_struct("Gateway").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
@@ -80,10 +78,7 @@ impl Gateway {
         let service = self
             .read(&call, || async {
                 let request = services.get_service().set_name(name.to_string());
-                request
-                    .send()
-                    .await
-                    .map_err(|error| Failure::from_client(&call, &error))
+                request.send().await.map_err(|error| Failure::from_client(&call, &error))
             })
             .await?;
         Ok(convert::service_v2(&service, name))
@@ -95,14 +90,9 @@ impl Gateway {
         let services = self.official(&call).await?;
         self.read(&call, || async {
             let options = GetPolicyOptions::new().set_requested_policy_version(POLICY_VERSION);
-            let request = services
-                .get_iam_policy()
-                .set_resource(name.to_string())
-                .set_options(options);
-            request
-                .send()
-                .await
-                .map_err(|error| Failure::from_client(&call, &error))
+            let request =
+                services.get_iam_policy().set_resource(name.to_string()).set_options(options);
+            request.send().await.map_err(|error| Failure::from_client(&call, &error))
         })
         .await
     }
@@ -127,10 +117,8 @@ impl Gateway {
                         .set_invoker_iam_disabled(!on)
                         .set_etag(etag.unwrap_or_default());
                     let mask = FieldMask::default().set_paths(["invoker_iam_disabled"]);
-                    let request = services
-                        .update_service()
-                        .set_service(service)
-                        .set_update_mask(mask);
+                    let request =
+                        services.update_service().set_service(service).set_update_mask(mask);
                     request.poller().until_done().await.map(|_| ())
                 }
             };
@@ -159,11 +147,7 @@ impl Gateway {
         let start = Instant::now();
         let answer = send.await;
         let failed = answer.as_ref().err().map(|failure| failure.kind);
-        (self.trace)(TraceLine {
-            call,
-            took: start.elapsed(),
-            failed,
-        });
+        (self.trace)(TraceLine { call, took: start.elapsed(), failed });
         answer
     }
 

@@ -54,9 +54,7 @@ pub(super) async fn once<T>(
 
 /// Twice as long each time, jittered to between half and all of it; never less than asked for.
 fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
-    let longest = FIRST_WAIT
-        .saturating_mul(1 << (attempt - 1).min(10))
-        .min(LONGEST_WAIT);
+    let longest = FIRST_WAIT.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_WAIT);
     let jittered = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
     jittered.max(asked.unwrap_or_default())
 }
@@ -77,11 +75,7 @@ mod tests {
         let count = Cell::new(0);
         let answer = until_answered("c", &deadline, || async {
             count.set(count.get() + 1);
-            if count.get() < 4 {
-                Err(failing(FailureKind::Unavailable))
-            } else {
-                Ok(count.get())
-            }
+            if count.get() < 4 { Err(failing(FailureKind::Unavailable)) } else { Ok(count.get()) }
         })
         .await;
         assert_eq!(answer.unwrap(), 4);

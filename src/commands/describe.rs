@@ -34,8 +34,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let granted = match policy {
         Ok(policy) => Some(grants(&policy)),
         Err(failure) => {
-            cx.terminal
-                .warning(&format!("{failure}: {}", failure.message));
+            cx.terminal.warning(&format!("{failure}: {}", failure.message));
             code = ExitCode::Partial;
             None
         }
@@ -44,11 +43,6 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let exposure = judge(&service, granted.as_deref(), now);
     let invokers =
         granted.map(|grants| InvokerRow::all(&service.name, service.invoker_check, &grants, now));
-    cx.report(&ServiceReport::new(
-        cx.is_sandbox(),
-        service,
-        exposure,
-        invokers,
-    ))?;
+    cx.report(&ServiceReport::new(cx.is_sandbox(), service, exposure, invokers))?;
     Ok(code.number())
 }

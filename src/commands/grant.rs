@@ -1,13 +1,13 @@
 //! `grant`
 
-use super::members::{ask_for_member, operands, resolve, services};
+use super::members::{ask_for_member, operands, resolve, role, services};
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, ChangeOptions};
 use crate::context::Context;
 use crate::domain::member::Member;
 use crate::domain::plan::{Action, Snapshot, plan_grant};
-use crate::domain::role::{INVOKER, Role};
-use crate::error::{CommandError, role_error};
+use crate::domain::role::INVOKER;
+use crate::error::CommandError;
 use crate::lookup;
 use crate::report::ChangesReport;
 
@@ -41,7 +41,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<ChangesReport>()?;
-    let role = Role::parse(&args.role).map_err(|error| role_error(cx, &args.role, error))?;
+    let role = role(cx, &args.role)?;
     let operands = operands(cx, &args.member, &args.operands)?;
     let services = services(cx, &operands.services, "Grant access to which service?").await?;
     let typed = if operands.members.is_empty() {
@@ -63,9 +63,6 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let planner = |snapshot: &Snapshot| plan_grant(snapshot, &role, &members);
     let batch = Batch::read(cx, targets, &options).await?;
-    let result = batch
-        .plan(cx, &planner)
-        .carry_out(cx, &planner, &options)
-        .await?;
+    let result = batch.plan(cx, &planner).carry_out(cx, &planner, &options).await?;
     finish(cx, result)
 }

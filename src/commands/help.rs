@@ -23,9 +23,10 @@ pub(super) fn run(args: &Args, mut root: Command) -> u8 {
         return ExitCode::Done.number();
     }
     root.build();
-    let found = args.topic.iter().try_fold(&mut root, |command, name| {
-        command.find_subcommand_mut(name.as_str())
-    });
+    let found = args
+        .topic
+        .iter()
+        .try_fold(&mut root, |command, name| command.find_subcommand_mut(name.as_str()));
     let Some(command) = found else {
         let error = CommandError::usage(format!("there is no help on `{}`", args.topic.join(" ")))
             .hint("runaccess help")
@@ -35,11 +36,7 @@ pub(super) fn run(args: &Args, mut root: Command) -> u8 {
     };
     let help = command.render_long_help();
     let color = context::bare_terminal().color_stdout;
-    let text = if color {
-        help.ansi().to_string()
-    } else {
-        help.to_string()
-    };
+    let text = if color { help.ansi().to_string() } else { help.to_string() };
     terminal::print_rendered(&text, false);
     ExitCode::Done.number()
 }

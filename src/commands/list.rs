@@ -38,11 +38,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<ServicesReport>()?;
-    let wanted: Vec<ServiceRef> = args
-        .services
-        .iter()
-        .map(|text| ServiceRef::parse(text))
-        .collect::<Result<_, _>>()?;
+    let wanted: Vec<ServiceRef> =
+        args.services.iter().map(|text| ServiceRef::parse(text)).collect::<Result<_, _>>()?;
     let project = cx.project()?.value;
     let region = cx.region()?.unwrap_or_else(|| "-".to_owned());
     let read = read(cx, &project, &region, &wanted, args.no_access).await?;
@@ -60,10 +57,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         let grants = grants.ok();
         let exposure = judge(&service, grants.as_deref(), now);
         if !args.exposure.is_empty()
-            && !args
-                .exposure
-                .iter()
-                .any(|kept| kept == exposure.exposure.as_str())
+            && !args.exposure.iter().any(|kept| kept == exposure.exposure.as_str())
         {
             continue;
         }
@@ -71,23 +65,15 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             open.insert(service.name.short());
         }
         let invoker_count = grants.map(|grants| invoker_count(&grants, now));
-        rows.push((
-            service,
-            RowAccess {
-                exposure,
-                invoker_count,
-            },
-        ));
+        rows.push((service, RowAccess { exposure, invoker_count }));
     }
     for row in &unknown {
-        cx.terminal
-            .warning(&format!("{} could not be read: {}", row.what, row.why));
+        cx.terminal.warning(&format!("{} could not be read: {}", row.what, row.why));
     }
     let (count, partial) = (rows.len(), !unknown.is_empty());
     cx.report(&ServicesReport::new(cx.is_sandbox(), rows, unknown))?;
     if count == 0 {
-        cx.terminal
-            .note(&format!("no services in project `{project}` to show"));
+        cx.terminal.note(&format!("no services in project `{project}` to show"));
     } else if !open.is_empty() {
         let open: Vec<String> = open.into_iter().collect();
         cx.terminal.note(&format!(
@@ -96,13 +82,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             open.join(", ")
         ));
     }
-    Ok(
-        match (args.fail && count > 0, partial && !args.allow_partial) {
-            (true, _) => ExitCode::No.number(),
-            (false, true) => ExitCode::Partial.number(),
-            (false, false) => ExitCode::Done.number(),
-        },
-    )
+    Ok(match (args.fail && count > 0, partial && !args.allow_partial) {
+        (true, _) => ExitCode::No.number(),
+        (false, true) => ExitCode::Partial.number(),
+        (false, false) => ExitCode::Done.number(),
+    })
 }
 
 /// The grants of a policy, the failure of reading it, or `None` where nobody tried.
@@ -123,50 +107,26 @@ async fn read(
     let gateway = cx.gateway().await?;
     if no_access || !wanted.is_empty() {
         let mut listing: Listing = gateway.services(project, region).await?;
-        listing
-            .services
-            .sort_by(|a, b| sort_key(&a.name).cmp(&sort_key(&b.name)));
+        listing.services.sort_by(|a, b| sort_key(&a.name).cmp(&sort_key(&b.name)));
         let kept: Vec<Service> = if wanted.is_empty() {
             listing.services
         } else {
-            lookup::matching(cx, &listing, wanted)?
-                .into_iter()
-                .cloned()
-                .collect()
+            lookup::matching(cx, &listing, wanted)?.into_iter().cloned().collect()
         };
         let unreadable = listing.unreachable;
         if no_access {
-            let services = kept
-                .into_iter()
-                .map(|service| (service, Err(None)))
-                .collect();
-            return Ok(Read {
-                services,
-                unreadable,
-            });
+            let services = kept.into_iter().map(|service| (service, Err(None))).collect();
+            return Ok(Read { services, unreadable });
         }
         let progress = cx.terminal.progress("reading policies");
-        let access = gateway
-            .with_grants(kept, |done, known| progress.set(done, known))
-            .await;
-        return Ok(Read {
-            services: access.into_iter().map(pair).collect(),
-            unreadable,
-        });
+        let access = gateway.with_grants(kept, |done, known| progress.set(done, known)).await;
+        return Ok(Read { services: access.into_iter().map(pair).collect(), unreadable });
     }
     let progress = cx.terminal.progress("reading policies");
     let (access, unreadable) = gateway
-        .services_with_grants(
-            project,
-            region,
-            |_| true,
-            |done, known| progress.set(done, known),
-        )
+        .services_with_grants(project, region, |_| true, |done, known| progress.set(done, known))
         .await?;
-    Ok(Read {
-        services: access.into_iter().map(pair).collect(),
-        unreadable,
-    })
+    Ok(Read { services: access.into_iter().map(pair).collect(), unreadable })
 }
 
 fn pair(access: ServiceAccess) -> (Service, Granted) {
@@ -178,8 +138,5 @@ fn sort_key(name: &ServiceName) -> (&str, &str) {
 }
 
 fn unknown_row(unreadable: Unreadable) -> UnknownRow {
-    UnknownRow {
-        what: unreadable.what,
-        why: unreadable.why,
-    }
+    UnknownRow { what: unreadable.what, why: unreadable.why }
 }

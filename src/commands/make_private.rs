@@ -35,9 +35,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         other_way: None,
     };
     let batch = Batch::read(cx, targets, &options).await?;
-    let result = batch
-        .plan(cx, &plan_make_private)
-        .carry_out(cx, &plan_make_private, &options)
-        .await?;
+    let result =
+        batch.plan(cx, &plan_make_private).carry_out(cx, &plan_make_private, &options).await?;
     finish(cx, result)
 }

@@ -59,25 +59,16 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let mut result = change(cx, targets, via, &options).await?;
     let forbidden = forbidden(&result);
     if via != Some(PublicVia::NoInvokerCheck) && !forbidden.is_empty() && cx.terminal.interactive {
-        let names: Vec<String> = forbidden
-            .iter()
-            .map(|name| format!("`{}`", name.short()))
-            .collect();
-        cx.terminal.warning(&format!(
-            "an organisation policy forbids `allUsers` on {}",
-            names.join(", ")
-        ));
+        let names: Vec<String> =
+            forbidden.iter().map(|name| format!("`{}`", name.short())).collect();
+        cx.terminal
+            .warning(&format!("an organisation policy forbids `allUsers` on {}", names.join(", ")));
         let question = "Turn the invoker check off instead, as Google recommends?";
         if asked(cx, || terminal::confirm(question, cx.terminal.color_stderr))? {
             options.other_way = None;
-            let targets = Targets {
-                names: forbidden.clone(),
-                ..Targets::default()
-            };
+            let targets = Targets { names: forbidden.clone(), ..Targets::default() };
             let second = change(cx, targets, Some(PublicVia::NoInvokerCheck), &options).await?;
-            result
-                .outcomes
-                .retain(|outcome| !forbidden.contains(&outcome.target));
+            result.outcomes.retain(|outcome| !forbidden.contains(&outcome.target));
             result.outcomes.extend(second.outcomes);
         }
     }
@@ -92,19 +83,14 @@ async fn change(
 ) -> Result<ChangeResult, CommandError> {
     let planner = |snapshot: &Snapshot| plan_make_public(snapshot, via);
     let batch = Batch::read(cx, targets, options).await?;
-    batch
-        .plan(cx, &planner)
-        .carry_out(cx, &planner, options)
-        .await
+    batch.plan(cx, &planner).carry_out(cx, &planner, options).await
 }
 
 fn forbidden(result: &ChangeResult) -> Vec<ServiceName> {
     let code = ErrorKind::OrganisationPolicy.code();
-    let forbidden = result.outcomes.iter().filter(|outcome| {
-        outcome
-            .error
-            .as_ref()
-            .is_some_and(|error| error.code == code)
-    });
+    let forbidden = result
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.error.as_ref().is_some_and(|error| error.code == code));
     forbidden.map(|outcome| outcome.target.clone()).collect()
 }

@@ -4,6 +4,7 @@
 use crate::context::Context;
 use crate::domain::member::{Member, MemberArg, MemberError};
 use crate::domain::resource::{ServiceRef, ServiceRefError, looks_like_member};
+use crate::domain::role::Role;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::{self, Found};
 use crate::terminal;
@@ -16,10 +17,9 @@ pub(super) async fn one_service(
 ) -> Result<Found, CommandError> {
     match typed {
         Some(typed) => lookup::find(cx, &service(cx, typed)?).await,
-        None if cx.terminal.interactive => Ok(Found {
-            name: lookup::pick(cx, question).await?,
-            facts: None,
-        }),
+        None if cx.terminal.interactive => {
+            Ok(Found { name: lookup::pick(cx, question).await?, facts: None })
+        }
         None => Err(missing(cx, "SERVICE")),
     }
 }
@@ -27,10 +27,7 @@ pub(super) async fn one_service(
 /// Parses one service.
 pub(super) fn service(cx: &Context, typed: &str) -> Result<ServiceRef, CommandError> {
     ServiceRef::parse(typed).map_err(|error| match &error {
-        ServiceRefError::Name {
-            instead: Some(instead),
-            ..
-        } => {
+        ServiceRefError::Name { instead: Some(instead), .. } => {
             let hint = cx.command_with_word(typed, instead);
             CommandError::from(error).hint(hint)
         }
@@ -68,31 +65,16 @@ pub(super) fn operands(
     positional: &[String],
 ) -> Result<Operands, CommandError> {
     if !flagged.is_empty() {
-        let members = flagged
-            .iter()
-            .map(|typed| member(cx, typed))
-            .collect::<Result<_, _>>()?;
-        return Ok(Operands {
-            members,
-            services: positional.to_vec(),
-        });
+        let members = flagged.iter().map(|typed| member(cx, typed)).collect::<Result<_, _>>()?;
+        return Ok(Operands { members, services: positional.to_vec() });
     }
     let Some((first, services)) = positional.split_first() else {
-        return Ok(Operands {
-            members: Vec::new(),
-            services: Vec::new(),
-        });
+        return Ok(Operands { members: Vec::new(), services: Vec::new() });
     };
     check_order(cx, first, services)?;
     // A federated principal may hold a comma; it is then given whole by `--member`.
-    let members = first
-        .split(',')
-        .map(|typed| member(cx, typed))
-        .collect::<Result<_, _>>()?;
-    Ok(Operands {
-        members,
-        services: services.to_vec(),
-    })
+    let members = first.split(',').map(|typed| member(cx, typed)).collect::<Result<_, _>>()?;
+    Ok(Operands { members, services: services.to_vec() })
 }
 
 /// Asks for a member, checked as it is typed.
@@ -102,18 +84,12 @@ pub(super) fn ask_for_member(cx: &Context, question: &str) -> Result<MemberArg, 
     }
     let check = |text: &str| match MemberArg::parse(text) {
         Ok(_) => Ok(()),
-        Err(MemberError {
-            why, instead: None, ..
-        }) => Err(why.to_owned()),
-        Err(MemberError {
-            why,
-            instead: Some(instead),
-            ..
-        }) => Err(format!("{why}; perhaps {instead}")),
+        Err(MemberError { why, instead: None, .. }) => Err(why.to_owned()),
+        Err(MemberError { why, instead: Some(instead), .. }) => {
+            Err(format!("{why}; perhaps {instead}"))
+        }
     };
-    let typed = lookup::asked(cx, || {
-        terminal::type_in(question, cx.terminal.color_stderr, check)
-    })?;
+    let typed = lookup::asked(cx, || terminal::type_in(question, cx.terminal.color_stderr, check))?;
     Ok(MemberArg::parse(&typed)?)
 }
 
@@ -165,29 +141,17 @@ async fn runtime_account(
     let found = lookup::find(cx, &reference).await?;
     let gateway = cx.gateway().await?;
     let listing = gateway.services(found.name.project(), "-").await?;
-    let known = listing
-        .services
-        .iter()
-        .find(|service| service.name == found.name);
+    let known = listing.services.iter().find(|service| service.name == found.name);
     let account = match known.and_then(|service| service.service_account.clone()) {
         Some(account) => account,
-        None => gateway
-            .service(&found.name)
-            .await?
-            .service_account
-            .ok_or_else(|| {
-                CommandError::new(
-                    ErrorKind::Undetermined,
-                    format!(
-                        "which account `{}` runs as is not known",
-                        found.name.short()
-                    ),
-                )
-            })?,
+        None => gateway.service(&found.name).await?.service_account.ok_or_else(|| {
+            CommandError::new(
+                ErrorKind::Undetermined,
+                format!("which account `{}` runs as is not known", found.name.short()),
+            )
+        })?,
     };
-    resolved
-        .notes
-        .push(format!("`service:{typed}` runs as `{account}`"));
+    resolved.notes.push(format!("`service:{typed}` runs as `{account}`"));
     let others: Vec<String> = listing
         .services
         .iter()
@@ -197,23 +161,27 @@ async fn runtime_account(
         .collect();
     match others.as_slice() {
         [] => {}
-        [first] => resolved
+        [first] => resolved.warnings.push(format!("`{first}` runs as that account too")),
+        [first, rest @ ..] => resolved
             .warnings
-            .push(format!("`{first}` runs as that account too")),
-        [first, rest @ ..] => resolved.warnings.push(format!(
-            "`{first}` and {} more services run as that account too",
-            rest.len()
-        )),
+            .push(format!("`{first}` and {} more services run as that account too", rest.len())),
     }
     Ok(Member::of_account(&account))
 }
 
+/// Parses a role, with the command put right where it is but a slip.
+pub(super) fn role(cx: &Context, typed: &str) -> Result<Role, CommandError> {
+    Role::parse(typed).map_err(|error| match error.instead() {
+        Some(instead) => {
+            CommandError::usage(error.to_string()).hint(cx.command_with_word(typed, instead))
+        }
+        None => error.into(),
+    })
+}
+
 fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandError> {
     MemberArg::parse(typed).map_err(|error| {
-        let hint = error
-            .instead
-            .as_ref()
-            .map(|instead| cx.command_with_word(typed, instead));
+        let hint = error.instead.as_ref().map(|instead| cx.command_with_word(typed, instead));
         match hint {
             Some(hint) => CommandError::from(error).hint(hint),
             None => error.into(),
@@ -246,8 +214,6 @@ fn check_order(cx: &Context, first: &str, services: &[String]) -> Result<(), Com
 }
 
 fn missing(cx: &Context, what: &str) -> CommandError {
-    CommandError::usage(format!(
-        "{what} is missing, and there is no terminal to ask at"
-    ))
-    .hint(format!("{} --help", cx.command()))
+    CommandError::usage(format!("{what} is missing, and there is no terminal to ask at"))
+        .hint(format!("{} --help", cx.command()))
 }

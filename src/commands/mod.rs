@@ -78,10 +78,7 @@ pub(crate) async fn run() -> u8 {
     }
     let mut settings = cli.global.settings();
     settings.sandbox |= matches!(cli.command, Command::Sandbox(_));
-    let json = settings
-        .format
-        .as_ref()
-        .is_some_and(crate::report::Format::is_json);
+    let json = settings.format.as_ref().is_some_and(crate::report::Format::is_json);
     let with_gcloud = !matches!(cli.command, Command::Roles(_));
     let cx = match Context::new(settings, with_gcloud) {
         Ok(cx) => cx,
@@ -103,6 +100,7 @@ pub(crate) async fn run() -> u8 {
     match done {
         Ok(code) => code,
         Err(error) => {
+            let error = cx.fit(error);
             cx.terminal.error(&error);
             finish(&error, json)
         }
@@ -145,32 +143,18 @@ fn finish(error: &CommandError, json: bool) -> u8 {
 /// Prints what clap has to say: help and version on stdout, anything else as a usage error.
 fn not_understood(error: &clap::Error) -> u8 {
     let terminal = context::bare_terminal();
-    let is_help = matches!(
-        error.kind(),
-        ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion
-    );
+    let is_help =
+        matches!(error.kind(), ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion);
     let styled = error.render();
-    let color = if is_help {
-        terminal.color_stdout
-    } else {
-        terminal.color_stderr
-    };
-    let text = if color {
-        styled.ansi().to_string()
-    } else {
-        styled.to_string()
-    };
+    let color = if is_help { terminal.color_stdout } else { terminal.color_stderr };
+    let text = if color { styled.ansi().to_string() } else { styled.to_string() };
     terminal::print_rendered(&text, !is_help);
     if is_help {
         return ExitCode::Done.number();
     }
     if options::wants_json(&context::arguments()) {
         let first = styled.to_string();
-        let first = first
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
+        let first = first.lines().next().unwrap_or_default().trim_start_matches("error: ");
         drop(terminal.result(&CommandError::usage(first).to_json()));
     }
     ExitCode::Usage.number()

@@ -74,12 +74,8 @@ impl GlobalOptions {
 /// Whether a command line that could not be parsed asks for JSON.
 pub(super) fn wants_json(arguments: &[OsString]) -> bool {
     let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
-    words
-        .iter()
-        .any(|word| matches!(*word, "-ojson" | "-o=json" | "--format=json"))
-        || words
-            .windows(2)
-            .any(|pair| matches!(pair, ["-o" | "--format", "json"]))
+    words.iter().any(|word| matches!(*word, "-ojson" | "-o=json" | "--format=json"))
+        || words.windows(2).any(|pair| matches!(pair, ["-o" | "--format", "json"]))
 }
 
 fn parse_project(text: &str) -> Result<String, String> {

@@ -18,12 +18,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<PolicyReport>()?;
-    let found = one_service(
-        cx,
-        args.service.as_deref(),
-        "Print the policy of which service?",
-    )
-    .await?;
+    let found =
+        one_service(cx, args.service.as_deref(), "Print the policy of which service?").await?;
     let policy = match cx.gateway().await?.policy(&found.name).await {
         Ok(policy) => policy,
         Err(failure) if failure.kind == FailureKind::NotFound => {

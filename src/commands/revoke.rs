@@ -1,6 +1,6 @@
 //! `revoke`
 
-use super::members::{ask_for_member, operands, resolve, services};
+use super::members::{ask_for_member, operands, resolve, role, services};
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, ChangeOptions};
 use crate::context::Context;
@@ -8,8 +8,8 @@ use crate::domain::member::Member;
 use crate::domain::plan::{
     Action, ConditionChoice, Refusal, RevokeRequest, RoleChoice, Snapshot, plan_revoke,
 };
-use crate::domain::role::{INVOKER, Role};
-use crate::error::{CommandError, role_error};
+use crate::domain::role::INVOKER;
+use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup::{self, Targets, asked};
 use crate::report::ChangesReport;
@@ -61,9 +61,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let roles = if args.any_role {
         RoleChoice::AnyInvoking
     } else {
-        RoleChoice::Only(
-            Role::parse(&args.role).map_err(|error| role_error(cx, &args.role, error))?,
-        )
+        RoleChoice::Only(role(cx, &args.role)?)
     };
     let condition = match (args.condition_title, args.any_condition) {
         (Some(title), _) => ConditionChoice::Titled(title),
@@ -72,9 +70,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let operands = operands(cx, &args.member, &args.operands)?;
     if args.all_services && !operands.services.is_empty() {
-        return Err(CommandError::usage(
-            "`--all-services` takes no SERVICE beside it",
-        ));
+        return Err(CommandError::usage("`--all-services` takes no SERVICE beside it"));
     }
     let references = if args.all_services {
         Vec::new()
@@ -100,11 +96,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         warnings: resolved.warnings,
         other_way: None,
     };
-    let mut request = RevokeRequest {
-        members: resolved.members,
-        roles,
-        condition,
-    };
+    let mut request = RevokeRequest { members: resolved.members, roles, condition };
     let batch = Batch::read(cx, targets, &options).await?;
     if cx.terminal.interactive {
         let refusals = batch.refusals(&|snapshot: &Snapshot| plan_revoke(snapshot, &request));
@@ -113,14 +105,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         }
     }
     let planner = |snapshot: &Snapshot| plan_revoke(snapshot, &request);
-    let result = batch
-        .plan(cx, &planner)
-        .carry_out(cx, &planner, &options)
-        .await?;
-    let still = result
-        .outcomes
-        .iter()
-        .any(|outcome| !outcome.remaining.is_empty());
+    let result = batch.plan(cx, &planner).carry_out(cx, &planner, &options).await?;
+    let still = result.outcomes.iter().any(|outcome| !outcome.remaining.is_empty());
     let code = finish(cx, result)?;
     if args.strict && still && code == ExitCode::Done.number() {
         return Ok(ExitCode::No.number());
@@ -136,35 +122,22 @@ async fn every_service_of(cx: &Context, members: &[Member]) -> Result<Targets, C
     let progress = cx.terminal.progress("reading policies");
     let gateway = cx.gateway().await?;
     let (services, unreachable) = gateway
-        .services_with_grants(
-            &project,
-            &region,
-            |_| true,
-            |done, known| progress.set(done, known),
-        )
+        .services_with_grants(&project, &region, |_| true, |done, known| progress.set(done, known))
         .await?;
     drop(progress);
     for unreadable in &unreachable {
-        cx.terminal
-            .warning(&format!("{}: {}", unreadable.what, unreadable.why));
+        cx.terminal.warning(&format!("{}: {}", unreadable.what, unreadable.why));
     }
     let names = services
         .into_iter()
         .filter(|access| {
             access.grants.as_ref().map_or(true, |grants| {
-                grants
-                    .iter()
-                    .any(|grant| members.iter().any(|m| m.same_as(&grant.member)))
+                grants.iter().any(|grant| members.iter().any(|m| m.same_as(&grant.member)))
             })
         })
         .map(|access| access.service.name)
         .collect();
-    Ok(Targets {
-        names,
-        missing: Vec::new(),
-        by_pattern: true,
-        unreachable,
-    })
+    Ok(Targets { names, missing: Vec::new(), by_pattern: true, unreachable })
 }
 
 /// Where a member is granted under conditions only, asks which of them is meant.
@@ -175,12 +148,7 @@ fn ask_which_condition(
     let mut titles: Vec<String> = Vec::new();
     let mut who = None;
     for refusal in refusals {
-        if let Refusal::OnlyConditional {
-            member,
-            titles: held,
-            ..
-        } = refusal
-        {
+        if let Refusal::OnlyConditional { member, titles: held, .. } = refusal {
             who.get_or_insert_with(|| member.clone());
             for title in held {
                 if !titles.contains(title) {
@@ -190,16 +158,12 @@ fn ask_which_condition(
         }
     }
     let Some(member) = who else { return Ok(None) };
-    let mut items: Vec<String> = titles
-        .iter()
-        .map(|title| format!("the one titled `{title}`"))
-        .collect();
+    let mut items: Vec<String> =
+        titles.iter().map(|title| format!("the one titled `{title}`")).collect();
     items.push("all of them".to_owned());
     let question = format!("`{member}` has access under a condition only; which goes?");
-    let at = asked(cx, || {
-        terminal::choose(&question, &items, cx.terminal.color_stderr)
-    })?;
-    Ok(Some(titles.get(at).map_or(ConditionChoice::Any, |title| {
-        ConditionChoice::Titled(title.clone())
-    })))
+    let at = asked(cx, || terminal::choose(&question, &items, cx.terminal.color_stderr))?;
+    Ok(Some(
+        titles.get(at).map_or(ConditionChoice::Any, |title| ConditionChoice::Titled(title.clone())),
+    ))
 }

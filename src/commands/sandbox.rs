@@ -87,10 +87,7 @@ async fn serve_on(cx: &Context, port: u16) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
         CommandError::new(ErrorKind::State, "the sandbox stopped").because(error.to_string())
     };
-    let endpoint = format!(
-        "http://127.0.0.1:{}",
-        listener.local_addr().map_err(failed)?.port()
-    );
+    let endpoint = format!("http://127.0.0.1:{}", listener.local_addr().map_err(failed)?.port());
     let stop = context::stop_signal().map_err(failed)?;
     let line = match cx.format() {
         Format::Json => json!({
@@ -104,7 +101,5 @@ async fn serve_on(cx: &Context, port: u16) -> Result<(), CommandError> {
         _ => format!("serving the sandbox at {endpoint}"),
     };
     cx.print(&line)?;
-    serve(sandbox, listener, context::now, stop)
-        .await
-        .map_err(failed)
+    serve(sandbox, listener, context::now, stop).await.map_err(failed)
 }

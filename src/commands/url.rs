@@ -39,7 +39,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let urls = match &args.tag {
         Some(tag) => vec![tag_url(cx, &service, tag)?],
-        None => own_urls(&service, args.all)?,
+        None => own_urls(cx, &service, args.all)?,
     };
     cx.report(&UrlReport {
         sandbox: cx.is_sandbox(),
@@ -50,7 +50,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(ExitCode::Done.number())
 }
 
-fn own_urls(service: &Service, all: bool) -> Result<Vec<String>, CommandError> {
+fn own_urls(cx: &Context, service: &Service, all: bool) -> Result<Vec<String>, CommandError> {
     let mut urls: Vec<String> = service.urls.clone();
     if all {
         urls.extend(service.tags.iter().filter_map(|tag| tag.url.clone()));
@@ -66,20 +66,14 @@ fn own_urls(service: &Service, all: bool) -> Result<Vec<String>, CommandError> {
     } else {
         "its default URL is off, so only a load balancer or a domain leads there"
     };
-    Err(
-        CommandError::new(ErrorKind::NotFound, format!("`{short}` has no URL"))
-            .because(why)
-            .hint(format!("runaccess describe {short}")),
-    )
+    Err(CommandError::new(ErrorKind::NotFound, format!("`{short}` has no URL"))
+        .because(why)
+        .hint(cx.suggest(&format!("describe {short}"))))
 }
 
 fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, CommandError> {
     let short = service.name.short();
-    let known: Vec<&str> = service
-        .tags
-        .iter()
-        .map(|known| known.tag.as_str())
-        .collect();
+    let known: Vec<&str> = service.tags.iter().map(|known| known.tag.as_str()).collect();
     if let Some(found) = service.tags.iter().find(|known| known.tag == tag) {
         return found.url.clone().ok_or_else(|| {
             let message = format!("the tag `{tag}` of `{short}` has no URL");
@@ -89,9 +83,7 @@ fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, Command
     let message = format!("`{short}` has no traffic tag `{tag}`");
     let error = CommandError::new(ErrorKind::NotFound, message);
     if known.is_empty() {
-        return Err(error
-            .because("it has no tags")
-            .hint(format!("runaccess url {short}")));
+        return Err(error.because("it has no tags").hint(cx.suggest(&format!("url {short}"))));
     }
     let error = error.because(format!("its tags are `{}`", known.join("`, `")));
     Err(match nearest(tag, known).first() {

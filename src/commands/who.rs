@@ -44,10 +44,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         why: "grants inherited from there are not read".to_owned(),
     });
     if invokers.is_empty() {
-        cx.terminal.note(&format!(
-            "nobody, by the policy of `{}` itself",
-            found.name.short()
-        ));
+        cx.terminal.note(&format!("nobody, by the policy of `{}` itself", found.name.short()));
     }
     cx.report(&WhoReport {
         sandbox: cx.is_sandbox(),
@@ -57,8 +54,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         unknown: unknown.clone(),
     })?;
     for row in unknown {
-        cx.terminal
-            .note(&format!("unknown: {}: {}", row.what, row.why));
+        cx.terminal.note(&format!("unknown: {}: {}", row.what, row.why));
     }
     Ok(ExitCode::Done.number())
 }
@@ -66,18 +62,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
 /// Custom and new roles, of which it is not known whether they invoke.
 fn unknown_roles(granted: &[Grant]) -> Vec<UnknownRow> {
     let mut rows: Vec<UnknownRow> = Vec::new();
-    for grant in granted
-        .iter()
-        .filter(|grant| grant.invokes() == Invokes::Unknown)
-    {
+    for grant in granted.iter().filter(|grant| grant.invokes() == Invokes::Unknown) {
         let holders = granted.iter().filter(|other| other.role == grant.role);
         let holders: Vec<String> = holders.map(|other| other.member.to_string()).collect();
         let row = UnknownRow {
             what: format!("role {}", grant.role),
-            why: format!(
-                "whether it can invoke is not known; held by {}",
-                holders.join(", ")
-            ),
+            why: format!("whether it can invoke is not known; held by {}", holders.join(", ")),
         };
         if !rows.contains(&row) {
             rows.push(row);

@@ -17,10 +17,7 @@ pub(super) struct WriteOptions {
 
 /// Reports the outcomes and returns the exit code of the whole.
 pub(super) fn finish(cx: &Context, result: ChangeResult) -> Result<u8, CommandError> {
-    let ChangeResult {
-        outcomes,
-        partly_searched,
-    } = result;
+    let ChangeResult { outcomes, partly_searched } = result;
     let mut codes: Vec<u8> = outcomes.iter().map(code).collect();
     if partly_searched {
         codes.push(ExitCode::Partial.number());
@@ -36,13 +33,9 @@ pub(super) fn finish(cx: &Context, result: ChangeResult) -> Result<u8, CommandEr
 }
 
 fn code(outcome: &ChangeOutcome) -> u8 {
-    outcome
-        .error
-        .as_ref()
-        .map_or(ExitCode::Done.number(), |error| error.exit_code)
+    outcome.error.as_ref().map_or(ExitCode::Done.number(), |error| error.exit_code)
 }
 
 fn say(cx: &Context, error: &OutcomeError) {
-    cx.terminal
-        .error_parts(&error.message, &error.causes, &error.hints);
+    cx.terminal.error_parts(&error.message, &error.causes, &error.hints);
 }

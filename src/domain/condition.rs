@@ -29,10 +29,7 @@ pub fn has_ended(expression: &str, now: OffsetDateTime) -> bool {
 
 fn term_end(term: &str) -> Option<OffsetDateTime> {
     let rest = term.trim().strip_prefix("request.time")?.trim_start();
-    let rest = rest
-        .strip_prefix("<=")
-        .or_else(|| rest.strip_prefix('<'))?
-        .trim_start();
+    let rest = rest.strip_prefix("<=").or_else(|| rest.strip_prefix('<'))?.trim_start();
     let rest = rest.strip_prefix("timestamp")?.trim_start();
     let inner = rest.strip_prefix('(')?.strip_suffix(')')?.trim();
     let quote = inner.chars().next().filter(|c| matches!(c, '"' | '\''))?;
@@ -52,19 +49,10 @@ mod tests {
         for (expression, expected) in [
             (r#"request.time < timestamp("2026-01-02T03:04:05Z")"#, end),
             ("request.time<timestamp('2026-01-02T03:04:05Z')", end),
-            (
-                r#"request.path == "/x" && request.time <= timestamp("2026-01-02T03:04:05Z")"#,
-                end,
-            ),
+            (r#"request.path == "/x" && request.time <= timestamp("2026-01-02T03:04:05Z")"#, end),
             (r#"request.time > timestamp("2026-01-02T03:04:05Z")"#, None),
-            (
-                r#"request.time < timestamp("2026-01-02T03:04:05Z") || true"#,
-                None,
-            ),
-            (
-                r#"!(request.time < timestamp("2026-01-02T03:04:05Z"))"#,
-                None,
-            ),
+            (r#"request.time < timestamp("2026-01-02T03:04:05Z") || true"#, None),
+            (r#"!(request.time < timestamp("2026-01-02T03:04:05Z"))"#, None),
             (r#"request.path.startsWith("/api")"#, None),
             ("request.time < timestamp(\"soon\")", None),
             ("", None),

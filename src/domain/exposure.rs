@@ -114,12 +114,7 @@ pub fn judge(service: &Service, grants: Option<&[Grant]>, now: OffsetDateTime) -
     if service.iap {
         reasons.push("Identity-Aware Proxy is on and asks first".to_owned());
     }
-    ExposureReport {
-        callers,
-        reach,
-        exposure: combine(service.iap, callers, reach),
-        reasons,
-    }
+    ExposureReport { callers, reach, exposure: combine(service.iap, callers, reach), reasons }
 }
 
 fn combine(iap: bool, callers: Callers, reach: Reach) -> Exposure {
@@ -158,11 +153,7 @@ fn callers(
         (MemberKind::AllAuthenticatedUsers, Callers::AnyGoogleAccount),
     ] {
         if let Some(grant) = find(kind, Invokes::Yes) {
-            let when = if grant.condition.is_some() {
-                ", under a condition"
-            } else {
-                ""
-            };
+            let when = if grant.condition.is_some() { ", under a condition" } else { "" };
             reasons.push(format!("`{}` has `{}`{when}", grant.member, grant.role));
             return callers;
         }
@@ -194,15 +185,13 @@ fn reach(service: &Service, reasons: &mut Vec<String>) -> Reach {
             "the default URL is off: only a load balancer leads here".to_owned(),
         ),
         Ingress::Internal => (Reach::Internal, "ingress is internal".to_owned()),
-        Ingress::InternalAndLoadBalancing => (
-            Reach::LoadBalancer,
-            "ingress is internal and load balancers".to_owned(),
-        ),
+        Ingress::InternalAndLoadBalancing => {
+            (Reach::LoadBalancer, "ingress is internal and load balancers".to_owned())
+        }
         Ingress::None => (Reach::None, "ingress is none".to_owned()),
-        Ingress::Other(value) => (
-            Reach::Unknown,
-            format!("ingress `{value}` is not known to this version"),
-        ),
+        Ingress::Other(value) => {
+            (Reach::Unknown, format!("ingress `{value}` is not known to this version"))
+        }
     };
     reasons.push(reason);
     reach
@@ -244,10 +233,8 @@ mod tests {
         Grant {
             role: role.to_owned(),
             member: Member::from_policy(member),
-            condition: expression.map(|text| Condition {
-                expression: text.to_owned(),
-                ..Condition::default()
-            }),
+            condition: expression
+                .map(|text| Condition { expression: text.to_owned(), ..Condition::default() }),
         }
     }
 
@@ -260,44 +247,19 @@ mod tests {
             (vec![], Callers::Nobody),
             (vec![grant("user:a@x.com", invoker, None)], Callers::Named),
             (vec![grant("user:a@x.com", invoker, past)], Callers::Nobody),
-            (
-                vec![grant("deleted:user:a@x.com?uid=1", invoker, None)],
-                Callers::Nobody,
-            ),
-            (
-                vec![grant("user:a@x.com", "roles/run.viewer", None)],
-                Callers::Nobody,
-            ),
-            (
-                vec![grant("user:a@x.com", "projects/p/roles/c", None)],
-                Callers::Named,
-            ),
-            (
-                vec![grant("allUsers", "roles/run.viewer", None)],
-                Callers::Nobody,
-            ),
+            (vec![grant("deleted:user:a@x.com?uid=1", invoker, None)], Callers::Nobody),
+            (vec![grant("user:a@x.com", "roles/run.viewer", None)], Callers::Nobody),
+            (vec![grant("user:a@x.com", "projects/p/roles/c", None)], Callers::Named),
+            (vec![grant("allUsers", "roles/run.viewer", None)], Callers::Nobody),
             (vec![grant("allUsers", invoker, None)], Callers::Anyone),
-            (
-                vec![grant("allUsers", "roles/run.servicesInvoker", None)],
-                Callers::Anyone,
-            ),
+            (vec![grant("allUsers", "roles/run.servicesInvoker", None)], Callers::Anyone),
             (vec![grant("allUsers", invoker, later)], Callers::Anyone),
             (vec![grant("allUsers", invoker, past)], Callers::Nobody),
-            (
-                vec![grant("allUsers", "projects/p/roles/c", None)],
-                Callers::Unknown,
-            ),
-            (
-                vec![grant("allAuthenticatedUsers", invoker, None)],
-                Callers::AnyGoogleAccount,
-            ),
+            (vec![grant("allUsers", "projects/p/roles/c", None)], Callers::Unknown),
+            (vec![grant("allAuthenticatedUsers", invoker, None)], Callers::AnyGoogleAccount),
         ];
         for (grants, expected) in cases {
-            assert_eq!(
-                judge(&service(), Some(&grants), NOW).callers,
-                expected,
-                "{grants:?}"
-            );
+            assert_eq!(judge(&service(), Some(&grants), NOW).callers, expected, "{grants:?}");
         }
     }
 
@@ -313,14 +275,8 @@ mod tests {
         assert_eq!(with(|_| (), open), Exposure::Public);
         assert_eq!(with(|_| (), None), Exposure::Unknown);
         assert_eq!(with(|s| s.invoker_check = false, None), Exposure::Public);
-        assert_eq!(
-            with(|s| s.default_url = false, open),
-            Exposure::PublicBehindLoadBalancer
-        );
-        assert_eq!(
-            with(|s| s.ingress = Ingress::Internal, open),
-            Exposure::PublicInternal
-        );
+        assert_eq!(with(|s| s.default_url = false, open), Exposure::PublicBehindLoadBalancer);
+        assert_eq!(with(|s| s.ingress = Ingress::Internal, open), Exposure::PublicInternal);
         assert_eq!(
             with(
                 |s| {
@@ -331,14 +287,8 @@ mod tests {
             ),
             Exposure::PublicInternal
         );
-        assert_eq!(
-            with(|s| s.ingress = Ingress::None, open),
-            Exposure::Unreachable
-        );
-        assert_eq!(
-            with(|s| s.ingress = Ingress::Other("x".into()), open),
-            Exposure::Unknown
-        );
+        assert_eq!(with(|s| s.ingress = Ingress::None, open), Exposure::Unreachable);
+        assert_eq!(with(|s| s.ingress = Ingress::Other("x".into()), open), Exposure::Unknown);
         assert_eq!(with(|s| s.iap = true, open), Exposure::Iap);
         assert_eq!(
             with(|s| s.ingress = Ingress::Other("x".into()), Some(&[])),

@@ -56,10 +56,7 @@ impl Grant {
 
     /// Whether it can let anyone in, now or when its condition holds.
     pub fn counts(&self, now: OffsetDateTime) -> bool {
-        matches!(
-            self.state(now),
-            GrantState::Active | GrantState::Conditional
-        )
+        matches!(self.state(now), GrantState::Active | GrantState::Conditional)
     }
 
     /// Whether its role invokes.

@@ -63,11 +63,7 @@ impl Member {
 
     /// The member of an account's bare address: a service account by its domain, else a user.
     pub fn of_account(address: &str) -> Self {
-        let domain = address
-            .rsplit('@')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let domain = address.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
         if domain.ends_with("gserviceaccount.com") {
             Self(format!("serviceAccount:{address}"))
         } else {
@@ -105,10 +101,7 @@ impl Member {
 
     /// Whether this stands for everyone, or for everyone with a Google account.
     pub fn is_public(&self) -> bool {
-        matches!(
-            self.kind(),
-            MemberKind::AllUsers | MemberKind::AllAuthenticatedUsers
-        )
+        matches!(self.kind(), MemberKind::AllUsers | MemberKind::AllAuthenticatedUsers)
     }
 
     /// Whether this stands for a whole pool of federated identities
@@ -190,11 +183,7 @@ impl MemberArg {
     /// Parses a principal as the command line takes it.
     pub fn parse(typed: &str) -> Result<Self, MemberError> {
         let fail = |why, instead: Option<String>| {
-            Err(MemberError {
-                typed: typed.to_owned(),
-                why,
-                instead,
-            })
+            Err(MemberError { typed: typed.to_owned(), why, instead })
         };
         if typed.is_empty() {
             return fail("it is empty", None);
@@ -228,10 +217,9 @@ impl MemberArg {
                 Ok(()) => Ok(Self::Member(Member::of_account(typed))),
                 Err(why) => fail(why, None),
             },
-            None if looks_like_domain(typed) => fail(
-                "a bare domain needs its prefix",
-                Some(format!("domain:{typed}")),
-            ),
+            None if looks_like_domain(typed) => {
+                fail("a bare domain needs its prefix", Some(format!("domain:{typed}")))
+            }
             None => fail(
                 "write an address, or a principal with its prefix such as `group:team@example.com`",
                 None,
@@ -241,13 +229,8 @@ impl MemberArg {
 }
 
 fn parse_prefixed(typed: &str, prefix: &str, value: &str) -> Result<MemberArg, MemberError> {
-    let fail = |why, instead: Option<String>| {
-        Err(MemberError {
-            typed: typed.to_owned(),
-            why,
-            instead,
-        })
-    };
+    let fail =
+        |why, instead: Option<String>| Err(MemberError { typed: typed.to_owned(), why, instead });
     let taken = || Ok(MemberArg::Member(Member(typed.to_owned())));
     match prefix {
         "user" | "serviceAccount" | "group" => {
@@ -257,11 +240,7 @@ fn parse_prefixed(typed: &str, prefix: &str, value: &str) -> Result<MemberArg, M
             });
             if address.len() < value.len() {
                 let kubernetes = prefix == "serviceAccount" && address.ends_with(".svc.id.goog");
-                return if kubernetes {
-                    taken()
-                } else {
-                    fail("its address is ill-formed", None)
-                };
+                return if kubernetes { taken() } else { fail("its address is ill-formed", None) };
             }
             match check_address(value) {
                 Ok(()) if prefix == "user" && Member::of_account(value).0 != typed => fail(
@@ -275,38 +254,25 @@ fn parse_prefixed(typed: &str, prefix: &str, value: &str) -> Result<MemberArg, M
         "domain" if looks_like_domain(value) => taken(),
         "domain" => fail("a domain has the form `example.com`", None),
         "principal" | "principalSet" if value.starts_with("//") && value.len() > 2 => taken(),
-        "principal" | "principalSet" => fail(
-            "a federated principal has the form `principal://iam.googleapis.com/…`",
-            None,
-        ),
+        "principal" | "principalSet" => {
+            fail("a federated principal has the form `principal://iam.googleapis.com/…`", None)
+        }
         "projectOwner" | "projectEditor" | "projectViewer" if !value.is_empty() => taken(),
         "deleted" => {
             let known = ["user:", "serviceAccount:", "group:", "principal:"]
                 .iter()
-                .any(|kind| {
-                    value
-                        .strip_prefix(kind)
-                        .is_some_and(|rest| !rest.is_empty())
-                });
+                .any(|kind| value.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()));
             if known {
                 taken()
             } else {
-                fail(
-                    "a deleted principal has the form `deleted:user:ADDRESS?uid=ID`",
-                    None,
-                )
+                fail("a deleted principal has the form `deleted:user:ADDRESS?uid=ID`", None)
             }
         }
         _ => {
-            let right = PREFIXES
-                .iter()
-                .find(|known| known.eq_ignore_ascii_case(prefix));
+            let right = PREFIXES.iter().find(|known| known.eq_ignore_ascii_case(prefix));
             let right = right.map(|known| format!("{known}:{value}")).or_else(|| {
-                matches!(
-                    prefix.to_ascii_lowercase().as_str(),
-                    "sa" | "serviceaccounts"
-                )
-                .then(|| format!("serviceAccount:{value}"))
+                matches!(prefix.to_ascii_lowercase().as_str(), "sa" | "serviceaccounts")
+                    .then(|| format!("serviceAccount:{value}"))
             });
             match right {
                 Some(right) if MemberArg::parse(&right).is_ok() => {
@@ -335,9 +301,7 @@ fn looks_like_domain(text: &str) -> bool {
             !label.is_empty()
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label
-                    .chars()
-                    .all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+                && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
         })
 }
 
@@ -362,14 +326,8 @@ mod tests {
     fn takes_what_iam_takes() {
         for (typed, expected) in [
             ("dev@x.com", "user:dev@x.com"),
-            (
-                "ci@p.iam.gserviceaccount.com",
-                "serviceAccount:ci@p.iam.gserviceaccount.com",
-            ),
-            (
-                "p@appspot.gserviceaccount.com",
-                "serviceAccount:p@appspot.gserviceaccount.com",
-            ),
+            ("ci@p.iam.gserviceaccount.com", "serviceAccount:ci@p.iam.gserviceaccount.com"),
+            ("p@appspot.gserviceaccount.com", "serviceAccount:p@appspot.gserviceaccount.com"),
             (
                 "1-compute@developer.gserviceaccount.com",
                 "serviceAccount:1-compute@developer.gserviceaccount.com",
@@ -379,10 +337,7 @@ mod tests {
             ("allUsers", "allUsers"),
             ("allAuthenticatedUsers", "allAuthenticatedUsers"),
             ("deleted:user:a@x.com?uid=1", "deleted:user:a@x.com?uid=1"),
-            (
-                "serviceAccount:p.svc.id.goog[ns/ksa]",
-                "serviceAccount:p.svc.id.goog[ns/ksa]",
-            ),
+            ("serviceAccount:p.svc.id.goog[ns/ksa]", "serviceAccount:p.svc.id.goog[ns/ksa]"),
             ("me", "Me"),
             ("service:orders", "RuntimeOf(\"orders\")"),
             (
@@ -403,10 +358,7 @@ mod tests {
                 "serviceaccount:a@p.iam.gserviceaccount.com",
                 "serviceAccount:a@p.iam.gserviceaccount.com",
             ),
-            (
-                "user:a@p.iam.gserviceaccount.com",
-                "serviceAccount:a@p.iam.gserviceaccount.com",
-            ),
+            ("user:a@p.iam.gserviceaccount.com", "serviceAccount:a@p.iam.gserviceaccount.com"),
             ("allusers", "allUsers"),
             ("ALLAUTHENTICATEDUSERS", "allAuthenticatedUsers"),
             ("dev @x.com", "dev@x.com"),
@@ -441,10 +393,7 @@ mod tests {
     fn compares_as_google_does() {
         let same = |a: &str, b: &str| Member::from_policy(a).same_as(&Member::from_policy(b));
         assert!(same("user:Dev@X.com", "user:dev@x.com"));
-        assert!(same(
-            "deleted:user:Dev@X.com?uid=1",
-            "deleted:user:dev@x.com?uid=1"
-        ));
+        assert!(same("deleted:user:Dev@X.com?uid=1", "deleted:user:dev@x.com?uid=1"));
         assert!(!same("user:dev@x.com", "group:dev@x.com"));
         assert!(!same("user:dev@x.com", "deleted:user:dev@x.com?uid=1"));
         assert!(!same("principalSet://p/A", "principalSet://p/a"));

@@ -109,19 +109,9 @@ pub enum Refusal {
     #[error("`{service}` takes no more: {limit}")]
     Limit { service: String, limit: LimitError },
     #[error("`{member}` has `{role}` on `{service}` under a condition only")]
-    OnlyConditional {
-        service: String,
-        member: Member,
-        role: String,
-        titles: Vec<String>,
-    },
+    OnlyConditional { service: String, member: Member, role: String, titles: Vec<String> },
     #[error("`{member}` has no binding on `{service}` whose condition is titled `{title}`")]
-    NoSuchCondition {
-        service: String,
-        member: Member,
-        title: String,
-        titles: Vec<String>,
-    },
+    NoSuchCondition { service: String, member: Member, title: String, titles: Vec<String> },
     #[error("the settings of `{service}` were not read, and this change rests on them")]
     ServiceUnread { service: String },
 }
@@ -194,10 +184,7 @@ impl Plan {
         };
         covered(&self.added, &confirmed.added)
             && covered(&self.removed, &confirmed.removed)
-            && self
-                .settings
-                .iter()
-                .all(|setting| confirmed.settings.contains(setting))
+            && self.settings.iter().all(|setting| confirmed.settings.contains(setting))
             && exposure
     }
 
@@ -208,11 +195,8 @@ impl Plan {
                 judge(service, &edit.policy, snapshot.read_at),
             )
         });
-        let steps = if edit.is_empty() {
-            Vec::new()
-        } else {
-            vec![Step(StepKind::SetPolicy(edit.policy))]
-        };
+        let steps =
+            if edit.is_empty() { Vec::new() } else { vec![Step(StepKind::SetPolicy(edit.policy))] };
         Self {
             target: snapshot.name.clone(),
             action,
@@ -256,10 +240,7 @@ pub fn reasons_to_ask<'a>(
                 add(format!("`{}` gains access", grant.member));
             }
             if role::can_grant(&grant.role) {
-                add(format!(
-                    "`{}` lets its members grant access to others",
-                    grant.role
-                ));
+                add(format!("`{}` lets its members grant access to others", grant.role));
             }
         }
         for grant in &plan.removed {
@@ -310,33 +291,21 @@ pub struct RevokeRequest {
 
 /// Plans to give `members` the role on one service.
 pub fn plan_grant(snapshot: &Snapshot, role: &Role, members: &[Member]) -> Result<Plan, Refusal> {
-    let edit = policy::add(&snapshot.policy, role, members).map_err(|limit| Refusal::Limit {
-        service: snapshot.name.short(),
-        limit,
-    })?;
+    let edit = policy::add(&snapshot.policy, role, members)
+        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
     let mut plan = Plan::from_edit(Action::Grant, snapshot, edit);
     match role::invokes(role.as_str()) {
         Invokes::Yes => {}
         _ if plan.is_empty() => {}
-        Invokes::No => plan
-            .warnings
-            .push(format!("`{role}` does not let anyone invoke a service")),
+        Invokes::No => plan.warnings.push(format!("`{role}` does not let anyone invoke a service")),
         Invokes::Unknown => {
-            plan.notes.push(format!(
-                "whether `{role}` lets its members invoke is not known here"
-            ));
+            plan.notes.push(format!("whether `{role}` lets its members invoke is not known here"));
         }
     }
     for grant in grants(&snapshot.policy) {
-        let conditional = grant
-            .condition
-            .as_ref()
-            .filter(|_| grant.role == role.as_str());
+        let conditional = grant.condition.as_ref().filter(|_| grant.role == role.as_str());
         if let Some(condition) = conditional
-            && plan
-                .added
-                .iter()
-                .any(|added| added.member.same_as(&grant.member))
+            && plan.added.iter().any(|added| added.member.same_as(&grant.member))
         {
             plan.notes.push(format!(
                 "`{}` had this role under the condition `{}`, which limits nothing from now on",
@@ -361,10 +330,8 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
     };
     let all = grants(&snapshot.policy);
     for member in &request.members {
-        let held: Vec<&Grant> = all
-            .iter()
-            .filter(|grant| in_role(grant) && grant.member.same_as(member))
-            .collect();
+        let held: Vec<&Grant> =
+            all.iter().filter(|grant| in_role(grant) && grant.member.same_as(member)).collect();
         let titles: Vec<String> = held
             .iter()
             .filter_map(|grant| grant.condition.as_ref())
@@ -384,22 +351,14 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
             }
             ConditionChoice::Titled(title) if !titles.is_empty() && !titles.contains(title) => {
                 let (member, title) = (member.clone(), title.clone());
-                return Err(Refusal::NoSuchCondition {
-                    service,
-                    member,
-                    title,
-                    titles,
-                });
+                return Err(Refusal::NoSuchCondition { service, member, title, titles });
             }
             _ => {}
         }
     }
     let selected = |grant: &Grant| {
         in_role(grant)
-            && request
-                .members
-                .iter()
-                .any(|member| grant.member.same_as(member))
+            && request.members.iter().any(|member| grant.member.same_as(member))
             && match (&request.condition, &grant.condition) {
                 (ConditionChoice::Any, _) | (ConditionChoice::Unconditional, None) => true,
                 (ConditionChoice::Titled(title), Some(condition)) => condition.title == *title,
@@ -412,17 +371,12 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
     let left = grants(&edit.policy);
     let mut plan = Plan::from_edit(Action::Revoke, snapshot, edit);
     for member in &request.members {
-        plan.remaining
-            .extend(still_given(&left, member, snapshot.read_at));
+        plan.remaining.extend(still_given(&left, member, snapshot.read_at));
     }
     if let Some(warning) = remaining_warning(&plan.remaining) {
         plan.warnings.push(warning);
     }
-    if snapshot
-        .service
-        .as_ref()
-        .is_some_and(|service| !service.invoker_check)
-    {
+    if snapshot.service.as_ref().is_some_and(|service| !service.invoker_check) {
         plan.warnings
             .push("the invoker check is off: anyone can invoke it all the same".to_owned());
     }
@@ -447,19 +401,12 @@ fn remaining_warning(remaining: &[Grant]) -> Option<String> {
         Some(condition) => format!(" under the condition `{}`", condition.title),
         None => String::new(),
     };
-    let may = if first.invokes() == Invokes::Unknown {
-        "may still"
-    } else {
-        "can still"
-    };
+    let may = if first.invokes() == Invokes::Unknown { "may still" } else { "can still" };
     let more = match rest.len() {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    Some(format!(
-        "`{}` {may} invoke it through `{}`{under}{more}",
-        first.member, first.role
-    ))
+    Some(format!("`{}` {may} invoke it through `{}`{under}{more}", first.member, first.role))
 }
 
 fn judge(service: &Service, policy: &Policy, now: OffsetDateTime) -> Exposure {

@@ -76,26 +76,16 @@ pub fn add(policy: &Policy, role: &Role, members: &[Member]) -> Result<Edit, Lim
             .find(|binding| binding.role == role.as_str() && binding.condition.is_none());
         match place {
             Some(binding) => binding.members.push(spelled.as_str().to_owned()),
-            None => edited.bindings.push(
-                Binding::new()
-                    .set_role(role.as_str())
-                    .set_members([spelled.as_str()]),
-            ),
+            None => edited
+                .bindings
+                .push(Binding::new().set_role(role.as_str()).set_members([spelled.as_str()])),
         }
-        added.push(Grant {
-            role: role.to_string(),
-            member: spelled,
-            condition: None,
-        });
+        added.push(Grant { role: role.to_string(), member: spelled, condition: None });
     }
     if !added.is_empty() {
         check_limits(&edited)?;
     }
-    Ok(Edit {
-        policy: at_version_3(edited),
-        added,
-        removed: Vec::new(),
-    })
+    Ok(Edit { policy: at_version_3(edited), added, removed: Vec::new() })
 }
 
 /// Takes away every grant that `select` picks, in every binding that holds it. A binding left
@@ -125,11 +115,7 @@ pub fn remove(policy: &Policy, select: impl Fn(&Grant) -> bool) -> Edit {
         });
         binding.members.len() == before || !binding.members.is_empty()
     });
-    Edit {
-        policy: at_version_3(edited),
-        added: Vec::new(),
-        removed,
-    }
+    Edit { policy: at_version_3(edited), added: Vec::new(), removed }
 }
 
 /// The policy as the server spells `member` elsewhere in it, for addresses differ in case only.
@@ -159,9 +145,8 @@ fn check_limits(policy: &Policy) -> Result<(), LimitError> {
         return Err(LimitError::Principals(principals));
     }
     let of_kind = |kind| all.iter().filter(move |grant| grant.member.kind() == kind);
-    let groups: BTreeSet<String> = of_kind(MemberKind::Group)
-        .map(|grant| grant.member.key())
-        .collect();
+    let groups: BTreeSet<String> =
+        of_kind(MemberKind::Group).map(|grant| grant.member.key()).collect();
     let wide = groups.len() + of_kind(MemberKind::Domain).count();
     if wide > MAX_GROUPS_AND_DOMAINS {
         return Err(LimitError::GroupsAndDomains(wide));
@@ -212,12 +197,9 @@ mod tests {
             ],
             "auditConfigs": [{"service": "allServices", "auditLogConfigs": [{"logType": 1}]}],
         }));
-        let edit = add(
-            &before,
-            &Role::invoker(),
-            &[member("user:a@x.com"), member("user:b@x.com")],
-        )
-        .unwrap();
+        let edit =
+            add(&before, &Role::invoker(), &[member("user:a@x.com"), member("user:b@x.com")])
+                .unwrap();
         assert_eq!(edit.added.len(), 1);
         let mut expected = as_json(&before);
         expected["version"] = json!(3);
@@ -265,12 +247,8 @@ mod tests {
         }));
         assert!(add(&full, &Role::invoker(), &[member("user:a@x.com")]).is_ok());
         assert_eq!(
-            add(
-                &full,
-                &Role::invoker(),
-                &[member("user:a@x.com"), member("user:b@x.com")]
-            )
-            .unwrap_err(),
+            add(&full, &Role::invoker(), &[member("user:a@x.com"), member("user:b@x.com")])
+                .unwrap_err(),
             LimitError::Principals(1_501)
         );
         let groups: Vec<String> = (0..250).map(|i| format!("group:g{i}@x.com")).collect();

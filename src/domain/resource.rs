@@ -20,25 +20,16 @@ impl ServiceName {
         region: impl Into<String>,
         service: impl Into<String>,
     ) -> Self {
-        Self {
-            project: project.into(),
-            region: region.into(),
-            service: service.into(),
-        }
+        Self { project: project.into(), region: region.into(), service: service.into() }
     }
 
     /// Parses `projects/P/locations/R/services/S`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
-            [
-                "projects",
-                project,
-                "locations",
-                region,
-                "services",
-                service,
-            ] if !project.is_empty() && !region.is_empty() && !service.is_empty() => {
+            ["projects", project, "locations", region, "services", service]
+                if !project.is_empty() && !region.is_empty() && !service.is_empty() =>
+            {
                 Some(Self::new(*project, *region, *service))
             }
             _ => None,
@@ -68,11 +59,7 @@ impl ServiceName {
 
 impl fmt::Display for ServiceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "projects/{}/locations/{}/services/{}",
-            self.project, self.region, self.service
-        )
+        write!(f, "projects/{}/locations/{}/services/{}", self.project, self.region, self.service)
     }
 }
 
@@ -82,10 +69,7 @@ pub enum ServiceRef {
     /// The full resource name.
     Full(ServiceName),
     /// A pattern with `*` or `?`, in the region given or set, else in all.
-    Glob {
-        region: Option<String>,
-        pattern: String,
-    },
+    Glob { region: Option<String>, pattern: String },
     /// A bare name, looked for in the region that is set, else in all.
     Name(String),
     /// `REGION/NAME`.
@@ -104,11 +88,7 @@ pub enum ServiceRefError {
     #[error("`{0}` names no service: {1}")]
     Malformed(String, &'static str),
     #[error("`{typed}` is not a service name: {why}")]
-    Name {
-        typed: String,
-        why: &'static str,
-        instead: Option<String>,
-    },
+    Name { typed: String, why: &'static str, instead: Option<String> },
 }
 
 impl ServiceRef {
@@ -161,10 +141,9 @@ impl ServiceRef {
         check_name(service)?;
         Ok(match region {
             Some("-") | None => Self::Name(service.to_owned()),
-            Some(region) => Self::Regional {
-                region: region.to_owned(),
-                service: service.to_owned(),
-            },
+            Some(region) => {
+                Self::Regional { region: region.to_owned(), service: service.to_owned() }
+            }
         })
     }
 
@@ -178,14 +157,8 @@ impl fmt::Display for ServiceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full(name) => name.fmt(f),
-            Self::Glob {
-                region: Some(region),
-                pattern,
-            } => write!(f, "{region}/{pattern}"),
-            Self::Glob {
-                region: None,
-                pattern,
-            } => f.write_str(pattern),
+            Self::Glob { region: Some(region), pattern } => write!(f, "{region}/{pattern}"),
+            Self::Glob { region: None, pattern } => f.write_str(pattern),
             Self::Name(name) => f.write_str(name),
             Self::Regional { region, service } => write!(f, "{region}/{service}"),
             Self::Url(url) => f.write_str(url),
@@ -215,9 +188,7 @@ pub fn url_origin(text: &str) -> Option<String> {
     let well_formed = host.contains('.')
         && !host.starts_with('.')
         && !host.ends_with('.')
-        && host
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':'))
+        && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':'))
         && (!bare || !host.contains(':'));
     well_formed.then(|| format!("{scheme}://{host}"))
 }
@@ -251,30 +222,15 @@ pub fn check_region(region: &str, typed: &str) -> Result<(), ServiceRefError> {
 /// Cloud Run's rule [discovery document, `serviceId`]: fewer than 50 characters; lower-case
 /// letters, digits and hyphens; a letter first, no hyphen last.
 fn check_name(name: &str) -> Result<(), ServiceRefError> {
-    let fail = |why, instead| {
-        Err(ServiceRefError::Name {
-            typed: name.to_owned(),
-            why,
-            instead,
-        })
-    };
+    let fail = |why, instead| Err(ServiceRefError::Name { typed: name.to_owned(), why, instead });
     let lowered = name.to_ascii_lowercase();
     if name.is_empty() {
         fail("the part after `/` is empty", None)
-    } else if !name
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-    {
+    } else if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
         let instead = (lowered != name && check_name(&lowered).is_ok()).then_some(lowered);
-        fail(
-            "it may hold lower-case letters, digits and hyphens only",
-            instead,
-        )
+        fail("it may hold lower-case letters, digits and hyphens only", instead)
     } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.ends_with('-') {
-        fail(
-            "it starts with a letter and does not end with a hyphen",
-            None,
-        )
+        fail("it starts with a letter and does not end with a hyphen", None)
     } else if name.len() >= 50 {
         fail("it must be shorter than 50 characters", None)
     } else {
@@ -309,15 +265,9 @@ mod tests {
             ("-/hello", ServiceRef::Name("hello".into())),
             (
                 "us-central1/hello",
-                ServiceRef::Regional {
-                    region: "us-central1".into(),
-                    service: "hello".into(),
-                },
+                ServiceRef::Regional { region: "us-central1".into(), service: "hello".into() },
             ),
-            (
-                "projects/p1/locations/us-central1/services/hello",
-                ServiceRef::Full(full.clone()),
-            ),
+            ("projects/p1/locations/us-central1/services/hello", ServiceRef::Full(full.clone())),
             (
                 "//run.googleapis.com/projects/p1/locations/us-central1/services/hello",
                 ServiceRef::Full(full),
@@ -330,23 +280,11 @@ mod tests {
                 "http://hello-abc-uc.a.run.app",
                 ServiceRef::Url("https://hello-abc-uc.a.run.app".into()),
             ),
-            (
-                "hello-abc-uc.a.run.app",
-                ServiceRef::Url("https://hello-abc-uc.a.run.app".into()),
-            ),
-            (
-                "orders-*",
-                ServiceRef::Glob {
-                    region: None,
-                    pattern: "orders-*".into(),
-                },
-            ),
+            ("hello-abc-uc.a.run.app", ServiceRef::Url("https://hello-abc-uc.a.run.app".into())),
+            ("orders-*", ServiceRef::Glob { region: None, pattern: "orders-*".into() }),
             (
                 "us-central1/o?ders*",
-                ServiceRef::Glob {
-                    region: Some("us-central1".into()),
-                    pattern: "o?ders*".into(),
-                },
+                ServiceRef::Glob { region: Some("us-central1".into()), pattern: "o?ders*".into() },
             ),
         ];
         for (typed, expected) in cases {

@@ -134,10 +134,7 @@ impl fmt::Display for Role {
 
 /// The table's row of a role.
 pub fn info(role: &str) -> Option<&'static RoleInfo> {
-    ROLES
-        .binary_search_by_key(&role, |known| known.name)
-        .ok()
-        .map(|at| &ROLES[at])
+    ROLES.binary_search_by_key(&role, |known| known.name).ok().map(|at| &ROLES[at])
 }
 
 /// Whether `role` carries `run.routes.invoke`.
@@ -161,13 +158,7 @@ const fn role(
     invokes: bool,
     can_grant: bool,
 ) -> RoleInfo {
-    RoleInfo {
-        name,
-        title,
-        stage,
-        invokes,
-        can_grant,
-    }
+    RoleInfo { name, title, stage, invokes, can_grant }
 }
 
 /// Every predefined role that holds a permission of Cloud Run, by name.
@@ -259,14 +250,8 @@ mod tests {
             Role::parse("roles/run.invokr").unwrap_err().instead(),
             Some("roles/run.invoker")
         );
-        assert_eq!(
-            Role::parse("run.invoker").unwrap_err().instead(),
-            Some("roles/run.invoker")
-        );
-        assert_eq!(
-            Role::parse("invoker").unwrap_err().instead(),
-            Some("roles/run.invoker")
-        );
+        assert_eq!(Role::parse("run.invoker").unwrap_err().instead(), Some("roles/run.invoker"));
+        assert_eq!(Role::parse("invoker").unwrap_err().instead(), Some("roles/run.invoker"));
         for bad in ["", "roles/", "roles/a/b", "roles/a b", "projects//roles/x"] {
             assert!(Role::parse(bad).is_err(), "{bad:?} was taken");
         }

@@ -5,10 +5,8 @@ use std::error::Error;
 use super::{CommandError, ErrorKind};
 use crate::auth::AuthError;
 use crate::cloud::{EndpointError, Failure, FailureKind};
-use crate::context::Context;
 use crate::domain::member::MemberError;
-use crate::domain::plan::{Refusal, Step};
-use crate::domain::resource::{ServiceName, ServiceRefError};
+use crate::domain::resource::ServiceRefError;
 use crate::domain::role::RoleError;
 use crate::gcloud::SetupError;
 use crate::sandbox::StoreError;
@@ -134,106 +132,5 @@ impl From<ServiceRefError> for CommandError {
 impl From<RoleError> for CommandError {
     fn from(error: RoleError) -> Self {
         Self::usage(error.to_string()).hint("runaccess roles")
-    }
-}
-
-/// A role that was not understood, with the command put right where that is known.
-pub fn role_error(cx: &Context, typed: &str, error: RoleError) -> CommandError {
-    let hint = error
-        .instead()
-        .map(|instead| cx.command_with_word(typed, instead));
-    match hint {
-        Some(hint) => CommandError::usage(error.to_string()).hint(hint),
-        None => error.into(),
-    }
-}
-
-/// A plan that was refused, with the command as it was typed, which the hints start from.
-pub fn refusal(refusal: &Refusal, command: &str) -> CommandError {
-    let message = refusal.to_string();
-    match refusal {
-        Refusal::Limit { service, .. } => CommandError::new(ErrorKind::LimitExceeded, message)
-            .hint(format!("runaccess policy {service}")),
-        Refusal::OnlyConditional { titles, .. } => {
-            let error = CommandError::new(ErrorKind::ConditionRequired, message);
-            let error = titles.iter().fold(error, |error, title| {
-                error.hint(format!("{command} --condition-title {}", quoted(title)))
-            });
-            error.hint(format!("{command} --any-condition"))
-        }
-        Refusal::NoSuchCondition { titles, .. } => {
-            CommandError::new(ErrorKind::ConditionRequired, message)
-                .because(format!(
-                    "its conditions are titled `{}`",
-                    titles.join("`, `")
-                ))
-                .hint(format!("{command} --any-condition"))
-        }
-        Refusal::ServiceUnread { .. } => CommandError::new(ErrorKind::Undetermined, message),
-    }
-}
-
-/// Recognises the two refusals that organisation policies cause, by the texts that were observed
-/// on Cloud Run, and says which constraint it is and what is still open. `None` for any other.
-pub fn organisation_policy(
-    failure: &Failure,
-    target: &ServiceName,
-    offer_other_way: Option<&str>,
-) -> Option<CommandError> {
-    if failure.kind != FailureKind::FailedPrecondition {
-        return None;
-    }
-    let short = target.short();
-    let error = if failure.message.contains("permitted customer") {
-        CommandError::new(
-            ErrorKind::OrganisationPolicy,
-            format!(
-                "the organisation policy `constraints/iam.allowedPolicyMemberDomains` forbids \
-                 this principal on `{short}`"
-            ),
-        )
-    } else if failure
-        .message
-        .contains("invoker_iam_disabled is not currently available")
-    {
-        CommandError::new(
-            ErrorKind::OrganisationPolicy,
-            format!(
-                "the organisation policy `constraints/run.managed.requireInvokerIam` forbids \
-                 turning the invoker check off on `{short}`"
-            ),
-        )
-    } else {
-        return None;
-    };
-    let error = error.because(failure.message.clone());
-    Some(match offer_other_way {
-        Some(command) => error.hint(command),
-        None => error.hint(format!("runaccess describe {short}")),
-    })
-}
-
-/// A change of which a part is done: what is left, and how to do it.
-pub fn half_done(failure: Failure, done: &str, left: &Step, command: &str) -> CommandError {
-    let cause = CommandError::from(failure);
-    let mut error = CommandError::new(
-        ErrorKind::Partial,
-        format!("{done}, but the next step failed: {}", left.describe()),
-    )
-    .because(cause.message);
-    error.causes.extend(cause.causes);
-    error.hint(command)
-}
-
-/// Quotes a word for a POSIX shell, where it needs that.
-pub fn quoted(word: &str) -> String {
-    let plain = !word.is_empty()
-        && word
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c));
-    if plain {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }

@@ -34,9 +34,7 @@ impl fmt::Debug for StoredToken {
 impl CredentialStore {
     /// The store in gcloud's folder.
     pub fn new(directory: &Path) -> Self {
-        Self {
-            directory: directory.to_owned(),
-        }
+        Self { directory: directory.to_owned() }
     }
 
     /// The accounts that have logged in.
@@ -125,20 +123,13 @@ impl CredentialStore {
                 [table],
                 |row| row.get(0),
             )?;
-            if there {
-                query(&db).map(Some)
-            } else {
-                Ok(None)
-            }
+            if there { query(&db).map(Some) } else { Ok(None) }
         });
         answer.map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 SetupError::Locked { path }
             }
-            _ => SetupError::Damaged {
-                path,
-                source: error,
-            },
+            _ => SetupError::Damaged { path, source: error },
         })
     }
 }
@@ -148,9 +139,7 @@ fn bare_account(key: &str) -> String {
 }
 
 fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_")
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 /// Parses gcloud's naive UTC, such as `2026-11-22 14:03:49.751847`.
@@ -194,21 +183,12 @@ mod tests {
     #[test]
     fn reads_credentials_of_old_and_new_keys() {
         let (_folder, store) = store("");
-        assert_eq!(
-            store.accounts().unwrap(),
-            ["bad@x.com", "dev@x.com", "new@x.com"]
-        );
-        assert_eq!(
-            store.credential("dev@x.com").unwrap().unwrap()["type"],
-            "authorized_user"
-        );
+        assert_eq!(store.accounts().unwrap(), ["bad@x.com", "dev@x.com", "new@x.com"]);
+        assert_eq!(store.credential("dev@x.com").unwrap().unwrap()["type"], "authorized_user");
         assert_eq!(store.credential("new@x.com").unwrap().unwrap()["type"], "x");
         assert_eq!(store.credential("no@x.com").unwrap(), None);
         let error = store.credential("bad@x.com").unwrap_err().to_string();
-        assert!(
-            error.contains("bad@x.com") && !error.contains("secret"),
-            "{error}"
-        );
+        assert!(error.contains("bad@x.com") && !error.contains("secret"), "{error}");
     }
 
     #[test]
@@ -224,11 +204,7 @@ mod tests {
                  token_expiry TIMESTAMP);
                  INSERT INTO access_tokens VALUES ('dev@x.com', 'ya29.t', '{expiry}');"
             ));
-            assert_eq!(
-                store.access_token("dev@x.com", NOW).unwrap().is_some(),
-                good,
-                "{expiry}"
-            );
+            assert_eq!(store.access_token("dev@x.com", NOW).unwrap().is_some(), good, "{expiry}");
             assert_eq!(store.access_token("no@x.com", NOW).unwrap(), None);
         }
     }
@@ -237,11 +213,8 @@ mod tests {
     fn a_missing_file_or_table_is_no_error_and_a_damaged_one_is_named() {
         let (folder, store) = store("");
         assert_eq!(store.access_token("dev@x.com", NOW).unwrap(), None);
-        fs::write(
-            folder.path().join("access_tokens.db"),
-            "not a database, not at all, no",
-        )
-        .unwrap();
+        fs::write(folder.path().join("access_tokens.db"), "not a database, not at all, no")
+            .unwrap();
         let error = store.access_token("dev@x.com", NOW).unwrap_err();
         assert!(matches!(error, SetupError::Damaged { .. }), "{error}");
         fs::remove_file(folder.path().join("access_tokens.db")).unwrap();
@@ -253,9 +226,6 @@ mod tests {
         let (folder, store) = store("");
         let other = Connection::open(folder.path().join("credentials.db")).unwrap();
         other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-        assert!(matches!(
-            store.credential("dev@x.com"),
-            Err(SetupError::Locked { .. })
-        ));
+        assert!(matches!(store.credential("dev@x.com"), Err(SetupError::Locked { .. })));
     }
 }

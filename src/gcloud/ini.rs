@@ -19,10 +19,7 @@ impl Sections {
         defaults.delimiters = vec!['=', ':'];
         defaults.multiline = true;
         let mut ini = Ini::new_from_defaults(defaults);
-        let text = text
-            .strip_prefix('\u{feff}')
-            .unwrap_or(text)
-            .replace("\r\n", "\n");
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
         let parsed = ini.read(text)?;
         let sections = parsed
             .into_iter()
@@ -30,10 +27,7 @@ impl Sections {
                 let keys = keys
                     .into_iter()
                     .map(|(key, value)| {
-                        (
-                            key.to_lowercase(),
-                            value.unwrap_or_default().replace("%%", "%"),
-                        )
+                        (key.to_lowercase(), value.unwrap_or_default().replace("%%", "%"))
                     })
                     .collect();
                 (section, keys)
@@ -45,9 +39,7 @@ impl Sections {
     /// The value of a key in a section, or what `[DEFAULT]` gives every section that is there.
     pub(super) fn value(&self, section: &str, key: &str) -> Option<&str> {
         let keys = self.0.get(section)?;
-        keys.get(key)
-            .or_else(|| self.0.get("DEFAULT")?.get(key))
-            .map(String::as_str)
+        keys.get(key).or_else(|| self.0.get("DEFAULT")?.get(key)).map(String::as_str)
     }
 }
 
@@ -63,10 +55,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(sections.value("core", "project"), Some("my-project"));
-        assert_eq!(
-            sections.value("core", "account"),
-            Some("dev@x.com ; not a comment")
-        );
+        assert_eq!(sections.value("core", "account"), Some("dev@x.com ; not a comment"));
         assert_eq!(sections.value("core", "odd"), Some("100%"));
         assert_eq!(sections.value("core", "region"), Some("everywhere"));
         assert_eq!(sections.value("run", "region"), Some("us-central1"));

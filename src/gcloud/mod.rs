@@ -28,17 +28,11 @@ pub enum SetupError {
     #[error("there is no gcloud configuration `{name}`")]
     NoSuchConfiguration { name: String, path: PathBuf },
     #[error("cannot read `{}`", path.display())]
-    File {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    File { path: PathBuf, source: std::io::Error },
     #[error("cannot understand `{}`: {why}", path.display())]
     Syntax { path: PathBuf, why: String },
     #[error("gcloud's `{}` is locked by another process", path.display())]
     Locked { path: PathBuf },
     #[error("gcloud's `{}` is damaged", path.display())]
-    Damaged {
-        path: PathBuf,
-        source: rusqlite::Error,
-    },
+    Damaged { path: PathBuf, source: rusqlite::Error },
 }

@@ -65,14 +65,8 @@ impl Properties {
             None => home.join(".config").join("gcloud"),
         };
         let name = configuration_name(&variables, &directory, configuration)?;
-        let path = directory
-            .join("configurations")
-            .join(format!("config_{name}"));
-        let active = if name == "NONE" {
-            None
-        } else {
-            read_sections(&path)?
-        };
+        let path = directory.join("configurations").join(format!("config_{name}"));
+        let active = if name == "NONE" { None } else { read_sections(&path)? };
         if active.is_none() && configuration.is_some() && name != "NONE" && name != "default" {
             return Err(SetupError::NoSuchConfiguration { name, path });
         }
@@ -95,10 +89,7 @@ impl Properties {
 
     /// An environment variable that is not empty.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Looks a property up, such as `core/project`. A value that is set but empty is an error,
@@ -108,17 +99,11 @@ impl Properties {
         let found = if let Some(value) = self.variables.get(&variable) {
             Some((value.as_str(), PropertySource::Variable(variable)))
         } else if let Some(value) = self.active.value(section, key) {
-            Some((
-                value,
-                PropertySource::Configuration(self.configuration.clone()),
-            ))
+            Some((value, PropertySource::Configuration(self.configuration.clone())))
         } else {
-            self.installation.value(section, key).map(|value| {
-                (
-                    value,
-                    PropertySource::Installation(self.installation_path.clone()),
-                )
-            })
+            self.installation
+                .value(section, key)
+                .map(|value| (value, PropertySource::Installation(self.installation_path.clone())))
         };
         match found {
             None => Ok(None),
@@ -128,10 +113,7 @@ impl Properties {
                     source => format!("{section}/{key} of {source}").replace('`', ""),
                 }))
             }
-            Some((value, source)) => Ok(Some(Property {
-                value: value.trim().to_owned(),
-                source,
-            })),
+            Some((value, source)) => Ok(Some(Property { value: value.trim().to_owned(), source })),
         }
     }
 
@@ -139,10 +121,7 @@ impl Properties {
     pub fn flag(&self, section: &str, key: &str) -> Result<bool, SetupError> {
         let value = self.value(section, key)?;
         Ok(value.is_some_and(|property| {
-            matches!(
-                property.value.to_lowercase().as_str(),
-                "true" | "1" | "on" | "yes" | "y"
-            )
+            matches!(property.value.to_lowercase().as_str(), "true" | "1" | "on" | "yes" | "y")
         }))
     }
 }
@@ -152,9 +131,7 @@ fn configuration_name(
     directory: &Path,
     flag: Option<&str>,
 ) -> Result<String, SetupError> {
-    let variable = variables
-        .get("CLOUDSDK_ACTIVE_CONFIG_NAME")
-        .filter(|name| !name.is_empty());
+    let variable = variables.get("CLOUDSDK_ACTIVE_CONFIG_NAME").filter(|name| !name.is_empty());
     let name = match flag.or(variable.map(String::as_str)) {
         Some(name) => name.to_owned(),
         None => read_text(&directory.join("active_config"))?
@@ -164,29 +141,17 @@ fn configuration_name(
     };
     let good = name == "NONE"
         || (name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
-    if good {
-        Ok(name)
-    } else {
-        Err(SetupError::ConfigurationName(name))
-    }
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+    if good { Ok(name) } else { Err(SetupError::ConfigurationName(name)) }
 }
 
 /// The folder of the installed SDK: what gcloud says of itself, else the real place of the
 /// `gcloud` on the path.
 fn installation_root(variables: &Variables) -> PathBuf {
-    if let Some(root) = variables
-        .get("CLOUDSDK_ROOT_DIR")
-        .filter(|root| !root.is_empty())
-    {
+    if let Some(root) = variables.get("CLOUDSDK_ROOT_DIR").filter(|root| !root.is_empty()) {
         return PathBuf::from(root);
     }
-    let path = variables
-        .get("PATH")
-        .map(String::as_str)
-        .unwrap_or_default();
+    let path = variables.get("PATH").map(String::as_str).unwrap_or_default();
     path.split(':')
         .filter(|folder| !folder.is_empty())
         .filter_map(|folder| fs::canonicalize(Path::new(folder).join("gcloud")).ok())
@@ -199,10 +164,7 @@ fn read_sections(path: &Path) -> Result<Option<Sections>, SetupError> {
         None => Ok(None),
         Some(text) => Sections::parse(&text)
             .map(Some)
-            .map_err(|why| SetupError::Syntax {
-                path: path.to_owned(),
-                why,
-            }),
+            .map_err(|why| SetupError::Syntax { path: path.to_owned(), why }),
     }
 }
 
@@ -212,10 +174,7 @@ fn read_text(path: &Path) -> Result<Option<String>, SetupError> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(None)
         }
-        Err(source) => Err(SetupError::File {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(SetupError::File { path: path.to_owned(), source }),
     }
 }
 
@@ -261,20 +220,11 @@ mod tests {
     fn sources_count_in_gclouds_order() {
         let home = set_up(&[
             ("active_config", "work\n"),
-            (
-                "configurations/config_work",
-                "[core]\nproject = from-work\n",
-            ),
-            (
-                "configurations/config_default",
-                "[core]\nproject = from-default\n",
-            ),
+            ("configurations/config_work", "[core]\nproject = from-work\n"),
+            ("configurations/config_default", "[core]\nproject = from-default\n"),
         ]);
         let of = |variables: &[(&str, &str)], flag| project(&load(&home, variables, flag).unwrap());
-        assert_eq!(
-            of(&[], None),
-            pair("from-work", "gcloud configuration `work`")
-        );
+        assert_eq!(of(&[], None), pair("from-work", "gcloud configuration `work`"));
         assert_eq!(
             of(&[], Some("default")),
             pair("from-default", "gcloud configuration `default`")
@@ -309,10 +259,7 @@ mod tests {
         assert_eq!(error, "there is no gcloud configuration `nosuch`");
         assert!(load(&home, &[], Some("../x")).is_err());
         let home = set_up(&[("configurations/config_default", "[core\n")]);
-        assert!(matches!(
-            load(&home, &[], None),
-            Err(SetupError::Syntax { .. })
-        ));
+        assert!(matches!(load(&home, &[], None), Err(SetupError::Syntax { .. })));
     }
 
     #[test]
@@ -322,9 +269,6 @@ mod tests {
         fs::write(root.path().join("properties"), "[core]\nproject = site\n").unwrap();
         let root = root.path().to_str().unwrap();
         let properties = load(&home, &[("CLOUDSDK_ROOT_DIR", root)], None).unwrap();
-        assert_eq!(
-            project(&properties).map(|(value, _)| value),
-            Some("site".to_owned())
-        );
+        assert_eq!(project(&properties).map(|(value, _)| value), Some("site".to_owned()));
     }
 }

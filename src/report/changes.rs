@@ -80,10 +80,7 @@ pub struct ErrorShape {
 impl ChangesReport {
     /// Puts the outcomes together.
     pub fn new(sandbox: bool, outcomes: Vec<ChangeOutcome>) -> Self {
-        Self {
-            sandbox,
-            changes: outcomes.into_iter().map(ChangeRow::from).collect(),
-        }
+        Self { sandbox, changes: outcomes.into_iter().map(ChangeRow::from).collect() }
     }
 }
 
@@ -115,17 +112,7 @@ impl From<ChangeOutcome> for ChangeRow {
             removed: removed.into_iter().map(grant).collect(),
             settings: settings
                 .into_iter()
-                .map(
-                    |Setting {
-                         name,
-                         before,
-                         after,
-                     }| SettingShape {
-                        name,
-                        before,
-                        after,
-                    },
-                )
+                .map(|Setting { name, before, after }| SettingShape { name, before, after })
                 .collect(),
             exposure: exposure.map(|(before, after)| ExposureShape {
                 before: before.as_str(),
@@ -141,26 +128,10 @@ impl From<ChangeOutcome> for ChangeRow {
                 })
                 .collect(),
             attempts,
-            error: error.map(
-                |OutcomeError {
-                     code,
-                     exit_code,
-                     message,
-                     causes,
-                     hints,
-                 }| {
-                    let message = std::iter::once(message)
-                        .chain(causes)
-                        .collect::<Vec<_>>()
-                        .join(": ");
-                    ErrorShape {
-                        code,
-                        exit_code,
-                        message,
-                        hints,
-                    }
-                },
-            ),
+            error: error.map(|OutcomeError { code, exit_code, message, causes, hints }| {
+                let message = std::iter::once(message).chain(causes).collect::<Vec<_>>().join(": ");
+                ErrorShape { code, exit_code, message, hints }
+            }),
             short: target.short(),
         }
     }
@@ -235,21 +206,16 @@ impl Report for ChangesReport {
 impl ChangeRow {
     fn what_changed(&self) -> String {
         let signed = |sign: char, grants: &[GrantShape]| -> Vec<String> {
-            grants
-                .iter()
-                .map(|grant| format!("{sign}{} ({})", grant.member, grant.role))
-                .collect()
+            grants.iter().map(|grant| format!("{sign}{} ({})", grant.member, grant.role)).collect()
         };
         let mut parts = signed('+', &self.added);
         parts.extend(signed('-', &self.removed));
         parts.extend(
-            self.settings
-                .iter()
-                .map(|setting| format!("{}: {}", setting.name, setting.after)),
+            self.settings.iter().map(|setting| format!("{}: {}", setting.name, setting.after)),
         );
         match &self.error {
             Some(error) => error.code.to_owned(),
-            None => parts.join(", "),
+            None => parts.join("\n"),
         }
     }
 }

@@ -27,9 +27,7 @@ impl Format {
             "table" => Ok(Self::Table),
             "yaml" => Ok(Self::Yaml),
             _ => {
-                let inner = text
-                    .strip_prefix("value(")
-                    .and_then(|rest| rest.strip_suffix(')'));
+                let inner = text.strip_prefix("value(").and_then(|rest| rest.strip_suffix(')'));
                 let paths: Vec<String> = inner
                     .unwrap_or_default()
                     .split(',')
@@ -141,14 +139,8 @@ mod tests {
     fn parses_formats() {
         let value = |paths: &[&str]| Format::Value(paths.iter().map(|p| (*p).to_owned()).collect());
         assert_eq!(Format::parse("json"), Ok(Format::Json));
-        assert_eq!(
-            Format::parse("value(name, url)"),
-            Ok(value(&["name", "url"]))
-        );
-        assert_eq!(
-            Format::parse("value(added[].member)"),
-            Ok(value(&["added.member"]))
-        );
+        assert_eq!(Format::parse("value(name, url)"), Ok(value(&["name", "url"])));
+        assert_eq!(Format::parse("value(added[].member)"), Ok(value(&["added.member"])));
         for bad in ["", "JSON", "value()", "value(a,)", "value(a", "xml"] {
             assert!(Format::parse(bad).is_err(), "{bad}");
         }

@@ -55,9 +55,6 @@ pub struct ConditionShape {
 
 impl From<&crate::domain::condition::Condition> for ConditionShape {
     fn from(condition: &crate::domain::condition::Condition) -> Self {
-        Self {
-            title: condition.title.clone(),
-            expression: condition.expression.clone(),
-        }
+        Self { title: condition.title.clone(), expression: condition.expression.clone() }
     }
 }

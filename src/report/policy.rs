@@ -42,10 +42,8 @@ fn sorted(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(sorted).collect(),
         Value::Object(object) => {
-            let mut pairs: Vec<(String, Value)> = object
-                .into_iter()
-                .map(|(key, value)| (key, sorted(value)))
-                .collect();
+            let mut pairs: Vec<(String, Value)> =
+                object.into_iter().map(|(key, value)| (key, sorted(value))).collect();
             pairs.sort_by(|a, b| a.0.cmp(&b.0));
             Value::Object(Map::from_iter(pairs))
         }

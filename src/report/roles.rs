@@ -29,19 +29,14 @@ pub struct RoleRow {
 impl RolesReport {
     /// Takes the rows of the table that can do either.
     pub fn new(table: &[RoleInfo]) -> Self {
-        let rows = table
-            .iter()
-            .filter(|role| role.invokes || role.can_grant)
-            .map(|role| RoleRow {
-                role: role.name,
-                title: role.title,
-                stage: role.stage.as_str(),
-                invokes: role.invokes,
-                can_grant: role.can_grant,
-            });
-        Self {
-            roles: rows.collect(),
-        }
+        let rows = table.iter().filter(|role| role.invokes || role.can_grant).map(|role| RoleRow {
+            role: role.name,
+            title: role.title,
+            stage: role.stage.as_str(),
+            invokes: role.invokes,
+            can_grant: role.can_grant,
+        });
+        Self { roles: rows.collect() }
     }
 }
 

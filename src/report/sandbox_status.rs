@@ -30,18 +30,8 @@ pub struct ProjectRow {
 
 impl From<ProjectSummary> for ProjectRow {
     fn from(summary: ProjectSummary) -> Self {
-        let ProjectSummary {
-            project,
-            number,
-            services,
-            constraints,
-        } = summary;
-        Self {
-            project,
-            number,
-            services,
-            constraints,
-        }
+        let ProjectSummary { project, number, services, constraints } = summary;
+        Self { project, number, services, constraints }
     }
 }
 
@@ -62,10 +52,6 @@ impl Report for SandboxReport {
                 ]
             })
             .collect();
-        columns(
-            &["PROJECT", "NUMBER", "SERVICES", "ORGANISATION POLICIES"],
-            rows,
-            style,
-        )
+        columns(&["PROJECT", "NUMBER", "SERVICES", "ORGANISATION POLICIES"], rows, style)
     }
 }

@@ -82,12 +82,7 @@ impl ServiceReport {
             update_time,
             etag,
         } = service;
-        let ExposureReport {
-            callers,
-            reach,
-            exposure,
-            reasons,
-        } = exposure;
+        let ExposureReport { callers, reach, exposure, reasons } = exposure;
         Self {
             sandbox,
             name: name.service().to_owned(),
@@ -181,23 +176,13 @@ impl Report for ServiceReport {
         put("service", Cell::new(&self.name));
         put("project", Cell::new(&self.project));
         put("region", Cell::new(&self.region));
-        put(
-            "url",
-            Cell::new(self.status.url.as_deref().unwrap_or("(default URL off)")),
-        );
-        for url in self
-            .urls
-            .iter()
-            .filter(|url| Some(*url) != self.status.url.as_ref())
-        {
+        put("url", Cell::new(self.status.url.as_deref().unwrap_or("(default URL off)")));
+        for url in self.urls.iter().filter(|url| Some(*url) != self.status.url.as_ref()) {
             put("also", Cell::new(url));
         }
         for tag in &self.tags {
             let url = tag.url.as_deref().unwrap_or("(no URL)");
-            put(
-                &format!("tag {}", tag.tag),
-                Cell::new(format!("{url} ({}%)", tag.percent)),
-            );
+            put(&format!("tag {}", tag.tag), Cell::new(format!("{url} ({}%)", tag.percent)));
         }
         let ready = match self.status.ready {
             Some(true) => "yes".to_owned(),
@@ -206,10 +191,7 @@ impl Report for ServiceReport {
         };
         let said = [&self.status.reason, &self.status.message];
         let said: Vec<&str> = said.into_iter().flatten().map(String::as_str).collect();
-        put(
-            "ready",
-            Cell::new([&[ready.as_str()][..], &said].concat().join(": ")),
-        );
+        put("ready", Cell::new([&[ready.as_str()][..], &said].concat().join(": ")));
         put("exposure", exposure_cell(self.exposure));
         for reason in &self.exposure_reasons {
             put("because", Cell::new(reason));
@@ -218,22 +200,13 @@ impl Report for ServiceReport {
         put("default URL", Cell::new(on(self.default_url)));
         put("invoker check", Cell::new(on(self.invoker_check)));
         put("IAP", Cell::new(on(self.iap)));
-        put(
-            "protocol",
-            Cell::new(if self.http2 { "HTTP/2 (h2c)" } else { "HTTP/1" }),
-        );
-        put(
-            "runs as",
-            Cell::new(self.service_account.as_deref().unwrap_or("(not said)")),
-        );
+        put("protocol", Cell::new(if self.http2 { "HTTP/2 (h2c)" } else { "HTTP/1" }));
+        put("runs as", Cell::new(self.service_account.as_deref().unwrap_or("(not said)")));
         for audience in &self.custom_audiences {
             put("audience", Cell::new(audience));
         }
         match &self.invokers {
-            None => put(
-                "invokers",
-                Cell::new("unknown: the policy could not be read"),
-            ),
+            None => put("invokers", Cell::new("unknown: the policy could not be read")),
             Some(rows) if rows.is_empty() => {
                 put("invokers", Cell::new("none in the service's own policy"));
             }

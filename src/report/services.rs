@@ -48,16 +48,8 @@ pub struct RowAccess {
 impl ServiceRow {
     /// A row of a service and what is known of its access.
     pub fn new(service: &Service, access: RowAccess) -> Self {
-        let RowAccess {
-            exposure,
-            invoker_count,
-        } = access;
-        let ExposureReport {
-            callers,
-            reach,
-            exposure,
-            reasons,
-        } = exposure;
+        let RowAccess { exposure, invoker_count } = access;
+        let ExposureReport { callers, reach, exposure, reasons } = exposure;
         Self {
             name: service.name.service().to_owned(),
             service: service.name.to_string(),
@@ -85,14 +77,8 @@ impl ServicesReport {
         services: impl IntoIterator<Item = (Service, RowAccess)>,
         unknown: Vec<UnknownRow>,
     ) -> Self {
-        let rows = services
-            .into_iter()
-            .map(|(service, access)| ServiceRow::new(&service, access));
-        Self {
-            sandbox,
-            services: rows.collect(),
-            unknown,
-        }
+        let rows = services.into_iter().map(|(service, access)| ServiceRow::new(&service, access));
+        Self { sandbox, services: rows.collect(), unknown }
     }
 }
 
@@ -138,10 +124,6 @@ impl Report for ServicesReport {
                 ]
             })
             .collect();
-        columns(
-            &["NAME", "REGION", "EXPOSURE", "INVOKERS", "URL"],
-            rows,
-            style,
-        )
+        columns(&["NAME", "REGION", "EXPOSURE", "INVOKERS", "URL"], rows, style)
     }
 }

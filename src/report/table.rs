@@ -8,10 +8,9 @@ use super::Style;
 pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> String {
     let table = build(headers, rows.clone(), style);
     let fits = |text: &str| {
-        style.width.is_none_or(|width| {
-            text.lines()
-                .all(|line| console::measure_text_width(line) <= width)
-        })
+        style
+            .width
+            .is_none_or(|width| text.lines().all(|line| console::measure_text_width(line) <= width))
     };
     let text = trimmed(&table.to_string());
     if fits(&text) || headers.len() < 2 {
@@ -19,10 +18,8 @@ pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> S
     }
     // The last column, most often an address, goes below its row, where it can still be copied.
     let first_headers = &headers[..headers.len() - 1];
-    let lasts: Vec<String> = rows
-        .iter()
-        .map(|row| row.last().map(Cell::content).unwrap_or_default())
-        .collect();
+    let lasts: Vec<String> =
+        rows.iter().map(|row| row.last().map(Cell::content).unwrap_or_default()).collect();
     let firsts: Vec<Vec<Cell>> = rows
         .into_iter()
         .map(|mut row| {
@@ -39,9 +36,9 @@ pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> S
     for (line, last) in lines.zip(lasts) {
         text.push_str(line);
         text.push('\n');
-        if !last.is_empty() {
+        for below in last.lines() {
             text.push_str("  ");
-            text.push_str(&last);
+            text.push_str(below);
             text.push('\n');
         }
     }
@@ -65,11 +62,7 @@ fn wrapped(headers: &[&str], firsts: Vec<Vec<Cell>>, lasts: &[String], style: St
 
 /// Names on the left, values on the right.
 pub(super) fn facts(pairs: Vec<(String, Cell)>, style: Style) -> String {
-    let name_width = pairs
-        .iter()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or_default();
+    let name_width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     let mut table = bare(style);
     for (name, value) in pairs {
         table.add_row(vec![Cell::new(name).add_attribute(Attribute::Dim), value]);
@@ -103,11 +96,7 @@ pub(super) fn exposure_cell(exposure: &str) -> Cell {
 
 fn build(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> Table {
     let mut table = bare(style);
-    table.set_header(
-        headers
-            .iter()
-            .map(|name| Cell::new(name).add_attribute(Attribute::Dim)),
-    );
+    table.set_header(headers.iter().map(|name| Cell::new(name).add_attribute(Attribute::Dim)));
     for row in rows {
         table.add_row(row);
     }
@@ -133,7 +122,5 @@ fn bare(style: Style) -> Table {
 }
 
 fn trimmed(text: &str) -> String {
-    text.lines()
-        .map(|line| line.trim_end().to_owned() + "\n")
-        .collect()
+    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }

@@ -56,10 +56,8 @@ impl InvokerRow {
             condition: None,
             state: GrantState::Active.as_str(),
         });
-        let granted = grants
-            .iter()
-            .filter(|grant| grant.invokes() == Invokes::Yes)
-            .map(|grant| Self {
+        let granted =
+            grants.iter().filter(|grant| grant.invokes() == Invokes::Yes).map(|grant| Self {
                 member: grant.member.to_string(),
                 role: Some(grant.role.clone()),
                 via: "service",

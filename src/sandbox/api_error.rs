@@ -12,19 +12,11 @@ pub(super) struct ApiError {
 
 impl ApiError {
     pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self {
-            code: 400,
-            status: "INVALID_ARGUMENT",
-            message: message.into(),
-        }
+        Self { code: 400, status: "INVALID_ARGUMENT", message: message.into() }
     }
 
     pub(super) fn failed_precondition(message: impl Into<String>) -> Self {
-        Self {
-            code: 400,
-            status: "FAILED_PRECONDITION",
-            message: message.into(),
-        }
+        Self { code: 400, status: "FAILED_PRECONDITION", message: message.into() }
     }
 
     /// Google's text [observed on its token-checked APIs].
@@ -77,27 +69,15 @@ impl ApiError {
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
-        Self {
-            code: 404,
-            status: "NOT_FOUND",
-            message: message.into(),
-        }
+        Self { code: 404, status: "NOT_FOUND", message: message.into() }
     }
 
     pub(super) fn already_exists(message: impl Into<String>) -> Self {
-        Self {
-            code: 409,
-            status: "ALREADY_EXISTS",
-            message: message.into(),
-        }
+        Self { code: 409, status: "ALREADY_EXISTS", message: message.into() }
     }
 
     pub(super) fn aborted(message: impl Into<String>) -> Self {
-        Self {
-            code: 409,
-            status: "ABORTED",
-            message: message.into(),
-        }
+        Self { code: 409, status: "ABORTED", message: message.into() }
     }
 
     /// Google's text [observed on project policies; not seen for Run itself].
@@ -117,11 +97,7 @@ impl ApiError {
     }
 
     pub(super) fn internal(message: impl Into<String>) -> Self {
-        Self {
-            code: 500,
-            status: "INTERNAL",
-            message: message.into(),
-        }
+        Self { code: 500, status: "INTERNAL", message: message.into() }
     }
 
     pub(super) fn envelope(&self) -> Value {

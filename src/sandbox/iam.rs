@@ -28,14 +28,10 @@ pub(super) fn get(
         Some("1") => 1,
         Some("3") => 3,
         Some(other) => {
-            return Err(ApiError::invalid(format!(
-                "Invalid policy version: {other}."
-            )));
+            return Err(ApiError::invalid(format!("Invalid policy version: {other}.")));
         }
     };
-    let mut policy = world
-        .policy(name)?
-        .unwrap_or_else(|| json!({"etag": NEVER_SET}));
+    let mut policy = world.policy(name)?.unwrap_or_else(|| json!({"etag": NEVER_SET}));
     let conditional = has_conditions(&policy);
     if conditional && version < 3 {
         for binding in bindings_mut(&mut policy) {
@@ -66,11 +62,7 @@ pub(super) fn set(
         .get("policy")
         .filter(|policy| policy.is_object())
         .ok_or_else(|| ApiError::invalid("The request has no policy."))?;
-    known_fields(
-        asked,
-        &["version", "bindings", "auditConfigs", "etag", "rules"],
-        "policy",
-    )?;
+    known_fields(asked, &["version", "bindings", "auditConfigs", "etag", "rules"], "policy")?;
     let version = match asked.get("version") {
         None | Some(Value::Null) => 0,
         Some(version) => version
@@ -78,9 +70,7 @@ pub(super) fn set(
             .filter(|v| matches!(v, 0 | 1 | 3))
             .ok_or_else(|| ApiError::invalid(format!("Invalid policy version: {version}.")))?,
     };
-    let before = world
-        .policy(name)?
-        .unwrap_or_else(|| json!({"etag": NEVER_SET}));
+    let before = world.policy(name)?.unwrap_or_else(|| json!({"etag": NEVER_SET}));
     let etag = asked["etag"].as_str().unwrap_or_default();
     if !etag.is_empty() && !same_bytes(etag, before["etag"].as_str().unwrap_or_default()) {
         return Err(ApiError::policy_conflict());
@@ -98,10 +88,7 @@ pub(super) fn set(
         after["bindings"] = Value::Array(checked_bindings(world, project, asked, &before)?);
     }
     if mask.audit_configs {
-        after["auditConfigs"] = asked
-            .get("auditConfigs")
-            .cloned()
-            .unwrap_or_else(|| json!([]));
+        after["auditConfigs"] = asked.get("auditConfigs").cloned().unwrap_or_else(|| json!([]));
     }
     for part in ["bindings", "auditConfigs"] {
         if after[part].as_array().is_none_or(Vec::is_empty) {
@@ -118,10 +105,7 @@ pub(super) fn set(
 /// default account for now, which owns the project and so holds all that a service can give.
 pub(super) fn test_permissions(body: &Value) -> Result<Value, ApiError> {
     known_fields(body, &["permissions", "resource"], "")?;
-    let asked = body["permissions"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let asked = body["permissions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut held = Vec::new();
     for permission in asked {
         let text = permission.as_str().unwrap_or_default();
@@ -137,11 +121,7 @@ pub(super) fn test_permissions(body: &Value) -> Result<Value, ApiError> {
         }
         held.push(permission.clone());
     }
-    Ok(if held.is_empty() {
-        json!({})
-    } else {
-        json!({"permissions": held})
-    })
+    Ok(if held.is_empty() { json!({}) } else { json!({"permissions": held}) })
 }
 
 struct Mask {
@@ -154,37 +134,22 @@ struct Mask {
 fn update_mask(body: &Value) -> Result<Mask, ApiError> {
     let text = match &body["updateMask"] {
         Value::Null => {
-            return Ok(Mask {
-                bindings: true,
-                audit_configs: false,
-            });
+            return Ok(Mask { bindings: true, audit_configs: false });
         }
         Value::String(text) => text.clone(),
         other => {
             let paths = other["paths"].as_array().into_iter().flatten();
-            paths
-                .filter_map(Value::as_str)
-                .collect::<Vec<_>>()
-                .join(",")
+            paths.filter_map(Value::as_str).collect::<Vec<_>>().join(",")
         }
     };
-    let mut mask = Mask {
-        bindings: text.is_empty(),
-        audit_configs: false,
-    };
-    for path in text
-        .split(',')
-        .map(str::trim)
-        .filter(|path| !path.is_empty())
-    {
+    let mut mask = Mask { bindings: text.is_empty(), audit_configs: false };
+    for path in text.split(',').map(str::trim).filter(|path| !path.is_empty()) {
         match path {
             "bindings" => mask.bindings = true,
             "auditConfigs" | "audit_configs" => mask.audit_configs = true,
             "etag" | "version" => {}
             other => {
-                return Err(ApiError::invalid(format!(
-                    "Invalid field mask path: {other}."
-                )));
+                return Err(ApiError::invalid(format!("Invalid field mask path: {other}.")));
             }
         }
     }
@@ -199,22 +164,12 @@ fn checked_bindings(
 ) -> Result<Vec<Value>, ApiError> {
     let mut kept = Vec::new();
     for binding in asked["bindings"].as_array().into_iter().flatten() {
-        known_fields(
-            binding,
-            &["role", "members", "condition", "bindingId"],
-            "policy.bindings",
-        )?;
+        known_fields(binding, &["role", "members", "condition", "bindingId"], "policy.bindings")?;
         let role = binding["role"].as_str().unwrap_or_default();
         check_role(role)?;
-        let members: Vec<&str> = binding["members"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        let condition = binding
-            .get("condition")
-            .filter(|condition| !condition.is_null());
+        let members: Vec<&str> =
+            binding["members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let condition = binding.get("condition").filter(|condition| !condition.is_null());
         for member in &members {
             check_member(world, project, member, before)?;
             // Reported, not documented for Cloud Run: everyone cannot be put under a condition.
@@ -232,9 +187,7 @@ fn checked_bindings(
             )?;
             for part in ["title", "expression"] {
                 if condition[part].as_str().is_none_or(str::is_empty) {
-                    return Err(ApiError::invalid(format!(
-                        "A condition must have a {part}."
-                    )));
+                    return Err(ApiError::invalid(format!("A condition must have a {part}.")));
                 }
             }
         }
@@ -257,9 +210,7 @@ fn check_role(name: &str) -> Result<(), ApiError> {
     if custom || role::info(name).is_some() {
         Ok(())
     } else {
-        Err(ApiError::invalid(format!(
-            "Role {name} is not supported for this resource."
-        )))
+        Err(ApiError::invalid(format!("Role {name} is not supported for this resource.")))
     }
 }
 
@@ -282,10 +233,8 @@ fn check_member(
         )));
     }
     let address = text.split_once(':').map_or("", |(_, address)| address);
-    if matches!(
-        member.kind(),
-        MemberKind::User | MemberKind::Group | MemberKind::ServiceAccount
-    ) && !address.contains('@')
+    if matches!(member.kind(), MemberKind::User | MemberKind::Group | MemberKind::ServiceAccount)
+        && !address.contains('@')
         && !address.contains(".svc.id.goog[")
     {
         return Err(ApiError::invalid(format!("Invalid principal {text}.")));
@@ -293,9 +242,7 @@ fn check_member(
     let there_before = bindings(before)
         .flat_map(|binding| binding["members"].as_array().into_iter().flatten())
         .any(|existing| {
-            existing
-                .as_str()
-                .is_some_and(|other| Member::from_policy(other).same_as(&member))
+            existing.as_str().is_some_and(|other| Member::from_policy(other).same_as(&member))
         });
     if there_before {
         return Ok(());
@@ -309,23 +256,18 @@ fn check_member(
         _ => None,
     };
     if home.is_some() && !world.has_service_account(&address.to_lowercase())? {
-        return Err(ApiError::invalid(format!(
-            "Service account {address} does not exist."
-        )));
+        return Err(ApiError::invalid(format!("Service account {address} does not exist.")));
     }
     let foreign = match member.kind() {
         MemberKind::AllUsers | MemberKind::AllAuthenticatedUsers => true,
-        MemberKind::User | MemberKind::Group => !address
-            .to_lowercase()
-            .ends_with(&format!("@{}", project.domain)),
+        MemberKind::User | MemberKind::Group => {
+            !address.to_lowercase().ends_with(&format!("@{}", project.domain))
+        }
         MemberKind::Domain => address != project.domain,
         MemberKind::ServiceAccount => home.is_none(),
         _ => false,
     };
-    let restricted = project
-        .constraints
-        .iter()
-        .any(|c| c == "iam.allowedPolicyMemberDomains");
+    let restricted = project.constraints.iter().any(|c| c == "iam.allowedPolicyMemberDomains");
     if restricted && foreign {
         return Err(ApiError::failed_precondition(
             "One or more users named in the policy do not belong to a permitted customer,  \
@@ -338,10 +280,7 @@ fn check_member(
 fn check_limits(policy: &Value) -> Result<(), ApiError> {
     let members = |binding: &Value| -> Vec<String> {
         let members = binding["members"].as_array().into_iter().flatten();
-        members
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
+        members.filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let all: Vec<String> = bindings(policy).flat_map(members).collect();
     let exempted: usize = policy["auditConfigs"]
@@ -359,10 +298,7 @@ fn check_limits(policy: &Value) -> Result<(), ApiError> {
         )));
     }
     let kind = |text: &String| Member::from_policy(text.as_str()).kind();
-    let mut groups: Vec<&String> = all
-        .iter()
-        .filter(|m| kind(m) == MemberKind::Group)
-        .collect();
+    let mut groups: Vec<&String> = all.iter().filter(|m| kind(m) == MemberKind::Group).collect();
     groups.sort();
     groups.dedup();
     let wide = groups.len() + all.iter().filter(|m| kind(m) == MemberKind::Domain).count();
@@ -376,17 +312,11 @@ fn check_limits(policy: &Value) -> Result<(), ApiError> {
         .filter(|binding| binding.get("condition").is_some())
         .flat_map(|binding| {
             let role = binding["role"].as_str().unwrap_or_default().to_owned();
-            members(binding)
-                .into_iter()
-                .map(move |member| (role.clone(), member))
+            members(binding).into_iter().map(move |member| (role.clone(), member))
         })
         .collect();
     conditional.sort();
-    let most = conditional
-        .chunk_by(|a, b| a == b)
-        .map(<[_]>::len)
-        .max()
-        .unwrap_or_default();
+    let most = conditional.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap_or_default();
     if most > MAX_CONDITION_VARIANTS {
         return Err(ApiError::invalid(format!(
             "A role and principal can have at most {MAX_CONDITION_VARIANTS} conditional bindings."
@@ -397,19 +327,12 @@ fn check_limits(policy: &Value) -> Result<(), ApiError> {
 
 /// Refuses a field that the API does not have, in the words of Google's JSON parser.
 pub(super) fn known_fields(value: &Value, known: &[&str], at: &str) -> Result<(), ApiError> {
-    let unknown = value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .find(|(name, _)| !known.contains(&name.as_str()));
+    let unknown =
+        value.as_object().into_iter().flatten().find(|(name, _)| !known.contains(&name.as_str()));
     match unknown {
         None => Ok(()),
         Some((name, _)) => {
-            let at = if at.is_empty() {
-                String::new()
-            } else {
-                format!(" at '{at}'")
-            };
+            let at = if at.is_empty() { String::new() } else { format!(" at '{at}'") };
             Err(ApiError::invalid(format!(
                 "Invalid JSON payload received. Unknown name \"{name}\"{at}: Cannot find field."
             )))
@@ -422,11 +345,7 @@ fn bindings(policy: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn bindings_mut(policy: &mut Value) -> impl Iterator<Item = &mut Value> {
-    policy
-        .get_mut("bindings")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
+    policy.get_mut("bindings").and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 fn has_conditions(policy: &Value) -> bool {

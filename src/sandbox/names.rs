@@ -66,10 +66,7 @@ pub(super) fn is_region(region: &str) -> bool {
 
 /// `https://SERVICE-HASH-CODE.a.run.app`, the form that `status.url` shows.
 pub(super) fn hashed_url(service: &str, project_hash: &str, region: &str) -> String {
-    let code = REGIONS
-        .iter()
-        .find(|(known, _)| *known == region)
-        .map_or("xx", |(_, code)| code);
+    let code = REGIONS.iter().find(|(known, _)| *known == region).map_or("xx", |(_, code)| code);
     format!("https://{service}-{project_hash}-{code}.a.run.app")
 }
 

@@ -16,11 +16,8 @@ pub(super) fn start(
     service: &Value,
 ) -> Result<Value, ApiError> {
     let id = format!("{:032x}", fastrand::u128(..));
-    let name = format!(
-        "projects/{}/locations/{}/operations/{id}",
-        target.project(),
-        target.region()
-    );
+    let name =
+        format!("projects/{}/locations/{}/operations/{id}", target.project(), target.region());
     let any = typed(service);
     let done = json!({"name": name, "metadata": any, "done": true, "response": any});
     world.put_operation(&name, &done)?;
@@ -29,11 +26,7 @@ pub(super) fn start(
 
 /// An operation that nobody need wait for: a request that was only to be checked.
 pub(super) fn checked(target: &ServiceName, service: &Value) -> Value {
-    let name = format!(
-        "projects/{}/locations/{}/operations/0",
-        target.project(),
-        target.region()
-    );
+    let name = format!("projects/{}/locations/{}/operations/0", target.project(), target.region());
     json!({"name": name, "done": true, "response": typed(service)})
 }
 

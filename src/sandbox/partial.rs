@@ -36,11 +36,8 @@ impl Fields {
         object
             .into_iter()
             .filter_map(|(name, value)| {
-                let mut wanted = self
-                    .0
-                    .iter()
-                    .filter(|(field, _)| *field == name || field == "*")
-                    .peekable();
+                let mut wanted =
+                    self.0.iter().filter(|(field, _)| *field == name || field == "*").peekable();
                 wanted.peek()?;
                 let mut merged = Fields::default();
                 for (_, below) in wanted {
@@ -108,10 +105,7 @@ mod tests {
             json!({"items": [{"a": 1, "b": {"c": 2}}], "next": "n"})
         );
         assert_eq!(of("items/b"), json!({"items": [{"b": {"c": 2, "d": 3}}]}));
-        assert_eq!(
-            of("items/b/c,items/a"),
-            json!({"items": [{"a": 1, "b": {"c": 2}}]})
-        );
+        assert_eq!(of("items/b/c,items/a"), json!({"items": [{"a": 1, "b": {"c": 2}}]}));
         assert_eq!(of("*"), value);
         for bad in ["", "a,", "a(b", "a)", "a//b"] {
             assert!(Fields::parse(bad).is_err(), "{bad}");

@@ -31,18 +31,11 @@ pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(super) fn parse(text: &str) -> Self {
-        Self(
-            form_urlencoded::parse(text.as_bytes())
-                .into_owned()
-                .collect(),
-        )
+        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub(super) fn is_true(&self, name: &str) -> bool {
@@ -55,11 +48,7 @@ pub(super) fn answer(sandbox: &Sandbox, request: &ApiRequest) -> Result<Value, A
     let caller = caller(request.authorization.as_deref())?;
     let body = parse_body(request)?;
     let mut value = dispatch(sandbox, request, &body, caller)?;
-    if request
-        .query
-        .get("$alt")
-        .is_some_and(|alt| alt.contains("enum-encoding=int"))
-    {
+    if request.query.get("$alt").is_some_and(|alt| alt.contains("enum-encoding=int")) {
         wire::with_numbers(&mut value);
     }
     match request.query.get("fields") {
@@ -78,11 +67,7 @@ fn caller(authorization: Option<&str>) -> Result<&'static str, ApiError> {
         return Err(ApiError::no_credentials());
     }
     let is_jwt = token.starts_with("eyJ") && token.split('.').count() == 3;
-    if is_jwt {
-        Err(ApiError::bad_credentials())
-    } else {
-        Ok(DEFAULT_ACCOUNT)
-    }
+    if is_jwt { Err(ApiError::bad_credentials()) } else { Ok(DEFAULT_ACCOUNT) }
 }
 
 fn parse_body(request: &ApiRequest) -> Result<Value, ApiError> {
@@ -111,9 +96,7 @@ fn dispatch(
     let query = &request.query;
     let method = request.method.as_str();
     let within = |world: &World<'_>, project: &str, permission: &str| {
-        world
-            .project(project)?
-            .ok_or_else(|| ApiError::no_project(permission, project))
+        world.project(project)?.ok_or_else(|| ApiError::no_project(permission, project))
     };
     let service = |world: &World<'_>, project: &str, region: &str, name: &str, permission: &str| {
         let project = within(world, project, permission)?;
@@ -161,20 +144,11 @@ fn dispatch(
             let is_write = method != "GET";
             let work = |world: &World<'_>| {
                 let project = within(world, p, "run.services.list")?;
-                let site = Site {
-                    world,
-                    project: &project,
-                    caller,
-                    now: request.now,
-                };
+                let site = Site { world, project: &project, caller, now: request.now };
                 v2(&site, r, (method, rest, verb), query, body)
                     .unwrap_or_else(|| Err(ApiError::unimplemented(method, &request.path)))
             };
-            if is_write {
-                sandbox.write(work)
-            } else {
-                sandbox.read(work)
-            }
+            if is_write { sandbox.write(work) } else { sandbox.read(work) }
         }
         _ => Err(ApiError::unimplemented(method, &request.path)),
     }
@@ -189,12 +163,8 @@ fn v2(
     body: &Value,
 ) -> Option<Result<Value, ApiError>> {
     let name = |service: &str| ServiceName::new(&site.project.id, region, service);
-    let operation = |id: &str| {
-        format!(
-            "projects/{}/locations/{region}/operations/{id}",
-            site.project.id
-        )
-    };
+    let operation =
+        |id: &str| format!("projects/{}/locations/{region}/operations/{id}", site.project.id);
     Some(match route {
         ("GET", ["services"], "") => run_v2::list(site, region, query),
         ("POST", ["services"], "") => run_v2::create(site, region, query, body),

@@ -36,10 +36,7 @@ pub(super) fn list(
 ) -> Result<Value, ApiError> {
     let page = page_request(query, "limit", "continue", DEFAULT_PAGE)?;
     let (services, next) = world.services_newest_first(&project.id, region, page)?;
-    let items: Vec<Value> = services
-        .iter()
-        .map(|service| view(project, service))
-        .collect();
+    let items: Vec<Value> = services.iter().map(|service| view(project, service)).collect();
     let mut answer = json!({
         "apiVersion": "serving.knative.dev/v1",
         "kind": "ServiceList",
@@ -97,14 +94,8 @@ pub(super) fn view(project: &Project, service: &Value) -> Value {
 
 fn metadata(project: &Project, name: &ServiceName, service: &Value) -> Value {
     let mut labels = service["labels"].as_object().cloned().unwrap_or_default();
-    labels.insert(
-        "cloud.googleapis.com/location".to_owned(),
-        Value::from(name.region()),
-    );
-    let mut annotations = service["annotations"]
-        .as_object()
-        .cloned()
-        .unwrap_or_default();
+    labels.insert("cloud.googleapis.com/location".to_owned(), Value::from(name.region()));
+    let mut annotations = service["annotations"].as_object().cloned().unwrap_or_default();
     let ingress = ingress(service["ingress"].as_str().unwrap_or_default());
     let mut put = |key: &str, value: Value| {
         if !value.is_null() {
@@ -112,10 +103,7 @@ fn metadata(project: &Project, name: &ServiceName, service: &Value) -> Value {
         }
     };
     put("serving.knative.dev/creator", service["creator"].clone());
-    put(
-        "serving.knative.dev/lastModifier",
-        service["lastModifier"].clone(),
-    );
+    put("serving.knative.dev/lastModifier", service["lastModifier"].clone());
     put("run.googleapis.com/ingress", Value::from(ingress));
     put("run.googleapis.com/ingress-status", Value::from(ingress));
     for (field, key) in [
@@ -129,10 +117,7 @@ fn metadata(project: &Project, name: &ServiceName, service: &Value) -> Value {
     }
     for (field, key) in [("customAudiences", "custom-audiences"), ("urls", "urls")] {
         if let Some(list) = service.get(field) {
-            put(
-                &format!("run.googleapis.com/{key}"),
-                Value::from(list.to_string()),
-            );
+            put(&format!("run.googleapis.com/{key}"), Value::from(list.to_string()));
         }
     }
     json!({
@@ -205,10 +190,7 @@ fn drop_nulls(value: &mut Value) {
 }
 
 fn number(value: &Value) -> Value {
-    value
-        .as_str()
-        .and_then(|text| text.parse::<i64>().ok())
-        .map_or(Value::Null, Value::from)
+    value.as_str().and_then(|text| text.parse::<i64>().ok()).map_or(Value::Null, Value::from)
 }
 
 fn seconds(duration: &Value) -> Value {

@@ -26,9 +26,7 @@ pub(super) fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value
     // The discovery document: "Location must be a valid Google Cloud region, and cannot be the
     // "-" wildcard".
     if !is_region(region) {
-        return Err(ApiError::invalid(format!(
-            "Location '{region}' is not a valid region."
-        )));
+        return Err(ApiError::invalid(format!("Location '{region}' is not a valid region.")));
     }
     let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
     let (services, next) = site.world.services_by_age(&site.project.id, region, page)?;
@@ -62,25 +60,20 @@ pub(super) fn create(
         )));
     }
     if !is_region(region) {
-        return Err(ApiError::invalid(format!(
-            "Location '{region}' is not a valid region."
-        )));
+        return Err(ApiError::invalid(format!("Location '{region}' is not a valid region.")));
     }
     service_body::check(body)?;
     check_constraints(site.project, body)?;
     let name = ServiceName::new(&site.project.id, region, id);
     if site.world.service(&name)?.is_some() {
-        return Err(ApiError::already_exists(format!(
-            "Resource '{id}' already exists."
-        )));
+        return Err(ApiError::already_exists(format!("Resource '{id}' already exists.")));
     }
     let service = service_body::create(site.project, &name, body, site.caller, site.now);
     if query.is_true("validateOnly") {
         return Ok(operations::checked(&name, &service));
     }
     site.world.put_service(&name, &service)?;
-    site.world
-        .put_revision(&name, &service_body::revision(&name, &service, site.now))?;
+    site.world.put_revision(&name, &service_body::revision(&name, &service, site.now))?;
     operations::start(site.world, &name, &service)
 }
 
@@ -113,8 +106,7 @@ pub(super) fn patch(
     }
     site.world.put_service(name, &service)?;
     if service["template"] != template_before || query.is_true("forceNewRevision") {
-        site.world
-            .put_revision(name, &service_body::revision(name, &service, site.now))?;
+        site.world.put_revision(name, &service_body::revision(name, &service, site.now))?;
     }
     operations::start(site.world, name, &service)
 }
@@ -137,11 +129,7 @@ pub(super) fn delete(
 pub(super) fn revisions(world: &World<'_>, name: &ServiceName) -> Result<Value, ApiError> {
     get(world, name)?;
     let revisions = world.revisions(name)?;
-    Ok(if revisions.is_empty() {
-        json!({})
-    } else {
-        json!({"revisions": revisions})
-    })
+    Ok(if revisions.is_empty() { json!({}) } else { json!({"revisions": revisions}) })
 }
 
 pub(super) fn revision(
@@ -166,23 +154,13 @@ pub(super) fn page_request(
     default: usize,
 ) -> Result<PageRequest, ApiError> {
     let bad = |name: &str| ApiError::invalid(format!("Invalid value at '{name}'."));
-    let limit = match query
-        .get(size)
-        .filter(|text| !text.is_empty() && *text != "0")
-    {
+    let limit = match query.get(size).filter(|text| !text.is_empty() && *text != "0") {
         None => default,
-        Some(text) => text
-            .parse::<usize>()
-            .map_err(|_| bad(size))?
-            .min(LARGEST_PAGE),
+        Some(text) => text.parse::<usize>().map_err(|_| bad(size))?.min(LARGEST_PAGE),
     };
     let after = match query.get(token).filter(|text| !text.is_empty()) {
         None => 0,
-        Some(text) => text
-            .parse::<i64>()
-            .ok()
-            .filter(|n| *n > 0)
-            .ok_or_else(|| bad(token))?,
+        Some(text) => text.parse::<i64>().ok().filter(|n| *n > 0).ok_or_else(|| bad(token))?,
     };
     Ok(PageRequest { after, limit })
 }
@@ -202,10 +180,7 @@ fn check_etag(name: &ServiceName, service: &Value, asked: Option<&str>) -> Resul
 
 /// `run.managed.requireInvokerIam`; the words in the middle are observed, the rest is not.
 fn check_constraints(project: &Project, body: &Value) -> Result<(), ApiError> {
-    let required = project
-        .constraints
-        .iter()
-        .any(|c| c == "run.managed.requireInvokerIam");
+    let required = project.constraints.iter().any(|c| c == "run.managed.requireInvokerIam");
     if required && body["invokerIamDisabled"] == true {
         return Err(ApiError::failed_precondition(
             "invoker_iam_disabled is not currently available: an organization policy requires \

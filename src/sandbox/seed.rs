@@ -88,10 +88,7 @@ fn write(
     let service = service_body::create(project, name, body, DEFAULT_ACCOUNT, FOUNDED);
     world.put_service(name, &service)?;
     world.put_revision(name, &service_body::revision(name, &service, FOUNDED))?;
-    if bindings
-        .as_array()
-        .is_some_and(|bindings| !bindings.is_empty())
-    {
+    if bindings.as_array().is_some_and(|bindings| !bindings.is_empty()) {
         let policy = json!({"bindings": bindings, "etag": super::iam::new_etag()});
         world.put_policy(name, &policy)?;
     }
@@ -118,22 +115,13 @@ fn projects() -> [Project; 3] {
             "sandbox-locked",
             "345678901234",
             "p2hsy6dbue",
-            &[
-                "iam.allowedPolicyMemberDomains",
-                "run.managed.requireInvokerIam",
-            ],
+            &["iam.allowedPolicyMemberDomains", "run.managed.requireInvokerIam"],
         ),
     ]
 }
 
 fn here(service: &'static str, body: Value, bindings: Value) -> Seed {
-    Seed {
-        project: DEFAULT_PROJECT,
-        region: HOME_REGION,
-        service,
-        body,
-        bindings,
-    }
+    Seed { project: DEFAULT_PROJECT, region: HOME_REGION, service, body, bindings }
 }
 
 fn runs_as(account: &str) -> Value {
@@ -147,21 +135,9 @@ fn seeds() -> Vec<Seed> {
         "serviceAccount:runner@sandbox-project.iam.gserviceaccount.com", "user:ana@example.com"]}]);
     vec![
         here("hello", json!({}), json!([])),
-        here(
-            "storefront",
-            json!({}),
-            json!([{"role": INVOKER, "members": ["allUsers"]}]),
-        ),
-        here(
-            "status-page",
-            json!({"invokerIamDisabled": true}),
-            json!([]),
-        ),
-        here(
-            "backoffice",
-            json!({"ingress": "INGRESS_TRAFFIC_INTERNAL_ONLY"}),
-            team.clone(),
-        ),
+        here("storefront", json!({}), json!([{"role": INVOKER, "members": ["allUsers"]}])),
+        here("status-page", json!({"invokerIamDisabled": true}), json!([])),
+        here("backoffice", json!({"ingress": "INGRESS_TRAFFIC_INTERNAL_ONLY"}), team.clone()),
         here(
             "orders",
             json!({
@@ -236,18 +212,12 @@ fn seeds() -> Vec<Seed> {
 fn seeds_elsewhere() -> Vec<Seed> {
     let team = json!([{"role": INVOKER, "members": ["group:team@example.com"]}]);
     vec![
-        Seed {
-            project: "sandbox-shared",
-            ..here("search", json!({}), team.clone())
-        },
+        Seed { project: "sandbox-shared", ..here("search", json!({}), team.clone()) },
         Seed {
             project: "sandbox-shared",
             region: "europe-west1",
             ..here("events", json!({}), team.clone())
         },
-        Seed {
-            project: "sandbox-locked",
-            ..here("ledger", json!({}), team)
-        },
+        Seed { project: "sandbox-locked", ..here("ledger", json!({}), team) },
     ]
 }

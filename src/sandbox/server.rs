@@ -31,25 +31,16 @@ pub async fn serve(
     clock: fn() -> OffsetDateTime,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let app = Router::new()
-        .fallback(handle)
-        .with_state(Server { sandbox, clock });
-    axum::serve(listener, app)
-        .with_graceful_shutdown(stop)
-        .await
+    let app = Router::new().fallback(handle).with_state(Server { sandbox, clock });
+    axum::serve(listener, app).with_graceful_shutdown(stop).await
 }
 
 async fn handle(State(server): State<Server>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
-        return respond(Err(ApiError::invalid(
-            "The request's body could not be read.",
-        )));
+        return respond(Err(ApiError::invalid("The request's body could not be read.")));
     };
-    let header = head
-        .headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let header = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let request = ApiRequest {
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),

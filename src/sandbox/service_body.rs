@@ -66,23 +66,15 @@ pub(super) fn check(body: &Value) -> Result<(), ApiError> {
     let known: Vec<&str> = SETTABLE.iter().chain(&OUTPUT).copied().collect();
     known_fields(body, &known, "service")?;
     for (field, good) in [
-        (
-            "invokerIamDisabled",
-            Value::is_boolean as fn(&Value) -> bool,
-        ),
+        ("invokerIamDisabled", Value::is_boolean as fn(&Value) -> bool),
         ("defaultUriDisabled", Value::is_boolean),
         ("iapEnabled", Value::is_boolean),
         ("customAudiences", Value::is_array),
         ("traffic", Value::is_array),
         ("template", Value::is_object),
     ] {
-        if body
-            .get(field)
-            .is_some_and(|value| !value.is_null() && !good(value))
-        {
-            return Err(ApiError::invalid(format!(
-                "Invalid value at 'service.{field}'."
-            )));
+        if body.get(field).is_some_and(|value| !value.is_null() && !good(value)) {
+            return Err(ApiError::invalid(format!("Invalid value at 'service.{field}'.")));
         }
     }
     Ok(())
@@ -128,13 +120,8 @@ pub(super) fn patch(
         }
         wanted.push(top);
     }
-    copy_settable(service, body, |field| {
-        mask.is_none() || wanted.iter().any(|name| name == field)
-    });
-    let generation: u64 = service["generation"]
-        .as_str()
-        .and_then(|g| g.parse().ok())
-        .unwrap_or(1);
+    copy_settable(service, body, |field| mask.is_none() || wanted.iter().any(|name| name == field));
+    let generation: u64 = service["generation"].as_str().and_then(|g| g.parse().ok()).unwrap_or(1);
     service["generation"] = Value::from((generation + 1).to_string());
     complete(project, name, service, by, now);
     Ok(())
@@ -174,9 +161,7 @@ pub(super) fn revision(name: &ServiceName, service: &Value, now: OffsetDateTime)
 
 /// The short name of the latest revision.
 pub(super) fn latest_revision(service: &Value) -> String {
-    let full = service["latestCreatedRevision"]
-        .as_str()
-        .unwrap_or_default();
+    let full = service["latestCreatedRevision"].as_str().unwrap_or_default();
     full.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
@@ -205,11 +190,7 @@ fn complete(
     now: OffsetDateTime,
 ) {
     let or = |value: &Value, default: Value| {
-        if value.is_null() {
-            default
-        } else {
-            value.clone()
-        }
+        if value.is_null() { default } else { value.clone() }
     };
     service["updateTime"] = Value::from(stamp(now));
     service["lastModifier"] = Value::from(by);
@@ -226,10 +207,8 @@ fn complete(
         json!([{"image": "us-docker.pkg.dev/cloudrun/container/hello"}]),
     );
     for container in template["containers"].as_array_mut().into_iter().flatten() {
-        container["ports"] = or(
-            &container["ports"],
-            json!([{"name": "http1", "containerPort": 8080}]),
-        );
+        container["ports"] =
+            or(&container["ports"], json!([{"name": "http1", "containerPort": 8080}]));
     }
     service["template"] = template;
     let latest = json!([{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}]);
@@ -237,11 +216,7 @@ fn complete(
 
     let generation = service["generation"].as_str().unwrap_or("1").to_owned();
     let number: u32 = generation.parse().unwrap_or(1);
-    let revision = format!(
-        "{name}/revisions/{}-{number:05}-{}",
-        name.service(),
-        letters()
-    );
+    let revision = format!("{name}/revisions/{}-{number:05}-{}", name.service(), letters());
     service["latestReadyRevision"] = Value::from(revision.clone());
     service["latestCreatedRevision"] = Value::from(revision);
     service["observedGeneration"] = Value::from(generation);
@@ -284,9 +259,7 @@ fn traffic_statuses(service: &Value, url: &str) -> Vec<Value> {
 
 /// The time as Google writes it.
 pub(super) fn stamp(time: OffsetDateTime) -> String {
-    let time = time
-        .replace_nanosecond(time.microsecond() * 1_000)
-        .unwrap_or(time);
+    let time = time.replace_nanosecond(time.microsecond() * 1_000).unwrap_or(time);
     time.format(&Rfc3339).unwrap_or_default()
 }
 
@@ -308,18 +281,9 @@ fn quoted_etag() -> String {
 fn new_uid() -> String {
     let n = fastrand::u128(..);
     let hex = format!("{n:032x}");
-    format!(
-        "{}-{}-4{}-a{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[13..16],
-        &hex[17..20],
-        &hex[20..]
-    )
+    format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
 
 fn letters() -> String {
-    std::iter::repeat_with(fastrand::lowercase)
-        .take(3)
-        .collect()
+    std::iter::repeat_with(fastrand::lowercase).take(3).collect()
 }

@@ -53,29 +53,18 @@ pub struct SetAside {
 #[derive(Debug, Error)]
 pub enum StoreError {
     #[error("cannot use the sandbox's folder `{}`", path.display())]
-    Folder {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Folder { path: PathBuf, source: std::io::Error },
     #[error("cannot open the sandbox's state `{}`", path.display())]
-    Open {
-        path: PathBuf,
-        source: rusqlite::Error,
-    },
+    Open { path: PathBuf, source: rusqlite::Error },
     #[error("the sandbox's state `{}` was written by a newer version of this program", path.display())]
     Newer { path: PathBuf },
     #[error("cannot set the damaged `{}` aside", path.display())]
-    SetAside {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    SetAside { path: PathBuf, source: std::io::Error },
 }
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox")
-            .field("directory", &self.directory)
-            .finish_non_exhaustive()
+        f.debug_struct("Sandbox").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
@@ -91,13 +80,7 @@ impl Sandbox {
             Ok(Some(db)) => (db, None),
             Ok(None) | Err(_) => make_or_mend(directory, &path, now)?,
         };
-        Ok((
-            Self {
-                db: Mutex::new(db),
-                directory: directory.to_owned(),
-            },
-            set_aside,
-        ))
+        Ok((Self { db: Mutex::new(db), directory: directory.to_owned() }, set_aside))
     }
 
     /// The folder of its state.
@@ -161,17 +144,14 @@ impl Sandbox {
         work: impl FnOnce(&World<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = db
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|transaction: Transaction<'_>| {
+        let done = db.transaction_with_behavior(TransactionBehavior::Immediate).and_then(
+            |transaction: Transaction<'_>| {
                 let answer = work(&World::new(&transaction))?;
                 transaction.commit()?;
                 Ok(answer)
-            });
-        done.map_err(|source| StoreError::Open {
-            path: self.directory.join(FILE),
-            source,
-        })
+            },
+        );
+        done.map_err(|source| StoreError::Open { path: self.directory.join(FILE), source })
     }
 }
 
@@ -199,10 +179,7 @@ fn make_or_mend(
     path: &Path,
     now: OffsetDateTime,
 ) -> Result<(Connection, Option<SetAside>), StoreError> {
-    let folder = |source| StoreError::Folder {
-        path: directory.to_owned(),
-        source,
-    };
+    let folder = |source| StoreError::Folder { path: directory.to_owned(), source };
     make_private_folder(directory).map_err(folder)?;
     let lock = OpenOptions::new()
         .create(true)
@@ -211,10 +188,7 @@ fn make_or_mend(
         .open(directory.join("lock"))
         .map_err(folder)?;
     lock.lock().map_err(folder)?;
-    let open = |source| StoreError::Open {
-        path: path.to_owned(),
-        source,
-    };
+    let open = |source| StoreError::Open { path: path.to_owned(), source };
     let mut set_aside = None;
     match open_current(path) {
         Ok(Some(db)) => return Ok((db, None)),
@@ -229,9 +203,7 @@ fn make_or_mend(
         }
         made => made.map_err(open)?,
     };
-    let db = db.ok_or_else(|| StoreError::Newer {
-        path: path.to_owned(),
-    })?;
+    let db = db.ok_or_else(|| StoreError::Newer { path: path.to_owned() })?;
     drop::<File>(lock);
     Ok((db, set_aside))
 }
@@ -258,10 +230,7 @@ fn version(db: &Connection) -> rusqlite::Result<i64> {
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Renames the file and its write-ahead log, which belong together.
@@ -279,20 +248,15 @@ fn put_aside(path: &Path, now: OffsetDateTime) -> Result<SetAside, StoreError> {
         }
         kept_as = renamed(&format!(".damaged-{stamp}-{count}"));
     }
-    fs::rename(path, &kept_as).map_err(|source| StoreError::SetAside {
-        path: path.to_owned(),
-        source,
-    })?;
+    fs::rename(path, &kept_as)
+        .map_err(|source| StoreError::SetAside { path: path.to_owned(), source })?;
     for suffix in ["-wal", "-shm"] {
         let mut aside = kept_as.as_os_str().to_owned();
         aside.push(suffix);
         // Missing as a rule: SQLite removes both when the last process closes the file.
         drop(fs::rename(renamed(suffix), PathBuf::from(aside)));
     }
-    Ok(SetAside {
-        damaged: path.to_owned(),
-        kept_as,
-    })
+    Ok(SetAside { damaged: path.to_owned(), kept_as })
 }
 
 fn make_private_folder(path: &Path) -> std::io::Result<()> {
@@ -327,16 +291,13 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_kept_under_another_name() {
-        for text in [
-            b"this is no database, it is a text of some length, and no more".to_vec(),
-            {
-                let folder = tempfile::tempdir().unwrap();
-                drop(Sandbox::open(folder.path(), NOW).unwrap());
-                let mut bytes = fs::read(folder.path().join(FILE)).unwrap();
-                bytes.truncate(9_000);
-                bytes
-            },
-        ] {
+        for text in [b"this is no database, it is a text of some length, and no more".to_vec(), {
+            let folder = tempfile::tempdir().unwrap();
+            drop(Sandbox::open(folder.path(), NOW).unwrap());
+            let mut bytes = fs::read(folder.path().join(FILE)).unwrap();
+            bytes.truncate(9_000);
+            bytes
+        }] {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(FILE), &text).unwrap();
             let (sandbox, set_aside) = Sandbox::open(folder.path(), NOW).unwrap();
@@ -352,9 +313,6 @@ mod tests {
         drop(Sandbox::open(folder.path(), NOW).unwrap());
         let db = Connection::open(folder.path().join(FILE)).unwrap();
         db.pragma_update(None, "user_version", VERSION + 1).unwrap();
-        assert!(matches!(
-            Sandbox::open(folder.path(), NOW),
-            Err(StoreError::Newer { .. })
-        ));
+        assert!(matches!(Sandbox::open(folder.path(), NOW), Err(StoreError::Newer { .. })));
     }
 }

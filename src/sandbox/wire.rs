@@ -55,47 +55,16 @@ const ENUMS: &[(&str, Names)] = &[
             ("CONDITION_SUCCEEDED", 4),
         ],
     ),
-    (
-        "severity",
-        &[
-            ("SEVERITY_UNSPECIFIED", 0),
-            ("ERROR", 1),
-            ("WARNING", 2),
-            ("INFO", 3),
-        ],
-    ),
-    (
-        "egress",
-        &[
-            ("VPC_EGRESS_UNSPECIFIED", 0),
-            ("ALL_TRAFFIC", 1),
-            ("PRIVATE_RANGES_ONLY", 2),
-        ],
-    ),
-    (
-        "scalingMode",
-        &[
-            ("SCALING_MODE_UNSPECIFIED", 0),
-            ("AUTOMATIC", 1),
-            ("MANUAL", 2),
-        ],
-    ),
+    ("severity", &[("SEVERITY_UNSPECIFIED", 0), ("ERROR", 1), ("WARNING", 2), ("INFO", 3)]),
+    ("egress", &[("VPC_EGRESS_UNSPECIFIED", 0), ("ALL_TRAFFIC", 1), ("PRIVATE_RANGES_ONLY", 2)]),
+    ("scalingMode", &[("SCALING_MODE_UNSPECIFIED", 0), ("AUTOMATIC", 1), ("MANUAL", 2)]),
     (
         "encryptionKeyRevocationAction",
-        &[
-            ("ENCRYPTION_KEY_REVOCATION_ACTION_UNSPECIFIED", 0),
-            ("PREVENT_NEW", 1),
-            ("SHUTDOWN", 2),
-        ],
+        &[("ENCRYPTION_KEY_REVOCATION_ACTION_UNSPECIFIED", 0), ("PREVENT_NEW", 1), ("SHUTDOWN", 2)],
     ),
     (
         "logType",
-        &[
-            ("LOG_TYPE_UNSPECIFIED", 0),
-            ("ADMIN_READ", 1),
-            ("DATA_WRITE", 2),
-            ("DATA_READ", 3),
-        ],
+        &[("LOG_TYPE_UNSPECIFIED", 0), ("ADMIN_READ", 1), ("DATA_WRITE", 2), ("DATA_READ", 3)],
     ),
 ];
 
@@ -115,9 +84,7 @@ pub(super) fn with_numbers(value: &mut Value) {
 /// Turns enum numbers into names, for a body that came in either dialect.
 pub(super) fn with_names(value: &mut Value) {
     convert(value, "", &|names, value| {
-        let found = names
-            .iter()
-            .find(|(_, number)| value.as_i64() == Some(*number));
+        let found = names.iter().find(|(_, number)| value.as_i64() == Some(*number));
         if let Some((name, _)) = found {
             *value = Value::from(*name);
         }
@@ -126,9 +93,7 @@ pub(super) fn with_names(value: &mut Value) {
 
 fn convert(value: &mut Value, within: &str, turn: &dyn Fn(Names, &mut Value)) {
     match value {
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| convert(item, within, turn)),
+        Value::Array(items) => items.iter_mut().for_each(|item| convert(item, within, turn)),
         Value::Object(object) => {
             for (name, value) in object.iter_mut() {
                 if OPAQUE.contains(&name.as_str()) {
@@ -138,10 +103,7 @@ fn convert(value: &mut Value, within: &str, turn: &dyn Fn(Names, &mut Value)) {
                 let names = if traffic {
                     Some(TRAFFIC_TYPE)
                 } else {
-                    ENUMS
-                        .iter()
-                        .find(|(field, _)| field == name)
-                        .map(|(_, names)| *names)
+                    ENUMS.iter().find(|(field, _)| field == name).map(|(_, names)| *names)
                 };
                 match names {
                     Some(names) => turn(names, value),

@@ -105,10 +105,7 @@ impl<'a> World<'a> {
 
     pub(super) fn put_service_account(&self, email: &str, project: &str) -> rusqlite::Result<()> {
         self.db
-            .execute(
-                "INSERT INTO service_accounts VALUES (?1, ?2)",
-                [email, project],
-            )
+            .execute("INSERT INTO service_accounts VALUES (?1, ?2)", [email, project])
             .map(|_| ())
     }
 
@@ -133,12 +130,7 @@ impl<'a> World<'a> {
                 "INSERT INTO services (project, region, name, body) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (project, region, name) DO UPDATE SET body = excluded.body",
             )?
-            .execute(params![
-                name.project(),
-                name.region(),
-                name.service(),
-                service.to_string()
-            ])
+            .execute(params![name.project(), name.region(), name.service(), service.to_string()])
             .map(|_| ())
     }
 
@@ -148,11 +140,8 @@ impl<'a> World<'a> {
             [name.project(), name.region(), name.service()],
         )?;
         let full = name.to_string();
-        self.db
-            .execute("DELETE FROM policies WHERE resource = ?1", [&full])?;
-        self.db
-            .execute("DELETE FROM revisions WHERE service = ?1", [&full])
-            .map(|_| ())
+        self.db.execute("DELETE FROM policies WHERE resource = ?1", [&full])?;
+        self.db.execute("DELETE FROM revisions WHERE service = ?1", [&full]).map(|_| ())
     }
 
     /// A page of a region's services, oldest first, with the token of the next page.
@@ -232,9 +221,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn revision(&self, name: &str) -> rusqlite::Result<Option<Value>> {
-        self.db
-            .query_row("SELECT body FROM revisions WHERE name = ?1", [name], body)
-            .optional()
+        self.db.query_row("SELECT body FROM revisions WHERE name = ?1", [name], body).optional()
     }
 
     /// Every revision of a service, newest first.
@@ -248,17 +235,12 @@ impl<'a> World<'a> {
 
     pub(super) fn put_operation(&self, name: &str, operation: &Value) -> rusqlite::Result<()> {
         self.db
-            .execute(
-                "INSERT INTO operations VALUES (?1, ?2)",
-                [name, &operation.to_string()],
-            )
+            .execute("INSERT INTO operations VALUES (?1, ?2)", [name, &operation.to_string()])
             .map(|_| ())
     }
 
     pub(super) fn operation(&self, name: &str) -> rusqlite::Result<Option<Value>> {
-        self.db
-            .query_row("SELECT body FROM operations WHERE name = ?1", [name], body)
-            .optional()
+        self.db.query_row("SELECT body FROM operations WHERE name = ?1", [name], body).optional()
     }
 }
 

@@ -48,14 +48,8 @@ impl Terminal {
     /// Writes the result to stdout. A reader that has gone away is no error.
     pub fn result(self, text: &str) -> std::io::Result<()> {
         let mut out = stdout().lock();
-        let end = if text.is_empty() || text.ends_with('\n') {
-            ""
-        } else {
-            "\n"
-        };
-        let written = out
-            .write_all(text.as_bytes())
-            .and_then(|()| out.write_all(end.as_bytes()));
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes()));
         match written.and_then(|()| out.flush()) {
             Err(error) if error.kind() == IoErrorKind::BrokenPipe => Ok(()),
             other => other,

@@ -74,9 +74,5 @@ pub fn type_in(
 }
 
 fn theme(color: bool) -> Box<dyn Theme> {
-    if color {
-        Box::new(ColorfulTheme::default())
-    } else {
-        Box::new(SimpleTheme)
-    }
+    if color { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) }
 }

@@ -28,23 +28,15 @@ pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<P
         Some(PublicVia::NoInvokerCheck) => &[],
         Some(PublicVia::AllUsers) | None => &[Member::all_users()],
     };
-    let edit = policy::add(&snapshot.policy, &Role::invoker(), members).map_err(|limit| {
-        Refusal::Limit {
-            service: snapshot.name.short(),
-            limit,
-        }
-    })?;
+    let edit = policy::add(&snapshot.policy, &Role::invoker(), members)
+        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
     let mut plan = Plan::from_edit(Action::MakePublic, snapshot, edit);
     if via == Some(PublicVia::NoInvokerCheck) && service.invoker_check {
         set_invoker_check(&mut plan, snapshot, service, false);
     }
     if plan.is_empty() {
-        plan.notes.extend(
-            open.reasons
-                .into_iter()
-                .take(1)
-                .map(|why| format!("public already: {why}")),
-        );
+        plan.notes
+            .extend(open.reasons.into_iter().take(1).map(|why| format!("public already: {why}")));
     }
     plan.warnings.extend(obstacles(service));
     Ok(plan)
@@ -75,13 +67,9 @@ pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
             0 => plan
                 .warnings
                 .push("the service's own policy will let nobody invoke it afterwards".to_owned()),
-            1 => plan
-                .notes
-                .push("1 principal will be able to invoke it afterwards".to_owned()),
+            1 => plan.notes.push("1 principal will be able to invoke it afterwards".to_owned()),
             many => {
-                plan.notes.push(format!(
-                    "{many} principals will be able to invoke it afterwards"
-                ));
+                plan.notes.push(format!("{many} principals will be able to invoke it afterwards"));
             }
         }
     }
@@ -92,9 +80,7 @@ fn needed(snapshot: &Snapshot) -> Result<&Service, Refusal> {
     snapshot
         .service
         .as_ref()
-        .ok_or_else(|| Refusal::ServiceUnread {
-            service: snapshot.name.short(),
-        })
+        .ok_or_else(|| Refusal::ServiceUnread { service: snapshot.name.short() })
 }
 
 /// What keeps a stranger out of a service that is open to all.
@@ -136,19 +122,9 @@ pub(super) fn obstacles(service: &Service) -> Vec<String> {
 
 fn set_invoker_check(plan: &mut Plan, snapshot: &Snapshot, service: &Service, on: bool) {
     let word = |on| if on { "on" } else { "off" };
-    plan.steps.push(Step(StepKind::SetInvokerCheck {
-        on,
-        etag: service.etag.clone(),
-    }));
-    plan.settings.push(Setting {
-        name: "invokerCheck",
-        before: word(!on),
-        after: word(on),
-    });
-    let after = Service {
-        invoker_check: on,
-        ..service.clone()
-    };
+    plan.steps.push(Step(StepKind::SetInvokerCheck { on, etag: service.etag.clone() }));
+    plan.settings.push(Setting { name: "invokerCheck", before: word(!on), after: word(on) });
+    let after = Service { invoker_check: on, ..service.clone() };
     let policy = match plan.steps.first().map(|step| &step.0) {
         Some(StepKind::SetPolicy(policy)) => policy,
         _ => &snapshot.policy,

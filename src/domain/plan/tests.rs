@@ -4,10 +4,7 @@ use time::macros::datetime;
 use super::*;
 use crate::domain::service::{Ingress, Readiness};
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "reads better at its many callers"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "reads better at its many callers")]
 fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
     let name = ServiceName::new("p", "us-central1", "s");
     let mut service = Service {
@@ -29,27 +26,15 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
     };
     edit(&mut service);
     let policy = serde_json::from_value(json!({"etag": "ACAB", "bindings": bindings})).unwrap();
-    Snapshot {
-        name,
-        service: Some(service),
-        policy,
-        read_at: datetime!(2026-06-01 00:00 UTC),
-    }
+    Snapshot { name, service: Some(service), policy, read_at: datetime!(2026-06-01 00:00 UTC) }
 }
 
 fn members(texts: &[&str]) -> Vec<Member> {
-    texts
-        .iter()
-        .map(|text| Member::from_policy(*text))
-        .collect()
+    texts.iter().map(|text| Member::from_policy(*text)).collect()
 }
 
 fn revoke(texts: &[&str], condition: ConditionChoice) -> RevokeRequest {
-    RevokeRequest {
-        members: members(texts),
-        roles: RoleChoice::Only(Role::invoker()),
-        condition,
-    }
+    RevokeRequest { members: members(texts), roles: RoleChoice::Only(Role::invoker()), condition }
 }
 
 const CONDITIONAL: &str = r#"[{"role":"roles/run.invoker","members":["user:a@x.com"],
@@ -57,10 +42,8 @@ const CONDITIONAL: &str = r#"[{"role":"roles/run.invoker","members":["user:a@x.c
 
 #[test]
 fn a_grant_that_is_so_already_is_an_empty_plan() {
-    let snapshot = snapshot(
-        json!([{"role": "roles/run.invoker", "members": ["user:A@x.com"]}]),
-        |_| (),
-    );
+    let snapshot =
+        snapshot(json!([{"role": "roles/run.invoker", "members": ["user:A@x.com"]}]), |_| ());
     let plan = plan_grant(&snapshot, &Role::invoker(), &members(&["user:a@x.com"])).unwrap();
     assert!(plan.is_empty() && reasons_to_ask([&plan], true).is_empty());
 }
@@ -77,19 +60,10 @@ fn asks_for_what_widens_or_takes_from_many() {
     };
     assert!(grant("user:n@x.com", "roles/run.invoker").is_empty());
     assert!(grant("group:n@x.com", "roles/run.invoker").is_empty());
+    assert_eq!(grant("allUsers", "roles/run.invoker"), ["`allUsers` gains access"]);
+    assert_eq!(grant("domain:y.com", "roles/run.invoker"), ["`domain:y.com` gains access"]);
     assert_eq!(
-        grant("allUsers", "roles/run.invoker"),
-        ["`allUsers` gains access"]
-    );
-    assert_eq!(
-        grant("domain:y.com", "roles/run.invoker"),
-        ["`domain:y.com` gains access"]
-    );
-    assert_eq!(
-        grant(
-            "principalSet://iam.googleapis.com/pool/*",
-            "roles/run.invoker"
-        ),
+        grant("principalSet://iam.googleapis.com/pool/*", "roles/run.invoker"),
         ["`principalSet://iam.googleapis.com/pool/*` gains access"]
     );
     assert_eq!(
@@ -101,10 +75,7 @@ fn asks_for_what_widens_or_takes_from_many() {
         reasons_to_ask([&plan], false)
     };
     assert!(taken(&["user:a@x.com"]).is_empty());
-    assert_eq!(
-        taken(&["user:a@x.com", "user:b@x.com"]),
-        ["2 principals lose access"]
-    );
+    assert_eq!(taken(&["user:a@x.com", "user:b@x.com"]), ["2 principals lose access"]);
     assert_eq!(taken(&["domain:x.com"]), ["`domain:x.com` loses access"]);
     let public = plan_make_public(&snapshot, None).unwrap();
     assert!(!reasons_to_ask([&public], false).is_empty());
@@ -118,22 +89,13 @@ fn asks_for_what_widens_or_takes_from_many() {
 fn a_conditional_grant_is_not_silently_revoked() {
     let snapshot = snapshot(serde_json::from_str(CONDITIONAL).unwrap(), |_| ());
     let plan = |condition| plan_revoke(&snapshot, &revoke(&["user:a@x.com"], condition));
-    assert!(matches!(
-        plan(ConditionChoice::Unconditional),
-        Err(Refusal::OnlyConditional { .. })
-    ));
+    assert!(matches!(plan(ConditionChoice::Unconditional), Err(Refusal::OnlyConditional { .. })));
     assert!(matches!(
         plan(ConditionChoice::Titled("other".into())),
         Err(Refusal::NoSuchCondition { .. })
     ));
     assert_eq!(plan(ConditionChoice::Any).unwrap().removed().len(), 1);
-    assert_eq!(
-        plan(ConditionChoice::Titled("office hours".into()))
-            .unwrap()
-            .removed()
-            .len(),
-        1
-    );
+    assert_eq!(plan(ConditionChoice::Titled("office hours".into())).unwrap().removed().len(), 1);
 }
 
 #[test]
@@ -151,16 +113,10 @@ fn what_remains_after_a_revoke_is_told() {
         ]),
         |_| (),
     );
-    let plan = plan_revoke(
-        &snapshot,
-        &revoke(&["user:a@x.com"], ConditionChoice::Unconditional),
-    )
-    .unwrap();
-    let roles: Vec<(&str, &str)> = plan
-        .remaining()
-        .iter()
-        .map(|grant| (grant.member.as_str(), grant.role.as_str()))
-        .collect();
+    let plan =
+        plan_revoke(&snapshot, &revoke(&["user:a@x.com"], ConditionChoice::Unconditional)).unwrap();
+    let roles: Vec<(&str, &str)> =
+        plan.remaining().iter().map(|grant| (grant.member.as_str(), grant.role.as_str())).collect();
     assert_eq!(
         roles,
         [
@@ -189,10 +145,7 @@ fn make_private_undoes_both_ways_policy_first() {
     );
     let plan = plan_make_private(&snapshot).unwrap();
     assert_eq!(plan.removed().len(), 3);
-    assert_eq!(
-        plan.exposure(),
-        Some((Exposure::Public, Exposure::Restricted))
-    );
+    assert_eq!(plan.exposure(), Some((Exposure::Public, Exposure::Restricted)));
     assert_eq!(
         plan.notes(),
         [
@@ -203,37 +156,22 @@ fn make_private_undoes_both_ways_policy_first() {
     let kinds: Vec<StepKind> = plan.into_steps().into_iter().map(Step::into_kind).collect();
     assert!(matches!(
         kinds.as_slice(),
-        [
-            StepKind::SetPolicy(_),
-            StepKind::SetInvokerCheck {
-                on: true,
-                etag: Some(_)
-            }
-        ]
+        [StepKind::SetPolicy(_), StepKind::SetInvokerCheck { on: true, etag: Some(_) }]
     ));
 }
 
 #[test]
 fn make_public_tells_what_a_stranger_will_see() {
     for (edit, words) in [
-        (
-            (|s: &mut Service| s.ingress = Ingress::Internal) as fn(&mut Service),
-            "gets 404",
-        ),
-        (
-            |s| s.ingress = Ingress::InternalAndLoadBalancing,
-            "by a load balancer only",
-        ),
+        ((|s: &mut Service| s.ingress = Ingress::Internal) as fn(&mut Service), "gets 404"),
+        (|s| s.ingress = Ingress::InternalAndLoadBalancing, "by a load balancer only"),
         (|s| s.ingress = Ingress::None, "nobody gets through"),
         (|s| s.default_url = false, "the default URL is off"),
         (|s| s.iap = true, "sent to sign in"),
     ] {
         let snapshot = snapshot(json!([]), edit);
         let plan = plan_make_public(&snapshot, None).unwrap();
-        assert!(
-            plan.warnings().iter().any(|text| text.contains(words)),
-            "{words}"
-        );
+        assert!(plan.warnings().iter().any(|text| text.contains(words)), "{words}");
     }
     let snapshot = snapshot(json!([]), |s| s.invoker_check = false);
     assert!(plan_make_public(&snapshot, None).unwrap().is_empty());
@@ -245,10 +183,7 @@ fn make_public_tells_what_a_stranger_will_see() {
 fn a_fresh_plan_must_stay_within_what_was_confirmed() {
     let all = json!([{"role": "roles/run.invoker", "members": ["allUsers"]},
         {"role": "roles/run.admin", "members": ["allUsers"]}]);
-    let few = snapshot(
-        json!([{"role": "roles/run.invoker", "members": ["allUsers"]}]),
-        |_| (),
-    );
+    let few = snapshot(json!([{"role": "roles/run.invoker", "members": ["allUsers"]}]), |_| ());
     let more = snapshot(all, |_| ());
     let few = plan_make_private(&few).unwrap();
     let more = plan_make_private(&more).unwrap();

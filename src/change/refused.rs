@@ -1,0 +1,70 @@
+//! What a change that was refused says, and the way on.
+
+use crate::cloud::{Failure, FailureKind};
+use crate::context::Context;
+use crate::domain::plan::{Plan, Refusal, Step};
+use crate::error::{CommandError, ErrorKind, quoted};
+
+/// A plan that was refused, with the ways on.
+pub(super) fn refusal(cx: &Context, refusal: &Refusal) -> CommandError {
+    let message = refusal.to_string();
+    let with = |option: &str| format!("{} {option}", cx.command());
+    match refusal {
+        Refusal::Limit { service, .. } => CommandError::new(ErrorKind::LimitExceeded, message)
+            .hint(cx.suggest(&format!("policy {service}"))),
+        Refusal::OnlyConditional { titles, .. } => {
+            let error = CommandError::new(ErrorKind::ConditionRequired, message);
+            let error = titles.iter().fold(error, |error, title| {
+                error.hint(with(&format!("--condition-title {}", quoted(title))))
+            });
+            error.hint(with("--any-condition"))
+        }
+        Refusal::NoSuchCondition { title, titles, .. } => {
+            let error = CommandError::new(ErrorKind::ConditionRequired, message)
+                .because(format!("its conditions are titled `{}`", titles.join("`, `")));
+            titles.iter().fold(error, |error, held| error.hint(cx.command_with_word(title, held)))
+        }
+        Refusal::ServiceUnread { .. } => CommandError::new(ErrorKind::Undetermined, message),
+    }
+}
+
+/// Recognises the two refusals that organisation policies cause, by the texts that were observed
+/// on Cloud Run, and says which constraint it is and what is still open. `None` for any other.
+pub(super) fn organisation_policy(
+    cx: &Context,
+    failure: &Failure,
+    plan: &Plan,
+    other_way: Option<&str>,
+) -> Option<CommandError> {
+    if failure.kind != FailureKind::FailedPrecondition {
+        return None;
+    }
+    let short = plan.target().short();
+    let (constraint, what) = if failure.message.contains("permitted customer") {
+        let members: Vec<&str> = plan.added().iter().map(|grant| grant.member.as_str()).collect();
+        ("iam.allowedPolicyMemberDomains", format!("forbids `{}`", members.join("` or `")))
+    } else if failure.message.contains("invoker_iam_disabled is not currently available") {
+        ("run.managed.requireInvokerIam", "forbids turning the invoker check off".to_owned())
+    } else {
+        return None;
+    };
+    let message = format!("the organisation policy `constraints/{constraint}` {what} on `{short}`");
+    let error =
+        CommandError::new(ErrorKind::OrganisationPolicy, message).because(failure.message.clone());
+    Some(match other_way {
+        Some(command) => error.hint(command),
+        None => error.hint(cx.suggest(&format!("describe {short}"))),
+    })
+}
+
+/// A change of which a part is done: what is left, and how to do it.
+pub(super) fn half_done(failure: Failure, done: &str, left: &Step, command: &str) -> CommandError {
+    let cause = CommandError::from(failure);
+    let mut error = CommandError::new(
+        ErrorKind::Partial,
+        format!("{done}, but the next step failed: {}", left.describe()),
+    )
+    .because(cause.message);
+    error.causes.extend(cause.causes);
+    error.hint(command)
+}
