@@ -1,0 +1,20 @@
+//! The real `runaccess` against the sandbox over real HTTP, and against servers that misbehave.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::too_many_lines, reason = "snapshots are long, and are read whole")]
+
+mod support;
+
+mod bad_input;
+mod changes;
+mod concurrency;
+mod gcloud_set_up;
+mod layering;
+mod look;
+mod output;
+mod prompts;
+mod public;
+mod readme;
+mod requests;
+mod sandbox_api;
+mod sandbox_command;
+mod server_faults;

@@ -1,0 +1,143 @@
+//! The direction of dependencies, and who may name what.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room and the rooms that it may name.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("gcloud", &[]),
+    ("auth", &["gcloud"]),
+    ("cloud", &["auth", "domain"]),
+    ("sandbox", &["domain"]),
+    ("terminal", &["error"]),
+    ("exit_code", &[]),
+    ("error", &["auth", "cloud", "domain", "exit_code", "gcloud", "sandbox"]),
+    ("report", &["domain", "error", "sandbox"]),
+    ("context", &["auth", "cloud", "domain", "error", "gcloud", "report", "sandbox", "terminal"]),
+    ("lookup", &["cloud", "context", "domain", "error", "terminal"]),
+    ("change", &["cloud", "context", "domain", "error", "lookup", "terminal"]),
+    (
+        "commands",
+        &[
+            "change",
+            "cloud",
+            "context",
+            "domain",
+            "error",
+            "exit_code",
+            "lookup",
+            "report",
+            "sandbox",
+            "terminal",
+        ],
+    ),
+];
+
+/// A text and the only rooms that may hold it.
+const NAMED_BY: &[(&str, &[&str])] = &[
+    ("google_cloud_auth", &["auth", "cloud"]),
+    ("google_cloud_run_v2", &["cloud"]),
+    ("google_cloud_gax", &["cloud"]),
+    ("google_cloud_lro", &["cloud"]),
+    ("google_cloud_iam_v1", &["cloud", "domain"]),
+    ("reqwest", &["cloud"]),
+    ("rusqlite", &["gcloud", "sandbox", "auth"]),
+    ("axum", &["sandbox"]),
+    ("dialoguer", &["terminal"]),
+    ("indicatif", &["terminal"]),
+    ("comfy_table", &["report"]),
+    ("std::env", &["context"]),
+    ("now_utc", &["context"]),
+    ("println!", &["terminal"]),
+    ("print!", &["terminal"]),
+    ("stdout()", &["terminal"]),
+    ("stderr()", &["terminal"]),
+    ("set_iam_policy()", &["cloud"]),
+    ("update_service()", &["cloud"]),
+];
+
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![src.clone()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let inside = path.strip_prefix(&src).unwrap();
+            let first = inside.iter().next().unwrap().to_str().unwrap();
+            let room = first.trim_end_matches(".rs").to_owned();
+            files.push((room, inside.to_owned(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+    files
+}
+
+/// The rooms that a source names by `crate::`, alone or in a group.
+fn named(source: &str) -> Vec<String> {
+    source
+        .match_indices("crate::")
+        .map(|(at, word)| {
+            source[at + word.len()..]
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn rooms_name_only_what_lies_below_them() {
+    for (room, path, source) in sources() {
+        if room == "main" || room == "lib" {
+            continue;
+        }
+        let (_, allowed) = ROOMS
+            .iter()
+            .find(|(name, _)| *name == room)
+            .unwrap_or_else(|| panic!("{} is in no room that this test knows", path.display()));
+        for other in named(&source) {
+            assert!(
+                other == room || allowed.contains(&other.as_str()),
+                "{} names crate::{other}, which does not lie below {room}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn each_thing_is_named_where_it_belongs() {
+    for (room, path, source) in sources() {
+        let code: String = source
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        for (text, rooms) in NAMED_BY {
+            assert!(
+                !code.contains(text) || rooms.contains(&room.as_str()),
+                "{} holds {text}, which belongs to {rooms:?}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_test_file_is_part_of_the_one_binary() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let cli = fs::read_to_string(root.join("cli.rs")).unwrap();
+    for entry in fs::read_dir(root).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs");
+        assert!(
+            module == "cli" || module.starts_with('.') || cli.contains(&format!("mod {module};")),
+            "tests/{name} is forgotten"
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! What a person is asked at a real terminal.
+
+use crate::support::{Session, World};
+
+#[test]
+fn a_missing_service_is_picked_and_a_missing_member_typed() {
+    let world = World::new();
+    let mut session = Session::start(&world, &["grant"]);
+    session.see("Grant access to which service?");
+    session.see("backoffice");
+    session.enter("hello");
+    session.see("Who may invoke it?");
+    session.enter("dev@");
+    session.see("its address has nothing after `@`");
+    session.enter("dev@x.com");
+    session.see("+ user:dev@x.com");
+    let (_, code) = session.end();
+    assert_eq!(code, 0);
+    assert!(world.sandbox(&["policy", "hello"]).stdout.contains("user:dev@x.com"));
+}
+
+#[test]
+fn no_is_the_default_and_exits_130() {
+    let world = World::new();
+    for key in ["\r", "n"] {
+        let mut session = Session::start(&world, &["make-public", "hello"]);
+        session.see("exposure: restricted -> public");
+        session.see("sandbox: `us-central1/hello` becomes public. Go on?");
+        session.press(key);
+        let (rest, code) = session.end();
+        assert_eq!(code, 130, "{rest}");
+        assert!(rest.contains("cancelled, nothing was changed"), "{rest}");
+    }
+    assert_eq!(world.sandbox(&["policy", "hello"]).stdout, "etag: ACAB\n");
+}
+
+#[test]
+fn yes_goes_on() {
+    let world = World::new();
+    let mut session = Session::start(&world, &["make-public", "hello"]);
+    session.see("Go on?");
+    session.press("y");
+    let (rest, code) = session.end();
+    assert_eq!(code, 0, "{rest}");
+    assert!(rest.contains("changed"), "{rest}");
+}
+
+#[test]
+fn ctrl_c_gives_the_cursor_back_and_exits_130() {
+    let world = World::new();
+    for arguments in [&["make-public", "hello"][..], &["url"], &["url", "orders"]] {
+        let mut session = Session::start(&world, arguments);
+        session.see("?");
+        session.control('c');
+        let (rest, code) = session.end();
+        assert_eq!(code, 130, "{arguments:?}: {rest}");
+        let hidden = rest.rfind("\u{1b}[?25l");
+        let shown = rest.rfind("\u{1b}[?25h");
+        assert!(shown.is_some() && shown > hidden, "{arguments:?}: {rest:?}");
+    }
+}
+
+#[test]
+fn a_name_in_several_regions_is_chosen() {
+    let world = World::new();
+    let mut session = Session::start(&world, &["url", "orders"]);
+    session.see("`orders` is in several regions; which one?");
+    session.press("\u{1b}[B");
+    session.press("\r");
+    let (rest, code) = session.end();
+    assert_eq!(code, 0, "{rest}");
+    assert!(rest.contains("https://orders-k4qx7v2nza-"), "{rest}");
+}
+
+#[test]
+fn a_conditional_grant_is_asked_about() {
+    let world = World::new();
+    let mut session = Session::start(&world, &["revoke", "auditor@example.com", "billing"]);
+    session.see("under a condition only; which goes?");
+    session.see("the one titled `reports only`");
+    session.press("\r");
+    let (rest, code) = session.end();
+    assert_eq!(code, 0, "{rest}");
+    assert!(!world.sandbox(&["policy", "billing"]).stdout.contains("auditor"));
+}
+
+#[test]
+fn where_an_organisation_policy_forbids_all_users_the_other_way_is_offered() {
+    let world = World::new();
+    let mut session =
+        Session::start(&world, &["make-public", "search", "--project", "sandbox-shared"]);
+    session.see("Go on?");
+    session.press("y");
+    session.see("Turn the invoker check off instead");
+    session.press("y");
+    session.see("invokerCheck: on -> off");
+    session.see("Go on?");
+    session.press("y");
+    let (rest, code) = session.end();
+    assert_eq!(code, 0, "{rest}");
+}
+
+#[test]
+fn nobody_is_asked_with_quiet_or_json() {
+    let world = World::new();
+    for option in [&["-q"][..], &["-o", "json"]] {
+        let session = Session::start(&world, &[&["make-public", "hello"], option].concat());
+        let (rest, code) = session.end();
+        assert_eq!(code, 2, "{rest}");
+    }
+}

@@ -1,0 +1,391 @@
+//! Servers that answer wrongly, late, or not at all.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::support::{Answer, FakeServer, Run, World};
+
+fn against(server: &FakeServer, arguments: &[&str]) -> Run {
+    let mut world = World::new();
+    world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &server.endpoint);
+    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "ya29.secret");
+    world.set("CLOUDSDK_CORE_PROJECT", "p");
+    let mut run = world.run(arguments);
+    assert!(!run.stderr.contains("ya29") && !run.stdout.contains("ya29"), "{run}");
+    let endpoint = server.endpoint.trim_end_matches('/');
+    run.stderr = run.stderr.replace(endpoint, "[SERVER]");
+    run
+}
+
+/// Both ways to read meet the same fault.
+fn both(answer: &Answer) -> [Run; 2] {
+    let commands = [
+        &["url", "hello", "--timeout", "1s"][..],
+        &["policy", "us-central1/hello", "--timeout", "1s"],
+    ];
+    commands.map(|arguments| against(&FakeServer::in_turn([answer.clone()]), arguments))
+}
+
+#[test]
+fn html_in_place_of_json() {
+    let html = "<html><body>Welcome to the hotel's wireless network</body></html>";
+    let [lean, official] = both(&Answer::Full(200, "text/html", html.to_owned()));
+    assert_snapshot!(lean, @"
+    --- stderr
+    error: could not list the services of project `p`
+    caused by: the answer is not JSON
+    hint: runaccess url hello --timeout 1s --verbose
+    --- status 1
+    ");
+    assert_snapshot!(official, @"
+    --- stderr
+    error: could not read the policy of `us-central1/hello`
+    caused by: the answer is not what this API sends
+    hint: runaccess policy us-central1/hello --timeout 1s --verbose
+    --- status 1
+    ");
+}
+
+#[test]
+fn html_with_an_error() {
+    let [lean, official] = both(&Answer::Full(404, "text/html", "<h1>404</h1>".to_owned()));
+    assert_snapshot!(lean, @"
+    --- stderr
+    error: could not list the services of project `p`
+    caused by: HTTP 404, and not in the form of this API
+    hint: runaccess url hello --timeout 1s --verbose
+    --- status 1
+    ");
+    assert_snapshot!(official, @"
+    --- stderr
+    error: could not read the policy of `us-central1/hello`
+    caused by: HTTP 404, and not in the form of this API
+    hint: runaccess policy us-central1/hello --timeout 1s --verbose
+    --- status 1
+    ");
+}
+
+#[test]
+fn the_wrong_json() {
+    let [lean, official] = both(&Answer::json(&json!({"bindings": 7, "items": "seven"})));
+    assert_snapshot!(lean, @"
+    --- stderr
+    error: could not list the services of project `p`
+    caused by: the answer is not what this API sends
+    hint: runaccess url hello --timeout 1s --verbose
+    --- status 1
+    ");
+    assert_snapshot!(official, @"
+    --- stderr
+    error: could not read the policy of `us-central1/hello`
+    caused by: the answer is not what this API sends
+    hint: runaccess policy us-central1/hello --timeout 1s --verbose
+    --- status 1
+    ");
+    let [lean, _] = both(&Answer::json(&json!({"greeting": "hello"})));
+    assert_snapshot!(lean, @"
+    --- stderr
+    error: could not list the services of project `p`
+    caused by: the answer is not what this API sends
+    hint: runaccess url hello --timeout 1s --verbose
+    --- status 1
+    ");
+    let [lean, _] = both(&Answer::json(&json!([])));
+    assert_eq!(lean.status, 1);
+}
+
+#[test]
+fn half_a_body() {
+    let body = json!({"items": [], "etag": "ACAB", "padding": "x".repeat(100)}).to_string();
+    let [lean, official] = both(&Answer::Half(body));
+    assert_eq!((lean.status, official.status), (1, 1));
+    assert!(lean.stderr.contains("error: could not list the services"), "{lean}");
+    assert!(official.stderr.contains("error: could not read the policy"), "{official}");
+}
+
+#[test]
+fn nothing_until_the_deadline() {
+    let [lean, official] = both(&Answer::Silence);
+    assert_snapshot!(lean, @"
+    --- stderr
+    error: could not list the services of project `p`
+    caused by: no answer within 1 seconds
+    hint: runaccess url hello --timeout 5m
+    --- status 1
+    ");
+    assert_snapshot!(official, @"
+    --- stderr
+    error: could not read the policy of `us-central1/hello`
+    caused by: no answer within 1 seconds
+    hint: runaccess policy us-central1/hello --timeout 5m
+    --- status 1
+    ");
+}
+
+#[test]
+fn a_connection_that_ends_at_once() {
+    let [lean, official] = both(&Answer::Hangup);
+    assert_eq!((lean.status, official.status), (1, 1));
+}
+
+#[test]
+fn nobody_there() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut world = World::new();
+    world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &format!("http://{address}/"));
+    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "t");
+    world.set("CLOUDSDK_CORE_PROJECT", "p");
+    let run = world.run(&["url", "hello"]);
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains("Connection refused"), "{run}");
+}
+
+#[test]
+fn a_refused_token_and_a_refused_permission() {
+    let [lean, official] = both(&Answer::error(401, "UNAUTHENTICATED", "bad token"));
+    assert_snapshot!(lean, @"
+    --- stderr
+    error: could not list the services of project `p`
+    caused by: bad token
+    hint: gcloud auth login
+    --- status 4
+    ");
+    assert_snapshot!(official, @"
+    --- stderr
+    error: could not read the policy of `us-central1/hello`
+    caused by: bad token
+    hint: gcloud auth login
+    --- status 4
+    ");
+    let [lean, official] =
+        both(&Answer::error(403, "PERMISSION_DENIED", "Permission 'run.services.list' denied"));
+    assert_snapshot!(lean, @"
+    --- stderr
+    error: could not list the services of project `p`
+    caused by: Permission 'run.services.list' denied
+    hint: gcloud auth list
+    --- status 5
+    ");
+    assert_eq!(official.status, 5);
+}
+
+#[test]
+fn trouble_that_passes_is_waited_out() {
+    let policy = json!({"etag": "ACAB"});
+    for trouble in [
+        Answer::error(503, "UNAVAILABLE", "later"),
+        Answer::error(429, "RESOURCE_EXHAUSTED", "slower"),
+        Answer::error(500, "INTERNAL", "oops"),
+        Answer::Full(502, "text/html", "<html>".to_owned()),
+        Answer::WithHeader(429, "Retry-After: 1", "{}".to_owned()),
+        Answer::Hangup,
+    ] {
+        let server = FakeServer::in_turn([trouble.clone(), Answer::json(&policy)]);
+        let run = against(&server, &["policy", "us-central1/hello"]);
+        assert_eq!((run.stdout.as_str(), run.status), ("etag: ACAB\n", 0), "{trouble:?}: {run}");
+        let server = FakeServer::in_turn([
+            trouble.clone(),
+            Answer::json(&json!({"items": [{
+            "metadata": {"name": "hello", "labels": {"cloud.googleapis.com/location": "us-central1"}},
+            "status": {"url": "https://h"}}]})),
+        ]);
+        let run = against(&server, &["url", "hello"]);
+        assert_eq!((run.stdout.as_str(), run.status), ("https://h\n", 0), "{trouble:?}: {run}");
+    }
+}
+
+fn two_services(unreachable: &[&str]) -> serde_json::Value {
+    let service = |name: &str| {
+        json!({"metadata": {"name": name, "labels": {"cloud.googleapis.com/location": "us-central1"}},
+            "status": {"url": format!("https://{name}.example")}})
+    };
+    json!({"items": [service("open"), service("shut")], "unreachable": unreachable})
+}
+
+#[test]
+fn a_policy_that_may_not_be_read_is_unknown_and_costs_its_row_only() {
+    let server = FakeServer::start(|request| {
+        if request.contains("shut:getIamPolicy") {
+            Answer::error(403, "PERMISSION_DENIED", "Permission 'run.services.getIamPolicy' denied")
+        } else if request.contains("getIamPolicy") {
+            Answer::json(
+                &json!({"bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]}),
+            )
+        } else {
+            Answer::json(&two_services(&[]))
+        }
+    });
+    assert_snapshot!(against(&server, &["list"]), @"
+    --- stdout
+    NAME  REGION       EXPOSURE  INVOKERS  URL
+    open  us-central1  public    anyone    https://open.example
+    shut  us-central1  unknown   ?         https://shut.example
+    --- stderr
+    warning: policy of us-central1/shut could not be read: Permission 'run.services.getIamPolicy' denied
+    note: 1 of 2 take callers without any credential: us-central1/open
+    --- status 8
+    ");
+    assert_eq!(against(&server, &["list", "--allow-partial"]).status, 0);
+    let json: serde_json::Value =
+        serde_json::from_str(&against(&server, &["list", "-o", "json"]).stdout).unwrap();
+    assert_eq!(json["services"][1]["exposure"], "unknown");
+    assert_eq!(json["services"][1]["invokerCount"], serde_json::Value::Null);
+    assert_eq!(json["unknown"][0]["what"], "policy of us-central1/shut");
+}
+
+#[test]
+fn a_region_that_cannot_be_reached_is_unknown_not_empty() {
+    let server = FakeServer::start(|request| {
+        if request.contains("getIamPolicy") {
+            Answer::json(&json!({"etag": "ACAB"}))
+        } else {
+            Answer::json(&two_services(&["europe-west1"]))
+        }
+    });
+    assert_snapshot!(against(&server, &["list", "--no-access"]), @"
+    --- stdout
+    NAME  REGION       EXPOSURE  INVOKERS  URL
+    open  us-central1  unknown   ?         https://open.example
+    shut  us-central1  unknown   ?         https://shut.example
+    --- stderr
+    warning: region europe-west1 could not be read: Google could not reach it
+    --- status 8
+    ");
+    assert_snapshot!(against(&server, &["url", "elsewhere"]), @"
+    --- stderr
+    warning: region europe-west1: Google could not reach it
+    error: cannot tell whether there is a service `elsewhere` in project `p`
+    caused by: region europe-west1: Google could not reach it
+    --- status 9
+    ");
+}
+
+#[test]
+fn pages_are_followed() {
+    let server = FakeServer::start(|request| {
+        let page = |name: &str, next: &str| {
+            Answer::json(&json!({
+                "items": [{"metadata": {"name": name, "labels": {"cloud.googleapis.com/location": "us-central1"}}}],
+                "metadata": {"continue": next},
+            }))
+        };
+        if request.contains("getIamPolicy") {
+            Answer::json(&json!({"etag": "ACAB"}))
+        } else if request.contains("continue=second") {
+            page("b", "")
+        } else {
+            page("a", "second")
+        }
+    });
+    let run = against(&server, &["list", "-o", "value(name,exposure)"]);
+    assert_eq!(run.stdout, "a\trestricted\nb\trestricted\n", "{run}");
+}
+
+#[test]
+fn a_write_whose_answer_is_lost_is_looked_into_and_not_made_twice() {
+    let policy = json!({"etag": "ACAB"});
+    let done = json!({"etag": "BwAAAAAAAAA=", "version": 1,
+        "bindings": [{"role": "roles/run.invoker", "members": ["user:dev@x.com"]}]});
+    let server = FakeServer::in_turn([Answer::json(&policy), Answer::Hangup, Answer::json(&done)]);
+    let run = against(
+        &server,
+        &["grant", "dev@x.com", "us-central1/hello", "-o", "value(status,attempts)"],
+    );
+    assert_eq!(run.stdout, "changed\t1\n", "{run}");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn a_fresh_plan_beyond_what_was_confirmed_is_refused() {
+    let policy = |members: &[&str], etag: &str| {
+        json!({"etag": etag, "bindings": [
+            {"role": "roles/run.invoker", "members": members},
+            {"role": "roles/run.developer", "members": members}]})
+    };
+    let service = json!({"name": "projects/p/locations/us-central1/services/hello", "ingress": 1, "etag": "e"});
+    let server = FakeServer::start({
+        let reads = std::sync::atomic::AtomicUsize::new(0);
+        move |request| {
+            if request.contains("setIamPolicy") {
+                return Answer::error(409, "ABORTED", "There were concurrent policy changes.");
+            }
+            if !request.contains("getIamPolicy") {
+                return Answer::json(&service);
+            }
+            match reads.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                0 => Answer::json(&policy(&["allUsers"], "AAAA")),
+                _ => Answer::json(&policy(&["allUsers", "allAuthenticatedUsers"], "BBBB")),
+            }
+        }
+    });
+    assert_snapshot!(against(&server, &["make-private", "us-central1/hello", "--yes"]), @"
+    --- stdout
+    SERVICE            STATUS  CHANGE
+    us-central1/hello  failed  plan-changed
+    --- stderr
+    plan: project p (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+      us-central1/hello
+        - allUsers  roles/run.invoker
+        - allUsers  roles/run.developer
+        exposure: public -> restricted
+        warning: the service's own policy will let nobody invoke it afterwards
+    error: `us-central1/hello` was changed meanwhile, and the plan would now go beyond what was shown
+    hint: runaccess make-private us-central1/hello
+    --- status 7
+    ");
+}
+
+#[test]
+fn half_done_says_what_is_left() {
+    let service = json!({"name": "projects/p/locations/us-central1/services/hello", "ingress": 1,
+        "etag": "e", "invokerIamDisabled": true});
+    let policy = json!({"etag": "AAAA", "bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]});
+    let server = FakeServer::start(move |request| {
+        if request.starts_with("PATCH") {
+            Answer::error(403, "PERMISSION_DENIED", "Permission 'run.services.update' denied")
+        } else if request.contains("IamPolicy") {
+            Answer::json(&policy)
+        } else {
+            Answer::json(&service)
+        }
+    });
+    assert_snapshot!(against(&server, &["make-private", "us-central1/hello", "--yes"]), @"
+    --- stdout
+    SERVICE            STATUS  CHANGE
+    us-central1/hello  failed  partial
+    --- stderr
+    plan: project p (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+      us-central1/hello
+        - allUsers  roles/run.invoker
+        invokerCheck: off -> on
+        exposure: public -> restricted
+        warning: the service's own policy will let nobody invoke it afterwards
+    error: `us-central1/hello` is half done: what is done is to set the policy, but the next step failed: turn the invoker check on
+    caused by: could not turn the invoker check on of `us-central1/hello`
+    caused by: Permission 'run.services.update' denied
+    hint: runaccess make-private us-central1/hello
+    --- status 8
+    ");
+}
+
+#[test]
+fn limits_are_refused_before_the_call() {
+    let users: Vec<String> = (0..1_500).map(|i| format!("user:u{i}@x.com")).collect();
+    let policy =
+        json!({"etag": "AAAA", "bindings": [{"role": "roles/run.invoker", "members": users}]});
+    let server = FakeServer::in_turn([Answer::json(&policy)]);
+    assert_snapshot!(against(&server, &["grant", "dev@x.com", "us-central1/hello"]), @"
+    --- stdout
+    SERVICE            STATUS   CHANGE
+    us-central1/hello  refused  limit-exceeded
+    --- stderr
+    plan: project p (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+      us-central1/hello  cannot be planned
+    error: `us-central1/hello` takes no more: the policy would name 1501 principals, audit exemptions included; IAM takes 1500
+    hint: runaccess policy us-central1/hello
+    --- status 1
+    ");
+    assert_eq!(server.requests().len(), 1);
+}
