@@ -167,3 +167,21 @@ fn no_colour_reaches_a_pipe() {
     let run = world.sandbox(&["list"]);
     assert!(!run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'));
 }
+
+#[test]
+fn the_documents_list_every_code() {
+    let world = World::new();
+    let printed = world.run(&["help", "exit-codes"]).stdout;
+    assert!(crate::support::project_file("docs/exit-codes.md").contains(&printed));
+    let json = crate::support::project_file("docs/json.md");
+    let error = crate::support::project_file("src/error.rs");
+    let codes = error
+        .split("Self::")
+        .filter_map(|part| part.split_once("=> \""))
+        .map(|(_, rest)| rest.split('"').next().unwrap().to_owned());
+    let codes: Vec<String> = codes.collect();
+    assert!(codes.len() > 15, "{codes:?}");
+    for code in codes {
+        assert!(json.contains(&format!("| `{code}` |")), "{code}");
+    }
+}
