@@ -15,7 +15,7 @@ use tokio::signal;
 use tokio::sync::OnceCell;
 
 use crate::auth::{self, BearerToken, Identity, IdentityRequest};
-use crate::cloud::{Deadline, Endpoint, Gateway, Trace};
+use crate::cloud::{self, Deadline, Endpoint, Gateway, Trace};
 use crate::domain::resource;
 use crate::error::{CommandError, ErrorKind, quoted};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
@@ -54,6 +54,7 @@ pub struct Context {
     gateway: OnceCell<Gateway>,
     identity: LocalOnceCell<Identity>,
     writing: Cell<u32>,
+    metadata_project: Option<String>,
 }
 
 /// Whether the sandbox is asked for by the environment.
@@ -140,6 +141,7 @@ impl Context {
             gateway: OnceCell::new(),
             identity: LocalOnceCell::new(),
             writing: Cell::new(0),
+            metadata_project: None,
         })
     }
 
@@ -269,6 +271,18 @@ impl Context {
         })
     }
 
+    /// Asks the metadata server for the project, where nothing else says it and there is one.
+    pub async fn ask_for_project(&mut self) -> Result<(), CommandError> {
+        let Some(properties) = &self.properties else { return Ok(()) };
+        if self.settings.project.is_some() || properties.value("core", "project")?.is_some() {
+            return Ok(());
+        }
+        if let Some(host) = properties.metadata_host() {
+            self.metadata_project = cloud::project_id(&host).await;
+        }
+        Ok(())
+    }
+
     /// The project, or how to set one.
     pub fn project(&self) -> Result<Property, CommandError> {
         if let Some(value) = &self.settings.project {
@@ -279,12 +293,18 @@ impl Context {
             let value = sandbox::DEFAULT_PROJECT.to_owned();
             return Ok(Property { value, source: PropertySource::Sandbox });
         };
-        properties.value("core", "project")?.ok_or_else(|| {
-            CommandError::usage("no project is set")
-                .hint(format!("{} --project PROJECT", self.command()))
-                .hint("gcloud config set project PROJECT")
-                .hint("runaccess --sandbox list")
-        })
+        if let Some(property) = properties.value("core", "project")? {
+            return Ok(property);
+        }
+        let found = self.metadata_project.clone();
+        found.map(|value| Property { value, source: PropertySource::MetadataServer }).ok_or_else(
+            || {
+                CommandError::usage("no project is set")
+                    .hint(format!("{} --project PROJECT", self.command()))
+                    .hint("gcloud config set project PROJECT")
+                    .hint("runaccess --sandbox list")
+            },
+        )
     }
 
     /// The region that is set; `None` for every region.

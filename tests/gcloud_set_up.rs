@@ -146,6 +146,28 @@ fn flags_come_before_variables_and_those_before_files() {
 }
 
 #[test]
+fn the_metadata_server_is_the_last_to_say_the_project() {
+    let mut set_up = SetUp::new();
+    set_up.world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "t");
+    let metadata = FakeServer::in_turn([Answer::WithHeader(
+        200,
+        "Metadata-Flavor: Google",
+        "from-metadata".to_owned(),
+    )]);
+    let host = metadata.endpoint.trim_start_matches("http://").trim_end_matches('/');
+    set_up.world.set("GCE_METADATA_HOST", host);
+    assert_eq!(set_up.url(&[]).status, 0);
+    assert_eq!(set_up.last_request().0, "/v1/projects/from-metadata/locations/-/services");
+    set_up.url(&["--project", "from-flag"]);
+    assert_eq!(set_up.last_request().0, "/v1/projects/from-flag/locations/-/services");
+    assert_eq!(metadata.requests().len(), 1, "asked only where nothing else says it");
+    let stranger = FakeServer::in_turn([Answer::Full(200, "text/plain", "evil".to_owned())]);
+    let host = stranger.endpoint.trim_start_matches("http://").trim_end_matches('/');
+    set_up.world.set("GCE_METADATA_HOST", host);
+    assert_eq!(set_up.url(&[]).status, 2);
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_named() {
     let mut set_up = SetUp::new();
     assert_snapshot!(set_up.url(&[]), @"

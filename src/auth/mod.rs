@@ -142,13 +142,7 @@ fn application_default(properties: &Properties) -> Result<Identity, AuthError> {
 /// The metadata server is asked only where the environment says that there is one, so that no
 /// command on a laptop waits for it.
 fn metadata_server(properties: &Properties) -> Result<Identity, AuthError> {
-    let on_google =
-        ["GCE_METADATA_HOST", "K_SERVICE", "CLOUD_RUN_JOB", "GAE_ENV", "KUBERNETES_SERVICE_HOST"]
-            .iter()
-            .any(|name| properties.variable(name).is_some())
-            || fs::read_to_string(properties.directory().join("gce"))
-                .is_ok_and(|text| text.trim() == "True");
-    if !on_google {
+    if properties.metadata_host().is_none() {
         return Err(AuthError::None);
     }
     let credentials = mds::Builder::default().with_scopes([SCOPE]).build().map_err(|error| {

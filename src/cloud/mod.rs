@@ -10,6 +10,7 @@ mod endpoint;
 mod failure;
 mod fleet;
 mod gateway;
+mod metadata;
 mod retry;
 
 pub use self::deadline::Deadline;
@@ -17,3 +18,4 @@ pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::failure::{Failure, FailureKind};
 pub use self::fleet::{Listing, ServiceAccess, Unreadable};
 pub use self::gateway::{Gateway, Trace, TraceLine};
+pub use self::metadata::project_id;

@@ -80,13 +80,17 @@ pub(crate) async fn run() -> u8 {
     settings.sandbox |= matches!(cli.command, Command::Sandbox(_));
     let json = settings.format.as_ref().is_some_and(crate::report::Format::is_json);
     let with_gcloud = !matches!(cli.command, Command::Roles(_));
-    let cx = match Context::new(settings, with_gcloud) {
+    let mut cx = match Context::new(settings, with_gcloud) {
         Ok(cx) => cx,
         Err(error) => {
             context::bare_terminal().error(&error);
             return finish(&error, json);
         }
     };
+    if let Err(error) = cx.ask_for_project().await {
+        cx.terminal.error(&error);
+        return finish(&error, json);
+    }
     // First in line, so that Ctrl-C is heard from the first prompt on.
     let interrupted = tokio::signal::ctrl_c();
     let done = tokio::select! {

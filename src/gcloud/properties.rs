@@ -33,6 +33,7 @@ pub enum PropertySource {
     Configuration(String),
     Flag(&'static str),
     Installation(PathBuf),
+    MetadataServer,
     /// What the sandbox uses where nothing is said.
     Sandbox,
     Variable(String),
@@ -44,6 +45,7 @@ impl fmt::Display for PropertySource {
             Self::Configuration(name) => write!(f, "gcloud configuration `{name}`"),
             Self::Flag(flag) => write!(f, "`{flag}`"),
             Self::Installation(path) => write!(f, "`{}`", path.display()),
+            Self::MetadataServer => f.write_str("the metadata server"),
             Self::Sandbox => f.write_str("the sandbox's own"),
             Self::Variable(name) => write!(f, "`{name}`"),
         }
@@ -90,6 +92,22 @@ impl Properties {
     /// An environment variable that is not empty.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The host of the metadata server, where the environment or gcloud's own probe of it says
+    /// that there is one. Nothing is asked here, so that no command on a laptop waits.
+    pub fn metadata_host(&self) -> Option<String> {
+        let named = ["GCE_METADATA_HOST", "GCE_METADATA_ROOT"];
+        if let Some(host) = named.iter().find_map(|name| self.variable(name)) {
+            return Some(host.to_owned());
+        }
+        let signs = ["K_SERVICE", "CLOUD_RUN_JOB", "GAE_ENV", "KUBERNETES_SERVICE_HOST"];
+        let probed = || {
+            let probe = fs::read_to_string(self.directory.join("gce"));
+            probe.is_ok_and(|text| text.trim() == "True")
+        };
+        let there = signs.iter().any(|name| self.variable(name).is_some()) || probed();
+        there.then(|| "metadata.google.internal".to_owned())
     }
 
     /// Looks a property up, such as `core/project`. A value that is set but empty is an error,

@@ -12,8 +12,12 @@ use super::{Report, Style};
 pub struct PolicyReport(Value);
 
 impl PolicyReport {
-    /// Takes a policy's JSON.
-    pub fn new(policy: Value) -> Self {
+    /// Takes a policy's JSON. The etag is shown in the URL-safe alphabet, as gcloud shows it
+    /// (measured); the API takes both.
+    pub fn new(mut policy: Value) -> Self {
+        if let Some(etag) = policy["etag"].as_str() {
+            policy["etag"] = Value::from(etag.replace('+', "-").replace('/', "_"));
+        }
         Self(sorted(policy))
     }
 }
