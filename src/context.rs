@@ -150,6 +150,11 @@ impl Context {
         self.settings.sandbox
     }
 
+    /// A question as it is asked here: in the sandbox, it says so.
+    pub fn question(&self, text: &str) -> String {
+        if self.settings.sandbox { format!("sandbox: {text}") } else { text.to_owned() }
+    }
+
     /// Whether `--yes` was given.
     pub fn yes(&self) -> bool {
         self.settings.yes

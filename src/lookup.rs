@@ -115,17 +115,26 @@ pub async fn pick(cx: &Context, question: &str) -> Result<ServiceName, CommandEr
             format!("project `{project}` has no services"),
         ));
     }
-    let width = services.iter().map(|s| s.service.name.service().len()).max().unwrap_or_default();
+    let longest = |part: fn(&ServiceName) -> &str| {
+        services.iter().map(|s| part(&s.service.name).len()).max().unwrap_or_default()
+    };
+    let (width, regions) = (longest(ServiceName::service), longest(ServiceName::region));
     let items: Vec<String> = services
         .iter()
         .map(|access| {
             let name = &access.service.name;
             let grants = access.grants.as_deref().ok();
             let exposure = crate::domain::exposure::judge(&access.service, grants, cx.now());
-            format!("{:width$}  {}  {}", name.service(), name.region(), exposure.exposure.as_str())
+            format!(
+                "{:width$}  {:regions$}  {}",
+                name.service(),
+                name.region(),
+                exposure.exposure.as_str()
+            )
         })
         .collect();
-    let at = asked(cx, || terminal::pick(question, &items, cx.terminal.color_stderr))?;
+    let at =
+        asked(cx, || terminal::pick(&cx.question(question), &items, cx.terminal.color_stderr))?;
     Ok(services[at].service.name.clone())
 }
 
@@ -227,7 +236,7 @@ impl Search<'_> {
             .collect();
         if found.len() > 1 && !wanted.is_glob() && cx.terminal.interactive {
             let items: Vec<String> = found.iter().map(|found| found.name.short()).collect();
-            let question = format!("`{wanted}` is in several regions; which one?");
+            let question = cx.question(&format!("`{wanted}` is in several regions; which one?"));
             let at = asked(cx, || terminal::choose(&question, &items, cx.terminal.color_stderr))?;
             return Ok(vec![found[at].clone()]);
         }

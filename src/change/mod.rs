@@ -183,8 +183,7 @@ fn confirm(
         return Err(CommandError::new(ErrorKind::ConfirmationRequired, message)
             .hint(format!("{} --dry-run", cx.command())));
     }
-    let place = if cx.is_sandbox() { "sandbox: " } else { "" };
-    let question = format!("{place}{}. Go on?", reasons.join("; "));
+    let question = cx.question(&format!("{}. Go on?", reasons.join("; ")));
     if lookup::asked(cx, || terminal::confirm(&question, cx.terminal.color_stderr))? {
         Ok(())
     } else {

@@ -63,8 +63,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             forbidden.iter().map(|name| format!("`{}`", name.short())).collect();
         cx.terminal
             .warning(&format!("an organisation policy forbids `allUsers` on {}", names.join(", ")));
-        let question = "Turn the invoker check off instead, as Google recommends?";
-        if asked(cx, || terminal::confirm(question, cx.terminal.color_stderr))? {
+        let question = cx.question("Turn the invoker check off instead, as Google recommends?");
+        if asked(cx, || terminal::confirm(&question, cx.terminal.color_stderr))? {
             options.other_way = None;
             let targets = Targets { names: forbidden.clone(), ..Targets::default() };
             let second = change(cx, targets, Some(PublicVia::NoInvokerCheck), &options).await?;

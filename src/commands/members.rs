@@ -89,7 +89,9 @@ pub(super) fn ask_for_member(cx: &Context, question: &str) -> Result<MemberArg, 
             Err(format!("{why}; perhaps {instead}"))
         }
     };
-    let typed = lookup::asked(cx, || terminal::type_in(question, cx.terminal.color_stderr, check))?;
+    let typed = lookup::asked(cx, || {
+        terminal::type_in(&cx.question(question), cx.terminal.color_stderr, check)
+    })?;
     Ok(MemberArg::parse(&typed)?)
 }
 

@@ -161,7 +161,8 @@ fn ask_which_condition(
     let mut items: Vec<String> =
         titles.iter().map(|title| format!("the one titled `{title}`")).collect();
     items.push("all of them".to_owned());
-    let question = format!("`{member}` has access under a condition only; which goes?");
+    let question =
+        cx.question(&format!("`{member}` has access under a condition only; which goes?"));
     let at = asked(cx, || terminal::choose(&question, &items, cx.terminal.color_stderr))?;
     Ok(Some(
         titles.get(at).map_or(ConditionChoice::Any, |title| ConditionChoice::Titled(title.clone())),

@@ -220,10 +220,7 @@ impl MemberArg {
             None if looks_like_domain(typed) => {
                 fail("a bare domain needs its prefix", Some(format!("domain:{typed}")))
             }
-            None => fail(
-                "write an address, or a principal with its prefix such as `group:team@example.com`",
-                None,
-            ),
+            None => fail("write an address, or a prefix as in `group:team@example.com`", None),
         }
     }
 }
