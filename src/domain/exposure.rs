@@ -81,6 +81,11 @@ impl Exposure {
         Self::Unreachable,
     ];
 
+    /// Whether it takes callers without any credential, from wherever they reach it.
+    pub fn is_public(self) -> bool {
+        matches!(self, Self::Public | Self::PublicBehindLoadBalancer | Self::PublicInternal)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AnyGoogleAccount => "any-google-account",

@@ -11,6 +11,7 @@ pub mod nearest;
 pub mod outcome;
 pub mod plan;
 pub mod policy;
+pub mod printable;
 pub mod resource;
 pub mod role;
 pub mod service;

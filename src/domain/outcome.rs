@@ -2,7 +2,7 @@
 
 use super::exposure::Exposure;
 use super::invokers::Grant;
-use super::plan::{Action, Setting};
+use super::plan::{Action, Remaining, Setting};
 use super::resource::ServiceName;
 
 /// What became of the change of one service.
@@ -17,7 +17,9 @@ pub struct ChangeOutcome {
     /// Before and after; `None` where the change cannot alter it.
     pub exposure: Option<(Exposure, Exposure)>,
     /// What the policy still gives the members that lost something.
-    pub remaining: Vec<Grant>,
+    pub remaining: Vec<Remaining>,
+    /// Whether a member that was to lose access can still invoke, or may.
+    pub leaves_access: bool,
     /// How often the service was read and written until it was done.
     pub attempts: u32,
     pub error: Option<OutcomeError>,

@@ -10,6 +10,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 pub use self::public::{PublicVia, plan_make_private, plan_make_public};
+use super::condition::Condition;
 use super::exposure::{self, Exposure};
 use super::invokers::{Grant, grants};
 use super::member::Member;
@@ -69,13 +70,18 @@ pub enum StepKind {
     /// Sets the service's policy; its etag, which is in it, is the precondition.
     SetPolicy(Policy),
     /// Turns the invoker check on or off, if the service is still at `etag`.
-    SetInvokerCheck { on: bool, etag: Option<String> },
+    SetInvokerCheck { on: bool, etag: String },
 }
 
 impl Step {
     /// What the step writes, given up to the one who writes it.
     pub fn into_kind(self) -> StepKind {
         self.0
+    }
+
+    /// Whether it sets the policy, and so does what the plan adds and removes.
+    pub fn sets_policy(&self) -> bool {
+        matches!(self.0, StepKind::SetPolicy(_))
     }
 
     /// What the step does, for a sentence.
@@ -88,6 +94,21 @@ impl Step {
     }
 }
 
+/// Something that still lets a member of a revocation invoke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// The member as the grant names it; `allUsers` where no permission is asked.
+    pub member: Member,
+    pub via: RemainingVia,
+}
+
+/// Through what it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemainingVia {
+    InvokerCheckDisabled,
+    Policy { role: String, condition: Option<Condition> },
+}
+
 /// What would change on one service. Empty of steps where all is so already.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -98,7 +119,9 @@ pub struct Plan {
     removed: Vec<Grant>,
     settings: Vec<Setting>,
     exposure: Option<(Exposure, Exposure)>,
-    remaining: Vec<Grant>,
+    remaining: Vec<Remaining>,
+    /// Whether a member that was to lose access can still invoke, or may.
+    leaves_access: bool,
     notes: Vec<String>,
     warnings: Vec<String>,
 }
@@ -141,8 +164,14 @@ impl Plan {
         self.exposure
     }
 
-    pub fn remaining(&self) -> &[Grant] {
+    /// What still lets the members invoke that lose something.
+    pub fn remaining(&self) -> &[Remaining] {
         &self.remaining
+    }
+
+    /// Whether any member of a revocation can still invoke, or may, lost or not.
+    pub fn leaves_access(&self) -> bool {
+        self.leaves_access
     }
 
     /// What a reader of the plan should know.
@@ -206,6 +235,7 @@ impl Plan {
             settings: Vec::new(),
             exposure,
             remaining: Vec::new(),
+            leaves_access: false,
             notes: Vec::new(),
             warnings: Vec::new(),
         }
@@ -239,8 +269,15 @@ pub fn reasons_to_ask<'a>(
             if grant.member.is_broad() {
                 add(format!("`{}` gains access", grant.member));
             }
-            if role::can_grant(&grant.role) {
-                add(format!("`{}` lets its members grant access to others", grant.role));
+            match role::can_grant(&grant.role) {
+                Some(true) => {
+                    add(format!("`{}` lets its members grant access to others", grant.role));
+                }
+                None => add(format!(
+                    "`{}` is not known here and may let its members grant access to others",
+                    grant.role
+                )),
+                Some(false) => {}
             }
         }
         for grant in &plan.removed {
@@ -281,12 +318,22 @@ pub enum ConditionChoice {
     Unconditional,
 }
 
+impl ConditionChoice {
+    fn selects(&self, condition: Option<&Condition>) -> bool {
+        match (self, condition) {
+            (Self::Any, _) | (Self::Unconditional, None) => true,
+            (Self::Titled(title), Some(condition)) => condition.title == *title,
+            (Self::Unconditional, Some(_)) | (Self::Titled(_), None) => false,
+        }
+    }
+}
+
 /// What `revoke` is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevokeRequest {
-    pub members: Vec<Member>,
+    /// Each member, with the bindings of it that are meant.
+    pub members: Vec<(Member, ConditionChoice)>,
     pub roles: RoleChoice,
-    pub condition: ConditionChoice,
 }
 
 /// Plans to give `members` the role on one service.
@@ -329,7 +376,7 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
         RoleChoice::Only(role) => grant.role == role.as_str(),
     };
     let all = grants(&snapshot.policy);
-    for member in &request.members {
+    for (member, choice) in &request.members {
         let held: Vec<&Grant> =
             all.iter().filter(|grant| in_role(grant) && grant.member.same_as(member)).collect();
         let titles: Vec<String> = held
@@ -338,7 +385,7 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
             .map(|condition| condition.title.clone())
             .collect();
         let service = snapshot.name.short();
-        match &request.condition {
+        match choice {
             ConditionChoice::Unconditional
                 if !held.is_empty() && held.iter().all(|grant| grant.condition.is_some()) =>
             {
@@ -358,55 +405,79 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
     }
     let selected = |grant: &Grant| {
         in_role(grant)
-            && request.members.iter().any(|member| grant.member.same_as(member))
-            && match (&request.condition, &grant.condition) {
-                (ConditionChoice::Any, _) | (ConditionChoice::Unconditional, None) => true,
-                (ConditionChoice::Titled(title), Some(condition)) => condition.title == *title,
-                (ConditionChoice::Unconditional, Some(_)) | (ConditionChoice::Titled(_), None) => {
-                    false
-                }
-            }
+            && request.members.iter().any(|(member, choice)| {
+                grant.member.same_as(member) && choice.selects(grant.condition.as_ref())
+            })
     };
     let edit = policy::remove(&snapshot.policy, selected);
     let left = grants(&edit.policy);
     let mut plan = Plan::from_edit(Action::Revoke, snapshot, edit);
-    for member in &request.members {
-        plan.remaining.extend(still_given(&left, member, snapshot.read_at));
+    let still = |members: &[&Member]| -> Vec<Remaining> {
+        let through_policy = left
+            .iter()
+            .filter(|grant| grant.invokes() != Invokes::No && grant.counts(snapshot.read_at))
+            .filter(|grant| members.iter().any(|member| grant.member.reaches(member)))
+            .map(|grant| Remaining {
+                member: grant.member.clone(),
+                via: RemainingVia::Policy {
+                    role: grant.role.clone(),
+                    condition: grant.condition.clone(),
+                },
+            });
+        let check_off = snapshot.service.as_ref().is_some_and(|service| !service.invoker_check);
+        let open = (check_off && !members.is_empty()).then(|| Remaining {
+            member: Member::all_users(),
+            via: RemainingVia::InvokerCheckDisabled,
+        });
+        open.into_iter().chain(through_policy).collect()
+    };
+    for grant in &left {
+        let gone = grant.member.as_str().strip_prefix("deleted:");
+        let address = gone.and_then(|gone| gone.split('?').next()).map(Member::from_policy);
+        let is_asked =
+            |living: Member| request.members.iter().any(|(member, _)| member.same_as(&living));
+        if in_role(grant) && address.is_some_and(is_asked) {
+            plan.notes.push(format!(
+                "`{}` is there still, and is revoked by that name only",
+                grant.member
+            ));
+        }
     }
-    if let Some(warning) = remaining_warning(&plan.remaining) {
-        plan.warnings.push(warning);
-    }
-    if snapshot.service.as_ref().is_some_and(|service| !service.invoker_check) {
-        plan.warnings
-            .push("the invoker check is off: anyone can invoke it all the same".to_owned());
-    }
+    let asked: Vec<&Member> = request.members.iter().map(|(member, _)| member).collect();
+    let left_over = still(&asked);
+    plan.leaves_access = !left_over.is_empty();
+    plan.warnings.extend(remaining_warning(&left_over));
+    let removed = plan.removed.clone();
+    let losers: Vec<&Member> = asked
+        .into_iter()
+        .filter(|member| removed.iter().any(|grant| grant.member.same_as(member)))
+        .collect();
+    plan.remaining = still(&losers);
     Ok(plan)
 }
 
-/// The grants that still let `member` invoke, itself or through everyone, any Google account or
-/// its domain. A role that is in no table counts: it may carry the permission.
-fn still_given(grants: &[Grant], member: &Member, now: OffsetDateTime) -> Vec<Grant> {
-    grants
-        .iter()
-        .filter(|grant| {
-            grant.invokes() != Invokes::No && grant.counts(now) && grant.member.reaches(member)
-        })
-        .cloned()
-        .collect()
-}
-
-fn remaining_warning(remaining: &[Grant]) -> Option<String> {
+fn remaining_warning(remaining: &[Remaining]) -> Option<String> {
     let (first, rest) = remaining.split_first()?;
-    let under = match &first.condition {
-        Some(condition) => format!(" under the condition `{}`", condition.title),
-        None => String::new(),
-    };
-    let may = if first.invokes() == Invokes::Unknown { "may still" } else { "can still" };
     let more = match rest.len() {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    Some(format!("`{}` {may} invoke it through `{}`{under}{more}", first.member, first.role))
+    Some(match &first.via {
+        RemainingVia::InvokerCheckDisabled => {
+            format!("the invoker check is off: anyone can still invoke it{more}")
+        }
+        RemainingVia::Policy { role, condition } => {
+            let may = match role::invokes(role) {
+                Invokes::Unknown => "may still",
+                _ => "can still",
+            };
+            let under = match condition {
+                Some(condition) => format!(" under the condition `{}`", condition.title),
+                None => String::new(),
+            };
+            format!("`{}` {may} invoke it through `{role}`{under}{more}", first.member)
+        }
+    })
 }
 
 fn judge(service: &Service, policy: &Policy, now: OffsetDateTime) -> Exposure {

@@ -12,8 +12,6 @@ use super::nearest::nearest;
 
 /// The role that lets a principal invoke a service, and nothing more of it than that.
 pub const INVOKER: &str = "roles/run.invoker";
-/// The permission that a caller needs (`run.routes.invoke`).
-pub const INVOKE_PERMISSION: &str = "run.routes.invoke";
 
 /// A predefined role that holds permissions of Cloud Run.
 #[derive(Clone, Copy, Debug)]
@@ -146,9 +144,9 @@ pub fn invokes(role: &str) -> Invokes {
     }
 }
 
-/// Whether `role` is known to carry `run.services.setIamPolicy`.
-pub fn can_grant(role: &str) -> bool {
-    info(role).is_some_and(|known| known.can_grant)
+/// Whether `role` carries `run.services.setIamPolicy`; `None` where it is in no table.
+pub fn can_grant(role: &str) -> Option<bool> {
+    info(role).map(|known| known.can_grant)
 }
 
 const fn role(
@@ -233,7 +231,9 @@ mod tests {
         assert_eq!(invokes("roles/viewer"), Invokes::No);
         assert_eq!(invokes("roles/run.servicesInvoker"), Invokes::Yes);
         assert_eq!(invokes("projects/p/roles/caller"), Invokes::Unknown);
-        assert!(can_grant("roles/owner") && !can_grant("roles/run.invoker"));
+        assert_eq!(can_grant("roles/owner"), Some(true));
+        assert_eq!(can_grant("roles/run.invoker"), Some(false));
+        assert_eq!(can_grant("projects/p/roles/c"), None);
     }
 
     #[test]

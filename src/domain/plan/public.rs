@@ -1,9 +1,9 @@
 //! Plans that make a service public, by one of the two ways there are, or private again.
 
 use super::{Action, Plan, Refusal, Setting, Snapshot, Step, StepKind, judge};
-use crate::domain::exposure::{self, Callers};
+use crate::domain::exposure;
 use crate::domain::invokers::{Grant, grants, invoker_count};
-use crate::domain::member::Member;
+use crate::domain::member::{Member, MemberKind};
 use crate::domain::policy;
 use crate::domain::role::{Invokes, Role};
 use crate::domain::service::{Ingress, Service};
@@ -22,7 +22,13 @@ pub enum PublicVia {
 pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<Plan, Refusal> {
     let service = needed(snapshot)?;
     let open = exposure::judge(service, Some(&grants(&snapshot.policy)), snapshot.read_at);
-    let already = via.is_none() && open.callers == Callers::Anyone;
+    let everyone = |grant: &Grant| {
+        grant.member.kind() == MemberKind::AllUsers
+            && grant.condition.is_none()
+            && grant.invokes() == Invokes::Yes
+    };
+    let is_open = !service.invoker_check || grants(&snapshot.policy).iter().any(everyone);
+    let already = via.is_none() && is_open;
     let members = match via {
         _ if already => &[][..],
         Some(PublicVia::NoInvokerCheck) => &[],
@@ -63,12 +69,22 @@ pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
         }
     }
     if !plan.is_empty() {
-        match invoker_count(&left, snapshot.read_at) {
-            0 => plan
+        let possible = left
+            .iter()
+            .any(|grant| grant.invokes() == Invokes::Unknown && grant.counts(snapshot.read_at));
+        match (invoker_count(&left, snapshot.read_at), possible) {
+            (0, false) => plan
                 .warnings
                 .push("the service's own policy will let nobody invoke it afterwards".to_owned()),
-            1 => plan.notes.push("1 principal will be able to invoke it afterwards".to_owned()),
-            many => {
+            (0, true) => plan.warnings.push(
+                "the service's own policy will let nobody invoke it afterwards, unless by a role \
+                 that is not known here"
+                    .to_owned(),
+            ),
+            (1, _) => {
+                plan.notes.push("1 principal will be able to invoke it afterwards".to_owned());
+            }
+            (many, _) => {
                 plan.notes.push(format!("{many} principals will be able to invoke it afterwards"));
             }
         }
@@ -122,7 +138,10 @@ pub(super) fn obstacles(service: &Service) -> Vec<String> {
 
 fn set_invoker_check(plan: &mut Plan, snapshot: &Snapshot, service: &Service, on: bool) {
     let word = |on| if on { "on" } else { "off" };
-    plan.steps.push(Step(StepKind::SetInvokerCheck { on, etag: service.etag.clone() }));
+    plan.steps.push(Step(StepKind::SetInvokerCheck {
+        on,
+        etag: service.etag.clone().unwrap_or_default(),
+    }));
     plan.settings.push(Setting { name: "invokerCheck", before: word(!on), after: word(on) });
     let after = Service { invoker_check: on, ..service.clone() };
     let policy = match plan.steps.first().map(|step| &step.0) {

@@ -33,8 +33,12 @@ fn members(texts: &[&str]) -> Vec<Member> {
     texts.iter().map(|text| Member::from_policy(*text)).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better at its many callers")]
 fn revoke(texts: &[&str], condition: ConditionChoice) -> RevokeRequest {
-    RevokeRequest { members: members(texts), roles: RoleChoice::Only(Role::invoker()), condition }
+    RevokeRequest {
+        members: members(texts).into_iter().map(|member| (member, condition.clone())).collect(),
+        roles: RoleChoice::Only(Role::invoker()),
+    }
 }
 
 const CONDITIONAL: &str = r#"[{"role":"roles/run.invoker","members":["user:a@x.com"],
@@ -115,8 +119,14 @@ fn what_remains_after_a_revoke_is_told() {
     );
     let plan =
         plan_revoke(&snapshot, &revoke(&["user:a@x.com"], ConditionChoice::Unconditional)).unwrap();
-    let roles: Vec<(&str, &str)> =
-        plan.remaining().iter().map(|grant| (grant.member.as_str(), grant.role.as_str())).collect();
+    let roles: Vec<(&str, &str)> = plan
+        .remaining()
+        .iter()
+        .map(|left| match &left.via {
+            RemainingVia::Policy { role, .. } => (left.member.as_str(), role.as_str()),
+            RemainingVia::InvokerCheckDisabled => (left.member.as_str(), "check off"),
+        })
+        .collect();
     assert_eq!(
         roles,
         [
@@ -156,7 +166,7 @@ fn make_private_undoes_both_ways_policy_first() {
     let kinds: Vec<StepKind> = plan.into_steps().into_iter().map(Step::into_kind).collect();
     assert!(matches!(
         kinds.as_slice(),
-        [StepKind::SetPolicy(_), StepKind::SetInvokerCheck { on: true, etag: Some(_) }]
+        [StepKind::SetPolicy(_), StepKind::SetInvokerCheck { on: true, etag }] if etag == "e1"
     ));
 }
 
@@ -189,4 +199,55 @@ fn a_fresh_plan_must_stay_within_what_was_confirmed() {
     let more = plan_make_private(&more).unwrap();
     assert!(few.is_within(&few) && few.is_within(&more));
     assert!(!more.is_within(&few));
+}
+
+#[test]
+fn each_member_of_a_revocation_has_its_own_choice_of_bindings() {
+    let snapshot = snapshot(
+        json!([
+            {"role": "roles/run.invoker", "members": ["user:a@x.com"]},
+            {"role": "roles/run.invoker", "members": ["user:a@x.com", "user:b@x.com"],
+             "condition": {"title": "t", "expression": "request.path == '/x'"}},
+        ]),
+        |_| (),
+    );
+    let [a, b] = ["user:a@x.com", "user:b@x.com"].map(Member::from_policy);
+    let request = RevokeRequest {
+        members: vec![(a, ConditionChoice::Unconditional), (b, ConditionChoice::Any)],
+        roles: RoleChoice::Only(Role::invoker()),
+    };
+    let plan = plan_revoke(&snapshot, &request).unwrap();
+    let removed: Vec<(&str, bool)> =
+        plan.removed().iter().map(|g| (g.member.as_str(), g.condition.is_some())).collect();
+    assert_eq!(removed, [("user:a@x.com", false), ("user:b@x.com", true)]);
+}
+
+#[test]
+fn a_check_that_is_off_leaves_access() {
+    let snapshot = snapshot(json!([]), |service| service.invoker_check = false);
+    let plan =
+        plan_revoke(&snapshot, &revoke(&["user:a@x.com"], ConditionChoice::Unconditional)).unwrap();
+    assert!(plan.is_empty() && plan.leaves_access() && plan.remaining().is_empty());
+    assert_eq!(plan.warnings(), ["the invoker check is off: anyone can still invoke it"]);
+}
+
+#[test]
+fn a_role_that_is_not_known_is_asked_about() {
+    let snapshot = snapshot(json!([]), |_| ());
+    let role = Role::parse("projects/p/roles/c").unwrap();
+    let plan = plan_grant(&snapshot, &role, &members(&["user:n@x.com"])).unwrap();
+    assert_eq!(
+        reasons_to_ask([&plan], false),
+        ["`projects/p/roles/c` is not known here and may let its members grant access to others"]
+    );
+}
+
+#[test]
+fn all_users_under_a_condition_is_not_public_already() {
+    let snapshot = snapshot(
+        json!([{"role": "roles/run.invoker", "members": ["allUsers"],
+            "condition": {"title": "t", "expression": "request.path == '/x'"}}]),
+        |_| (),
+    );
+    assert_eq!(plan_make_public(&snapshot, None).unwrap().added().len(), 1);
 }
