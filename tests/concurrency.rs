@@ -34,8 +34,9 @@ fn two_hundred_grants_by_two_hundred_processes_lose_nothing() {
         .iter()
         .map(|member| member.as_str().unwrap())
         .collect();
+    assert_eq!(members.len(), 200);
     members.sort_unstable();
     members.dedup();
     assert_eq!(members.len(), 200);
-    assert!(attempts.iter().all(|attempts| *attempts >= 1));
+    assert!(attempts.iter().any(|attempts| *attempts > 1), "nobody ever met another");
 }

@@ -211,7 +211,7 @@ fn a_policy_that_may_not_be_read_is_unknown_and_costs_its_row_only() {
             Answer::error(403, "PERMISSION_DENIED", "Permission 'run.services.getIamPolicy' denied")
         } else if request.contains("getIamPolicy") {
             Answer::json(
-                &json!({"bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]}),
+                &json!({"etag": "ACAB", "bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]}),
             )
         } else {
             Answer::json(&two_services(&[]))
@@ -362,7 +362,7 @@ fn half_done_says_what_is_left() {
         invokerCheck: off -> on
         exposure: public -> restricted
         warning: the service's own policy will let nobody invoke it afterwards
-    error: `us-central1/hello` is half done: what is done is to set the policy, but the next step failed: turn the invoker check on
+    error: `us-central1/hello` is half done: it was possible to set the policy, not to turn the invoker check on
     caused by: could not turn the invoker check on of `us-central1/hello`
     caused by: Permission 'run.services.update' denied
     hint: runaccess make-private us-central1/hello
@@ -388,4 +388,127 @@ fn limits_are_refused_before_the_call() {
     --- status 1
     ");
     assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn what_is_written_is_the_policy_that_was_read_but_for_the_change() {
+    let policy = json!({
+        "version": 3, "etag": "BwAAAAAAAAE=", "futureField": {"kept": true},
+        "bindings": [
+            {"role": "roles/run.invoker", "members": ["user:a@x.com", "user:A@x.com"], "futureBinding": 1},
+            {"role": "roles/run.viewer", "members": ["deleted:user:d@x.com?uid=1"]},
+            {"role": "roles/run.invoker", "members": ["user:c@x.com"],
+             "condition": {"title": "t", "expression": "true", "description": "d"}},
+            {"role": "roles/run.invoker", "members": ["user:a@x.com"]},
+        ],
+        "auditConfigs": [{"service": "allServices", "auditLogConfigs": [{"logType": 1}]}],
+    });
+    let server = FakeServer::in_turn([Answer::json(&policy)]);
+    against(&server, &["grant", "new@x.com", "us-central1/hello"]);
+    let mut expected = policy.clone();
+    expected["bindings"][0]["members"] = json!(["user:a@x.com", "user:A@x.com", "user:new@x.com"]);
+    assert_eq!(server.bodies("setIamPolicy"), [json!({"policy": expected})]);
+    let server = FakeServer::in_turn([Answer::json(&policy)]);
+    against(&server, &["revoke", "a@x.com", "us-central1/hello"]);
+    let mut expected = policy.clone();
+    let bindings = expected["bindings"].as_array_mut().unwrap();
+    bindings.remove(3);
+    bindings.remove(0);
+    assert_eq!(server.bodies("setIamPolicy"), [json!({"policy": expected})]);
+}
+
+#[test]
+fn the_check_is_turned_with_its_etag_and_nothing_else() {
+    let service = json!({"name": "projects/p/locations/us-central1/services/hello", "ingress": 1, "etag": "e7"});
+    let operation = json!({"name": "projects/p/locations/us-central1/operations/o", "done": true,
+        "response": {"@type": "type.googleapis.com/google.cloud.run.v2.Service"}});
+    let server = FakeServer::start(move |request| {
+        if request.starts_with("PATCH") {
+            Answer::json(&operation)
+        } else if request.contains("IamPolicy") {
+            Answer::json(&json!({"etag": "ACAB"}))
+        } else {
+            Answer::json(&service)
+        }
+    });
+    let run = against(
+        &server,
+        &["make-public", "us-central1/hello", "--yes", "--via", "no-invoker-check"],
+    );
+    assert_eq!(run.status, 0, "{run}");
+    let sent = server.bodies("PATCH");
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0]["etag"], "e7");
+    assert_eq!(sent[0]["invokerIamDisabled"], true);
+    let head = server.requests().into_iter().find(|head| head.starts_with("PATCH")).unwrap();
+    assert!(head.contains("updateMask=invokerIamDisabled"), "{head}");
+}
+
+#[test]
+fn a_conflict_is_read_planned_and_written_again() {
+    let first = json!({"etag": "AAAA"});
+    let second = json!({"etag": "BBBB", "bindings": [{"role": "roles/run.invoker", "members": ["user:other@x.com"]}]});
+    let conflict = Answer::error(409, "ABORTED", "There were concurrent policy changes.");
+    let server = FakeServer::in_turn([Answer::json(&first), conflict, Answer::json(&second)]);
+    let run = against(
+        &server,
+        &["grant", "dev@x.com", "us-central1/hello", "-o", "value(status,attempts)"],
+    );
+    assert_eq!(run.stdout, "changed\t2\n", "{run}");
+    let sent = server.bodies("setIamPolicy");
+    assert_eq!(sent[1]["policy"]["etag"], "BBBB");
+    assert_eq!(
+        sent[1]["policy"]["bindings"][0]["members"],
+        json!(["user:other@x.com", "user:dev@x.com"])
+    );
+}
+
+#[test]
+fn a_conflict_with_one_who_did_the_same_is_unchanged() {
+    let same = json!({"etag": "BBBB", "bindings": [{"role": "roles/run.invoker", "members": ["user:dev@x.com"]}]});
+    let conflict = Answer::error(409, "ABORTED", "There were concurrent policy changes.");
+    let server = FakeServer::in_turn([
+        Answer::json(&json!({"etag": "AAAA"})),
+        conflict,
+        Answer::json(&same),
+    ]);
+    let run = against(
+        &server,
+        &["grant", "dev@x.com", "us-central1/hello", "-o", "value(status,added.member)"],
+    );
+    assert_eq!(run.stdout, "unchanged\t\n", "{run}");
+}
+
+#[test]
+fn a_wait_beyond_the_deadline_is_not_begun() {
+    let server = FakeServer::start(|request| {
+        if request.contains("setIamPolicy") {
+            Answer::WithHeader(429, "Retry-After: 600", "{}".to_owned())
+        } else {
+            Answer::json(&json!({"etag": "AAAA"}))
+        }
+    });
+    let run = against(&server, &["grant", "dev@x.com", "us-central1/hello"]);
+    assert_eq!(run.status, 1, "{run}");
+    assert!(run.stdout.contains("rate-limited"), "{run}");
+}
+
+#[test]
+fn a_policy_without_an_etag_is_none() {
+    let server = FakeServer::in_turn([Answer::json(&json!({"greeting": "hello"}))]);
+    let run = against(&server, &["grant", "dev@x.com", "us-central1/hello"]);
+    assert_eq!(run.status, 1, "{run}");
+    assert!(server.bodies("setIamPolicy").is_empty(), "nothing was written");
+}
+
+#[test]
+fn a_redirect_is_not_followed_with_the_token() {
+    let other = FakeServer::in_turn([Answer::json(&json!({"etag": "ACAB"}))]);
+    let location: &'static str = format!("Location: {}", other.endpoint).leak();
+    let server = FakeServer::in_turn([Answer::WithHeader(307, location, String::new())]);
+    against(&server, &["url", "hello"]);
+    against(&server, &["policy", "us-central1/hello"]);
+    for head in other.requests() {
+        assert!(!head.to_lowercase().contains("authorization"), "{head}");
+    }
 }

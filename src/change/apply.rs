@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::{ChangeOptions, Planner, failed, outcome_of, read, refused};
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
+use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, Setting};
 use crate::error::{CommandError, ErrorKind};
 
-/// How long conflicts are worked against.
+/// How long conflicts are worked against, whatever the command's own deadline.
 const CONFLICT_LIMIT: Duration = Duration::from_mins(1);
 /// How often a write whose fate is unclear is looked into and made again.
 const UNCLEAR_ATTEMPTS: u32 = 4;
@@ -28,139 +29,194 @@ pub(super) async fn apply(
     if plan.is_empty() {
         return outcome_of(&plan, Status::Unchanged);
     }
-    let confirmed = plan.clone();
-    let give_up_at = Instant::now() + CONFLICT_LIMIT;
-    let mut work = Work { done: None, attempts: 0, unclear: 0 };
-    let mut plan = plan;
+    let mut work = Work::new(plan);
     loop {
-        work.attempts += 1;
-        let tried = plan.clone();
-        let failure = match Box::pin(work.carry_out(cx, plan)).await {
-            Ok(()) => return work.outcome(&confirmed, Status::Changed),
-            Err(stopped) => stopped,
+        let Err(failure) = Box::pin(work.carry_out(cx)).await else {
+            return work.finished();
         };
-        let kind = failure.failure.kind;
-        if !may_write_again(kind)
-            || work.unclear >= UNCLEAR_ATTEMPTS
-            || Instant::now() >= give_up_at
-        {
-            let error = work.explain(cx, failure, &tried, options);
-            return work.failed(cx, &confirmed, error);
-        }
-        sleep(wait(work.attempts, failure.failure.retry_after)).await;
-        let fresh = match read(cx, confirmed.target(), options.needs_service).await {
+        let Some(wake) = work.next_attempt(cx, &failure) else {
+            let error = work.explain(cx, failure, options);
+            return work.stopped(cx, error);
+        };
+        sleep_until(wake).await;
+        let fresh = match read(cx, work.confirmed.target(), options.needs_service).await {
             Ok(snapshot) => planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal)),
             Err(error) => Err(error),
         };
-        plan = match fresh {
-            Ok(fresh) if fresh.is_empty() => {
-                // Either the write that seemed to fail was done, or somebody else did the same.
-                let ours = work.done.is_some() || work.unclear > 0;
-                let status = if ours { Status::Changed } else { Status::Unchanged };
-                return work.outcome(&confirmed, status);
-            }
-            Ok(fresh) if fresh.is_within(&confirmed) => fresh,
+        match fresh {
+            Ok(fresh) if fresh.is_empty() => return work.found_done(fresh),
+            Ok(fresh) if fresh.is_within(&work.confirmed) => work.plan = fresh,
             Ok(_) => {
+                let short = work.confirmed.target().short();
                 let error = CommandError::new(
                     ErrorKind::PlanChanged,
                     format!(
-                        "`{}` was changed meanwhile, and the plan would now go beyond what was shown",
-                        confirmed.target().short()
+                        "`{short}` was changed meanwhile, and the plan would now go beyond what was shown"
                     ),
                 );
-                return work.failed(cx, &confirmed, error.hint(cx.command()));
+                return work.stopped(cx, error.hint(cx.command()));
             }
-            Err(error) => return work.failed(cx, &confirmed, error),
-        };
+            Err(error) => return work.stopped(cx, error),
+        }
     }
 }
 
 /// What has come of a plan so far.
 struct Work {
-    /// What the last step that was done did.
-    done: Option<&'static str>,
+    /// The plan that was shown, which no later one may go beyond.
+    confirmed: Plan,
+    /// The plan that is carried out now.
+    plan: Plan,
     attempts: u32,
     /// Writes of which it is not known whether they were done.
     unclear: u32,
-}
-
-/// The step that failed.
-struct Stopped {
-    failure: Failure,
-    left: crate::domain::plan::Step,
+    /// Until when conflicts are worked against, from the first one on.
+    conflicts_until: Option<Instant>,
+    /// What the steps that were done did, and what the failed one would have done.
+    added: Vec<Grant>,
+    removed: Vec<Grant>,
+    settings: Vec<Setting>,
+    done: Option<&'static str>,
+    left: Option<&'static str>,
 }
 
 impl Work {
-    async fn carry_out(&mut self, cx: &Context, plan: Plan) -> Result<(), Stopped> {
-        let target = plan.target().clone();
-        for step in plan.into_steps() {
+    fn new(plan: Plan) -> Self {
+        Self {
+            confirmed: plan.clone(),
+            plan,
+            attempts: 0,
+            unclear: 0,
+            conflicts_until: None,
+            added: Vec::new(),
+            removed: Vec::new(),
+            settings: Vec::new(),
+            done: None,
+            left: None,
+        }
+    }
+
+    /// Does the plan's steps until one fails.
+    async fn carry_out(&mut self, cx: &Context) -> Result<(), Failure> {
+        self.attempts += 1;
+        let target = self.plan.target().clone();
+        for step in self.plan.clone().into_steps() {
+            let (what, sets_policy) = (step.describe(), step.sets_policy());
             let written = match cx.gateway().await {
-                Ok(gateway) => cx.write(Box::pin(gateway.apply(&target, step.clone()))).await,
-                Err(error) => Err(Failure::new(FailureKind::Other, step.describe(), error.message)),
+                Ok(gateway) => cx.write(Box::pin(gateway.apply(&target, step))).await,
+                Err(error) => Err(Failure::new(FailureKind::Other, what, error.message)),
             };
             if let Err(failure) = written {
-                let lost = matches!(
-                    failure.kind,
-                    FailureKind::Deadline
-                        | FailureKind::Malformed
-                        | FailureKind::Network
-                        | FailureKind::Unavailable
-                );
-                self.unclear += u32::from(lost);
-                return Err(Stopped { failure, left: step });
+                self.left = Some(what);
+                self.unclear += u32::from(is_fate_unclear(failure.kind));
+                return Err(failure);
             }
-            self.done = Some(step.describe());
+            self.credit(sets_policy);
+            self.done = Some(what);
         }
         Ok(())
     }
 
-    fn explain(
-        &self,
-        cx: &Context,
-        stopped: Stopped,
-        plan: &Plan,
-        options: &ChangeOptions,
-    ) -> CommandError {
-        let target = plan.target();
-        let forbidden =
-            refused::organisation_policy(cx, &stopped.failure, plan, options.other_way.as_deref());
-        if let Some(done) = self.done {
-            let done = format!("`{}` is half done: what is done is to {done}", target.short());
-            return refused::half_done(stopped.failure, &done, &stopped.left, &cx.command());
+    /// Counts a step of the present plan as done.
+    fn credit(&mut self, sets_policy: bool) {
+        if sets_policy {
+            self.added.extend(self.plan.added().iter().cloned());
+            self.removed.extend(self.plan.removed().iter().cloned());
+        } else {
+            self.settings.extend(self.plan.settings().iter().cloned());
         }
-        if let Some(error) = forbidden {
-            return error;
+    }
+
+    /// When to try again; `None` where that would not help or comes too late.
+    fn next_attempt(&mut self, cx: &Context, failure: &Failure) -> Option<Instant> {
+        let now = Instant::now();
+        let until = if failure.kind == FailureKind::Aborted {
+            let until = *self.conflicts_until.get_or_insert(now + CONFLICT_LIMIT);
+            cx.deadline.put_off_to(until);
+            until
+        } else {
+            cx.deadline.end()
+        };
+        let wake = now + wait(self.attempts, failure.retry_after);
+        let worth_it = may_write_again(failure.kind) && self.unclear < UNCLEAR_ATTEMPTS;
+        (worth_it && wake < until).then_some(wake)
+    }
+
+    /// Says why the last step was not done.
+    fn explain(&self, cx: &Context, failure: Failure, options: &ChangeOptions) -> CommandError {
+        let other_way = options.other_way.as_deref();
+        refused::organisation_policy(cx, &failure, &self.plan, other_way)
+            .unwrap_or_else(|| failure.into())
+    }
+
+    /// The outcome where every step was done.
+    fn finished(self) -> ChangeOutcome {
+        let exposure = self.confirmed.exposure().map(|(before, planned)| {
+            (before, self.plan.exposure().map_or(planned, |(_, after)| after))
+        });
+        ChangeOutcome {
+            added: self.added,
+            removed: self.removed,
+            settings: self.settings,
+            exposure,
+            attempts: self.attempts,
+            ..outcome_of(&self.plan, Status::Changed)
         }
-        let mut error = CommandError::from(stopped.failure);
+    }
+
+    /// The outcome where a fresh look finds nothing left to do: either the write that seemed to
+    /// fail was done, or somebody else did the same.
+    fn found_done(mut self, fresh: Plan) -> ChangeOutcome {
         if self.unclear > 0 {
+            let left = self.left;
+            let steps = self.plan.clone().into_steps();
+            for step in steps.iter().filter(|step| Some(step.describe()) == left) {
+                self.credit(step.sets_policy());
+            }
+        } else if self.done.is_none() {
+            let attempts = self.attempts;
+            return ChangeOutcome { attempts, ..outcome_of(&fresh, Status::Unchanged) };
+        }
+        self.plan = fresh;
+        self.finished()
+    }
+
+    /// The outcome where it ends before all is done.
+    fn stopped(self, cx: &Context, error: CommandError) -> ChangeOutcome {
+        let short = self.confirmed.target().short();
+        let mut error = error;
+        if self.conflicts_until.is_some() && error.kind == ErrorKind::Deadline {
+            let causes = std::mem::take(&mut error.causes);
+            error = CommandError::new(ErrorKind::Conflict, error.message);
+            error.causes = causes;
+        }
+        if let (Some(done), Some(left)) = (self.done, self.left) {
+            error = refused::half_done(&short, done, left, error).hint(cx.command());
+        } else if self.unclear > 0 {
             error = error
                 .because("whether it was written is not known")
-                .hint(cx.suggest(&format!("who {}", target.short())));
+                .hint(cx.suggest(&format!("who {short}")));
         }
-        error
+        let outcome = failed(cx, self.confirmed.target().clone(), self.confirmed.action(), error);
+        ChangeOutcome {
+            added: self.added,
+            removed: self.removed,
+            settings: self.settings,
+            attempts: self.attempts,
+            ..outcome
+        }
     }
+}
 
-    fn outcome(&self, confirmed: &Plan, status: Status) -> ChangeOutcome {
-        let mut outcome = outcome_of(confirmed, status);
-        outcome.attempts = self.attempts;
-        if status == Status::Unchanged {
-            outcome.added.clear();
-            outcome.removed.clear();
-            outcome.settings.clear();
-        }
-        outcome
-    }
-
-    fn failed(&self, cx: &Context, confirmed: &Plan, error: CommandError) -> ChangeOutcome {
-        let mut outcome = failed(cx, confirmed.target().clone(), confirmed.action(), error);
-        outcome.attempts = self.attempts;
-        if self.done.is_some() {
-            // The policy goes first, so what is done of a plan of two steps is its first.
-            outcome.added = confirmed.added().to_vec();
-            outcome.removed = confirmed.removed().to_vec();
-        }
-        outcome
-    }
+/// Whether a write may have been done although it failed.
+fn is_fate_unclear(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::Deadline
+            | FailureKind::Malformed
+            | FailureKind::Network
+            | FailureKind::Unavailable
+    )
 }
 
 fn may_write_again(kind: FailureKind) -> bool {

@@ -187,7 +187,7 @@ fn confirm(
     if lookup::asked(cx, || terminal::confirm(&question, cx.terminal.color_stderr))? {
         Ok(())
     } else {
-        Err(CommandError::cancelled())
+        Err(cx.cancelled())
     }
 }
 
@@ -201,6 +201,7 @@ fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
         settings: plan.settings().to_vec(),
         exposure: plan.exposure(),
         remaining: plan.remaining().to_vec(),
+        leaves_access: plan.leaves_access(),
         attempts: 1,
         error: None,
     }
@@ -218,6 +219,7 @@ fn failed(cx: &Context, target: ServiceName, action: Action, error: CommandError
         settings: Vec::new(),
         exposure: None,
         remaining: Vec::new(),
+        leaves_access: false,
         attempts: 1,
         error: Some(error.into_outcome()),
     }

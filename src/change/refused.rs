@@ -2,7 +2,7 @@
 
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
-use crate::domain::plan::{Plan, Refusal, Step};
+use crate::domain::plan::{Plan, Refusal};
 use crate::error::{CommandError, ErrorKind, quoted};
 
 /// A plan that was refused, with the ways on.
@@ -57,14 +57,10 @@ pub(super) fn organisation_policy(
     })
 }
 
-/// A change of which a part is done: what is left, and how to do it.
-pub(super) fn half_done(failure: Failure, done: &str, left: &Step, command: &str) -> CommandError {
-    let cause = CommandError::from(failure);
-    let mut error = CommandError::new(
-        ErrorKind::Partial,
-        format!("{done}, but the next step failed: {}", left.describe()),
-    )
-    .because(cause.message);
+/// A change of which a part is done: what is left, and why.
+pub(super) fn half_done(short: &str, done: &str, left: &str, cause: CommandError) -> CommandError {
+    let message = format!("`{short}` is half done: it was possible to {done}, not to {left}");
+    let mut error = CommandError::new(ErrorKind::Partial, message).because(cause.message);
     error.causes.extend(cause.causes);
-    error.hint(command)
+    error
 }

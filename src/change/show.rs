@@ -4,6 +4,7 @@ use super::ChangeOptions;
 use crate::context::Context;
 use crate::domain::invokers::Grant;
 use crate::domain::plan::Plan;
+use crate::domain::printable::printable;
 use crate::domain::resource::ServiceName;
 use crate::error::CommandError;
 
@@ -40,7 +41,11 @@ pub(super) fn plan(
         };
         let title = out.style().bold().apply_to(shown);
         match planned {
-            Err(_) => out.say(&format!("  {title}  cannot be planned")),
+            // Alone, its error follows at once.
+            Err(_) if plans.len() == 1 => out.say(&format!("  {title}  cannot be planned")),
+            Err(error) => {
+                out.say(&format!("  {title}  cannot be planned: {}", printable(&error.message)));
+            }
             Ok(plan) if plan.is_empty() => {
                 out.say(&format!("  {title}  nothing to change"));
                 remarks(cx, plan);
@@ -77,18 +82,23 @@ pub(super) fn plan(
 fn remarks(cx: &Context, plan: &Plan) {
     let out = cx.terminal;
     for note in plan.notes() {
-        out.say(&format!("    {} {note}", out.style().cyan().apply_to("note:")));
+        out.say(&format!("    {} {}", out.style().cyan().apply_to("note:"), printable(note)));
     }
     for warning in plan.warnings() {
-        out.say(&format!("    {} {warning}", out.style().yellow().bold().apply_to("warning:")));
+        out.say(&format!(
+            "    {} {}",
+            out.style().yellow().bold().apply_to("warning:"),
+            printable(warning)
+        ));
     }
 }
 
 fn line(sign: char, grant: &Grant) -> String {
-    match &grant.condition {
+    let text = match &grant.condition {
         None => format!("{sign} {}  {}", grant.member, grant.role),
         Some(condition) => {
             format!("{sign} {}  {}  if {}", grant.member, grant.role, condition.expression)
         }
-    }
+    };
+    printable(&text)
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::{Ingress, Readiness, Service, TrafficTag};
 
-/// A service of Run v2. `asked` stands in where the answer does not name itself.
+/// A service of Run v2, under the name by which it was asked for.
 pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Service {
     let ports = service.template.iter().flat_map(|template| &template.containers);
     let http2 = ports.flat_map(|container| &container.ports).any(|port| port.name == "h2c");

@@ -28,6 +28,12 @@ impl Deadline {
         self.limit
     }
 
+    /// Makes sure that it is not up before `end`.
+    pub fn put_off_to(&self, end: Instant) {
+        let mut own = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        *own = (*own).max(end);
+    }
+
     /// Puts it off by the time that a person took to answer.
     pub fn put_off(&self, by: Duration) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) += by;

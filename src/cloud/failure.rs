@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use google_cloud_gax::error::CredentialsError;
 use google_cloud_gax::error::Error as ClientError;
 use google_cloud_gax::error::rpc::Code;
 use http::HeaderMap;
@@ -75,6 +76,7 @@ impl FailureKind {
             (404, _) => Self::NotFound,
             (409, _) => Self::Aborted,
             (429, _) => Self::RateLimited,
+            (_, "DATA_LOSS") => Self::Other,
             (408 | 500..=599, _) => Self::Unavailable,
             _ => Self::Other,
         }
@@ -85,6 +87,11 @@ impl Failure {
     /// A failure of a kind of its own.
     pub fn new(kind: FailureKind, call: &str, message: impl Into<String>) -> Self {
         Self { kind, call: call.to_owned(), message: message.into(), retry_after: None }
+    }
+
+    /// An answer that is not one of this API.
+    pub(super) fn malformed(call: &str) -> Self {
+        Self::new(FailureKind::Malformed, call, "the answer is not what this API sends")
     }
 
     /// The command's time was up before the call was answered.
@@ -102,7 +109,12 @@ impl Failure {
         let failed =
             |kind, message: String| Self { kind, call: call.to_owned(), message, retry_after };
         if error.is_authentication() {
-            return failed(FailureKind::Credentials, chain(error));
+            let passing = error
+                .source()
+                .and_then(|source| source.downcast_ref::<CredentialsError>())
+                .is_some_and(CredentialsError::is_transient);
+            let kind = if passing { FailureKind::Network } else { FailureKind::Credentials };
+            return failed(kind, chain(error));
         }
         if let Some(status) = error.status() {
             let http = error.http_status_code().unwrap_or_default();
@@ -117,6 +129,7 @@ impl Failure {
                 Code::PermissionDenied => FailureKind::PermissionDenied,
                 Code::ResourceExhausted => FailureKind::RateLimited,
                 Code::Unauthenticated => FailureKind::Unauthenticated,
+                Code::DataLoss => FailureKind::Other,
                 _ => FailureKind::from_status(http, ""),
             };
             return failed(kind, status.message.clone());
@@ -126,10 +139,7 @@ impl Failure {
             return failed(kind, format!("HTTP {code}, and not in the form of this API"));
         }
         if error.is_deserialization() {
-            return failed(
-                FailureKind::Malformed,
-                "the answer is not what this API sends".to_owned(),
-            );
+            return Self::malformed(call);
         }
         if error.is_connect() {
             return failed(FailureKind::Connect, chain(error));

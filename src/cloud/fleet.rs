@@ -26,7 +26,7 @@ const AHEAD: usize = 256;
 const LIST_FIELDS: &str = "items(metadata(name,namespace,labels,annotations,creationTimestamp),\
     spec/template/spec(serviceAccountName,containers/ports),status(url,traffic,conditions)),\
     metadata/continue,unreachable";
-const POLICY_FIELDS: &str = "bindings(role,members,condition(title,description,expression))";
+const POLICY_FIELDS: &str = "etag,bindings(role,members,condition(title,description,expression))";
 
 /// The services of a project, and what of it could not be read.
 #[derive(Clone, Debug, Default)]
@@ -74,14 +74,12 @@ impl Gateway {
         }
     }
 
-    /// Lists services and reads the policy of each that `wanted` picks, pages and policies side
-    /// by side. `progress` is told how many are done and how many are known of. A policy that
+    /// Lists services and reads the policy of each, pages and policies side by side. `progress` is told how many are done and how many are known of. A policy that
     /// cannot be read costs its own row only.
     pub async fn services_with_grants(
         &self,
         project: &str,
         region: &str,
-        wanted: impl Fn(&Service) -> bool,
         progress: impl Fn(usize, usize),
     ) -> Result<(Vec<ServiceAccess>, Vec<Unreadable>), Failure> {
         let (send, receive) = mpsc::channel(AHEAD);
@@ -93,7 +91,7 @@ impl Gateway {
             loop {
                 let page = self.page(project, region, next.as_deref()).await?;
                 unreachable.extend(page.unreachable);
-                for service in page.services.into_iter().filter(|service| wanted(service)) {
+                for service in page.services {
                     known.set(known.get() + 1);
                     if send.send(service).await.is_err() {
                         break;
@@ -200,13 +198,16 @@ impl Gateway {
         let query =
             [("options.requestedPolicyVersion", version.as_str()), ("fields", POLICY_FIELDS)];
         let policy = self.get(&call, &path, &query).await?;
-        let bindings = match &policy["bindings"] {
-            Value::Null if policy.is_object() => return Ok(Vec::new()),
-            bindings => bindings.as_array(),
-        };
-        bindings.and_then(|bindings| grants_of(bindings)).ok_or_else(|| {
-            Failure::new(FailureKind::Malformed, &call, "the answer is not what this API sends")
-        })
+        if policy["etag"].as_str().is_none_or(str::is_empty) {
+            return Err(Failure::malformed(&call));
+        }
+        match &policy["bindings"] {
+            Value::Null => Ok(Vec::new()),
+            bindings => bindings
+                .as_array()
+                .and_then(|bindings| grants_of(bindings))
+                .ok_or_else(|| Failure::malformed(&call)),
+        }
     }
 
     async fn get(&self, call: &str, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {

@@ -81,6 +81,9 @@ impl Gateway {
                 request.send().await.map_err(|error| Failure::from_client(&call, &error))
             })
             .await?;
+        if service.etag.is_empty() {
+            return Err(Failure::malformed(&call));
+        }
         Ok(convert::service_v2(&service, name))
     }
 
@@ -88,13 +91,16 @@ impl Gateway {
     pub async fn policy(&self, name: &ServiceName) -> Result<Policy, Failure> {
         let call = format!("read the policy of `{}`", name.short());
         let services = self.official(&call).await?;
-        self.read(&call, || async {
+        let read = self.read(&call, || async {
             let options = GetPolicyOptions::new().set_requested_policy_version(POLICY_VERSION);
             let request =
                 services.get_iam_policy().set_resource(name.to_string()).set_options(options);
             request.send().await.map_err(|error| Failure::from_client(&call, &error))
-        })
-        .await
+        });
+        let policy = read.await?;
+        // Every policy has an etag, even one that was never set. Without it a write would go in
+        // blindly, so an answer without it is none.
+        if policy.etag.is_empty() { Err(Failure::malformed(&call)) } else { Ok(policy) }
     }
 
     /// Does one step of a plan, with its precondition: the one way in which anything is written.
@@ -115,7 +121,7 @@ impl Gateway {
                     let service = model::Service::new()
                         .set_name(target.to_string())
                         .set_invoker_iam_disabled(!on)
-                        .set_etag(etag.unwrap_or_default());
+                        .set_etag(etag);
                     let mask = FieldMask::default().set_paths(["invoker_iam_disabled"]);
                     let request =
                         services.update_service().set_service(service).set_update_mask(mask);
@@ -145,7 +151,12 @@ impl Gateway {
         send: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let start = Instant::now();
-        let answer = send.await;
+        let answer = send.await.map_err(|mut failure| {
+            if failure.kind == FailureKind::Connect {
+                failure.message = format!("{}: {}", self.endpoint.as_str(), failure.message);
+            }
+            failure
+        });
         let failed = answer.as_ref().err().map(|failure| failure.kind);
         (self.trace)(TraceLine { call, took: start.elapsed(), failed });
         answer

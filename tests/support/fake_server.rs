@@ -38,7 +38,7 @@ type Script = dyn Fn(&str) -> Answer + Send + Sync;
 /// A server on loopback that answers by a script and remembers what it was asked.
 pub(crate) struct FakeServer {
     pub(crate) endpoint: String,
-    requests: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl FakeServer {
@@ -68,11 +68,18 @@ impl FakeServer {
 
     /// The heads of all requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
+        self.requests.lock().unwrap().iter().map(|(head, _)| head.clone()).collect()
+    }
+
+    /// The bodies of the requests whose first line holds this, as JSON.
+    pub(crate) fn bodies(&self, of: &str) -> Vec<serde_json::Value> {
+        let requests = self.requests.lock().unwrap();
+        let wanted = requests.iter().filter(|(head, _)| head.lines().next().unwrap().contains(of));
+        wanted.map(|(_, body)| serde_json::from_str(body).unwrap()).collect()
     }
 }
 
-fn converse(stream: &TcpStream, script: &Script, seen: &Mutex<Vec<String>>) {
+fn converse(stream: &TcpStream, script: &Script, seen: &Mutex<Vec<(String, String)>>) {
     let mut reader = BufReader::new(stream);
     loop {
         let mut head = String::new();
@@ -96,7 +103,8 @@ fn converse(stream: &TcpStream, script: &Script, seen: &Mutex<Vec<String>>) {
         if reader.read_exact(&mut body).is_err() {
             return;
         }
-        seen.lock().unwrap().push(head.clone());
+        let text = String::from_utf8_lossy(&body).into_owned();
+        seen.lock().unwrap().push((head.clone(), text));
         let first = head.lines().next().unwrap_or_default();
         if !respond(stream, script(first)) {
             return;

@@ -1,6 +1,7 @@
 //! What the tests share: a world of their own for each, the program run in it, servers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod counter;
 mod fake_server;
 mod serve;
 mod terminal;
@@ -13,6 +14,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+pub(crate) use counter::Counter;
 pub(crate) use fake_server::{Answer, FakeServer};
 pub(crate) use serve::Serve;
 pub(crate) use terminal::Session;

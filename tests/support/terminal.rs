@@ -1,5 +1,7 @@
 //! The program at a real pseudo-terminal.
 
+use std::process::Command;
+
 use rexpect::session::{PtySession, spawn_command};
 
 use super::World;
@@ -14,6 +16,22 @@ impl Session {
     pub(crate) fn start(world: &World, arguments: &[&str]) -> Self {
         let mut command = world.command(&[&["--sandbox"], arguments].concat());
         command.env("TERM", "xterm").env("NO_COLOR", "1");
+        Self::spawn(command)
+    }
+
+    /// Starts it on the sandbox, at a terminal as the world has it.
+    pub(crate) fn in_colour(world: &World, arguments: &[&str]) -> Self {
+        Self::spawn(world.command(&[&["--sandbox"], arguments].concat()))
+    }
+
+    /// Starts it without the sandbox, at a terminal without colours.
+    pub(crate) fn without_sandbox(world: &World, arguments: &[&str]) -> Self {
+        let mut command = world.command(arguments);
+        command.env("TERM", "xterm").env("NO_COLOR", "1");
+        Self::spawn(command)
+    }
+
+    fn spawn(command: Command) -> Self {
         Self { pty: spawn_command(command, Some(20_000)).unwrap() }
     }
 
