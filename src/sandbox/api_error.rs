@@ -1,6 +1,10 @@
 //! Errors in Google's envelope.
 
+use rusqlite::ErrorCode;
 use serde_json::{Value, json};
+
+/// The status of an answer that met a damaged store.
+pub(super) const DATA_LOSS: &str = "DATA_LOSS";
 
 /// An error as Google's APIs answer it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +72,11 @@ impl ApiError {
         }
     }
 
+    /// Wording as of other Google APIs; Run's own is not certain.
+    pub(super) fn no_location(region: &str) -> Self {
+        Self::not_found(format!("Location {region} is not found or access is unauthorized."))
+    }
+
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self { code: 404, status: "NOT_FOUND", message: message.into() }
     }
@@ -107,6 +116,15 @@ impl ApiError {
 
 impl From<rusqlite::Error> for ApiError {
     fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error_code();
+        if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
+            return Self {
+                code: 500,
+                status: DATA_LOSS,
+                message: "The sandbox's state is damaged; the next command sets it aside."
+                    .to_owned(),
+            };
+        }
         Self::internal(format!("The sandbox's store failed: {error}."))
     }
 }

@@ -264,7 +264,7 @@ fn check_member(
             !address.to_lowercase().ends_with(&format!("@{}", project.domain))
         }
         MemberKind::Domain => address != project.domain,
-        MemberKind::ServiceAccount => home.is_none(),
+        MemberKind::ServiceAccount => home.is_none() && !is_of_a_project(world, address)?,
         _ => false,
     };
     let restricted = project.constraints.iter().any(|c| c == "iam.allowedPolicyMemberDomains");
@@ -275,6 +275,21 @@ fn check_member(
         ));
     }
     Ok(())
+}
+
+/// Whether an account is Google's own for one of the organisation's projects: the default
+/// accounts of Compute Engine and App Engine, and service agents (`service-NUMBER@…`).
+fn is_of_a_project(world: &World<'_>, address: &str) -> Result<bool, ApiError> {
+    let Some((name, domain)) = address.split_once('@') else { return Ok(false) };
+    let project = match domain {
+        "developer.gserviceaccount.com" => name.strip_suffix("-compute"),
+        "appspot.gserviceaccount.com" => Some(name),
+        _ => name.strip_prefix("service-"),
+    };
+    match project {
+        Some(project) => Ok(world.project(project)?.is_some()),
+        None => Ok(false),
+    }
 }
 
 fn check_limits(policy: &Value) -> Result<(), ApiError> {

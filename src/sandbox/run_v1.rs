@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::api_error::ApiError;
-use super::names::regions;
+use super::names::{is_region, regions};
 use super::router::Query;
 use super::run_v2::page_request;
 use super::service_body::latest_revision;
@@ -34,6 +34,9 @@ pub(super) fn list(
     region: &str,
     query: &Query,
 ) -> Result<Value, ApiError> {
+    if region != "-" && !is_region(region) {
+        return Err(ApiError::no_location(region));
+    }
     let page = page_request(query, "limit", "continue", DEFAULT_PAGE)?;
     let (services, next) = world.services_newest_first(&project.id, region, page)?;
     let items: Vec<Value> = services.iter().map(|service| view(project, service)).collect();

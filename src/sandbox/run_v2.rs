@@ -91,21 +91,18 @@ pub(super) fn patch(
         .get("updateMask")
         .filter(|mask| !mask.is_empty())
         .map(|mask| mask.split(',').map(|path| path.trim().to_owned()).collect());
-    let template_before = service["template"].clone();
-    service_body::patch(
-        site.project,
-        name,
-        &mut service,
-        body,
-        mask.as_deref(),
-        site.caller,
-        site.now,
-    )?;
+    let change = service_body::Change {
+        by: site.caller,
+        now: site.now,
+        new_revision: query.is_true("forceNewRevision"),
+    };
+    let is_new =
+        service_body::patch(site.project, name, &mut service, body, mask.as_deref(), change)?;
     if query.is_true("validateOnly") {
         return Ok(operations::checked(name, &service));
     }
     site.world.put_service(name, &service)?;
-    if service["template"] != template_before || query.is_true("forceNewRevision") {
+    if is_new {
         site.world.put_revision(name, &service_body::revision(name, &service, site.now))?;
     }
     operations::start(site.world, name, &service)

@@ -49,7 +49,10 @@ async fn handle(State(server): State<Server>, request: Request) -> Response {
         body: body.to_vec(),
         now: (server.clock)(),
     };
-    respond(router::answer(&server.sandbox, &request))
+    // SQLite waits for other processes where it must; nobody else has to wait with it.
+    let sandbox = Arc::clone(&server.sandbox);
+    let work = tokio::task::spawn_blocking(move || router::answer(&sandbox, &request));
+    respond(work.await.unwrap_or_else(|_| Err(ApiError::internal("The sandbox failed."))))
 }
 
 fn respond(answer: Result<Value, ApiError>) -> Response {

@@ -96,20 +96,28 @@ pub(super) fn create(
     service.insert("creator".to_owned(), Value::from(by));
     let mut service = Value::Object(service);
     copy_settable(&mut service, body, |_| true);
-    complete(project, name, &mut service, by, now);
+    complete(project, name, &mut service, Change { by, now, new_revision: true });
     service
 }
 
-/// Changes what the mask names (`None`: everything that may be set).
+/// Who changes a service, when, and whether that makes a revision whatever is changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change<'a> {
+    pub(super) by: &'a str,
+    pub(super) now: OffsetDateTime,
+    pub(super) new_revision: bool,
+}
+
+/// Changes what the mask names (`None`: everything that may be set), and returns whether that
+/// makes a new revision.
 pub(super) fn patch(
     project: &Project,
     name: &ServiceName,
     service: &mut Value,
     body: &Value,
     mask: Option<&[String]>,
-    by: &str,
-    now: OffsetDateTime,
-) -> Result<(), ApiError> {
+    change: Change<'_>,
+) -> Result<bool, ApiError> {
     let mut wanted = Vec::new();
     for path in mask.unwrap_or_default() {
         let top = camel(path.split('.').next().unwrap_or_default());
@@ -120,11 +128,14 @@ pub(super) fn patch(
         }
         wanted.push(top);
     }
+    let template = service["template"].clone();
     copy_settable(service, body, |field| mask.is_none() || wanted.iter().any(|name| name == field));
     let generation: u64 = service["generation"].as_str().and_then(|g| g.parse().ok()).unwrap_or(1);
     service["generation"] = Value::from((generation + 1).to_string());
-    complete(project, name, service, by, now);
-    Ok(())
+    fill_template(project, service);
+    let new_revision = change.new_revision || service["template"] != template;
+    complete(project, name, service, Change { new_revision, ..change });
+    Ok(new_revision)
 }
 
 /// The revision that a service's template stands for now.
@@ -181,21 +192,12 @@ fn copy_settable(service: &mut Value, body: &Value, wanted: impl Fn(&str) -> boo
     }
 }
 
-/// Fills in defaults and works out what Cloud Run reports.
-fn complete(
-    project: &Project,
-    name: &ServiceName,
-    service: &mut Value,
-    by: &str,
-    now: OffsetDateTime,
-) {
-    let or = |value: &Value, default: Value| {
-        if value.is_null() { default } else { value.clone() }
-    };
-    service["updateTime"] = Value::from(stamp(now));
-    service["lastModifier"] = Value::from(by);
-    service["ingress"] = or(&service["ingress"], Value::from("INGRESS_TRAFFIC_ALL"));
-    service["launchStage"] = or(&service["launchStage"], Value::from("GA"));
+fn or(value: &Value, default: Value) -> Value {
+    if value.is_null() { default } else { value.clone() }
+}
+
+/// Fills in the defaults of the template.
+fn fill_template(project: &Project, service: &mut Value) {
     let mut template = or(&service["template"], json!({}));
     let account = format!("{}-compute@developer.gserviceaccount.com", project.number);
     template["serviceAccount"] = or(&template["serviceAccount"], Value::from(account));
@@ -211,14 +213,26 @@ fn complete(
             or(&container["ports"], json!([{"name": "http1", "containerPort": 8080}]));
     }
     service["template"] = template;
+}
+
+/// Fills in defaults and works out what Cloud Run reports.
+fn complete(project: &Project, name: &ServiceName, service: &mut Value, change: Change<'_>) {
+    let Change { by, now, new_revision } = change;
+    service["updateTime"] = Value::from(stamp(now));
+    service["lastModifier"] = Value::from(by);
+    service["ingress"] = or(&service["ingress"], Value::from("INGRESS_TRAFFIC_ALL"));
+    service["launchStage"] = or(&service["launchStage"], Value::from("GA"));
+    fill_template(project, service);
     let latest = json!([{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}]);
     service["traffic"] = or(&service["traffic"], latest);
 
     let generation = service["generation"].as_str().unwrap_or("1").to_owned();
-    let number: u32 = generation.parse().unwrap_or(1);
-    let revision = format!("{name}/revisions/{}-{number:05}-{}", name.service(), letters());
-    service["latestReadyRevision"] = Value::from(revision.clone());
-    service["latestCreatedRevision"] = Value::from(revision);
+    if new_revision {
+        let number: u32 = generation.parse().unwrap_or(1);
+        let revision = format!("{name}/revisions/{}-{number:05}-{}", name.service(), letters());
+        service["latestReadyRevision"] = Value::from(revision.clone());
+        service["latestCreatedRevision"] = Value::from(revision);
+    }
     service["observedGeneration"] = Value::from(generation);
     let condition = |kind: &str| json!({"type": kind, "state": "CONDITION_SUCCEEDED", "lastTransitionTime": stamp(now)});
     service["terminalCondition"] = condition("Ready");

@@ -10,11 +10,13 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use super::api_error::ApiError;
+use super::api_error::{ApiError, DATA_LOSS};
 use super::seed;
 use super::world::{ProjectSummary, World};
 
 const FILE: &str = "world.db";
+/// Left behind by a process that met damage, for the next one to set the file aside.
+const DAMAGED: &str = "world.db.is-damaged";
 const VERSION: i64 = 1;
 /// Writers queue up for each other; this is far longer than any queue lasts.
 const LOCK_PATIENCE: Duration = Duration::from_mins(1);
@@ -76,9 +78,10 @@ impl Sandbox {
         now: OffsetDateTime,
     ) -> Result<(Self, Option<SetAside>), StoreError> {
         let path = directory.join(FILE);
+        let marked = directory.join(DAMAGED).exists();
         let (db, set_aside) = match open_current(&path) {
-            Ok(Some(db)) => (db, None),
-            Ok(None) | Err(_) => make_or_mend(directory, &path, now)?,
+            Ok(Some(db)) if !marked => (db, None),
+            _ => make_or_mend(directory, &path, now)?,
         };
         Ok((Self { db: Mutex::new(db), directory: directory.to_owned() }, set_aside))
     }
@@ -134,9 +137,16 @@ impl Sandbox {
     ) -> Result<T, ApiError> {
         let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = db.transaction_with_behavior(behavior)?;
-        let answer = work(&World::new(&transaction))?;
-        transaction.commit()?;
-        Ok(answer)
+        let answer = work(&World::new(&transaction)).and_then(|answer| {
+            transaction.commit()?;
+            Ok(answer)
+        });
+        if answer.as_ref().is_err_and(|error: &ApiError| error.status == DATA_LOSS) {
+            // Damage deep in the file, which opening it did not meet. Where even the mark cannot
+            // be left, the next command meets the damage again, and says so again.
+            drop(File::create(self.directory.join(DAMAGED)));
+        }
+        answer
     }
 
     fn locally<T>(
@@ -190,7 +200,12 @@ fn make_or_mend(
     lock.lock().map_err(folder)?;
     let open = |source| StoreError::Open { path: path.to_owned(), source };
     let mut set_aside = None;
+    let mark = directory.join(DAMAGED);
     match open_current(path) {
+        Ok(Some(_)) if mark.exists() => {
+            set_aside = Some(put_aside(path, now)?);
+            fs::remove_file(&mark).map_err(folder)?;
+        }
         Ok(Some(db)) => return Ok((db, None)),
         Ok(None) => {}
         Err(error) if is_damage(&error) => set_aside = Some(put_aside(path, now)?),
@@ -264,7 +279,11 @@ fn make_private_folder(path: &Path) -> std::io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(path)?;
+    // A folder that was there before may be open to others.
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -305,6 +324,20 @@ mod tests {
             assert_eq!(fs::read(&set_aside.kept_as).unwrap(), text);
             assert!(sandbox.projects().unwrap()[0].services > 0);
         }
+    }
+
+    #[test]
+    fn damage_that_is_met_later_is_set_aside_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sandbox, _) = Sandbox::open(folder.path(), NOW).unwrap();
+        let met: Result<(), ApiError> = sandbox.read(|_| {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+            Err(rusqlite::Error::SqliteFailure(code, None).into())
+        });
+        assert_eq!(met.unwrap_err().status, DATA_LOSS);
+        let (_, set_aside) = Sandbox::open(folder.path(), NOW).unwrap();
+        assert!(set_aside.is_some());
+        assert!(Sandbox::open(folder.path(), NOW).unwrap().1.is_none());
     }
 
     #[test]
