@@ -213,17 +213,46 @@ fn what_is_missing_or_wrong_is_named() {
     --- stderr
     error: `http://run.example.com/` is plain http, which is taken to loopback only
     caused by: it is the endpoint override of the Cloud Run Admin API
-    hint: gcloud config unset api_endpoint_overrides/run
+    caused by: it is set by `CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN`
+    hint: unset CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN
     --- status 2
     ");
+    set_up.world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "https://127.0.0.1:1/");
     set_up.world.gcloud_file("credentials.db", "this is not a database, and it is long enough");
     assert_snapshot!(set_up.url(&["--account", "dev@x.com"]), @"
     --- stderr
-    error: `http://run.example.com/` is plain http, which is taken to loopback only
-    caused by: it is the endpoint override of the Cloud Run Admin API
-    hint: gcloud config unset api_endpoint_overrides/run
+    error: gcloud's `[WORLD]/home/.config/gcloud/credentials.db` is damaged
+    caused by: file is not a database
+    hint: gcloud auth login
+    --- status 1
+    ");
+}
+
+#[test]
+fn a_locked_store_and_an_empty_token_are_named() {
+    let mut set_up = SetUp::new().logged_in("dev@x.com", None);
+    set_up.world.set("CLOUDSDK_CORE_PROJECT", "mine");
+    let path = set_up.world.home().join(".config/gcloud/credentials.db");
+    let other = Connection::open(path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let run = set_up.url(&["--account", "dev@x.com"]);
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains("credentials.db` is locked by another process"), "{run}");
+    set_up.world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "");
+    assert_snapshot!(set_up.url(&[]), @"
+    --- stderr
+    error: `CLOUDSDK_AUTH_ACCESS_TOKEN` is set to the empty string
+    hint: unset CLOUDSDK_AUTH_ACCESS_TOKEN
     --- status 2
     ");
+}
+
+#[test]
+fn a_file_in_the_working_directory_is_nobodys_configuration() {
+    let set_up = SetUp::new();
+    let folder = set_up.world.home().join("..");
+    std::fs::write(folder.join("properties"), "[core]\nproject = planted\n").unwrap();
+    assert_eq!(set_up.url(&[]).status, 2);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use google_cloud_auth::credentials::{
-    Credentials, external_account, mds, service_account, user_account,
+    Credentials, external_account, impersonated, mds, service_account, user_account,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -68,7 +68,7 @@ pub fn identify(
     if let Some(account) = &request.account {
         return stored_account(account, "`--account`", properties, now);
     }
-    if let Some(token) = properties.variable("CLOUDSDK_AUTH_ACCESS_TOKEN") {
+    if let Some(token) = properties.variable_or_error("CLOUDSDK_AUTH_ACCESS_TOKEN")? {
         return bare_token(token, "`CLOUDSDK_AUTH_ACCESS_TOKEN`".to_owned());
     }
     if let Some(path) = properties.value("auth", "access_token_file")? {
@@ -163,6 +163,9 @@ fn from_json(json: Value, place: &str, properties: &Properties) -> Result<Creden
             builder.build()
         }
         "external_account" => external_account::Builder::new(json).with_scopes([SCOPE]).build(),
+        "impersonated_service_account" => {
+            impersonated::Builder::new(json).with_scopes([SCOPE]).build()
+        }
         "service_account" => {
             let scopes = service_account::AccessSpecifier::from_scopes([SCOPE]);
             service_account::Builder::new(json).with_access_specifier(scopes).build()
@@ -172,7 +175,8 @@ fn from_json(json: Value, place: &str, properties: &Properties) -> Result<Creden
             return Err(unusable(format!("this version does not know the type `{other}`")));
         }
     };
-    built.map_err(|error| unusable(error.to_string()))
+    // The error's own text is left out on purpose: it may quote what it could not parse.
+    built.map_err(|_| unusable(format!("what it holds is not a whole `{kind}`")))
 }
 
 #[cfg(test)]

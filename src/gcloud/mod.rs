@@ -21,7 +21,7 @@ pub type Variables = BTreeMap<String, String>;
 /// Why a gcloud set-up cannot be used as it stands.
 #[derive(Debug, Error)]
 pub enum SetupError {
-    #[error("`{0}` is set to the empty string")]
+    #[error("{0} is set to the empty string")]
     Empty(String),
     #[error("`{0}` is not a name that a gcloud configuration can have")]
     ConfigurationName(String),

@@ -15,6 +15,7 @@ pub struct Properties {
     variables: Variables,
     directory: PathBuf,
     configuration: String,
+    configuration_exists: bool,
     active: Sections,
     installation: Sections,
     installation_path: PathBuf,
@@ -61,7 +62,7 @@ impl Properties {
     ) -> Result<Self, SetupError> {
         let directory = match variables.get("CLOUDSDK_CONFIG") {
             Some(path) if path.is_empty() => {
-                return Err(SetupError::Empty("CLOUDSDK_CONFIG".to_owned()));
+                return Err(SetupError::Empty("`CLOUDSDK_CONFIG`".to_owned()));
             }
             Some(path) => PathBuf::from(path),
             None => home.join(".config").join("gcloud"),
@@ -72,15 +73,19 @@ impl Properties {
         if active.is_none() && configuration.is_some() && name != "NONE" && name != "default" {
             return Err(SetupError::NoSuchConfiguration { name, path });
         }
-        let installation_path = installation_root(&variables).join("properties");
-        let installation = read_sections(&installation_path)?.unwrap_or_default();
+        let installation_path = installation_root(&variables).map(|root| root.join("properties"));
+        let installation = match &installation_path {
+            Some(path) => read_sections(path)?.unwrap_or_default(),
+            None => Sections::default(),
+        };
         Ok(Self {
             variables,
             directory,
+            configuration_exists: active.is_some() || name == "NONE" || name == "default",
             configuration: name,
             active: active.unwrap_or_default(),
             installation,
-            installation_path,
+            installation_path: installation_path.unwrap_or_default(),
         })
     }
 
@@ -89,9 +94,23 @@ impl Properties {
         &self.directory
     }
 
+    /// The active configuration, where it is named and not there. gcloud takes that for an empty
+    /// one.
+    pub fn missing_configuration(&self) -> Option<&str> {
+        (!self.configuration_exists).then_some(self.configuration.as_str())
+    }
+
     /// An environment variable that is not empty.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// An environment variable; an empty one is an error, as it is for gcloud.
+    pub fn variable_or_error(&self, name: &str) -> Result<Option<&str>, SetupError> {
+        match self.variables.get(name) {
+            Some(value) if value.is_empty() => Err(SetupError::Empty(format!("`{name}`"))),
+            value => Ok(value.map(String::as_str)),
+        }
     }
 
     /// The host of the metadata server, where the environment or gcloud's own probe of it says
@@ -127,8 +146,8 @@ impl Properties {
             None => Ok(None),
             Some((value, source)) if value.trim().is_empty() => {
                 Err(SetupError::Empty(match source {
-                    PropertySource::Variable(name) => name,
-                    source => format!("{section}/{key} of {source}").replace('`', ""),
+                    PropertySource::Variable(name) => format!("`{name}`"),
+                    source => format!("`{section}/{key}` of {source}"),
                 }))
             }
             Some((value, source)) => Ok(Some(Property { value: value.trim().to_owned(), source })),
@@ -165,16 +184,17 @@ fn configuration_name(
 
 /// The folder of the installed SDK: what gcloud says of itself, else the real place of the
 /// `gcloud` on the path.
-fn installation_root(variables: &Variables) -> PathBuf {
+///
+/// Only absolute folders count: a file of this name in the working directory is anybody's.
+fn installation_root(variables: &Variables) -> Option<PathBuf> {
     if let Some(root) = variables.get("CLOUDSDK_ROOT_DIR").filter(|root| !root.is_empty()) {
-        return PathBuf::from(root);
+        return Some(PathBuf::from(root)).filter(|root| root.is_absolute());
     }
     let path = variables.get("PATH").map(String::as_str).unwrap_or_default();
     path.split(':')
-        .filter(|folder| !folder.is_empty())
+        .filter(|folder| Path::new(folder).is_absolute())
         .filter_map(|folder| fs::canonicalize(Path::new(folder).join("gcloud")).ok())
         .find_map(|program| Some(program.parent()?.parent()?.to_owned()))
-        .unwrap_or_default()
 }
 
 fn read_sections(path: &Path) -> Result<Option<Sections>, SetupError> {
@@ -271,7 +291,7 @@ mod tests {
         );
         assert_eq!(
             message(properties.value("core", "project")),
-            "`core/project of gcloud configuration default` is set to the empty string"
+            "`core/project` of gcloud configuration `default` is set to the empty string"
         );
         let error = load(&home, &[], Some("nosuch")).unwrap_err().to_string();
         assert_eq!(error, "there is no gcloud configuration `nosuch`");
