@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, OnceCell as LocalOnceCell};
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::auth::{self, BearerToken, Identity, IdentityRequest};
 use crate::cloud::{self, Deadline, Endpoint, Gateway, Trace};
+use crate::domain::member::MemberArg;
 use crate::domain::resource;
 use crate::error::{CommandError, ErrorKind, quoted};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
@@ -54,6 +55,7 @@ pub struct Context {
     gateway: OnceCell<Gateway>,
     identity: LocalOnceCell<Identity>,
     writing: Cell<u32>,
+    has_written: Cell<bool>,
     metadata_project: Option<String>,
 }
 
@@ -141,6 +143,7 @@ impl Context {
             gateway: OnceCell::new(),
             identity: LocalOnceCell::new(),
             writing: Cell::new(0),
+            has_written: Cell::new(false),
             metadata_project: None,
         })
     }
@@ -160,13 +163,19 @@ impl Context {
         self.settings.yes
     }
 
-    /// Whether a write has been sent whose answer is not there yet.
-    pub fn is_writing(&self) -> bool {
-        self.writing.get() > 0
+    /// The user's "no", or Ctrl-C, saying what is known of what was done before it.
+    pub fn cancelled(&self) -> CommandError {
+        let message = match (self.writing.get() > 0, self.has_written.get()) {
+            (true, _) => "cancelled while a change was under way: it may be done",
+            (false, true) => "cancelled; what was changed before stays changed",
+            (false, false) => "cancelled, nothing was changed",
+        };
+        CommandError::new(ErrorKind::Cancelled, message)
     }
 
     /// Sends a write, which counts as under way until it is answered.
     pub async fn write<T>(&self, write: impl Future<Output = T>) -> T {
+        self.has_written.set(true);
         self.writing.update(|count| count + 1);
         let answer = write.await;
         self.writing.update(|count| count - 1);
@@ -214,9 +223,14 @@ impl Context {
         let words = self
             .arguments
             .iter()
-            .filter(|argument| !matches!(argument.as_str(), "--yes" | "-y"))
-            .map(|argument| quoted(&change(argument)));
-        std::iter::once("runaccess".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+            .filter_map(|argument| without_yes(argument))
+            .map(|argument| quoted(&change(&argument)));
+        let said = ["--sandbox", "sandbox"];
+        let unsaid = self.settings.sandbox
+            && !self.arguments.iter().any(|word| said.contains(&word.as_str()));
+        let place = unsaid.then(|| "--sandbox".to_owned());
+        let program = std::iter::once("runaccess".to_owned());
+        program.chain(place).chain(words).collect::<Vec<_>>().join(" ")
     }
 
     /// Another command of this program, in the same place: sandbox, project, account.
@@ -231,6 +245,12 @@ impl Context {
         ] {
             words.extend(value.iter().flat_map(|value| [flag.to_owned(), quoted(value)]));
         }
+        let file = settings.access_token_file.iter();
+        words.extend(
+            file.flat_map(|path| {
+                ["--access-token-file".to_owned(), quoted(&path.to_string_lossy())]
+            }),
+        );
         words.push(command.to_owned());
         words.join(" ")
     }
@@ -247,10 +267,15 @@ impl Context {
         }
         match error.kind {
             ErrorKind::Deadline => {
-                let typed = self.arguments.iter().position(|word| word == "--timeout");
-                let value = typed.and_then(|at| self.arguments.get(at + 1));
-                let command = match value {
-                    Some(value) => self.command_with_word(value, "5m"),
+                let mut words = self.arguments.iter();
+                let command = match words.find(|word| word.starts_with("--timeout")) {
+                    Some(word) if word.contains('=') => {
+                        self.command_with_word(word, "--timeout=5m")
+                    }
+                    Some(_) => {
+                        let value = words.next().map(String::as_str).unwrap_or_default();
+                        self.command_with_word(value, "5m")
+                    }
                     None => format!("{} --timeout 5m", self.command()),
                 };
                 error.hint(command)
@@ -267,12 +292,18 @@ impl Context {
 
     /// The command as it was typed, but for one word.
     pub fn command_with_word(&self, typed: &str, instead: &str) -> String {
+        let put_right = |word: &str| match word.strip_prefix("service:") {
+            Some(name) if name == typed => format!("service:{instead}"),
+            _ if word == typed => instead.to_owned(),
+            _ => word.to_owned(),
+        };
         self.command_with(|argument| {
-            let words: Vec<&str> = argument
-                .split(',')
-                .map(|word| if word == typed { instead } else { word })
-                .collect();
-            if argument == typed { instead.to_owned() } else { words.join(",") }
+            let whole = put_right(argument);
+            if whole == argument {
+                argument.split(',').map(put_right).collect::<Vec<_>>().join(",")
+            } else {
+                whole
+            }
         })
     }
 
@@ -304,7 +335,14 @@ impl Context {
         let found = self.metadata_project.clone();
         found.map(|value| Property { value, source: PropertySource::MetadataServer }).ok_or_else(
             || {
-                CommandError::usage("no project is set")
+                let error = CommandError::usage("no project is set");
+                let error = match properties.missing_configuration() {
+                    None => error,
+                    Some(name) => error.because(format!(
+                        "the active gcloud configuration `{name}` does not exist"
+                    )),
+                };
+                error
                     .hint(format!("{} --project PROJECT", self.command()))
                     .hint("gcloud config set project PROJECT")
                     .hint("runaccess --sandbox list")
@@ -315,20 +353,35 @@ impl Context {
     /// The region that is set; `None` for every region.
     pub fn region(&self) -> Result<Option<String>, CommandError> {
         let region = match (&self.settings.region, &self.properties) {
-            (Some(region), _) => Some(region.clone()),
-            (None, Some(properties)) => {
-                properties.value("run", "region")?.map(|property| property.value)
+            (Some(value), _) => {
+                Some(Property { value: value.clone(), source: PropertySource::Flag("--region") })
             }
+            (None, Some(properties)) => properties.value("run", "region")?,
             (None, None) => None,
         };
-        let Some(region) = region.filter(|region| region != "-") else {
+        let Some(Property { value: region, source }) = region.filter(|r| r.value != "-") else {
             return Ok(None);
         };
         resource::check_region(&region, &region).map_err(|_| {
-            CommandError::usage(format!("`{region}` is not a region"))
-                .hint(self.command_with_word(&region, "us-central1"))
+            let error = CommandError::usage(format!("`{region}` is not a region"))
+                .because(format!("it is set by {source}"));
+            match source {
+                PropertySource::Flag(_) => {
+                    error.hint(self.command_with_word(&region, sandbox::HOME_REGION))
+                }
+                _ => error.hint(format!("{} --region {}", self.command(), sandbox::HOME_REGION)),
+            }
         })?;
         Ok(Some(region))
+    }
+
+    /// The region of the command line alone, `-` where there is none: for what is about every
+    /// region unless told otherwise.
+    pub fn region_of_the_command_line(&self) -> Result<String, CommandError> {
+        match self.settings.region {
+            Some(_) => Ok(self.region()?.unwrap_or_else(|| "-".to_owned())),
+            None => Ok("-".to_owned()),
+        }
     }
 
     /// Who acts.
@@ -339,6 +392,12 @@ impl Context {
         let identity = match &self.properties {
             None => {
                 let account = self.settings.account.as_deref().unwrap_or(sandbox::DEFAULT_ACCOUNT);
+                let known = MemberArg::parse(account);
+                if !account.contains('@') || !matches!(known, Ok(MemberArg::Member(_))) {
+                    return Err(CommandError::usage(format!(
+                        "`{account}` is not an account's address"
+                    )));
+                }
                 let token = BearerToken::new("sandbox")
                     .map_err(|error| CommandError::new(ErrorKind::Failed, error.to_string()))?;
                 Identity {
@@ -395,7 +454,14 @@ impl Context {
             return Ok(Endpoint::loopback(port));
         };
         match properties.value("api_endpoint_overrides", "run")? {
-            Some(property) => Ok(Endpoint::parse(&property.value)?),
+            Some(property) => Endpoint::parse(&property.value).map_err(|error| {
+                let error =
+                    CommandError::from(error).because(format!("it is set by {}", property.source));
+                match &property.source {
+                    PropertySource::Variable(name) => error.hint(format!("unset {name}")),
+                    _ => error.hint("gcloud config unset api_endpoint_overrides/run"),
+                }
+            }),
             None => Ok(Endpoint::google()),
         }
     }
@@ -405,8 +471,11 @@ impl Context {
         let named = |name: &str| self.variables.get(name).filter(|path| !path.is_empty());
         match (named("RUNACCESS_HOME"), named("XDG_STATE_HOME")) {
             (Some(path), _) => PathBuf::from(path),
-            (None, Some(path)) => PathBuf::from(path).join("runaccess"),
-            (None, None) => self.home.join(".local").join("state").join("runaccess"),
+            // The XDG specification has relative paths ignored.
+            (None, Some(path)) if Path::new(path).is_absolute() => {
+                PathBuf::from(path).join("runaccess")
+            }
+            _ => self.home.join(".local").join("state").join("runaccess"),
         }
     }
 
@@ -426,6 +495,24 @@ impl Context {
     }
 }
 
+/// A word of the command line without its yes; `None` where nothing else is in it.
+fn without_yes(word: &str) -> Option<String> {
+    if word == "--yes" {
+        return None;
+    }
+    let Some(cluster) = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')) else {
+        return Some(word.to_owned());
+    };
+    // Short flags may share a word; what follows `o` is its value.
+    let at = cluster.find(|flag| !matches!(flag, 'n' | 'q' | 'v' | 'y')).unwrap_or(cluster.len());
+    let (flags, rest) = cluster.split_at(at);
+    if !(rest.is_empty() || rest.starts_with('o')) || !flags.contains('y') {
+        return Some(word.to_owned());
+    }
+    let left = flags.replace('y', "") + rest;
+    (!left.is_empty()).then(|| format!("-{left}"))
+}
+
 fn variables() -> Variables {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -435,4 +522,27 @@ fn variables() -> Variables {
 fn may_color(variables: &Variables) -> bool {
     let no_color = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     !no_color && variables.get("TERM").map(String::as_str) != Some("dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_yes;
+
+    #[test]
+    fn a_yes_is_found_in_every_form() {
+        for (word, left) in [
+            ("--yes", None),
+            ("-y", None),
+            ("-qy", Some("-q")),
+            ("-yojson", Some("-ojson")),
+            ("-vyo", Some("-vo")),
+            ("-ojsony", Some("-ojsony")),
+            ("-oyaml", Some("-oyaml")),
+            ("--style=y", Some("--style=y")),
+            ("y", Some("y")),
+            ("-", Some("-")),
+        ] {
+            assert_eq!(without_yes(word).as_deref(), left, "{word}");
+        }
+    }
 }

@@ -115,11 +115,6 @@ impl CommandError {
         Self::new(ErrorKind::Usage, message)
     }
 
-    /// The user's "no", or Ctrl-C.
-    pub fn cancelled() -> Self {
-        Self::new(ErrorKind::Cancelled, "cancelled, nothing was changed")
-    }
-
     /// Adds a cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<String>) -> Self {

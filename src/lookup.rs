@@ -30,7 +30,7 @@ pub struct Targets {
 
 /// Finds the one service that a reference stands for.
 pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<Found, CommandError> {
-    let mut search = Search { cx, listing: None };
+    let mut search = Search { cx, listings: Vec::new() };
     let mut found = search.find(wanted).await?;
     match found.len() {
         1 => Ok(found.remove(0)),
@@ -41,7 +41,7 @@ pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<Found, CommandErr
 /// Finds all services that the references stand for, each once. Alone, a reference that stands
 /// for nothing is an error; among others it is a target that fails.
 pub async fn find_all(cx: &Context, wanted: &[ServiceRef]) -> Result<Targets, CommandError> {
-    let mut search = Search { cx, listing: None };
+    let mut search = Search { cx, listings: Vec::new() };
     let mut targets = Targets::default();
     for reference in wanted {
         targets.by_pattern |= reference.is_glob();
@@ -70,10 +70,29 @@ pub async fn find_all(cx: &Context, wanted: &[ServiceRef]) -> Result<Targets, Co
             }
         }
     }
-    if let Some(listing) = search.listing {
-        targets.unreachable = listing.unreachable;
+    for (_, listing) in search.listings {
+        for unreadable in listing.unreachable {
+            if !targets.unreachable.contains(&unreadable) {
+                targets.unreachable.push(unreadable);
+            }
+        }
     }
     Ok(targets)
+}
+
+/// The one service of a listing that a reference stands for.
+pub fn one_of<'a>(
+    cx: &Context,
+    listing: &'a Listing,
+    wanted: &ServiceRef,
+) -> Result<&'a Service, CommandError> {
+    match matching(cx, listing, std::slice::from_ref(wanted))?.as_slice() {
+        [one] => Ok(one),
+        several => {
+            let found = |service: &&Service| Found { name: service.name.clone(), facts: None };
+            Err(ambiguous(cx, wanted, &several.iter().map(found).collect::<Vec<_>>()))
+        }
+    }
 }
 
 /// Keeps the services of a listing that any of the references stands for; an error for one that
@@ -106,7 +125,7 @@ pub async fn pick(cx: &Context, question: &str) -> Result<ServiceName, CommandEr
     let progress = cx.terminal.progress("reading policies");
     let gateway = cx.gateway().await?;
     let (services, _) = gateway
-        .services_with_grants(&project, &region, |_| true, |done, known| progress.set(done, known))
+        .services_with_grants(&project, &region, |done, known| progress.set(done, known))
         .await?;
     drop(progress);
     if services.is_empty() {
@@ -147,7 +166,7 @@ pub fn asked<T>(
     let answer = question();
     cx.deadline.put_off(start.elapsed());
     answer.map_err(|error| match error {
-        terminal::PromptError::Cancelled => CommandError::cancelled(),
+        terminal::PromptError::Cancelled => cx.cancelled(),
         terminal::PromptError::Io(error) => {
             CommandError::new(ErrorKind::Failed, "cannot ask").because(error.to_string())
         }
@@ -190,17 +209,39 @@ pub async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) ->
 
 struct Search<'a> {
     cx: &'a Context,
-    listing: Option<Listing>,
+    /// What was listed so far, by region.
+    listings: Vec<(String, Listing)>,
 }
 
 impl Search<'_> {
+    /// Lists a region, or every region (`-`), once.
+    async fn listing(&mut self, region: &str) -> Result<&Listing, CommandError> {
+        if let Some(at) = self.listings.iter().position(|(known, _)| known == region) {
+            return Ok(&self.listings[at].1);
+        }
+        let project = self.cx.project()?.value;
+        let mut listing = self.cx.gateway().await?.services(&project, region).await?;
+        listing.services.sort_by(|a, b| {
+            let key = |service: &Service| {
+                (service.name.service().to_owned(), service.name.region().to_owned())
+            };
+            key(a).cmp(&key(b))
+        });
+        for unreadable in &listing.unreachable {
+            self.cx.terminal.warning(&format!("{}: {}", unreadable.what, unreadable.why));
+        }
+        let at = self.listings.len();
+        self.listings.push((region.to_owned(), listing));
+        Ok(&self.listings[at].1)
+    }
+
     /// The services that a reference stands for: at least one.
     async fn find(&mut self, wanted: &ServiceRef) -> Result<Vec<Found>, CommandError> {
         let direct = |name| Ok(vec![Found { name, facts: None }]);
         let cx = self.cx;
         match wanted {
             ServiceRef::Full(name) => return direct(name.clone()),
-            ServiceRef::Regional { region, service } => {
+            ServiceRef::Regional { region, service } if region != "-" => {
                 return direct(ServiceName::new(cx.project()?.value, region, service));
             }
             ServiceRef::Name(service) => {
@@ -208,23 +249,17 @@ impl Search<'_> {
                     return direct(ServiceName::new(cx.project()?.value, region, service));
                 }
             }
-            ServiceRef::Glob { .. } | ServiceRef::Url(_) => {}
+            ServiceRef::Glob { .. } | ServiceRef::Regional { .. } | ServiceRef::Url(_) => {}
         }
-        if self.listing.is_none() {
-            let project = cx.project()?.value;
-            let region = match wanted {
-                // A URL names its service wherever that is.
-                ServiceRef::Url(_) => None,
-                _ => cx.region()?,
-            };
-            let region = region.as_deref().unwrap_or("-");
-            let listing = cx.gateway().await?.services(&project, region).await?;
-            for unreadable in &listing.unreachable {
-                cx.terminal.warning(&format!("{}: {}", unreadable.what, unreadable.why));
+        let region = match wanted {
+            // A URL names its service wherever that is.
+            ServiceRef::Url(_) => None,
+            ServiceRef::Glob { region: Some(region), .. } | ServiceRef::Regional { region, .. } => {
+                Some(region.clone())
             }
-            self.listing = Some(listing);
-        }
-        let listing = self.listing.as_ref().unwrap_or(const { &EMPTY });
+            _ => cx.region()?,
+        };
+        let listing = self.listing(region.as_deref().unwrap_or("-")).await?;
         let found: Vec<&Service> =
             listing.services.iter().filter(|service| matches(service, wanted)).collect();
         if found.is_empty() {
@@ -244,8 +279,6 @@ impl Search<'_> {
     }
 }
 
-static EMPTY: Listing = Listing { services: Vec::new(), unreachable: Vec::new() };
-
 fn matches(service: &Service, wanted: &ServiceRef) -> bool {
     let name = &service.name;
     match wanted {
@@ -256,7 +289,7 @@ fn matches(service: &Service, wanted: &ServiceRef) -> bool {
         }
         ServiceRef::Name(wanted) => name.service() == wanted,
         ServiceRef::Regional { region, service } => {
-            name.region() == region && name.service() == service
+            (region == "-" || name.region() == region) && name.service() == service
         }
         ServiceRef::Url(origin) => {
             let tags = service.tags.iter().filter_map(|tag| tag.url.as_ref());
@@ -274,7 +307,9 @@ fn matches(service: &Service, wanted: &ServiceRef) -> bool {
 
 fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[Found]) -> CommandError {
     let names: Vec<String> = found.iter().map(|found| found.name.short()).collect();
-    let message = format!("`{wanted}` is in several regions: `{}`", names.join("`, `"));
+    let several =
+        if wanted.is_glob() { "matches several services" } else { "is in several regions" };
+    let message = format!("`{wanted}` {several}: `{}`", names.join("`, `"));
     names.iter().fold(CommandError::new(ErrorKind::Ambiguous, message), |error, name| {
         error.hint(cx.command_with_word(&wanted.to_string(), name))
     })

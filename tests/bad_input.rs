@@ -128,7 +128,7 @@ fn ill_formed_members_are_put_right() {
     ");
     assert_snapshot!(world.sandbox(&["grant"]), @"
     --- stderr
-    error: SERVICE is missing, and there is no terminal to ask at
+    error: MEMBER and SERVICE are missing, and there is no terminal to ask at
     hint: runaccess --sandbox grant --help
     --- status 2
     ");
@@ -166,7 +166,7 @@ fn unknown_roles_are_put_right() {
     hint: runaccess --sandbox grant dev@x.com hello --role roles/run.invoker
     --- status 2
     ");
-    assert_snapshot!(world.sandbox(&["grant", "dev@x.com", "hello", "--role", "roles/pubsub.publisher"]), @"
+    assert_snapshot!(world.sandbox(&["grant", "dev@x.com", "hello", "--role", "roles/pubsub.publisher", "--yes"]), @"
     --- stdout
     SERVICE            STATUS  CHANGE
     us-central1/hello  failed  invalid-argument

@@ -10,7 +10,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("auth", &["gcloud"]),
     ("cloud", &["auth", "domain"]),
     ("sandbox", &["domain"]),
-    ("terminal", &["error"]),
+    ("terminal", &["domain", "error"]),
     ("exit_code", &[]),
     ("error", &["auth", "cloud", "domain", "exit_code", "gcloud", "sandbox"]),
     ("report", &["domain", "error", "sandbox"]),

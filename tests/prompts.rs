@@ -1,6 +1,6 @@
 //! What a person is asked at a real terminal.
 
-use crate::support::{Session, World};
+use crate::support::{Serve, Session, World};
 
 #[test]
 fn a_missing_service_is_picked_and_a_missing_member_typed() {
@@ -98,6 +98,65 @@ fn where_an_organisation_policy_forbids_all_users_the_other_way_is_offered() {
     session.press("y");
     let (rest, code) = session.end();
     assert_eq!(code, 0, "{rest}");
+}
+
+#[test]
+fn ctrl_c_while_typing_changes_nothing() {
+    let world = World::new();
+    let mut session = Session::start(&world, &["grant", "--region", "us-central1"]);
+    session.see("Grant access to which service?");
+    session.enter("hello");
+    session.see("Who may invoke it?");
+    session.press("dev@x");
+    session.control('c');
+    let (rest, code) = session.end();
+    assert_eq!(code, 130, "{rest}");
+    assert_eq!(world.sandbox(&["policy", "hello"]).stdout, "etag: ACAB\n");
+}
+
+#[test]
+fn each_member_is_asked_about_and_others_are_left_as_they_are() {
+    let world = World::new();
+    let members = "auditor@example.com,finance@example.com,contractor@example.com";
+    let mut session = Session::start(&world, &["revoke", members, "billing"]);
+    session.see("`user:auditor@example.com` has access under a condition only");
+    session.press("\r");
+    session.see("`user:contractor@example.com` has access under a condition only");
+    session.press("\r");
+    session.see("3 principals lose access. Go on?");
+    session.press("y");
+    let (rest, code) = session.end();
+    assert_eq!(code, 0, "{rest}");
+}
+
+#[test]
+fn nobody_is_asked_where_ci_or_gcloud_says_so() {
+    let mut world = World::new();
+    world.set("CI", "true");
+    let (rest, code) = Session::start(&world, &["make-public", "hello"]).end();
+    assert_eq!(code, 2, "{rest}");
+    let mut world = World::new();
+    let serve = Serve::start(&world);
+    world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &serve.endpoint);
+    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "t");
+    world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
+    world.set("CLOUDSDK_CORE_DISABLE_PROMPTS", "1");
+    let (rest, code) = Session::without_sandbox(&world, &["make-public", "hello"]).end();
+    assert_eq!(code, 2, "{rest}");
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let mut world = World::new();
+    world.set("TERM", "xterm-256color");
+    let red = "\u{1b}[38;5;9m";
+    let (screen, _) = Session::in_colour(&world, &["list"]).end();
+    assert!(screen.contains(red), "{screen:?}");
+    let (screen, _) = Session::in_colour(&world, &["list", "--no-color"]).end();
+    assert!(!screen.contains("\u{1b}[3"), "{screen:?}");
+    world.set("TERM", "dumb");
+    let (screen, _) = Session::in_colour(&world, &["list"]).end();
+    assert!(!screen.contains("\u{1b}[3"), "{screen:?}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! `grant`
 
-use super::members::{ask_for_member, operands, resolve, role, services};
+use super::members::{ask_for_member, missing, operands, resolve, role, services};
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, ChangeOptions};
 use crate::context::Context;
-use crate::domain::member::Member;
+use crate::domain::member::{Member, MemberKind};
 use crate::domain::plan::{Action, Snapshot, plan_grant};
 use crate::domain::role::INVOKER;
 use crate::error::CommandError;
@@ -43,6 +43,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<ChangesReport>()?;
     let role = role(cx, &args.role)?;
     let operands = operands(cx, &args.member, &args.operands)?;
+    if operands.members.is_empty() && operands.services.is_empty() && !cx.terminal.interactive {
+        return Err(missing(cx, "MEMBER and SERVICE"));
+    }
     let services = services(cx, &operands.services, "Grant access to which service?").await?;
     let typed = if operands.members.is_empty() {
         vec![ask_for_member(cx, "Who may invoke it?")?]
@@ -52,6 +55,14 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let resolved = resolve(cx, &typed).await?;
     let targets = lookup::find_all(cx, &services).await?;
     let members = resolved.members;
+    if let Some(gone) = members.iter().find(|member| member.kind() == MemberKind::Deleted) {
+        let message = format!("`{gone}` is deleted, and can only be revoked");
+        let hint = cx.command_with(|word| match word {
+            "grant" => "revoke".to_owned(),
+            other => other.to_owned(),
+        });
+        return Err(CommandError::usage(message).hint(hint));
+    }
     let public = members.iter().any(Member::is_public);
     let options = ChangeOptions {
         action: Action::Grant,

@@ -6,14 +6,17 @@ use clap::builder::PossibleValuesParser;
 
 use crate::cloud::{Failure, Listing, ServiceAccess, Unreadable};
 use crate::context::Context;
-use crate::domain::exposure::{Callers, Exposure, judge};
+use crate::domain::exposure::{Exposure, judge};
 use crate::domain::invokers::{Grant, invoker_count};
 use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::domain::service::Service;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup;
-use crate::report::{RowAccess, ServicesReport, UnknownRow};
+use crate::report::{Format, RowAccess, ServicesReport, UnknownRow};
+
+/// How many services a summary names.
+const NAMED: usize = 6;
 
 /// List services, how exposed each is, and how many may invoke it
 #[derive(clap::Args, Debug)]
@@ -41,7 +44,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let wanted: Vec<ServiceRef> =
         args.services.iter().map(|text| ServiceRef::parse(text)).collect::<Result<_, _>>()?;
     let project = cx.project()?.value;
-    let region = cx.region()?.unwrap_or_else(|| "-".to_owned());
+    let region = cx.region_of_the_command_line()?;
     let read = read(cx, &project, &region, &wanted, args.no_access).await?;
     let now = cx.now();
     let mut unknown: Vec<UnknownRow> = read.unreadable.into_iter().map(unknown_row).collect();
@@ -61,7 +64,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         {
             continue;
         }
-        if exposure.callers == Callers::Anyone {
+        if exposure.exposure.is_public() {
             open.insert(service.name.short());
         }
         let invoker_count = grants.map(|grants| invoker_count(&grants, now));
@@ -73,20 +76,31 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let (count, partial) = (rows.len(), !unknown.is_empty());
     cx.report(&ServicesReport::new(cx.is_sandbox(), rows, unknown))?;
     if count == 0 {
-        cx.terminal.note(&format!("no services in project `{project}` to show"));
-    } else if !open.is_empty() {
-        let open: Vec<String> = open.into_iter().collect();
-        cx.terminal.note(&format!(
-            "{} of {count} take callers without any credential: {}",
-            open.len(),
-            open.join(", ")
-        ));
+        let place = if region == "-" { String::new() } else { format!("region `{region}` of ") };
+        let kept = match args.exposure.join(", ") {
+            exposures if exposures.is_empty() => String::new(),
+            exposures => format!(" that are {exposures}"),
+        };
+        cx.terminal.note(&format!("no services in {place}project `{project}`{kept}"));
+    } else if !open.is_empty() && cx.format() == Format::Table {
+        cx.terminal.note(&summary(&open, count));
     }
     Ok(match (args.fail && count > 0, partial && !args.allow_partial) {
         (true, _) => ExitCode::No.number(),
         (false, true) => ExitCode::Partial.number(),
         (false, false) => ExitCode::Done.number(),
     })
+}
+
+/// The services that take anyone, the first few by name.
+fn summary(open: &BTreeSet<String>, count: usize) -> String {
+    let first: Vec<&str> = open.iter().take(NAMED).map(String::as_str).collect();
+    let more = match open.len() - first.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (take, names) = (open.len(), first.join(", "));
+    format!("{take} of {count} take callers without any credential: {names}{more}")
 }
 
 /// The grants of a policy, the failure of reading it, or `None` where nobody tried.
@@ -124,7 +138,7 @@ async fn read(
     }
     let progress = cx.terminal.progress("reading policies");
     let (access, unreadable) = gateway
-        .services_with_grants(project, region, |_| true, |done, known| progress.set(done, known))
+        .services_with_grants(project, region, |done, known| progress.set(done, known))
         .await?;
     Ok(Read { services: access.into_iter().map(pair).collect(), unreadable })
 }

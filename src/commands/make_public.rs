@@ -43,9 +43,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let targets = lookup::find_all(cx, &references).await?;
     let other_way = match via {
         Some(PublicVia::NoInvokerCheck) => None,
-        Some(PublicVia::AllUsers) => {
-            Some(cx.command_with(|word| word.replace("all-users", "no-invoker-check")))
-        }
+        Some(PublicVia::AllUsers) => Some(cx.command_with(|word| match word {
+            "all-users" => "no-invoker-check".to_owned(),
+            "--via=all-users" => "--via=no-invoker-check".to_owned(),
+            other => other.to_owned(),
+        })),
         None => Some(format!("{} --via no-invoker-check", cx.command())),
     };
     let mut options = ChangeOptions {
@@ -64,15 +66,36 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         cx.terminal
             .warning(&format!("an organisation policy forbids `allUsers` on {}", names.join(", ")));
         let question = cx.question("Turn the invoker check off instead, as Google recommends?");
-        if asked(cx, || terminal::confirm(&question, cx.terminal.color_stderr))? {
-            options.other_way = None;
-            let targets = Targets { names: forbidden.clone(), ..Targets::default() };
-            let second = change(cx, targets, Some(PublicVia::NoInvokerCheck), &options).await?;
-            result.outcomes.retain(|outcome| !forbidden.contains(&outcome.target));
-            result.outcomes.extend(second.outcomes);
+        options.other_way = None;
+        match other_way_taken(cx, &question, &forbidden, &options).await {
+            Ok(None) => {}
+            Ok(Some(second)) => {
+                result.outcomes.retain(|outcome| !forbidden.contains(&outcome.target));
+                result.outcomes.extend(second.outcomes);
+            }
+            Err(error) => {
+                // What the first way did is told, whatever became of the second.
+                finish(cx, result)?;
+                return Err(error);
+            }
         }
     }
     finish(cx, result)
+}
+
+/// Offers to turn the invoker check off where `allUsers` is forbidden, and does it; `None` for a
+/// "no".
+async fn other_way_taken(
+    cx: &Context,
+    question: &str,
+    forbidden: &[ServiceName],
+    options: &ChangeOptions,
+) -> Result<Option<ChangeResult>, CommandError> {
+    if !asked(cx, || terminal::confirm(question, cx.terminal.color_stderr))? {
+        return Ok(None);
+    }
+    let targets = Targets { names: forbidden.to_vec(), ..Targets::default() };
+    change(cx, targets, Some(PublicVia::NoInvokerCheck), options).await.map(Some)
 }
 
 async fn change(

@@ -140,11 +140,18 @@ async fn runtime_account(
     resolved: &mut ResolvedMembers,
 ) -> Result<Member, CommandError> {
     let reference = service(cx, typed)?;
-    let found = lookup::find(cx, &reference).await?;
     let gateway = cx.gateway().await?;
-    let listing = gateway.services(found.name.project(), "-").await?;
-    let known = listing.services.iter().find(|service| service.name == found.name);
-    let account = match known.and_then(|service| service.service_account.clone()) {
+    let project = match &reference {
+        ServiceRef::Full(name) => name.project().to_owned(),
+        _ => cx.project()?.value,
+    };
+    let listing = gateway.services(&project, "-").await?;
+    let reference = match (reference, cx.region()?) {
+        (ServiceRef::Name(service), Some(region)) => ServiceRef::Regional { region, service },
+        (reference, _) => reference,
+    };
+    let found = lookup::one_of(cx, &listing, &reference)?;
+    let account = match found.service_account.clone() {
         Some(account) => account,
         None => gateway.service(&found.name).await?.service_account.ok_or_else(|| {
             CommandError::new(
@@ -194,7 +201,8 @@ fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandError> {
 /// Notices MEMBER and SERVICE the wrong way round, and says the command put right.
 fn check_order(cx: &Context, first: &str, services: &[String]) -> Result<(), CommandError> {
     let first_is_service = MemberArg::parse(first).is_err() && ServiceRef::parse(first).is_ok();
-    let member = services.iter().find(|text| looks_like_member(text));
+    let is_member = |text: &str| looks_like_member(text) || MemberArg::parse(text).is_ok();
+    let member = services.iter().find(|text| is_member(text));
     match member {
         Some(member) if first_is_service => {
             let command = cx.command_with(|word| {
@@ -215,7 +223,9 @@ fn check_order(cx: &Context, first: &str, services: &[String]) -> Result<(), Com
     }
 }
 
-fn missing(cx: &Context, what: &str) -> CommandError {
-    CommandError::usage(format!("{what} is missing, and there is no terminal to ask at"))
+/// The error of a required argument that is not there.
+pub(super) fn missing(cx: &Context, what: &str) -> CommandError {
+    let are = if what.contains(" and ") { "are" } else { "is" };
+    CommandError::usage(format!("{what} {are} missing, and there is no terminal to ask at"))
         .hint(format!("{} --help", cx.command()))
 }

@@ -97,7 +97,7 @@ pub(crate) async fn run() -> u8 {
         biased;
         _ = interrupted, if !matches!(cli.command, Command::Sandbox(_)) => {
             terminal::restore();
-            Err(interruption(&cx))
+            Err(cx.cancelled())
         }
         done = dispatch(&cx, cli.command) => done,
     };
@@ -128,14 +128,6 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
     }
 }
 
-fn interruption(cx: &Context) -> CommandError {
-    let mut error = CommandError::cancelled();
-    if cx.is_writing() {
-        "cancelled while a change was under way: it may be done".clone_into(&mut error.message);
-    }
-    error
-}
-
 fn finish(error: &CommandError, json: bool) -> u8 {
     if json {
         // Where stdout is gone as well, the exit code still tells.
@@ -157,9 +149,16 @@ fn not_understood(error: &clap::Error) -> u8 {
         return ExitCode::Done.number();
     }
     if options::wants_json(&context::arguments()) {
-        let first = styled.to_string();
-        let first = first.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        drop(terminal.result(&CommandError::usage(first).to_json()));
+        let said = styled.to_string();
+        let said: Vec<&str> = said
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.starts_with("Usage:"))
+            .filter(|line| !line.is_empty())
+            .collect();
+        let message = said.join(" ");
+        let error = CommandError::usage(message.trim_start_matches("error: "));
+        drop(terminal.result(&error.to_json()));
     }
     ExitCode::Usage.number()
 }

@@ -9,6 +9,9 @@ use clap::Args;
 use crate::context::{Settings, sandbox_by_environment};
 use crate::report::Format;
 
+/// More than anybody waits for a command.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// Options of every command.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
@@ -92,8 +95,8 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<u64>().map(Duration::from_secs);
     let time = seconds.or_else(|_| humantime::parse_duration(text));
     match time {
-        Ok(time) if !time.is_zero() => Ok(time),
-        Ok(_) => Err("it must be longer than nothing".to_owned()),
+        Ok(time) if !time.is_zero() && time <= LONGEST => Ok(time),
+        Ok(_) => Err("it must be longer than nothing and at most a day".to_owned()),
         Err(_) => Err("write a time such as 60s or 2m".to_owned()),
     }
 }

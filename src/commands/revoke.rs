@@ -8,6 +8,7 @@ use crate::domain::member::Member;
 use crate::domain::plan::{
     Action, ConditionChoice, Refusal, RevokeRequest, RoleChoice, Snapshot, plan_revoke,
 };
+use crate::domain::printable::printable;
 use crate::domain::role::INVOKER;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -91,22 +92,26 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let options = ChangeOptions {
         action: Action::Revoke,
         dry_run: args.write.dry_run,
-        needs_service: resolved.members.iter().any(Member::is_public),
+        // Whether the invoker check is off decides if the member can still invoke.
+        needs_service: args.strict || resolved.members.iter().any(Member::is_public),
         notes: resolved.notes,
         warnings: resolved.warnings,
         other_way: None,
     };
-    let mut request = RevokeRequest { members: resolved.members, roles, condition };
+    let members = resolved.members.into_iter().map(|member| (member, condition.clone())).collect();
+    let mut request = RevokeRequest { members, roles };
     let batch = Batch::read(cx, targets, &options).await?;
     if cx.terminal.interactive {
-        let refusals = batch.refusals(&|snapshot: &Snapshot| plan_revoke(snapshot, &request));
-        if let Some(choice) = ask_which_condition(cx, &refusals)? {
-            request.condition = choice;
+        loop {
+            let refusals = batch.refusals(&|snapshot: &Snapshot| plan_revoke(snapshot, &request));
+            if !ask_which_condition(cx, &refusals, &mut request)? {
+                break;
+            }
         }
     }
     let planner = |snapshot: &Snapshot| plan_revoke(snapshot, &request);
     let result = batch.plan(cx, &planner).carry_out(cx, &planner, &options).await?;
-    let still = result.outcomes.iter().any(|outcome| !outcome.remaining.is_empty());
+    let still = result.outcomes.iter().any(|outcome| outcome.leaves_access);
     let code = finish(cx, result)?;
     if args.strict && still && code == ExitCode::Done.number() {
         return Ok(ExitCode::No.number());
@@ -118,11 +123,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
 /// why.
 async fn every_service_of(cx: &Context, members: &[Member]) -> Result<Targets, CommandError> {
     let project = cx.project()?.value;
-    let region = cx.region()?.unwrap_or_else(|| "-".to_owned());
+    let region = cx.region_of_the_command_line()?;
     let progress = cx.terminal.progress("reading policies");
     let gateway = cx.gateway().await?;
     let (services, unreachable) = gateway
-        .services_with_grants(&project, &region, |_| true, |done, known| progress.set(done, known))
+        .services_with_grants(&project, &region, |done, known| progress.set(done, known))
         .await?;
     drop(progress);
     for unreadable in &unreachable {
@@ -140,31 +145,41 @@ async fn every_service_of(cx: &Context, members: &[Member]) -> Result<Targets, C
     Ok(Targets { names, missing: Vec::new(), by_pattern: true, unreachable })
 }
 
-/// Where a member is granted under conditions only, asks which of them is meant.
+/// Asks of each member that is granted under conditions only which of them is meant; `false`
+/// where there is none.
 fn ask_which_condition(
     cx: &Context,
     refusals: &[Refusal],
-) -> Result<Option<ConditionChoice>, CommandError> {
-    let mut titles: Vec<String> = Vec::new();
-    let mut who = None;
-    for refusal in refusals {
-        if let Refusal::OnlyConditional { member, titles: held, .. } = refusal {
-            who.get_or_insert_with(|| member.clone());
-            for title in held {
-                if !titles.contains(title) {
-                    titles.push(title.clone());
+    request: &mut RevokeRequest,
+) -> Result<bool, CommandError> {
+    let mut asked_any = false;
+    for (member, choice) in &mut request.members {
+        let mut titles: Vec<String> = Vec::new();
+        for refusal in refusals {
+            if let Refusal::OnlyConditional { member: refused, titles: held, .. } = refusal
+                && refused.same_as(member)
+            {
+                for title in held {
+                    if !titles.contains(title) {
+                        titles.push(title.clone());
+                    }
                 }
             }
         }
+        if titles.is_empty() {
+            continue;
+        }
+        let mut items: Vec<String> =
+            titles.iter().map(|title| format!("the one titled `{}`", printable(title))).collect();
+        items.push("all of them".to_owned());
+        let question =
+            cx.question(&format!("`{member}` has access under a condition only; which goes?"));
+        let at = asked(cx, || terminal::choose(&question, &items, cx.terminal.color_stderr))?;
+        *choice = match titles.get(at) {
+            Some(title) => ConditionChoice::Titled(title.clone()),
+            None => ConditionChoice::Any,
+        };
+        asked_any = true;
     }
-    let Some(member) = who else { return Ok(None) };
-    let mut items: Vec<String> =
-        titles.iter().map(|title| format!("the one titled `{title}`")).collect();
-    items.push("all of them".to_owned());
-    let question =
-        cx.question(&format!("`{member}` has access under a condition only; which goes?"));
-    let at = asked(cx, || terminal::choose(&question, &items, cx.terminal.color_stderr))?;
-    Ok(Some(
-        titles.get(at).map_or(ConditionChoice::Any, |title| ConditionChoice::Titled(title.clone())),
-    ))
+    Ok(asked_any)
 }

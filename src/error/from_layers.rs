@@ -68,11 +68,11 @@ impl From<SetupError> for CommandError {
         let message = error.to_string();
         match error {
             SetupError::Empty(name) => {
-                let error = Self::usage(message);
-                if name.starts_with("CLOUDSDK_") {
-                    error.hint(format!("unset {name}"))
-                } else {
-                    error
+                match name.strip_prefix('`').and_then(|n| n.strip_suffix('`')) {
+                    Some(variable) if variable.starts_with("CLOUDSDK_") => {
+                        Self::usage(message).hint(format!("unset {variable}"))
+                    }
+                    _ => Self::usage(message),
                 }
             }
             SetupError::ConfigurationName(_) => {
@@ -113,7 +113,6 @@ impl From<EndpointError> for CommandError {
     fn from(error: EndpointError) -> Self {
         Self::usage(error.to_string())
             .because("it is the endpoint override of the Cloud Run Admin API")
-            .hint("gcloud config unset api_endpoint_overrides/run")
     }
 }
 

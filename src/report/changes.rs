@@ -1,13 +1,15 @@
 //! What became of a change, service by service.
 
-use comfy_table::{Attribute, Cell, Color};
+use std::collections::BTreeSet;
+
+use comfy_table::{Attribute, Color};
 use serde::Serialize;
 
-use super::table::columns;
+use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
-use crate::domain::plan::Setting;
+use crate::domain::plan::{Remaining, RemainingVia, Setting};
 
 /// The outcome of a command that writes.
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +33,8 @@ pub struct ChangeRow {
     pub remaining: Vec<RemainingShape>,
     pub attempts: u32,
     pub error: Option<ErrorShape>,
+    #[serde(skip)]
+    project: String,
     #[serde(skip)]
     short: String,
 }
@@ -61,7 +65,8 @@ pub struct ExposureShape {
 /// A grant that is still there.
 #[derive(Clone, Debug, Serialize)]
 pub struct RemainingShape {
-    pub role: String,
+    /// `null` where no role is asked for.
+    pub role: Option<String>,
     pub member: String,
     pub via: &'static str,
     pub condition: Option<ConditionShape>,
@@ -80,7 +85,14 @@ pub struct ErrorShape {
 impl ChangesReport {
     /// Puts the outcomes together.
     pub fn new(sandbox: bool, outcomes: Vec<ChangeOutcome>) -> Self {
-        Self { sandbox, changes: outcomes.into_iter().map(ChangeRow::from).collect() }
+        let mut changes: Vec<ChangeRow> = outcomes.into_iter().map(ChangeRow::from).collect();
+        let projects: BTreeSet<String> = changes.iter().map(|row| row.project.clone()).collect();
+        if projects.len() > 1 {
+            for row in &mut changes {
+                row.short.clone_from(&row.service);
+            }
+        }
+        Self { sandbox, changes }
     }
 }
 
@@ -95,6 +107,8 @@ impl From<ChangeOutcome> for ChangeRow {
             settings,
             exposure,
             remaining,
+            // For the exit code alone.
+            leaves_access: _,
             attempts,
             error,
         } = outcome;
@@ -118,21 +132,31 @@ impl From<ChangeOutcome> for ChangeRow {
                 before: before.as_str(),
                 after: after.as_str(),
             }),
-            remaining: remaining
-                .into_iter()
-                .map(|grant| RemainingShape {
-                    condition: grant.condition.as_ref().map(ConditionShape::from),
-                    member: grant.member.to_string(),
-                    role: grant.role,
-                    via: "service",
-                })
-                .collect(),
+            remaining: remaining.into_iter().map(RemainingShape::from).collect(),
             attempts,
             error: error.map(|OutcomeError { code, exit_code, message, causes, hints }| {
                 let message = std::iter::once(message).chain(causes).collect::<Vec<_>>().join(": ");
                 ErrorShape { code, exit_code, message, hints }
             }),
+            project: target.project().to_owned(),
             short: target.short(),
+        }
+    }
+}
+
+impl From<Remaining> for RemainingShape {
+    fn from(Remaining { member, via }: Remaining) -> Self {
+        let member = member.to_string();
+        match via {
+            RemainingVia::InvokerCheckDisabled => {
+                Self { role: None, member, via: "invoker-check-disabled", condition: None }
+            }
+            RemainingVia::Policy { role, condition } => Self {
+                role: Some(role),
+                member,
+                via: "service",
+                condition: condition.as_ref().map(ConditionShape::from),
+            },
         }
     }
 }
@@ -183,9 +207,9 @@ impl Report for ChangesReport {
             .changes
             .iter()
             .map(|row| {
-                let status = Cell::new(row.status);
+                let status = text(row.status);
                 vec![
-                    Cell::new(&row.short),
+                    text(&row.short),
                     match row.status {
                         status_text if status_text == Status::Changed.as_str() => {
                             status.fg(Color::Green)
@@ -195,7 +219,7 @@ impl Report for ChangesReport {
                         }
                         _ => status,
                     },
-                    Cell::new(row.what_changed()),
+                    text(row.what_changed()),
                 ]
             })
             .collect();

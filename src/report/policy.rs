@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use super::{Report, Style};
 
+/// The names of IAM's audit log types, by their numbers in the published protocol buffers.
+const LOG_TYPES: [&str; 4] = ["LOG_TYPE_UNSPECIFIED", "ADMIN_READ", "DATA_WRITE", "DATA_READ"];
+
 /// An allow policy with its keys in alphabetical order. It is valid input of gcloud's
 /// `set-iam-policy`, which is why it carries no field of ours.
 #[derive(Clone, Debug, Serialize)]
@@ -17,6 +20,22 @@ impl PolicyReport {
     pub fn new(mut policy: Value) -> Self {
         if let Some(etag) = policy["etag"].as_str() {
             policy["etag"] = Value::from(etag.replace('+', "-").replace('/', "_"));
+        }
+        for config in
+            policy.get_mut("auditConfigs").and_then(Value::as_array_mut).into_iter().flatten()
+        {
+            for log in config
+                .get_mut("auditLogConfigs")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
+                let name =
+                    log["logType"].as_u64().and_then(|n| LOG_TYPES.get(usize::try_from(n).ok()?));
+                if let Some(name) = name {
+                    log["logType"] = Value::from(*name);
+                }
+            }
         }
         Self(sorted(policy))
     }
@@ -52,5 +71,23 @@ fn sorted(value: Value) -> Value {
             Value::Object(Map::from_iter(pairs))
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn prints_what_gcloud_prints() {
+        let policy = json!({"version": 1, "etag": "B/+A", "auditConfigs": [
+            {"service": "allServices", "auditLogConfigs": [{"logType": 1}, {"logType": 3}]}]});
+        let shown = serde_json::to_string(&PolicyReport::new(policy)).unwrap();
+        assert_eq!(
+            shown,
+            r#"{"auditConfigs":[{"auditLogConfigs":[{"logType":"ADMIN_READ"},{"logType":"DATA_READ"}],"service":"allServices"}],"etag":"B_-A","version":1}"#
+        );
     }
 }

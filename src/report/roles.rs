@@ -1,9 +1,8 @@
 //! `roles`: the predefined roles that can invoke a service, or grant that.
 
-use comfy_table::Cell;
 use serde::Serialize;
 
-use super::table::columns;
+use super::table::{columns, text};
 use super::{Report, Style};
 use crate::domain::role::RoleInfo;
 
@@ -51,10 +50,10 @@ impl Report for RolesReport {
             .iter()
             .map(|row| {
                 vec![
-                    Cell::new(row.role),
-                    Cell::new(mark(row.invokes)),
-                    Cell::new(mark(row.can_grant)),
-                    Cell::new(row.title),
+                    text(row.role),
+                    text(mark(row.invokes)),
+                    text(mark(row.can_grant)),
+                    text(row.title),
                 ]
             })
             .collect();

@@ -1,9 +1,8 @@
 //! `sandbox status`: what is in the embedded Cloud Run.
 
-use comfy_table::Cell;
 use serde::Serialize;
 
-use super::table::columns;
+use super::table::{columns, text};
 use super::{Report, Style};
 use crate::sandbox::ProjectSummary;
 
@@ -45,10 +44,10 @@ impl Report for SandboxReport {
             .iter()
             .map(|row| {
                 vec![
-                    Cell::new(&row.project),
-                    Cell::new(&row.number),
-                    Cell::new(row.services),
-                    Cell::new(row.constraints.join(", ")),
+                    text(&row.project),
+                    text(&row.number),
+                    text(row.services),
+                    text(row.constraints.join(", ")),
                 ]
             })
             .collect();

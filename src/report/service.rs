@@ -3,7 +3,7 @@
 use comfy_table::Cell;
 use serde::Serialize;
 
-use super::table::{exposure_cell, facts};
+use super::table::{exposure_cell, facts, text, url_or_why};
 use super::{InvokerRow, Report, Style};
 use crate::domain::exposure::ExposureReport;
 use crate::domain::service::Service;
@@ -173,16 +173,16 @@ impl Report for ServiceReport {
         let on = |flag: bool| if flag { "on" } else { "off" };
         let mut pairs: Vec<(String, Cell)> = Vec::new();
         let mut put = |name: &str, value: Cell| pairs.push((name.to_owned(), value));
-        put("service", Cell::new(&self.name));
-        put("project", Cell::new(&self.project));
-        put("region", Cell::new(&self.region));
-        put("url", Cell::new(self.status.url.as_deref().unwrap_or("(default URL off)")));
+        put("service", text(&self.name));
+        put("project", text(&self.project));
+        put("region", text(&self.region));
+        put("url", text(url_or_why(self.status.url.as_deref(), self.default_url)));
         for url in self.urls.iter().filter(|url| Some(*url) != self.status.url.as_ref()) {
-            put("also", Cell::new(url));
+            put("also", text(url));
         }
         for tag in &self.tags {
             let url = tag.url.as_deref().unwrap_or("(no URL)");
-            put(&format!("tag {}", tag.tag), Cell::new(format!("{url} ({}%)", tag.percent)));
+            put(&format!("tag {}", tag.tag), text(format!("{url} ({}%)", tag.percent)));
         }
         let ready = match self.status.ready {
             Some(true) => "yes".to_owned(),
@@ -191,36 +191,36 @@ impl Report for ServiceReport {
         };
         let said = [&self.status.reason, &self.status.message];
         let said: Vec<&str> = said.into_iter().flatten().map(String::as_str).collect();
-        put("ready", Cell::new([&[ready.as_str()][..], &said].concat().join(": ")));
+        put("ready", text([&[ready.as_str()][..], &said].concat().join(": ")));
         put("exposure", exposure_cell(self.exposure));
         for reason in &self.exposure_reasons {
-            put("because", Cell::new(reason));
+            put("because", text(reason));
         }
-        put("ingress", Cell::new(&self.ingress));
-        put("default URL", Cell::new(on(self.default_url)));
-        put("invoker check", Cell::new(on(self.invoker_check)));
-        put("IAP", Cell::new(on(self.iap)));
-        put("protocol", Cell::new(if self.http2 { "HTTP/2 (h2c)" } else { "HTTP/1" }));
-        put("runs as", Cell::new(self.service_account.as_deref().unwrap_or("(not said)")));
+        put("ingress", text(&self.ingress));
+        put("default URL", text(on(self.default_url)));
+        put("invoker check", text(on(self.invoker_check)));
+        put("IAP", text(on(self.iap)));
+        put("protocol", text(if self.http2 { "HTTP/2 (h2c)" } else { "HTTP/1" }));
+        put("runs as", text(self.service_account.as_deref().unwrap_or("(not said)")));
         for audience in &self.custom_audiences {
-            put("audience", Cell::new(audience));
+            put("audience", text(audience));
         }
         match &self.invokers {
-            None => put("invokers", Cell::new("unknown: the policy could not be read")),
+            None => put("invokers", text("unknown: the policy could not be read")),
             Some(rows) if rows.is_empty() => {
-                put("invokers", Cell::new("none in the service's own policy"));
+                put("invokers", text("none in the service's own policy"));
             }
             Some(rows) => {
                 for row in rows {
-                    put("invoker", Cell::new(row.sentence()));
+                    put("invoker", text(row.sentence()));
                 }
             }
         }
         if let Some(time) = &self.create_time {
-            put("created", Cell::new(time));
+            put("created", text(time));
         }
         if let Some(time) = &self.update_time {
-            put("updated", Cell::new(time));
+            put("updated", text(time));
         }
         facts(pairs, style)
     }

@@ -1,9 +1,8 @@
 //! `list`: the services of a project and how exposed each is.
 
-use comfy_table::Cell;
 use serde::Serialize;
 
-use super::table::{columns, exposure_cell};
+use super::table::{columns, exposure_cell, text, url_or_why};
 use super::{Report, Style, UnknownRow};
 use crate::domain::exposure::ExposureReport;
 use crate::domain::service::Service;
@@ -35,6 +34,8 @@ pub struct ServiceRow {
     pub exposure_reasons: Vec<String>,
     pub inherited: &'static str,
     pub invoker_count: Option<usize>,
+    #[serde(skip)]
+    default_url: bool,
 }
 
 /// What a row rests on beside the service itself.
@@ -66,6 +67,7 @@ impl ServiceRow {
             exposure_reasons: reasons,
             inherited: "unread",
             invoker_count,
+            default_url: service.default_url,
         }
     }
 }
@@ -116,11 +118,11 @@ impl Report for ServicesReport {
                     (_, None) => "?".to_owned(),
                 };
                 vec![
-                    Cell::new(&row.name),
-                    Cell::new(&row.region),
+                    text(&row.name),
+                    text(&row.region),
                     exposure_cell(row.exposure),
-                    Cell::new(count),
-                    Cell::new(row.url.as_deref().unwrap_or("(default URL off)")),
+                    text(count),
+                    text(url_or_why(row.url.as_deref(), row.default_url)),
                 ]
             })
             .collect();

@@ -3,6 +3,7 @@
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width};
 
 use super::Style;
+use crate::domain::printable::printable;
 
 /// A table with a last column that may stand on lines of its own where there is no room.
 pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> String {
@@ -80,9 +81,20 @@ pub(super) fn facts(pairs: Vec<(String, Cell)>, style: Style) -> String {
     trimmed(&table.to_string())
 }
 
+/// A cell of text from elsewhere.
+#[expect(clippy::needless_pass_by_value, reason = "reads better at its many callers")]
+pub(super) fn text(content: impl ToString) -> Cell {
+    Cell::new(printable(&content.to_string()))
+}
+
+/// A service's URL, or why it has none.
+pub(super) fn url_or_why(url: Option<&str>, default_url: bool) -> &str {
+    url.unwrap_or(if default_url { "(none yet)" } else { "(default URL off)" })
+}
+
 /// The colour of an exposure.
 pub(super) fn exposure_cell(exposure: &str) -> Cell {
-    let cell = Cell::new(exposure);
+    let cell = text(exposure);
     match exposure {
         "public" => cell.fg(Color::Red).add_attribute(Attribute::Bold),
         "public-behind-load-balancer" | "public-internal" | "any-google-account" => {

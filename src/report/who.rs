@@ -4,7 +4,7 @@ use comfy_table::{Attribute, Cell, Color};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::table::columns;
+use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::invokers::{Grant, GrantState};
 use crate::domain::resource::ServiceName;
@@ -104,22 +104,22 @@ impl Report for WhoReport {
             .iter()
             .map(|row| {
                 let public = row.member == "allUsers" || row.member == "allAuthenticatedUsers";
-                let member = Cell::new(&row.member);
-                let state = Cell::new(row.state);
+                let member = text(&row.member);
+                let state = text(row.state);
                 vec![
                     if public && row.state == "active" {
                         member.fg(Color::Red).add_attribute(Attribute::Bold)
                     } else {
                         member
                     },
-                    Cell::new(row.role.as_deref().unwrap_or("(none needed)")),
-                    Cell::new(row.via),
+                    text(row.role.as_deref().unwrap_or("(none needed)")),
+                    text(row.via),
                     match row.state {
                         "active" => state,
                         "conditional" => state.fg(Color::Yellow),
                         _ => state.add_attribute(Attribute::Dim),
                     },
-                    Cell::new(row.condition.as_ref().map_or("", |c| c.expression.as_str())),
+                    text(row.condition.as_ref().map_or("", |c| c.expression.as_str())),
                 ]
             })
             .collect();

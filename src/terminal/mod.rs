@@ -1,5 +1,4 @@
 //! The only printer: stdout, stderr, colour, width, progress, prompts.
-#![expect(clippy::print_stderr, reason = "this is the room that prints")]
 
 mod progress;
 mod prompt;
@@ -10,6 +9,7 @@ use console::{Style, Term};
 
 pub use self::progress::Progress;
 pub use self::prompt::{PromptError, choose, confirm, pick, type_in};
+use crate::domain::printable::printable;
 use crate::error::CommandError;
 
 /// What is known of the terminal, and what may be done with it.
@@ -105,7 +105,7 @@ impl Terminal {
     }
 
     fn labelled(self, label: &str, style: &Style, text: &str) {
-        self.say(&format!("{} {text}", style.apply_to(format!("{label}:"))));
+        self.say(&format!("{} {}", style.apply_to(format!("{label}:")), printable(text)));
     }
 }
 
@@ -120,7 +120,7 @@ pub fn restore() {
 /// Prints text that clap has already made for stderr or stdout.
 pub fn print_rendered(text: &str, to_stderr: bool) {
     if to_stderr {
-        eprint!("{text}");
+        drop(stderr().lock().write_all(text.as_bytes()));
     } else {
         drop(stdout().lock().write_all(text.as_bytes()));
     }

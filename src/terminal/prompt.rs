@@ -17,6 +17,8 @@ pub enum PromptError {
 impl From<dialoguer::Error> for PromptError {
     fn from(error: dialoguer::Error) -> Self {
         restore();
+        // What comes next starts on a line of its own.
+        drop(Term::stderr().write_line(""));
         let dialoguer::Error::IO(error) = error;
         match error.kind() {
             std::io::ErrorKind::Interrupted
