@@ -32,7 +32,7 @@ impl Session {
     }
 
     fn spawn(command: Command) -> Self {
-        Self { pty: spawn_command(command, Some(20_000)).unwrap() }
+        Self { pty: spawn_command(command, Some(60_000)).unwrap() }
     }
 
     /// Waits until this is on the screen, and returns what came before it.
