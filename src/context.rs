@@ -1,11 +1,13 @@
 //! One command's surroundings: our code's sole reader of environment, arguments, clock and
 //! terminal, and the builder of what a command works with.
 
+mod command_line;
+
 use std::cell::{Cell, OnceCell as LocalOnceCell};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use etcetera::base_strategy::{BaseStrategy, Xdg};
 use time::OffsetDateTime;
@@ -18,11 +20,11 @@ use crate::auth::{self, BearerToken, Identity, IdentityRequest};
 use crate::cloud::{self, Deadline, Endpoint, Gateway, Trace};
 use crate::domain::member::MemberArg;
 use crate::domain::resource;
-use crate::error::{CommandError, ErrorKind, quoted};
+use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
 use crate::report::{Format, Report, Style};
 use crate::sandbox::{self, Sandbox};
-use crate::terminal::{Terminal, Wishes};
+use crate::terminal::{self, PromptError, Terminal, Wishes};
 
 /// What the options that every command takes say.
 #[derive(Clone, Debug)]
@@ -56,6 +58,7 @@ pub struct Context {
     identity: LocalOnceCell<Identity>,
     writing: Cell<u32>,
     has_written: Cell<bool>,
+    asking: Cell<bool>,
     metadata_project: Option<String>,
 }
 
@@ -144,6 +147,7 @@ impl Context {
             identity: LocalOnceCell::new(),
             writing: Cell::new(0),
             has_written: Cell::new(false),
+            asking: Cell::new(false),
             metadata_project: None,
         })
     }
@@ -153,9 +157,40 @@ impl Context {
         self.settings.sandbox
     }
 
-    /// A question as it is asked here: in the sandbox, it says so.
-    pub fn question(&self, text: &str) -> String {
-        if self.settings.sandbox { format!("sandbox: {text}") } else { text.to_owned() }
+    /// Asks a person something, on a thread of its own so that Ctrl-C is heard meanwhile. In the
+    /// sandbox the question says so. The time that the answer takes does not count.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: &str,
+        ask: impl FnOnce(&str, bool) -> Result<T, PromptError> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let place = if self.settings.sandbox { "sandbox: " } else { "" };
+        let (question, color) = (format!("{place}{question}"), self.terminal.color_stderr);
+        let start = Instant::now();
+        terminal::remember();
+        self.asking.set(true);
+        let answer = tokio::task::spawn_blocking(move || ask(&question, color)).await;
+        self.asking.set(false);
+        terminal::restore();
+        self.deadline.put_off(start.elapsed());
+        let failed = |why: String| CommandError::new(ErrorKind::Failed, "cannot ask").because(why);
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(PromptError::Cancelled)) => {
+                self.terminal.say("");
+                Err(self.cancelled())
+            }
+            Ok(Err(PromptError::Io(error))) => Err(failed(error.to_string())),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
+    /// Leaves the terminal as a question found it, for Ctrl-C.
+    pub fn leave_question(&self) {
+        terminal::restore();
+        if self.asking.get() {
+            self.terminal.say("");
+        }
     }
 
     /// Whether `--yes` was given.
@@ -209,101 +244,6 @@ impl Context {
         self.terminal.result(text).map_err(|error| {
             CommandError::new(ErrorKind::Failed, "cannot write the result")
                 .because(error.to_string())
-        })
-    }
-
-    /// The command as it was typed.
-    pub fn command(&self) -> String {
-        self.command_with(str::to_owned)
-    }
-
-    /// The command as it was typed, with its arguments changed. A `--yes` is left out: nobody is
-    /// led to accept a plan that has not been seen.
-    pub fn command_with(&self, change: impl Fn(&str) -> String) -> String {
-        let words = self
-            .arguments
-            .iter()
-            .filter_map(|argument| without_yes(argument))
-            .map(|argument| quoted(&change(&argument)));
-        let said = ["--sandbox", "sandbox"];
-        let unsaid = self.settings.sandbox
-            && !self.arguments.iter().any(|word| said.contains(&word.as_str()));
-        let place = unsaid.then(|| "--sandbox".to_owned());
-        let program = std::iter::once("runaccess".to_owned());
-        program.chain(place).chain(words).collect::<Vec<_>>().join(" ")
-    }
-
-    /// Another command of this program, in the same place: sandbox, project, account.
-    pub fn suggest(&self, command: &str) -> String {
-        let settings = &self.settings;
-        let mut words = vec!["runaccess".to_owned()];
-        words.extend(settings.sandbox.then(|| "--sandbox".to_owned()));
-        for (flag, value) in [
-            ("--project", &settings.project),
-            ("--account", &settings.account),
-            ("--configuration", &settings.configuration),
-        ] {
-            words.extend(value.iter().flat_map(|value| [flag.to_owned(), quoted(value)]));
-        }
-        let file = settings.access_token_file.iter();
-        words.extend(
-            file.flat_map(|path| {
-                ["--access-token-file".to_owned(), quoted(&path.to_string_lossy())]
-            }),
-        );
-        words.push(command.to_owned());
-        words.join(" ")
-    }
-
-    /// Makes the hints of an error fit the place: in the sandbox no login helps, and what was too
-    /// slow or not understood can be looked at more closely.
-    pub fn fit(&self, mut error: CommandError) -> CommandError {
-        if self.settings.sandbox {
-            for hint in &mut error.hints {
-                if hint.starts_with("gcloud ") {
-                    "runaccess sandbox status".clone_into(hint);
-                }
-            }
-        }
-        match error.kind {
-            ErrorKind::Deadline => {
-                let mut words = self.arguments.iter();
-                let command = match words.find(|word| word.starts_with("--timeout")) {
-                    Some(word) if word.contains('=') => {
-                        self.command_with_word(word, "--timeout=5m")
-                    }
-                    Some(_) => {
-                        let value = words.next().map(String::as_str).unwrap_or_default();
-                        self.command_with_word(value, "5m")
-                    }
-                    None => format!("{} --timeout 5m", self.command()),
-                };
-                error.hint(command)
-            }
-            ErrorKind::MalformedResponse | ErrorKind::RateLimited | ErrorKind::Unavailable
-                if !self.settings.verbose =>
-            {
-                let command = format!("{} --verbose", self.command());
-                error.hint(command)
-            }
-            _ => error,
-        }
-    }
-
-    /// The command as it was typed, but for one word.
-    pub fn command_with_word(&self, typed: &str, instead: &str) -> String {
-        let put_right = |word: &str| match word.strip_prefix("service:") {
-            Some(name) if name == typed => format!("service:{instead}"),
-            _ if word == typed => instead.to_owned(),
-            _ => word.to_owned(),
-        };
-        self.command_with(|argument| {
-            let whole = put_right(argument);
-            if whole == argument {
-                argument.split(',').map(put_right).collect::<Vec<_>>().join(",")
-            } else {
-                whole
-            }
         })
     }
 
@@ -495,24 +435,6 @@ impl Context {
     }
 }
 
-/// A word of the command line without its yes; `None` where nothing else is in it.
-fn without_yes(word: &str) -> Option<String> {
-    if word == "--yes" {
-        return None;
-    }
-    let Some(cluster) = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')) else {
-        return Some(word.to_owned());
-    };
-    // Short flags may share a word; what follows `o` is its value.
-    let at = cluster.find(|flag| !matches!(flag, 'n' | 'q' | 'v' | 'y')).unwrap_or(cluster.len());
-    let (flags, rest) = cluster.split_at(at);
-    if !(rest.is_empty() || rest.starts_with('o')) || !flags.contains('y') {
-        return Some(word.to_owned());
-    }
-    let left = flags.replace('y', "") + rest;
-    (!left.is_empty()).then(|| format!("-{left}"))
-}
-
 fn variables() -> Variables {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -522,27 +444,4 @@ fn variables() -> Variables {
 fn may_color(variables: &Variables) -> bool {
     let no_color = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     !no_color && variables.get("TERM").map(String::as_str) != Some("dumb")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_yes;
-
-    #[test]
-    fn a_yes_is_found_in_every_form() {
-        for (word, left) in [
-            ("--yes", None),
-            ("-y", None),
-            ("-qy", Some("-q")),
-            ("-yojson", Some("-ojson")),
-            ("-vyo", Some("-vo")),
-            ("-ojsony", Some("-ojsony")),
-            ("-oyaml", Some("-oyaml")),
-            ("--style=y", Some("--style=y")),
-            ("y", Some("y")),
-            ("-", Some("-")),
-        ] {
-            assert_eq!(without_yes(word).as_deref(), left, "{word}");
-        }
-    }
 }

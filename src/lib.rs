@@ -20,7 +20,12 @@ pub mod terminal;
 /// Runs the program on this process's arguments and returns its exit code.
 pub fn run() -> u8 {
     match context::runtime() {
-        Ok(runtime) => runtime.block_on(commands::run()),
+        Ok(runtime) => {
+            let code = runtime.block_on(commands::run());
+            // A question that Ctrl-C left open must not be waited for.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             let error = error::CommandError::new(error::ErrorKind::Failed, "cannot start")
                 .because(error.to_string());

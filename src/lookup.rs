@@ -153,24 +153,8 @@ pub async fn pick(cx: &Context, question: &str) -> Result<ServiceName, CommandEr
         })
         .collect();
     let at =
-        asked(cx, || terminal::pick(&cx.question(question), &items, cx.terminal.color_stderr))?;
+        cx.ask(question, move |question, color| terminal::pick(question, &items, color)).await?;
     Ok(services[at].service.name.clone())
-}
-
-/// Asks a person something; the time that the answer takes does not count.
-pub fn asked<T>(
-    cx: &Context,
-    question: impl FnOnce() -> Result<T, terminal::PromptError>,
-) -> Result<T, CommandError> {
-    let start = std::time::Instant::now();
-    let answer = question();
-    cx.deadline.put_off(start.elapsed());
-    answer.map_err(|error| match error {
-        terminal::PromptError::Cancelled => cx.cancelled(),
-        terminal::PromptError::Io(error) => {
-            CommandError::new(ErrorKind::Failed, "cannot ask").because(error.to_string())
-        }
-    })
 }
 
 /// The error of a service that is not where it was looked for: with the nearest names, and the
@@ -271,8 +255,10 @@ impl Search<'_> {
             .collect();
         if found.len() > 1 && !wanted.is_glob() && cx.terminal.interactive {
             let items: Vec<String> = found.iter().map(|found| found.name.short()).collect();
-            let question = cx.question(&format!("`{wanted}` is in several regions; which one?"));
-            let at = asked(cx, || terminal::choose(&question, &items, cx.terminal.color_stderr))?;
+            let question = format!("`{wanted}` is in several regions; which one?");
+            let at = cx
+                .ask(&question, move |question, color| terminal::choose(question, &items, color))
+                .await?;
             return Ok(vec![found[at].clone()]);
         }
         Ok(found)

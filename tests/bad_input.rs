@@ -245,8 +245,25 @@ fn usage_errors_are_json_too_where_that_is_asked_for() {
 fn odd_arguments_never_panic() {
     let world = World::new();
     for word in [
-        "\u{0}", "", "-", "--", "*", "?", "/", "//", "a/", "https://", "\u{202e}", "🦀", "a,b",
-        ",", "%", "..", "$(x)",
+        "\u{0}",
+        "",
+        "-",
+        "--",
+        "*",
+        "?",
+        "/",
+        "//",
+        "a/",
+        "https://",
+        "\u{202e}",
+        "\u{1b}[31m",
+        "dev\u{7}@x.com",
+        "🦀",
+        "a,b",
+        ",",
+        "%",
+        "..",
+        "$(x)",
     ] {
         if word.contains('\u{0}') {
             continue;

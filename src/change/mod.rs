@@ -132,7 +132,7 @@ impl PlannedBatch {
             });
             return Ok(result(shown.collect()));
         }
-        confirm(cx, &self.plans, self.by_pattern)?;
+        confirm(cx, &self.plans, self.by_pattern).await?;
         let outcomes = stream::iter(self.plans)
             .map(|(name, plan)| async move {
                 match plan {
@@ -168,7 +168,7 @@ async fn read(
     }
 }
 
-fn confirm(
+async fn confirm(
     cx: &Context,
     plans: &[(ServiceName, Result<Plan, CommandError>)],
     by_pattern: bool,
@@ -183,12 +183,8 @@ fn confirm(
         return Err(CommandError::new(ErrorKind::ConfirmationRequired, message)
             .hint(format!("{} --dry-run", cx.command())));
     }
-    let question = cx.question(&format!("{}. Go on?", reasons.join("; ")));
-    if lookup::asked(cx, || terminal::confirm(&question, cx.terminal.color_stderr))? {
-        Ok(())
-    } else {
-        Err(cx.cancelled())
-    }
+    let question = format!("{}. Go on?", reasons.join("; "));
+    if cx.ask(&question, terminal::confirm).await? { Ok(()) } else { Err(cx.cancelled()) }
 }
 
 fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {

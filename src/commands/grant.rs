@@ -48,7 +48,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     }
     let services = services(cx, &operands.services, "Grant access to which service?").await?;
     let typed = if operands.members.is_empty() {
-        vec![ask_for_member(cx, "Who may invoke it?")?]
+        vec![ask_for_member(cx, "Who may invoke it?").await?]
     } else {
         operands.members
     };

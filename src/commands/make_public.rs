@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::domain::plan::{Action, PublicVia, Snapshot, plan_make_public};
 use crate::domain::resource::ServiceName;
 use crate::error::{CommandError, ErrorKind};
-use crate::lookup::{self, Targets, asked};
+use crate::lookup::{self, Targets};
 use crate::report::ChangesReport;
 use crate::terminal;
 
@@ -65,9 +65,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             forbidden.iter().map(|name| format!("`{}`", name.short())).collect();
         cx.terminal
             .warning(&format!("an organisation policy forbids `allUsers` on {}", names.join(", ")));
-        let question = cx.question("Turn the invoker check off instead, as Google recommends?");
+        let question = "Turn the invoker check off instead, as Google recommends?";
         options.other_way = None;
-        match other_way_taken(cx, &question, &forbidden, &options).await {
+        match other_way_taken(cx, question, &forbidden, &options).await {
             Ok(None) => {}
             Ok(Some(second)) => {
                 result.outcomes.retain(|outcome| !forbidden.contains(&outcome.target));
@@ -91,7 +91,7 @@ async fn other_way_taken(
     forbidden: &[ServiceName],
     options: &ChangeOptions,
 ) -> Result<Option<ChangeResult>, CommandError> {
-    if !asked(cx, || terminal::confirm(question, cx.terminal.color_stderr))? {
+    if !cx.ask(question, terminal::confirm).await? {
         return Ok(None);
     }
     let targets = Targets { names: forbidden.to_vec(), ..Targets::default() };

@@ -78,7 +78,10 @@ pub(super) fn operands(
 }
 
 /// Asks for a member, checked as it is typed.
-pub(super) fn ask_for_member(cx: &Context, question: &str) -> Result<MemberArg, CommandError> {
+pub(super) async fn ask_for_member(
+    cx: &Context,
+    question: &str,
+) -> Result<MemberArg, CommandError> {
     if !cx.terminal.interactive {
         return Err(missing(cx, "MEMBER"));
     }
@@ -89,9 +92,8 @@ pub(super) fn ask_for_member(cx: &Context, question: &str) -> Result<MemberArg, 
             Err(format!("{why}; perhaps {instead}"))
         }
     };
-    let typed = lookup::asked(cx, || {
-        terminal::type_in(&cx.question(question), cx.terminal.color_stderr, check)
-    })?;
+    let typed =
+        cx.ask(question, move |question, color| terminal::type_in(question, color, check)).await?;
     Ok(MemberArg::parse(&typed)?)
 }
 

@@ -96,7 +96,7 @@ pub(crate) async fn run() -> u8 {
     let done = tokio::select! {
         biased;
         _ = interrupted, if !matches!(cli.command, Command::Sandbox(_)) => {
-            terminal::restore();
+            cx.leave_question();
             Err(cx.cancelled())
         }
         done = dispatch(&cx, cli.command) => done,

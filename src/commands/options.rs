@@ -31,7 +31,7 @@ pub(super) struct GlobalOptions {
     /// Use the access token in this file
     #[arg(long, global = true, value_name = "FILE")]
     access_token_file: Option<PathBuf>,
-    /// Print the result as table, json, yaml, csv or value(PATH[,PATH])
+    /// Print the result as table, json, yaml, csv or `value(PATH[,PATH])`
     #[arg(short = 'o', long, global = true, value_name = "FORMAT", value_parser = Format::parse)]
     format: Option<Format>,
     /// Accept the plan that is shown

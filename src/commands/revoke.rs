@@ -12,7 +12,7 @@ use crate::domain::printable::printable;
 use crate::domain::role::INVOKER;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
-use crate::lookup::{self, Targets, asked};
+use crate::lookup::{self, Targets};
 use crate::report::ChangesReport;
 use crate::terminal;
 
@@ -79,7 +79,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         services(cx, &operands.services, "Revoke access to which service?").await?
     };
     let typed = if operands.members.is_empty() {
-        vec![ask_for_member(cx, "Whose access goes?")?]
+        vec![ask_for_member(cx, "Whose access goes?").await?]
     } else {
         operands.members
     };
@@ -104,7 +104,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     if cx.terminal.interactive {
         loop {
             let refusals = batch.refusals(&|snapshot: &Snapshot| plan_revoke(snapshot, &request));
-            if !ask_which_condition(cx, &refusals, &mut request)? {
+            if !ask_which_condition(cx, &refusals, &mut request).await? {
                 break;
             }
         }
@@ -147,7 +147,7 @@ async fn every_service_of(cx: &Context, members: &[Member]) -> Result<Targets, C
 
 /// Asks of each member that is granted under conditions only which of them is meant; `false`
 /// where there is none.
-fn ask_which_condition(
+async fn ask_which_condition(
     cx: &Context,
     refusals: &[Refusal],
     request: &mut RevokeRequest,
@@ -172,9 +172,10 @@ fn ask_which_condition(
         let mut items: Vec<String> =
             titles.iter().map(|title| format!("the one titled `{}`", printable(title))).collect();
         items.push("all of them".to_owned());
-        let question =
-            cx.question(&format!("`{member}` has access under a condition only; which goes?"));
-        let at = asked(cx, || terminal::choose(&question, &items, cx.terminal.color_stderr))?;
+        let question = format!("`{member}` has access under a condition only; which goes?");
+        let at = cx
+            .ask(&question, move |question, color| terminal::choose(question, &items, color))
+            .await?;
         *choice = match titles.get(at) {
             Some(title) => ConditionChoice::Titled(title.clone()),
             None => ConditionChoice::Any,

@@ -209,30 +209,8 @@ mod tests {
     use super::*;
     use crate::domain::condition::Condition;
     use crate::domain::member::Member;
-    use crate::domain::resource::ServiceName;
-    use crate::domain::service::Readiness;
 
     const NOW: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
-
-    fn service() -> Service {
-        Service {
-            name: ServiceName::new("p", "us-central1", "s"),
-            url: None,
-            urls: Vec::new(),
-            tags: Vec::new(),
-            ingress: Ingress::All,
-            invoker_check: true,
-            iap: false,
-            default_url: true,
-            custom_audiences: Vec::new(),
-            service_account: None,
-            http2: false,
-            readiness: Readiness::default(),
-            create_time: None,
-            update_time: None,
-            etag: None,
-        }
-    }
 
     fn grant(member: &str, role: &str, expression: Option<&str>) -> Grant {
         Grant {
@@ -264,7 +242,11 @@ mod tests {
             (vec![grant("allAuthenticatedUsers", invoker, None)], Callers::AnyGoogleAccount),
         ];
         for (grants, expected) in cases {
-            assert_eq!(judge(&service(), Some(&grants), NOW).callers, expected, "{grants:?}");
+            assert_eq!(
+                judge(&Service::sample(), Some(&grants), NOW).callers,
+                expected,
+                "{grants:?}"
+            );
         }
     }
 
@@ -272,7 +254,7 @@ mod tests {
     fn joins_callers_and_reach() {
         let public = vec![grant("allUsers", "roles/run.invoker", None)];
         let with = |edit: fn(&mut Service), grants: Option<&[Grant]>| {
-            let mut service = service();
+            let mut service = Service::sample();
             edit(&mut service);
             judge(&service, grants, NOW).exposure
         };

@@ -4,29 +4,16 @@
 //! case-sensitive; addresses are compared without regard to case and federated principals
 //! (`principal:`, `principalSet:`) with regard to it, as Google's own Terraform provider does.
 
+mod parse;
+
 use std::fmt;
 
-use thiserror::Error;
-
-/// The longest address that mail can be sent to (RFC 5321).
-const LONGEST_ADDRESS: usize = 254;
+pub use self::parse::{MemberArg, MemberError};
 
 /// Everyone on the internet.
 pub const ALL_USERS: &str = "allUsers";
 /// Everyone with any Google account or service account.
 pub const ALL_AUTHENTICATED_USERS: &str = "allAuthenticatedUsers";
-
-const PREFIXES: [&str; 9] = [
-    "user",
-    "serviceAccount",
-    "group",
-    "domain",
-    "principal",
-    "principalSet",
-    "projectOwner",
-    "projectEditor",
-    "projectViewer",
-];
 
 /// A principal as a policy holds it, such as `user:dev@x.com`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,166 +142,6 @@ impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// What a user typed where a principal is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MemberArg {
-    /// A principal, written as IAM wants it.
-    Member(Member),
-    /// `me`: the account that acts.
-    Me,
-    /// `service:NAME`: the account that this service runs as.
-    RuntimeOf(String),
-}
-
-/// Why a text cannot name a principal, with the right spelling where there is one.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("`{typed}` is not a principal: {why}")]
-pub struct MemberError {
-    pub typed: String,
-    pub why: &'static str,
-    pub instead: Option<String>,
-}
-
-impl MemberArg {
-    /// Parses a principal as the command line takes it.
-    pub fn parse(typed: &str) -> Result<Self, MemberError> {
-        let fail = |why, instead: Option<String>| {
-            Err(MemberError { typed: typed.to_owned(), why, instead })
-        };
-        if typed.is_empty() {
-            return fail("it is empty", None);
-        }
-        if typed.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            let joined: String = typed.split_whitespace().collect();
-            let instead = (joined != typed && Self::parse(&joined).is_ok()).then_some(joined);
-            return fail("it holds white space or control characters", instead);
-        }
-        if typed == "me" {
-            return Ok(Self::Me);
-        }
-        for public in [ALL_USERS, ALL_AUTHENTICATED_USERS] {
-            if typed == public {
-                return Ok(Self::Member(Member(public.to_owned())));
-            }
-            if typed.eq_ignore_ascii_case(public) {
-                return fail("its spelling matters", Some(public.to_owned()));
-            }
-        }
-        if let Some(name) = typed.strip_prefix("service:") {
-            return if name.is_empty() {
-                fail("`service:` wants the name of a service behind it", None)
-            } else {
-                Ok(Self::RuntimeOf(name.to_owned()))
-            };
-        }
-        match typed.split_once(':') {
-            Some((prefix, value)) => parse_prefixed(typed, prefix, value),
-            None if typed.contains('@') => match check_address(typed) {
-                Ok(()) => Ok(Self::Member(Member::of_account(typed))),
-                Err(why) => fail(why, None),
-            },
-            None if looks_like_domain(typed) => {
-                fail("a bare domain needs its prefix", Some(format!("domain:{typed}")))
-            }
-            None => fail("write an address, or a prefix as in `group:team@example.com`", None),
-        }
-    }
-}
-
-fn parse_prefixed(typed: &str, prefix: &str, value: &str) -> Result<MemberArg, MemberError> {
-    let fail =
-        |why, instead: Option<String>| Err(MemberError { typed: typed.to_owned(), why, instead });
-    let taken = || Ok(MemberArg::Member(Member(typed.to_owned())));
-    match prefix {
-        "user" | "serviceAccount" | "group" => {
-            let address = value.strip_suffix(']').map_or(value, |_| {
-                // `serviceAccount:PROJECT.svc.id.goog[namespace/name]` is GKE's form.
-                value.split('[').next().unwrap_or(value)
-            });
-            if address.len() < value.len() {
-                let kubernetes = prefix == "serviceAccount" && address.ends_with(".svc.id.goog");
-                return if kubernetes { taken() } else { fail("its address is ill-formed", None) };
-            }
-            match check_address(value) {
-                Ok(()) if prefix == "user" && Member::of_account(value).0 != typed => fail(
-                    "this address is a service account",
-                    Some(format!("serviceAccount:{value}")),
-                ),
-                Ok(()) => taken(),
-                Err(why) => fail(why, None),
-            }
-        }
-        "domain" if looks_like_domain(value) => taken(),
-        "domain" => fail("a domain has the form `example.com`", None),
-        "principal" | "principalSet" if is_federated(value) => taken(),
-        "principal" | "principalSet" => {
-            fail("a federated principal has the form `principal://iam.googleapis.com/…`", None)
-        }
-        "projectOwner" | "projectEditor" | "projectViewer" if !value.is_empty() => taken(),
-        "deleted" => {
-            let known = ["user:", "serviceAccount:", "group:", "principal:"]
-                .iter()
-                .any(|kind| value.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()));
-            if known {
-                taken()
-            } else {
-                fail("a deleted principal has the form `deleted:user:ADDRESS?uid=ID`", None)
-            }
-        }
-        _ => {
-            let right = PREFIXES.iter().find(|known| known.eq_ignore_ascii_case(prefix));
-            let right = right.map(|known| format!("{known}:{value}")).or_else(|| {
-                matches!(prefix.to_ascii_lowercase().as_str(), "sa" | "serviceaccounts")
-                    .then(|| format!("serviceAccount:{value}"))
-            });
-            match right {
-                Some(right) if MemberArg::parse(&right).is_ok() => {
-                    fail("the prefix is written differently", Some(right))
-                }
-                _ => fail("its prefix is not known to IAM", None),
-            }
-        }
-    }
-}
-
-/// The hosts of federated principals (IAM's binding documentation).
-fn is_federated(value: &str) -> bool {
-    ["//iam.googleapis.com/", "//goog/", "//cloudresourcemanager.googleapis.com/"]
-        .iter()
-        .any(|host| value.strip_prefix(host).is_some_and(|rest| !rest.is_empty()))
-}
-
-fn check_address(address: &str) -> Result<(), &'static str> {
-    match address.split_once('@') {
-        _ if address.is_empty() => Err("its address is empty"),
-        Some(_) if address.len() > LONGEST_ADDRESS => Err("its address is too long"),
-        Some((local, _)) if !local.chars().all(is_local) => {
-            Err("its address holds a character that none has")
-        }
-        Some((local, domain)) if !local.is_empty() && looks_like_domain(domain) => Ok(()),
-        Some(("", _)) => Err("its address has nothing before `@`"),
-        Some((_, "")) => Err("its address has nothing after `@`"),
-        Some(_) => Err("its address has an ill-formed domain"),
-        None => Err("its address has no `@`"),
-    }
-}
-
-/// Whether an address may hold this before its `@`: what RFC 5322 takes without quotes. Google's
-/// accounts are plain ASCII, and look-alikes are not to be granted in passing.
-fn is_local(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c)
-}
-
-fn looks_like_domain(text: &str) -> bool {
-    text.contains('.')
-        && text.split('.').all(|label| {
-            !label.is_empty()
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-        })
 }
 
 #[cfg(test)]

@@ -4,13 +4,16 @@
 //! put one together, so whatever is written was planned from what was read.
 
 mod public;
+mod revoke;
 
 use google_cloud_iam_v1::model::Policy;
 use thiserror::Error;
 use time::OffsetDateTime;
 
 pub use self::public::{PublicVia, plan_make_private, plan_make_public};
-use super::condition::Condition;
+pub use self::revoke::{
+    ConditionChoice, Remaining, RemainingVia, RevokeRequest, RoleChoice, plan_revoke,
+};
 use super::exposure::{self, Exposure};
 use super::invokers::{Grant, grants};
 use super::member::Member;
@@ -92,21 +95,6 @@ impl Step {
             StepKind::SetInvokerCheck { on: false, .. } => "turn the invoker check off",
         }
     }
-}
-
-/// Something that still lets a member of a revocation invoke.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remaining {
-    /// The member as the grant names it; `allUsers` where no permission is asked.
-    pub member: Member,
-    pub via: RemainingVia,
-}
-
-/// Through what it does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RemainingVia {
-    InvokerCheckDisabled,
-    Policy { role: String, condition: Option<Condition> },
 }
 
 /// What would change on one service. Empty of steps where all is so already.
@@ -299,43 +287,6 @@ pub fn reasons_to_ask<'a>(
     reasons
 }
 
-/// Which roles a revocation looks in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoleChoice {
-    /// Every role that is known to invoke.
-    AnyInvoking,
-    Only(Role),
-}
-
-/// Which bindings of a role a revocation looks in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConditionChoice {
-    /// Those with and without a condition.
-    Any,
-    /// Those whose condition has this title.
-    Titled(String),
-    /// Those without one.
-    Unconditional,
-}
-
-impl ConditionChoice {
-    fn selects(&self, condition: Option<&Condition>) -> bool {
-        match (self, condition) {
-            (Self::Any, _) | (Self::Unconditional, None) => true,
-            (Self::Titled(title), Some(condition)) => condition.title == *title,
-            (Self::Unconditional, Some(_)) | (Self::Titled(_), None) => false,
-        }
-    }
-}
-
-/// What `revoke` is asked to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RevokeRequest {
-    /// Each member, with the bindings of it that are meant.
-    pub members: Vec<(Member, ConditionChoice)>,
-    pub roles: RoleChoice,
-}
-
 /// Plans to give `members` the role on one service.
 pub fn plan_grant(snapshot: &Snapshot, role: &Role, members: &[Member]) -> Result<Plan, Refusal> {
     let edit = policy::add(&snapshot.policy, role, members)
@@ -367,117 +318,6 @@ pub fn plan_grant(snapshot: &Snapshot, role: &Role, members: &[Member]) -> Resul
         }
     }
     Ok(plan)
-}
-
-/// Plans to take the members' grants away on one service.
-pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan, Refusal> {
-    let in_role = |grant: &Grant| match &request.roles {
-        RoleChoice::AnyInvoking => grant.invokes() == Invokes::Yes,
-        RoleChoice::Only(role) => grant.role == role.as_str(),
-    };
-    let all = grants(&snapshot.policy);
-    for (member, choice) in &request.members {
-        let held: Vec<&Grant> =
-            all.iter().filter(|grant| in_role(grant) && grant.member.same_as(member)).collect();
-        let titles: Vec<String> = held
-            .iter()
-            .filter_map(|grant| grant.condition.as_ref())
-            .map(|condition| condition.title.clone())
-            .collect();
-        let service = snapshot.name.short();
-        match choice {
-            ConditionChoice::Unconditional
-                if !held.is_empty() && held.iter().all(|grant| grant.condition.is_some()) =>
-            {
-                return Err(Refusal::OnlyConditional {
-                    service,
-                    member: held[0].member.clone(),
-                    role: held[0].role.clone(),
-                    titles,
-                });
-            }
-            ConditionChoice::Titled(title) if !titles.is_empty() && !titles.contains(title) => {
-                let (member, title) = (member.clone(), title.clone());
-                return Err(Refusal::NoSuchCondition { service, member, title, titles });
-            }
-            _ => {}
-        }
-    }
-    let selected = |grant: &Grant| {
-        in_role(grant)
-            && request.members.iter().any(|(member, choice)| {
-                grant.member.same_as(member) && choice.selects(grant.condition.as_ref())
-            })
-    };
-    let edit = policy::remove(&snapshot.policy, selected);
-    let left = grants(&edit.policy);
-    let mut plan = Plan::from_edit(Action::Revoke, snapshot, edit);
-    let still = |members: &[&Member]| -> Vec<Remaining> {
-        let through_policy = left
-            .iter()
-            .filter(|grant| grant.invokes() != Invokes::No && grant.counts(snapshot.read_at))
-            .filter(|grant| members.iter().any(|member| grant.member.reaches(member)))
-            .map(|grant| Remaining {
-                member: grant.member.clone(),
-                via: RemainingVia::Policy {
-                    role: grant.role.clone(),
-                    condition: grant.condition.clone(),
-                },
-            });
-        let check_off = snapshot.service.as_ref().is_some_and(|service| !service.invoker_check);
-        let open = (check_off && !members.is_empty()).then(|| Remaining {
-            member: Member::all_users(),
-            via: RemainingVia::InvokerCheckDisabled,
-        });
-        open.into_iter().chain(through_policy).collect()
-    };
-    for grant in &left {
-        let gone = grant.member.as_str().strip_prefix("deleted:");
-        let address = gone.and_then(|gone| gone.split('?').next()).map(Member::from_policy);
-        let is_asked =
-            |living: Member| request.members.iter().any(|(member, _)| member.same_as(&living));
-        if in_role(grant) && address.is_some_and(is_asked) {
-            plan.notes.push(format!(
-                "`{}` is there still, and is revoked by that name only",
-                grant.member
-            ));
-        }
-    }
-    let asked: Vec<&Member> = request.members.iter().map(|(member, _)| member).collect();
-    let left_over = still(&asked);
-    plan.leaves_access = !left_over.is_empty();
-    plan.warnings.extend(remaining_warning(&left_over));
-    let removed = plan.removed.clone();
-    let losers: Vec<&Member> = asked
-        .into_iter()
-        .filter(|member| removed.iter().any(|grant| grant.member.same_as(member)))
-        .collect();
-    plan.remaining = still(&losers);
-    Ok(plan)
-}
-
-fn remaining_warning(remaining: &[Remaining]) -> Option<String> {
-    let (first, rest) = remaining.split_first()?;
-    let more = match rest.len() {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
-    Some(match &first.via {
-        RemainingVia::InvokerCheckDisabled => {
-            format!("the invoker check is off: anyone can still invoke it{more}")
-        }
-        RemainingVia::Policy { role, condition } => {
-            let may = match role::invokes(role) {
-                Invokes::Unknown => "may still",
-                _ => "can still",
-            };
-            let under = match condition {
-                Some(condition) => format!(" under the condition `{}`", condition.title),
-                None => String::new(),
-            };
-            format!("`{}` {may} invoke it through `{role}`{under}{more}", first.member)
-        }
-    })
 }
 
 fn judge(service: &Service, policy: &Policy, now: OffsetDateTime) -> Exposure {

@@ -219,7 +219,7 @@ pub fn check_region(region: &str, typed: &str) -> Result<(), ServiceRefError> {
     }
 }
 
-/// Cloud Run's rule [discovery document, `serviceId`]: fewer than 50 characters; lower-case
+/// Cloud Run's rule (discovery document, `serviceId`): fewer than 50 characters; lower-case
 /// letters, digits and hyphens; a letter first, no hyphen last.
 fn check_name(name: &str) -> Result<(), ServiceRefError> {
     let fail = |why, instead| Err(ServiceRefError::Name { typed: name.to_owned(), why, instead });

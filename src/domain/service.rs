@@ -28,6 +28,30 @@ pub struct Service {
     pub etag: Option<String>,
 }
 
+#[cfg(test)]
+impl Service {
+    /// A service with nothing out of the ordinary.
+    pub fn sample() -> Self {
+        Self {
+            name: ServiceName::new("p", "us-central1", "s"),
+            url: None,
+            urls: Vec::new(),
+            tags: Vec::new(),
+            ingress: Ingress::All,
+            invoker_check: true,
+            iap: false,
+            default_url: true,
+            custom_audiences: Vec::new(),
+            service_account: None,
+            http2: false,
+            readiness: Readiness::default(),
+            create_time: None,
+            update_time: None,
+            etag: Some("e1".to_owned()),
+        }
+    }
+}
+
 /// A revision that can be reached at an address of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrafficTag {

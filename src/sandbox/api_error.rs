@@ -23,7 +23,7 @@ impl ApiError {
         Self { code: 400, status: "FAILED_PRECONDITION", message: message.into() }
     }
 
-    /// Google's text [observed on its token-checked APIs].
+    /// Google's text (observed on its token-checked APIs).
     pub(super) fn no_credentials() -> Self {
         Self {
             code: 401,
@@ -35,7 +35,7 @@ impl ApiError {
         }
     }
 
-    /// Google's text [observed on its token-checked APIs].
+    /// Google's text (observed on its token-checked APIs).
     pub(super) fn bad_credentials() -> Self {
         Self {
             code: 401,
@@ -60,7 +60,7 @@ impl ApiError {
         }
     }
 
-    /// Google's text [observed].
+    /// Google's text (observed).
     pub(super) fn no_service(project: &str, region: &str, service: &str) -> Self {
         Self {
             code: 404,
@@ -89,7 +89,7 @@ impl ApiError {
         Self { code: 409, status: "ABORTED", message: message.into() }
     }
 
-    /// Google's text [observed on project policies; not seen for Run itself].
+    /// Google's text (observed on project policies; not seen for Run itself).
     pub(super) fn policy_conflict() -> Self {
         Self::aborted(
             "There were concurrent policy changes. Please retry the whole read-modify-write with \

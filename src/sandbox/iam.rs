@@ -10,7 +10,7 @@ use crate::domain::member::{Member, MemberKind};
 use crate::domain::resource::ServiceName;
 use crate::domain::role;
 
-/// The etag of a policy that was never set [observed].
+/// The etag of a policy that was never set (observed).
 const NEVER_SET: &str = "ACAB";
 const MAX_PRINCIPALS: usize = 1_500;
 const MAX_GROUPS_AND_DOMAINS: usize = 250;
@@ -202,7 +202,7 @@ fn checked_bindings(
     Ok(kept)
 }
 
-/// Google's text [observed on other services].
+/// Google's text (observed on other services).
 fn check_role(name: &str) -> Result<(), ApiError> {
     let custom = (name.starts_with("projects/") || name.starts_with("organizations/"))
         && name.split('/').count() == 4
@@ -214,7 +214,7 @@ fn check_role(name: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Google's texts [observed; that of the organisation policy on Cloud Run itself, the others on
+/// Google's texts (observed; that of the organisation policy on Cloud Run itself, the others on
 /// other services].
 fn check_member(
     world: &World<'_>,

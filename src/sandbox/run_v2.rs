@@ -162,7 +162,7 @@ pub(super) fn page_request(
     Ok(PageRequest { after, limit })
 }
 
-/// The conflict's wording is that of Run v1 [observed]; v2's is not certain.
+/// The conflict's wording is that of Run v1 (observed); v2's is not certain.
 fn check_etag(name: &ServiceName, service: &Value, asked: Option<&str>) -> Result<(), ApiError> {
     let current = service["etag"].as_str().unwrap_or_default();
     match asked.filter(|etag| !etag.is_empty() && *etag != current) {

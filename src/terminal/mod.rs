@@ -1,5 +1,6 @@
 //! The only printer: stdout, stderr, colour, width, progress, prompts.
 
+mod mode;
 mod progress;
 mod prompt;
 
@@ -7,6 +8,7 @@ use std::io::{ErrorKind as IoErrorKind, IsTerminal, Write, stderr, stdin, stdout
 
 use console::{Style, Term};
 
+pub use self::mode::{remember, restore};
 pub use self::progress::Progress;
 pub use self::prompt::{PromptError, choose, confirm, pick, type_in};
 use crate::domain::printable::printable;
@@ -106,14 +108,6 @@ impl Terminal {
 
     fn labelled(self, label: &str, style: &Style, text: &str) {
         self.say(&format!("{} {}", style.apply_to(format!("{label}:")), printable(text)));
-    }
-}
-
-/// Shows the cursor again, whatever had hidden it.
-pub fn restore() {
-    if stderr().is_terminal() {
-        // A terminal that has gone away needs no cursor.
-        drop(Term::stderr().show_cursor());
     }
 }
 

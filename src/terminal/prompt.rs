@@ -4,8 +4,6 @@ use console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, FuzzySelect, Input, Select};
 
-use super::restore;
-
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum PromptError {
@@ -16,9 +14,6 @@ pub enum PromptError {
 
 impl From<dialoguer::Error> for PromptError {
     fn from(error: dialoguer::Error) -> Self {
-        restore();
-        // What comes next starts on a line of its own.
-        drop(Term::stderr().write_line(""));
         let dialoguer::Error::IO(error) = error;
         match error.kind() {
             std::io::ErrorKind::Interrupted

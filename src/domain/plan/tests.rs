@@ -2,31 +2,19 @@ use serde_json::{Value, json};
 use time::macros::datetime;
 
 use super::*;
-use crate::domain::service::{Ingress, Readiness};
+use crate::domain::service::Ingress;
 
 #[expect(clippy::needless_pass_by_value, reason = "reads better at its many callers")]
 fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
-    let name = ServiceName::new("p", "us-central1", "s");
-    let mut service = Service {
-        name: name.clone(),
-        url: None,
-        urls: Vec::new(),
-        tags: Vec::new(),
-        ingress: Ingress::All,
-        invoker_check: true,
-        iap: false,
-        default_url: true,
-        custom_audiences: Vec::new(),
-        service_account: None,
-        http2: false,
-        readiness: Readiness::default(),
-        create_time: None,
-        update_time: None,
-        etag: Some("e1".to_owned()),
-    };
+    let mut service = Service::sample();
     edit(&mut service);
     let policy = serde_json::from_value(json!({"etag": "ACAB", "bindings": bindings})).unwrap();
-    Snapshot { name, service: Some(service), policy, read_at: datetime!(2026-06-01 00:00 UTC) }
+    Snapshot {
+        name: service.name.clone(),
+        service: Some(service),
+        policy,
+        read_at: datetime!(2026-06-01 00:00 UTC),
+    }
 }
 
 fn members(texts: &[&str]) -> Vec<Member> {

@@ -1,0 +1,46 @@
+//! The terminal's mode and cursor, as they were before a question changed them.
+
+use std::io::{IsTerminal, stderr};
+
+use console::Term;
+
+#[cfg(unix)]
+use self::unix::{put_back, remember_mode};
+
+/// Remembers the terminal's mode, for `restore`.
+pub fn remember() {
+    #[cfg(unix)]
+    remember_mode();
+}
+
+/// Puts the mode back that was remembered, and shows the cursor again, whatever had hidden it.
+pub fn restore() {
+    #[cfg(unix)]
+    put_back();
+    if stderr().is_terminal() {
+        // A terminal that has gone away needs no cursor.
+        drop(Term::stderr().show_cursor());
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::io::stdin;
+    use std::sync::{Mutex, PoisonError};
+
+    use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+
+    static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+    pub(super) fn remember_mode() {
+        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = tcgetattr(stdin()).ok();
+    }
+
+    pub(super) fn put_back() {
+        let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(before) = before {
+            // Nothing more can be done about a terminal that refuses its own old mode.
+            let _ = tcsetattr(stdin(), SetArg::TCSANOW, &before);
+        }
+    }
+}
