@@ -13,7 +13,6 @@ use etcetera::base_strategy::{BaseStrategy, Xdg};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal;
 use tokio::sync::OnceCell;
 
 use crate::auth::{self, BearerToken, Identity, IdentityRequest};
@@ -80,19 +79,25 @@ pub fn runtime() -> std::io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-/// Done when this process is asked to stop, by SIGINT or SIGTERM.
+/// Done when this process is asked to stop, by SIGINT or SIGTERM, from this call on.
+#[cfg(unix)]
 pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
-    #[cfg(unix)]
-    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
-        #[cfg(unix)]
         tokio::select! {
-            _ = signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        #[cfg(not(unix))]
-        drop(signal::ctrl_c().await);
     })
+}
+
+/// Done when this process is asked to stop.
+#[cfg(not(unix))]
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 /// The arguments of this process, the program's name first.
