@@ -18,11 +18,11 @@ use tokio::sync::OnceCell;
 use crate::auth::{self, BearerToken, Identity, IdentityRequest};
 use crate::cloud::{self, Deadline, Endpoint, Gateway, Trace};
 use crate::domain::member::MemberArg;
-use crate::domain::resource;
+use crate::domain::resource::{self, ServiceName};
 use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
 use crate::report::{Format, Report, Style};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{self, Sandbox, SetAside, StoreError};
 use crate::terminal::{self, PromptError, Terminal, Wishes};
 
 /// What the options that every command takes say.
@@ -110,6 +110,9 @@ pub fn bare_terminal() -> Terminal {
     let variables = variables();
     Terminal::detect(Wishes { may_ask: false, may_color: may_color(&variables) })
 }
+
+/// A sandbox that was opened, and a damaged file that was in its way.
+type Opened = Result<(Sandbox, Option<SetAside>), StoreError>;
 
 impl Context {
     /// Looks around. Reads gcloud's configuration, unless in the sandbox or for a command that
@@ -213,9 +216,21 @@ impl Context {
         CommandError::new(ErrorKind::Cancelled, message)
     }
 
+    /// A service's name as a command in this place takes it: short in the project that is set.
+    pub fn named(&self, name: &ServiceName) -> String {
+        match self.project() {
+            Ok(project) if project.value == name.project() => name.short(),
+            _ => name.to_string(),
+        }
+    }
+
+    /// Notes that something was, or may have been, written.
+    pub fn note_written(&self) {
+        self.has_written.set(true);
+    }
+
     /// Sends a write, which counts as under way until it is answered.
     pub async fn write<T>(&self, write: impl Future<Output = T>) -> T {
-        self.has_written.set(true);
         self.writing.update(|count| count + 1);
         let answer = write.await;
         self.writing.update(|count| count - 1);
@@ -338,7 +353,10 @@ impl Context {
             None => {
                 let account = self.settings.account.as_deref().unwrap_or(sandbox::DEFAULT_ACCOUNT);
                 let known = MemberArg::parse(account);
-                if !account.contains('@') || !matches!(known, Ok(MemberArg::Member(_))) {
+                if !account.contains('@')
+                    || account.contains(':')
+                    || !matches!(known, Ok(MemberArg::Member(_)))
+                {
                     return Err(CommandError::usage(format!(
                         "`{account}` is not an account's address"
                     )));
@@ -367,6 +385,9 @@ impl Context {
         self.gateway
             .get_or_try_init(|| async {
                 let endpoint = self.endpoint().await?;
+                if endpoint.is_loopback() {
+                    self.check_proxy()?;
+                }
                 let credentials = self.identity()?.credentials.clone();
                 Ok(Gateway::new(endpoint, credentials, self.deadline.clone(), self.trace()))
             })
@@ -375,7 +396,16 @@ impl Context {
 
     /// The sandbox's world, opened here.
     pub fn open_sandbox(&self) -> Result<Sandbox, CommandError> {
-        let (sandbox, set_aside) = Sandbox::open(&self.state_folder().join("sandbox"), self.now())?;
+        self.world(Sandbox::open)
+    }
+
+    /// The sandbox's world, made anew.
+    pub fn reset_sandbox(&self) -> Result<Sandbox, CommandError> {
+        self.world(Sandbox::reset)
+    }
+
+    fn world(&self, take: fn(&Path, OffsetDateTime) -> Opened) -> Result<Sandbox, CommandError> {
+        let (sandbox, set_aside) = take(&self.state_folder().join("sandbox"), self.now())?;
         if let Some(set_aside) = set_aside {
             self.terminal.warning(&format!(
                 "the sandbox's state `{}` is damaged; it is kept as `{}`, and a new one is made",
@@ -409,6 +439,23 @@ impl Context {
             }),
             None => Ok(Endpoint::google()),
         }
+    }
+
+    /// Refuses to go to loopback where the environment sends even that through a proxy, which
+    /// would be given the token. The official client has no way to be told otherwise.
+    fn check_proxy(&self) -> Result<(), CommandError> {
+        let set = |name: &&&str| self.variables.get(**name).is_some_and(|value| !value.is_empty());
+        let proxy = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+        let Some(proxy) = proxy.iter().find(set) else { return Ok(()) };
+        let spared = ["no_proxy", "NO_PROXY"].iter().filter_map(|name| self.variables.get(*name));
+        let spared: Vec<&str> = spared.flat_map(|list| list.split(',')).map(str::trim).collect();
+        if spared.iter().any(|host| matches!(*host, "*" | "127.0.0.1" | "127.0.0.0/8")) {
+            return Ok(());
+        }
+        Err(CommandError::usage(format!(
+            "`{proxy}` sends requests to this machine through a proxy"
+        ))
+        .hint(format!("NO_PROXY=127.0.0.1,localhost {}", self.command())))
     }
 
     /// The folder of this program's own state: `RUNACCESS_HOME`, else the XDG one.

@@ -177,12 +177,12 @@ pub async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) ->
         .services
         .iter()
         .filter(|service| service.name.service() == name.service())
-        .map(|service| service.name.short())
+        .map(|service| cx.named(&service.name))
         .collect();
     let known = listing.services.iter().map(|service| service.name.service());
     let near: Vec<&str> = nearest(name.service(), known);
     let elsewhere = near.into_iter().flat_map(|near| {
-        listing.services.iter().filter(move |s| s.name.service() == near).map(|s| s.name.short())
+        listing.services.iter().filter(move |s| s.name.service() == near).map(|s| cx.named(&s.name))
     });
     let suggested = if same.is_empty() { elsewhere.collect() } else { same };
     if suggested.is_empty() {

@@ -39,7 +39,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("google_cloud_auth", &["auth", "cloud"]),
     ("google_cloud_run_v2", &["cloud"]),
     ("google_cloud_gax", &["cloud"]),
-    ("google_cloud_lro", &["cloud"]),
+    ("google_cloud_longrunning", &["cloud"]),
     ("google_cloud_iam_v1", &["cloud", "domain"]),
     ("reqwest", &["cloud"]),
     ("rusqlite", &["gcloud", "sandbox", "auth"]),

@@ -518,3 +518,99 @@ fn a_redirect_is_not_followed_with_the_token() {
         assert!(!head.to_lowercase().contains("authorization"), "{head}");
     }
 }
+
+const OPERATION: &str = "projects/p/locations/us-central1/operations/o";
+
+/// A service that is public both ways, whose check an accepted PATCH turns. `look` answers those
+/// who look at the operation.
+fn turning(look: Answer, lose_first_policy: bool, patch: Answer) -> FakeServer {
+    let state = std::sync::Mutex::new((true, true, lose_first_policy));
+    FakeServer::start(move |request| {
+        let mut state = state.lock().unwrap();
+        if request.contains("operations") {
+            return look.clone();
+        }
+        if request.starts_with("PATCH") {
+            if matches!(patch, Answer::Full(200, ..)) {
+                state.1 = !state.1;
+            }
+            return patch.clone();
+        }
+        if request.contains("setIamPolicy") {
+            state.0 = false;
+            if std::mem::take(&mut state.2) {
+                return Answer::Hangup;
+            }
+            return Answer::json(&json!({"etag": "BBBB"}));
+        }
+        if request.contains("getIamPolicy") && state.0 {
+            let members = json!([{"role": "roles/run.invoker", "members": ["allUsers"]}]);
+            return Answer::json(&json!({"etag": "AAAA", "bindings": members}));
+        }
+        if request.contains("getIamPolicy") {
+            return Answer::json(&json!({"etag": "BBBB"}));
+        }
+        Answer::json(&json!({"name": "projects/p/locations/us-central1/services/hello",
+            "ingress": 1, "etag": "e", "invokerIamDisabled": state.1}))
+    })
+}
+
+#[test]
+fn an_accepted_write_counts_though_its_operation_cannot_be_looked_at() {
+    let accepted = Answer::json(&json!({"name": OPERATION}));
+    let denied = Answer::error(403, "PERMISSION_DENIED", "Permission 'run.operations.get' denied");
+    let server = turning(denied, false, accepted);
+    let run = against(
+        &server,
+        &[
+            "make-private",
+            "us-central1/hello",
+            "--yes",
+            "-o",
+            "value(status,removed.member,settings.after)",
+        ],
+    );
+    assert_eq!((run.stdout.as_str(), run.status), ("changed\tallUsers\ton\n", 0), "{run}");
+    assert_eq!(server.bodies("PATCH").len(), 1);
+}
+
+#[test]
+fn a_first_step_whose_answer_is_lost_is_counted() {
+    let done = Answer::json(&json!({"name": OPERATION, "done": true, "response": {}}));
+    let server = turning(Answer::Hangup, true, done);
+    let shown = "value(status,removed.member,settings.after)";
+    let run = against(&server, &["make-private", "us-central1/hello", "--yes", "-o", shown]);
+    assert_eq!((run.stdout.as_str(), run.status), ("changed\tallUsers\ton\n", 0), "{run}");
+    let denied = Answer::error(403, "PERMISSION_DENIED", "Permission 'run.services.update' denied");
+    let server = turning(Answer::Hangup, true, denied);
+    let run = against(&server, &["make-private", "us-central1/hello", "--yes", "-o", shown]);
+    assert_eq!((run.stdout.as_str(), run.status), ("failed\tallUsers\t\n", 8), "{run}");
+}
+
+#[test]
+fn a_condition_cannot_forge_lines_of_the_plan() {
+    let forged = "true\n  us-central1/orders\n    + group:ok@example.com  roles/run.invoker";
+    let policy = json!({"etag": "AAAA", "bindings": [{"role": "roles/run.invoker",
+        "members": ["user:a@x.com"], "condition": {"title": "t", "expression": forged}}]});
+    let server = FakeServer::in_turn([Answer::json(&policy)]);
+    let run =
+        against(&server, &["revoke", "a@x.com", "us-central1/hello", "--any-condition", "-n"]);
+    assert!(!run.stderr.contains("\n    + group"), "{run}");
+    assert!(run.stderr.contains("\\u{a}"), "{run}");
+}
+
+#[test]
+fn no_proxy_is_given_what_goes_to_this_machine() {
+    let mut world = World::new();
+    world.set("http_proxy", "http://127.0.0.1:1");
+    let run = world.sandbox(&["url", "hello"]);
+    assert_snapshot!(run, @"
+    --- stderr
+    error: `http_proxy` sends requests to this machine through a proxy
+    hint: NO_PROXY=127.0.0.1,localhost runaccess --sandbox url hello
+    --- status 2
+    ");
+    world.set("NO_PROXY", "127.0.0.1,localhost");
+    assert_eq!(world.sandbox(&["policy", "us-central1/hello"]).status, 0);
+    assert_eq!(world.sandbox(&["url", "hello"]).status, 0);
+}

@@ -45,7 +45,7 @@ pub(super) async fn apply(
         };
         match fresh {
             Ok(fresh) if fresh.is_empty() => return work.found_done(fresh),
-            Ok(fresh) if fresh.is_within(&work.confirmed) => work.plan = fresh,
+            Ok(fresh) if fresh.is_within(&work.confirmed) => work.go_on_with(fresh),
             Ok(_) => {
                 let short = work.confirmed.target().short();
                 let error = CommandError::new(
@@ -108,9 +108,14 @@ impl Work {
             };
             if let Err(failure) = written {
                 self.left = Some(what);
-                self.unclear += u32::from(is_fate_unclear(failure.kind));
+                let unclear = failure.accepted || is_fate_unclear(failure.kind);
+                self.unclear += u32::from(unclear);
+                if unclear {
+                    cx.note_written();
+                }
                 return Err(failure);
             }
+            cx.note_written();
             self.credit(sets_policy);
             self.done = Some(what);
         }
@@ -119,11 +124,18 @@ impl Work {
 
     /// Counts a step of the present plan as done.
     fn credit(&mut self, sets_policy: bool) {
+        fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
+            for item in more {
+                if !all.contains(item) {
+                    all.push(item.clone());
+                }
+            }
+        }
         if sets_policy {
-            self.added.extend(self.plan.added().iter().cloned());
-            self.removed.extend(self.plan.removed().iter().cloned());
+            extend(&mut self.added, self.plan.added());
+            extend(&mut self.removed, self.plan.removed());
         } else {
-            self.settings.extend(self.plan.settings().iter().cloned());
+            extend(&mut self.settings, self.plan.settings());
         }
     }
 
@@ -138,7 +150,8 @@ impl Work {
             cx.deadline.end()
         };
         let wake = now + wait(self.attempts, failure.retry_after);
-        let worth_it = may_write_again(failure.kind) && self.unclear < UNCLEAR_ATTEMPTS;
+        let may = failure.accepted || may_write_again(failure.kind);
+        let worth_it = may && self.unclear < UNCLEAR_ATTEMPTS;
         (worth_it && wake < until).then_some(wake)
     }
 
@@ -164,21 +177,32 @@ impl Work {
         }
     }
 
+    /// Goes on with a fresh plan. A step whose fate was unclear and that is not in it any more was
+    /// done.
+    fn go_on_with(&mut self, fresh: Plan) {
+        let still_left =
+            |what: &str| fresh.clone().into_steps().iter().any(|step| step.describe() == what);
+        if let Some(left) = self.left.filter(|left| self.unclear > 0 && !still_left(left)) {
+            let steps = self.plan.clone().into_steps();
+            if let Some(step) = steps.iter().find(|step| step.describe() == left) {
+                self.credit(step.sets_policy());
+                self.done = Some(left);
+            }
+        }
+        self.plan = fresh;
+    }
+
     /// The outcome where a fresh look finds nothing left to do: either the write that seemed to
     /// fail was done, or somebody else did the same.
     fn found_done(mut self, fresh: Plan) -> ChangeOutcome {
-        if self.unclear > 0 {
-            let left = self.left;
-            let steps = self.plan.clone().into_steps();
-            for step in steps.iter().filter(|step| Some(step.describe()) == left) {
-                self.credit(step.sets_policy());
-            }
-        } else if self.done.is_none() {
+        self.go_on_with(fresh);
+        if self.done.is_none() {
             let attempts = self.attempts;
-            return ChangeOutcome { attempts, ..outcome_of(&fresh, Status::Unchanged) };
+            return ChangeOutcome { attempts, ..outcome_of(&self.plan, Status::Unchanged) };
         }
-        self.plan = fresh;
-        self.finished()
+        // What the members that lost something still have was worked out before they lost it.
+        let remaining = self.confirmed.remaining().to_vec();
+        ChangeOutcome { remaining, ..self.finished() }
     }
 
     /// The outcome where it ends before all is done.
@@ -195,7 +219,7 @@ impl Work {
         } else if self.unclear > 0 {
             error = error
                 .because("whether it was written is not known")
-                .hint(cx.suggest(&format!("who {short}")));
+                .hint(cx.suggest(&format!("who {}", cx.named(self.confirmed.target()))));
         }
         let outcome = failed(cx, self.confirmed.target().clone(), self.confirmed.action(), error);
         ChangeOutcome {

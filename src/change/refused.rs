@@ -53,7 +53,7 @@ pub(super) fn organisation_policy(
         CommandError::new(ErrorKind::OrganisationPolicy, message).because(failure.message.clone());
     Some(match other_way {
         Some(command) => error.hint(command),
-        None => error.hint(cx.suggest(&format!("describe {short}"))),
+        None => error.hint(cx.suggest(&format!("describe {}", cx.named(plan.target())))),
     })
 }
 

@@ -4,7 +4,7 @@ use super::ChangeOptions;
 use crate::context::Context;
 use crate::domain::invokers::Grant;
 use crate::domain::plan::Plan;
-use crate::domain::printable::printable;
+use crate::domain::printable::{one_line, printable};
 use crate::domain::resource::ServiceName;
 use crate::error::CommandError;
 
@@ -100,5 +100,5 @@ fn line(sign: char, grant: &Grant) -> String {
             format!("{sign} {}  {}  if {}", grant.member, grant.role, condition.expression)
         }
     };
-    printable(&text)
+    one_line(&text)
 }

@@ -47,6 +47,11 @@ impl Endpoint {
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
+    /// Whether it is plain http, which is taken to this machine only.
+    pub fn is_loopback(&self) -> bool {
+        self.0.starts_with("http://")
+    }
+
     /// The address, without a slash at its end.
     pub fn as_str(&self) -> &str {
         &self.0

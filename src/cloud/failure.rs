@@ -22,6 +22,8 @@ pub struct Failure {
     pub message: String,
     /// How long the server asks to wait.
     pub retry_after: Option<Duration>,
+    /// Whether a write had been accepted before this failed, so that it may be done all the same.
+    pub accepted: bool,
 }
 
 /// The kinds of failure that differ in what follows from them.
@@ -86,12 +88,34 @@ impl FailureKind {
 impl Failure {
     /// A failure of a kind of its own.
     pub fn new(kind: FailureKind, call: &str, message: impl Into<String>) -> Self {
-        Self { kind, call: call.to_owned(), message: message.into(), retry_after: None }
+        Self {
+            kind,
+            call: call.to_owned(),
+            message: message.into(),
+            retry_after: None,
+            accepted: false,
+        }
     }
 
     /// An answer that is not one of this API.
     pub(super) fn malformed(call: &str) -> Self {
         Self::new(FailureKind::Malformed, call, "the answer is not what this API sends")
+    }
+
+    /// The same failure, met after the server had accepted the write.
+    pub(super) fn after_acceptance(self) -> Self {
+        Self { accepted: true, ..self }
+    }
+
+    /// What an operation ended with, by the code of `google.rpc.Code`.
+    pub(super) fn of_operation(call: &str, code: i32, message: &str) -> Self {
+        let kind = match Code::from(code) {
+            Code::Aborted => FailureKind::Aborted,
+            Code::FailedPrecondition => FailureKind::FailedPrecondition,
+            Code::PermissionDenied => FailureKind::PermissionDenied,
+            _ => FailureKind::Other,
+        };
+        Self::new(kind, call, message)
     }
 
     /// The command's time was up before the call was answered.
@@ -106,8 +130,13 @@ impl Failure {
     /// Translates an error of the official client.
     pub(super) fn from_client(call: &str, error: &ClientError) -> Self {
         let retry_after = error.http_headers().and_then(retry_after);
-        let failed =
-            |kind, message: String| Self { kind, call: call.to_owned(), message, retry_after };
+        let failed = |kind, message: String| Self {
+            kind,
+            call: call.to_owned(),
+            message,
+            retry_after,
+            accepted: false,
+        };
         if error.is_authentication() {
             let passing = error
                 .source()
@@ -180,7 +209,7 @@ impl Failure {
             ),
             message => (FailureKind::from_status(code, text("status")), message.to_owned()),
         };
-        Self { kind, call: call.to_owned(), message, retry_after: retry_after(headers) }
+        Self { retry_after: retry_after(headers), ..Self::new(kind, call, message) }
     }
 }
 

@@ -214,9 +214,11 @@ impl Gateway {
         let client = self.lean(call).await?;
         let url = format!("{}{path}", self.endpoint.as_str());
         self.read(call, || async {
-            let headers = auth::authorization(&self.credentials)
-                .await
-                .map_err(|error| Failure::new(FailureKind::Credentials, call, error.to_string()))?;
+            let headers = auth::authorization(&self.credentials).await.map_err(|error| {
+                let passing = error.is_transient();
+                let kind = if passing { FailureKind::Network } else { FailureKind::Credentials };
+                Failure::new(kind, call, error.to_string())
+            })?;
             let request = client.get(&url).headers(headers).query(query);
             let answer =
                 request.send().await.map_err(|error| Failure::from_transport(call, &error))?;
@@ -234,7 +236,11 @@ impl Gateway {
 
     async fn lean(&self, call: &str) -> Result<&Client, Failure> {
         let build = || async {
-            Client::builder()
+            let mut builder = Client::builder();
+            if self.endpoint.is_loopback() {
+                builder = builder.no_proxy();
+            }
+            builder
                 .redirect(reqwest::redirect::Policy::none())
                 .user_agent(concat!("runaccess/", env!("CARGO_PKG_VERSION")))
                 .build()

@@ -2,17 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant as StdInstant};
 
 use google_cloud_auth::credentials::Credentials;
-use google_cloud_gax::exponential_backoff::ExponentialBackoffBuilder;
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_iam_v1::model::{GetPolicyOptions, Policy};
-use google_cloud_lro::Poller;
+use google_cloud_longrunning::model::Operation;
 use google_cloud_run_v2::client::Services;
 use google_cloud_run_v2::model;
 use google_cloud_wkt::FieldMask;
 use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep_until};
 
 use super::convert;
 use super::deadline::Deadline;
@@ -23,6 +23,10 @@ use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::Service;
+
+/// How long an operation is left alone before it is first looked at, and at the most.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// Told of each request as it ends.
 pub type Trace = Arc<dyn Fn(TraceLine<'_>) + Send + Sync>;
@@ -107,30 +111,60 @@ impl Gateway {
     pub async fn apply(&self, target: &ServiceName, step: Step) -> Result<(), Failure> {
         let call = format!("{} of `{}`", step.describe(), target.short());
         let services = self.official(&call).await?;
-        let kind = step.into_kind();
-        let write = async {
-            let sent = match kind {
-                StepKind::SetPolicy(policy) => {
-                    let request = services
-                        .set_iam_policy()
-                        .set_resource(target.to_string())
-                        .set_policy(policy);
-                    request.send().await.map(|_| ())
-                }
-                StepKind::SetInvokerCheck { on, etag } => {
-                    let service = model::Service::new()
-                        .set_name(target.to_string())
-                        .set_invoker_iam_disabled(!on)
-                        .set_etag(etag);
-                    let mask = FieldMask::default().set_paths(["invoker_iam_disabled"]);
-                    let request =
-                        services.update_service().set_service(service).set_update_mask(mask);
-                    request.poller().until_done().await.map(|_| ())
-                }
-            };
-            sent.map_err(|error| Failure::from_client(&call, &error))
-        };
-        self.traced(&call, once(&call, &self.deadline, write)).await
+        match step.into_kind() {
+            StepKind::SetPolicy(policy) => {
+                let request =
+                    services.set_iam_policy().set_resource(target.to_string()).set_policy(policy);
+                let write = async {
+                    let sent = request.send().await;
+                    sent.map(|_| ()).map_err(|error| Failure::from_client(&call, &error))
+                };
+                self.traced(&call, once(&call, &self.deadline, write)).await
+            }
+            StepKind::SetInvokerCheck { on, etag } => {
+                let service = model::Service::new()
+                    .set_name(target.to_string())
+                    .set_invoker_iam_disabled(!on)
+                    .set_etag(etag);
+                let mask = FieldMask::default().set_paths(["invoker_iam_disabled"]);
+                let request = services.update_service().set_service(service).set_update_mask(mask);
+                let write = async {
+                    request.send().await.map_err(|error| Failure::from_client(&call, &error))
+                };
+                let started =
+                    Box::pin(self.traced(&call, once(&call, &self.deadline, write))).await?;
+                self.wait_for(services, started, &call).await
+            }
+        }
+    }
+
+    /// Looks at an operation until it is done. A look that fails says nothing of the operation,
+    /// which was accepted.
+    async fn wait_for(
+        &self,
+        services: &Services,
+        mut operation: Operation,
+        call: &str,
+    ) -> Result<(), Failure> {
+        let mut pause = FIRST_LOOK;
+        while !operation.done {
+            let wake = Instant::now() + pause;
+            if wake >= self.deadline.end() {
+                return Err(Failure::deadline(call, self.deadline.limit()).after_acceptance());
+            }
+            sleep_until(wake).await;
+            pause = (pause * 2).min(LONGEST_LOOK);
+            let name = operation.name.clone();
+            let look = self.read(call, || async {
+                let request = services.get_operation().set_name(name.clone());
+                request.send().await.map_err(|error| Failure::from_client(call, &error))
+            });
+            operation = look.await.map_err(Failure::after_acceptance)?;
+        }
+        match operation.error() {
+            None => Ok(()),
+            Some(status) => Err(Failure::of_operation(call, status.code, &status.message)),
+        }
     }
 
     /// Sends a read, again where that may help, and tells of it.
@@ -150,7 +184,7 @@ impl Gateway {
         call: &str,
         send: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let start = Instant::now();
+        let start = StdInstant::now();
         let answer = send.await.map_err(|mut failure| {
             if failure.kind == FailureKind::Connect {
                 failure.message = format!("{}: {}", self.endpoint.as_str(), failure.message);
@@ -164,15 +198,10 @@ impl Gateway {
 
     async fn official(&self, call: &str) -> Result<&Services, Failure> {
         let build = || async {
-            let polling = ExponentialBackoffBuilder::new()
-                .with_initial_delay(Duration::from_millis(100))
-                .with_maximum_delay(Duration::from_secs(5))
-                .clamp();
             Services::builder()
                 .with_endpoint(self.endpoint.as_str())
                 .with_credentials(self.credentials.clone())
                 .with_retry_policy(NeverRetry)
-                .with_polling_backoff_policy(polling)
                 .build()
                 .await
                 .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))

@@ -43,7 +43,14 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<ServicesReport>()?;
     let wanted: Vec<ServiceRef> =
         args.services.iter().map(|text| ServiceRef::parse(text)).collect::<Result<_, _>>()?;
-    let project = cx.project()?.value;
+    let named = wanted.iter().find_map(|reference| match reference {
+        ServiceRef::Full(name) => Some(name.project().to_owned()),
+        _ => None,
+    });
+    let project = match named {
+        Some(project) => project,
+        None => cx.project()?.value,
+    };
     let region = cx.region_of_the_command_line()?;
     let read = read(cx, &project, &region, &wanted, args.no_access).await?;
     let now = cx.now();

@@ -46,7 +46,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Verb::Serve { port } => serve_on(cx, port).await?,
         Verb::Status => status(cx)?,
         Verb::Reset => {
-            cx.open_sandbox()?.reset()?;
+            drop(cx.reset_sandbox()?);
             status(cx)?;
         }
         Verb::Seed { services } => {

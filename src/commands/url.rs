@@ -60,7 +60,7 @@ fn own_urls(cx: &Context, service: &Service, all: bool) -> Result<Vec<String>, C
     if !urls.is_empty() {
         return Ok(urls);
     }
-    let short = service.name.short();
+    let short = cx.named(&service.name);
     let why = if service.default_url {
         "it has none yet: no revision of it is ready"
     } else {
@@ -72,7 +72,7 @@ fn own_urls(cx: &Context, service: &Service, all: bool) -> Result<Vec<String>, C
 }
 
 fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, CommandError> {
-    let short = service.name.short();
+    let short = cx.named(&service.name);
     let known: Vec<&str> = service.tags.iter().map(|known| known.tag.as_str()).collect();
     if let Some(found) = service.tags.iter().find(|known| known.tag == tag) {
         return found.url.clone().ok_or_else(|| {

@@ -1,7 +1,12 @@
 //! The command as it was typed, and commands that are worth typing next.
 
+use std::time::Duration;
+
 use super::Context;
 use crate::error::{CommandError, ErrorKind, quoted};
+
+/// No hint asks for a longer time than this.
+const LONGEST: Duration = Duration::from_hours(24);
 
 impl Context {
     /// The command as it was typed.
@@ -59,16 +64,19 @@ impl Context {
         }
         match error.kind {
             ErrorKind::Deadline => {
+                let longer = self.settings.timeout.saturating_mul(2).max(Duration::from_mins(5));
+                let longer = humantime::format_duration(longer.min(LONGEST)).to_string();
+                let longer = longer.replace(' ', "");
                 let mut words = self.arguments.iter();
                 let command = match words.find(|word| word.starts_with("--timeout")) {
                     Some(word) if word.contains('=') => {
-                        self.command_with_word(word, "--timeout=5m")
+                        self.command_with_word(word, &format!("--timeout={longer}"))
                     }
                     Some(_) => {
                         let value = words.next().map(String::as_str).unwrap_or_default();
-                        self.command_with_word(value, "5m")
+                        self.command_with_word(value, &longer)
                     }
-                    None => format!("{} --timeout 5m", self.command()),
+                    None => format!("{} --timeout {longer}", self.command()),
                 };
                 error.hint(command)
             }

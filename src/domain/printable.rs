@@ -15,6 +15,11 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// The same on one line: line ends are written as `\\u{a}` too.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\u{a}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::printable;
@@ -24,5 +29,6 @@ mod tests {
         assert_eq!(printable("plain, ünïcode\n🦀"), "plain, ünïcode\n🦀");
         assert_eq!(printable("a\u{1b}[1A\u{1b}[2Kb\r"), "a\\u{1b}[1A\\u{1b}[2Kb\\u{d}");
         assert_eq!(printable("x\u{202e}y"), "x\\u{202e}y");
+        assert_eq!(super::one_line("a\n  + b"), "a\\u{a}  + b");
     }
 }

@@ -104,7 +104,8 @@ impl From<StoreError> for CommandError {
             StoreError::Folder { .. } | StoreError::SetAside { .. } => {
                 command_error.hint("RUNACCESS_HOME=\"$(mktemp -d)\" runaccess --sandbox list")
             }
-            StoreError::Open { .. } | StoreError::Newer { .. } => command_error,
+            StoreError::Open { .. } => command_error.hint("runaccess sandbox reset"),
+            StoreError::Newer { .. } => command_error,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use comfy_table::{Attribute, Color};
+use comfy_table::{Attribute, Cell, Color};
 use serde::Serialize;
 
 use super::table::{columns, text};
@@ -10,6 +10,7 @@ use super::{ConditionShape, Report, Style};
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
 use crate::domain::plan::{Remaining, RemainingVia, Setting};
+use crate::domain::printable::one_line;
 
 /// The outcome of a command that writes.
 #[derive(Clone, Debug, Serialize)]
@@ -219,7 +220,7 @@ impl Report for ChangesReport {
                         }
                         _ => status,
                     },
-                    text(row.what_changed()),
+                    Cell::new(row.what_changed()),
                 ]
             })
             .collect();
@@ -230,7 +231,10 @@ impl Report for ChangesReport {
 impl ChangeRow {
     fn what_changed(&self) -> String {
         let signed = |sign: char, grants: &[GrantShape]| -> Vec<String> {
-            grants.iter().map(|grant| format!("{sign}{} ({})", grant.member, grant.role)).collect()
+            grants
+                .iter()
+                .map(|grant| one_line(&format!("{sign}{} ({})", grant.member, grant.role)))
+                .collect()
         };
         let mut parts = signed('+', &self.added);
         parts.extend(signed('-', &self.removed));

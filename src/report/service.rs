@@ -128,6 +128,7 @@ impl ServiceReport {
 impl Report for ServiceReport {
     const ROWS: Option<&'static str> = None;
     const PATHS: &'static [&'static str] = &[
+        "sandbox",
         "name",
         "service",
         "project",

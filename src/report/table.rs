@@ -3,7 +3,7 @@
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width};
 
 use super::Style;
-use crate::domain::printable::printable;
+use crate::domain::printable::one_line;
 
 /// A table with a last column that may stand on lines of its own where there is no room.
 pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> String {
@@ -84,7 +84,7 @@ pub(super) fn facts(pairs: Vec<(String, Cell)>, style: Style) -> String {
 /// A cell of text from elsewhere.
 #[expect(clippy::needless_pass_by_value, reason = "reads better at its many callers")]
 pub(super) fn text(content: impl ToString) -> Cell {
-    Cell::new(printable(&content.to_string()))
+    Cell::new(one_line(&content.to_string()))
 }
 
 /// A service's URL, or why it has none.

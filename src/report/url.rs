@@ -17,7 +17,7 @@ pub struct UrlReport {
 
 impl Report for UrlReport {
     const ROWS: Option<&'static str> = None;
-    const PATHS: &'static [&'static str] = &["service", "url", "urls"];
+    const PATHS: &'static [&'static str] = &["sandbox", "service", "url", "urls"];
 
     fn table(&self, _: Style) -> String {
         self.urls.iter().map(|url| url.clone() + "\n").collect()

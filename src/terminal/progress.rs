@@ -7,32 +7,36 @@ const WORTH_SHOWING: usize = 8;
 
 /// A bar on stderr that leaves nothing behind.
 #[derive(Debug)]
-pub struct Progress(ProgressBar);
+pub struct Progress {
+    bar: ProgressBar,
+    visible: bool,
+}
 
 impl Progress {
     pub(super) fn new(what: &'static str, visible: bool) -> Self {
-        let target =
-            if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos}/{len}") {
             bar.set_style(style);
         }
         bar.set_message(what);
-        Self(bar)
+        Self { bar, visible }
     }
 
     /// Says how much is done of how much is known of.
     pub fn set(&self, done: usize, known: usize) {
-        if known < WORTH_SHOWING {
+        if !self.visible || known < WORTH_SHOWING {
             return;
         }
-        self.0.set_length(known as u64);
-        self.0.set_position(done as u64);
+        if self.bar.is_hidden() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.set_length(known as u64);
+        self.bar.set_position(done as u64);
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
