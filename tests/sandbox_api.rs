@@ -432,3 +432,37 @@ async fn permissions_are_tested() {
     assert_eq!(api.post(&test, json!({"permissions": ["run.*"]})).await.0, 400);
     assert_eq!(api.post(&test, json!({"permissions": ["storage.buckets.get"]})).await.0, 400);
 }
+
+#[tokio::test]
+async fn a_policy_of_the_wrong_types_is_refused_and_wipes_nothing() {
+    let api = Api::new();
+    let before = api.policy(BILLING).await;
+    for policy in [
+        json!({"bindings": {}}),
+        json!({"bindings": [{"role": "roles/run.invoker", "members": "user:a@x.com"}]}),
+        json!({"bindings": [{"role": "roles/run.invoker", "members": [7]}]}),
+        json!({"bindings": [{"role": 7, "members": []}]}),
+        json!({"etag": 5, "bindings": []}),
+        json!({"auditConfigs": [{"colour": 1}]}),
+    ] {
+        let body = json!({"policy": policy});
+        let refused = api.refused("POST", &format!("{BILLING}:setIamPolicy"), Some(&body)).await;
+        assert_eq!(refused.0, 400, "{body}");
+    }
+    assert_eq!(api.policy(BILLING).await, before);
+}
+
+#[tokio::test]
+async fn a_mask_may_name_a_part_of_a_part() {
+    let api = Api::new();
+    let chat = format!("{SERVICES}/chat");
+    let body =
+        json!({"template": {"serviceAccount": "ci@sandbox-project.iam.gserviceaccount.com"}});
+    let path = format!("{chat}?updateMask=template.service_account");
+    assert_eq!(api.send("PATCH", &path, Some(&body)).await.0, 200);
+    let after = api.get(&chat).await;
+    assert_eq!(after["template"]["serviceAccount"], body["template"]["serviceAccount"]);
+    assert_eq!(after["template"]["containers"][0]["ports"][0]["name"], "h2c");
+    let bad = json!({"ingress": "banana"});
+    assert_eq!(api.refused("PATCH", &chat, Some(&bad)).await.0, 400);
+}

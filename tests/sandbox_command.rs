@@ -109,3 +109,31 @@ fn a_folder_that_cannot_be_used_is_named() {
     --- status 1
     "#);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_request_that_never_ends_does_not_keep_serve_alive() {
+    use std::io::Write;
+
+    let world = World::new();
+    let mut serve = Serve::start(&world);
+    let address = serve.endpoint.trim_start_matches("http://").to_owned();
+    let mut half = std::net::TcpStream::connect(address).unwrap();
+    half.write_all(b"POST /v2/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf").unwrap();
+    let pid = serve.child.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    assert_eq!(serve.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_environment_may_ask_for_the_sandbox() {
+    let mut world = World::new();
+    world.set("RUNACCESS_SANDBOX", "1");
+    let run = world.run(&["url", "helo"]);
+    assert_snapshot!(run, @"
+    --- stderr
+    error: no service of project `sandbox-project` is named `helo`
+    hint: runaccess --sandbox url hello
+    --- status 6
+    ");
+}

@@ -4,7 +4,7 @@ use rusqlite::ErrorCode;
 use serde_json::{Value, json};
 
 /// The status of an answer that met a damaged store.
-pub(super) const DATA_LOSS: &str = "DATA_LOSS";
+const DATA_LOSS: &str = "DATA_LOSS";
 
 /// An error as Google's APIs answer it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,11 +117,13 @@ impl ApiError {
 impl From<rusqlite::Error> for ApiError {
     fn from(error: rusqlite::Error) -> Self {
         let code = error.sqlite_error_code();
-        if matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
+        let unreadable = matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
+        let corrupt = matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
+        if unreadable || corrupt {
             return Self {
                 code: 500,
                 status: DATA_LOSS,
-                message: "The sandbox's state is damaged; the next command sets it aside."
+                message: "The sandbox's state is damaged; `runaccess sandbox reset` sets it aside."
                     .to_owned(),
             };
         }

@@ -63,6 +63,7 @@ pub(super) fn set(
         .filter(|policy| policy.is_object())
         .ok_or_else(|| ApiError::invalid("The request has no policy."))?;
     known_fields(asked, &["version", "bindings", "auditConfigs", "etag", "rules"], "policy")?;
+    check_types(asked)?;
     let version = match asked.get("version") {
         None | Some(Value::Null) => 0,
         Some(version) => version
@@ -122,6 +123,44 @@ pub(super) fn test_permissions(body: &Value) -> Result<Value, ApiError> {
         held.push(permission.clone());
     }
     Ok(if held.is_empty() { json!({}) } else { json!({"permissions": held}) })
+}
+
+/// Refuses a policy whose parts are of the wrong type, as Google's JSON parser does.
+fn check_types(policy: &Value) -> Result<(), ApiError> {
+    let bad = |at: &str| ApiError::invalid(format!("Invalid value at '{at}'."));
+    let list = |value: &Value, at: &str| match value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(items) => Ok(items.clone()),
+        _ => Err(bad(at)),
+    };
+    let text = |value: &Value, at: &str| {
+        if value.is_null() || value.is_string() { Ok(()) } else { Err(bad(at)) }
+    };
+    text(&policy["etag"], "policy.etag")?;
+    for binding in list(&policy["bindings"], "policy.bindings")? {
+        if !binding.is_object() {
+            return Err(bad("policy.bindings"));
+        }
+        text(&binding["role"], "policy.bindings.role")?;
+        for member in list(&binding["members"], "policy.bindings.members")? {
+            if !member.is_string() {
+                return Err(bad("policy.bindings.members"));
+            }
+        }
+        let condition = &binding["condition"];
+        if !condition.is_null() && !condition.is_object() {
+            return Err(bad("policy.bindings.condition"));
+        }
+    }
+    for config in list(&policy["auditConfigs"], "policy.auditConfigs")? {
+        known_fields(&config, &["service", "auditLogConfigs"], "policy.auditConfigs")?;
+        for log in list(&config["auditLogConfigs"], "policy.auditConfigs.auditLogConfigs")? {
+            let at = "policy.auditConfigs.auditLogConfigs";
+            known_fields(&log, &["logType", "exemptedMembers"], at)?;
+            list(&log["exemptedMembers"], "policy.auditConfigs.auditLogConfigs.exemptedMembers")?;
+        }
+    }
+    Ok(())
 }
 
 struct Mask {

@@ -1,6 +1,7 @@
 //! The sandbox on a port: HTTP/1.1 and HTTP/2, for this process or for any client.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -15,6 +16,8 @@ use super::api_error::ApiError;
 use super::router::{self, ApiRequest, Query};
 use super::store::Sandbox;
 
+/// How long requests under way may take once the server is asked to stop.
+const GRACE: Duration = Duration::from_secs(2);
 /// More than any body of this API may have.
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
@@ -32,7 +35,24 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let app = Router::new().fallback(handle).with_state(Server { sandbox, clock });
-    axum::serve(listener, app).with_graceful_shutdown(stop).await
+    let (asked, mut told) = tokio::sync::watch::channel(false);
+    let stop = async move {
+        stop.await;
+        // Nobody listens any more where the server has ended by itself.
+        let _ = asked.send(true);
+    };
+    let serving = axum::serve(listener, app).with_graceful_shutdown(stop);
+    tokio::select! {
+        ended = serving => ended,
+        // A request that never ends does not keep the server.
+        () = async {
+            if told.wait_for(|asked| *asked).await.is_ok() {
+                tokio::time::sleep(GRACE).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        } => Ok(()),
+    }
 }
 
 async fn handle(State(server): State<Server>, request: Request) -> Response {

@@ -7,6 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use super::api_error::ApiError;
 use super::iam::{known_fields, new_etag};
 use super::names::{deterministic_url, hashed_url, tag_url};
+use super::wire::is_ingress;
 use super::world::Project;
 use crate::domain::resource::ServiceName;
 
@@ -72,10 +73,18 @@ pub(super) fn check(body: &Value) -> Result<(), ApiError> {
         ("customAudiences", Value::is_array),
         ("traffic", Value::is_array),
         ("template", Value::is_object),
+        ("labels", Value::is_object),
+        ("annotations", Value::is_object),
+        ("scaling", Value::is_object),
     ] {
         if body.get(field).is_some_and(|value| !value.is_null() && !good(value)) {
             return Err(ApiError::invalid(format!("Invalid value at 'service.{field}'.")));
         }
+    }
+    if let Some(ingress) = body["ingress"].as_str()
+        && !is_ingress(ingress)
+    {
+        return Err(ApiError::invalid(format!("Invalid value at 'service.ingress': {ingress}.")));
     }
     Ok(())
 }
@@ -118,7 +127,9 @@ pub(super) fn patch(
     mask: Option<&[String]>,
     change: Change<'_>,
 ) -> Result<bool, ApiError> {
+    let mask = mask.filter(|paths| !paths.iter().any(|path| path == "*"));
     let mut wanted = Vec::new();
+    let mut nested = Vec::new();
     for path in mask.unwrap_or_default() {
         let top = camel(path.split('.').next().unwrap_or_default());
         if !SETTABLE.contains(&top.as_str()) {
@@ -126,10 +137,23 @@ pub(super) fn patch(
                 "The field mask path '{path}' cannot be updated."
             )));
         }
-        wanted.push(top);
+        match path.split_once('.') {
+            None => wanted.push(top),
+            Some(_) => nested.push(path.split('.').map(camel).collect::<Vec<_>>()),
+        }
     }
     let template = service["template"].clone();
     copy_settable(service, body, |field| mask.is_none() || wanted.iter().any(|name| name == field));
+    for path in nested {
+        let part = path.iter().fold(body, |value, name| &value[name.as_str()]);
+        let place = path.iter().fold(&mut *service, |value, name| {
+            if !value.is_object() {
+                *value = json!({});
+            }
+            &mut value[name.as_str()]
+        });
+        *place = part.clone();
+    }
     let generation: u64 = service["generation"].as_str().and_then(|g| g.parse().ok()).unwrap_or(1);
     service["generation"] = Value::from((generation + 1).to_string());
     fill_template(project, service);

@@ -10,13 +10,11 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use super::api_error::{ApiError, DATA_LOSS};
+use super::api_error::ApiError;
 use super::seed;
 use super::world::{ProjectSummary, World};
 
 const FILE: &str = "world.db";
-/// Left behind by a process that met damage, for the next one to set the file aside.
-const DAMAGED: &str = "world.db.is-damaged";
 const VERSION: i64 = 1;
 /// Writers queue up for each other; this is far longer than any queue lasts.
 const LOCK_PATIENCE: Duration = Duration::from_mins(1);
@@ -78,9 +76,8 @@ impl Sandbox {
         now: OffsetDateTime,
     ) -> Result<(Self, Option<SetAside>), StoreError> {
         let path = directory.join(FILE);
-        let marked = directory.join(DAMAGED).exists();
         let (db, set_aside) = match open_current(&path) {
-            Ok(Some(db)) if !marked => (db, None),
+            Ok(Some(db)) => (db, None),
             _ => make_or_mend(directory, &path, now)?,
         };
         Ok((Self { db: Mutex::new(db), directory: directory.to_owned() }, set_aside))
@@ -101,12 +98,26 @@ impl Sandbox {
     }
 
     /// Forgets everything and starts from the seeded world. Processes that have it open go on
-    /// with the new world.
-    pub fn reset(&self) -> Result<(), StoreError> {
-        self.locally(|world| {
+    /// with the new world. A file whose damage opening it did not meet is set aside here.
+    pub fn reset(
+        directory: &Path,
+        now: OffsetDateTime,
+    ) -> Result<(Self, Option<SetAside>), StoreError> {
+        let (sandbox, set_aside) = Self::open(directory, now)?;
+        let done = sandbox.locally(|world| {
             world.clear()?;
             seed::fill(world)
-        })
+        });
+        match done {
+            Ok(()) => Ok((sandbox, set_aside)),
+            Err(StoreError::Open { path, source }) if is_damage(&source) => {
+                drop(sandbox);
+                let set_aside = put_aside(&path, now)?;
+                let (fresh, _) = Self::open(directory, now)?;
+                Ok((fresh, Some(set_aside)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Adds `count` services to a project, spread over the regions.
@@ -137,16 +148,9 @@ impl Sandbox {
     ) -> Result<T, ApiError> {
         let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = db.transaction_with_behavior(behavior)?;
-        let answer = work(&World::new(&transaction)).and_then(|answer| {
-            transaction.commit()?;
-            Ok(answer)
-        });
-        if answer.as_ref().is_err_and(|error: &ApiError| error.status == DATA_LOSS) {
-            // Damage deep in the file, which opening it did not meet. Where even the mark cannot
-            // be left, the next command meets the damage again, and says so again.
-            drop(File::create(self.directory.join(DAMAGED)));
-        }
-        answer
+        let answer = work(&World::new(&transaction))?;
+        transaction.commit()?;
+        Ok(answer)
     }
 
     fn locally<T>(
@@ -200,12 +204,7 @@ fn make_or_mend(
     lock.lock().map_err(folder)?;
     let open = |source| StoreError::Open { path: path.to_owned(), source };
     let mut set_aside = None;
-    let mark = directory.join(DAMAGED);
     match open_current(path) {
-        Ok(Some(_)) if mark.exists() => {
-            set_aside = Some(put_aside(path, now)?);
-            fs::remove_file(&mark).map_err(folder)?;
-        }
         Ok(Some(db)) => return Ok((db, None)),
         Ok(None) => {}
         Err(error) if is_damage(&error) => set_aside = Some(put_aside(path, now)?),
@@ -304,7 +303,8 @@ mod tests {
         assert!(!first.add_services("nosuch", 3).unwrap());
         let (second, _) = Sandbox::open(folder.path(), NOW).unwrap();
         assert_eq!(count(&second), before + 3);
-        second.reset().unwrap();
+        drop(second);
+        drop(Sandbox::reset(folder.path(), NOW).unwrap());
         assert_eq!(count(&first), before);
     }
 
@@ -327,16 +327,19 @@ mod tests {
     }
 
     #[test]
-    fn damage_that_is_met_later_is_set_aside_by_the_next() {
+    fn damage_that_opening_does_not_meet_is_set_aside_by_reset() {
         let folder = tempfile::tempdir().unwrap();
         let (sandbox, _) = Sandbox::open(folder.path(), NOW).unwrap();
-        let met: Result<(), ApiError> = sandbox.read(|_| {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-            Err(rusqlite::Error::SqliteFailure(code, None).into())
-        });
-        assert_eq!(met.unwrap_err().status, DATA_LOSS);
-        let (_, set_aside) = Sandbox::open(folder.path(), NOW).unwrap();
+        sandbox.add_services(seed::DEFAULT_PROJECT, 2_000).unwrap();
+        drop(sandbox);
+        let path = folder.path().join(FILE);
+        let mut bytes = fs::read(&path).unwrap();
+        let (start, end) = (bytes.len() / 3, bytes.len() * 2 / 3);
+        bytes[start..end].fill(0xA5);
+        fs::write(&path, bytes).unwrap();
+        let (fresh, set_aside) = Sandbox::reset(folder.path(), NOW).unwrap();
         assert!(set_aside.is_some());
+        assert!(fresh.projects().unwrap()[0].services < 100);
         assert!(Sandbox::open(folder.path(), NOW).unwrap().1.is_none());
     }
 

@@ -71,6 +71,12 @@ const ENUMS: &[(&str, Names)] = &[
 /// Fields whose keys are the user's own, and so never names of enums.
 const OPAQUE: [&str; 4] = ["labels", "annotations", "env", "nodeSelector"];
 
+/// Whether a text is one of the ways in which traffic is let in.
+pub(super) fn is_ingress(text: &str) -> bool {
+    let names = ENUMS.iter().filter(|(field, _)| *field == "ingress").flat_map(|(_, names)| *names);
+    names.into_iter().any(|(name, _)| *name == text)
+}
+
 /// Turns enum names into numbers, for an answer to a client that asked for them.
 pub(super) fn with_numbers(value: &mut Value) {
     convert(value, "", &|names, value| {
