@@ -1,13 +1,14 @@
 //! One command's surroundings: our code's sole reader of environment, arguments, clock and
 //! terminal, and the builder of what a command works with.
 
+mod asking;
 mod command_line;
 
 use std::cell::{Cell, OnceCell as LocalOnceCell};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use etcetera::base_strategy::{BaseStrategy, Xdg};
 use time::OffsetDateTime;
@@ -23,7 +24,7 @@ use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
 use crate::report::{Format, Report, Style};
 use crate::sandbox::{self, Sandbox, SetAside, StoreError};
-use crate::terminal::{self, PromptError, Terminal, Wishes};
+use crate::terminal::{Terminal, Wishes};
 
 /// What the options that every command takes say.
 #[derive(Clone, Debug)]
@@ -165,55 +166,9 @@ impl Context {
         self.settings.sandbox
     }
 
-    /// Asks a person something, on a thread of its own so that Ctrl-C is heard meanwhile. In the
-    /// sandbox the question says so. The time that the answer takes does not count.
-    pub async fn ask<T: Send + 'static>(
-        &self,
-        question: &str,
-        ask: impl FnOnce(&str, bool) -> Result<T, PromptError> + Send + 'static,
-    ) -> Result<T, CommandError> {
-        let place = if self.settings.sandbox { "sandbox: " } else { "" };
-        let (question, color) = (format!("{place}{question}"), self.terminal.color_stderr);
-        let start = Instant::now();
-        terminal::remember();
-        self.asking.set(true);
-        let answer = tokio::task::spawn_blocking(move || ask(&question, color)).await;
-        self.asking.set(false);
-        terminal::restore();
-        self.deadline.put_off(start.elapsed());
-        let failed = |why: String| CommandError::new(ErrorKind::Failed, "cannot ask").because(why);
-        match answer {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(PromptError::Cancelled)) => {
-                self.terminal.say("");
-                Err(self.cancelled())
-            }
-            Ok(Err(PromptError::Io(error))) => Err(failed(error.to_string())),
-            Err(error) => Err(failed(error.to_string())),
-        }
-    }
-
-    /// Leaves the terminal as a question found it, for Ctrl-C.
-    pub fn leave_question(&self) {
-        terminal::restore();
-        if self.asking.get() {
-            self.terminal.say("");
-        }
-    }
-
     /// Whether `--yes` was given.
     pub fn yes(&self) -> bool {
         self.settings.yes
-    }
-
-    /// The user's "no", or Ctrl-C, saying what is known of what was done before it.
-    pub fn cancelled(&self) -> CommandError {
-        let message = match (self.writing.get() > 0, self.has_written.get()) {
-            (true, _) => "cancelled while a change was under way: it may be done",
-            (false, true) => "cancelled; what was changed before stays changed",
-            (false, false) => "cancelled, nothing was changed",
-        };
-        CommandError::new(ErrorKind::Cancelled, message)
     }
 
     /// A service's name as a command in this place takes it: short in the project that is set.
@@ -222,19 +177,6 @@ impl Context {
             Ok(project) if project.value == name.project() => name.short(),
             _ => name.to_string(),
         }
-    }
-
-    /// Notes that something was, or may have been, written.
-    pub fn note_written(&self) {
-        self.has_written.set(true);
-    }
-
-    /// Sends a write, which counts as under way until it is answered.
-    pub async fn write<T>(&self, write: impl Future<Output = T>) -> T {
-        self.writing.update(|count| count + 1);
-        let answer = write.await;
-        self.writing.update(|count| count - 1);
-        answer
     }
 
     /// The time now.

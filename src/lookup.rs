@@ -80,19 +80,36 @@ pub async fn find_all(cx: &Context, wanted: &[ServiceRef]) -> Result<Targets, Co
     Ok(targets)
 }
 
-/// The one service of a listing that a reference stands for.
-pub fn one_of<'a>(
+/// The one service of a listing that a reference stands for, asking where there are several.
+pub async fn one_of(
     cx: &Context,
-    listing: &'a Listing,
+    listing: &Listing,
     wanted: &ServiceRef,
-) -> Result<&'a Service, CommandError> {
-    match matching(cx, listing, std::slice::from_ref(wanted))?.as_slice() {
-        [one] => Ok(one),
-        several => {
-            let found = |service: &&Service| Found { name: service.name.clone(), facts: None };
-            Err(ambiguous(cx, wanted, &several.iter().map(found).collect::<Vec<_>>()))
-        }
+) -> Result<Service, CommandError> {
+    let found = matching(cx, listing, std::slice::from_ref(wanted))?;
+    let as_found =
+        |service: &&Service| Found { name: service.name.clone(), facts: Some((*service).clone()) };
+    let found = settle(cx, wanted, found.iter().map(as_found).collect()).await?;
+    match found.as_slice() {
+        [Found { facts: Some(service), .. }] => Ok(service.clone()),
+        several => Err(ambiguous(cx, wanted, several)),
     }
+}
+
+/// Lets a person choose where one reference stands for several services.
+async fn settle(
+    cx: &Context,
+    wanted: &ServiceRef,
+    mut found: Vec<Found>,
+) -> Result<Vec<Found>, CommandError> {
+    if found.len() < 2 || wanted.is_glob() || !cx.terminal.interactive {
+        return Ok(found);
+    }
+    let items: Vec<String> = found.iter().map(|found| found.name.short()).collect();
+    let question = format!("`{wanted}` is in several regions; which one?");
+    let at =
+        cx.ask(&question, move |question, color| terminal::choose(question, &items, color)).await?;
+    Ok(vec![found.swap_remove(at)])
 }
 
 /// Keeps the services of a listing that any of the references stands for; an error for one that
@@ -253,15 +270,7 @@ impl Search<'_> {
             .into_iter()
             .map(|service| Found { name: service.name.clone(), facts: Some(service.clone()) })
             .collect();
-        if found.len() > 1 && !wanted.is_glob() && cx.terminal.interactive {
-            let items: Vec<String> = found.iter().map(|found| found.name.short()).collect();
-            let question = format!("`{wanted}` is in several regions; which one?");
-            let at = cx
-                .ask(&question, move |question, color| terminal::choose(question, &items, color))
-                .await?;
-            return Ok(vec![found[at].clone()]);
-        }
-        Ok(found)
+        settle(cx, wanted, found).await
     }
 }
 

@@ -168,3 +168,14 @@ fn nobody_is_asked_with_quiet_or_json() {
         assert_eq!(code, 2, "{rest}");
     }
 }
+
+#[test]
+fn the_service_that_a_member_stands_for_is_chosen_too() {
+    let world = World::new();
+    let mut session = Session::start(&world, &["grant", "service:orders", "hello"]);
+    session.see("`orders` is in several regions; which one?");
+    session.press("\r");
+    let (rest, code) = session.end();
+    assert_eq!(code, 0, "{rest}");
+    assert!(rest.contains("serviceAccount:orders-api@sandbox-project"), "{rest}");
+}

@@ -152,7 +152,7 @@ async fn runtime_account(
         (ServiceRef::Name(service), Some(region)) => ServiceRef::Regional { region, service },
         (reference, _) => reference,
     };
-    let found = lookup::one_of(cx, &listing, &reference)?;
+    let found = lookup::one_of(cx, &listing, &reference).await?;
     let account = match found.service_account.clone() {
         Some(account) => account,
         None => gateway.service(&found.name).await?.service_account.ok_or_else(|| {

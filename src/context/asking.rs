@@ -1,0 +1,68 @@
+//! Questions to a person, their "no", and the writes that it may come too late for.
+
+use std::time::Instant;
+
+use super::Context;
+use crate::error::{CommandError, ErrorKind};
+use crate::terminal::{self, PromptError};
+
+impl Context {
+    /// Asks a person something, on a thread of its own so that Ctrl-C is heard meanwhile. In the
+    /// sandbox the question says so. The time that the answer takes does not count.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: &str,
+        ask: impl FnOnce(&str, bool) -> Result<T, PromptError> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let place = if self.settings.sandbox { "sandbox: " } else { "" };
+        let (question, color) = (format!("{place}{question}"), self.terminal.color_stderr);
+        let start = Instant::now();
+        terminal::remember();
+        self.asking.set(true);
+        let answer = tokio::task::spawn_blocking(move || ask(&question, color)).await;
+        self.asking.set(false);
+        terminal::restore();
+        self.deadline.put_off(start.elapsed());
+        let failed = |why: String| CommandError::new(ErrorKind::Failed, "cannot ask").because(why);
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(PromptError::Cancelled)) => {
+                self.terminal.say("");
+                Err(self.cancelled())
+            }
+            Ok(Err(PromptError::Io(error))) => Err(failed(error.to_string())),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
+    /// Leaves the terminal as a question found it, for Ctrl-C.
+    pub fn leave_question(&self) {
+        terminal::restore();
+        if self.asking.get() {
+            self.terminal.say("");
+        }
+    }
+
+    /// The user's "no", or Ctrl-C, saying what is known of what was done before it.
+    pub fn cancelled(&self) -> CommandError {
+        let message = match (self.writing.get() > 0, self.has_written.get()) {
+            (true, _) => "cancelled while a change was under way: it may be done",
+            (false, true) => "cancelled; what was changed before stays changed",
+            (false, false) => "cancelled, nothing was changed",
+        };
+        CommandError::new(ErrorKind::Cancelled, message)
+    }
+
+    /// Notes that something was, or may have been, written.
+    pub fn note_written(&self) {
+        self.has_written.set(true);
+    }
+
+    /// Sends a write, which counts as under way until it is answered.
+    pub async fn write<T>(&self, write: impl Future<Output = T>) -> T {
+        self.writing.update(|count| count + 1);
+        let answer = write.await;
+        self.writing.update(|count| count - 1);
+        answer
+    }
+}
