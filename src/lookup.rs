@@ -1,6 +1,6 @@
 //! From what a user typed to the service that is meant, asking where there are several.
 
-use crate::cloud::{Listing, Unreadable};
+use crate::cloud::{Failure, FailureKind, Listing, Unreadable};
 use crate::context::Context;
 use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef, glob_matches, url_origin};
@@ -174,9 +174,23 @@ pub async fn pick(cx: &Context, question: &str) -> Result<ServiceName, CommandEr
     Ok(services[at].service.name.clone())
 }
 
+/// Warns of regions that could not be searched.
+pub fn warn_of(cx: &Context, unreachable: &[Unreadable]) {
+    for unreadable in unreachable {
+        cx.terminal.warning(&format!("{}: {}", unreadable.what, unreadable.why));
+    }
+}
+
+/// The error of a read of one service: where it is not there, with what may have been meant.
+pub async fn unread(cx: &Context, name: &ServiceName, failure: Failure) -> CommandError {
+    let missing = failure.kind == FailureKind::NotFound;
+    let error = CommandError::from(failure);
+    if missing { not_found(cx, name, error).await } else { error }
+}
+
 /// The error of a service that is not where it was looked for: with the nearest names, and the
 /// other regions that it is in.
-pub async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> CommandError {
+async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> CommandError {
     let Ok(gateway) = cx.gateway().await else {
         return error;
     };
@@ -221,16 +235,8 @@ impl Search<'_> {
             return Ok(&self.listings[at].1);
         }
         let project = self.cx.project()?.value;
-        let mut listing = self.cx.gateway().await?.services(&project, region).await?;
-        listing.services.sort_by(|a, b| {
-            let key = |service: &Service| {
-                (service.name.service().to_owned(), service.name.region().to_owned())
-            };
-            key(a).cmp(&key(b))
-        });
-        for unreadable in &listing.unreachable {
-            self.cx.terminal.warning(&format!("{}: {}", unreadable.what, unreadable.why));
-        }
+        let listing = self.cx.gateway().await?.services(&project, region).await?;
+        warn_of(self.cx, &listing.unreachable);
         let at = self.listings.len();
         self.listings.push((region.to_owned(), listing));
         Ok(&self.listings[at].1)

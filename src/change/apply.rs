@@ -9,7 +9,7 @@ use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::{Plan, Setting};
+use crate::domain::plan::{Plan, Setting, Step};
 use crate::error::{CommandError, ErrorKind};
 
 /// How long conflicts are worked against, whatever the command's own deadline.
@@ -180,14 +180,12 @@ impl Work {
     /// Goes on with a fresh plan. A step whose fate was unclear and that is not in it any more was
     /// done.
     fn go_on_with(&mut self, fresh: Plan) {
-        let still_left =
-            |what: &str| fresh.clone().into_steps().iter().any(|step| step.describe() == what);
-        if let Some(left) = self.left.filter(|left| self.unclear > 0 && !still_left(left)) {
-            let steps = self.plan.clone().into_steps();
-            if let Some(step) = steps.iter().find(|step| step.describe() == left) {
-                self.credit(step.sets_policy());
-                self.done = Some(left);
-            }
+        let unclear = self.left.filter(|_| self.unclear > 0);
+        if let Some(left) = unclear.filter(|left| fresh.step(left).is_none())
+            && let Some(sets_policy) = self.plan.step(left).map(Step::sets_policy)
+        {
+            self.credit(sets_policy);
+            self.done = Some(left);
         }
         self.plan = fresh;
     }
@@ -206,13 +204,10 @@ impl Work {
     }
 
     /// The outcome where it ends before all is done.
-    fn stopped(self, cx: &Context, error: CommandError) -> ChangeOutcome {
+    fn stopped(self, cx: &Context, mut error: CommandError) -> ChangeOutcome {
         let short = self.confirmed.target().short();
-        let mut error = error;
         if self.conflicts_until.is_some() && error.kind == ErrorKind::Deadline {
-            let causes = std::mem::take(&mut error.causes);
-            error = CommandError::new(ErrorKind::Conflict, error.message);
-            error.causes = causes;
+            error.kind = ErrorKind::Conflict;
         }
         if let (Some(done), Some(left)) = (self.done, self.left) {
             error = refused::half_done(&short, done, left, error).hint(cx.command());

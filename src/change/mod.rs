@@ -7,7 +7,6 @@ mod show;
 
 use futures::{StreamExt, stream};
 
-use crate::cloud::FailureKind;
 use crate::context::Context;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Action, Plan, Refusal, Snapshot, reasons_to_ask};
@@ -160,11 +159,7 @@ async fn read(
         Ok((service, policy)) => {
             Ok(Snapshot { name: name.clone(), service, policy, read_at: cx.now() })
         }
-        Err(failure) => {
-            let missing = failure.kind == FailureKind::NotFound;
-            let error = CommandError::from(failure);
-            Err(if missing { lookup::not_found(cx, name, error).await } else { error })
-        }
+        Err(failure) => Err(lookup::unread(cx, name, failure).await),
     }
 }
 

@@ -35,11 +35,7 @@ pub(super) fn plan(
         out.warning(warning);
     }
     for (name, planned) in plans {
-        let shown = match &project {
-            Some(project) if project.value == name.project() => name.short(),
-            _ => name.to_string(),
-        };
-        let title = out.style().bold().apply_to(shown);
+        let title = out.style().bold().apply_to(cx.named(name));
         match planned {
             // Alone, its error follows at once.
             Err(_) if plans.len() == 1 => out.say(&format!("  {title}  cannot be planned")),

@@ -56,7 +56,8 @@ struct Page {
 }
 
 impl Gateway {
-    /// Lists the services of one region, or of every region (`-`), with one request a page.
+    /// Lists the services of one region, or of every region (`-`), with one request a page, and
+    /// puts them in the order of lists.
     ///
     /// `GET v1/projects/P/locations/-/services` is what gcloud itself sends; that `-` is taken
     /// there stands in no document.
@@ -69,13 +70,15 @@ impl Gateway {
             listing.unreachable.extend(page.unreachable);
             next = page.next;
             if next.is_none() {
+                listing.services.sort_by(|a, b| a.name.list_order().cmp(&b.name.list_order()));
                 return Ok(listing);
             }
         }
     }
 
-    /// Lists services and reads the policy of each, pages and policies side by side. `progress` is told how many are done and how many are known of. A policy that
-    /// cannot be read costs its own row only.
+    /// Lists services and reads the policy of each, pages and policies side by side. `progress` is
+    /// told how many are done and how many are known of. A policy that cannot be read costs its
+    /// own row only.
     pub async fn services_with_grants(
         &self,
         project: &str,
@@ -115,13 +118,7 @@ impl Gateway {
             done
         };
         let (unreachable, mut services) = tokio::join!(pages, policies);
-        services.sort_by(|a, b| {
-            let key = |access: &ServiceAccess| {
-                let name = &access.service.name;
-                (name.service().to_owned(), name.region().to_owned())
-            };
-            key(a).cmp(&key(b))
-        });
+        services.sort_by(|a, b| a.service.name.list_order().cmp(&b.service.name.list_order()));
         Ok((services, unreachable?))
     }
 

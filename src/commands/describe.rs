@@ -1,7 +1,6 @@
 //! `describe`
 
 use super::members::one_service;
-use crate::cloud::FailureKind;
 use crate::context::Context;
 use crate::domain::exposure::judge;
 use crate::domain::invokers::grants;
@@ -25,10 +24,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let (service, policy) = tokio::join!(gateway.service(&found.name), gateway.policy(&found.name));
     let service = match service {
         Ok(service) => service,
-        Err(failure) if failure.kind == FailureKind::NotFound => {
-            return Err(lookup::not_found(cx, &found.name, failure.into()).await);
-        }
-        Err(failure) => return Err(failure.into()),
+        Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
     };
     let mut code = ExitCode::Done;
     let granted = match policy {

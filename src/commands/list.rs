@@ -8,7 +8,7 @@ use crate::cloud::{Failure, Listing, ServiceAccess, Unreadable};
 use crate::context::Context;
 use crate::domain::exposure::{Exposure, judge};
 use crate::domain::invokers::{Grant, invoker_count};
-use crate::domain::resource::{ServiceName, ServiceRef};
+use crate::domain::resource::ServiceRef;
 use crate::domain::service::Service;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -127,8 +127,7 @@ async fn read(
 ) -> Result<Read, CommandError> {
     let gateway = cx.gateway().await?;
     if no_access || !wanted.is_empty() {
-        let mut listing: Listing = gateway.services(project, region).await?;
-        listing.services.sort_by(|a, b| sort_key(&a.name).cmp(&sort_key(&b.name)));
+        let listing: Listing = gateway.services(project, region).await?;
         let kept: Vec<Service> = if wanted.is_empty() {
             listing.services
         } else {
@@ -152,10 +151,6 @@ async fn read(
 
 fn pair(access: ServiceAccess) -> (Service, Granted) {
     (access.service, access.grants.map_err(Some))
-}
-
-fn sort_key(name: &ServiceName) -> (&str, &str) {
-    (name.service(), name.region())
 }
 
 fn unknown_row(unreadable: Unreadable) -> UnknownRow {

@@ -1,7 +1,6 @@
 //! `policy`
 
 use super::members::one_service;
-use crate::cloud::FailureKind;
 use crate::context::Context;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
@@ -22,10 +21,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         one_service(cx, args.service.as_deref(), "Print the policy of which service?").await?;
     let policy = match cx.gateway().await?.policy(&found.name).await {
         Ok(policy) => policy,
-        Err(failure) if failure.kind == FailureKind::NotFound => {
-            return Err(lookup::not_found(cx, &found.name, failure.into()).await);
-        }
-        Err(failure) => return Err(failure.into()),
+        Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
     };
     let json = serde_json::to_value(&policy).map_err(|error| {
         CommandError::new(ErrorKind::Failed, "cannot write the policy").because(error.to_string())

@@ -130,9 +130,7 @@ async fn every_service_of(cx: &Context, members: &[Member]) -> Result<Targets, C
         .services_with_grants(&project, &region, |done, known| progress.set(done, known))
         .await?;
     drop(progress);
-    for unreadable in &unreachable {
-        cx.terminal.warning(&format!("{}: {}", unreadable.what, unreadable.why));
-    }
+    lookup::warn_of(cx, &unreachable);
     let names = services
         .into_iter()
         .filter(|access| {

@@ -1,7 +1,6 @@
 //! `url`
 
 use super::members::one_service;
-use crate::cloud::FailureKind;
 use crate::context::Context;
 use crate::domain::nearest::nearest;
 use crate::domain::service::Service;
@@ -31,10 +30,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Some(service) => service,
         None => match cx.gateway().await?.service(&found.name).await {
             Ok(service) => service,
-            Err(failure) if failure.kind == FailureKind::NotFound => {
-                return Err(lookup::not_found(cx, &found.name, failure.into()).await);
-            }
-            Err(failure) => return Err(failure.into()),
+            Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
         },
     };
     let urls = match &args.tag {

@@ -1,7 +1,6 @@
 //! `who`
 
 use super::members::one_service;
-use crate::cloud::FailureKind;
 use crate::context::Context;
 use crate::domain::exposure::judge;
 use crate::domain::invokers::{Grant, grants};
@@ -29,10 +28,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let (service, policy) =
         match tokio::try_join!(gateway.service(&found.name), gateway.policy(&found.name)) {
             Ok(read) => read,
-            Err(failure) if failure.kind == FailureKind::NotFound => {
-                return Err(lookup::not_found(cx, &found.name, failure.into()).await);
-            }
-            Err(failure) => return Err(failure.into()),
+            Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
         };
     let now = cx.now();
     let granted = grants(&policy);

@@ -1,6 +1,6 @@
 //! Who a policy lets invoke a service.
 
-use google_cloud_iam_v1::model::Policy;
+use google_cloud_iam_v1::model::{Binding, Policy};
 use time::OffsetDateTime;
 
 use super::condition::{self, Condition};
@@ -71,11 +71,7 @@ pub fn grants(policy: &Policy) -> Vec<Grant> {
         .bindings
         .iter()
         .flat_map(|binding| {
-            let condition = binding.condition.as_ref().map(|expr| Condition {
-                title: expr.title.clone(),
-                description: expr.description.clone(),
-                expression: expr.expression.clone(),
-            });
+            let condition = condition_of(binding);
             binding.members.iter().map(move |member| Grant {
                 role: binding.role.clone(),
                 member: Member::from_policy(member.clone()),
@@ -83,6 +79,15 @@ pub fn grants(policy: &Policy) -> Vec<Grant> {
             })
         })
         .collect()
+}
+
+/// The condition of a binding, in the domain's terms.
+pub(super) fn condition_of(binding: &Binding) -> Option<Condition> {
+    binding.condition.as_ref().map(|expr| Condition {
+        title: expr.title.clone(),
+        description: expr.description.clone(),
+        expression: expr.expression.clone(),
+    })
 }
 
 /// How many principals the grants let invoke: distinct, counting, in a role that is known to

@@ -177,6 +177,11 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// The step that does this, as it describes itself.
+    pub fn step(&self, what: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.describe() == what)
+    }
+
     /// The steps, in the order in which they are to be done.
     pub fn into_steps(self) -> Vec<Step> {
         self.steps

@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use google_cloud_iam_v1::model::{Binding, Policy};
 use thiserror::Error;
 
-use super::condition::Condition;
-use super::invokers::{Grant, grants};
+use super::invokers::{Grant, condition_of, grants};
 use super::member::{Member, MemberKind};
 use super::role::Role;
 
@@ -94,11 +93,7 @@ pub fn remove(policy: &Policy, select: impl Fn(&Grant) -> bool) -> Edit {
     let mut edited = policy.clone();
     let mut removed: Vec<Grant> = Vec::new();
     edited.bindings.retain_mut(|binding| {
-        let condition = binding.condition.as_ref().map(|expr| Condition {
-            title: expr.title.clone(),
-            description: expr.description.clone(),
-            expression: expr.expression.clone(),
-        });
+        let condition = condition_of(binding);
         let before = binding.members.len();
         let role = binding.role.clone();
         binding.members.retain(|member| {

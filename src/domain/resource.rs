@@ -51,6 +51,11 @@ impl ServiceName {
         &self.service
     }
 
+    /// What lists are ordered by: the name, then the region.
+    pub fn list_order(&self) -> (&str, &str) {
+        (&self.service, &self.region)
+    }
+
     /// `REGION/NAME`, the short form that the command line takes back.
     pub fn short(&self) -> String {
         format!("{}/{}", self.region, self.service)
