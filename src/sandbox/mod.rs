@@ -9,6 +9,7 @@ mod iam;
 mod names;
 mod operations;
 mod partial;
+mod policy_check;
 mod router;
 mod run_v1;
 mod run_v2;
