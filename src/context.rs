@@ -367,7 +367,8 @@ impl Context {
             };
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
             let port = listener.local_addr().map_err(failed)?.port();
-            tokio::spawn(sandbox::serve(sandbox, listener, now, std::future::pending()));
+            let faults = Arc::default();
+            tokio::spawn(sandbox::serve(sandbox, faults, listener, now, std::future::pending()));
             return Ok(Endpoint::loopback(port));
         };
         match properties.value("api_endpoint_overrides", "run")? {

@@ -9,7 +9,7 @@ use crate::context::{self, Context};
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
 use crate::report::{Format, SandboxReport};
-use crate::sandbox::{DEFAULT_ACCOUNT, DEFAULT_PROJECT, HOME_REGION, serve};
+use crate::sandbox::{DEFAULT_ACCOUNT, DEFAULT_PROJECT, FaultSpec, Faults, HOME_REGION, serve};
 
 /// Serve, show, reset or fill the embedded Cloud Run
 #[derive(clap::Args, Debug)]
@@ -28,6 +28,10 @@ enum Verb {
         /// The port; 0 takes a free one
         #[arg(long, value_name = "PORT", default_value_t = 8787)]
         port: u16,
+        /// Let something go wrong on request, such as `429,route=*:setIamPolicy,count=2`; see
+        /// `docs/sandbox.md`
+        #[arg(long = "fault", value_name = "SPEC", value_parser = FaultSpec::parse)]
+        faults: Vec<FaultSpec>,
     },
     /// Show the sandbox's projects and where its state is
     Status,
@@ -43,7 +47,7 @@ enum Verb {
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     match args.verb {
-        Verb::Serve { port } => serve_on(cx, port).await?,
+        Verb::Serve { port, faults } => serve_on(cx, port, faults).await?,
         Verb::Status => status(cx)?,
         Verb::Reset => {
             drop(cx.reset_sandbox()?);
@@ -76,7 +80,7 @@ fn status(cx: &Context) -> Result<(), CommandError> {
     })
 }
 
-async fn serve_on(cx: &Context, port: u16) -> Result<(), CommandError> {
+async fn serve_on(cx: &Context, port: u16, specs: Vec<FaultSpec>) -> Result<(), CommandError> {
     let sandbox = Arc::new(cx.open_sandbox()?);
     let listening = TcpListener::bind(("127.0.0.1", port)).await;
     let listener = listening.map_err(|error| {
@@ -101,5 +105,7 @@ async fn serve_on(cx: &Context, port: u16) -> Result<(), CommandError> {
         _ => format!("serving the sandbox at {endpoint}"),
     };
     cx.print(&line)?;
-    serve(sandbox, listener, context::now, stop).await.map_err(failed)
+    let faults = Arc::new(Faults::default());
+    faults.add(specs);
+    serve(sandbox, faults, listener, context::now, stop).await.map_err(failed)
 }

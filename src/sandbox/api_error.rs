@@ -62,14 +62,15 @@ impl ApiError {
 
     /// Google's text (observed).
     pub(super) fn no_service(project: &str, region: &str, service: &str) -> Self {
-        Self {
-            code: 404,
-            status: "NOT_FOUND",
-            message: format!(
-                "Resource '{service}' of kind 'SERVICE' in region '{region}' in project \
-                 '{project}' does not exist."
-            ),
-        }
+        Self::missing("SERVICE", service, region, project)
+    }
+
+    /// Google's text (observed for services; taken to be the same for other kinds).
+    pub(super) fn missing(kind: &str, name: &str, region: &str, project: &str) -> Self {
+        Self::not_found(format!(
+            "Resource '{name}' of kind '{kind}' in region '{region}' in project '{project}' does \
+             not exist."
+        ))
     }
 
     /// Wording as of other Google APIs; Run's own is not certain.
@@ -105,8 +106,48 @@ impl ApiError {
         }
     }
 
+    /// Something that the API has and the sandbox does not, named.
+    pub(super) fn not_implemented(what: &str) -> Self {
+        Self {
+            code: 501,
+            status: "UNIMPLEMENTED",
+            message: format!("The sandbox does not have {what}."),
+        }
+    }
+
+    pub(super) fn permission_denied(message: impl Into<String>) -> Self {
+        Self { code: 403, status: "PERMISSION_DENIED", message: message.into() }
+    }
+
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self { code: 503, status: "UNAVAILABLE", message: message.into() }
+    }
+
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self { code: 500, status: "INTERNAL", message: message.into() }
+    }
+
+    /// What the sandbox was told to answer, in the words of the real thing where they are known:
+    /// the conflict of policies and the quota's (both observed).
+    pub(super) fn of_fault(code: u16, path: &str) -> Self {
+        let (status, message) = match code {
+            401 => return Self::bad_credentials(),
+            403 => ("PERMISSION_DENIED", "The caller does not have permission"),
+            404 => ("NOT_FOUND", "Requested entity was not found."),
+            409 if path.ends_with("IamPolicy") => return Self::policy_conflict(),
+            409 => ("ABORTED", "Conflict for the resource: it was changed meanwhile."),
+            412 => ("FAILED_PRECONDITION", "Precondition check failed."),
+            429 => (
+                "RESOURCE_EXHAUSTED",
+                "Quota exceeded for quota metric 'Read requests' and limit 'Read requests per \
+                 minute per region' of service 'run.googleapis.com'.",
+            ),
+            400..=499 => ("INVALID_ARGUMENT", "Request contains an invalid argument."),
+            500 => ("INTERNAL", "Internal error encountered."),
+            504 => ("DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
+            _ => ("UNAVAILABLE", "The service is currently unavailable."),
+        };
+        Self { code, status, message: message.to_owned() }
     }
 
     pub(super) fn envelope(&self) -> Value {

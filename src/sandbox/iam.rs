@@ -5,17 +5,19 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
-use super::policy_check::{bindings, check_limits, check_types, checked_bindings, remove};
-use super::world::{Project, World};
-use crate::domain::resource::ServiceName;
+use super::policy_check::{Rules, bindings, check_limits, check_types, checked_bindings, remove};
+use super::router::Query;
+use super::schema::known_fields;
+use super::world::World;
 
 /// The etag of a policy that was never set (observed).
 const NEVER_SET: &str = "ACAB";
+
 /// Reads a policy for a client that understands `requested`: below version 3, a conditional
 /// binding is shown as a role of another name and without its condition (documented).
 pub(super) fn get(
     world: &World<'_>,
-    name: &ServiceName,
+    resource: &str,
     requested: Option<&str>,
 ) -> Result<Value, ApiError> {
     let version = match requested {
@@ -26,7 +28,7 @@ pub(super) fn get(
             return Err(ApiError::invalid(format!("Invalid policy version: {other}.")));
         }
     };
-    let mut policy = world.policy(name)?.unwrap_or_else(|| json!({"etag": NEVER_SET}));
+    let mut policy = world.policy(resource)?.unwrap_or_else(|| json!({"etag": NEVER_SET}));
     let conditional = has_conditions(&policy);
     if conditional && version < 3 {
         for binding in bindings_mut(&mut policy) {
@@ -48,8 +50,8 @@ pub(super) fn get(
 /// it then is.
 pub(super) fn set(
     world: &World<'_>,
-    project: &Project,
-    name: &ServiceName,
+    rules: Rules<'_>,
+    resource: &str,
     body: &Value,
 ) -> Result<Value, ApiError> {
     known_fields(body, &["policy", "updateMask", "resource"], "")?;
@@ -66,7 +68,7 @@ pub(super) fn set(
             .filter(|v| matches!(v, 0 | 1 | 3))
             .ok_or_else(|| ApiError::invalid(format!("Invalid policy version: {version}.")))?,
     };
-    let before = world.policy(name)?.unwrap_or_else(|| json!({"etag": NEVER_SET}));
+    let before = world.policy(resource)?.unwrap_or_else(|| json!({"etag": NEVER_SET}));
     let etag = asked["etag"].as_str().unwrap_or_default();
     if !etag.is_empty() && !same_bytes(etag, before["etag"].as_str().unwrap_or_default()) {
         return Err(ApiError::policy_conflict());
@@ -81,7 +83,7 @@ pub(super) fn set(
     let mask = update_mask(body)?;
     let mut after = before.clone();
     if mask.bindings {
-        after["bindings"] = Value::Array(checked_bindings(world, project, asked, &before)?);
+        after["bindings"] = Value::Array(checked_bindings(world, rules, asked, &before)?);
     }
     if mask.audit_configs {
         after["auditConfigs"] = asked.get("auditConfigs").cloned().unwrap_or_else(|| json!([]));
@@ -93,13 +95,16 @@ pub(super) fn set(
     }
     check_limits(&after)?;
     after["etag"] = Value::from(new_etag());
-    world.put_policy(name, &after)?;
-    get(world, name, Some(if version == 3 { "3" } else { "1" }))
+    world.put_policy(resource, &after)?;
+    get(world, resource, Some(if version == 3 { "3" } else { "1" }))
 }
 
 /// Answers which of the permissions the caller holds. Every caller of the sandbox's API is its
-/// default account for now, which owns the project and so holds all that a service can give.
-pub(super) fn test_permissions(body: &Value) -> Result<Value, ApiError> {
+/// default account for now, which owns everything and so holds all that `is_valid` knows.
+pub(super) fn test_permissions(
+    body: &Value,
+    is_valid: impl Fn(&str) -> bool,
+) -> Result<Value, ApiError> {
     known_fields(body, &["permissions", "resource"], "")?;
     let asked = body["permissions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut held = Vec::new();
@@ -110,7 +115,7 @@ pub(super) fn test_permissions(body: &Value) -> Result<Value, ApiError> {
                 "Permissions with wildcards (such as * or storage.*) are not allowed.",
             ));
         }
-        if !text.starts_with("run.") {
+        if !is_valid(text) {
             return Err(ApiError::invalid(format!(
                 "Permission {text} is not valid for this resource."
             )));
@@ -118,6 +123,29 @@ pub(super) fn test_permissions(body: &Value) -> Result<Value, ApiError> {
         held.push(permission.clone());
     }
     Ok(if held.is_empty() { json!({}) } else { json!({"permissions": held}) })
+}
+
+/// The three verbs on a resource that is there; `None` for another verb.
+pub(super) fn verb(
+    world: &World<'_>,
+    verb: &str,
+    resource: &str,
+    rules: Rules<'_>,
+    (query, body): (&Query, &Value),
+    is_valid: impl Fn(&str) -> bool,
+) -> Option<Result<Value, ApiError>> {
+    let option = "options.requestedPolicyVersion";
+    Some(match verb {
+        "getIamPolicy" => query.only(&[option]).and_then(|()| {
+            // The Resource Manager takes in the body what the others take in the query.
+            let version = &body["options"]["requestedPolicyVersion"];
+            let in_body = version.as_i64().map(|version| version.to_string());
+            get(world, resource, query.get(option).or(in_body.as_deref()))
+        }),
+        "setIamPolicy" => query.only(&[]).and_then(|()| set(world, rules, resource, body)),
+        "testIamPermissions" => query.only(&[]).and_then(|()| test_permissions(body, is_valid)),
+        _ => return None,
+    })
 }
 
 struct Mask {
@@ -150,21 +178,6 @@ fn update_mask(body: &Value) -> Result<Mask, ApiError> {
         }
     }
     Ok(mask)
-}
-
-/// Refuses a field that the API does not have, in the words of Google's JSON parser.
-pub(super) fn known_fields(value: &Value, known: &[&str], at: &str) -> Result<(), ApiError> {
-    let unknown =
-        value.as_object().into_iter().flatten().find(|(name, _)| !known.contains(&name.as_str()));
-    match unknown {
-        None => Ok(()),
-        Some((name, _)) => {
-            let at = if at.is_empty() { String::new() } else { format!(" at '{at}'") };
-            Err(ApiError::invalid(format!(
-                "Invalid JSON payload received. Unknown name \"{name}\"{at}: Cannot find field."
-            )))
-        }
-    }
 }
 
 fn bindings_mut(policy: &mut Value) -> impl Iterator<Item = &mut Value> {

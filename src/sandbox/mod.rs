@@ -1,25 +1,34 @@
-//! An embedded Cloud Run: the Admin API over HTTP on a store of its own.
+//! An embedded Cloud Run: the Admin API over HTTP on a store of its own, with what surrounds it
+//! (Resource Manager, service accounts, roles), and faults on request.
 //!
 //! It knows nothing of this program's clients; any client of Cloud Run can speak to it. Services
 //! are kept as the JSON of Run v2, of which Run v1 is a view. Facts of Google's that are not
 //! certain are marked where they are used and listed in `docs/sandbox.md`.
 
 mod api_error;
+mod connection;
+mod faults;
 mod iam;
+mod jobs;
 mod names;
 mod operations;
 mod partial;
 mod policy_check;
+mod resource_manager;
+mod roles;
 mod router;
 mod run_v1;
 mod run_v2;
+mod schema;
 mod seed;
 mod server;
+mod service_accounts;
 mod service_body;
 mod store;
 mod wire;
 mod world;
 
+pub use self::faults::{FaultError, FaultSpec, Faults};
 pub use self::seed::DEFAULT_ACCOUNT;
 pub use self::seed::DEFAULT_PROJECT;
 pub use self::seed::HOME_REGION;

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::api_error::ApiError;
-use super::iam::known_fields;
-use super::world::{Project, World};
+use super::schema::known_fields;
+use super::world::World;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::role;
 
@@ -50,10 +50,21 @@ pub(super) fn check_types(policy: &Value) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// What a policy is checked by, beside IAM's own rules.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules<'a> {
+    /// The organisation's domain.
+    pub(super) domain: &'a str,
+    /// Organisation policies in force.
+    pub(super) constraints: &'a [String],
+    /// Whether only roles that hold a permission of Cloud Run may be given.
+    pub(super) run_roles_only: bool,
+}
+
 /// The bindings of a policy in a request, each checked, those without members left out.
 pub(super) fn checked_bindings(
     world: &World<'_>,
-    project: &Project,
+    rules: Rules<'_>,
     asked: &Value,
     before: &Value,
 ) -> Result<Vec<Value>, ApiError> {
@@ -61,12 +72,12 @@ pub(super) fn checked_bindings(
     for binding in asked["bindings"].as_array().into_iter().flatten() {
         known_fields(binding, &["role", "members", "condition", "bindingId"], "policy.bindings")?;
         let role = binding["role"].as_str().unwrap_or_default();
-        check_role(role)?;
+        check_role(role, rules.run_roles_only)?;
         let members: Vec<&str> =
             binding["members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let condition = binding.get("condition").filter(|condition| !condition.is_null());
         for member in &members {
-            check_member(world, project, member, before)?;
+            check_member(world, rules, member, before)?;
             // Reported, not documented for Cloud Run: everyone cannot be put under a condition.
             if condition.is_some() && Member::from_policy(*member).is_public() {
                 return Err(ApiError::invalid(format!(
@@ -98,7 +109,11 @@ pub(super) fn checked_bindings(
 }
 
 /// Google's text (observed on other services).
-fn check_role(name: &str) -> Result<(), ApiError> {
+fn check_role(name: &str, run_roles_only: bool) -> Result<(), ApiError> {
+    let predefined = name.strip_prefix("roles/").is_some_and(|rest| !rest.is_empty());
+    if predefined && !run_roles_only {
+        return Ok(());
+    }
     let custom = (name.starts_with("projects/") || name.starts_with("organizations/"))
         && name.split('/').count() == 4
         && name.contains("/roles/");
@@ -113,7 +128,7 @@ fn check_role(name: &str) -> Result<(), ApiError> {
 /// other services].
 fn check_member(
     world: &World<'_>,
-    project: &Project,
+    rules: Rules<'_>,
     text: &str,
     before: &Value,
 ) -> Result<(), ApiError> {
@@ -156,14 +171,21 @@ fn check_member(
     let foreign = match member.kind() {
         MemberKind::AllUsers | MemberKind::AllAuthenticatedUsers => true,
         MemberKind::User | MemberKind::Group => {
-            !address.to_lowercase().ends_with(&format!("@{}", project.domain))
+            !address.to_lowercase().ends_with(&format!("@{}", rules.domain))
         }
-        MemberKind::Domain => address != project.domain,
+        MemberKind::Domain => address != rules.domain,
         MemberKind::ServiceAccount => home.is_none() && !is_of_a_project(world, address)?,
         _ => false,
     };
-    let restricted = project.constraints.iter().any(|c| c == "iam.allowedPolicyMemberDomains");
-    if restricted && foreign {
+    let in_force = |name: &str| rules.constraints.iter().any(|constraint| constraint == name);
+    // The managed constraint's own wording is not certain.
+    if in_force("iam.managed.allowedPolicyMembers") && foreign {
+        return Err(ApiError::failed_precondition(format!(
+            "The member {text} is not allowed by the organization policy \
+             constraints/iam.managed.allowedPolicyMembers."
+        )));
+    }
+    if in_force("iam.allowedPolicyMemberDomains") && foreign {
         return Err(ApiError::failed_precondition(
             "One or more users named in the policy do not belong to a permitted customer,  \
              perhaps due to an organization policy.",

@@ -5,13 +5,15 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
+use super::faults::Effects;
+use super::names::is_region;
 use super::partial::Fields;
+use super::run_v1::Route;
 use super::run_v2::Site;
 use super::seed::DEFAULT_ACCOUNT;
 use super::store::Sandbox;
-use super::world::World;
-use super::{iam, operations, run_v1, run_v2, wire};
-use crate::domain::resource::ServiceName;
+use super::world::{Project, World};
+use super::{resource_manager, roles, run_v1, run_v2, service_accounts, wire};
 
 /// A request to an API, taken off the wire.
 #[derive(Debug)]
@@ -23,7 +25,26 @@ pub(super) struct ApiRequest {
     pub(super) authorization: Option<String>,
     pub(super) body: Vec<u8>,
     pub(super) now: OffsetDateTime,
+    /// The region that the host name is of.
+    pub(super) host_region: Option<String>,
+    pub(super) effects: Effects,
 }
+
+/// The parameters that any request may have (discovery document), in both spellings of `alt`.
+const OF_EVERY_REQUEST: [&str; 12] = [
+    "$.xgafv",
+    "$alt",
+    "access_token",
+    "alt",
+    "callback",
+    "fields",
+    "key",
+    "oauth_token",
+    "prettyPrint",
+    "quotaUser",
+    "uploadType",
+    "upload_protocol",
+];
 
 /// The parameters of a request.
 #[derive(Debug, Default)]
@@ -32,6 +53,24 @@ pub(super) struct Query(Vec<(String, String)>);
 impl Query {
     pub(super) fn parse(text: &str) -> Self {
         Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    }
+
+    pub(super) fn of(pairs: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self(pairs.iter().map(owned).collect())
+    }
+
+    /// Refuses a parameter that is neither one of these nor one of every request, in the words of
+    /// Google's parser.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), ApiError> {
+        let is_known = |name: &str| known.contains(&name) || OF_EVERY_REQUEST.contains(&name);
+        match self.0.iter().find(|(name, _)| !is_known(name)) {
+            None => Ok(()),
+            Some((name, _)) => Err(ApiError::invalid(format!(
+                "Invalid JSON payload received. Unknown name \"{name}\": Cannot bind query \
+                 parameter. Field '{name}' could not be found in request message."
+            ))),
+        }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
@@ -80,6 +119,12 @@ fn parse_body(request: &ApiRequest) -> Result<Value, ApiError> {
     Ok(body)
 }
 
+/// What a path names, and the verb after its colon.
+struct Target<'a> {
+    parts: Vec<&'a str>,
+    verb: &'a str,
+}
+
 fn dispatch(
     sandbox: &Sandbox,
     request: &ApiRequest,
@@ -92,90 +137,146 @@ fn dispatch(
         Some((path, verb)) if !verb.contains('/') => (path, verb),
         _ => (path, ""),
     };
-    let parts: Vec<&str> = path.split('/').collect();
-    let query = &request.query;
-    let method = request.method.as_str();
-    let within = |world: &World<'_>, project: &str, permission: &str| {
-        world.project(project)?.ok_or_else(|| ApiError::no_project(permission, project))
+    let target = Target { parts: path.split('/').collect(), verb };
+    let reads =
+        request.method == "GET" || matches!(verb, "getIamPolicy" | "testIamPermissions" | "wait");
+    let work = |world: &World<'_>| {
+        route(world, request, &target, body, caller)
+            .unwrap_or_else(|| Err(ApiError::unimplemented(&request.method, &request.path)))
     };
-    let service = |world: &World<'_>, project: &str, region: &str, name: &str, permission: &str| {
-        let project = within(world, project, permission)?;
-        let name = ServiceName::new(&project.id, region, name);
-        Ok::<_, ApiError>((project, name))
+    if reads { sandbox.read(work) } else { sandbox.write(work) }
+}
+
+/// Finds the API that a path belongs to; `None` where the sandbox has no such route.
+fn route(
+    world: &World<'_>,
+    request: &ApiRequest,
+    target: &Target<'_>,
+    body: &Value,
+    caller: &str,
+) -> Option<Result<Value, ApiError>> {
+    let (method, query, verb) = (request.method.as_str(), &request.query, target.verb);
+    let project = match project(world, request, target) {
+        Ok(project) => project,
+        Err(error) => return Some(Err(error)),
     };
-    match (method, parts.as_slice(), verb) {
-        ("GET", ["v1" | "v2", "projects", p, "locations", r, "services", s], "getIamPolicy") => {
-            sandbox.read(|world| {
-                let (_, name) = service(world, p, r, s, "run.services.getIamPolicy")?;
-                run_v2::get(world, &name)?;
-                iam::get(world, &name, query.get("options.requestedPolicyVersion"))
-            })
+    let site = project.as_ref().map(|project| Site {
+        world,
+        project,
+        caller,
+        now: request.now,
+        effects: &request.effects,
+    });
+    match (target.parts.as_slice(), site) {
+        (["v1", "projects", _, "locations"], Some(site)) if method == "GET" && verb.is_empty() => {
+            Some(run_v1::locations(site.project, query))
         }
-        ("POST", ["v1" | "v2", "projects", p, "locations", r, "services", s], "setIamPolicy") => {
-            sandbox.write(|world| {
-                let (project, name) = service(world, p, r, s, "run.services.setIamPolicy")?;
-                run_v2::get(world, &name)?;
-                iam::set(world, &project, &name, body)
-            })
+        (["v1", "projects", _, "locations", region, rest @ ..], Some(site)) => {
+            let route = Route { method, region, rest, verb, in_namespace: false };
+            run_v1::answer(&site, route, query, body)
         }
-        (
-            "POST",
-            ["v1" | "v2", "projects", p, "locations", r, "services", s],
-            "testIamPermissions",
-        ) => sandbox.read(|world| {
-            let (_, name) = service(world, p, r, s, "run.services.get")?;
-            run_v2::get(world, &name)?;
-            iam::test_permissions(body)
-        }),
-        ("GET", ["v1", "projects", p, "locations"], "") => {
-            sandbox.read(|world| Ok(run_v1::locations(&within(world, p, "run.locations.list")?)))
-        }
-        ("GET", ["v1", "projects", p, "locations", r, "services"], "") => sandbox.read(|world| {
-            let project = within(world, p, "run.services.list")?;
-            run_v1::list(world, &project, r, query)
-        }),
-        ("GET", ["v1", "projects", p, "locations", r, "services", s], "") => {
-            sandbox.read(|world| {
-                let (project, name) = service(world, p, r, s, "run.services.get")?;
-                Ok(run_v1::view(&project, &run_v2::get(world, &name)?))
-            })
-        }
-        (_, ["v2", "projects", p, "locations", r, rest @ ..], _) => {
-            let is_write = method != "GET";
-            let work = |world: &World<'_>| {
-                let project = within(world, p, "run.services.list")?;
-                let site = Site { world, project: &project, caller, now: request.now };
-                v2(&site, r, (method, rest, verb), query, body)
-                    .unwrap_or_else(|| Err(ApiError::unimplemented(method, &request.path)))
+        (["apis", group, "v1", "namespaces", _, rest @ ..], Some(site)) => {
+            let is_there = match *rest.first()? {
+                "domainmappings" => *group == "domains.cloudrun.com",
+                "jobs" => *group == "run.googleapis.com",
+                _ => *group == "serving.knative.dev",
             };
-            if is_write { sandbox.write(work) } else { sandbox.read(work) }
+            let region = request.host_region.as_deref().unwrap_or("-");
+            let route = Route { method, region, rest, verb, in_namespace: true };
+            is_there.then(|| run_v1::answer(&site, route, query, body)).flatten()
         }
-        _ => Err(ApiError::unimplemented(method, &request.path)),
+        (["v2", "projects", _, "locations", region, rest @ ..], Some(site)) => {
+            run_v2::answer(&site, region, (method, rest, verb), query, body)
+        }
+        (["v1", "projects", _, "serviceAccounts", rest @ ..], Some(site)) => {
+            service_accounts::answer(&site, (method, rest, verb), query, body)
+        }
+        (["v3", kind, id], _) => {
+            let route = resource_manager::Route { method, kind, id, verb };
+            resource_manager::answer(world, route, project.as_ref(), query, body)
+        }
+        (["v1", "roles", rest @ ..], _) if verb.is_empty() => roles::answer(method, rest, query),
+        _ => None,
     }
 }
 
-/// The routes of v2 below a location; `None` for one that is not there.
-fn v2(
-    site: &Site<'_>,
-    region: &str,
-    route: (&str, &[&str], &str),
-    query: &Query,
-    body: &Value,
-) -> Option<Result<Value, ApiError>> {
-    let name = |service: &str| ServiceName::new(&site.project.id, region, service);
-    let operation =
-        |id: &str| format!("projects/{}/locations/{region}/operations/{id}", site.project.id);
-    Some(match route {
-        ("GET", ["services"], "") => run_v2::list(site, region, query),
-        ("POST", ["services"], "") => run_v2::create(site, region, query, body),
-        ("GET", ["services", s], "") => run_v2::get(site.world, &name(s)),
-        ("PATCH", ["services", s], "") => run_v2::patch(site, &name(s), query, body),
-        ("DELETE", ["services", s], "") => run_v2::delete(site, &name(s), query),
-        ("GET", ["services", s, "revisions"], "") => run_v2::revisions(site.world, &name(s)),
-        ("GET", ["services", s, "revisions", r], "") => run_v2::revision(site.world, &name(s), r),
-        ("GET", ["operations", o], "") | ("POST", ["operations", o], "wait") => {
-            operations::get(site.world, &operation(o))
+/// The project that a path names, with the organisation policies that a fault adds; `None` where
+/// it names none.
+fn project(
+    world: &World<'_>,
+    request: &ApiRequest,
+    target: &Target<'_>,
+) -> Result<Option<Project>, ApiError> {
+    let id = match target.parts.as_slice() {
+        // An account's own address names its project.
+        ["v1", "projects", "-", "serviceAccounts", account, ..] => {
+            let home = account.split_once('@').map_or("", |(_, domain)| domain);
+            home.strip_suffix(".iam.gserviceaccount.com").unwrap_or_default()
         }
-        _ => return None,
-    })
+        ["v1" | "v2" | "v3", "projects", id, ..] | ["apis", _, "v1", "namespaces", id, ..] => id,
+        _ => return Ok(None),
+    };
+    let Some(mut project) = world.project(id)? else {
+        return Err(ApiError::no_project(&permission(&request.method, target), id));
+    };
+    let added = request.effects.constraints.iter().map(|name| (*name).to_owned());
+    project.constraints.extend(added);
+    Ok(Some(project))
+}
+
+/// The permission that a request needs of a project, as an error names it.
+fn permission(method: &str, target: &Target<'_>) -> String {
+    let (service, rest) = match target.parts.as_slice() {
+        ["v1", "projects", _, "serviceAccounts", ..] => ("iam", &target.parts[3..]),
+        ["v3", ..] => ("resourcemanager", &target.parts[1..]),
+        ["v1", "projects", _, "locations"] => ("run", &target.parts[3..]),
+        ["apis", ..] | ["v1" | "v2", "projects", _, "locations", _, ..] => {
+            ("run", target.parts.get(5..).unwrap_or_default())
+        }
+        _ => ("run", &[][..]),
+    };
+    let kind = rest.first().copied().unwrap_or("services");
+    let verb = match (method, target.verb, rest.len()) {
+        (_, verb @ ("getIamPolicy" | "setIamPolicy"), _) => verb,
+        ("GET", "", 0 | 1) => "list",
+        ("POST", "", _) => "create",
+        ("PUT" | "PATCH", ..) => "update",
+        ("DELETE", ..) => "delete",
+        _ => "get",
+    };
+    format!("{service}.{kind}.{verb}")
+}
+
+/// The region that a host name is of: `REGION-run.googleapis.com`, `run.REGION.rep.googleapis.com`
+/// (discovery document), or what gcloud makes of an endpoint on loopback, `REGION-127.0.0.1`.
+pub(super) fn region_of_host(host: &str) -> Option<String> {
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.chars().all(|c| c.is_ascii_digit()) { name } else { host }
+    });
+    let region = ["-run.googleapis.com", "-127.0.0.1", "-localhost"]
+        .into_iter()
+        .find_map(|end| name.strip_suffix(end))
+        .or_else(|| name.strip_prefix("run.")?.strip_suffix(".rep.googleapis.com"))?;
+    is_region(region).then(|| region.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_name_a_region() {
+        for (host, region) in [
+            ("us-central1-run.googleapis.com", Some("us-central1")),
+            ("run.europe-west1.rep.googleapis.com:443", Some("europe-west1")),
+            ("us-central1-127.0.0.1:8787", Some("us-central1")),
+            ("europe-west10-localhost:80", Some("europe-west10")),
+            ("run.googleapis.com", None),
+            ("127.0.0.1:8787", None),
+            ("nowhere1-127.0.0.1:8787", None),
+            ("[::1]:8787", None),
+        ] {
+            assert_eq!(region_of_host(host).as_deref(), region, "{host}");
+        }
+    }
 }

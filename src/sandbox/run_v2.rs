@@ -1,28 +1,103 @@
-//! Cloud Run Admin API v2: services and revisions.
+//! Cloud Run Admin API v2: services, revisions, jobs and operations.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
+use super::faults::Effects;
+use super::iam;
 use super::names::is_region;
+use super::operations::Subject;
+use super::policy_check::{Rules, remove};
 use super::router::Query;
+use super::run_v1::LEFTOVERS;
 use super::world::{PageRequest, Project, World};
-use super::{operations, service_body};
+use super::{jobs, operations, roles, service_body};
 use crate::domain::resource::{ServiceName, ServiceRef};
 
 const DEFAULT_PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
 
-/// Where a request is made: who asks, when, and in which project.
+/// Where a request is made: who asks, when, in which project, and what was asked to go wrong.
 #[derive(Debug)]
 pub(super) struct Site<'a> {
     pub(super) world: &'a World<'a>,
     pub(super) project: &'a Project,
     pub(super) caller: &'a str,
     pub(super) now: OffsetDateTime,
+    pub(super) effects: &'a Effects,
 }
 
-pub(super) fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiError> {
+impl Site<'_> {
+    /// What a policy in this project is checked by.
+    pub(super) fn rules(&self) -> Rules<'_> {
+        Rules {
+            domain: &self.project.domain,
+            constraints: &self.project.constraints,
+            run_roles_only: true,
+        }
+    }
+
+    /// Refuses a region that the sandbox was told not to reach.
+    pub(super) fn check_reachable(&self, region: &str) -> Result<(), ApiError> {
+        if self.effects.unreachable.iter().any(|unreachable| unreachable == region) {
+            return Err(ApiError::unavailable(format!("The region {region} cannot be reached.")));
+        }
+        Ok(())
+    }
+}
+
+/// The routes of v2 below a location; `None` for one that is not there.
+pub(super) fn answer(
+    site: &Site<'_>,
+    region: &str,
+    route: (&str, &[&str], &str),
+    query: &Query,
+    body: &Value,
+) -> Option<Result<Value, ApiError>> {
+    if let Err(error) = site.check_reachable(region) {
+        return Some(Err(error));
+    }
+    let name = |service: &str| ServiceName::new(&site.project.id, region, service);
+    Some(match route {
+        ("GET", ["services"], "") => list(site, region, query),
+        ("POST", ["services"], "") => create(site, region, query, body),
+        ("GET", ["services", s], "") => query.only(&[]).and_then(|()| get(site, &name(s))),
+        ("PATCH", ["services", s], "") => patch(site, &name(s), query, body),
+        ("DELETE", ["services", s], "") => delete(site, &name(s), query),
+        ("GET", ["services", s], "getIamPolicy")
+        | ("POST", ["services", s], "setIamPolicy" | "testIamPermissions") => {
+            return policy_verb(site, &name(s), route.2, (query, body));
+        }
+        ("GET", ["services", s, "revisions"], "") => revisions(site, &name(s), query),
+        ("GET", ["services", s, "revisions", r], "") => revision(site, &name(s), r),
+        (method, ["jobs", rest @ ..], verb) => {
+            return jobs::answer_v2(site, region, (method, rest, verb), query, body);
+        }
+        (method, ["operations", rest @ ..], verb) => {
+            let parent = format!("projects/{}/locations/{region}", site.project.id);
+            return operations::answer(site, &parent, (method, rest, verb), query);
+        }
+        _ => return None,
+    })
+}
+
+/// A verb of IAM on a service, which is the same in v1.
+pub(super) fn policy_verb(
+    site: &Site<'_>,
+    name: &ServiceName,
+    verb: &str,
+    (query, body): (&Query, &Value),
+) -> Option<Result<Value, ApiError>> {
+    if let Err(error) = load(site.world, name) {
+        return Some(Err(error));
+    }
+    let full = name.to_string();
+    iam::verb(site.world, verb, &full, site.rules(), (query, body), roles::is_run_permission)
+}
+
+fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiError> {
+    query.only(&["pageSize", "pageToken", "showDeleted"])?;
     // The discovery document: "Location must be a valid Google Cloud region, and cannot be the
     // "-" wildcard".
     if !is_region(region) {
@@ -30,6 +105,8 @@ pub(super) fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value
     }
     let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
     let (services, next) = site.world.services_by_age(&site.project.id, region, page)?;
+    let services: Vec<Value> =
+        services.into_iter().map(|service| service_body::shown(service, site.now)).collect();
     let mut answer = json!({});
     if !services.is_empty() {
         answer["services"] = Value::Array(services);
@@ -40,19 +117,37 @@ pub(super) fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value
     Ok(answer)
 }
 
-pub(super) fn get(world: &World<'_>, name: &ServiceName) -> Result<Value, ApiError> {
+/// A service as it is kept.
+pub(super) fn load(world: &World<'_>, name: &ServiceName) -> Result<Value, ApiError> {
     world
         .service(name)?
         .ok_or_else(|| ApiError::no_service(name.project(), name.region(), name.service()))
 }
 
-pub(super) fn create(
-    site: &Site<'_>,
-    region: &str,
-    query: &Query,
-    body: &Value,
-) -> Result<Value, ApiError> {
+/// A service as v2 shows it.
+pub(super) fn get(site: &Site<'_>, name: &ServiceName) -> Result<Value, ApiError> {
+    Ok(service_body::shown(load(site.world, name)?, site.now))
+}
+
+fn create(site: &Site<'_>, region: &str, query: &Query, body: &Value) -> Result<Value, ApiError> {
+    query.only(&["serviceId", "validateOnly"])?;
     let id = query.get("serviceId").unwrap_or_default();
+    service_body::check(body)?;
+    let name = new_name(site, region, id)?;
+    let service = service_body::create(site.project, &name, body, site.caller, site.now);
+    check_constraints(site.project, body)?;
+    if query.is_true("validateOnly") {
+        return Ok(operations::checked(subject(&parent(&name)), &service, site.now));
+    }
+    let operation = operations::start(site, subject(&parent(&name)), &service)?;
+    if !site.effects.operations_fail {
+        keep(site, &name, service, true)?;
+    }
+    Ok(operation)
+}
+
+/// The name of a service that is to be made: well-formed, in a region there is, and free.
+pub(super) fn new_name(site: &Site<'_>, region: &str, id: &str) -> Result<ServiceName, ApiError> {
     if !matches!(ServiceRef::parse(id), Ok(ServiceRef::Name(name)) if name == id) {
         return Err(ApiError::invalid(format!(
             "Invalid service id '{id}': only lowercase, digits, and hyphens; must begin with \
@@ -62,30 +157,59 @@ pub(super) fn create(
     if !is_region(region) {
         return Err(ApiError::invalid(format!("Location '{region}' is not a valid region.")));
     }
-    service_body::check(body)?;
-    check_constraints(site.project, body)?;
     let name = ServiceName::new(&site.project.id, region, id);
     if site.world.service(&name)?.is_some() {
         return Err(ApiError::already_exists(format!("Resource '{id}' already exists.")));
     }
-    let service = service_body::create(site.project, &name, body, site.caller, site.now);
-    if query.is_true("validateOnly") {
-        return Ok(operations::checked(&name, &service));
-    }
-    site.world.put_service(&name, &service)?;
-    site.world.put_revision(&name, &service_body::revision(&name, &service, site.now))?;
-    operations::start(site.world, &name, &service)
+    Ok(name)
 }
 
-pub(super) fn patch(
+/// Keeps a service that was made or changed, and its new revision; it settles when the
+/// operation on it is done.
+pub(super) fn keep(
+    site: &Site<'_>,
+    name: &ServiceName,
+    mut service: Value,
+    new_revision: bool,
+) -> Result<(), ApiError> {
+    if new_revision {
+        let revision = service_body::revision(name, &service, site.now);
+        let full = revision["name"].as_str().unwrap_or_default();
+        if site.world.revision(full)?.is_some() {
+            // Observed in gcloud's output; that the status is 409 is not certain.
+            return Err(ApiError::already_exists(format!(
+                "Revision named '{}' with different configuration already exists.",
+                service_body::latest_revision(&service)
+            )));
+        }
+        site.world.put_revision(name, &revision)?;
+    }
+    service[service_body::SETTLES_AT] = Value::from(site.done_at());
+    if site.effects.operation_delay.is_zero() && !site.effects.operations_fail {
+        remove(&mut service, service_body::SETTLES_AT);
+    }
+    Ok(site.world.put_service(name, &service)?)
+}
+
+fn patch(
     site: &Site<'_>,
     name: &ServiceName,
     query: &Query,
     body: &Value,
 ) -> Result<Value, ApiError> {
+    query.only(&["updateMask", "allowMissing", "validateOnly", "forceNewRevision"])?;
     service_body::check(body)?;
     check_constraints(site.project, body)?;
-    let mut service = get(site.world, name)?;
+    let mut service = match load(site.world, name) {
+        Err(error) if query.is_true("allowMissing") && error.code == 404 => {
+            let query = Query::of(&[
+                ("serviceId", name.service()),
+                ("validateOnly", query.get("validateOnly").unwrap_or_default()),
+            ]);
+            return create(site, name.region(), &query, body);
+        }
+        loaded => loaded?,
+    };
     check_etag(name, &service, body["etag"].as_str())?;
     let mask: Option<Vec<String>> = query
         .get("updateMask")
@@ -96,51 +220,67 @@ pub(super) fn patch(
         now: site.now,
         new_revision: query.is_true("forceNewRevision"),
     };
+    let before = service["template"].clone();
     let is_new =
         service_body::patch(site.project, name, &mut service, body, mask.as_deref(), change)?;
+    if service["template"] != before {
+        // What v1 said of the template beyond v2's words went with it.
+        remove(&mut service, LEFTOVERS);
+    }
+    remove(&mut service, service_body::OUTCOME);
     if query.is_true("validateOnly") {
-        return Ok(operations::checked(name, &service));
+        return Ok(operations::checked(subject(&parent(name)), &service, site.now));
     }
-    site.world.put_service(name, &service)?;
-    if is_new {
-        site.world.put_revision(name, &service_body::revision(name, &service, site.now))?;
+    let operation = operations::start(site, subject(&parent(name)), &service)?;
+    if !site.effects.operations_fail {
+        keep(site, name, service, is_new)?;
     }
-    operations::start(site.world, name, &service)
+    Ok(operation)
 }
 
-pub(super) fn delete(
-    site: &Site<'_>,
-    name: &ServiceName,
-    query: &Query,
-) -> Result<Value, ApiError> {
-    let mut service = get(site.world, name)?;
+fn delete(site: &Site<'_>, name: &ServiceName, query: &Query) -> Result<Value, ApiError> {
+    query.only(&["etag", "validateOnly"])?;
+    let mut service = load(site.world, name)?;
     check_etag(name, &service, query.get("etag"))?;
     if query.is_true("validateOnly") {
-        return Ok(operations::checked(name, &service));
+        return Ok(operations::checked(subject(&parent(name)), &service, site.now));
     }
     service["deleteTime"] = Value::from(service_body::stamp(site.now));
-    site.world.delete_service(name)?;
-    operations::start(site.world, name, &service)
+    if !site.effects.operations_fail {
+        site.world.delete_service(name)?;
+    }
+    operations::start(site, subject(&parent(name)), &service)
 }
 
-pub(super) fn revisions(world: &World<'_>, name: &ServiceName) -> Result<Value, ApiError> {
-    get(world, name)?;
-    let revisions = world.revisions(name)?;
-    Ok(if revisions.is_empty() { json!({}) } else { json!({"revisions": revisions}) })
+fn subject(parent: &str) -> Subject<'_> {
+    Subject { parent, message: "Service" }
 }
 
-pub(super) fn revision(
-    world: &World<'_>,
-    name: &ServiceName,
-    revision: &str,
-) -> Result<Value, ApiError> {
-    world.revision(&format!("{name}/revisions/{revision}"))?.ok_or_else(|| {
-        ApiError::not_found(format!(
-            "Resource '{revision}' of kind 'REVISION' in region '{}' in project '{}' does not exist.",
-            name.region(),
-            name.project()
-        ))
-    })
+fn parent(name: &ServiceName) -> String {
+    format!("projects/{}/locations/{}", name.project(), name.region())
+}
+
+fn revisions(site: &Site<'_>, name: &ServiceName, query: &Query) -> Result<Value, ApiError> {
+    query.only(&["pageSize", "pageToken", "showDeleted"])?;
+    load(site.world, name)?;
+    let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let (revisions, next) = site.world.revisions_below(&format!("{name}"), page, &|revision| {
+        revision["service"] == name.service()
+    })?;
+    let mut answer = json!({});
+    if !revisions.is_empty() {
+        answer["revisions"] = Value::Array(revisions);
+    }
+    if let Some(next) = next {
+        answer["nextPageToken"] = Value::from(next.to_string());
+    }
+    Ok(answer)
+}
+
+fn revision(site: &Site<'_>, name: &ServiceName, revision: &str) -> Result<Value, ApiError> {
+    site.world
+        .revision(&format!("{name}/revisions/{revision}"))?
+        .ok_or_else(|| ApiError::missing("REVISION", revision, name.region(), name.project()))
 }
 
 /// Reads the size and token of a page from a query.
@@ -163,7 +303,11 @@ pub(super) fn page_request(
 }
 
 /// The conflict's wording is that of Run v1 (observed); v2's is not certain.
-fn check_etag(name: &ServiceName, service: &Value, asked: Option<&str>) -> Result<(), ApiError> {
+pub(super) fn check_etag(
+    name: &ServiceName,
+    service: &Value,
+    asked: Option<&str>,
+) -> Result<(), ApiError> {
     let current = service["etag"].as_str().unwrap_or_default();
     match asked.filter(|etag| !etag.is_empty() && *etag != current) {
         None => Ok(()),
@@ -176,7 +320,7 @@ fn check_etag(name: &ServiceName, service: &Value, asked: Option<&str>) -> Resul
 }
 
 /// `run.managed.requireInvokerIam`; the words in the middle are observed, the rest is not.
-fn check_constraints(project: &Project, body: &Value) -> Result<(), ApiError> {
+pub(super) fn check_constraints(project: &Project, body: &Value) -> Result<(), ApiError> {
     let required = project.constraints.iter().any(|c| c == "run.managed.requireInvokerIam");
     if required && body["invokerIamDisabled"] == true {
         return Err(ApiError::failed_precondition(

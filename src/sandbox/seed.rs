@@ -4,9 +4,13 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
+use super::iam::new_etag;
 use super::names::regions;
+use super::resource_manager::{FOLDERS, ORGANIZATIONS};
+use super::run_v1::domain_mapping;
+use super::service_accounts;
 use super::service_body;
-use super::world::{Project, World};
+use super::world::{Place, Project, World};
 use crate::domain::resource::ServiceName;
 
 /// The account that acts where none is named.
@@ -18,6 +22,8 @@ pub const HOME_REGION: &str = "us-central1";
 
 const FOUNDED: OffsetDateTime = datetime!(2026-01-12 09:00 UTC);
 const INVOKER: &str = "roles/run.invoker";
+const ORGANIZATION: &str = "433637338589";
+const FOLDER: &str = "725218103497";
 
 struct Seed {
     project: &'static str,
@@ -33,11 +39,64 @@ pub(super) fn fill(world: &World<'_>) -> rusqlite::Result<()> {
         world.put_project(&project)?;
         for name in ["runner", "ci", "orders-api", "reporting"] {
             let email = format!("{name}@{}.iam.gserviceaccount.com", project.id);
-            world.put_service_account(&email, &project.id)?;
+            world.put_first_service_account(&email, &project.id)?;
         }
     }
     for seed in seeds().into_iter().chain(seeds_elsewhere()) {
         put(world, &seed)?;
+    }
+    Ok(())
+}
+
+/// Fills what is around the services: who owns what, accounts, domains, jobs.
+pub(super) fn fill_around(world: &World<'_>) -> rusqlite::Result<()> {
+    let stamp = service_body::stamp(FOUNDED);
+    let holder = |kind: &str, id: &str, name: &str| {
+        json!({"name": format!("{kind}/{id}"), "displayName": name, "state": "ACTIVE",
+            "createTime": stamp, "updateTime": stamp, "etag": "W/\"7c4e2a90b1d6\""})
+    };
+    let mut organization = holder(ORGANIZATIONS, ORGANIZATION, "example.com");
+    organization["directoryCustomerId"] = Value::from("C03xgje4y");
+    world.put_resource(Place::global(ORGANIZATIONS), ORGANIZATION, &organization)?;
+    let mut folder = holder(FOLDERS, FOLDER, "engineering");
+    folder["parent"] = Value::from(format!("organizations/{ORGANIZATION}"));
+    world.put_resource(Place::global(FOLDERS), FOLDER, &folder)?;
+    let policy = |bindings: Value| json!({"bindings": bindings, "etag": new_etag()});
+    world.put_policy(
+        &format!("organizations/{ORGANIZATION}"),
+        &policy(json!([
+            {"role": "roles/resourcemanager.organizationAdmin", "members": ["group:admins@example.com"]},
+        ])),
+    )?;
+    world.put_policy(
+        &format!("folders/{FOLDER}"),
+        &policy(
+            json!([{"role": "roles/run.viewer", "members": ["group:engineering@example.com"]}]),
+        ),
+    )?;
+    for id in world.project_ids()? {
+        let Some(project) = world.project(&id)? else { continue };
+        world.set_parent(&id, &format!("folders/{FOLDER}"))?;
+        let compute = format!("{}-compute@developer.gserviceaccount.com", project.number);
+        world.put_policy(
+            &format!("projects/{id}"),
+            &policy(json!([
+                {"role": "roles/owner", "members": [format!("user:{DEFAULT_ACCOUNT}")]},
+                {"role": "roles/editor", "members": [format!("serviceAccount:{compute}")]},
+            ])),
+        )?;
+        service_accounts::put(world, &id, &compute)?;
+    }
+    for (email, project) in world.first_service_accounts()? {
+        service_accounts::put(world, &project, &email)?;
+    }
+    let Some(project) = world.project(DEFAULT_PROJECT)? else { return Ok(()) };
+    for (domain, service, ready) in
+        [("shop.example.com", "storefront", true), ("api.example.com", "api", false)]
+    {
+        let mapping = domain_mapping(&project, HOME_REGION, domain, service, ready, FOUNDED);
+        let place = Place { kind: "domainmappings", project: DEFAULT_PROJECT, region: HOME_REGION };
+        world.put_resource(place, domain, &mapping)?;
     }
     Ok(())
 }
@@ -89,8 +148,8 @@ fn write(
     world.put_service(name, &service)?;
     world.put_revision(name, &service_body::revision(name, &service, FOUNDED))?;
     if bindings.as_array().is_some_and(|bindings| !bindings.is_empty()) {
-        let policy = json!({"bindings": bindings, "etag": super::iam::new_etag()});
-        world.put_policy(name, &policy)?;
+        let policy = json!({"bindings": bindings, "etag": new_etag()});
+        world.put_policy(&name.to_string(), &policy)?;
     }
     Ok(())
 }
@@ -102,6 +161,7 @@ fn projects() -> [Project; 3] {
         hash: hash.to_owned(),
         domain: "example.com".to_owned(),
         constraints: constraints.iter().map(|name| (*name).to_owned()).collect(),
+        parent: String::new(),
     };
     [
         project(DEFAULT_PROJECT, "123456789012", "k4qx7v2nza", &[]),

@@ -5,88 +5,56 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::api_error::ApiError;
-use super::iam::{known_fields, new_etag};
+use super::iam::new_etag;
 use super::names::{deterministic_url, hashed_url, tag_url};
-use super::wire::is_ingress;
+use super::schema::{self, Api};
 use super::world::Project;
 use crate::domain::resource::ServiceName;
 
-/// What a client may set (discovery document: fields that are not output only).
-const SETTABLE: [&str; 19] = [
-    "description",
-    "labels",
-    "annotations",
-    "client",
-    "clientVersion",
-    "ingress",
-    "launchStage",
-    "binaryAuthorization",
-    "template",
-    "traffic",
-    "scaling",
-    "invokerIamDisabled",
-    "defaultUriDisabled",
-    "iapEnabled",
-    "multiRegionSettings",
-    "customAudiences",
-    "buildConfig",
-    "sshEnabled",
-    "functionalType",
-];
-
-/// What Cloud Run sets: taken in a body, and passed over.
-const OUTPUT: [&str; 21] = [
-    "name",
-    "uid",
-    "generation",
-    "createTime",
-    "updateTime",
-    "deleteTime",
-    "expireTime",
-    "creator",
-    "lastModifier",
-    "observedGeneration",
-    "terminalCondition",
-    "conditions",
-    "latestReadyRevision",
-    "latestCreatedRevision",
-    "trafficStatuses",
-    "uri",
-    "urls",
-    "satisfiesPzs",
-    "threatDetectionEnabled",
-    "reconciling",
-    "etag",
-];
+/// The message of Run v2 that a service is.
+const MESSAGE: &str = "GoogleCloudRunV2Service";
+/// Until when a service is still being worked on, in milliseconds since 1970, and how that ends:
+/// `failed`, or well where it is absent. Kept with the service and shown as its conditions.
+pub(super) const SETTLES_AT: &str = "_settlesAt";
+pub(super) const OUTCOME: &str = "_outcome";
 
 /// Checks a service in a request's body.
 pub(super) fn check(body: &Value) -> Result<(), ApiError> {
-    if !body.is_object() {
-        return Err(ApiError::invalid("The request has no service."));
+    schema::check(Api::RunV2, MESSAGE, body, "service")
+}
+
+/// A service as v2 shows it at a time: without what is kept for the sandbox alone, and with the
+/// conditions of that moment.
+pub(super) fn shown(mut service: Value, now: OffsetDateTime) -> Value {
+    let settles_at = service[SETTLES_AT].as_i64().unwrap_or_default();
+    let failed = service[OUTCOME] == "failed";
+    if let Some(object) = service.as_object_mut() {
+        object.retain(|name, _| !name.starts_with('_'));
     }
-    let known: Vec<&str> = SETTABLE.iter().chain(&OUTPUT).copied().collect();
-    known_fields(body, &known, "service")?;
-    for (field, good) in [
-        ("invokerIamDisabled", Value::is_boolean as fn(&Value) -> bool),
-        ("defaultUriDisabled", Value::is_boolean),
-        ("iapEnabled", Value::is_boolean),
-        ("customAudiences", Value::is_array),
-        ("traffic", Value::is_array),
-        ("template", Value::is_object),
-        ("labels", Value::is_object),
-        ("annotations", Value::is_object),
-        ("scaling", Value::is_object),
-    ] {
-        if body.get(field).is_some_and(|value| !value.is_null() && !good(value)) {
-            return Err(ApiError::invalid(format!("Invalid value at 'service.{field}'.")));
-        }
+    let state = if millis(now) < settles_at {
+        service["reconciling"] = Value::from(true);
+        "CONDITION_RECONCILING"
+    } else if failed {
+        "CONDITION_FAILED"
+    } else {
+        return service;
+    };
+    service["terminalCondition"]["state"] = Value::from(state);
+    for condition in service["conditions"].as_array_mut().into_iter().flatten() {
+        condition["state"] = Value::from(state);
     }
-    if let Some(ingress) = body["ingress"].as_str()
-        && !is_ingress(ingress)
-    {
-        return Err(ApiError::invalid(format!("Invalid value at 'service.ingress': {ingress}.")));
+    if failed && state == "CONDITION_FAILED" {
+        service["terminalCondition"]["message"] = Value::from(TOLD_TO_FAIL);
     }
-    Ok(())
+    service
+}
+
+/// What an operation says that the sandbox was told to let fail.
+pub(super) const TOLD_TO_FAIL: &str = "The sandbox was told to let operations fail.";
+
+/// Milliseconds since 1970.
+pub(super) fn millis(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 /// Makes a new service of what a client said.
@@ -132,7 +100,7 @@ pub(super) fn patch(
     let mut nested = Vec::new();
     for path in mask.unwrap_or_default() {
         let top = camel(path.split('.').next().unwrap_or_default());
-        if !SETTABLE.contains(&top.as_str()) {
+        if !settable().any(|field| field == top) {
             return Err(ApiError::invalid(format!(
                 "The field mask path '{path}' cannot be updated."
             )));
@@ -200,11 +168,15 @@ pub(super) fn latest_revision(service: &Value) -> String {
     full.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
+fn settable() -> impl Iterator<Item = &'static str> {
+    schema::settable(Api::RunV2, MESSAGE)
+}
+
 fn copy_settable(service: &mut Value, body: &Value, wanted: impl Fn(&str) -> bool) {
     let Some(object) = service.as_object_mut() else {
         return;
     };
-    for field in SETTABLE.into_iter().filter(|field| wanted(field)) {
+    for field in settable().filter(|field| wanted(field)) {
         match body.get(field) {
             None | Some(Value::Null | Value::Bool(false)) => {
                 object.shift_remove(field);
@@ -253,7 +225,11 @@ fn complete(project: &Project, name: &ServiceName, service: &mut Value, change: 
     let generation = service["generation"].as_str().unwrap_or("1").to_owned();
     if new_revision {
         let number: u32 = generation.parse().unwrap_or(1);
-        let revision = format!("{name}/revisions/{}-{number:05}-{}", name.service(), letters());
+        let short = match service["template"]["revision"].as_str() {
+            Some(chosen) => chosen.to_owned(),
+            None => format!("{}-{number:05}-{}", name.service(), letters()),
+        };
+        let revision = format!("{name}/revisions/{short}");
         service["latestReadyRevision"] = Value::from(revision.clone());
         service["latestCreatedRevision"] = Value::from(revision);
     }
@@ -316,7 +292,7 @@ fn quoted_etag() -> String {
     format!("\"{}\"", new_etag())
 }
 
-fn new_uid() -> String {
+pub(super) fn new_uid() -> String {
     let n = fastrand::u128(..);
     let hex = format!("{n:032x}");
     format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])

@@ -15,11 +15,13 @@ use super::seed;
 use super::world::{ProjectSummary, World};
 
 const FILE: &str = "world.db";
-const VERSION: i64 = 1;
 /// Writers queue up for each other; this is far longer than any queue lasts.
 const LOCK_PATIENCE: Duration = Duration::from_mins(1);
 
-const SCHEMA: &str = "
+/// What brings a store of each version to the next, from an empty file on.
+const STEPS: [Step; VERSION as usize] = [
+    Step {
+        tables: "
     CREATE TABLE projects (
         id TEXT PRIMARY KEY, number TEXT NOT NULL UNIQUE, hash TEXT NOT NULL,
         domain TEXT NOT NULL, constraints TEXT NOT NULL);
@@ -34,7 +36,30 @@ const SCHEMA: &str = "
         body TEXT NOT NULL);
     CREATE INDEX revisions_by_service ON revisions (service);
     CREATE TABLE operations (name TEXT PRIMARY KEY, body TEXT NOT NULL);
-";
+",
+        fill: seed::fill,
+    },
+    Step {
+        tables: "
+    ALTER TABLE projects ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+    ALTER TABLE operations ADD COLUMN done_at INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE resources (
+        serial INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, project TEXT NOT NULL,
+        region TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
+        UNIQUE (kind, project, region, name));
+",
+        fill: seed::fill_around,
+    },
+];
+
+/// One version of the store.
+struct Step {
+    tables: &'static str,
+    fill: fn(&World<'_>) -> rusqlite::Result<()>,
+}
+
+/// The version that this program writes.
+const VERSION: u32 = 2;
 
 /// An open sandbox.
 pub struct Sandbox {
@@ -106,7 +131,7 @@ impl Sandbox {
         let (sandbox, set_aside) = Self::open(directory, now)?;
         let done = sandbox.locally(|world| {
             world.clear()?;
-            seed::fill(world)
+            STEPS.iter().try_for_each(|step| (step.fill)(world))
         });
         match done {
             Ok(()) => Ok((sandbox, set_aside)),
@@ -222,24 +247,27 @@ fn make_or_mend(
     Ok((db, set_aside))
 }
 
-/// Makes the tables and the seeded world; `None` where the file is of a newer version.
+/// Makes the tables and the seeded world, or what an older file lacks of them; `None` where the
+/// file is of a newer version.
 fn make(path: &Path) -> rusqlite::Result<Option<Connection>> {
     let mut db = Connection::open(path)?;
     db.busy_timeout(LOCK_PATIENCE)?;
-    if version(&db)? > VERSION {
+    let found = version(&db)?;
+    if found > VERSION {
         return Ok(None);
     }
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(SCHEMA)?;
-    seed::fill(&World::new(&transaction))?;
+    let missing = || STEPS.iter().skip(found as usize);
+    missing().try_for_each(|step| transaction.execute_batch(step.tables))?;
+    missing().try_for_each(|step| (step.fill)(&World::new(&transaction)))?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(Some(db))
 }
 
-fn version(db: &Connection) -> rusqlite::Result<i64> {
+fn version(db: &Connection) -> rusqlite::Result<u32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
@@ -341,6 +369,30 @@ mod tests {
         assert!(set_aside.is_some());
         assert!(fresh.projects().unwrap()[0].services < 100);
         assert!(Sandbox::open(folder.path(), NOW).unwrap().1.is_none());
+    }
+
+    #[test]
+    fn an_older_file_keeps_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Connection::open(folder.path().join(FILE)).unwrap();
+        db.execute_batch(STEPS[0].tables).unwrap();
+        db.execute_batch(
+            "INSERT INTO projects VALUES ('own', '42', 'hash', 'x.com', '[]');
+             INSERT INTO service_accounts VALUES ('a@own.iam.gserviceaccount.com', 'own');
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(db);
+        let (old, set_aside) = Sandbox::open(folder.path(), NOW).unwrap();
+        assert!(set_aside.is_none());
+        old.read(|world| {
+            assert!(world.has_service_account("a@own.iam.gserviceaccount.com")?);
+            assert!(world.has_service_account("42-compute@developer.gserviceaccount.com")?);
+            assert!(world.project("own")?.unwrap().parent.starts_with("folders/"));
+            assert!(world.project(seed::DEFAULT_PROJECT)?.is_none());
+            Ok(())
+        })
+        .unwrap();
     }
 
     #[test]

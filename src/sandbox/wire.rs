@@ -56,6 +56,14 @@ const ENUMS: &[(&str, Names)] = &[
         ],
     ),
     ("severity", &[("SEVERITY_UNSPECIFIED", 0), ("ERROR", 1), ("WARNING", 2), ("INFO", 3)]),
+    (
+        "functionalType",
+        &[
+            ("FUNCTIONAL_TYPE_UNSPECIFIED", 0),
+            ("FUNCTIONAL_TYPE_AGENT", 1),
+            ("FUNCTIONAL_TYPE_MCP_SERVER", 2),
+        ],
+    ),
     ("egress", &[("VPC_EGRESS_UNSPECIFIED", 0), ("ALL_TRAFFIC", 1), ("PRIVATE_RANGES_ONLY", 2)]),
     ("scalingMode", &[("SCALING_MODE_UNSPECIFIED", 0), ("AUTOMATIC", 1), ("MANUAL", 2)]),
     (
@@ -70,12 +78,6 @@ const ENUMS: &[(&str, Names)] = &[
 
 /// Fields whose keys are the user's own, and so never names of enums.
 const OPAQUE: [&str; 4] = ["labels", "annotations", "env", "nodeSelector"];
-
-/// Whether a text is one of the ways in which traffic is let in.
-pub(super) fn is_ingress(text: &str) -> bool {
-    let names = ENUMS.iter().filter(|(field, _)| *field == "ingress").flat_map(|(_, names)| *names);
-    names.into_iter().any(|(name, _)| *name == text)
-}
 
 /// Turns enum names into numbers, for an answer to a client that asked for them.
 pub(super) fn with_numbers(value: &mut Value) {

@@ -1,6 +1,6 @@
 //! What is in the store, read and written within one transaction.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::{Value, json};
 
 use crate::domain::resource::ServiceName;
@@ -22,6 +22,27 @@ pub(super) struct Project {
     pub(super) domain: String,
     /// Organisation policies in force, by the name of their constraint.
     pub(super) constraints: Vec<String>,
+    /// The folder or organisation that it is in, such as `folders/725218103497`.
+    pub(super) parent: String,
+}
+
+/// A resource of a kind that has no table of its own, by its place and name. What is in no
+/// project or region has empty ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) kind: &'a str,
+    pub(super) project: &'a str,
+    pub(super) region: &'a str,
+}
+
+/// A page of a list, with the token of the next one.
+type Page<T> = (Vec<T>, Option<i64>);
+
+impl Place<'_> {
+    /// The place of what is outside projects: folders and organisations.
+    pub(super) fn global(kind: &str) -> Place<'_> {
+        Place { kind, project: "", region: "" }
+    }
 }
 
 /// What `sandbox status` shows of a project.
@@ -48,7 +69,8 @@ impl<'a> World<'a> {
     pub(super) fn clear(&self) -> rusqlite::Result<()> {
         self.db.execute_batch(
             "DELETE FROM projects; DELETE FROM service_accounts; DELETE FROM services;
-             DELETE FROM policies; DELETE FROM revisions; DELETE FROM operations;",
+             DELETE FROM policies; DELETE FROM revisions; DELETE FROM operations;
+             DELETE FROM resources;",
         )
     }
 
@@ -88,7 +110,7 @@ impl<'a> World<'a> {
     pub(super) fn project(&self, id: &str) -> rusqlite::Result<Option<Project>> {
         self.db
             .prepare_cached(
-                "SELECT id, number, hash, domain, constraints FROM projects
+                "SELECT id, number, hash, domain, constraints, parent FROM projects
                  WHERE id = ?1 OR number = ?1",
             )?
             .query_row([id], |row| {
@@ -98,12 +120,37 @@ impl<'a> World<'a> {
                     hash: row.get(2)?,
                     domain: row.get(3)?,
                     constraints: list(&row.get::<_, String>(4)?),
+                    parent: row.get(5)?,
                 })
             })
             .optional()
     }
 
-    pub(super) fn put_service_account(&self, email: &str, project: &str) -> rusqlite::Result<()> {
+    /// Puts a project below a folder or organisation.
+    pub(super) fn set_parent(&self, project: &str, parent: &str) -> rusqlite::Result<()> {
+        let sql = "UPDATE projects SET parent = ?2 WHERE id = ?1";
+        self.db.execute(sql, [project, parent]).map(|_| ())
+    }
+
+    /// Every project, in the order in which they were made.
+    pub(super) fn project_ids(&self) -> rusqlite::Result<Vec<String>> {
+        let mut statement = self.db.prepare("SELECT id FROM projects ORDER BY rowid")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        rows.collect()
+    }
+
+    /// The accounts that the first version of the store kept, with their projects.
+    pub(super) fn first_service_accounts(&self) -> rusqlite::Result<Vec<(String, String)>> {
+        let mut statement = self.db.prepare("SELECT email, project FROM service_accounts")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect()
+    }
+
+    pub(super) fn put_first_service_account(
+        &self,
+        email: &str,
+        project: &str,
+    ) -> rusqlite::Result<()> {
         self.db
             .execute("INSERT INTO service_accounts VALUES (?1, ?2)", [email, project])
             .map(|_| ())
@@ -111,8 +158,63 @@ impl<'a> World<'a> {
 
     pub(super) fn has_service_account(&self, email: &str) -> rusqlite::Result<bool> {
         self.db
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM service_accounts WHERE email = ?1)")?
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM resources WHERE kind = 'serviceAccounts' AND name = ?1)",
+            )?
             .query_row([email], |row| row.get(0))
+    }
+
+    pub(super) fn resource(&self, place: Place<'_>, name: &str) -> rusqlite::Result<Option<Value>> {
+        self.db
+            .prepare_cached(
+                "SELECT body FROM resources
+                 WHERE kind = ?1 AND project = ?2 AND region = ?3 AND name = ?4",
+            )?
+            .query_row([place.kind, place.project, place.region, name], body)
+            .optional()
+    }
+
+    pub(super) fn put_resource(
+        &self,
+        place: Place<'_>,
+        name: &str,
+        resource: &Value,
+    ) -> rusqlite::Result<()> {
+        self.db
+            .prepare_cached(
+                "INSERT INTO resources (kind, project, region, name, body) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (kind, project, region, name) DO UPDATE SET body = excluded.body",
+            )?
+            .execute([place.kind, place.project, place.region, name, &resource.to_string()])
+            .map(|_| ())
+    }
+
+    /// Takes a resource away, and the policy of `full_name` with it.
+    pub(super) fn delete_resource(
+        &self,
+        place: Place<'_>,
+        name: &str,
+        full_name: &str,
+    ) -> rusqlite::Result<()> {
+        self.db.execute(
+            "DELETE FROM resources WHERE kind = ?1 AND project = ?2 AND region = ?3 AND name = ?4",
+            [place.kind, place.project, place.region, name],
+        )?;
+        self.db.execute("DELETE FROM policies WHERE resource = ?1", [full_name]).map(|_| ())
+    }
+
+    /// A page of a kind's resources in a region, or in all (`-`), newest first.
+    pub(super) fn resources_newest_first(
+        &self,
+        place: Place<'_>,
+        page: PageRequest,
+        wanted: &dyn Fn(&Value) -> bool,
+    ) -> rusqlite::Result<Page<Value>> {
+        let sql = "SELECT body, serial FROM resources
+             WHERE kind = ?4 AND project = ?1 AND (?2 = '-' OR region = ?2)
+             AND (?3 = 0 OR serial < ?3) ORDER BY serial DESC";
+        let from = params![place.project, place.region, page.after, place.kind];
+        self.page(sql, from, page.limit, wanted)
     }
 
     pub(super) fn service(&self, name: &ServiceName) -> rusqlite::Result<Option<Value>> {
@@ -150,58 +252,64 @@ impl<'a> World<'a> {
         project: &str,
         region: &str,
         page: PageRequest,
-    ) -> rusqlite::Result<(Vec<Value>, Option<i64>)> {
-        self.page(
-            "SELECT body, serial FROM services
-             WHERE project = ?1 AND (?2 = '-' OR region = ?2) AND serial > ?3
-             ORDER BY serial LIMIT ?4",
-            (project, region, page),
-        )
+    ) -> rusqlite::Result<Page<Value>> {
+        let sql = "SELECT body, serial FROM services
+             WHERE project = ?1 AND (?2 = '-' OR region = ?2) AND serial > ?3 ORDER BY serial";
+        self.page(sql, params![project, region, page.after], page.limit, &|_| true)
     }
 
-    /// A page of the services of one region, or of all (`-`), newest first.
+    /// A page of the services of one region, or of all (`-`), newest first, of those wanted.
     pub(super) fn services_newest_first(
         &self,
         project: &str,
         region: &str,
         page: PageRequest,
-    ) -> rusqlite::Result<(Vec<Value>, Option<i64>)> {
-        self.page(
-            "SELECT body, serial FROM services
+        wanted: &dyn Fn(&Value) -> bool,
+    ) -> rusqlite::Result<Page<Value>> {
+        let sql = "SELECT body, serial FROM services
              WHERE project = ?1 AND (?2 = '-' OR region = ?2) AND (?3 = 0 OR serial < ?3)
-             ORDER BY serial DESC LIMIT ?4",
-            (project, region, page),
-        )
+             ORDER BY serial DESC";
+        self.page(sql, params![project, region, page.after], page.limit, wanted)
     }
 
+    /// Collects wanted rows until the page is full, and looks one further for whether there is
+    /// another page.
     fn page(
         &self,
         sql: &str,
-        (project, region, page): (&str, &str, PageRequest),
-    ) -> rusqlite::Result<(Vec<Value>, Option<i64>)> {
+        from: &[&dyn ToSql],
+        limit: usize,
+        wanted: &dyn Fn(&Value) -> bool,
+    ) -> rusqlite::Result<Page<Value>> {
         let mut statement = self.db.prepare_cached(sql)?;
-        let limit = i64::try_from(page.limit).unwrap_or(i64::MAX - 1);
-        let rows = statement.query_map(params![project, region, page.after, limit + 1], |row| {
-            Ok((body(row)?, row.get::<_, i64>(1)?))
-        })?;
-        let mut rows: Vec<(Value, i64)> = rows.collect::<Result<_, _>>()?;
-        let more = rows.len() > page.limit;
-        rows.truncate(page.limit);
-        let next = rows.last().filter(|_| more).map(|(_, serial)| *serial);
-        Ok((rows.into_iter().map(|(body, _)| body).collect(), next))
+        let mut rows = statement.query(from)?;
+        let (mut page, mut last) = (Vec::new(), None);
+        while let Some(row) = rows.next()? {
+            let value = body(row)?;
+            if !wanted(&value) {
+                continue;
+            }
+            if page.len() == limit {
+                return Ok((page, last));
+            }
+            page.push(value);
+            last = Some(row.get(1)?);
+        }
+        Ok((page, None))
     }
 
-    pub(super) fn policy(&self, name: &ServiceName) -> rusqlite::Result<Option<Value>> {
+    /// The policy of a resource, by its full name.
+    pub(super) fn policy(&self, resource: &str) -> rusqlite::Result<Option<Value>> {
         self.db
             .prepare_cached("SELECT body FROM policies WHERE resource = ?1")?
-            .query_row([name.to_string()], body)
+            .query_row([resource], body)
             .optional()
     }
 
-    pub(super) fn put_policy(&self, name: &ServiceName, policy: &Value) -> rusqlite::Result<()> {
+    pub(super) fn put_policy(&self, resource: &str, policy: &Value) -> rusqlite::Result<()> {
         self.db
             .prepare_cached("INSERT OR REPLACE INTO policies VALUES (?1, ?2)")?
-            .execute([name.to_string(), policy.to_string()])
+            .execute([resource, &policy.to_string()])
             .map(|_| ())
     }
 
@@ -224,23 +332,68 @@ impl<'a> World<'a> {
         self.db.query_row("SELECT body FROM revisions WHERE name = ?1", [name], body).optional()
     }
 
-    /// Every revision of a service, newest first.
-    pub(super) fn revisions(&self, service: &ServiceName) -> rusqlite::Result<Vec<Value>> {
-        let mut statement = self
-            .db
-            .prepare_cached("SELECT body FROM revisions WHERE service = ?1 ORDER BY serial DESC")?;
-        let rows = statement.query_map([service.to_string()], body)?;
-        rows.collect()
+    /// A page of the revisions of every service below a place such as
+    /// `projects/P/locations/R/services/`, newest first, of those wanted.
+    pub(super) fn revisions_below(
+        &self,
+        place: &str,
+        page: PageRequest,
+        wanted: &dyn Fn(&Value) -> bool,
+    ) -> rusqlite::Result<Page<Value>> {
+        let sql = "SELECT body, serial FROM revisions
+             WHERE substr(service, 1, length(?1)) = ?1 AND (?2 = 0 OR serial < ?2)
+             ORDER BY serial DESC";
+        self.page(sql, params![place, page.after], page.limit, wanted)
     }
 
-    pub(super) fn put_operation(&self, name: &str, operation: &Value) -> rusqlite::Result<()> {
+    /// Keeps an operation that is done at `done_at`, in milliseconds since 1970.
+    pub(super) fn put_operation(
+        &self,
+        name: &str,
+        operation: &Value,
+        done_at: i64,
+    ) -> rusqlite::Result<()> {
         self.db
-            .execute("INSERT INTO operations VALUES (?1, ?2)", [name, &operation.to_string()])
+            .execute(
+                "INSERT INTO operations (name, body, done_at) VALUES (?1, ?2, ?3)",
+                params![name, operation.to_string(), done_at],
+            )
             .map(|_| ())
     }
 
-    pub(super) fn operation(&self, name: &str) -> rusqlite::Result<Option<Value>> {
-        self.db.query_row("SELECT body FROM operations WHERE name = ?1", [name], body).optional()
+    /// An operation as it is once it is done, and when that is.
+    pub(super) fn operation(&self, name: &str) -> rusqlite::Result<Option<(Value, i64)>> {
+        self.db
+            .query_row("SELECT body, done_at FROM operations WHERE name = ?1", [name], |row| {
+                Ok((body(row)?, row.get(1)?))
+            })
+            .optional()
+    }
+
+    /// Every operation below a place, newest first.
+    pub(super) fn operations_below(
+        &self,
+        place: &str,
+        page: PageRequest,
+    ) -> rusqlite::Result<Page<(Value, i64)>> {
+        let mut statement = self.db.prepare(
+            "SELECT body, done_at, rowid FROM operations
+             WHERE substr(name, 1, length(?1)) = ?1 AND (?2 = 0 OR rowid < ?2)
+             ORDER BY rowid DESC LIMIT ?3",
+        )?;
+        let limit = i64::try_from(page.limit).unwrap_or(i64::MAX - 1);
+        let rows = statement.query_map(params![place, page.after, limit + 1], |row| {
+            Ok((body(row)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        })?;
+        let mut rows: Vec<(Value, i64, i64)> = rows.collect::<Result<_, _>>()?;
+        let more = rows.len() > page.limit;
+        rows.truncate(page.limit);
+        let next = rows.last().filter(|_| more).map(|(_, _, serial)| *serial);
+        Ok((rows.into_iter().map(|(body, done_at, _)| (body, done_at)).collect(), next))
+    }
+
+    pub(super) fn delete_operation(&self, name: &str) -> rusqlite::Result<()> {
+        self.db.execute("DELETE FROM operations WHERE name = ?1", [name]).map(|_| ())
     }
 }
 

@@ -1,0 +1,194 @@
+//! Jobs: made, read, listed and deleted, with their policies, in both versions. The sandbox does
+//! not run them.
+
+use serde_json::{Value, json};
+
+use super::api_error::ApiError;
+use super::iam::{self, new_etag};
+use super::names::is_region;
+use super::operations::{self, Subject};
+use super::policy_check::remove;
+use super::roles;
+use super::router::Query;
+use super::run_v2::{Site, page_request};
+use super::schema::{self, Api};
+use super::service_body::{new_uid, shown, stamp};
+use super::world::Place;
+use crate::domain::resource::ServiceRef;
+
+const DEFAULT_PAGE: usize = 100;
+const KIND: &str = "jobs";
+
+/// The routes of v2 below a location's `jobs`; `None` for one that is not there.
+pub(super) fn answer_v2(
+    site: &Site<'_>,
+    region: &str,
+    (method, rest, verb): (&str, &[&str], &str),
+    query: &Query,
+    body: &Value,
+) -> Option<Result<Value, ApiError>> {
+    Some(match (method, rest, verb) {
+        ("GET", [], "") => list(site, region, query),
+        ("POST", [], "") => create(site, region, query, body),
+        ("GET", [name], "") => {
+            query.only(&[]).and_then(|()| Ok(shown(get(site, region, name)?, site.now)))
+        }
+        ("DELETE", [name], "") => delete(site, region, name, query),
+        ("GET", [name], "getIamPolicy")
+        | ("POST", [name], "setIamPolicy" | "testIamPermissions") => {
+            return policy_verb(site, region, name, verb, (query, body));
+        }
+        _ => return None,
+    })
+}
+
+/// A verb of IAM on a job, which is the same in v1.
+pub(super) fn policy_verb(
+    site: &Site<'_>,
+    region: &str,
+    name: &str,
+    verb: &str,
+    (query, body): (&Query, &Value),
+) -> Option<Result<Value, ApiError>> {
+    if let Err(error) = get(site, region, name) {
+        return Some(Err(error));
+    }
+    let full = full_name(site, region, name);
+    iam::verb(site.world, verb, &full, site.rules(), (query, body), roles::is_run_permission)
+}
+
+/// A job as it is kept.
+pub(super) fn get(site: &Site<'_>, region: &str, name: &str) -> Result<Value, ApiError> {
+    let found = site.world.resource(place(site, region), name)?;
+    found.ok_or_else(|| ApiError::missing("JOB", name, region, &site.project.id))
+}
+
+fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiError> {
+    query.only(&["pageSize", "pageToken", "showDeleted"])?;
+    if !is_region(region) {
+        return Err(ApiError::invalid(format!("Location '{region}' is not a valid region.")));
+    }
+    let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let (jobs, next) = site.world.resources_newest_first(place(site, region), page, &|_| true)?;
+    let jobs: Vec<Value> = jobs.into_iter().map(|job| shown(job, site.now)).collect();
+    let mut answer = if jobs.is_empty() { json!({}) } else { json!({"jobs": jobs}) };
+    if let Some(next) = next {
+        answer["nextPageToken"] = Value::from(next.to_string());
+    }
+    Ok(answer)
+}
+
+fn create(site: &Site<'_>, region: &str, query: &Query, body: &Value) -> Result<Value, ApiError> {
+    query.only(&["jobId", "validateOnly"])?;
+    let id = query.get("jobId").unwrap_or_default();
+    let job = made(site, region, id, body)?;
+    let parent = parent(site, region);
+    let subject = Subject { parent: &parent, message: "Job" };
+    if query.is_true("validateOnly") {
+        return Ok(operations::checked(subject, &job, site.now));
+    }
+    if !site.effects.operations_fail {
+        site.world.put_resource(place(site, region), id, &job)?;
+    }
+    operations::start(site, subject, &job)
+}
+
+/// A new job as it will be.
+pub(super) fn made(
+    site: &Site<'_>,
+    region: &str,
+    id: &str,
+    body: &Value,
+) -> Result<Value, ApiError> {
+    schema::check(Api::RunV2, "GoogleCloudRunV2Job", body, "job")?;
+    if !matches!(ServiceRef::parse(id), Ok(ServiceRef::Name(name)) if name == id) {
+        return Err(ApiError::invalid(format!(
+            "Invalid job id '{id}': only lowercase, digits, and hyphens; must begin with letter, \
+             and cannot end with hyphen; must be less than 50 characters."
+        )));
+    }
+    if !is_region(region) {
+        return Err(ApiError::invalid(format!("Location '{region}' is not a valid region.")));
+    }
+    if site.world.resource(place(site, region), id)?.is_some() {
+        return Err(ApiError::already_exists(format!("Resource '{id}' already exists.")));
+    }
+    let now = stamp(site.now);
+    let mut job = json!({
+        "name": full_name(site, region, id),
+        "uid": new_uid(),
+        "generation": "1",
+        "observedGeneration": "1",
+        "createTime": now,
+        "updateTime": now,
+        "creator": site.caller,
+        "lastModifier": site.caller,
+        "launchStage": "GA",
+        "executionCount": 0,
+        "terminalCondition":
+            {"type": "Ready", "state": "CONDITION_SUCCEEDED", "lastTransitionTime": now},
+        "etag": format!("\"{}\"", new_etag()),
+    });
+    for field in schema::settable(Api::RunV2, "GoogleCloudRunV2Job") {
+        if let Some(value) = body.get(field).filter(|value| !value.is_null()) {
+            job[field] = value.clone();
+        }
+    }
+    let tasks = &mut job["template"]["template"];
+    for (field, default) in [
+        ("maxRetries", Value::from(3)),
+        ("timeout", Value::from("600s")),
+        (
+            "serviceAccount",
+            Value::from(format!("{}-compute@developer.gserviceaccount.com", site.project.number)),
+        ),
+        ("containers", json!([{"image": "us-docker.pkg.dev/cloudrun/container/job"}])),
+    ] {
+        if tasks[field].is_null() {
+            tasks[field] = default;
+        }
+    }
+    if job["template"]["taskCount"].is_null() {
+        job["template"]["taskCount"] = Value::from(1);
+    }
+    Ok(job)
+}
+
+fn delete(site: &Site<'_>, region: &str, name: &str, query: &Query) -> Result<Value, ApiError> {
+    query.only(&["etag", "validateOnly"])?;
+    let mut job = get(site, region, name)?;
+    let asked = query.get("etag").unwrap_or_default();
+    if !asked.is_empty() && job["etag"] != asked {
+        return Err(ApiError::aborted(format!("Conflict for resource '{name}'.")));
+    }
+    let parent = parent(site, region);
+    let subject = Subject { parent: &parent, message: "Job" };
+    if query.is_true("validateOnly") {
+        return Ok(operations::checked(subject, &job, site.now));
+    }
+    if !site.effects.operations_fail {
+        forget(site, region, name)?;
+    }
+    job["deleteTime"] = Value::from(stamp(site.now));
+    remove(&mut job, "reconciling");
+    operations::start(site, subject, &job)
+}
+
+/// Takes a job away.
+pub(super) fn forget(site: &Site<'_>, region: &str, name: &str) -> Result<(), ApiError> {
+    let full = full_name(site, region, name);
+    Ok(site.world.delete_resource(place(site, region), name, &full)?)
+}
+
+/// Where the jobs of a region, or of all (`-`), are kept.
+pub(super) fn place<'a>(site: &'a Site<'_>, region: &'a str) -> Place<'a> {
+    Place { kind: KIND, project: &site.project.id, region }
+}
+
+fn full_name(site: &Site<'_>, region: &str, name: &str) -> String {
+    format!("{}/jobs/{name}", parent(site, region))
+}
+
+fn parent(site: &Site<'_>, region: &str) -> String {
+    format!("projects/{}/locations/{region}", site.project.id)
+}

@@ -1,0 +1,104 @@
+//! Predefined roles, those that hold a permission of Cloud Run, as the IAM API shows them.
+
+use serde_json::{Value, json};
+
+use super::api_error::ApiError;
+use super::router::Query;
+use super::run_v2::page_request;
+use crate::domain::role;
+
+const DEFAULT_PAGE: usize = 300;
+const TABLE: &str = include_str!("schema/role_permissions.txt");
+
+/// Whether Cloud Run has this permission: the owner's role holds all of them.
+pub(super) fn is_run_permission(permission: &str) -> bool {
+    let short = permission.strip_prefix("run.");
+    short.is_some_and(|short| permissions("roles/owner").any(|known| known == short))
+}
+
+/// The IAM API's routes below `v1/roles`; `None` for one that is not there.
+pub(super) fn answer(
+    method: &str,
+    rest: &[&str],
+    query: &Query,
+) -> Option<Result<Value, ApiError>> {
+    match (method, rest) {
+        ("GET", []) => Some(list(query)),
+        ("GET", [name]) => Some(query.only(&[]).and_then(|()| get(&format!("roles/{name}")))),
+        _ => None,
+    }
+}
+
+fn list(query: &Query) -> Result<Value, ApiError> {
+    query.only(&["parent", "pageSize", "pageToken", "showDeleted", "view"])?;
+    if query.get("parent").is_some_and(|parent| !parent.is_empty()) {
+        return Err(ApiError::not_implemented("custom roles (`parent`)"));
+    }
+    let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let from = usize::try_from(page.after).unwrap_or(usize::MAX);
+    let names: Vec<&str> = names().collect();
+    let roles: Vec<Value> = names
+        .iter()
+        .skip(from)
+        .take(page.limit)
+        .map(|name| show(name, query.get("view") == Some("FULL")))
+        .collect();
+    let mut answer = json!({"roles": roles});
+    if from + page.limit < names.len() {
+        answer["nextPageToken"] = Value::from((from + page.limit).to_string());
+    }
+    Ok(answer)
+}
+
+fn get(name: &str) -> Result<Value, ApiError> {
+    if names().any(|known| known == name) {
+        Ok(show(name, true))
+    } else {
+        // It may well be a role of Google's; the sandbox does not know, and so does not say no.
+        Err(ApiError::not_implemented(&format!(
+            "the role {name}, which holds none of Cloud Run's permissions"
+        )))
+    }
+}
+
+fn show(name: &str, full: bool) -> Value {
+    let info = role::info(name);
+    let mut role = json!({
+        "name": name,
+        "title": info.map(|info| info.title),
+        "description": "Of this role's permissions, the sandbox knows Cloud Run's.",
+        "stage": info.map(|info| info.stage.as_str()),
+        "etag": "AA==",
+    });
+    if full {
+        role["includedPermissions"] = permissions(name).map(|name| format!("run.{name}")).collect();
+    }
+    role
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(' ').next())
+}
+
+fn permissions(role: &str) -> impl Iterator<Item = &'static str> {
+    let line = TABLE.lines().find(|line| line.split(' ').next() == Some(role));
+    line.into_iter().flat_map(|line| line.split(' ').skip(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_and_the_domains_agree() {
+        assert_eq!(names().count(), 51);
+        for name in names() {
+            let info = role::info(name).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(info.invokes, permissions(name).any(|p| p == "routes.invoke"), "{name}");
+            assert_eq!(info.can_grant, permissions(name).any(|p| p == "services.setIamPolicy"));
+        }
+        assert_eq!(permissions("roles/owner").count(), 69);
+        assert!(is_run_permission("run.routes.invoke"));
+        assert!(!is_run_permission("run.routes.invent") && !is_run_permission("routes.invoke"));
+    }
+}

@@ -1,0 +1,141 @@
+//! IAM v1: the service accounts of a project, and who may act as them.
+
+use serde_json::{Value, json};
+
+use super::api_error::ApiError;
+use super::iam::{self, new_etag};
+use super::policy_check::Rules;
+use super::resource_manager::is_permission;
+use super::router::Query;
+use super::run_v2::{Site, page_request};
+use super::schema::known_fields;
+use super::world::{Place, World};
+
+const DEFAULT_PAGE: usize = 20;
+const LARGEST_PAGE: usize = 100;
+
+/// The routes below a project's `serviceAccounts`; `None` for one that is not there.
+pub(super) fn answer(
+    site: &Site<'_>,
+    (method, rest, verb): (&str, &[&str], &str),
+    query: &Query,
+    body: &Value,
+) -> Option<Result<Value, ApiError>> {
+    Some(match (method, rest, verb) {
+        ("GET", [], "") => list(site, query),
+        ("POST", [], "") => create(site, query, body),
+        ("GET", [account], "") => query.only(&[]).and_then(|()| get(site, account)),
+        ("POST", [account], "getIamPolicy" | "setIamPolicy" | "testIamPermissions") => {
+            let found = match get(site, account) {
+                Ok(found) => found,
+                Err(error) => return Some(Err(error)),
+            };
+            let full = found["name"].as_str().unwrap_or_default();
+            let rules = Rules { run_roles_only: false, ..site.rules() };
+            return iam::verb(site.world, verb, full, rules, (query, body), is_permission);
+        }
+        _ => return None,
+    })
+}
+
+fn list(site: &Site<'_>, query: &Query) -> Result<Value, ApiError> {
+    query.only(&["pageSize", "pageToken"])?;
+    let mut page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    page.limit = page.limit.min(LARGEST_PAGE);
+    let (accounts, next) =
+        site.world.resources_newest_first(place(&site.project.id), page, &|_| true)?;
+    let mut answer = if accounts.is_empty() { json!({}) } else { json!({"accounts": accounts}) };
+    if let Some(next) = next {
+        answer["nextPageToken"] = Value::from(next.to_string());
+    }
+    Ok(answer)
+}
+
+/// An account by its address or unique id.
+fn get(site: &Site<'_>, account: &str) -> Result<Value, ApiError> {
+    let place = place(&site.project.id);
+    if let Some(found) = site.world.resource(place, &account.to_lowercase())? {
+        return Ok(found);
+    }
+    let page = super::world::PageRequest { after: 0, limit: 1 };
+    let by_id = |known: &Value| known["uniqueId"] == account;
+    let (mut found, _) = site.world.resources_newest_first(place, page, &by_id)?;
+    found.pop().ok_or_else(|| {
+        // Google's text (observed).
+        ApiError::not_found(format!(
+            "Unknown service account {account} in project {}.",
+            site.project.id
+        ))
+    })
+}
+
+fn create(site: &Site<'_>, query: &Query, body: &Value) -> Result<Value, ApiError> {
+    query.only(&[])?;
+    known_fields(body, &["accountId", "serviceAccount"], "")?;
+    let fields = &body["serviceAccount"];
+    known_fields(
+        fields,
+        &[
+            "name",
+            "projectId",
+            "uniqueId",
+            "email",
+            "displayName",
+            "etag",
+            "description",
+            "oauth2ClientId",
+            "disabled",
+        ],
+        "service_account",
+    )?;
+    let id = body["accountId"].as_str().unwrap_or_default();
+    let good = (6..=30).contains(&id.len())
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && !id.ends_with('-');
+    if !good {
+        return Err(ApiError::invalid(format!(
+            "The account ID \"{id}\" does not have a length between 6 and 30, or other characters \
+             than lower-case letters, digits and hyphens."
+        )));
+    }
+    let email = format!("{id}@{}.iam.gserviceaccount.com", site.project.id);
+    if site.world.has_service_account(&email)? {
+        return Err(ApiError::already_exists(format!(
+            "Service account {id} already exists within project projects/{}.",
+            site.project.id
+        )));
+    }
+    let mut account = account(&site.project.id, &email);
+    for field in ["displayName", "description"] {
+        if fields[field].is_string() {
+            account[field] = fields[field].clone();
+        }
+    }
+    site.world.put_resource(place(&site.project.id), &email, &account)?;
+    Ok(account)
+}
+
+/// Keeps an account that is not there yet.
+pub(super) fn put(world: &World<'_>, project: &str, email: &str) -> rusqlite::Result<()> {
+    if world.has_service_account(email)? {
+        return Ok(());
+    }
+    world.put_resource(place(project), email, &account(project, email))
+}
+
+fn account(project: &str, email: &str) -> Value {
+    let unique = format!("1{:020}", fastrand::u64(..10_u64.pow(19)));
+    json!({
+        "name": format!("projects/{project}/serviceAccounts/{email}"),
+        "projectId": project,
+        "uniqueId": unique,
+        "email": email,
+        "etag": new_etag(),
+        "oauth2ClientId": unique,
+    })
+}
+
+fn place(project: &str) -> Place<'_> {
+    Place { kind: "serviceAccounts", project, region: "" }
+}
