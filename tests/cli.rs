@@ -16,5 +16,7 @@ mod public;
 mod readme;
 mod requests;
 mod sandbox_api;
+mod sandbox_around;
 mod sandbox_command;
+mod sandbox_v1;
 mod server_faults;

@@ -1,75 +1,13 @@
 //! The sandbox's Admin API as any client meets it: on the wire, in both JSON dialects.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Serve, World, without_etags};
-
-struct Api {
-    _world: World,
-    serve: Serve,
-    client: reqwest::Client,
-}
+use crate::support::{Api, without_etags};
 
 const SERVICES: &str = "v2/projects/sandbox-project/locations/us-central1/services";
 const HELLO: &str = "v2/projects/sandbox-project/locations/us-central1/services/hello";
 const BILLING: &str = "v2/projects/sandbox-project/locations/us-central1/services/billing";
 const INT: &str = "$alt=json;enum-encoding=int";
-
-impl Api {
-    fn new() -> Self {
-        let world = World::new();
-        let serve = Serve::start(&world);
-        Self { _world: world, serve, client: reqwest::Client::new() }
-    }
-
-    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let url = format!("{}/{path}", self.serve.endpoint);
-        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.client.request(method, url).bearer_auth("opaque");
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let (code, value) = self.send("GET", path, None).await;
-        assert_eq!(code, 200, "{path}: {value}");
-        value
-    }
-
-    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        self.send("POST", path, Some(&body)).await
-    }
-
-    /// Code, status and message of an error.
-    async fn refused(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> (u16, String, String) {
-        let (code, value) = self.send(method, path, body).await;
-        let error = &value["error"];
-        assert_eq!(error["code"], code, "{value}");
-        let text = |name: &str| error[name].as_str().unwrap().to_owned();
-        (code, text("status"), text("message"))
-    }
-
-    async fn policy(&self, path: &str) -> Value {
-        self.get(&format!("{path}:getIamPolicy?options.requestedPolicyVersion=3")).await
-    }
-
-    async fn done(&self, operation: &Value) -> Value {
-        assert_ne!(operation["done"], true, "{operation}");
-        let name = operation["name"].as_str().unwrap();
-        let (code, done) = self.post(&format!("v2/{name}:wait"), json!({"timeout": "5s"})).await;
-        assert_eq!((code, &done["done"]), (200, &json!(true)), "{done}");
-        assert_eq!(self.get(&format!("v2/{name}")).await, done);
-        done["response"].clone()
-    }
-}
 
 #[tokio::test]
 async fn services_are_created_read_changed_and_deleted() {
@@ -165,7 +103,7 @@ async fn what_the_api_does_not_know_is_refused() {
         ),
         (
             "GET",
-            "v2/projects/sandbox-project/locations/us-central1/jobs".to_owned(),
+            "v2/projects/sandbox-project/locations/us-central1/workerPools".to_owned(),
             json!({}),
             501,
             "UNIMPLEMENTED",

@@ -1,6 +1,7 @@
 //! What the tests share: a world of their own for each, the program run in it, servers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod api;
 mod counter;
 mod fake_server;
 mod serve;
@@ -14,6 +15,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+pub(crate) use api::Api;
 pub(crate) use counter::Counter;
 pub(crate) use fake_server::{Answer, FakeServer};
 pub(crate) use serve::Serve;

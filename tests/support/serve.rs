@@ -16,12 +16,15 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn start(world: &World) -> Self {
-        let mut child = world
-            .command(&["sandbox", "serve", "--port", "0", "-o", "json"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::with_faults(world, &[])
+    }
+
+    /// Serves with something that goes wrong.
+    pub(crate) fn with_faults(world: &World, faults: &[&str]) -> Self {
+        let mut arguments = vec!["sandbox", "serve", "--port", "0", "-o", "json"];
+        arguments.extend(faults.iter().flat_map(|fault| ["--fault", fault]));
+        let mut child =
+            world.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut first_line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
         let line: Value = serde_json::from_str(&first_line).unwrap();
