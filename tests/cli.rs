@@ -6,6 +6,7 @@ mod support;
 
 mod bad_input;
 mod changes;
+mod clients;
 mod concurrency;
 mod gcloud_set_up;
 mod layering;

@@ -1,0 +1,342 @@
+//! Clients that nobody here wrote, unchanged, against a serving sandbox. A client that is not
+//! installed is left out, and its test says so; `tests/clients/set-up` installs two of them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use google_cloud_auth::credentials::Credentials;
+use google_cloud_gax::error::rpc::Code;
+use google_cloud_gax::paginator::ItemPaginator as _;
+use google_cloud_iam_v1::model::{Binding, GetPolicyOptions};
+use google_cloud_longrunning::model::Operation;
+use google_cloud_run_v2::client::{Jobs, Services};
+use google_cloud_run_v2::model::{
+    Container, ExecutionTemplate, Job, RevisionTemplate, Service, TaskTemplate,
+};
+use google_cloud_wkt::FieldMask;
+
+use crate::support::{Run, Serve, World};
+
+const HOME: &str = "projects/sandbox-project/locations/us-central1";
+
+/// Says that a test was left out, where a person or CI reads it.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+fn skipped(what: &str) {
+    eprintln!("skipped: {what} is not installed here");
+}
+
+/// Where `tests/clients/set-up` puts things.
+fn installed(name: &str) -> Option<PathBuf> {
+    let binary = Path::new(env!("CARGO_BIN_EXE_runaccess"));
+    let found = binary.ancestors().nth(2).unwrap().join("clients").join(name);
+    found.exists().then_some(found)
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+}
+
+/// Runs a suite, which ends well only where all that it asserts holds.
+#[track_caller]
+fn passes(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn googles_python_client() {
+    let Some(python) = installed("python/bin/python") else {
+        return skipped("google-cloud-run for Python");
+    };
+    let (world, suite) = (World::new(), script("run_v2.py"));
+    let serve = Serve::start(&world);
+    passes(Command::new(python).arg(suite).env("ENDPOINT", &serve.endpoint));
+}
+
+#[test]
+fn googles_python_client_of_discovery_documents() {
+    let Some(python) = installed("python/bin/python") else {
+        return skipped("google-api-python-client");
+    };
+    let (world, suite) = (World::new(), script("discovery.py"));
+    let serve = Serve::start(&world);
+    passes(Command::new(python).arg(suite).env("ENDPOINT", &serve.endpoint));
+}
+
+#[test]
+fn googles_node_client() {
+    let Some(modules) = installed("node/node_modules") else {
+        return skipped("@google-cloud/run for Node");
+    };
+    let (world, suite) = (World::new(), script("run_v2.mjs"));
+    let serve = Serve::start(&world);
+    let mut node = Command::new("node");
+    node.arg(suite).env("MODULES", modules.parent().unwrap());
+    passes(node.env("ENDPOINT", &serve.endpoint));
+}
+
+#[derive(Debug)]
+struct Token;
+
+impl google_cloud_auth::credentials::CredentialsProvider for Token {
+    async fn headers(
+        &self,
+        _: http::Extensions,
+    ) -> Result<
+        google_cloud_auth::credentials::CacheableResource<http::HeaderMap>,
+        google_cloud_gax::error::CredentialsError,
+    > {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("authorization", "Bearer opaque".parse().unwrap());
+        let entity_tag = google_cloud_auth::credentials::EntityTag::new();
+        Ok(google_cloud_auth::credentials::CacheableResource::New { entity_tag, data: headers })
+    }
+
+    async fn universe_domain(&self) -> Option<String> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn googles_rust_client() {
+    let world = World::new();
+    let serve = Serve::start(&world);
+    let credentials = Credentials::from(Token);
+    let services = Services::builder()
+        .with_endpoint(&serve.endpoint)
+        .with_credentials(credentials.clone())
+        .build()
+        .await
+        .unwrap();
+    let mut pages = services.list_services().set_parent(HOME).set_page_size(4).by_item();
+    let mut count = 0;
+    while let Some(service) = pages.next().await {
+        assert!(service.unwrap().name.starts_with(HOME));
+        count += 1;
+    }
+    assert_eq!(count, 11);
+    let hello = format!("{HOME}/services/hello");
+    let read = services.get_service().set_name(&hello).send().await.unwrap();
+    assert_eq!(read.uri, "https://hello-k4qx7v2nza-uc.a.run.app");
+    let missing = services.get_service().set_name(format!("{HOME}/services/nosuch")).send().await;
+    let status = missing.unwrap_err().status().cloned().unwrap();
+    assert_eq!(status.code, Code::NotFound);
+    assert!(status.message.starts_with("Resource 'nosuch' of kind 'SERVICE'"), "{status:?}");
+
+    let options = GetPolicyOptions::new().set_requested_policy_version(3);
+    let policy = services.get_iam_policy().set_resource(&hello).set_options(options);
+    let mut policy = policy.send().await.unwrap();
+    policy
+        .bindings
+        .push(Binding::new().set_role("roles/run.invoker").set_members(["user:ana@example.com"]));
+    let set = || services.set_iam_policy().set_resource(&hello).set_policy(policy.clone()).send();
+    assert_eq!(set().await.unwrap().bindings[0].members, ["user:ana@example.com"]);
+    assert_eq!(set().await.unwrap_err().status().unwrap().code, Code::Aborted);
+
+    // Looks at an operation until it is done, as the client's own poller does.
+    let done = async |mut operation: Operation| {
+        while !operation.done {
+            let look = services.get_operation().set_name(&operation.name).send();
+            operation = look.await.unwrap();
+        }
+        assert!(operation.error().is_none(), "{operation:?}");
+    };
+    let off = Service::new().set_name(&hello).set_invoker_iam_disabled(true);
+    let mask = FieldMask::default().set_paths(["invoker_iam_disabled"]);
+    let update = services.update_service().set_service(off).set_update_mask(mask);
+    done(update.send().await.unwrap()).await;
+    assert!(services.get_service().set_name(&hello).send().await.unwrap().invoker_iam_disabled);
+    let container = || Container::new().set_image("i");
+    let template = RevisionTemplate::new().set_containers([container()]);
+    let create = services
+        .create_service()
+        .set_parent(HOME)
+        .set_service_id("from-rust")
+        .set_service(Service::new().set_template(template));
+    done(create.send().await.unwrap()).await;
+    let made = format!("{HOME}/services/from-rust");
+    done(services.delete_service().set_name(&made).send().await.unwrap()).await;
+
+    let jobs = Jobs::builder()
+        .with_endpoint(&serve.endpoint)
+        .with_credentials(credentials)
+        .build()
+        .await
+        .unwrap();
+    let task = TaskTemplate::new().set_containers([container()]);
+    let job = Job::new().set_template(ExecutionTemplate::new().set_template(task));
+    let create = jobs.create_job().set_parent(HOME).set_job_id("nightly").set_job(job);
+    done(create.send().await.unwrap()).await;
+    assert_eq!(jobs.list_jobs().set_parent(HOME).send().await.unwrap().jobs.len(), 1);
+}
+
+/// The installed gcloud, unmodified. It makes up a host name of a region and the endpoint's, such
+/// as `us-central1-127.0.0.1`, which no resolver knows: the sandbox stands in as its HTTP proxy, so
+/// that no name need be resolved.
+struct Gcloud {
+    world: World,
+    serve: Serve,
+}
+
+impl Gcloud {
+    fn start() -> Option<Self> {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        if !std::env::split_paths(&paths).any(|folder| folder.join("gcloud").exists()) {
+            skipped("gcloud");
+            return None;
+        }
+        let world = World::new();
+        let serve = Serve::start(&world);
+        Some(Self { world, serve })
+    }
+
+    #[track_caller]
+    fn run(&self, arguments: &[&str]) -> Run {
+        let endpoint = format!("{}/", self.serve.endpoint);
+        let output = Command::new("gcloud")
+            .args(arguments)
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|paths| ("PATH", paths)))
+            .env("HOME", self.world.home())
+            .env("CLOUDSDK_CONFIG", self.world.home().join("gcloud"))
+            .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &endpoint)
+            .env("CLOUDSDK_AUTH_ACCESS_TOKEN", "opaque")
+            .env("CLOUDSDK_CORE_PROJECT", "sandbox-project")
+            .env("CLOUDSDK_RUN_REGION", "us-central1")
+            .env("CLOUDSDK_CORE_DISABLE_PROMPTS", "1")
+            .env("CLOUDSDK_CORE_DISABLE_USAGE_REPORTING", "true")
+            .env("CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK", "true")
+            .env("http_proxy", &endpoint)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        self.world.finished(output)
+    }
+
+    /// Runs what must end well, and returns its result.
+    #[track_caller]
+    fn ok(&self, arguments: &[&str]) -> String {
+        let run = self.run(arguments);
+        assert_eq!(run.status, 0, "{arguments:?}: {run}");
+        run.stdout
+    }
+
+    /// Runs what must fail, with this in what it says.
+    #[track_caller]
+    fn fails(&self, arguments: &[&str], said: &str) {
+        let run = self.run(arguments);
+        assert_eq!(run.status, 1, "{arguments:?}: {run}");
+        assert!(run.stderr.contains(said), "{arguments:?}: {run}");
+    }
+}
+
+#[test]
+fn gcloud_reads() {
+    let Some(gcloud) = Gcloud::start() else { return };
+    let all = gcloud.ok(&["run", "services", "list", "--format=value(metadata.name)"]);
+    assert_eq!(all.lines().count(), 12, "{all}");
+    let one = ["run", "services", "list", "--region=europe-west1", "--format=value(metadata.name)"];
+    assert_eq!(gcloud.ok(&one), "orders\n");
+    let url = ["run", "services", "describe", "hello", "--format=value(status.url)"];
+    assert_eq!(gcloud.ok(&url), "https://hello-k4qx7v2nza-uc.a.run.app\n");
+    assert!(
+        gcloud.ok(&["run", "services", "describe", "backoffice"]).contains("Ingress: internal")
+    );
+    gcloud.fails(&["run", "services", "describe", "nosuch"], "Cannot find service [nosuch]");
+    let regions = gcloud.ok(&["run", "regions", "list", "--format=value(locationId)"]);
+    assert_eq!(regions.lines().count(), 48);
+    let domains = ["beta", "run", "domain-mappings", "list", "--region=us-central1"];
+    let domains = gcloud.ok(&[&domains[..], &["--format=value(metadata.name)"]].concat());
+    assert_eq!(domains, "api.example.com\nshop.example.com\n");
+    let revisions =
+        ["run", "revisions", "list", "--service=hello", "--format=value(metadata.name)"];
+    assert!(gcloud.ok(&revisions).starts_with("hello-00001-"));
+}
+
+#[test]
+fn gcloud_changes_policies() {
+    let Some(gcloud) = Gcloud::start() else { return };
+    let binding = |verb: &str, service: &str, member: &str, more: &[&str]| -> Vec<String> {
+        let verb = format!("{verb}-iam-policy-binding");
+        let member = format!("--member={member}");
+        let fixed = [
+            "run",
+            "services",
+            &verb,
+            service,
+            &member,
+            "--role=roles/run.invoker",
+            "--format=json",
+        ];
+        fixed.iter().chain(more).map(|word| (*word).to_owned()).collect()
+    };
+    let of = |words: &[String]| -> Run {
+        gcloud.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let run = of(&binding("add", "hello", "user:ana@example.com", &[]));
+    assert!(run.status == 0 && run.stdout.contains("user:ana@example.com"), "{run}");
+    assert_eq!(run.stderr, "Updated IAM policy for service [hello].\n");
+    let ours = gcloud.world.json(&["policy", "hello"]);
+    assert_eq!(ours["bindings"][0]["members"][0], "user:ana@example.com");
+    assert_eq!(of(&binding("remove", "hello", "user:ana@example.com", &[])).status, 0);
+    let again = of(&binding("remove", "hello", "user:ana@example.com", &[]));
+    assert_eq!(again.status, 1, "{again}");
+    assert!(again.stderr.contains("Policy binding with the specified"), "{again}");
+
+    // Conditions: kept, asked for, written and taken away.
+    let condition = "--condition=expression=request.path==\"/a\",title=t";
+    assert_eq!(of(&binding("add", "billing", "user:ben@example.com", &[condition])).status, 0);
+    let run = of(&binding("add", "billing", "user:ben@example.com", &[]));
+    assert!(run.status == 1 && run.stderr.contains("non-interactive mode"), "{run}");
+    let policy = gcloud.ok(&["run", "services", "get-iam-policy", "billing", "--format=json"]);
+    let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
+    assert_eq!((policy["bindings"].as_array().unwrap().len(), &policy["version"]), (4, &3.into()));
+    let run = of(&binding("remove", "billing", "user:ben@example.com", &["--all"]));
+    assert_eq!(run.status, 0, "{run}");
+
+    // A whole policy from a file; then the same file, which is stale.
+    let file = gcloud.world.home().join("policy.json");
+    std::fs::write(&file, policy.to_string()).unwrap();
+    let set = ["run", "services", "set-iam-policy", "billing", file.to_str().unwrap()];
+    gcloud.fails(&set, "There were concurrent policy changes");
+    let mut blind = policy;
+    blind.as_object_mut().unwrap().remove("etag");
+    std::fs::write(&file, blind.to_string()).unwrap();
+    assert!(gcloud.ok(&set).contains("user:ben@example.com"));
+
+    let run = of(&binding("add", "hello", "allusers", &[]));
+    assert!(run.status == 1 && run.stderr.contains("is of an unknown type"), "{run}");
+    let project = "--project=sandbox-shared";
+    let run = of(&binding("add", "search", "allUsers", &[project]));
+    assert!(run.stderr.contains("do not belong to a permitted customer,  perhaps due to"), "{run}");
+    let run = of(&binding("add", "nosuch", "user:ana@example.com", &[]));
+    assert!(run.stderr.contains("Resource 'nosuch' of kind 'SERVICE'"), "{run}");
+}
+
+#[test]
+fn gcloud_changes_services() {
+    let Some(gcloud) = Gcloud::start() else { return };
+    let update = |more: &[&str]| {
+        gcloud.ok(&[&["run", "services", "update", "hello"], more].concat());
+        gcloud.world.json(&["describe", "us-central1/hello"])
+    };
+    let seen = update(&["--ingress=internal", "--no-invoker-iam-check"]);
+    assert_eq!((&seen["ingress"], &seen["invokerCheck"]), (&"internal".into(), &false.into()));
+    let seen =
+        update(&["--ingress=all", "--invoker-iam-check", "--add-custom-audiences=https://a"]);
+    assert_eq!((&seen["ingress"], &seen["invokerCheck"]), (&"all".into(), &true.into()));
+    assert_eq!(seen["customAudiences"], serde_json::json!(["https://a"]));
+    let seen = update(&["--no-default-url"]);
+    assert_eq!(seen["defaultUrl"], false);
+    let seen =
+        update(&["--default-url", "--update-env-vars=A=b", "--memory=256Mi", "--timeout=60"]);
+    assert_eq!(seen["defaultUrl"], true);
+    let spec =
+        "--format=value(spec.template.spec.containers[0].env,spec.template.spec.timeoutSeconds)";
+    let spec = gcloud.ok(&["run", "services", "describe", "hello", spec]);
+    assert_eq!(spec, "{'name': 'A', 'value': 'b'}\t60\n");
+    gcloud.ok(&["run", "services", "delete", "hello"]);
+    gcloud.fails(&["run", "services", "delete", "hello"], "could not be found");
+    assert_eq!(gcloud.world.sandbox(&["describe", "us-central1/hello"]).status, 6);
+}
