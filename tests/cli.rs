@@ -8,6 +8,8 @@ mod bad_input;
 mod changes;
 mod clients;
 mod concurrency;
+mod durability;
+mod faults;
 mod gcloud_set_up;
 mod layering;
 mod look;

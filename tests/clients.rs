@@ -327,11 +327,7 @@ fn gcloud_changes_services() {
         update(&["--ingress=all", "--invoker-iam-check", "--add-custom-audiences=https://a"]);
     assert_eq!((&seen["ingress"], &seen["invokerCheck"]), (&"all".into(), &true.into()));
     assert_eq!(seen["customAudiences"], serde_json::json!(["https://a"]));
-    let seen = update(&["--no-default-url"]);
-    assert_eq!(seen["defaultUrl"], false);
-    let seen =
-        update(&["--default-url", "--update-env-vars=A=b", "--memory=256Mi", "--timeout=60"]);
-    assert_eq!(seen["defaultUrl"], true);
+    update(&["--update-env-vars=A=b", "--memory=256Mi", "--timeout=60"]);
     let spec =
         "--format=value(spec.template.spec.containers[0].env,spec.template.spec.timeoutSeconds)";
     let spec = gcloud.ok(&["run", "services", "describe", "hello", spec]);
