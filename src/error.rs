@@ -36,6 +36,7 @@ pub enum ErrorKind {
     LimitExceeded,
     MalformedResponse,
     NotAuthenticated,
+    NotExpected,
     NotFound,
     OrganisationPolicy,
     Partial,
@@ -64,6 +65,7 @@ impl ErrorKind {
             Self::LimitExceeded => "limit-exceeded",
             Self::MalformedResponse => "malformed-response",
             Self::NotAuthenticated => "not-authenticated",
+            Self::NotExpected => "not-expected",
             Self::NotFound => "not-found",
             Self::OrganisationPolicy => "organisation-policy",
             Self::Partial => "partial",
@@ -85,7 +87,7 @@ impl ErrorKind {
             | Self::ConfirmationRequired
             | Self::Usage => ExitCode::Usage,
             Self::Cancelled => ExitCode::Cancelled,
-            Self::Conflict | Self::PlanChanged => ExitCode::Conflict,
+            Self::Conflict | Self::NotExpected | Self::PlanChanged => ExitCode::Conflict,
             Self::Deadline
             | Self::Failed
             | Self::FailedPrecondition

@@ -26,7 +26,12 @@ impl<F: Fn(&Snapshot) -> Result<Plan, Refusal>> Planner for F {}
 #[derive(Clone, Debug)]
 pub struct ChangeOptions {
     pub action: Action,
-    pub dry_run: bool,
+    /// Whether the plan is shown and nothing is done.
+    pub only_show: bool,
+    /// How many services must change, neither more nor fewer.
+    pub expect: Option<usize>,
+    /// Whether even a change that need not be confirmed is asked about.
+    pub always_ask: bool,
     /// Whether the service itself is needed, beside its policy.
     pub needs_service: bool,
     /// What the plan's reader should know of how the targets or members came about.
@@ -122,8 +127,9 @@ impl PlannedBatch {
         options: &ChangeOptions,
     ) -> Result<ChangeResult, CommandError> {
         show::plan(cx, &self.plans, options)?;
+        self.check_expected(cx, options)?;
         let result = |outcomes| ChangeResult { outcomes, partly_searched: self.partly_searched };
-        if options.dry_run {
+        if options.only_show {
             let shown = self.plans.into_iter().map(|(name, plan)| match plan {
                 Ok(plan) if plan.is_empty() => outcome_of(&plan, Status::Unchanged),
                 Ok(plan) => outcome_of(&plan, Status::Planned),
@@ -131,7 +137,7 @@ impl PlannedBatch {
             });
             return Ok(result(shown.collect()));
         }
-        confirm(cx, &self.plans, self.by_pattern).await?;
+        confirm(cx, &self.plans, self.by_pattern, options.always_ask).await?;
         let outcomes = stream::iter(self.plans)
             .map(|(name, plan)| async move {
                 match plan {
@@ -143,6 +149,22 @@ impl PlannedBatch {
             .collect()
             .await;
         Ok(result(outcomes))
+    }
+}
+
+impl PlannedBatch {
+    /// Refuses where another number of services would change than was expected.
+    fn check_expected(&self, cx: &Context, options: &ChangeOptions) -> Result<(), CommandError> {
+        let changing = self.plans.iter().filter_map(|(_, plan)| plan.as_ref().ok());
+        let count = changing.filter(|plan| !plan.is_empty()).count();
+        let Some(expected) = options.expect.filter(|expected| *expected != count) else {
+            return Ok(());
+        };
+        let services = if count == 1 { "service" } else { "services" };
+        let message =
+            format!("{count} {services} would change, not {expected}: nothing was changed");
+        Err(CommandError::new(ErrorKind::NotExpected, message)
+            .hint(format!("{} --dry-run", cx.command_without("--expect"))))
     }
 }
 
@@ -167,10 +189,12 @@ async fn confirm(
     cx: &Context,
     plans: &[(ServiceName, Result<Plan, CommandError>)],
     by_pattern: bool,
+    always: bool,
 ) -> Result<(), CommandError> {
     let good = || plans.iter().filter_map(|(_, plan)| plan.as_ref().ok());
     let reasons = reasons_to_ask(good(), by_pattern);
-    if reasons.is_empty() || cx.yes() {
+    let must = !reasons.is_empty() || (always && good().any(|plan| !plan.is_empty()));
+    if !must || cx.yes() {
         return Ok(());
     }
     if !cx.terminal.interactive {
@@ -178,7 +202,10 @@ async fn confirm(
         return Err(CommandError::new(ErrorKind::ConfirmationRequired, message)
             .hint(format!("{} --dry-run", cx.command())));
     }
-    let question = format!("{}. Go on?", reasons.join("; "));
+    let question = match reasons.as_slice() {
+        [] => "Go on?".to_owned(),
+        reasons => format!("{}. Go on?", reasons.join("; ")),
+    };
     if cx.ask(&question, terminal::confirm).await? { Ok(()) } else { Err(cx.cancelled()) }
 }
 

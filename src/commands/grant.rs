@@ -9,7 +9,6 @@ use crate::domain::plan::{Action, Snapshot, plan_grant};
 use crate::domain::role::INVOKER;
 use crate::error::CommandError;
 use crate::lookup;
-use crate::report::ChangesReport;
 
 /// Grant a principal the right to invoke services
 ///
@@ -40,7 +39,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
-    cx.check_format::<ChangesReport>()?;
+    args.write.check_format(cx)?;
     let role = role(cx, &args.role)?;
     let operands = operands(cx, &args.member, &args.operands)?;
     if operands.members.is_empty() && operands.services.is_empty() && !cx.terminal.interactive {
@@ -65,15 +64,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     }
     let public = members.iter().any(Member::is_public);
     let options = ChangeOptions {
-        action: Action::Grant,
-        dry_run: args.write.dry_run,
-        needs_service: public,
         notes: resolved.notes,
         warnings: resolved.warnings,
-        other_way: None,
+        ..args.write.options(Action::Grant, public)
     };
     let planner = |snapshot: &Snapshot| plan_grant(snapshot, &role, &members);
     let batch = Batch::read(cx, targets, &options).await?;
     let result = batch.plan(cx, &planner).carry_out(cx, &planner, &options).await?;
-    finish(cx, result)
+    finish(cx, result, args.write)
 }

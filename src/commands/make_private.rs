@@ -2,12 +2,11 @@
 
 use super::members::services;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, ChangeOptions};
+use crate::change::Batch;
 use crate::context::Context;
 use crate::domain::plan::{Action, plan_make_private};
 use crate::error::CommandError;
 use crate::lookup;
-use crate::report::ChangesReport;
 
 /// Let nobody invoke services but those who are named
 ///
@@ -23,19 +22,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
-    cx.check_format::<ChangesReport>()?;
+    args.write.check_format(cx)?;
     let references = services(cx, &args.services, "Make which service private?").await?;
     let targets = lookup::find_all(cx, &references).await?;
-    let options = ChangeOptions {
-        action: Action::MakePrivate,
-        dry_run: args.write.dry_run,
-        needs_service: true,
-        notes: Vec::new(),
-        warnings: Vec::new(),
-        other_way: None,
-    };
+    let options = args.write.options(Action::MakePrivate, true);
     let batch = Batch::read(cx, targets, &options).await?;
     let result =
         batch.plan(cx, &plan_make_private).carry_out(cx, &plan_make_private, &options).await?;
-    finish(cx, result)
+    finish(cx, result, args.write)
 }

@@ -8,7 +8,6 @@ use crate::domain::plan::{Action, PublicVia, Snapshot, plan_make_public};
 use crate::domain::resource::ServiceName;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::{self, Targets};
-use crate::report::ChangesReport;
 use crate::terminal;
 
 /// Let anyone invoke services, without any credential
@@ -34,7 +33,7 @@ enum Via {
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
-    cx.check_format::<ChangesReport>()?;
+    args.write.check_format(cx)?;
     let via = args.via.map(|via| match via {
         Via::AllUsers => PublicVia::AllUsers,
         Via::NoInvokerCheck => PublicVia::NoInvokerCheck,
@@ -50,14 +49,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         })),
         None => Some(format!("{} --via no-invoker-check", cx.command())),
     };
-    let mut options = ChangeOptions {
-        action: Action::MakePublic,
-        dry_run: args.write.dry_run,
-        needs_service: true,
-        notes: Vec::new(),
-        warnings: Vec::new(),
-        other_way,
-    };
+    let mut options = ChangeOptions { other_way, ..args.write.options(Action::MakePublic, true) };
     let mut result = change(cx, targets, via, &options).await?;
     let forbidden = forbidden(&result);
     if via != Some(PublicVia::NoInvokerCheck) && !forbidden.is_empty() && cx.terminal.interactive {
@@ -75,12 +67,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             }
             Err(error) => {
                 // What the first way did is told, whatever became of the second.
-                finish(cx, result)?;
+                finish(cx, result, args.write)?;
                 return Err(error);
             }
         }
     }
-    finish(cx, result)
+    finish(cx, result, args.write)
 }
 
 /// Offers to turn the invoker check off where `allUsers` is forbidden, and does it; `None` for a

@@ -13,7 +13,6 @@ use crate::domain::role::INVOKER;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup::{self, Targets};
-use crate::report::ChangesReport;
 use crate::terminal;
 
 /// Revoke a principal's right to invoke services
@@ -58,7 +57,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
-    cx.check_format::<ChangesReport>()?;
+    args.write.check_format(cx)?;
     let roles = if args.any_role {
         RoleChoice::AnyInvoking
     } else {
@@ -89,14 +88,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     } else {
         lookup::find_all(cx, &references).await?
     };
+    // Whether the invoker check is off decides if the member can still invoke.
+    let needs_service = args.strict || resolved.members.iter().any(Member::is_public);
     let options = ChangeOptions {
-        action: Action::Revoke,
-        dry_run: args.write.dry_run,
-        // Whether the invoker check is off decides if the member can still invoke.
-        needs_service: args.strict || resolved.members.iter().any(Member::is_public),
         notes: resolved.notes,
         warnings: resolved.warnings,
-        other_way: None,
+        ..args.write.options(Action::Revoke, needs_service)
     };
     let members = resolved.members.into_iter().map(|member| (member, condition.clone())).collect();
     let mut request = RevokeRequest { members, roles };
@@ -112,7 +109,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let planner = |snapshot: &Snapshot| plan_revoke(snapshot, &request);
     let result = batch.plan(cx, &planner).carry_out(cx, &planner, &options).await?;
     let still = result.outcomes.iter().any(|outcome| outcome.leaves_access);
-    let code = finish(cx, result)?;
+    let code = finish(cx, result, args.write)?;
     if args.strict && still && code == ExitCode::Done.number() {
         return Ok(ExitCode::No.number());
     }

@@ -1,11 +1,12 @@
 //! What every command that writes has in common around the driver.
 
-use crate::change::ChangeResult;
+use crate::change::{ChangeOptions, ChangeResult};
 use crate::context::Context;
-use crate::domain::outcome::{ChangeOutcome, OutcomeError};
+use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
+use crate::domain::plan::Action;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
-use crate::report::ChangesReport;
+use crate::report::{ChangesReport, GcloudReport};
 
 /// The options of every command that writes.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -13,10 +14,53 @@ pub(super) struct WriteOptions {
     /// Show the plan and write nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
+    /// Show the plan, write nothing, and exit with 3 if anything would change
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Print the commands of another tool that would do the same, and write nothing
+    #[arg(long, value_enum, value_name = "TOOL", conflicts_with = "check")]
+    pub(super) print: Option<Tool>,
+    /// Refuse unless exactly this many services change
+    #[arg(long, value_name = "N")]
+    pub(super) expect: Option<usize>,
+}
+
+/// A tool whose commands can be printed.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Tool {
+    Gcloud,
+}
+
+impl WriteOptions {
+    /// What the driver is told, with nothing to say of how the targets came about.
+    pub(super) fn options(self, action: Action, needs_service: bool) -> ChangeOptions {
+        ChangeOptions {
+            action,
+            only_show: self.dry_run || self.check || self.print.is_some(),
+            expect: self.expect,
+            always_ask: false,
+            needs_service,
+            notes: Vec::new(),
+            warnings: Vec::new(),
+            other_way: None,
+        }
+    }
+
+    /// Checks, before any call, that the format suits what will be reported.
+    pub(super) fn check_format(self, cx: &Context) -> Result<(), CommandError> {
+        match self.print {
+            None => cx.check_format::<ChangesReport>(),
+            Some(Tool::Gcloud) => cx.check_format::<GcloudReport>(),
+        }
+    }
 }
 
 /// Reports the outcomes and returns the exit code of the whole.
-pub(super) fn finish(cx: &Context, result: ChangeResult) -> Result<u8, CommandError> {
+pub(super) fn finish(
+    cx: &Context,
+    result: ChangeResult,
+    write: WriteOptions,
+) -> Result<u8, CommandError> {
     let ChangeResult { outcomes, partly_searched } = result;
     let mut codes: Vec<u8> = outcomes.iter().map(code).collect();
     if partly_searched {
@@ -28,8 +72,16 @@ pub(super) fn finish(cx: &Context, result: ChangeResult) -> Result<u8, CommandEr
     if outcomes.is_empty() {
         cx.terminal.note("no service to change");
     }
-    cx.report(&ChangesReport::new(cx.is_sandbox(), outcomes))?;
-    Ok(ExitCode::of_all(codes))
+    let would_change = outcomes.iter().any(|outcome| outcome.status == Status::Planned);
+    match write.print {
+        None => cx.report(&ChangesReport::new(cx.is_sandbox(), outcomes))?,
+        Some(Tool::Gcloud) => {
+            cx.report(&GcloudReport::new(cx.is_sandbox(), &cx.gcloud_flags(), &outcomes))?;
+        }
+    }
+    let code = ExitCode::of_all(codes);
+    let is_no = write.check && would_change && code == ExitCode::Done.number();
+    Ok(if is_no { ExitCode::No.number() } else { code })
 }
 
 fn code(outcome: &ChangeOutcome) -> u8 {

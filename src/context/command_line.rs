@@ -30,6 +30,24 @@ impl Context {
         program.chain(place).chain(words).collect::<Vec<_>>().join(" ")
     }
 
+    /// The command as it was typed, but for one option and its value.
+    pub fn command_without(&self, option: &str) -> String {
+        let alone = self.arguments.iter().position(|word| word == option);
+        let value = alone.and_then(|at| self.arguments.get(at + 1));
+        let joined = format!("{option}=");
+        let words = self
+            .arguments
+            .iter()
+            .enumerate()
+            .filter(|(at, word)| {
+                let is_value = value.is_some() && alone.is_some_and(|option| *at == option + 1);
+                !(*word == option || is_value || word.starts_with(&joined))
+            })
+            .filter_map(|(_, word)| without_yes(word))
+            .map(|word| quoted(&word));
+        std::iter::once("runaccess".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    }
+
     /// Another command of this program, in the same place: sandbox, project, account.
     pub fn suggest(&self, command: &str) -> String {
         let settings = &self.settings;
@@ -50,6 +68,14 @@ impl Context {
         );
         words.push(command.to_owned());
         words.join(" ")
+    }
+
+    /// Gcloud's flags for who acts, where the command line said so.
+    pub fn gcloud_flags(&self) -> Vec<String> {
+        let settings = &self.settings;
+        let account = settings.account.iter().map(|account| format!("--account={account}"));
+        let configuration = settings.configuration.iter();
+        account.chain(configuration.map(|name| format!("--configuration={name}"))).collect()
     }
 
     /// Makes the hints of an error fit the place: in the sandbox no login helps, and what was too

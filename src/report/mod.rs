@@ -5,6 +5,7 @@
 
 mod changes;
 mod format;
+mod gcloud;
 mod policy;
 mod roles;
 mod sandbox_status;
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 pub use self::changes::ChangesReport;
 pub use self::format::Format;
+pub use self::gcloud::GcloudReport;
 pub use self::policy::PolicyReport;
 pub use self::roles::RolesReport;
 pub use self::sandbox_status::SandboxReport;
