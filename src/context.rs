@@ -3,27 +3,26 @@
 
 mod asking;
 mod command_line;
+mod reaching;
 
 use std::cell::{Cell, OnceCell as LocalOnceCell};
 use std::env;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use etcetera::base_strategy::{BaseStrategy, Xdg};
 use time::OffsetDateTime;
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
 use crate::auth::{self, BearerToken, Identity, IdentityRequest};
-use crate::cloud::{self, Deadline, Endpoint, Gateway, Trace};
+use crate::cloud::{self, Deadline, Gateway};
 use crate::domain::member::MemberArg;
 use crate::domain::resource::{self, ServiceName};
 use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
 use crate::report::{Format, Report, Style};
-use crate::sandbox::{self, Sandbox, SetAside, StoreError};
+use crate::sandbox;
 use crate::terminal::{Terminal, Wishes};
 
 /// What the options that every command takes say.
@@ -41,6 +40,9 @@ pub struct Settings {
     pub no_color: bool,
     pub timeout: Duration,
     pub sandbox: bool,
+    /// Whether it is not said that this is the sandbox: only where nobody reads it, as when a
+    /// shell completes a word.
+    pub unannounced: bool,
 }
 
 /// One command's surroundings.
@@ -101,6 +103,16 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'stati
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
+/// The file of this program, to be started again.
+pub fn this_program() -> std::io::Result<PathBuf> {
+    env::current_exe()
+}
+
+/// The folder that the program was started in.
+pub fn working_folder() -> std::io::Result<PathBuf> {
+    env::current_dir()
+}
+
 /// The arguments of this process, the program's name first.
 pub fn arguments() -> Vec<std::ffi::OsString> {
     env::args_os().collect()
@@ -111,9 +123,6 @@ pub fn bare_terminal() -> Terminal {
     let variables = variables();
     Terminal::detect(Wishes { may_ask: false, may_color: may_color(&variables) })
 }
-
-/// A sandbox that was opened, and a damaged file that was in its way.
-type Opened = Result<(Sandbox, Option<SetAside>), StoreError>;
 
 impl Context {
     /// Looks around. Reads gcloud's configuration, unless in the sandbox or for a command that
@@ -139,7 +148,7 @@ impl Context {
             may_ask: for_people && !settings.quiet && !in_ci && !prompts_off,
             may_color: !settings.no_color && may_color(&variables),
         });
-        if settings.sandbox {
+        if settings.sandbox && !settings.unannounced {
             terminal.say("sandbox: an embedded Cloud Run, nothing real is touched");
         }
         let deadline = Deadline::after(settings.timeout);
@@ -286,6 +295,19 @@ impl Context {
         }
     }
 
+    /// The address that stands in for the Cloud Run Admin API's own, where one is set.
+    pub fn endpoint_override(&self) -> Result<Option<String>, CommandError> {
+        let Some(properties) = &self.properties else { return Ok(None) };
+        Ok(properties.value("api_endpoint_overrides", "run")?.map(|property| property.value))
+    }
+
+    /// The account that the command line, or gcloud's configuration, says.
+    pub fn account_that_is_set(&self) -> Option<String> {
+        let of_gcloud = || self.properties.as_ref()?.value("core", "account").ok().flatten();
+        let set = self.settings.account.clone();
+        set.or_else(|| of_gcloud().map(|property| property.value))
+    }
+
     /// Who acts.
     pub fn identity(&self) -> Result<&Identity, CommandError> {
         if let Some(identity) = self.identity.get() {
@@ -320,113 +342,6 @@ impl Context {
             }
         };
         Ok(self.identity.get_or_init(|| identity))
-    }
-
-    /// The way to the Cloud Run Admin API. In the sandbox, the API is started in this process.
-    pub async fn gateway(&self) -> Result<&Gateway, CommandError> {
-        self.gateway
-            .get_or_try_init(|| async {
-                let endpoint = self.endpoint().await?;
-                if endpoint.is_loopback() {
-                    self.check_proxy()?;
-                }
-                let credentials = self.identity()?.credentials.clone();
-                Ok(Gateway::new(endpoint, credentials, self.deadline.clone(), self.trace()))
-            })
-            .await
-    }
-
-    /// The sandbox's world, opened here.
-    pub fn open_sandbox(&self) -> Result<Sandbox, CommandError> {
-        self.world(Sandbox::open)
-    }
-
-    /// The sandbox's world, made anew.
-    pub fn reset_sandbox(&self) -> Result<Sandbox, CommandError> {
-        self.world(Sandbox::reset)
-    }
-
-    fn world(&self, take: fn(&Path, OffsetDateTime) -> Opened) -> Result<Sandbox, CommandError> {
-        let (sandbox, set_aside) = take(&self.state_folder().join("sandbox"), self.now())?;
-        if let Some(set_aside) = set_aside {
-            self.terminal.warning(&format!(
-                "the sandbox's state `{}` is damaged; it is kept as `{}`, and a new one is made",
-                set_aside.damaged.display(),
-                set_aside.kept_as.display()
-            ));
-        }
-        Ok(sandbox)
-    }
-
-    async fn endpoint(&self) -> Result<Endpoint, CommandError> {
-        let Some(properties) = &self.properties else {
-            let sandbox = Arc::new(self.open_sandbox()?);
-            let failed = |error: std::io::Error| {
-                CommandError::new(ErrorKind::State, "cannot start the sandbox")
-                    .because(error.to_string())
-            };
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
-            let port = listener.local_addr().map_err(failed)?.port();
-            let faults = Arc::default();
-            tokio::spawn(sandbox::serve(sandbox, faults, listener, now, std::future::pending()));
-            return Ok(Endpoint::loopback(port));
-        };
-        match properties.value("api_endpoint_overrides", "run")? {
-            Some(property) => Endpoint::parse(&property.value).map_err(|error| {
-                let error =
-                    CommandError::from(error).because(format!("it is set by {}", property.source));
-                match &property.source {
-                    PropertySource::Variable(name) => error.hint(format!("unset {name}")),
-                    _ => error.hint("gcloud config unset api_endpoint_overrides/run"),
-                }
-            }),
-            None => Ok(Endpoint::google()),
-        }
-    }
-
-    /// Refuses to go to loopback where the environment sends even that through a proxy, which
-    /// would be given the token. The official client has no way to be told otherwise.
-    fn check_proxy(&self) -> Result<(), CommandError> {
-        let set = |name: &&&str| self.variables.get(**name).is_some_and(|value| !value.is_empty());
-        let proxy = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
-        let Some(proxy) = proxy.iter().find(set) else { return Ok(()) };
-        let spared = ["no_proxy", "NO_PROXY"].iter().filter_map(|name| self.variables.get(*name));
-        let spared: Vec<&str> = spared.flat_map(|list| list.split(',')).map(str::trim).collect();
-        if spared.iter().any(|host| matches!(*host, "*" | "127.0.0.1" | "127.0.0.0/8")) {
-            return Ok(());
-        }
-        Err(CommandError::usage(format!(
-            "`{proxy}` sends requests to this machine through a proxy"
-        ))
-        .hint(format!("NO_PROXY=127.0.0.1,localhost {}", self.command())))
-    }
-
-    /// The folder of this program's own state: `RUNACCESS_HOME`, else the XDG one.
-    fn state_folder(&self) -> PathBuf {
-        let named = |name: &str| self.variables.get(name).filter(|path| !path.is_empty());
-        match (named("RUNACCESS_HOME"), named("XDG_STATE_HOME")) {
-            (Some(path), _) => PathBuf::from(path),
-            // The XDG specification has relative paths ignored.
-            (None, Some(path)) if Path::new(path).is_absolute() => {
-                PathBuf::from(path).join("runaccess")
-            }
-            _ => self.home.join(".local").join("state").join("runaccess"),
-        }
-    }
-
-    fn trace(&self) -> Trace {
-        let terminal = self.terminal;
-        if !self.settings.verbose {
-            return Arc::new(|_| ());
-        }
-        Arc::new(move |line| {
-            let ended = match line.failed {
-                None => "ok".to_owned(),
-                Some(kind) => format!("failed, {kind:?}"),
-            };
-            let took = line.took.as_secs_f64() * 1_000.0;
-            terminal.say(&format!("request: {}: {ended} after {took:.1} ms", line.call));
-        })
     }
 }
 

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod change;
 pub mod cloud;
 mod commands;
+pub mod completion;
 pub mod context;
 pub mod domain;
 pub mod error;
@@ -19,6 +20,9 @@ pub mod terminal;
 
 /// Runs the program on this process's arguments and returns its exit code.
 pub fn run() -> u8 {
+    if let Some(code) = commands::asked() {
+        return code;
+    }
     match context::runtime() {
         Ok(runtime) => {
             let code = runtime.block_on(commands::run());

@@ -76,6 +76,30 @@ impl Gateway {
         }
     }
 
+    /// Lists the regions where a project may have services. Only v1 lists them (discovery
+    /// document).
+    pub async fn regions(&self, project: &str) -> Result<Vec<String>, Failure> {
+        let call = format!("list the regions of project `{project}`");
+        let path = format!("/v1/projects/{project}/locations");
+        let fields = ("fields", "locations/locationId,nextPageToken");
+        let mut regions = Vec::new();
+        let mut next = String::new();
+        loop {
+            let mut query = vec![("pageSize", "100"), fields];
+            if !next.is_empty() {
+                query.push(("pageToken", &next));
+            }
+            let answer = self.get(&call, &path, &query).await?;
+            let locations = answer["locations"].as_array().into_iter().flatten();
+            let names = locations.filter_map(|location| location["locationId"].as_str());
+            regions.extend(names.map(str::to_owned));
+            match answer["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
+                Some(token) => token.clone_into(&mut next),
+                None => return Ok(regions),
+            }
+        }
+    }
+
     /// Lists services and reads the policy of each, pages and policies side by side. `progress` is
     /// told how many are done and how many are known of. A policy that cannot be read costs its
     /// own row only.

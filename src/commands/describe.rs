@@ -1,5 +1,6 @@
 //! `describe`
 
+use super::completing;
 use super::members::one_service;
 use crate::context::Context;
 use crate::domain::exposure::judge;
@@ -13,7 +14,7 @@ use crate::report::{InvokerRow, ServiceReport};
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, or any of its URLs
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
 }
 

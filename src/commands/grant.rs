@@ -1,5 +1,6 @@
 //! `grant`
 
+use super::completing;
 use super::members::{ask_for_member, missing, operands, resolve, role, services};
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, ChangeOptions};
@@ -26,13 +27,13 @@ use crate::lookup;
 )]
 pub(super) struct Args {
     /// The principals, then the services
-    #[arg(value_name = "MEMBER SERVICE")]
+    #[arg(value_name = "MEMBER SERVICE", add = completing::operands())]
     operands: Vec<String>,
     /// A principal, taken whole; every other operand is then a service
-    #[arg(long, value_name = "MEMBER")]
+    #[arg(long, value_name = "MEMBER", add = completing::members())]
     member: Vec<String>,
     /// The role
-    #[arg(long, value_name = "ROLE", default_value = INVOKER)]
+    #[arg(long, value_name = "ROLE", default_value = INVOKER, add = completing::roles())]
     role: String,
     #[command(flatten)]
     write: WriteOptions,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::builder::PossibleValuesParser;
 
+use super::completing;
 use crate::cloud::{Failure, Listing, ServiceAccess, Unreadable};
 use crate::context::Context;
 use crate::domain::exposure::{Exposure, judge};
@@ -22,7 +23,7 @@ const NAMED: usize = 6;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Only these: names, REGION/NAME, patterns such as 'orders-*', URLs
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = completing::services())]
     services: Vec<String>,
     /// Read no policies: one request, and exposure known only where no policy is needed
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! `make-private`
 
+use super::completing;
 use super::members::services;
 use super::writing::{WriteOptions, finish};
 use crate::change::Batch;
@@ -15,7 +16,7 @@ use crate::lookup;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Names, REGION/NAME, patterns such as 'shop-*', URLs
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = completing::services())]
     services: Vec<String>,
     #[command(flatten)]
     write: WriteOptions,

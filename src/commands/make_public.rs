@@ -1,5 +1,6 @@
 //! `make-public`
 
+use super::completing;
 use super::members::services;
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, ChangeOptions, ChangeResult};
@@ -17,7 +18,7 @@ use crate::terminal;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Names, REGION/NAME, patterns such as 'shop-*', URLs
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = completing::services())]
     services: Vec<String>,
     /// The way: the invoker role for allUsers (default), or the invoker check turned off
     #[arg(long, value_enum)]

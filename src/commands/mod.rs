@@ -1,12 +1,15 @@
 //! The command line: one file a command. Each holds its arguments, whose comments are the help,
 //! turns them into parsed values, and runs.
 
+mod completing;
+mod completions;
 mod describe;
 mod grant;
 mod help;
 mod list;
 mod make_private;
 mod make_public;
+mod man;
 mod members;
 mod options;
 mod policy;
@@ -20,6 +23,7 @@ mod writing;
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+pub(crate) use self::completing::asked;
 use self::options::GlobalOptions;
 use crate::context::{self, Context};
 use crate::error::CommandError;
@@ -64,6 +68,8 @@ enum Command {
     MakePrivate(make_private::Args),
     Roles(roles::Args),
     Sandbox(sandbox::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     Help(help::Args),
 }
 
@@ -76,10 +82,17 @@ pub(crate) async fn run() -> u8 {
     if let Command::Help(args) = &cli.command {
         return help::run(args, Cli::command());
     }
+    if let Command::Man(args) = &cli.command {
+        return man::run(args, Cli::command());
+    }
     let mut settings = cli.global.settings();
     settings.sandbox |= matches!(cli.command, Command::Sandbox(_));
     let json = settings.format.as_ref().is_some_and(crate::report::Format::is_json);
-    let with_gcloud = !matches!(cli.command, Command::Roles(_));
+    let with_gcloud = match &cli.command {
+        Command::Roles(_) => false,
+        Command::Completions(args) => args.needs_project(),
+        _ => true,
+    };
     let mut cx = match Context::new(settings, with_gcloud) {
         Ok(cx) => cx,
         Err(error) => {
@@ -115,7 +128,8 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
     match command {
         Command::Describe(args) => describe::run(cx, args).await,
         Command::Grant(args) => grant::run(cx, args).await,
-        Command::Help(_) => Ok(ExitCode::Done.number()),
+        Command::Help(_) | Command::Man(_) => Ok(ExitCode::Done.number()),
+        Command::Completions(args) => completions::run(cx, args).await,
         Command::List(args) => list::run(cx, args).await,
         Command::MakePrivate(args) => make_private::run(cx, args).await,
         Command::MakePublic(args) => make_public::run(cx, args).await,

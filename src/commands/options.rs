@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::completing;
 use crate::context::{Settings, sandbox_by_environment};
 use crate::report::Format;
 
@@ -20,7 +21,7 @@ pub(super) struct GlobalOptions {
     #[arg(long, global = true, value_name = "PROJECT", value_parser = parse_project)]
     project: Option<String>,
     /// Use this region, or `-` for every region
-    #[arg(long, global = true, value_name = "REGION")]
+    #[arg(long, global = true, value_name = "REGION", add = completing::regions())]
     region: Option<String>,
     /// Act as this account, which must be in gcloud's store
     #[arg(long, global = true, value_name = "ADDRESS")]
@@ -70,6 +71,7 @@ impl GlobalOptions {
             no_color: self.no_color,
             timeout: self.timeout,
             sandbox: self.sandbox || sandbox_by_environment(),
+            unannounced: false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `policy`
 
+use super::completing;
 use super::members::one_service;
 use crate::context::Context;
 use crate::error::{CommandError, ErrorKind};
@@ -11,7 +12,7 @@ use crate::report::PolicyReport;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, or any of its URLs
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
 }
 

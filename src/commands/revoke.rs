@@ -1,5 +1,6 @@
 //! `revoke`
 
+use super::completing;
 use super::members::{ask_for_member, operands, resolve, role, services};
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, ChangeOptions};
@@ -29,13 +30,13 @@ use crate::terminal;
 )]
 pub(super) struct Args {
     /// The principals, then the services
-    #[arg(value_name = "MEMBER SERVICE")]
+    #[arg(value_name = "MEMBER SERVICE", add = completing::operands())]
     operands: Vec<String>,
     /// A principal, taken whole; every other operand is then a service
-    #[arg(long, value_name = "MEMBER")]
+    #[arg(long, value_name = "MEMBER", add = completing::members())]
     member: Vec<String>,
     /// The role
-    #[arg(long, value_name = "ROLE", conflicts_with = "any_role", default_value = INVOKER)]
+    #[arg(long, value_name = "ROLE", conflicts_with = "any_role", default_value = INVOKER, add = completing::roles())]
     role: String,
     /// Revoke every role that is known to invoke
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! `url`
 
+use super::completing;
 use super::members::one_service;
 use crate::context::Context;
 use crate::domain::nearest::nearest;
@@ -13,10 +14,10 @@ use crate::report::UrlReport;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, or any of its URLs
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
     /// Print the URL of this traffic tag
-    #[arg(long, value_name = "TAG", conflicts_with = "all")]
+    #[arg(long, value_name = "TAG", conflicts_with = "all", add = completing::tags())]
     tag: Option<String>,
     /// Print every URL, tags included, one a line
     #[arg(long)]

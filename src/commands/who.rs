@@ -1,5 +1,6 @@
 //! `who`
 
+use super::completing;
 use super::members::one_service;
 use crate::context::Context;
 use crate::domain::exposure::judge;
@@ -17,7 +18,7 @@ use crate::report::{InvokerRow, UnknownRow, WhoReport};
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, or any of its URLs
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
 }
 

@@ -1,0 +1,257 @@
+//! What a shell asks while a command line is typed: it runs the program with `COMPLETE=SHELL`.
+
+use std::ffi::OsStr;
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, SystemTime};
+
+use clap::{Command, CommandFactory};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::env::{Fish, Powershell, Shells, Zsh};
+use clap_complete::{CompleteEnv, env::EnvCompleter};
+
+use super::Cli;
+use crate::completion::{self, Bash, Cache, Candidate, Known};
+use crate::context::{self, Context, Settings};
+use crate::domain::exposure::judge;
+use crate::domain::role;
+use crate::error::{CommandError, ErrorKind};
+use crate::terminal;
+
+/// The variable by which a shell asks.
+const ASKED: &str = "COMPLETE";
+/// The shells that can ask.
+pub(super) const SHELLS: [&dyn EnvCompleter; 4] = [&Bash, &Zsh, &Fish, &Powershell];
+/// More policies than these are not read to know whom to name.
+const POLICIES: usize = 200;
+/// How long a renewal may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Answers a shell that asks, and says whether one did.
+pub(crate) fn asked() -> Option<u8> {
+    let environment = CompleteEnv::with_factory(Cli::command).var(ASKED).shells(Shells(&SHELLS));
+    let folder = context::working_folder().ok();
+    match environment.try_complete(context::arguments(), folder.as_deref()) {
+        Ok(true) => Some(0),
+        Ok(false) => None,
+        Err(error) => {
+            terminal::print_rendered(&error.to_string(), true);
+            Some(2)
+        }
+    }
+}
+
+/// Completes services.
+pub(super) fn services() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| shown(completion::services(&known(), &text(typed))))
+}
+
+/// Completes regions.
+pub(super) fn regions() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| shown(completion::regions(&known(), &text(typed))))
+}
+
+/// Completes members.
+pub(super) fn members() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| shown(completion::members(&known(), &text(typed))))
+}
+
+/// Completes traffic tags.
+pub(super) fn tags() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        shown(completion::tags(&known(), &text(typed), &words()))
+    })
+}
+
+/// Completes roles.
+pub(super) fn roles() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let typed = text(typed);
+        let fitting = role::ROLES.iter().filter(|role| role.name.starts_with(&typed));
+        let candidate = |role: &role::RoleInfo| Candidate {
+            value: role.name.to_owned(),
+            about: role.title.to_owned(),
+        };
+        shown(fitting.map(candidate).collect())
+    })
+}
+
+/// Completes the operands of `grant` and `revoke`: the first word is members, unless `--member`
+/// gave them; all others are services.
+pub(super) fn operands() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let (words, typed) = (words(), text(typed));
+        let before = words.split_last().map(|(_, before)| before).unwrap_or_default();
+        let is_member = operands_in(&Cli::command(), before) == 0
+            && !before.iter().any(|word| word == "--member" || word.starts_with("--member="));
+        shown(if is_member {
+            completion::members(&known(), &typed)
+        } else {
+            completion::services(&known(), &typed)
+        })
+    })
+}
+
+/// How many operands of its subcommand a command line has: neither options nor their values.
+fn operands_in(root: &Command, words: &[String]) -> usize {
+    let mut command = root;
+    let mut count = 0;
+    let mut words = words.iter().skip(1);
+    while let Some(word) = words.next() {
+        let takes_value = |argument: &&clap::Arg| argument.get_action().takes_values();
+        let options = || root.get_arguments().chain(command.get_arguments()).filter(takes_value);
+        if let Some(long) = word.strip_prefix("--") {
+            if options().any(|option| option.get_long() == Some(long)) {
+                words.next();
+            }
+        } else if let Some(short) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) {
+            if options()
+                .any(|option| option.get_short().map(String::from).as_deref() == Some(short))
+            {
+                words.next();
+            }
+        } else if let Some(found) = command.find_subcommand(word) {
+            command = found;
+        } else {
+            count += 1;
+        }
+    }
+    count
+}
+
+/// Reads anew what is known, for the next time that a shell asks.
+pub(super) async fn renew(cx: &Context) -> Result<(), CommandError> {
+    let failed = |error: std::io::Error| {
+        CommandError::new(ErrorKind::State, "cannot keep what is known for completion")
+            .because(error.to_string())
+    };
+    let cache = cache(cx)?;
+    let Some(renewal) = cache.renewal().map_err(failed)? else { return Ok(()) };
+    let gateway = cx.gateway().await?;
+    let project = cx.project()?.value;
+    let listing = gateway.services(&project, "-").await?;
+    // Regions are a help; without them everything else is completed all the same.
+    let regions = gateway.regions(&project).await.unwrap_or_default();
+    let mut known = Known { regions, ..Known::default() };
+    let read: Vec<_> = listing.services.iter().take(POLICIES).cloned().collect();
+    for access in gateway.with_grants(read, |_, _| ()).await {
+        for grant in access.grants.iter().flatten() {
+            let member = grant.member.to_string();
+            if !grant.member.is_public() && !known.members.contains(&member) {
+                known.members.push(member);
+            }
+        }
+        let exposure = judge(&access.service, access.grants.as_deref().ok(), cx.now());
+        known.services.push(of(&access.service, exposure.exposure.as_str()));
+    }
+    let rest = listing.services.iter().skip(POLICIES);
+    known.services.extend(rest.map(|service| of(service, "")));
+    known.members.sort();
+    cache.write(&renewal, &known).map_err(failed)
+}
+
+fn of(service: &crate::domain::service::Service, exposure: &str) -> completion::KnownService {
+    completion::KnownService {
+        name: service.name.service().to_owned(),
+        region: service.name.region().to_owned(),
+        tags: service.tags.iter().map(|tag| tag.tag.clone()).collect(),
+        exposure: exposure.to_owned(),
+    }
+}
+
+/// What is known of the place that the command line names. Where that has grown old, a process
+/// of its own is started to renew it, and is not waited for.
+fn known() -> Known {
+    let flags = place_flags();
+    let Some(cx) = surroundings(&flags) else { return Known::default() };
+    let Ok(cache) = cache(&cx) else { return Known::default() };
+    if !cache.is_fresh(SystemTime::now()) {
+        // A shell has no use for why this could not be started.
+        drop(start_renewal(&flags));
+    }
+    cache.read()
+}
+
+fn cache(cx: &Context) -> Result<Cache, CommandError> {
+    let project = cx.project()?.value;
+    let sandbox = if cx.is_sandbox() { "sandbox" } else { "" };
+    let endpoint = cx.endpoint_override()?.unwrap_or_default();
+    let account = cx.account_that_is_set().unwrap_or_default();
+    Ok(Cache::of(&cx.state_folder(), &[sandbox, &project, &endpoint, &account]))
+}
+
+fn start_renewal(flags: &[String]) -> std::io::Result<()> {
+    let mut process = Process::new(context::this_program()?);
+    process.args(flags).args(["--quiet", "completions", "--renew"]);
+    process.arg(format!("--timeout={}s", PATIENCE.as_secs()));
+    process.env_remove(ASKED);
+    // Out of the shell's way: neither its Ctrl-C nor its terminal is this process's.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut process, 0);
+    process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)
+}
+
+/// The words that are being completed: what stands behind the first `--`.
+fn words() -> Vec<String> {
+    let arguments = context::arguments();
+    let words = arguments.iter().skip_while(|word| *word != "--").skip(1);
+    words.map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// The options of the command line that say which project it is about, and who asks.
+fn place_flags() -> Vec<String> {
+    let taking_value = ["--project", "--account", "--configuration", "--access-token-file"];
+    let mut flags = Vec::new();
+    let mut words = words().into_iter();
+    while let Some(word) = words.next() {
+        if word == "--sandbox" || taking_value.iter().any(|f| word.starts_with(&format!("{f}="))) {
+            flags.push(word);
+        } else if taking_value.contains(&word.as_str()) {
+            flags.extend(words.next().map(|value| format!("{word}={value}")));
+        }
+    }
+    flags
+}
+
+/// Looks around as a command with these options would; `None` where they say nothing useful.
+fn surroundings(flags: &[String]) -> Option<Context> {
+    let words = ["runaccess", "roles"].into_iter().map(str::to_owned);
+    let cli = <Cli as clap::Parser>::try_parse_from(words.chain(flags.iter().cloned())).ok()?;
+    let settings = Settings { unannounced: true, quiet: true, ..cli.global.settings() };
+    Context::new(settings, true).ok()
+}
+
+fn text(typed: &OsStr) -> String {
+    typed.to_string_lossy().into_owned()
+}
+
+fn shown(candidates: Vec<Candidate>) -> Vec<CompletionCandidate> {
+    let candidates = candidates.into_iter().enumerate();
+    candidates
+        .map(|(position, candidate)| {
+            let about = Some(candidate.about).filter(|about| !about.is_empty());
+            CompletionCandidate::new(candidate.value)
+                .help(about.map(Into::into))
+                .display_order(Some(position))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operands_are_told_from_options_and_their_values() {
+        for (line, count) in [
+            ("runaccess grant", 0),
+            ("runaccess --sandbox --project p grant", 0),
+            ("runaccess grant a@x.com", 1),
+            ("runaccess grant --role roles/run.invoker -o json a@x.com", 1),
+            ("runaccess grant --role=roles/run.invoker -n", 0),
+            ("runaccess grant a@x.com hello orders", 3),
+        ] {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(operands_in(&Cli::command(), &words), count, "{line}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `completions`
+
+use super::completing::{self, SHELLS};
+use crate::context::{self, Context};
+use crate::error::{CommandError, ErrorKind};
+use crate::exit_code::ExitCode;
+
+/// Print what makes a shell complete commands, options, services, regions, members and tags
+///
+/// Services and members are those of the project that the command line is about, from a cache
+/// that is renewed in the background: Tab never waits.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Put it where your shell starts:
+  bash:        echo 'source <(runaccess completions bash)' >> ~/.bashrc
+  zsh:         echo 'source <(runaccess completions zsh)' >> ~/.zshrc
+  fish:        echo 'runaccess completions fish | source' >> ~/.config/fish/config.fish
+  PowerShell:  Add-Content $PROFILE 'runaccess completions powershell | Out-String | iex'")]
+pub(super) struct Args {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL", required_unless_present = "renew")]
+    shell: Option<Shell>,
+    /// Read anew what is completed
+    #[arg(long, hide = true, conflicts_with = "shell")]
+    renew: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+}
+
+impl Shell {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+            Self::Powershell => "powershell",
+        }
+    }
+}
+
+impl Args {
+    /// Whether this is about a project, and not only about a shell.
+    pub(super) fn needs_project(&self) -> bool {
+        self.renew
+    }
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    let Some(shell) = args.shell else {
+        completing::renew(cx).await?;
+        return Ok(ExitCode::Done.number());
+    };
+    let failed = |error: std::io::Error| {
+        CommandError::new(ErrorKind::Failed, "cannot print completions").because(error.to_string())
+    };
+    let program = context::this_program().map_err(failed)?;
+    let mut script = Vec::new();
+    if let Some(completer) = SHELLS.iter().find(|known| known.is(shell.name())) {
+        let program = program.to_string_lossy();
+        completer
+            .write_registration("COMPLETE", "runaccess", "runaccess", &program, &mut script)
+            .map_err(failed)?;
+    }
+    cx.print(String::from_utf8_lossy(&script).trim_start())?;
+    Ok(ExitCode::Done.number())
+}

@@ -1,0 +1,84 @@
+//! `man`
+
+use clap::Command;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use crate::context;
+use crate::error::CommandError;
+use crate::exit_code::ExitCode;
+
+/// Print the manual page, of the program or of one command
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  runaccess man | man -l -
+  runaccess man grant > runaccess-grant.1")]
+pub(super) struct Args {
+    /// A command
+    #[arg(value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// What decides beside the command line, for the page's own section.
+const ENVIRONMENT: [(&str, &str); 5] = [
+    ("RUNACCESS_SANDBOX", "1 stands for --sandbox."),
+    ("RUNACCESS_HOME", "The folder of the program's own state; by default that of XDG."),
+    (
+        "CLOUDSDK_*",
+        "gcloud's own variables for project, region, account, token, configuration and endpoint.",
+    ),
+    ("NO_COLOR", "No colours."),
+    ("CI", "Nobody is asked."),
+];
+
+pub(super) fn run(args: &Args, mut root: Command) -> u8 {
+    root.build();
+    let names = args.command.iter();
+    let found = names.clone().try_fold(&root, |at, name| at.find_subcommand(name));
+    let Some(command) = found else {
+        let what = args.command.join(" ");
+        let error =
+            CommandError::usage(format!("there is no command `{what}`")).hint("runaccess help");
+        context::bare_terminal().error(&error);
+        return ExitCode::Usage.number();
+    };
+    let title: Vec<&str> = std::iter::once("runaccess").chain(names.map(String::as_str)).collect();
+    let mut page = Vec::new();
+    let written = Man::new(command.clone().display_name(title.join("-")))
+        .title(title.join("-").to_uppercase())
+        .manual("Runaccess Manual")
+        .render(&mut page)
+        .and_then(|()| more(args.command.is_empty(), &root).to_writer(&mut page));
+    match written.and_then(|()| context::bare_terminal().result(&String::from_utf8_lossy(&page))) {
+        Ok(()) => ExitCode::Done.number(),
+        Err(_) => ExitCode::Failed.number(),
+    }
+}
+
+/// What the page says beside the command line: exit codes, environment, other pages.
+fn more(of_program: bool, root: &Command) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXIT STATUS"]);
+    for code in ExitCode::ALL {
+        roff.control("TP", []);
+        roff.text([bold(code.number().to_string())]);
+        roff.text([roman(code.meaning())]);
+    }
+    if of_program {
+        roff.control("SH", ["ENVIRONMENT"]);
+        for (name, meaning) in ENVIRONMENT {
+            roff.control("TP", []);
+            roff.text([bold(name)]);
+            roff.text([roman(meaning)]);
+        }
+    }
+    roff.control("SH", ["SEE ALSO"]);
+    let commands = root.get_subcommands().filter(|command| !command.is_hide_set());
+    let pages: Vec<String> = if of_program {
+        commands.map(|command| format!("runaccess-{}(1)", command.get_name())).collect()
+    } else {
+        vec!["runaccess(1)".to_owned()]
+    };
+    roff.text([roman(format!("{}, gcloud(1)", pages.join(", ")))]);
+    roff
+}

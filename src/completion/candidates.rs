@@ -1,0 +1,174 @@
+//! From what is known and what is typed so far to what the word may become.
+
+use super::Known;
+
+/// What a word may become, and what to say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub value: String,
+    pub about: String,
+}
+
+/// Services: by name where it is in one region, by `REGION/NAME` where it is in several or where
+/// a region is being typed.
+pub fn services(known: &Known, typed: &str) -> Vec<Candidate> {
+    let count = |name: &str| known.services.iter().filter(|other| other.name == name).count();
+    let named = known.services.iter().map(|service| {
+        let whole = typed.contains('/') || count(&service.name) > 1;
+        let value = if whole {
+            format!("{}/{}", service.region, service.name)
+        } else {
+            service.name.clone()
+        };
+        Candidate { value, about: format!("{}, {}", service.region, service.exposure) }
+    });
+    let about_name = |value: &str| value.split_once('/').is_some_and(|(_, n)| n.starts_with(typed));
+    named.filter(|known| known.value.starts_with(typed) || about_name(&known.value)).collect()
+}
+
+/// Regions, and `-` for every one; those that hold services first.
+pub fn regions(known: &Known, typed: &str) -> Vec<Candidate> {
+    let count = |region: &str| known.services.iter().filter(|s| s.region == region).count();
+    let mut regions: Vec<&String> = known.regions.iter().collect();
+    regions.sort_by_key(|region| (count(region) == 0, *region));
+    let named = regions.into_iter().map(|region| {
+        let about = match count(region) {
+            0 => String::new(),
+            1 => "1 service".to_owned(),
+            more => format!("{more} services"),
+        };
+        Candidate { value: region.clone(), about }
+    });
+    let every = Candidate { value: "-".to_owned(), about: "every region".to_owned() };
+    named.chain([every]).filter(|known| known.value.starts_with(typed)).collect()
+}
+
+/// Members, as they are typed shortest. What stands before the last comma is kept.
+pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
+    let (kept, last) = match typed.rsplit_once(',') {
+        Some((kept, last)) => (format!("{kept},"), last),
+        None => (String::new(), typed),
+    };
+    let fixed = [
+        ("me", "the account that acts"),
+        ("allUsers", "everyone"),
+        ("allAuthenticatedUsers", "every Google account"),
+    ];
+    let fixed = fixed.map(|(value, about)| (value.to_owned(), about.to_owned()));
+    let seen = known.members.iter().filter(|member| !member.starts_with("deleted:"));
+    let seen = seen.map(|member| match member.split_once(':') {
+        Some((kind @ ("user" | "serviceAccount"), address))
+            if last.is_empty() || !member.starts_with(last) =>
+        {
+            (address.to_owned(), kind.to_owned())
+        }
+        Some((kind, _)) => (member.clone(), kind.to_owned()),
+        None => (member.clone(), String::new()),
+    });
+    let accounts = known.services.iter().map(|service| {
+        (format!("service:{}", service.name), "the account that it runs as".to_owned())
+    });
+    // So many services are of no help before one has begun to type them.
+    let accounts = accounts.filter(|_| last.starts_with('s'));
+    let mut found: Vec<Candidate> = Vec::new();
+    for (value, about) in seen.chain(accounts).chain(fixed) {
+        if value.starts_with(last)
+            && !found.iter().any(|other| other.value == format!("{kept}{value}"))
+        {
+            found.push(Candidate { value: format!("{kept}{value}"), about });
+        }
+    }
+    found
+}
+
+/// Tags: of the services that the command line names, else of all.
+pub fn tags(known: &Known, typed: &str, words: &[String]) -> Vec<Candidate> {
+    let is_named = |service: &&super::KnownService| {
+        words.iter().any(|word| {
+            *word == service.name || *word == format!("{}/{}", service.region, service.name)
+        })
+    };
+    let named: Vec<_> = known.services.iter().filter(is_named).collect();
+    let of = if named.is_empty() { known.services.iter().collect() } else { named };
+    let mut found: Vec<Candidate> = Vec::new();
+    for service in of {
+        for tag in service.tags.iter().filter(|tag| tag.starts_with(typed)) {
+            if !found.iter().any(|other| other.value == *tag) {
+                found.push(Candidate { value: tag.clone(), about: service.name.clone() });
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::KnownService;
+    use super::*;
+
+    fn known() -> Known {
+        let service = |region: &str, name: &str, tags: &[&str]| KnownService {
+            name: name.to_owned(),
+            region: region.to_owned(),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            exposure: "public".to_owned(),
+        };
+        Known {
+            services: vec![
+                service("us-central1", "hello", &["blue"]),
+                service("europe-west1", "orders", &[]),
+                service("us-central1", "orders", &["canary"]),
+            ],
+            regions: ["asia-east1", "europe-west1", "us-central1"].map(str::to_owned).to_vec(),
+            members: ["user:ana@x.com", "group:team@x.com", "deleted:user:b@x.com?uid=1"]
+                .map(str::to_owned)
+                .to_vec(),
+        }
+    }
+
+    fn values(candidates: Vec<Candidate>) -> Vec<String> {
+        candidates.into_iter().map(|candidate| candidate.value).collect()
+    }
+
+    #[test]
+    fn services_are_named_as_short_as_they_can_be() {
+        for (typed, found) in [
+            ("", &["hello", "europe-west1/orders", "us-central1/orders"][..]),
+            ("h", &["hello"]),
+            ("or", &["europe-west1/orders", "us-central1/orders"]),
+            ("us-central1/", &["us-central1/hello", "us-central1/orders"]),
+            ("nosuch", &[]),
+        ] {
+            assert_eq!(values(services(&known(), typed)), found, "{typed}");
+        }
+    }
+
+    #[test]
+    fn members_are_completed_after_each_comma() {
+        for (typed, found) in [
+            ("a", &["ana@x.com", "allUsers", "allAuthenticatedUsers"][..]),
+            ("user:", &["user:ana@x.com"]),
+            ("g", &["group:team@x.com"]),
+            ("me,an", &["me,ana@x.com"]),
+            ("service:h", &["service:hello"]),
+            ("b", &[]),
+        ] {
+            assert_eq!(values(members(&known(), typed)), found, "{typed}");
+        }
+    }
+
+    #[test]
+    fn regions_with_services_come_first_and_tags_are_the_services_own() {
+        assert_eq!(
+            values(regions(&known(), "")),
+            ["europe-west1", "us-central1", "asia-east1", "-"]
+        );
+        let of = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            values(tags(&known(), "", &words))
+        };
+        assert_eq!(of(&["url", "hello", "--tag"]), ["blue"]);
+        assert_eq!(of(&["url", "us-central1/orders"]), ["canary"]);
+        assert_eq!(of(&["url"]), ["blue", "canary"]);
+    }
+}

@@ -1,0 +1,142 @@
+//! What a shell may complete: services, regions, members and tags, from a short-lived cache, so
+//! that Tab never waits. A cache that has grown old is used once more while a process of its own
+//! renews it.
+
+mod bash;
+mod candidates;
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hash::{Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::bash::Bash;
+pub use self::candidates::{Candidate, members, regions, services, tags};
+
+/// How old what is known may be before it is renewed.
+const FRESH: Duration = Duration::from_secs(20);
+
+/// What is known of a project.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default)]
+pub struct Known {
+    pub services: Vec<KnownService>,
+    pub regions: Vec<String>,
+    /// As a policy names them.
+    pub members: Vec<String>,
+}
+
+/// A service that can be named.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default)]
+pub struct KnownService {
+    pub name: String,
+    pub region: String,
+    pub tags: Vec<String>,
+    pub exposure: String,
+}
+
+/// The file that holds what is known of one project, as one account sees it.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    path: PathBuf,
+}
+
+/// The right to renew a cache, which one process at a time has.
+#[derive(Debug)]
+pub struct Renewal {
+    _lock: File,
+}
+
+impl Cache {
+    /// The cache of a place: project, account, endpoint, in any order that stays the same.
+    pub fn of(state: &Path, place: &[&str]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        place.hash(&mut hasher);
+        Self { path: state.join("completion").join(format!("{:016x}.json", hasher.finish())) }
+    }
+
+    /// What is known; nothing where there is no cache, or none that can be read.
+    pub fn read(&self) -> Known {
+        let text = fs::read(&self.path).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Whether it is young enough.
+    pub fn is_fresh(&self, now: SystemTime) -> bool {
+        let written = fs::metadata(&self.path).and_then(|file| file.modified());
+        written.is_ok_and(|written| {
+            // A file from the future is as good as old.
+            now.duration_since(written).is_ok_and(|age| age < FRESH)
+        })
+    }
+
+    /// Takes the right to renew it; `None` where another process has it.
+    pub fn renewal(&self) -> std::io::Result<Option<Renewal>> {
+        if let Some(folder) = self.path.parent() {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true);
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(folder)?;
+        }
+        let lock = private(&self.path.with_extension("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Renewal { _lock: lock })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Puts what is known in place of what was, whole or not at all.
+    pub fn write(&self, _: &Renewal, known: &Known) -> std::io::Result<()> {
+        let draft = self.path.with_extension("new");
+        let mut file = private(&draft)?;
+        file.set_len(0)?;
+        file.write_all(&serde_json::to_vec(known)?)?;
+        fs::rename(draft, &self.path)
+    }
+}
+
+/// A file that nobody else may read: members are people's addresses.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_grows_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::of(folder.path(), &["p", "a"]);
+        let now = SystemTime::now();
+        assert_eq!(cache.read(), Known::default());
+        assert!(!cache.is_fresh(now));
+        let renewal = cache.renewal().unwrap().unwrap();
+        assert!(cache.renewal().unwrap().is_none());
+        let known = Known { members: vec!["user:a@x.com".to_owned()], ..Known::default() };
+        cache.write(&renewal, &known).unwrap();
+        assert_eq!(cache.read(), known);
+        assert!(cache.is_fresh(now) && !cache.is_fresh(now + FRESH * 2));
+        assert_eq!(Cache::of(folder.path(), &["p", "b"]).read(), Known::default());
+        fs::write(&cache.path, b"{\"services\": 3}").unwrap();
+        assert_eq!(cache.read(), Known::default());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            cache.write(&renewal, &known).unwrap();
+            let mode = fs::metadata(&cache.path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The ways to what a command works on: the API, the sandbox, this program's own state.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+
+use super::{Context, now};
+use crate::cloud::{Endpoint, Gateway, Trace};
+use crate::error::{CommandError, ErrorKind};
+use crate::gcloud::PropertySource;
+use crate::sandbox::{self, Sandbox, SetAside, StoreError};
+
+/// A sandbox that was opened, and a damaged file that was in its way.
+type Opened = Result<(Sandbox, Option<SetAside>), StoreError>;
+
+impl Context {
+    /// The way to the Cloud Run Admin API. In the sandbox, the API is started in this process.
+    pub async fn gateway(&self) -> Result<&Gateway, CommandError> {
+        self.gateway
+            .get_or_try_init(|| async {
+                let endpoint = self.endpoint().await?;
+                if endpoint.is_loopback() {
+                    self.check_proxy()?;
+                }
+                let credentials = self.identity()?.credentials.clone();
+                Ok(Gateway::new(endpoint, credentials, self.deadline.clone(), self.trace()))
+            })
+            .await
+    }
+
+    /// The sandbox's world, opened here.
+    pub fn open_sandbox(&self) -> Result<Sandbox, CommandError> {
+        self.world(Sandbox::open)
+    }
+
+    /// The sandbox's world, made anew.
+    pub fn reset_sandbox(&self) -> Result<Sandbox, CommandError> {
+        self.world(Sandbox::reset)
+    }
+
+    fn world(&self, take: fn(&Path, OffsetDateTime) -> Opened) -> Result<Sandbox, CommandError> {
+        let (sandbox, set_aside) = take(&self.state_folder().join("sandbox"), self.now())?;
+        if let Some(set_aside) = set_aside {
+            self.terminal.warning(&format!(
+                "the sandbox's state `{}` is damaged; it is kept as `{}`, and a new one is made",
+                set_aside.damaged.display(),
+                set_aside.kept_as.display()
+            ));
+        }
+        Ok(sandbox)
+    }
+
+    async fn endpoint(&self) -> Result<Endpoint, CommandError> {
+        let Some(properties) = &self.properties else {
+            let sandbox = Arc::new(self.open_sandbox()?);
+            let failed = |error: std::io::Error| {
+                CommandError::new(ErrorKind::State, "cannot start the sandbox")
+                    .because(error.to_string())
+            };
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
+            let port = listener.local_addr().map_err(failed)?.port();
+            let faults = Arc::default();
+            tokio::spawn(sandbox::serve(sandbox, faults, listener, now, std::future::pending()));
+            return Ok(Endpoint::loopback(port));
+        };
+        match properties.value("api_endpoint_overrides", "run")? {
+            Some(property) => Endpoint::parse(&property.value).map_err(|error| {
+                let error =
+                    CommandError::from(error).because(format!("it is set by {}", property.source));
+                match &property.source {
+                    PropertySource::Variable(name) => error.hint(format!("unset {name}")),
+                    _ => error.hint("gcloud config unset api_endpoint_overrides/run"),
+                }
+            }),
+            None => Ok(Endpoint::google()),
+        }
+    }
+
+    /// Refuses to go to loopback where the environment sends even that through a proxy, which
+    /// would be given the token. The official client has no way to be told otherwise.
+    fn check_proxy(&self) -> Result<(), CommandError> {
+        let set = |name: &&&str| self.variables.get(**name).is_some_and(|value| !value.is_empty());
+        let proxy = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+        let Some(proxy) = proxy.iter().find(set) else { return Ok(()) };
+        let spared = ["no_proxy", "NO_PROXY"].iter().filter_map(|name| self.variables.get(*name));
+        let spared: Vec<&str> = spared.flat_map(|list| list.split(',')).map(str::trim).collect();
+        if spared.iter().any(|host| matches!(*host, "*" | "127.0.0.1" | "127.0.0.0/8")) {
+            return Ok(());
+        }
+        Err(CommandError::usage(format!(
+            "`{proxy}` sends requests to this machine through a proxy"
+        ))
+        .hint(format!("NO_PROXY=127.0.0.1,localhost {}", self.command())))
+    }
+
+    /// The folder of this program's own state: `RUNACCESS_HOME`, else the XDG one.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        let named = |name: &str| self.variables.get(name).filter(|path| !path.is_empty());
+        match (named("RUNACCESS_HOME"), named("XDG_STATE_HOME")) {
+            (Some(path), _) => PathBuf::from(path),
+            // The XDG specification has relative paths ignored.
+            (None, Some(path)) if Path::new(path).is_absolute() => {
+                PathBuf::from(path).join("runaccess")
+            }
+            _ => self.home.join(".local").join("state").join("runaccess"),
+        }
+    }
+
+    fn trace(&self) -> Trace {
+        let terminal = self.terminal;
+        if !self.settings.verbose {
+            return Arc::new(|_| ());
+        }
+        Arc::new(move |line| {
+            let ended = match line.failed {
+                None => "ok".to_owned(),
+                Some(kind) => format!("failed, {kind:?}"),
+            };
+            let took = line.took.as_secs_f64() * 1_000.0;
+            terminal.say(&format!("request: {}: {ended} after {took:.1} ms", line.call));
+        })
+    }
+}
