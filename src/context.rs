@@ -5,7 +5,7 @@ mod asking;
 mod command_line;
 mod reaching;
 
-use std::cell::{Cell, OnceCell as LocalOnceCell};
+use std::cell::{Cell, OnceCell as LocalOnceCell, RefCell};
 use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::domain::member::MemberArg;
 use crate::domain::resource::{self, ServiceName};
 use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
-use crate::report::{Format, Report, Style};
+use crate::report::{self, Format, Report, ServiceReport, Style};
 use crate::sandbox;
 use crate::terminal::{Terminal, Wishes};
 
@@ -55,7 +55,7 @@ pub struct Context {
     home: PathBuf,
     /// `None` in the sandbox, which reads nothing of gcloud's.
     properties: Option<Properties>,
-    arguments: Vec<String>,
+    arguments: RefCell<Vec<String>>,
     gateway: OnceCell<Gateway>,
     identity: LocalOnceCell<Identity>,
     writing: Cell<u32>,
@@ -72,6 +72,11 @@ pub fn sandbox_by_environment() -> bool {
 /// The time now.
 pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
+}
+
+/// Whether somebody is there to be asked, before anything is known of configuration.
+pub fn bare_terminal_asks() -> bool {
+    Terminal::detect(Wishes { may_ask: true, may_color: false }).interactive
 }
 
 /// The runtime: several threads for `sandbox serve`, one for any command that ends by itself.
@@ -160,7 +165,7 @@ impl Context {
             variables,
             home,
             properties,
-            arguments: arguments.collect(),
+            arguments: RefCell::new(arguments.collect()),
             gateway: OnceCell::new(),
             identity: LocalOnceCell::new(),
             writing: Cell::new(0),
@@ -208,6 +213,12 @@ impl Context {
         let style = Style { width: self.terminal.width, color: self.terminal.color_stdout };
         let text = self.format().render(report, style)?;
         self.print(&text)
+    }
+
+    /// Shows a service's access panel on stderr, where questions are.
+    pub fn show_panel(&self, service: &ServiceReport) {
+        let style = Style { width: self.terminal.width_stderr, color: self.terminal.color_stderr };
+        self.terminal.say(report::panel(service, style).trim_end_matches('\n'));
     }
 
     /// Writes text to stdout.

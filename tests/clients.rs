@@ -15,7 +15,7 @@ use google_cloud_run_v2::model::{
 };
 use google_cloud_wkt::FieldMask;
 
-use crate::support::{Run, Serve, World};
+use crate::support::{Run, Serve, World, without_etags};
 
 const HOME: &str = "projects/sandbox-project/locations/us-central1";
 
@@ -335,4 +335,42 @@ fn gcloud_changes_services() {
     gcloud.ok(&["run", "services", "delete", "hello"]);
     gcloud.fails(&["run", "services", "delete", "hello"], "could not be found");
     assert_eq!(gcloud.world.sandbox(&["describe", "us-central1/hello"]).status, 6);
+}
+
+#[test]
+fn gcloud_does_what_is_printed_for_it() {
+    let Some(gcloud) = Gcloud::start() else { return };
+    let ours = World::new();
+    let changes: [&[&str]; 4] = [
+        &["grant", "ana@example.com,group:new@example.com", "hello"],
+        &["revoke", "auditor@example.com,contractor@example.com", "billing", "--any-condition"],
+        &["make-private", "storefront", "status-page"],
+        &["make-public", "chat", "--via", "no-invoker-check"],
+    ];
+    for change in changes {
+        let printed = gcloud.world.sandbox(&[change, &["--print", "gcloud"]].concat());
+        assert_eq!(printed.status, 0, "{printed}");
+        for line in printed.stdout.lines() {
+            // Words as the shell takes them apart.
+            let words = Command::new("sh")
+                .args(["-c", &format!("printf '%s\\n' {line}")])
+                .output()
+                .unwrap();
+            let words = String::from_utf8(words.stdout).unwrap();
+            gcloud.ok(&words.lines().skip(1).collect::<Vec<_>>());
+        }
+        let done = ours.sandbox(&[change, &["--yes"]].concat());
+        assert_eq!(done.status, 0, "{done}");
+    }
+    for service in ["hello", "billing", "storefront", "status-page", "chat"] {
+        let policy = |world: &World| {
+            let mut policy = without_etags(world.json(&["policy", service]));
+            policy.as_object_mut().unwrap().remove("version");
+            policy
+        };
+        let theirs = policy(&gcloud.world);
+        assert_eq!(theirs, policy(&ours), "{service}");
+        let check = |world: &World| world.json(&["describe", service])["invokerCheck"].clone();
+        assert_eq!(check(&gcloud.world), check(&ours), "{service}");
+    }
 }

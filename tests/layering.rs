@@ -15,6 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("error", &["auth", "cloud", "domain", "exit_code", "gcloud", "sandbox"]),
     ("report", &["domain", "error", "sandbox"]),
     ("context", &["auth", "cloud", "domain", "error", "gcloud", "report", "sandbox", "terminal"]),
+    ("completion", &[]),
     ("lookup", &["cloud", "context", "domain", "error", "terminal"]),
     ("change", &["cloud", "context", "domain", "error", "lookup", "terminal"]),
     (
@@ -22,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "change",
             "cloud",
+            "completion",
             "context",
             "domain",
             "error",
@@ -44,6 +46,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("reqwest", &["cloud"]),
     ("rusqlite", &["gcloud", "sandbox", "auth"]),
     ("axum", &["sandbox"]),
+    ("clap_complete", &["commands", "completion"]),
     ("dialoguer", &["terminal"]),
     ("indicatif", &["terminal"]),
     ("comfy_table", &["report"]),

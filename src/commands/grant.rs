@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "ROLE", default_value = INVOKER, add = completing::roles())]
     role: String,
     #[command(flatten)]
-    write: WriteOptions,
+    pub(super) write: WriteOptions,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {

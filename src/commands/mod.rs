@@ -5,6 +5,7 @@ mod completing;
 mod completions;
 mod describe;
 mod grant;
+mod guided;
 mod help;
 mod list;
 mod make_private;
@@ -38,7 +39,6 @@ use crate::terminal;
     name = "runaccess",
     version,
     disable_help_subcommand = true,
-    arg_required_else_help = true,
     max_term_width = 100,
     after_help = "Examples:
   runaccess --sandbox list
@@ -52,7 +52,7 @@ struct Cli {
     #[command(flatten)]
     global: GlobalOptions,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,18 +79,26 @@ pub(crate) async fn run() -> u8 {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
     };
-    if let Command::Help(args) = &cli.command {
-        return help::run(args, Cli::command());
-    }
-    if let Command::Man(args) = &cli.command {
-        return man::run(args, Cli::command());
+    match &cli.command {
+        Some(Command::Help(args)) => return help::run(args, Cli::command()),
+        Some(Command::Man(args)) => return man::run(args, Cli::command()),
+        // With nothing said at all, and nobody to ask.
+        None if !context::bare_terminal_asks() && context::arguments().len() < 2 => {
+            let help = Cli::command().render_help();
+            let color = context::bare_terminal().color_stderr;
+            let text = if color { help.ansi().to_string() } else { help.to_string() };
+            terminal::print_rendered(&text, true);
+            return ExitCode::Usage.number();
+        }
+        _ => {}
     }
     let mut settings = cli.global.settings();
-    settings.sandbox |= matches!(cli.command, Command::Sandbox(_));
+    let in_sandbox = matches!(cli.command, Some(Command::Sandbox(_)));
+    settings.sandbox |= in_sandbox;
     let json = settings.format.as_ref().is_some_and(crate::report::Format::is_json);
     let with_gcloud = match &cli.command {
-        Command::Roles(_) => false,
-        Command::Completions(args) => args.needs_project(),
+        Some(Command::Roles(_)) => false,
+        Some(Command::Completions(args)) => args.needs_project(),
         _ => true,
     };
     let mut cx = match Context::new(settings, with_gcloud) {
@@ -108,11 +116,11 @@ pub(crate) async fn run() -> u8 {
     let interrupted = tokio::signal::ctrl_c();
     let done = tokio::select! {
         biased;
-        _ = interrupted, if !matches!(cli.command, Command::Sandbox(_)) => {
+        _ = interrupted, if !in_sandbox => {
             cx.leave_question();
             Err(cx.cancelled())
         }
-        done = dispatch(&cx, cli.command) => done,
+        done = begin(&cx, cli.command) => done,
     };
     match done {
         Ok(code) => code,
@@ -121,6 +129,16 @@ pub(crate) async fn run() -> u8 {
             cx.terminal.error(&error);
             finish(&error, json)
         }
+    }
+}
+
+/// Runs a command; without one, the guided way, where there is somebody to guide.
+async fn begin(cx: &Context, command: Option<Command>) -> Result<u8, CommandError> {
+    match command {
+        Some(command) => dispatch(cx, command).await,
+        None if cx.terminal.interactive => guided::run(cx).await,
+        None => Err(CommandError::usage("there is no command, and no terminal to ask at")
+            .hint("runaccess help")),
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) struct Args {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
-    write: WriteOptions,
+    pub(super) write: WriteOptions,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {

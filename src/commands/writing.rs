@@ -23,6 +23,9 @@ pub(super) struct WriteOptions {
     /// Refuse unless exactly this many services change
     #[arg(long, value_name = "N")]
     pub(super) expect: Option<usize>,
+    /// Whether even a change that need not be confirmed is asked about: the guided way does.
+    #[arg(skip)]
+    pub(super) always_ask: bool,
 }
 
 /// A tool whose commands can be printed.
@@ -38,7 +41,7 @@ impl WriteOptions {
             action,
             only_show: self.dry_run || self.check || self.print.is_some(),
             expect: self.expect,
-            always_ask: false,
+            always_ask: self.always_ask,
             needs_service,
             notes: Vec::new(),
             warnings: Vec::new(),

@@ -17,26 +17,31 @@ impl Context {
     /// The command as it was typed, with its arguments changed. A `--yes` is left out: nobody is
     /// led to accept a plan that has not been seen.
     pub fn command_with(&self, change: impl Fn(&str) -> String) -> String {
-        let words = self
-            .arguments
+        let arguments = self.arguments.borrow();
+        let words = arguments
             .iter()
             .filter_map(|argument| without_yes(argument))
             .map(|argument| quoted(&change(&argument)));
         let said = ["--sandbox", "sandbox"];
-        let unsaid = self.settings.sandbox
-            && !self.arguments.iter().any(|word| said.contains(&word.as_str()));
+        let unsaid =
+            self.settings.sandbox && !arguments.iter().any(|word| said.contains(&word.as_str()));
         let place = unsaid.then(|| "--sandbox".to_owned());
         let program = std::iter::once("runaccess".to_owned());
         program.chain(place).chain(words).collect::<Vec<_>>().join(" ")
     }
 
+    /// Takes words that were chosen for words that were typed behind the options.
+    pub fn stand_for(&self, words: &[String]) {
+        self.arguments.borrow_mut().extend_from_slice(words);
+    }
+
     /// The command as it was typed, but for one option and its value.
     pub fn command_without(&self, option: &str) -> String {
-        let alone = self.arguments.iter().position(|word| word == option);
-        let value = alone.and_then(|at| self.arguments.get(at + 1));
+        let arguments = self.arguments.borrow();
+        let alone = arguments.iter().position(|word| word == option);
+        let value = alone.and_then(|at| arguments.get(at + 1));
         let joined = format!("{option}=");
-        let words = self
-            .arguments
+        let words = arguments
             .iter()
             .enumerate()
             .filter(|(at, word)| {
@@ -93,7 +98,8 @@ impl Context {
                 let longer = self.settings.timeout.saturating_mul(2).max(Duration::from_mins(5));
                 let longer = humantime::format_duration(longer.min(LONGEST)).to_string();
                 let longer = longer.replace(' ', "");
-                let mut words = self.arguments.iter();
+                let arguments = self.arguments.borrow().clone();
+                let mut words = arguments.iter();
                 let command = match words.find(|word| word.starts_with("--timeout")) {
                     Some(word) if word.contains('=') => {
                         self.command_with_word(word, &format!("--timeout={longer}"))

@@ -6,6 +6,7 @@
 mod changes;
 mod format;
 mod gcloud;
+mod panel;
 mod policy;
 mod roles;
 mod sandbox_status;
@@ -20,6 +21,7 @@ use serde::Serialize;
 pub use self::changes::ChangesReport;
 pub use self::format::Format;
 pub use self::gcloud::GcloudReport;
+pub use self::panel::panel;
 pub use self::policy::PolicyReport;
 pub use self::roles::RolesReport;
 pub use self::sandbox_status::SandboxReport;

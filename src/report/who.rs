@@ -69,7 +69,7 @@ impl InvokerRow {
     }
 
     /// The row in a few words.
-    pub(super) fn sentence(&self) -> String {
+    pub fn sentence(&self) -> String {
         let how = match (&self.role, &self.condition) {
             (None, _) => "the invoker check is off".to_owned(),
             (Some(role), None) => role.clone(),

@@ -23,6 +23,8 @@ pub struct Terminal {
     pub color_stderr: bool,
     /// The width of stdout; `None` where it is no terminal and so has none.
     pub width: Option<usize>,
+    /// The width of stderr.
+    pub width_stderr: Option<usize>,
     /// Whether stderr can be drawn on.
     draws: bool,
 }
@@ -43,6 +45,7 @@ impl Terminal {
             color_stdout: wishes.may_color && out,
             color_stderr: wishes.may_color && err,
             width: out.then(|| usize::from(Term::stdout().size().1)),
+            width_stderr: err.then(|| usize::from(Term::stderr().size().1)),
             draws: err,
         }
     }
@@ -73,6 +76,11 @@ impl Terminal {
     /// Something that the reader should stop at.
     pub fn warning(self, text: &str) {
         self.labelled("warning", &self.style().yellow().bold(), text);
+    }
+
+    /// The command that does what was chosen.
+    pub fn labelled_command(self, command: &str) {
+        self.labelled("command", &self.style().cyan(), command);
     }
 
     /// A command that is worth running next.

@@ -4,6 +4,11 @@ use console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, FuzzySelect, Input, Select};
 
+/// What stands before an item, and the cursor after it.
+const MARGIN: usize = 4;
+/// Items are not made shorter than this.
+const LEAST: usize = 12;
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum PromptError {
@@ -39,7 +44,7 @@ pub fn pick(question: &str, items: &[String], color: bool) -> Result<usize, Prom
     let theme = theme(color);
     let answer = FuzzySelect::with_theme(theme.as_ref())
         .with_prompt(question)
-        .items(items)
+        .items(fitting(items))
         .default(0)
         .interact_on_opt(&Term::stderr())?;
     answer.ok_or(PromptError::Cancelled)
@@ -50,7 +55,7 @@ pub fn choose(question: &str, items: &[String], color: bool) -> Result<usize, Pr
     let theme = theme(color);
     let answer = Select::with_theme(theme.as_ref())
         .with_prompt(question)
-        .items(items)
+        .items(fitting(items))
         .default(0)
         .interact_on_opt(&Term::stderr())?;
     answer.ok_or(PromptError::Cancelled)
@@ -68,6 +73,13 @@ pub fn type_in(
         .validate_with(move |text: &String| check(text))
         .interact_text_on(&Term::stderr())?;
     Ok(answer)
+}
+
+/// Items no wider than the terminal: one that wrapped would be counted as one line and leave its
+/// rest behind.
+fn fitting(items: &[String]) -> Vec<String> {
+    let room = usize::from(Term::stderr().size().1).saturating_sub(MARGIN).max(LEAST);
+    items.iter().map(|item| console::truncate_str(item, room, "…").into_owned()).collect()
 }
 
 fn theme(color: bool) -> Box<dyn Theme> {

@@ -31,6 +31,35 @@ impl Session {
         Self::spawn(command)
     }
 
+    /// Starts it on the sandbox, at a terminal of a width, without colours.
+    pub(crate) fn narrow(world: &World, arguments: &[&str], width: u16) -> Self {
+        let program = world.command(&[&["--sandbox"], arguments].concat());
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("stty cols {width} rows 40; exec \"$0\" \"$@\"")]);
+        command.arg(program.get_program()).args(program.get_args());
+        command.env_clear().envs(program.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        command.env("TERM", "xterm").env("NO_COLOR", "1").env("PATH", "/usr/bin:/bin");
+        Self::spawn(command)
+    }
+
+    /// Starts a bash at a terminal of a width, with the program in its path.
+    pub(crate) fn bash(world: &World, width: u16) -> Self {
+        let program = world.command(&[]);
+        let folder = std::path::Path::new(program.get_program()).parent().unwrap();
+        let mut command = Command::new("sh");
+        let start = format!("stty echo cols {width} rows 40; exec bash --norc --noprofile -i");
+        command.args(["-c", &start]).env_clear();
+        command.envs(program.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        command.env("TERM", "xterm").env("NO_COLOR", "1").env("PS1", "ready> ");
+        command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
+        Self::spawn(command)
+    }
+
+    /// Types a line for a shell.
+    pub(crate) fn line(&mut self, text: &str) {
+        self.enter(text);
+    }
+
     fn spawn(command: Command) -> Self {
         Self { pty: spawn_command(command, Some(60_000)).unwrap() }
     }

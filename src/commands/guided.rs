@@ -1,0 +1,202 @@
+//! The program alone, at a terminal: the console's steps as questions. Pick a service, see its
+//! access panel, choose, enter, see the change, confirm. What is chosen becomes the command that
+//! does the same; that command is shown, and run.
+
+use clap::Parser;
+
+use super::members::ask_for_member;
+use super::{Cli, Command, dispatch};
+use crate::context::Context;
+use crate::domain::exposure::judge;
+use crate::domain::invokers::grants;
+use crate::domain::member::MemberArg;
+use crate::domain::resource::ServiceName;
+use crate::domain::role::INVOKER;
+use crate::error::{CommandError, ErrorKind, quoted};
+use crate::exit_code::ExitCode;
+use crate::lookup;
+use crate::report::{InvokerRow, ServiceReport};
+use crate::terminal;
+
+/// What may be done with a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Grant,
+    Revoke,
+    MakePublic,
+    MakePrivate,
+    Url,
+    Another,
+    Leave,
+}
+
+impl Choice {
+    /// The choices that make sense for a service as it is.
+    fn all(service: &ServiceReport) -> Vec<Self> {
+        let open = service.exposure == "unknown" || is_open(service);
+        let has_invokers = service.invokers.as_ref().is_none_or(|rows| rows.iter().any(can_go));
+        let mut choices = vec![Self::Grant];
+        choices.extend(has_invokers.then_some(Self::Revoke));
+        choices.extend((service.callers != "anyone").then_some(Self::MakePublic));
+        choices.extend(open.then_some(Self::MakePrivate));
+        choices.extend(service.status.url.is_some().then_some(Self::Url));
+        choices.extend([Self::Another, Self::Leave]);
+        choices
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Grant => "Let someone invoke it",
+            Self::Revoke => "Take someone's access away",
+            Self::MakePublic => "Let anyone invoke it, without a credential",
+            Self::MakePrivate => "Let nobody invoke it but those who are named",
+            Self::Url => "Print its URL",
+            Self::Another => "Look at another service",
+            Self::Leave => "Leave",
+        }
+    }
+}
+
+pub(super) async fn run(cx: &Context) -> Result<u8, CommandError> {
+    loop {
+        let name = lookup::pick(cx, "Which service?").await?;
+        let service = look(cx, &name).await?;
+        let choices = Choice::all(&service);
+        let items: Vec<String> = choices.iter().map(|choice| choice.words().to_owned()).collect();
+        let at = cx
+            .ask("What now?", move |question, color| terminal::choose(question, &items, color))
+            .await?;
+        match choices[at] {
+            Choice::Another => {}
+            Choice::Leave => return Ok(ExitCode::Done.number()),
+            choice => {
+                let words = command(cx, choice, &name, &service).await?;
+                return carry_out(cx, &words).await;
+            }
+        }
+    }
+}
+
+/// Reads a service and shows its access panel.
+async fn look(cx: &Context, name: &ServiceName) -> Result<ServiceReport, CommandError> {
+    let gateway = cx.gateway().await?;
+    let (service, policy) = tokio::join!(gateway.service(name), gateway.policy(name));
+    let service = match service {
+        Ok(service) => service,
+        Err(failure) => return Err(lookup::unread(cx, name, failure).await),
+    };
+    let granted = policy.ok().map(|policy| grants(&policy));
+    let now = cx.now();
+    let exposure = judge(&service, granted.as_deref(), now);
+    let invokers =
+        granted.map(|grants| InvokerRow::all(&service.name, service.invoker_check, &grants, now));
+    let report = ServiceReport::new(cx.is_sandbox(), service, exposure, invokers);
+    cx.show_panel(&report);
+    Ok(report)
+}
+
+/// Asks for what a choice needs and returns the command's words.
+async fn command(
+    cx: &Context,
+    choice: Choice,
+    name: &ServiceName,
+    service: &ServiceReport,
+) -> Result<Vec<String>, CommandError> {
+    let target = cx.named(name);
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    Ok(match choice {
+        Choice::Grant => {
+            let member = ask_for_member(cx, "Who may invoke it?").await?;
+            with_member("grant", &typed(&member), &[], &target)
+        }
+        Choice::Revoke => {
+            let rows = service.invokers.as_deref().unwrap_or_default();
+            let rows: Vec<InvokerRow> = rows.iter().filter(|row| can_go(row)).cloned().collect();
+            if rows.is_empty() {
+                let member = ask_for_member(cx, "Whose access goes?").await?;
+                return Ok(with_member("revoke", &typed(&member), &[], &target));
+            }
+            let items: Vec<String> = rows.iter().map(InvokerRow::sentence).collect();
+            let at = cx
+                .ask("Whose access goes?", move |question, color| {
+                    terminal::choose(question, &items, color)
+                })
+                .await?;
+            let row = &rows[at];
+            let mut options = Vec::new();
+            if let Some(role) = row.role.as_deref().filter(|role| *role != INVOKER) {
+                options.extend(["--role".to_owned(), role.to_owned()]);
+            }
+            if let Some(condition) = &row.condition {
+                options.extend(["--condition-title".to_owned(), condition.title.clone()]);
+            }
+            with_member("revoke", &row.member, &options, &target)
+        }
+        Choice::MakePublic => {
+            let ways = [
+                "By turning the invoker check off, as Google recommends".to_owned(),
+                "By granting the invoker role to allUsers".to_owned(),
+            ];
+            let at = cx
+                .ask("In which way?", move |question, color| {
+                    terminal::choose(question, &ways, color)
+                })
+                .await?;
+            let via = ["no-invoker-check", "all-users"][at];
+            words(&["make-public", &target, "--via", via])
+        }
+        Choice::MakePrivate => words(&["make-private", &target]),
+        Choice::Url | Choice::Another | Choice::Leave => words(&["url", &target]),
+    })
+}
+
+/// Shows the command and runs it as though it had been typed.
+async fn carry_out(cx: &Context, words: &[String]) -> Result<u8, CommandError> {
+    let command: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    cx.terminal.labelled_command(&cx.suggest(&command.join(" ")));
+    cx.stand_for(words);
+    let program = std::iter::once("runaccess".to_owned());
+    let cli = Cli::try_parse_from(program.chain(words.iter().cloned())).map_err(|error| {
+        CommandError::new(ErrorKind::Failed, "this command was not understood")
+            .because(error.to_string())
+    })?;
+    let mut command = cli.command.ok_or_else(|| CommandError::usage("no command was chosen"))?;
+    match &mut command {
+        Command::Grant(args) => args.write.always_ask = true,
+        Command::Revoke(args) => args.write.always_ask = true,
+        _ => {}
+    }
+    Box::pin(dispatch(cx, command)).await
+}
+
+/// A member as one word; one with a comma in it is given by its own option.
+fn with_member(verb: &str, member: &str, options: &[String], target: &str) -> Vec<String> {
+    let mut words = vec![verb.to_owned()];
+    if member.contains(',') {
+        words.push("--member".to_owned());
+    }
+    words.push(member.to_owned());
+    words.push(target.to_owned());
+    words.extend_from_slice(options);
+    words
+}
+
+fn typed(member: &MemberArg) -> String {
+    match member {
+        MemberArg::Me => "me".to_owned(),
+        MemberArg::Member(member) => member.to_string(),
+        MemberArg::RuntimeOf(name) => format!("service:{name}"),
+    }
+}
+
+/// Whether a way in is a binding that can be taken away.
+fn can_go(row: &InvokerRow) -> bool {
+    row.role.is_some()
+}
+
+/// Whether anyone, or any Google account, gets in without being named.
+fn is_open(service: &ServiceReport) -> bool {
+    let broad = ["allUsers", "allAuthenticatedUsers"];
+    let rows = service.invokers.as_deref().unwrap_or_default();
+    !service.invoker_check || rows.iter().any(|row| broad.contains(&row.member.as_str()))
+}
