@@ -3,8 +3,11 @@
 use google_cloud_run_v2::model;
 use google_cloud_run_v2::model::condition::State;
 use google_cloud_wkt::Timestamp;
-use serde_json::Value;
 
+use super::wire::{Binding, Condition, Item, Text};
+use crate::domain::condition as domain;
+use crate::domain::invokers::Grant;
+use crate::domain::member::Member;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::{Ingress, Readiness, Service, TrafficTag};
 
@@ -73,66 +76,88 @@ fn timestamp(time: Timestamp) -> String {
 /// A service of Run v1, as the all-regions list yields it; `None` where it has no name or region.
 ///
 /// `status.url` (v1) and `uri` (v2) are taken to be the same, which is not certain.
-pub(super) fn service_v1(item: &Value, project: &str) -> Option<Service> {
-    let metadata = &item["metadata"];
-    let name = metadata["name"].as_str()?;
-    let region = metadata["labels"]["cloud.googleapis.com/location"].as_str()?;
-    let annotation = |key: &str| {
-        metadata["annotations"][format!("run.googleapis.com/{key}")].as_str().unwrap_or_default()
+pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
+    let name = item.metadata.name.as_ref()?.as_str();
+    let region = item.metadata.labels.location.as_ref()?.as_str();
+    let annotations = &item.metadata.annotations;
+    let list = |annotation: &Option<Text<'_>>| -> Vec<String> {
+        let text = annotation.as_ref().map(Text::as_str);
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     };
-    let is_true = |key: &str| annotation(key).eq_ignore_ascii_case("true");
-    let list = |key: &str| serde_json::from_str::<Vec<String>>(annotation(key)).unwrap_or_default();
-    let status = &item["status"];
-    let spec = &item["spec"]["template"]["spec"];
-    let containers = spec["containers"].as_array();
-    let mut ports =
-        containers.into_iter().flatten().filter_map(|c| c["ports"].as_array()).flatten();
-    let url = text(&status["url"]);
-    let traffic = status["traffic"].as_array();
+    let spec = &item.spec.template.spec;
+    let mut ports = spec.containers.iter().flat_map(|container| &container.ports);
+    let url = text(item.status.url.as_ref());
+    let tags = item.status.traffic.iter().filter_map(|target| {
+        Some(TrafficTag {
+            tag: text(target.tag.as_ref())?,
+            url: text(target.url.as_ref()),
+            revision: text(target.revision_name.as_ref()),
+            percent: target.percent.unwrap_or_default(),
+        })
+    });
     Some(Service {
         name: ServiceName::new(project, region, name),
-        urls: all_urls(url.as_ref(), list("urls")),
+        urls: all_urls(url.as_ref(), list(&annotations.urls)),
         url,
-        tags: traffic
-            .into_iter()
-            .flatten()
-            .filter_map(|target| {
-                Some(TrafficTag {
-                    tag: text(&target["tag"])?,
-                    url: text(&target["url"]),
-                    revision: text(&target["revisionName"]),
-                    percent: target["percent"].as_i64().unwrap_or_default(),
-                })
-            })
-            .collect(),
-        ingress: Ingress::from_annotation(annotation("ingress")),
-        invoker_check: !is_true("invoker-iam-disabled"),
-        iap: is_true("iap-enabled"),
-        default_url: !is_true("default-url-disabled"),
-        custom_audiences: list("custom-audiences"),
-        service_account: text(&spec["serviceAccountName"]),
-        http2: ports.any(|port| port["name"] == "h2c"),
-        readiness: readiness_v1(&status["conditions"]),
-        create_time: text(&metadata["creationTimestamp"]),
+        tags: tags.collect(),
+        ingress: Ingress::from_annotation(
+            annotations.ingress.as_ref().map(Text::as_str).unwrap_or_default(),
+        ),
+        invoker_check: !is_true(annotations.invoker_iam_disabled.as_ref()),
+        iap: is_true(annotations.iap_enabled.as_ref()),
+        default_url: !is_true(annotations.default_url_disabled.as_ref()),
+        custom_audiences: list(&annotations.custom_audiences),
+        service_account: text(spec.service_account_name.as_ref()),
+        http2: ports.any(|port| port.name.as_ref().is_some_and(|name| name.as_str() == "h2c")),
+        readiness: readiness_v1(&item.status.conditions),
+        create_time: text(item.metadata.creation_timestamp.as_ref()),
         update_time: None,
         etag: None,
     })
 }
 
-fn readiness_v1(conditions: &Value) -> Readiness {
-    let ready = conditions.as_array().into_iter().flatten().find(|c| c["type"] == "Ready");
-    let Some(condition) = ready else {
+/// Gcloud writes `True` and others `true` (read in its source).
+fn is_true(annotation: Option<&Text<'_>>) -> bool {
+    annotation.is_some_and(|text| text.as_str().eq_ignore_ascii_case("true"))
+}
+
+fn readiness_v1(conditions: &[Condition<'_>]) -> Readiness {
+    let is_ready = |condition: &&Condition<'_>| {
+        condition.kind.as_ref().is_some_and(|kind| kind.as_str() == "Ready")
+    };
+    let Some(condition) = conditions.iter().find(is_ready) else {
         return Readiness::default();
     };
     Readiness {
-        ready: match condition["status"].as_str() {
+        ready: match condition.status.as_ref().map(Text::as_str) {
             Some("True") => Some(true),
             Some("False") => Some(false),
             _ => None,
         },
-        reason: text(&condition["reason"]),
-        message: text(&condition["message"]),
+        reason: text(condition.reason.as_ref()),
+        message: text(condition.message.as_ref()),
     }
+}
+
+/// The grants of a policy; `None` where a binding has no role.
+pub(super) fn grants_of(bindings: &[Binding<'_>]) -> Option<Vec<Grant>> {
+    let mut grants = Vec::with_capacity(bindings.iter().map(|binding| binding.members.len()).sum());
+    for binding in bindings {
+        let role = binding.role.as_ref()?.as_str();
+        let condition = binding.condition.as_ref().map(|condition| domain::Condition {
+            title: text(condition.title.as_ref()).unwrap_or_default(),
+            description: text(condition.description.as_ref()).unwrap_or_default(),
+            expression: text(condition.expression.as_ref()).unwrap_or_default(),
+        });
+        for member in &binding.members {
+            grants.push(Grant {
+                role: role.to_owned(),
+                member: Member::from_policy(member.as_str()),
+                condition: condition.clone(),
+            });
+        }
+    }
+    Some(grants)
 }
 
 fn all_urls(first: Option<&String>, others: impl IntoIterator<Item = String>) -> Vec<String> {
@@ -153,8 +178,8 @@ fn some(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn text(value: &Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+fn text(text: Option<&Text<'_>>) -> Option<String> {
+    text.map(Text::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -202,7 +227,8 @@ mod tests {
         }))
         .unwrap();
         let name = ServiceName::new("p", "us-central1", "s");
-        let from_v1 = service_v1(&v1, "p").unwrap();
+        let v1 = v1.to_string();
+        let from_v1 = service_v1(&serde_json::from_str(&v1).unwrap(), "p").unwrap();
         let from_v2 = service_v2(&v2, &name);
         assert_eq!(from_v1, from_v2);
         assert_eq!(from_v1.ingress, Ingress::InternalAndLoadBalancing);
@@ -211,7 +237,8 @@ mod tests {
 
     #[test]
     fn what_has_no_name_is_no_service() {
-        assert_eq!(service_v1(&json!({"metadata": {"name": "s"}}), "p"), None);
-        assert_eq!(service_v1(&json!("<html>"), "p"), None);
+        let of = |text: &'static str| service_v1(&serde_json::from_str(text).unwrap(), "p");
+        assert_eq!(of(r#"{"metadata": {"name": "s"}}"#), None);
+        assert_eq!(of("{}"), None);
     }
 }

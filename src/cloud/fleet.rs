@@ -2,19 +2,21 @@
 //!
 //! What comes from here can be shown and searched; a plan does not accept it.
 
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 use reqwest::Client;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::error::Category;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::convert;
 use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
+use super::wire::{PolicyBody, ServiceList};
 use crate::auth;
-use crate::domain::condition::Condition;
 use crate::domain::invokers::Grant;
-use crate::domain::member::Member;
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::service::Service;
 
@@ -89,7 +91,8 @@ impl Gateway {
             if !next.is_empty() {
                 query.push(("pageToken", &next));
             }
-            let answer = self.get(&call, &path, &query).await?;
+            let body = self.get(&call, &path, &query).await?;
+            let answer: Value = parsed(&call, &body)?;
             let locations = answer["locations"].as_array().into_iter().flatten();
             let names = locations.filter_map(|location| location["locationId"].as_str());
             regions.extend(names.map(str::to_owned));
@@ -180,35 +183,29 @@ impl Gateway {
         if let Some(token) = token {
             query.push(("continue", token));
         }
-        let answer = self.get(&call, &path, &query).await?;
-        let malformed =
-            || Failure::new(FailureKind::Malformed, &call, "the answer is not what this API sends");
-        let object = answer.as_object().ok_or_else(malformed)?;
-        let items = match object.get("items") {
-            None => &[][..],
-            Some(items) => items.as_array().ok_or_else(malformed)?.as_slice(),
-        };
-        let known = ["items", "metadata", "unreachable", "kind", "apiVersion"];
-        if !object.is_empty() && !known.iter().any(|name| object.contains_key(*name)) {
-            return Err(malformed());
+        let body = self.get(&call, &path, &query).await?;
+        let list: ServiceList<'_> = parsed(&call, &body)?;
+        let is_empty = body.trim_ascii() == b"{}";
+        if list.is_blank() && !is_empty {
+            return Err(Failure::malformed(&call));
         }
-        let regions = answer["unreachable"].as_array().into_iter().flatten();
+        let items = list.items.unwrap_or_default();
+        let services = items.iter().map(|item| {
+            convert::service_v1(item, project).ok_or_else(|| Failure::malformed(&call))
+        });
+        let regions = list.unreachable.unwrap_or_default();
+        let unreachable = regions.iter().map(|region| {
+            let region = region.as_str();
+            Unreadable {
+                what: format!("region {}", region.rsplit('/').next().unwrap_or(region)),
+                why: "Google could not reach it".to_owned(),
+            }
+        });
+        let next = list.metadata.and_then(|metadata| metadata.next);
         Ok(Page {
-            services: items
-                .iter()
-                .map(|item| convert::service_v1(item, project).ok_or_else(malformed))
-                .collect::<Result<_, _>>()?,
-            unreachable: regions
-                .filter_map(Value::as_str)
-                .map(|region| Unreadable {
-                    what: format!("region {}", region.rsplit('/').next().unwrap_or(region)),
-                    why: "Google could not reach it".to_owned(),
-                })
-                .collect(),
-            next: answer["metadata"]["continue"]
-                .as_str()
-                .filter(|token| !token.is_empty())
-                .map(str::to_owned),
+            services: services.collect::<Result<_, _>>()?,
+            unreachable: unreachable.collect(),
+            next: next.map(|token| token.as_str().to_owned()).filter(|token| !token.is_empty()),
         })
     }
 
@@ -218,20 +215,15 @@ impl Gateway {
         let version = POLICY_VERSION.to_string();
         let query =
             [("options.requestedPolicyVersion", version.as_str()), ("fields", POLICY_FIELDS)];
-        let policy = self.get(&call, &path, &query).await?;
-        if policy["etag"].as_str().is_none_or(str::is_empty) {
+        let body = self.get(&call, &path, &query).await?;
+        let policy: PolicyBody<'_> = parsed(&call, &body)?;
+        if policy.etag.is_none_or(|etag| etag.as_str().is_empty()) {
             return Err(Failure::malformed(&call));
         }
-        match &policy["bindings"] {
-            Value::Null => Ok(Vec::new()),
-            bindings => bindings
-                .as_array()
-                .and_then(|bindings| grants_of(bindings))
-                .ok_or_else(|| Failure::malformed(&call)),
-        }
+        convert::grants_of(&policy.bindings).ok_or_else(|| Failure::malformed(&call))
     }
 
-    async fn get(&self, call: &str, path: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
+    async fn get(&self, call: &str, path: &str, query: &[(&str, &str)]) -> Result<Bytes, Failure> {
         let client = self.lean(call).await?;
         let url = format!("{}{path}", self.endpoint.as_str());
         self.read(call, || async {
@@ -249,8 +241,7 @@ impl Gateway {
             if !status.is_success() {
                 return Err(Failure::from_answer(call, status.as_u16(), &headers, &body));
             }
-            serde_json::from_slice(&body)
-                .map_err(|_| Failure::new(FailureKind::Malformed, call, "the answer is not JSON"))
+            Ok(body)
         })
         .await
     }
@@ -271,23 +262,10 @@ impl Gateway {
     }
 }
 
-fn grants_of(bindings: &[Value]) -> Option<Vec<Grant>> {
-    let mut grants = Vec::new();
-    for binding in bindings {
-        let role = binding["role"].as_str()?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let condition = binding["condition"].as_object().map(|_| Condition {
-            title: text(&binding["condition"]["title"]),
-            description: text(&binding["condition"]["description"]),
-            expression: text(&binding["condition"]["expression"]),
-        });
-        for member in binding["members"].as_array().into_iter().flatten() {
-            grants.push(Grant {
-                role: role.to_owned(),
-                member: Member::from_policy(member.as_str()?),
-                condition: condition.clone(),
-            });
-        }
-    }
-    Some(grants)
+/// An answer as what it should be.
+fn parsed<'a, T: Deserialize<'a>>(call: &str, body: &'a [u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => Failure::malformed(call),
+        _ => Failure::new(FailureKind::Malformed, call, "the answer is not JSON"),
+    })
 }

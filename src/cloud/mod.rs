@@ -12,6 +12,7 @@ mod fleet;
 mod gateway;
 mod metadata;
 mod retry;
+mod wire;
 
 pub use self::deadline::Deadline;
 pub use self::endpoint::{Endpoint, EndpointError};

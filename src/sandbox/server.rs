@@ -128,10 +128,14 @@ async fn carry_out(
             host_region: region_of_host(host),
             effects: effects.clone(),
         };
-        // SQLite waits for other processes where it must; nobody else has to wait with it.
-        let sandbox = Arc::clone(&server.sandbox);
-        let work = tokio::task::spawn_blocking(move || router::answer(&sandbox, &request));
-        let answer = work.await.unwrap_or_else(|_| Err(ApiError::internal("The sandbox failed.")));
+        let answer = if request.is_quick() {
+            router::answer(&server.sandbox, &request)
+        } else {
+            // SQLite waits for other processes where it must; nobody else has to wait with it.
+            let sandbox = Arc::clone(&server.sandbox);
+            let work = tokio::task::spawn_blocking(move || router::answer(&sandbox, &request));
+            work.await.unwrap_or_else(|_| Err(ApiError::internal("The sandbox failed.")))
+        };
         let pending = answer.as_ref().is_ok_and(|operation| operation["done"] != true);
         if !(waits && pending) || Instant::now() >= until {
             return answer;
@@ -153,7 +157,9 @@ fn respond(answer: Result<Value, ApiError>) -> Response {
         Ok(value) => (200, value),
         Err(error) => (error.code, error.envelope()),
     };
-    let mut response = Response::new(Body::from(format!("{value}\n")));
+    let mut body = serde_json::to_vec(&value).unwrap_or_default();
+    body.push(b'\n');
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or_default();
     let json = HeaderValue::from_static("application/json; charset=UTF-8");
     response.headers_mut().insert(CONTENT_TYPE, json);

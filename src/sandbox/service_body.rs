@@ -1,5 +1,7 @@
 //! A service as Run v2's JSON: what a client may say of it, and what Cloud Run works out.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -26,18 +28,30 @@ pub(super) fn check(body: &Value) -> Result<(), ApiError> {
 /// A service as v2 shows it at a time: without what is kept for the sandbox alone, and with the
 /// conditions of that moment.
 pub(super) fn shown(mut service: Value, now: OffsetDateTime) -> Value {
-    let settles_at = service[SETTLES_AT].as_i64().unwrap_or_default();
-    let failed = service[OUTCOME] == "failed";
+    if let Cow::Owned(changed) = at_time(&service, now) {
+        service = changed;
+    }
     if let Some(object) = service.as_object_mut() {
         object.retain(|name, _| !name.starts_with('_'));
     }
+    service
+}
+
+/// A service with the conditions of a time: most often those with which it is kept.
+pub(super) fn at_time(kept: &Value, now: OffsetDateTime) -> Cow<'_, Value> {
+    if kept.get(SETTLES_AT).is_none() && kept.get(OUTCOME).is_none() {
+        return Cow::Borrowed(kept);
+    }
+    let mut service = kept.clone();
+    let settles_at = service[SETTLES_AT].as_i64().unwrap_or_default();
+    let failed = service[OUTCOME] == "failed";
     let state = if millis(now) < settles_at {
         service["reconciling"] = Value::from(true);
         "CONDITION_RECONCILING"
     } else if failed {
         "CONDITION_FAILED"
     } else {
-        return service;
+        return Cow::Borrowed(kept);
     };
     service["terminalCondition"]["state"] = Value::from(state);
     for condition in service["conditions"].as_array_mut().into_iter().flatten() {
@@ -46,7 +60,7 @@ pub(super) fn shown(mut service: Value, now: OffsetDateTime) -> Value {
     if failed && state == "CONDITION_FAILED" {
         service["terminalCondition"]["message"] = Value::from(TOLD_TO_FAIL);
     }
-    service
+    Cow::Owned(service)
 }
 
 /// What an operation says that the sandbox was told to let fail.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
@@ -61,9 +61,14 @@ struct Step {
 /// The version that this program writes.
 const VERSION: u32 = 2;
 
-/// An open sandbox.
+/// More readers than these would only wait for the processor.
+const READERS: usize = 4;
+
+/// An open sandbox. Whoever writes has a connection of its own, so that no reader waits while it
+/// queues up with other processes.
 pub struct Sandbox {
-    db: Mutex<Connection>,
+    writer: Mutex<Connection>,
+    readers: [OnceLock<Mutex<Connection>>; READERS],
     directory: PathBuf,
 }
 
@@ -105,7 +110,9 @@ impl Sandbox {
             Ok(Some(db)) => (db, None),
             _ => make_or_mend(directory, &path, now)?,
         };
-        Ok((Self { db: Mutex::new(db), directory: directory.to_owned() }, set_aside))
+        let readers = std::array::from_fn(|_| OnceLock::new());
+        let writer = Mutex::new(db);
+        Ok((Self { writer, readers, directory: directory.to_owned() }, set_aside))
     }
 
     /// The folder of its state.
@@ -155,7 +162,8 @@ impl Sandbox {
         &self,
         work: impl FnOnce(&World<'_>) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        self.transact(TransactionBehavior::Immediate, work)
+        let mut db = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        transact(&mut db, TransactionBehavior::Immediate, work)
     }
 
     /// Runs `work` on one unchanging view of the world.
@@ -163,26 +171,38 @@ impl Sandbox {
         &self,
         work: impl FnOnce(&World<'_>) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        self.transact(TransactionBehavior::Deferred, work)
+        let mut db = self.reader()?;
+        transact(&mut db, TransactionBehavior::Deferred, work)
     }
 
-    fn transact<T>(
-        &self,
-        behavior: TransactionBehavior,
-        work: impl FnOnce(&World<'_>) -> Result<T, ApiError>,
-    ) -> Result<T, ApiError> {
-        let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = db.transaction_with_behavior(behavior)?;
-        let answer = work(&World::new(&transaction))?;
-        transaction.commit()?;
-        Ok(answer)
+    /// A connection that is free: the writer's where nobody writes, else a reader's.
+    fn reader(&self) -> rusqlite::Result<MutexGuard<'_, Connection>> {
+        if let Ok(free) = self.writer.try_lock() {
+            return Ok(free);
+        }
+        let mut last = None;
+        for slot in &self.readers {
+            let reader = if let Some(reader) = slot.get() {
+                reader
+            } else {
+                let db = Connection::open(self.directory.join(FILE))?;
+                db.busy_timeout(LOCK_PATIENCE)?;
+                slot.get_or_init(|| Mutex::new(db))
+            };
+            if let Ok(free) = reader.try_lock() {
+                return Ok(free);
+            }
+            last = Some(reader);
+        }
+        let busy = last.unwrap_or(&self.writer);
+        Ok(busy.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn locally<T>(
         &self,
         work: impl FnOnce(&World<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut db = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let done = db.transaction_with_behavior(TransactionBehavior::Immediate).and_then(
             |transaction: Transaction<'_>| {
                 let answer = work(&World::new(&transaction))?;
@@ -192,6 +212,17 @@ impl Sandbox {
         );
         done.map_err(|source| StoreError::Open { path: self.directory.join(FILE), source })
     }
+}
+
+fn transact<T>(
+    db: &mut Connection,
+    behavior: TransactionBehavior,
+    work: impl FnOnce(&World<'_>) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    let transaction = db.transaction_with_behavior(behavior)?;
+    let answer = work(&World::new(&transaction))?;
+    transaction.commit()?;
+    Ok(answer)
 }
 
 /// Opens a file that is there and of this version; `None` where it is new or older.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::run_v2::Site;
-use super::super::service_body::{latest_revision, shown};
+use super::super::service_body::{at_time, latest_revision};
 use super::annotations::{self, INGRESS, OF_EXECUTION, OF_JOB, OF_SERVICE, OF_TEMPLATE};
 use super::body::{LEFTOVERS, restore};
 use super::template::{copy, drop_nulls, merge, seconds, show_containers, show_volumes};
@@ -15,7 +15,8 @@ pub(super) const LOCATION_LABEL: &str = "cloud.googleapis.com/location";
 
 /// A service, from how it is kept.
 pub(super) fn service(site: &Site<'_>, kept: &Value) -> Value {
-    let service = &shown(kept.clone(), site.now);
+    let service = at_time(kept, site.now);
+    let service = service.as_ref();
     let mut answer = json!({
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
@@ -40,7 +41,8 @@ pub(super) fn service(site: &Site<'_>, kept: &Value) -> Value {
 
 /// The route of a service: where its traffic goes.
 pub(super) fn route(site: &Site<'_>, kept: &Value) -> Value {
-    let service = &shown(kept.clone(), site.now);
+    let service = at_time(kept, site.now);
+    let service = service.as_ref();
     let mut answer = json!({
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Route",
@@ -55,7 +57,8 @@ pub(super) fn route(site: &Site<'_>, kept: &Value) -> Value {
 
 /// The configuration of a service: what its next revision is made of.
 pub(super) fn configuration(site: &Site<'_>, kept: &Value) -> Value {
-    let service = &shown(kept.clone(), site.now);
+    let service = at_time(kept, site.now);
+    let service = service.as_ref();
     let mut answer = json!({
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Configuration",
