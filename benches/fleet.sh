@@ -62,7 +62,7 @@ if command -v valgrind >/dev/null; then
     serve thousand
     count() {
         valgrind --tool=callgrind --callgrind-out-file=/dev/null "$runaccess" "$@" 2>&1 >/dev/null |
-            sed -n 's/.*Collected : //p'
+            sed -n "s/.*Collected : //p" || true
     }
     all=$(count list -o json)
     none=$(count list -o json --no-access nosuch-\*)

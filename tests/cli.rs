@@ -26,3 +26,4 @@ mod sandbox_around;
 mod sandbox_command;
 mod sandbox_v1;
 mod server_faults;
+mod tls;

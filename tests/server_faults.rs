@@ -46,7 +46,7 @@ fn html_in_place_of_json() {
     assert_snapshot!(official, @"
     --- stderr
     error: could not read the policy of `us-central1/hello`
-    caused by: the answer is not what this API sends
+    caused by: the answer is not JSON
     hint: runaccess policy us-central1/hello --verbose
     --- status 1
     ");

@@ -181,22 +181,6 @@ impl Failure {
         failed(FailureKind::Other, chain(error))
     }
 
-    /// Translates an error of the lean client.
-    pub(super) fn from_transport(call: &str, error: &reqwest::Error) -> Self {
-        let kind = if error.is_connect() {
-            FailureKind::Connect
-        } else if error.is_builder() {
-            FailureKind::Other
-        } else {
-            FailureKind::Network
-        };
-        let mut message = error.source().map_or_else(|| error.to_string(), chain);
-        if message.is_empty() {
-            message = error.to_string();
-        }
-        Self::new(kind, call, message)
-    }
-
     /// Translates an answer whose status is not a success.
     pub(super) fn from_answer(call: &str, code: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let envelope: Option<Value> = serde_json::from_slice(body).ok();
@@ -220,7 +204,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// An error's own words and those of everything beneath it, each once.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut parts: Vec<String> = vec![error.to_string()];
     let mut next = error.source();
     while let Some(error) = next {

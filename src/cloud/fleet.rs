@@ -2,29 +2,34 @@
 //!
 //! What comes from here can be shown and searched; a plan does not accept it.
 
-use bytes::Bytes;
+use std::sync::OnceLock;
+
 use futures::{StreamExt, stream};
-use reqwest::Client;
-use serde::Deserialize;
 use serde_json::Value;
-use serde_json::error::Category;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::convert;
-use super::failure::{Failure, FailureKind};
+use super::failure::Failure;
 use super::gateway::Gateway;
+use super::reading::{encoded, parsed};
 use super::wire::{PolicyBody, ServiceList};
-use crate::auth;
 use crate::domain::invokers::Grant;
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::service::Service;
 
 /// How many policies are asked for at a time.
 const WIDTH: usize = 64;
+/// The sizes of the first pages, after which the server may choose: the first is soon there, and
+/// while the policies of one page are read the next, larger one is made.
+const PAGES: [usize; 2] = [2 * WIDTH, 8 * WIDTH];
 /// How many services may wait between the reader of pages and the readers of policies.
-const AHEAD: usize = 256;
+const AHEAD: usize = 8 * WIDTH;
 
+/// What exposure rests on, and no more.
+const ACCESS_FIELDS: &str = "items(metadata(name,labels,annotations),status/url),metadata/continue,\
+    unreachable";
+/// What is shown and searched beside that.
 const LIST_FIELDS: &str = "items(metadata(name,namespace,labels,annotations,creationTimestamp),\
     spec/template/spec(serviceAccountName,containers/ports),status(url,traffic,conditions)),\
     metadata/continue,unreachable";
@@ -67,7 +72,7 @@ impl Gateway {
         let mut listing = Listing::default();
         let mut next = None;
         loop {
-            let page = self.page(project, region, next.as_deref()).await?;
+            let page = self.page(project, region, LIST_FIELDS, (None, next.as_deref())).await?;
             listing.services.extend(page.services);
             listing.unreachable.extend(page.unreachable);
             next = page.next;
@@ -91,7 +96,7 @@ impl Gateway {
             if !next.is_empty() {
                 query.push(("pageToken", &next));
             }
-            let body = self.get(&call, &path, &query).await?;
+            let body = self.get(&call, &path, &encoded(&query)).await?;
             let answer: Value = parsed(&call, &body)?;
             let locations = answer["locations"].as_array().into_iter().flatten();
             let names = locations.filter_map(|location| location["locationId"].as_str());
@@ -103,8 +108,8 @@ impl Gateway {
         }
     }
 
-    /// Lists services and reads the policy of each, pages and policies side by side. `progress` is
-    /// told how many are done and how many are known of. A policy that cannot be read costs its
+    /// Lists services, with what exposure rests on, and reads the policy of each, pages and
+    /// policies side by side. `progress` is told how many are done and how many are known of. A policy that cannot be read costs its
     /// own row only.
     pub async fn services_with_grants(
         &self,
@@ -116,10 +121,12 @@ impl Gateway {
         let known = std::cell::Cell::new(0);
         let pages = async {
             let mut unreachable = Vec::new();
-            let mut next = None;
+            let mut next: Option<String> = None;
+            let mut sizes = PAGES.into_iter();
             let send = send;
             loop {
-                let page = self.page(project, region, next.as_deref()).await?;
+                let wish = (sizes.next(), next.as_deref());
+                let page = self.page(project, region, ACCESS_FIELDS, wish).await?;
                 unreachable.extend(page.unreachable);
                 for service in page.services {
                     known.set(known.get() + 1);
@@ -175,15 +182,20 @@ impl Gateway {
         &self,
         project: &str,
         region: &str,
-        token: Option<&str>,
+        fields: &str,
+        (limit, token): (Option<usize>, Option<&str>),
     ) -> Result<Page, Failure> {
         let call = format!("list the services of project `{project}`");
         let path = format!("/v1/projects/{project}/locations/{region}/services");
-        let mut query = vec![("fields", LIST_FIELDS)];
+        let mut query = vec![("fields", fields)];
+        let limit = limit.map(|limit| limit.to_string());
+        if let Some(limit) = &limit {
+            query.push(("limit", limit));
+        }
         if let Some(token) = token {
             query.push(("continue", token));
         }
-        let body = self.get(&call, &path, &query).await?;
+        let body = self.get(&call, &path, &encoded(&query)).await?;
         let list: ServiceList<'_> = parsed(&call, &body)?;
         let is_empty = body.trim_ascii() == b"{}";
         if list.is_blank() && !is_empty {
@@ -210,62 +222,21 @@ impl Gateway {
     }
 
     async fn grants(&self, service: &Service) -> Result<Vec<Grant>, Failure> {
+        // The same for each of thousands.
+        static QUERY: OnceLock<String> = OnceLock::new();
+        let query = QUERY.get_or_init(|| {
+            let version = POLICY_VERSION.to_string();
+            encoded(&[
+                ("options.requestedPolicyVersion", version.as_str()),
+                ("fields", POLICY_FIELDS),
+            ])
+        });
         let call = format!("read the policy of `{}`", service.name.short());
-        let path = format!("/v2/{}:getIamPolicy", service.name);
-        let version = POLICY_VERSION.to_string();
-        let query =
-            [("options.requestedPolicyVersion", version.as_str()), ("fields", POLICY_FIELDS)];
-        let body = self.get(&call, &path, &query).await?;
+        let body = self.get(&call, &format!("/v2/{}:getIamPolicy", service.name), query).await?;
         let policy: PolicyBody<'_> = parsed(&call, &body)?;
         if policy.etag.is_none_or(|etag| etag.as_str().is_empty()) {
             return Err(Failure::malformed(&call));
         }
         convert::grants_of(&policy.bindings).ok_or_else(|| Failure::malformed(&call))
     }
-
-    async fn get(&self, call: &str, path: &str, query: &[(&str, &str)]) -> Result<Bytes, Failure> {
-        let client = self.lean(call).await?;
-        let url = format!("{}{path}", self.endpoint.as_str());
-        self.read(call, || async {
-            let headers = auth::authorization(&self.credentials).await.map_err(|error| {
-                let passing = error.is_transient();
-                let kind = if passing { FailureKind::Network } else { FailureKind::Credentials };
-                Failure::new(kind, call, error.to_string())
-            })?;
-            let request = client.get(&url).headers(headers).query(query);
-            let answer =
-                request.send().await.map_err(|error| Failure::from_transport(call, &error))?;
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            let body =
-                answer.bytes().await.map_err(|error| Failure::from_transport(call, &error))?;
-            if !status.is_success() {
-                return Err(Failure::from_answer(call, status.as_u16(), &headers, &body));
-            }
-            Ok(body)
-        })
-        .await
-    }
-
-    async fn lean(&self, call: &str) -> Result<&Client, Failure> {
-        let build = || async {
-            let mut builder = Client::builder();
-            if self.endpoint.is_loopback() {
-                builder = builder.no_proxy();
-            }
-            builder
-                .redirect(reqwest::redirect::Policy::none())
-                .user_agent(concat!("runaccess/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .map_err(|error| Failure::from_transport(call, &error))
-        };
-        self.lean.get_or_try_init(build).await
-    }
-}
-
-/// An answer as what it should be.
-fn parsed<'a, T: Deserialize<'a>>(call: &str, body: &'a [u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Data => Failure::malformed(call),
-        _ => Failure::new(FailureKind::Malformed, call, "the answer is not JSON"),
-    })
 }

@@ -1,12 +1,13 @@
-//! The calls of the Cloud Run Admin API, one service at a time, through the official client.
+//! The calls of the Cloud Run Admin API, one service at a time: reads into the official client's
+//! models, and writes through that client.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant as StdInstant};
 
 use google_cloud_auth::credentials::Credentials;
 use google_cloud_gax::retry_policy::NeverRetry;
-use google_cloud_iam_v1::model::{GetPolicyOptions, Policy};
+use google_cloud_iam_v1::model::Policy;
 use google_cloud_longrunning::model::Operation;
 use google_cloud_run_v2::client::Services;
 use google_cloud_run_v2::model;
@@ -18,7 +19,9 @@ use super::convert;
 use super::deadline::Deadline;
 use super::endpoint::Endpoint;
 use super::failure::{Failure, FailureKind};
+use super::reading::{encoded, parsed};
 use super::retry::{once, until_answered};
+use super::transport::Transport;
 use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
@@ -27,6 +30,11 @@ use crate::domain::service::Service;
 /// How long an operation is left alone before it is first looked at, and at the most.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
+
+/// What is needed of a service, as `convert` reads it.
+const SERVICE_FIELDS: &str = "name,etag,uri,urls,trafficStatuses(tag,uri,revision,percent),ingress,\
+    invokerIamDisabled,iapEnabled,defaultUriDisabled,customAudiences,\
+    template(serviceAccount,containers/ports),terminalCondition,createTime,updateTime";
 
 /// Told of each request as it ends.
 pub type Trace = Arc<dyn Fn(TraceLine<'_>) + Send + Sync>;
@@ -45,7 +53,7 @@ pub struct Gateway {
     pub(super) endpoint: Endpoint,
     pub(super) credentials: Credentials,
     pub(super) deadline: Deadline,
-    pub(super) lean: OnceCell<reqwest::Client>,
+    pub(super) transport: OnceLock<Transport>,
     official: OnceCell<Services>,
     trace: Trace,
 }
@@ -69,7 +77,7 @@ impl Gateway {
             endpoint,
             credentials,
             deadline,
-            lean: OnceCell::new(),
+            transport: OnceLock::new(),
             official: OnceCell::new(),
             trace,
         }
@@ -78,30 +86,23 @@ impl Gateway {
     /// Reads one service.
     pub async fn service(&self, name: &ServiceName) -> Result<Service, Failure> {
         let call = format!("read the service `{}`", name.short());
-        let services = self.official(&call).await?;
-        let service = self
-            .read(&call, || async {
-                let request = services.get_service().set_name(name.to_string());
-                request.send().await.map_err(|error| Failure::from_client(&call, &error))
-            })
-            .await?;
+        let query = encoded(&[("fields", SERVICE_FIELDS)]);
+        let body = self.get(&call, &format!("/v2/{name}"), &query).await?;
+        let service: model::Service = parsed(&call, &body)?;
         if service.etag.is_empty() {
             return Err(Failure::malformed(&call));
         }
         Ok(convert::service_v2(&service, name))
     }
 
-    /// Reads the policy of one service at version 3, without which its conditions are lost.
+    /// Reads the policy of one service at version 3, without which its conditions are lost. All of
+    /// it is asked for: what is not known here is kept when it is written.
     pub async fn policy(&self, name: &ServiceName) -> Result<Policy, Failure> {
         let call = format!("read the policy of `{}`", name.short());
-        let services = self.official(&call).await?;
-        let read = self.read(&call, || async {
-            let options = GetPolicyOptions::new().set_requested_policy_version(POLICY_VERSION);
-            let request =
-                services.get_iam_policy().set_resource(name.to_string()).set_options(options);
-            request.send().await.map_err(|error| Failure::from_client(&call, &error))
-        });
-        let policy = read.await?;
+        let version = POLICY_VERSION.to_string();
+        let query = encoded(&[("options.requestedPolicyVersion", version.as_str())]);
+        let body = self.get(&call, &format!("/v2/{name}:getIamPolicy"), &query).await?;
+        let policy: Policy = parsed(&call, &body)?;
         // Every policy has an etag, even one that was never set. Without it a write would go in
         // blindly, so an answer without it is none.
         if policy.etag.is_empty() { Err(Failure::malformed(&call)) } else { Ok(policy) }

@@ -1,8 +1,8 @@
 //! Google's APIs as this program uses them. Alone names the API clients; never prints.
 //!
-//! There are two ways to read: `gateway` goes through the official client, one service at a time,
-//! and is the only one that writes; `fleet` reads many with few bytes, and what it yields cannot
-//! be planned on.
+//! Every read goes over one lean `transport`: `gateway` reads one service whole, and alone writes,
+//! by the official client; `fleet` reads many with few bytes, and what it yields cannot be planned
+//! on.
 
 mod convert;
 mod deadline;
@@ -11,7 +11,9 @@ mod failure;
 mod fleet;
 mod gateway;
 mod metadata;
+mod reading;
 mod retry;
+mod transport;
 mod wire;
 
 pub use self::deadline::Deadline;

@@ -119,14 +119,14 @@ mod tests {
     fn what_is_written_is_read_and_grows_old() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::of(folder.path(), &["p", "a"]);
-        let now = SystemTime::now();
         assert_eq!(cache.read(), Known::default());
-        assert!(!cache.is_fresh(now));
+        assert!(!cache.is_fresh(SystemTime::now()));
         let renewal = cache.renewal().unwrap().unwrap();
         assert!(cache.renewal().unwrap().is_none());
         let known = Known { members: vec!["user:a@x.com".to_owned()], ..Known::default() };
         cache.write(&renewal, &known).unwrap();
         assert_eq!(cache.read(), known);
+        let now = SystemTime::now();
         assert!(cache.is_fresh(now) && !cache.is_fresh(now + FRESH * 2));
         assert_eq!(Cache::of(folder.path(), &["p", "b"]).read(), Known::default());
         fs::write(&cache.path, b"{\"services\": 3}").unwrap();

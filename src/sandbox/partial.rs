@@ -18,6 +18,16 @@ impl Fields {
         Ok(fields)
     }
 
+    /// Whether anything of what is at this path is wanted.
+    pub(super) fn wants(&self, path: &[&str]) -> bool {
+        let Some((first, rest)) = path.split_first() else { return true };
+        self.0.is_empty()
+            || self
+                .0
+                .iter()
+                .any(|(name, below)| (name == first || name == "*") && below.wants(rest))
+    }
+
     /// Keeps what is wanted of a value.
     pub(super) fn select(&self, value: Value) -> Value {
         if self.0.is_empty() {
@@ -107,6 +117,17 @@ mod tests {
         assert_eq!(of("items/b"), json!({"items": [{"b": {"c": 2, "d": 3}}]}));
         assert_eq!(of("items/b/c,items/a"), json!({"items": [{"a": 1, "b": {"c": 2}}]}));
         assert_eq!(of("*"), value);
+        let fields = Fields::parse("items(a,b/c),next").unwrap();
+        for (path, wanted) in [
+            (&["items", "a"][..], true),
+            (&["items", "b"], true),
+            (&["items", "b", "c"], true),
+            (&["items", "b", "d"], false),
+            (&["items", "e"], false),
+            (&["items", "a", "x"], true),
+        ] {
+            assert_eq!(fields.wants(path), wanted, "{path:?}");
+        }
         for bad in ["", "a,", "a(b", "a)", "a//b"] {
             assert!(Fields::parse(bad).is_err(), "{bad}");
         }

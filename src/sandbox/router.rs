@@ -73,6 +73,11 @@ impl Query {
         }
     }
 
+    /// The fields that are asked for; without any, all.
+    pub(super) fn fields(&self) -> Result<Fields, ApiError> {
+        self.get("fields").map_or_else(|| Ok(Fields::default()), Fields::parse)
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -90,10 +95,7 @@ pub(super) fn answer(sandbox: &Sandbox, request: &ApiRequest) -> Result<Value, A
     if request.query.get("$alt").is_some_and(|alt| alt.contains("enum-encoding=int")) {
         wire::with_numbers(&mut value);
     }
-    match request.query.get("fields") {
-        Some(fields) => Ok(Fields::parse(fields)?.select(value)),
-        None => Ok(value),
-    }
+    Ok(request.query.fields()?.select(value))
 }
 
 /// Who asks. An opaque token is the default account's. A JWT is judged, and since the sandbox

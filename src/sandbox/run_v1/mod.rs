@@ -76,7 +76,10 @@ pub(super) fn answer(
     }
     let name = |service: &str| ServiceName::new(&site.project.id, region, service);
     Some(match (method, rest, verb) {
-        ("GET", ["services"], "") => list_services(site, region, query, "Service", &view::service),
+        ("GET", ["services"], "") => query.fields().and_then(|fields| {
+            let show = |site: &Site<'_>, kept: &Value| view::listed_service(site, kept, &fields);
+            list_services(site, region, query, "Service", &show)
+        }),
         ("GET", ["routes"], "") => list_services(site, region, query, "Route", &view::route),
         ("GET", ["configurations"], "") => {
             list_services(site, region, query, "Configuration", &view::configuration)

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::partial::Fields;
 use super::super::run_v2::Site;
 use super::super::service_body::{at_time, latest_revision};
 use super::annotations::{self, INGRESS, OF_EXECUTION, OF_JOB, OF_SERVICE, OF_TEMPLATE};
@@ -16,26 +17,41 @@ pub(super) const LOCATION_LABEL: &str = "cloud.googleapis.com/location";
 /// A service, from how it is kept.
 pub(super) fn service(site: &Site<'_>, kept: &Value) -> Value {
     let service = at_time(kept, site.now);
-    let service = service.as_ref();
-    let mut answer = json!({
-        "apiVersion": "serving.knative.dev/v1",
-        "kind": "Service",
-        "metadata": metadata(site, service, "services"),
-        "spec": {
+    let mut answer = service_with(site, &service, |_| true);
+    restore(&kept[LEFTOVERS], &mut answer);
+    answer
+}
+
+/// A service in a list, of which only some parts may be wanted: the others are not even made.
+pub(super) fn listed_service(site: &Site<'_>, kept: &Value, wanted: &Fields) -> Value {
+    let service = at_time(kept, site.now);
+    let part = |name: &str| wanted.wants(&["items", name]);
+    let mut answer = service_with(site, &service, part);
+    if part("spec") {
+        restore(&kept[LEFTOVERS], &mut answer);
+    }
+    answer
+}
+
+fn service_with(site: &Site<'_>, service: &Value, wanted: impl Fn(&str) -> bool) -> Value {
+    let mut answer = json!({"apiVersion": "serving.knative.dev/v1", "kind": "Service"});
+    if wanted("metadata") {
+        answer["metadata"] = metadata(site, service, "services");
+    }
+    if wanted("spec") {
+        answer["spec"] = json!({
             "template": run_template(service),
             "traffic": traffic(&service["traffic"], "", false),
-        },
-        "status": status(service, &["Ready", "ConfigurationsReady", "RoutesReady"]),
-    });
-    merge(
-        &mut answer["status"],
-        json!({
-            "latestReadyRevisionName": latest_revision(service),
-            "latestCreatedRevisionName": latest_revision(service),
-        }),
-    );
-    merge_address(&mut answer["status"], service);
-    restore(&kept[LEFTOVERS], &mut answer);
+        });
+    }
+    if wanted("status") {
+        let mut status = status(service, &["Ready", "ConfigurationsReady", "RoutesReady"]);
+        let latest = latest_revision(service);
+        status["latestReadyRevisionName"] = Value::from(latest.as_str());
+        status["latestCreatedRevisionName"] = Value::from(latest);
+        merge_address(&mut status, service);
+        answer["status"] = status;
+    }
     answer
 }
 

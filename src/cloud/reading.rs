@@ -1,0 +1,57 @@
+//! One read over HTTP: its address, who asks, again where that may help, and what came back.
+
+use bytes::Bytes;
+use http::Uri;
+use serde::Deserialize;
+use serde_json::error::Category;
+
+use super::failure::{Failure, FailureKind};
+use super::gateway::Gateway;
+use super::transport::Transport;
+use crate::auth;
+
+impl Gateway {
+    /// Reads what is at a path with an encoded query, again where that may help.
+    pub(super) async fn get(&self, call: &str, path: &str, query: &str) -> Result<Bytes, Failure> {
+        let transport = self.transport(call)?;
+        let address = format!("{}{path}?{query}", self.endpoint.as_str());
+        let uri = Uri::try_from(address).map_err(|_| {
+            Failure::new(FailureKind::Other, call, "the endpoint makes no good address")
+        })?;
+        self.read(call, || async {
+            let headers = auth::authorization(&self.credentials).await.map_err(|error| {
+                let passing = error.is_transient();
+                let kind = if passing { FailureKind::Network } else { FailureKind::Credentials };
+                Failure::new(kind, call, error.to_string())
+            })?;
+            let answer = transport.get(call, uri.clone(), headers).await?;
+            if answer.status.is_success() {
+                return Ok(answer.body);
+            }
+            let code = answer.status.as_u16();
+            Err(Failure::from_answer(call, code, &answer.headers, &answer.body))
+        })
+        .await
+    }
+
+    fn transport(&self, call: &str) -> Result<&Transport, Failure> {
+        if let Some(transport) = self.transport.get() {
+            return Ok(transport);
+        }
+        let transport = Transport::to(&self.endpoint, call)?;
+        Ok(self.transport.get_or_init(|| transport))
+    }
+}
+
+/// A query as it stands in an address.
+pub(super) fn encoded(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// An answer as what it should be.
+pub(super) fn parsed<'a, T: Deserialize<'a>>(call: &str, body: &'a [u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => Failure::malformed(call),
+        _ => Failure::new(FailureKind::Malformed, call, "the answer is not JSON"),
+    })
+}
