@@ -7,6 +7,10 @@ check:
 test:
     cargo test --locked
 
+# Google's Python and Node clients, for their conformance tests.
+clients:
+    bash tests/clients/set-up
+
 # Go through changed snapshots.
 review:
     cargo insta test --review --test-runner nextest

@@ -43,7 +43,6 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("google_cloud_gax", &["cloud"]),
     ("google_cloud_longrunning", &["cloud"]),
     ("google_cloud_iam_v1", &["cloud", "domain"]),
-    ("reqwest", &["cloud"]),
     ("hyper_util", &["cloud"]),
     ("hyper_rustls", &["cloud"]),
     ("rusqlite", &["gcloud", "sandbox", "auth"]),

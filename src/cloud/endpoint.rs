@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use reqwest::Url;
+use http::Uri;
 use thiserror::Error;
 
 /// The base address of an API, without a slash at its end.
@@ -31,17 +31,17 @@ impl Endpoint {
 
     /// An override as gcloud takes it, with or without a slash at its end.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
-        let url = Url::parse(text).map_err(|_| EndpointError::NotAUrl(text.to_owned()))?;
-        let host = url.host_str().unwrap_or_default();
+        let url = Uri::try_from(text).map_err(|_| EndpointError::NotAUrl(text.to_owned()))?;
+        let host = url.host().unwrap_or_default();
         let loopback = host == "localhost"
             || host
                 .trim_matches(['[', ']'])
                 .parse::<IpAddr>()
                 .is_ok_and(|address| address.is_loopback());
-        match url.scheme() {
-            "https" if !host.is_empty() => {}
-            "http" if loopback => {}
-            "http" => return Err(EndpointError::PlainHttp(text.to_owned())),
+        match url.scheme_str() {
+            Some("https") if !host.is_empty() => {}
+            Some("http") if loopback => {}
+            Some("http") => return Err(EndpointError::PlainHttp(text.to_owned())),
             _ => return Err(EndpointError::NotAUrl(text.to_owned())),
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))

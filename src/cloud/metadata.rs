@@ -2,22 +2,31 @@
 
 use std::time::Duration;
 
-use reqwest::Client;
+use http::{HeaderMap, HeaderValue, Uri};
+use tokio::time::timeout;
+
+use super::transport::Transport;
 
 /// It answers at once or is not there.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The header by which the real one is known, in both directions (documented).
+const FLAVOR: &str = "metadata-flavor";
 
-/// Asks the metadata server at `host` for the project's id; `None` where there is no answer that
-/// carries the header by which the real one is known (documented).
+/// Asks the metadata server at `host` for the project's id; `None` where there is no answer of a
+/// real one.
 pub async fn project_id(host: &str) -> Option<String> {
-    let client = Client::builder().timeout(PATIENCE).no_proxy().build().ok()?;
-    let url = format!("http://{host}/computeMetadata/v1/project/project-id");
-    let answer = client.get(url).header("Metadata-Flavor", "Google").send().await.ok()?;
-    let genuine = answer.headers().get("Metadata-Flavor").is_some_and(|value| value == "Google");
-    if !answer.status().is_success() || !genuine {
+    let uri = format!("http://{host}/computeMetadata/v1/project/project-id");
+    let uri = Uri::try_from(uri).ok()?;
+    let mut headers = HeaderMap::new();
+    headers.insert(FLAVOR, HeaderValue::from_static("Google"));
+    let transport = Transport::plain();
+    let answer = transport.get("ask the metadata server for the project", uri, headers);
+    let answer = timeout(PATIENCE, answer).await.ok()?.ok()?;
+    let genuine = answer.headers.get(FLAVOR).is_some_and(|value| value == "Google");
+    if !answer.status.is_success() || !genuine {
         return None;
     }
-    let text = answer.text().await.ok()?;
+    let text = std::str::from_utf8(&answer.body).ok()?;
     let id = text.trim();
     let good =
         |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | ':' | '.');

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::legacy::{Client, Error};
+use hyper_util::client::legacy::{Builder, Client, Error};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -45,13 +45,10 @@ pub(super) struct Answer {
 impl Transport {
     /// A way to an endpoint. Opens no connection; reads root certificates where it will need them.
     pub(super) fn to(endpoint: &Endpoint, call: &str) -> Result<Self, Failure> {
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new());
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
         if endpoint.is_loopback() {
-            return Ok(Self::Plain(builder.build(connector)));
+            return Ok(Self::plain());
         }
+        let (builder, mut connector) = (builder(), connector());
         connector.enforce_http(false);
         let failed = |why: String| Failure::new(FailureKind::Other, call, why);
         let tls = || {
@@ -70,6 +67,11 @@ impl Transport {
                 Ok(Self::Proxied(builder.build(tls()?.wrap_connector(tunnel))))
             }
         }
+    }
+
+    /// Plain HTTP, to whom the caller knows to be near: never with a token beyond this machine.
+    pub(super) fn plain() -> Self {
+        Self::Plain(builder().build(connector()))
     }
 
     /// Sends a GET and reads the whole answer.
@@ -95,6 +97,18 @@ impl Transport {
         let body = body.map_err(|error| broken(call, error.as_ref()))?.to_bytes();
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
+}
+
+fn builder() -> Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new());
+    builder
+}
+
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector
 }
 
 fn tunnel(proxy: &Intercept, connector: HttpConnector) -> Result<Tunnel<HttpConnector>, String> {
