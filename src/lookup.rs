@@ -64,6 +64,11 @@ pub async fn find_all(cx: &Context, wanted: &[ServiceRef]) -> Result<Targets, Co
         if found.len() > 1 && !reference.is_glob() {
             return Err(ambiguous(cx, reference, &found));
         }
+        if let (ServiceRef::Name(_), Some(unread), [only]) =
+            (reference, search.unread(), found.as_slice())
+        {
+            return Err(perhaps_several(cx, reference, &only.name, unread));
+        }
         for found in found {
             if !targets.names.contains(&found.name) {
                 targets.names.push(found.name);
@@ -242,6 +247,12 @@ impl Search<'_> {
         Ok(&self.listings[at].1)
     }
 
+    /// What could not be read of the search in every region.
+    fn unread(&self) -> Option<&Unreadable> {
+        let (_, listing) = self.listings.iter().find(|(region, _)| region == "-")?;
+        listing.unreachable.first()
+    }
+
     /// The services that a reference stands for: at least one.
     async fn find(&mut self, wanted: &ServiceRef) -> Result<Vec<Found>, CommandError> {
         let direct = |name| Ok(vec![Found { name, facts: None }]);
@@ -314,6 +325,20 @@ fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[Found]) -> CommandError
     names.iter().fold(CommandError::new(ErrorKind::Ambiguous, message), |error, name| {
         error.hint(cx.command_with_word(&wanted.to_string(), name))
     })
+}
+
+/// The error of a change to a bare name that is in one region, as far as regions could be read: in
+/// another there may be one of the same name.
+fn perhaps_several(
+    cx: &Context,
+    wanted: &ServiceRef,
+    found: &ServiceName,
+    unread: &Unreadable,
+) -> CommandError {
+    let message = format!("cannot tell whether `{wanted}` is `{}` alone", found.short());
+    CommandError::new(ErrorKind::Undetermined, message)
+        .because(format!("{}: {}", unread.what, unread.why))
+        .hint(cx.command_with_word(&wanted.to_string(), &found.short()))
 }
 
 fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -> CommandError {

@@ -55,6 +55,12 @@ fn bash_completes_services_regions_members_and_tags() {
         ("runaccess --sandbox url us-central1/orders --tag ", &["canary"]),
         ("runaccess --sandbox url chat --tag ", &[]),
         ("runaccess make-", &["make-public", "make-private"]),
+        ("runaccess man gr", &["grant"]),
+        ("runaccess --sandbox --region europe-west1 url ", &["orders"]),
+        (
+            "runaccess --sandbox revoke dele",
+            &["deleted:user:leaver@example.com?uid=101234567890123456789"],
+        ),
         ("runaccess --sandbox list --exp", &["--exposure"]),
         ("runaccess --project nosuch url he", &[]),
     ] {

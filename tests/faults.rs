@@ -106,7 +106,7 @@ async fn faults_are_turned_on_and_off_while_it_serves() {
 fn a_fault_that_is_none_is_refused_at_the_start() {
     assert_snapshot!(World::new().run(&["sandbox", "serve", "--fault", "429,rate=2"]), @"
     --- stderr
-    error: invalid value '429,rate=2' for '--fault <SPEC>': `rate` is from 0 to 1: rate=2
+    error: invalid value '429,rate=2' for '--fault <SPEC>': `rate` is more than 0 and at most 1: rate=2
 
     For more information, try '--help'.
     --- status 2
@@ -154,6 +154,11 @@ async fn operations_fail_and_change_nothing() {
     let service = api.get(v1).await;
     let (code, failed) = api.send("PUT", v1, Some(&service)).await;
     assert_eq!((code, &failed["status"]["conditions"][0]["status"]), (200, &json!("False")));
+    let mut changed = failed;
+    changed["metadata"]["annotations"]["run.googleapis.com/invoker-iam-disabled"] = json!("true");
+    assert_eq!(api.send("PUT", v1, Some(&changed)).await.0, 200);
+    assert_eq!(api.get(HELLO).await.get("invokerIamDisabled"), None);
+    assert_eq!(api.get(v1).await["status"]["conditions"][0]["status"], "False");
 }
 
 #[tokio::test]
@@ -218,6 +223,58 @@ fn what_cannot_be_read_is_unknown_and_the_rest_is_there() {
     error: could not read the policy of `europe-west1/orders`
     caused by: Permission 'run.services.getIamPolicy' denied on resource 'projects/sandbox-project/locations/europe-west1/services/orders' (or resource may not exist).
     hint: gcloud auth list
+    --- status 5
+    ");
+}
+
+/// In the region that could not be searched there may be another of the same name.
+#[test]
+fn a_bare_name_is_not_changed_while_a_region_cannot_be_searched() {
+    let (world, _serve) = served(&["unreadable-region=europe-west1"]);
+    assert_snapshot!(world.run(&["grant", "ben@example.com", "orders"]), @"
+    --- stderr
+    warning: region europe-west1: Google could not reach it
+    error: cannot tell whether `orders` is `us-central1/orders` alone
+    caused by: region europe-west1: Google could not reach it
+    hint: runaccess grant ben@example.com us-central1/orders
+    --- status 9
+    ");
+    let run = world.run(&["grant", "ben@example.com", "us-central1/orders"]);
+    assert_eq!(run.status, 0, "{run}");
+    // What is only looked at may be looked at.
+    assert_eq!(world.run(&["url", "orders"]).status, 0);
+}
+
+#[test]
+fn managed_organisation_policies_are_recognised_and_the_other_way_named() {
+    let (world, _serve) = served(&["org-policy=iam.managed.allowedPolicyMembers"]);
+    assert_snapshot!(world.run(&["grant", "x@gmail.com", "us-central1/chat"]), @"
+    --- stdout
+    SERVICE           STATUS  CHANGE
+    us-central1/chat  failed  organisation-policy
+    --- stderr
+    plan: project sandbox-project (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+      us-central1/chat
+        + user:x@gmail.com  roles/run.invoker
+    error: the organisation policy `constraints/iam.managed.allowedPolicyMembers` forbids `user:x@gmail.com` on `us-central1/chat`
+    caused by: The member user:x@gmail.com is not allowed by the organization policy constraints/iam.managed.allowedPolicyMembers.
+    hint: runaccess describe us-central1/chat
+    --- status 5
+    ");
+    let (world, _serve) = served(&["org-policy=run.managed.requireInvokerIam"]);
+    let arguments = ["make-public", "us-central1/chat", "--via", "no-invoker-check", "-y", "-q"];
+    assert_snapshot!(world.run(&arguments), @"
+    --- stdout
+    SERVICE           STATUS  CHANGE
+    us-central1/chat  failed  organisation-policy
+    --- stderr
+    plan: project sandbox-project (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+      us-central1/chat
+        invokerCheck: on -> off
+        exposure: restricted -> public
+    error: the organisation policy `constraints/run.managed.requireInvokerIam` forbids turning the invoker check off on `us-central1/chat`
+    caused by: invoker_iam_disabled is not currently available: an organization policy requires the invoker IAM check.
+    hint: runaccess make-public us-central1/chat --via all-users -q
     --- status 5
     ");
 }

@@ -190,7 +190,7 @@ fn an_organisation_policy_is_named_and_the_other_way_offered() {
         exposure: restricted -> public
     error: the organisation policy `constraints/run.managed.requireInvokerIam` forbids turning the invoker check off on `us-central1/ledger`
     caused by: invoker_iam_disabled is not currently available: an organization policy requires the invoker IAM check.
-    hint: runaccess --sandbox --project sandbox-locked describe us-central1/ledger
+    hint: runaccess --sandbox make-public ledger --project sandbox-locked --via all-users
     --- status 5
     ");
     let run = world.sandbox(&["grant", "dev@x.com", "events", "--project", "sandbox-shared"]);

@@ -36,6 +36,11 @@ async fn a_namespace_is_a_region_by_its_host_and_every_region_by_the_global_one(
              'sandbox-project' does not exist."
         )
     );
+    let (code, _) =
+        api.send_to(Some("mars-west1"), "GET", &format!("{SPACE}/services"), None).await;
+    assert_eq!(code, 404);
+    let refused = api.refused("GET", &format!("{V1}/-/services?alt=xml"), None).await;
+    assert_eq!(refused.0, 501);
     let refused = api.refused("GET", &format!("{V1}/mars-west1/services"), None).await;
     assert_eq!(refused.0, 404);
 }
@@ -204,6 +209,10 @@ async fn services_are_created_and_deleted() {
         ("/spec/templat", json!({})),
         ("/spec/template/spec/containers/0/imagee", json!("i")),
         ("/spec/template/spec/timeoutSeconds", json!("soon")),
+        ("/spec/template/spec/timeoutSeconds", json!(999_999)),
+        ("/spec/template/spec/containers", json!([])),
+        ("/spec/traffic", json!([{"latestRevision": true, "percent": 30}])),
+        ("/spec/traffic", json!([{"revisionName": "ghost", "percent": 100}])),
         ("/metadata/annotations", json!({"run.googleapis.com/ingress": "everybody"})),
     ] {
         let mut body = body("other");

@@ -28,8 +28,8 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal) -> CommandError {
     }
 }
 
-/// Recognises the two refusals that organisation policies cause, by the texts that were observed
-/// on Cloud Run, and says which constraint it is and what is still open. `None` for any other.
+/// Recognises the refusals that organisation policies cause, by the texts that were observed on
+/// Cloud Run, and says which constraint it is and what is still open. `None` for any other.
 pub(super) fn organisation_policy(
     cx: &Context,
     failure: &Failure,
@@ -43,6 +43,10 @@ pub(super) fn organisation_policy(
     let (constraint, what) = if failure.message.contains("permitted customer") {
         let members: Vec<&str> = plan.added().iter().map(|grant| grant.member.as_str()).collect();
         ("iam.allowedPolicyMemberDomains", format!("forbids `{}`", members.join("` or `")))
+    } else if failure.message.contains("iam.managed.allowedPolicyMembers") {
+        // That its message names the constraint is not certain.
+        let members: Vec<&str> = plan.added().iter().map(|grant| grant.member.as_str()).collect();
+        ("iam.managed.allowedPolicyMembers", format!("forbids `{}`", members.join("` or `")))
     } else if failure.message.contains("invoker_iam_disabled is not currently available") {
         ("run.managed.requireInvokerIam", "forbids turning the invoker check off".to_owned())
     } else {

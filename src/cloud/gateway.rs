@@ -83,6 +83,11 @@ impl Gateway {
         }
     }
 
+    /// Whether the API is on this machine: the sandbox, or a test's server.
+    pub fn is_on_this_machine(&self) -> bool {
+        self.endpoint.is_loopback()
+    }
+
     /// Reads one service.
     pub async fn service(&self, name: &ServiceName) -> Result<Service, Failure> {
         let call = format!("read the service `{}`", name.short());

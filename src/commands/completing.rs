@@ -10,7 +10,7 @@ use clap_complete::env::{Fish, Powershell, Shells, Zsh};
 use clap_complete::{CompleteEnv, env::EnvCompleter};
 
 use super::Cli;
-use crate::completion::{self, Bash, Cache, Candidate, Known};
+use crate::completion::{self, Bash, Cache, Candidate, Known, Quiet};
 use crate::context::{self, Context, Settings};
 use crate::domain::exposure::judge;
 use crate::domain::role;
@@ -20,7 +20,8 @@ use crate::terminal;
 /// The variable by which a shell asks.
 const ASKED: &str = "COMPLETE";
 /// The shells that can ask.
-pub(super) const SHELLS: [&dyn EnvCompleter; 4] = [&Bash, &Zsh, &Fish, &Powershell];
+pub(super) const SHELLS: [&dyn EnvCompleter; 4] =
+    [&Quiet(Bash), &Quiet(Zsh), &Quiet(Fish), &Quiet(Powershell)];
 /// More policies than these are not read to know whom to name.
 const POLICIES: usize = 200;
 /// How long a renewal may take.
@@ -42,7 +43,9 @@ pub(crate) fn asked() -> Option<u8> {
 
 /// Completes services.
 pub(super) fn services() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &OsStr| shown(completion::services(&known(), &text(typed))))
+    ArgValueCompleter::new(|typed: &OsStr| {
+        shown(completion::services(&known(), &text(typed), region().as_deref()))
+    })
 }
 
 /// Completes regions.
@@ -59,6 +62,21 @@ pub(super) fn members() -> ArgValueCompleter {
 pub(super) fn tags() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         shown(completion::tags(&known(), &text(typed), &words()))
+    })
+}
+
+/// Completes the program's own commands.
+pub(super) fn commands() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let typed = text(typed);
+        let root = Cli::command();
+        let shown_ones = root.get_subcommands().filter(|command| !command.is_hide_set());
+        let fitting = shown_ones.filter(|command| command.get_name().starts_with(&typed));
+        let candidate = |command: &Command| Candidate {
+            value: command.get_name().to_owned(),
+            about: command.get_about().map(ToString::to_string).unwrap_or_default(),
+        };
+        shown(fitting.map(candidate).collect())
     })
 }
 
@@ -86,7 +104,7 @@ pub(super) fn operands() -> ArgValueCompleter {
         shown(if is_member {
             completion::members(&known(), &typed)
         } else {
-            completion::services(&known(), &typed)
+            completion::services(&known(), &typed, region().as_deref())
         })
     })
 }
@@ -171,6 +189,13 @@ fn known() -> Known {
     cache.read()
 }
 
+/// The region to which the command line, or gcloud's configuration, narrows a bare name.
+fn region() -> Option<String> {
+    let mut flags = place_flags();
+    flags.extend(flag_values(&["--region"]));
+    surroundings(&flags)?.region().ok().flatten()
+}
+
 fn cache(cx: &Context) -> Result<Cache, CommandError> {
     let project = cx.project()?.value;
     let sandbox = if cx.is_sandbox() { "sandbox" } else { "" };
@@ -199,13 +224,20 @@ fn words() -> Vec<String> {
 
 /// The options of the command line that say which project it is about, and who asks.
 fn place_flags() -> Vec<String> {
-    let taking_value = ["--project", "--account", "--configuration", "--access-token-file"];
+    let mut flags =
+        flag_values(&["--project", "--account", "--configuration", "--access-token-file"]);
+    flags.extend(words().into_iter().filter(|word| word == "--sandbox"));
+    flags
+}
+
+/// These options of the command line, each joined to its value.
+fn flag_values(names: &[&str]) -> Vec<String> {
     let mut flags = Vec::new();
     let mut words = words().into_iter();
     while let Some(word) = words.next() {
-        if word == "--sandbox" || taking_value.iter().any(|f| word.starts_with(&format!("{f}="))) {
+        if word.split_once('=').is_some_and(|(name, _)| names.contains(&name)) {
             flags.push(word);
-        } else if taking_value.contains(&word.as_str()) {
+        } else if names.contains(&word.as_str()) {
             flags.extend(words.next().map(|value| format!("{word}={value}")));
         }
     }

@@ -64,7 +64,7 @@ pub(super) async fn run(cx: &Context) -> Result<u8, CommandError> {
         let choices = Choice::all(&service);
         let items: Vec<String> = choices.iter().map(|choice| choice.words().to_owned()).collect();
         let at = cx
-            .ask("What now?", move |question, color| terminal::choose(question, &items, color))
+            .ask("What now?", move |question, color| terminal::pick(question, &items, color))
             .await?;
         match choices[at] {
             Choice::Another => {}
@@ -106,6 +106,7 @@ async fn command(
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     Ok(match choice {
         Choice::Grant => {
+            cx.terminal.note("an address, or group:TEAM@example.com, domain:example.com, me");
             let member = ask_for_member(cx, "Who may invoke it?").await?;
             with_member("grant", &typed(&member), &[], &target)
         }

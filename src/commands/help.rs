@@ -2,6 +2,7 @@
 
 use clap::Command;
 
+use super::completing;
 use crate::context;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -11,7 +12,7 @@ use crate::terminal;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// A command, or `exit-codes`
-    #[arg(value_name = "TOPIC")]
+    #[arg(value_name = "TOPIC", add = completing::commands())]
     topic: Vec<String>,
 }
 

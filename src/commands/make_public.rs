@@ -42,7 +42,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let references = services(cx, &args.services, "Make which service public?").await?;
     let targets = lookup::find_all(cx, &references).await?;
     let other_way = match via {
-        Some(PublicVia::NoInvokerCheck) => None,
+        Some(PublicVia::NoInvokerCheck) => Some(cx.command_with(|word| match word {
+            "no-invoker-check" => "all-users".to_owned(),
+            "--via=no-invoker-check" => "--via=all-users".to_owned(),
+            other => other.to_owned(),
+        })),
         Some(PublicVia::AllUsers) => Some(cx.command_with(|word| match word {
             "all-users" => "no-invoker-check".to_owned(),
             "--via=all-users" => "--via=no-invoker-check".to_owned(),

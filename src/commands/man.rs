@@ -4,6 +4,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
+use super::completing;
 use crate::context;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -15,7 +16,7 @@ use crate::exit_code::ExitCode;
   runaccess man grant > runaccess-grant.1")]
 pub(super) struct Args {
     /// A command
-    #[arg(value_name = "COMMAND")]
+    #[arg(value_name = "COMMAND", add = completing::commands())]
     command: Vec<String>,
 }
 
@@ -46,6 +47,7 @@ pub(super) fn run(args: &Args, mut root: Command) -> u8 {
     let mut page = Vec::new();
     let written = Man::new(command.clone().display_name(title.join("-")))
         .title(title.join("-").to_uppercase())
+        .source(concat!("runaccess ", env!("CARGO_PKG_VERSION")))
         .manual("Runaccess Manual")
         .render(&mut page)
         .and_then(|()| more(args.command.is_empty(), &root).to_writer(&mut page));

@@ -17,11 +17,12 @@ pub(super) struct WriteOptions {
     /// Show the plan, write nothing, and exit with 3 if anything would change
     #[arg(long)]
     pub(super) check: bool,
-    /// Print the commands of another tool that would do the same, and write nothing
+    /// Print the commands of another tool that would do the same, and write nothing; not with
+    /// `--check`
     #[arg(long, value_enum, value_name = "TOOL", conflicts_with = "check")]
     pub(super) print: Option<Tool>,
     /// Refuse unless exactly this many services change
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) expect: Option<usize>,
     /// Whether even a change that need not be confirmed is asked about: the guided way does.
     #[arg(skip)]

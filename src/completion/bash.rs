@@ -11,8 +11,8 @@ use clap_complete::env::{Bash as OfClap, EnvCompleter};
 #[derive(Clone, Copy, Debug)]
 pub struct Bash;
 
-/// Hands the words up to the cursor to the program, leaves options out until one is begun, and
-/// takes from each answer what bash holds to be done already.
+/// Hands the words up to the cursor to the program, and takes from each answer what bash holds to
+/// be done already.
 const SCRIPT: &str = r#"_runaccess() {
     local line="${COMP_LINE:0:COMP_POINT}" word done answer IFS
     local -a words answers
@@ -25,7 +25,7 @@ const SCRIPT: &str = r#"_runaccess() {
         PROGRAM -- "${words[@]}" 2>/dev/null) )
     COMPREPLY=()
     for answer in "${answers[@]}"; do
-        if [[ $word == -* || $answer != --* ]]; then COMPREPLY+=( "${answer#"$done"}" ); fi
+        COMPREPLY+=( "${answer#"$done"}" )
     done
     if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[,=/:] ]]; then compopt -o nospace; fi
 }

@@ -10,10 +10,13 @@ pub struct Candidate {
 }
 
 /// Services: by name where it is in one region, by `REGION/NAME` where it is in several or where
-/// a region is being typed.
-pub fn services(known: &Known, typed: &str) -> Vec<Candidate> {
-    let count = |name: &str| known.services.iter().filter(|other| other.name == name).count();
-    let named = known.services.iter().map(|service| {
+/// a region is being typed. Where names are looked for in one region, those of that region.
+pub fn services(known: &Known, typed: &str, region: Option<&str>) -> Vec<Candidate> {
+    let in_region =
+        |service: &&super::KnownService| region.is_none_or(|region| service.region == region);
+    let all = || known.services.iter().filter(in_region);
+    let count = |name: &str| all().filter(|other| other.name == name).count();
+    let named = all().map(|service| {
         let whole = typed.contains('/') || count(&service.name) > 1;
         let value = if whole {
             format!("{}/{}", service.region, service.name)
@@ -55,7 +58,10 @@ pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
         ("allAuthenticatedUsers", "every Google account"),
     ];
     let fixed = fixed.map(|(value, about)| (value.to_owned(), about.to_owned()));
-    let seen = known.members.iter().filter(|member| !member.starts_with("deleted:"));
+    // Who is gone can only be revoked: offered once that is what is being typed.
+    let gone = |member: &str| member.starts_with("deleted:");
+    let asks_for_gone = last.starts_with('d');
+    let seen = known.members.iter().filter(|member| !gone(member) || asks_for_gone);
     let seen = seen.map(|member| match member.split_once(':') {
         Some((kind @ ("user" | "serviceAccount"), address))
             if last.is_empty() || !member.starts_with(last) =>
@@ -139,8 +145,14 @@ mod tests {
             ("us-central1/", &["us-central1/hello", "us-central1/orders"]),
             ("nosuch", &[]),
         ] {
-            assert_eq!(values(services(&known(), typed)), found, "{typed}");
+            assert_eq!(values(services(&known(), typed, None)), found, "{typed}");
         }
+    }
+
+    #[test]
+    fn a_region_that_is_set_narrows_services() {
+        assert_eq!(values(services(&known(), "", Some("europe-west1"))), ["orders"]);
+        assert_eq!(values(services(&known(), "h", Some("europe-west1"))), [""; 0]);
     }
 
     #[test]
@@ -152,6 +164,7 @@ mod tests {
             ("me,an", &["me,ana@x.com"]),
             ("service:h", &["service:hello"]),
             ("b", &[]),
+            ("dele", &["deleted:user:b@x.com?uid=1"]),
         ] {
             assert_eq!(values(members(&known(), typed)), found, "{typed}");
         }

@@ -4,6 +4,7 @@
 
 mod bash;
 mod candidates;
+mod quiet;
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::bash::Bash;
 pub use self::candidates::{Candidate, members, regions, services, tags};
+pub use self::quiet::Quiet;
 
 /// How old what is known may be before it is renewed.
 const FRESH: Duration = Duration::from_secs(20);

@@ -21,9 +21,6 @@ impl Context {
         self.gateway
             .get_or_try_init(|| async {
                 let endpoint = self.endpoint().await?;
-                if endpoint.is_loopback() {
-                    self.check_proxy()?;
-                }
                 let credentials = self.identity()?.credentials.clone();
                 Ok(Gateway::new(endpoint, credentials, self.deadline.clone(), self.trace()))
             })
@@ -78,9 +75,13 @@ impl Context {
         }
     }
 
-    /// Refuses to go to loopback where the environment sends even that through a proxy, which
-    /// would be given the token. The official client has no way to be told otherwise.
-    fn check_proxy(&self) -> Result<(), CommandError> {
+    /// Refuses to write to this machine where the environment sends even that through a proxy,
+    /// which would be given the token. The official client, which writes, has no way to be told
+    /// otherwise; reads go past it.
+    pub async fn check_proxy(&self) -> Result<(), CommandError> {
+        if !self.gateway().await?.is_on_this_machine() {
+            return Ok(());
+        }
         let set = |name: &&&str| self.variables.get(**name).is_some_and(|value| !value.is_empty());
         let proxy = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
         let Some(proxy) = proxy.iter().find(set) else { return Ok(()) };

@@ -19,6 +19,7 @@ pub(super) const CONSTRAINTS: [&str; 3] = [
     "iam.managed.allowedPolicyMembers",
     "run.managed.requireInvokerIam",
 ];
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const KINDS: &str = "latency=TIME, 409, 429, 500, 503 (any status from 400 to 599), reset, \
      truncate, trickle=TIME, content-type=TYPE, unreadable-policy, unreadable-region=REGION, \
      slow-operations=TIME, failing-operations, org-policy=CONSTRAINT";
@@ -117,7 +118,10 @@ impl FaultSpec {
                     Some((least, most)) => (time(least)?, time(most)?),
                     None => (time(needed()?)?, time(needed()?)?),
                 };
-                FaultKind::Latency(least.min(most), most.max(least))
+                if least > most {
+                    return Err(bad(format!("`{head}` begins after its end")));
+                }
+                FaultKind::Latency(least, most)
             }
             "reset" => FaultKind::Reset,
             "truncate" => FaultKind::Truncate,
@@ -167,7 +171,13 @@ impl FaultSpec {
             retry_after: None,
             after: false,
         };
+        let mut seen: Vec<&str> = Vec::new();
         for word in words {
+            let name = word.split('=').next().unwrap_or_default();
+            if seen.contains(&name) {
+                return Err(bad(format!("`{name}` is said twice")));
+            }
+            seen.push(name);
             spec.set(word)?;
         }
         Ok(spec)
@@ -181,16 +191,33 @@ impl FaultSpec {
         };
         match name {
             "route" if !value.is_empty() => self.route = Some(WildMatch::new(value)),
-            "method" if !value.is_empty() => self.method = Some(value.to_uppercase()),
-            "rate" => {
-                let rate = value.parse::<f64>().ok().filter(|rate| (0.0..=1.0).contains(rate));
-                self.rate = rate.ok_or_else(|| bad(format!("`rate` is from 0 to 1: {word}")))?;
+            "method" => {
+                let method = value.to_uppercase();
+                if !METHODS.contains(&method.as_str()) {
+                    return Err(bad(format!("`method` is one of {}: {word}", METHODS.join(", "))));
+                }
+                self.method = Some(method);
             }
-            "count" => self.count = Some(number()?),
+            "rate" => {
+                let rate = value.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate <= 1.0);
+                let why = || bad(format!("`rate` is more than 0 and at most 1: {word}"));
+                self.rate = rate.ok_or_else(why)?;
+            }
+            "count" => {
+                let count = number()?;
+                if count == 0 {
+                    return Err(bad("`count` is at least 1: count=0".to_owned()));
+                }
+                self.count = Some(count);
+            }
             "seed" => self.seed = number()?,
             "retry-after" => self.retry_after = Some(number()?),
             "when" if value == "before" => self.after = false,
             "when" if value == "after" => self.after = true,
+            "when" => return Err(bad(format!("`when` is before or after: {word}"))),
+            "route" => {
+                return Err(bad("`route` needs a pattern, such as *:setIamPolicy".to_owned()));
+            }
             _ => {
                 return Err(bad(format!(
                     "`{word}` is not one of route=GLOB, method=METHOD, rate=0..1, count=N, \
@@ -324,7 +351,14 @@ mod tests {
             ("latency", "`latency` needs a value"),
             ("latency=soon", "`soon` is not a time"),
             ("reset=now", "`reset` takes no value"),
-            ("429,rate=2", "`rate` is from 0 to 1"),
+            ("429,rate=2", "`rate` is more than 0 and at most 1"),
+            ("429,rate=0", "`rate` is more than 0 and at most 1"),
+            ("429,count=0", "`count` is at least 1"),
+            ("429,method=FOO", "`method` is one of"),
+            ("429,seed=1,seed=2", "`seed` is said twice"),
+            ("429,when=during", "`when` is before or after"),
+            ("429,route=", "`route` needs a pattern"),
+            ("latency=5s..1s", "`latency=5s..1s` begins after its end"),
             ("429,often", "`often` is not one of"),
             ("429,count=many", "`count` needs a whole number"),
             ("unreadable-region=mars", "`mars` is not a region"),

@@ -13,6 +13,7 @@ use super::router::Query;
 use super::run_v2::{Site, page_request};
 use super::schema::{self, Api};
 use super::service_body::{new_uid, shown, stamp};
+use super::service_check::check_job;
 use super::world::Place;
 use crate::domain::resource::ServiceRef;
 
@@ -101,6 +102,7 @@ pub(super) fn made(
     body: &Value,
 ) -> Result<Value, ApiError> {
     schema::check(Api::RunV2, "GoogleCloudRunV2Job", body, "job")?;
+    check_job(body)?;
     if !matches!(ServiceRef::parse(id), Ok(ServiceRef::Name(name)) if name == id) {
         return Err(ApiError::invalid(format!(
             "Invalid job id '{id}': only lowercase, digits, and hyphens; must begin with letter, \
@@ -142,7 +144,6 @@ pub(super) fn made(
             "serviceAccount",
             Value::from(format!("{}-compute@developer.gserviceaccount.com", site.project.number)),
         ),
-        ("containers", json!([{"image": "us-docker.pkg.dev/cloudrun/container/job"}])),
     ] {
         if tasks[field].is_null() {
             tasks[field] = default;

@@ -24,6 +24,7 @@ mod seed;
 mod server;
 mod service_accounts;
 mod service_body;
+mod service_check;
 mod store;
 mod wire;
 mod world;

@@ -6,7 +6,6 @@ use time::OffsetDateTime;
 
 use super::api_error::ApiError;
 use super::faults::Effects;
-use super::names::is_region;
 use super::partial::Fields;
 use super::run_v1::Route;
 use super::run_v2::Site;
@@ -90,6 +89,9 @@ impl Query {
 /// Answers a request, in the dialect that it asks for.
 pub(super) fn answer(sandbox: &Sandbox, request: &ApiRequest) -> Result<Value, ApiError> {
     let caller = caller(request.authorization.as_deref())?;
+    if let Some(alt) = request.query.get("alt").filter(|alt| !matches!(*alt, "" | "json")) {
+        return Err(ApiError::not_implemented(&format!("answers in the form of alt={alt}")));
+    }
     let body = parse_body(request)?;
     let mut value = dispatch(sandbox, request, &body, caller)?;
     if request.query.get("$alt").is_some_and(|alt| alt.contains("enum-encoding=int")) {
@@ -267,7 +269,8 @@ pub(super) fn region_of_host(host: &str) -> Option<String> {
         .into_iter()
         .find_map(|end| name.strip_suffix(end))
         .or_else(|| name.strip_prefix("run.")?.strip_suffix(".rep.googleapis.com"))?;
-    is_region(region).then(|| region.to_owned())
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (!region.is_empty() && region.chars().all(good)).then(|| region.to_owned())
 }
 
 #[cfg(test)]
@@ -283,7 +286,7 @@ mod tests {
             ("europe-west10-localhost:80", Some("europe-west10")),
             ("run.googleapis.com", None),
             ("127.0.0.1:8787", None),
-            ("nowhere1-127.0.0.1:8787", None),
+            ("nowhere1-127.0.0.1:8787", Some("nowhere1")),
             ("[::1]:8787", None),
         ] {
             assert_eq!(region_of_host(host).as_deref(), region, "{host}");

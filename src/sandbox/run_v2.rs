@@ -11,6 +11,7 @@ use super::operations::Subject;
 use super::policy_check::{Rules, remove};
 use super::router::Query;
 use super::run_v1::LEFTOVERS;
+use super::service_check::check_service;
 use super::world::{PageRequest, Project, World};
 use super::{jobs, operations, roles, service_body};
 use crate::domain::resource::{ServiceName, ServiceRef};
@@ -134,8 +135,9 @@ fn create(site: &Site<'_>, region: &str, query: &Query, body: &Value) -> Result<
     let id = query.get("serviceId").unwrap_or_default();
     service_body::check(body)?;
     let name = new_name(site, region, id)?;
-    let service = service_body::create(site.project, &name, body, site.caller, site.now);
     check_constraints(site.project, body)?;
+    check_service(&name, body, |_| false)?;
+    let service = service_body::create(site.project, &name, body, site.caller, site.now);
     if query.is_true("validateOnly") {
         return Ok(operations::checked(subject(&parent(&name)), &service, site.now));
     }
@@ -223,6 +225,7 @@ fn patch(
     let before = service["template"].clone();
     let is_new =
         service_body::patch(site.project, name, &mut service, body, mask.as_deref(), change)?;
+    check_values(site, name, &service)?;
     if service["template"] != before {
         // What v1 said of the template beyond v2's words went with it.
         remove(&mut service, LEFTOVERS);
@@ -236,6 +239,24 @@ fn patch(
         keep(site, name, service, is_new)?;
     }
     Ok(operation)
+}
+
+/// Checks the service that a change would leave behind.
+pub(super) fn check_values(
+    site: &Site<'_>,
+    name: &ServiceName,
+    service: &Value,
+) -> Result<(), ApiError> {
+    let mut known = Vec::new();
+    for target in service["traffic"].as_array().into_iter().flatten() {
+        let short = target["revision"].as_str().and_then(|full| full.rsplit('/').next());
+        let short = short.unwrap_or_default();
+        if site.world.revision(&format!("{name}/revisions/{short}"))?.is_some() {
+            known.push(short.to_owned());
+        }
+    }
+    let latest = service_body::latest_revision(service);
+    check_service(name, service, |short| short == latest || known.iter().any(|k| k == short))
 }
 
 fn delete(site: &Site<'_>, name: &ServiceName, query: &Query) -> Result<Value, ApiError> {

@@ -70,6 +70,8 @@ pub fn type_in(
     let theme = theme(color);
     let answer: String = Input::with_theme(theme.as_ref())
         .with_prompt(question)
+        // Nothing is an answer too, and is told what is wrong with it.
+        .allow_empty(true)
         .validate_with(move |text: &String| check(text))
         .interact_text_on(&Term::stderr())?;
     Ok(answer)

@@ -23,6 +23,7 @@ use super::router::Query;
 use super::run_v2::{self, Site, check_constraints, new_name, page_request};
 use super::schema::{self, Api};
 use super::service_body::{self, Change, OUTCOME, stamp};
+use super::service_check::check_service;
 use super::world::{PageRequest, Place, Project};
 use crate::domain::resource::ServiceName;
 
@@ -295,6 +296,7 @@ fn create(site: &Site<'_>, region: &str, query: &Query, body: &Value) -> Result<
     let asked = body::service(body, &Value::Null)?;
     service_body::check(&asked)?;
     check_constraints(site.project, &asked)?;
+    check_service(&name, &asked, |_| false)?;
     let mut service = service_body::create(site.project, &name, &asked, site.caller, site.now);
     settle(site, &mut service, body);
     if !dry_run(query)? {
@@ -320,12 +322,26 @@ fn replace(
     let asked = body::service(body, &service)?;
     check_constraints(site.project, &asked)?;
     let change = Change { by: site.caller, now: site.now, new_revision: false };
+    let before = service.clone();
     let is_new = service_body::patch(site.project, name, &mut service, &asked, None, change)?;
+    run_v2::check_values(site, name, &service)?;
     settle(site, &mut service, body);
+    if site.effects.operations_fail {
+        // Nothing of the change came about, but that it was asked for and failed is told.
+        service = not_changed(before, &service);
+    }
     if !dry_run(query)? {
-        run_v2::keep(site, name, service.clone(), is_new)?;
+        run_v2::keep(site, name, service.clone(), is_new && !site.effects.operations_fail)?;
     }
     Ok(view::service(site, &service))
+}
+
+/// A service as it was, at the version and with the outcome of a change that failed.
+fn not_changed(mut before: Value, changed: &Value) -> Value {
+    for field in ["generation", "observedGeneration", "etag", OUTCOME, service_body::SETTLES_AT] {
+        before[field] = changed[field].clone();
+    }
+    before
 }
 
 /// Keeps what the body says and v2 has no place for, and how the change will end: v1 has no
