@@ -319,6 +319,14 @@ impl Context {
         set.or_else(|| of_gcloud().map(|property| property.value))
     }
 
+    /// The file of the access token that the command line, or gcloud's configuration, says.
+    pub fn token_file_that_is_set(&self) -> Option<String> {
+        let of_gcloud =
+            || self.properties.as_ref()?.value("auth", "access_token_file").ok().flatten();
+        let set = self.settings.access_token_file.as_ref().map(|path| path.display().to_string());
+        set.or_else(|| of_gcloud().map(|property| property.value))
+    }
+
     /// Who acts.
     pub fn identity(&self) -> Result<&Identity, CommandError> {
         if let Some(identity) = self.identity.get() {

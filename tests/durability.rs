@@ -121,3 +121,26 @@ async fn processes_and_a_server_share_one_world() {
     }
     assert_eq!(members(&api.world).len(), 32);
 }
+
+/// Killed while the world is made, or while many services are added, it is whole all the same:
+/// all of them are there or none.
+#[test]
+fn a_process_killed_while_it_fills_the_world_leaves_it_whole() {
+    let world = World::new();
+    for round in 0..12_u64 {
+        let mut seed = world
+            .command(&["sandbox", "seed", "--services", "100"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(round * 4));
+        seed.kill().unwrap();
+        seed.wait().unwrap();
+        let status = world.run(&["sandbox", "status", "-o", "json"]);
+        assert!(status.status == 0 && !status.stderr.contains("damaged"), "{status}");
+        let status: Value = serde_json::from_str(&status.stdout).unwrap();
+        let services = status["status"][0]["services"].as_u64().unwrap();
+        assert_eq!(services % 100, 12, "{services}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::support::World;
+use crate::support::{Session, World};
 
 #[test]
 fn check_tells_by_its_code_whether_anything_would_change() {
@@ -81,6 +81,7 @@ fn gcloud_commands_are_printed_and_nothing_is_written() {
         + group:team@example.com  roles/run.invoker
       us-central1/orders
         + group:team@example.com  roles/run.invoker
+    warning: these commands go to Google, unless gcloud is pointed at `runaccess sandbox serve`
     --- status 0
     ");
     assert_snapshot!(of(&["revoke", "auditor@example.com", "billing", "--any-condition"]).stdout, @r#"gcloud run services remove-iam-policy-binding billing --project=sandbox-project --region=us-central1 --member=user:auditor@example.com --role=roles/run.invoker '--condition=expression=request.path.startsWith("/reports"),title=reports only,description=May read the reports and nothing else'"#);
@@ -97,4 +98,21 @@ fn gcloud_commands_are_printed_and_nothing_is_written() {
     assert_eq!(of(&["grant", "ana@example.com", "nosuch"]).status, 6);
     assert_eq!(of(&["grant", "ana@example.com", "hello", "--check"]).status, 2);
     assert_eq!(world.sandbox(&["policy", "hello"]).stdout, "etag: ACAB\n");
+}
+
+#[test]
+fn each_is_readable_at_a_narrow_terminal_and_a_wide_one() {
+    let world = World::new();
+    for width in [40, 200] {
+        for (arguments, seen, code) in [
+            (&["grant", "ana@example.com", "hello", "--check"][..], "planned", 3),
+            (&["make-private", "storefront", "--print", "gcloud"], "gcloud run services", 0),
+            (&["grant", "ana@example.com", "hello", "--expect", "2"], "1 service would change", 7),
+            (&["man"], "RUNACCESS", 0),
+        ] {
+            let mut session = Session::narrow(&world, arguments, width);
+            session.see(seen);
+            assert_eq!(session.end().1, code, "{arguments:?}");
+        }
+    }
 }

@@ -404,3 +404,65 @@ async fn a_mask_may_name_a_part_of_a_part() {
     let bad = json!({"ingress": "banana"});
     assert_eq!(api.refused("PATCH", &chat, Some(&bad)).await.0, 400);
 }
+
+#[tokio::test]
+async fn a_mask_goes_no_further_than_the_messages_do() {
+    let api = Api::new();
+    let before = api.get(HELLO).await;
+    for mask in ["template.containers.image", "template.nosuch", "labels.a.b", "uri", "nosuch"] {
+        let path = format!("{HELLO}?updateMask={mask}");
+        let refused = api.refused("PATCH", &path, Some(&json!({"labels": {"a": "b"}}))).await;
+        assert_eq!(refused.0, 400, "{mask}");
+    }
+    assert_eq!(api.get(HELLO).await, before);
+    let path = format!("{HELLO}?updateMask=template.timeout,labels.a");
+    let body = json!({"labels": {"a": "b", "c": "d"}});
+    assert_eq!(api.send("PATCH", &path, Some(&body)).await.0, 200);
+    let after = api.get(HELLO).await;
+    assert_eq!(
+        (&after["labels"], &after["template"]["timeout"]),
+        (&json!({"a": "b"}), &json!("300s"))
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_taken_for_what_it_is_not() {
+    let api = Api::new();
+    let body = json!({"template": {"containers": [{"image": "i"}]}});
+    let path = format!("{SERVICES}?serviceId=new&validateOnly=1");
+    assert_eq!(api.refused("POST", &path, Some(&body)).await.0, 400);
+    assert_eq!(api.refused("GET", &format!("{SERVICES}/new"), None).await.0, 404);
+    let rules = json!({"policy": {"rules": []}});
+    assert_eq!(api.refused("POST", &format!("{HELLO}:setIamPolicy"), Some(&rules)).await.0, 400);
+    let slip = json!({"optoins": {}});
+    assert_eq!(
+        api.refused("POST", "v3/projects/sandbox-project:getIamPolicy", Some(&slip)).await.0,
+        400
+    );
+}
+
+/// A page in a browser can have a name of its own resolve to this machine.
+#[tokio::test]
+async fn a_host_that_is_not_the_sandboxs_is_refused() {
+    let api = Api::new();
+    let ask = |host: &str, path: &str| {
+        let url = format!("{}/{path}", api.serve.endpoint);
+        api.client.get(url).header("Host", host).bearer_auth("t").send()
+    };
+    for host in
+        ["evil.example", "evil.example:8787", "127.0.0.1.evil.example", "localhost.evil.example"]
+    {
+        for path in [HELLO, "sandbox/faults"] {
+            assert_eq!(ask(host, path).await.unwrap().status(), 403, "{host}");
+        }
+    }
+    for host in [
+        "localhost:1",
+        "[::1]:1",
+        "run.googleapis.com",
+        "us-central1-127.0.0.1:1",
+        "hello.localhost",
+    ] {
+        assert_eq!(ask(host, HELLO).await.unwrap().status(), 200, "{host}");
+    }
+}

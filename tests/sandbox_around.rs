@@ -131,6 +131,8 @@ async fn what_is_not_there_is_named() {
     let api = Api::new();
     for (method, path) in [
         ("GET", "v3/projects:search"),
+        ("GET", "v1/projects/sandbox-project/locations/-/operations"),
+        ("POST", "v1/projects/sandbox-project/locations/-/workerpools"),
         ("DELETE", "v3/projects/sandbox-project"),
         ("GET", "v1/projects/sandbox-project/roles"),
         ("POST", "v2/projects/sandbox-project/locations/us-central1/jobs/x:run"),

@@ -245,6 +245,94 @@ async fn what_v2_has_no_place_for_is_kept_for_v1() {
     assert_eq!(spec["enableServiceLinks"], true);
 }
 
+/// What v1 cannot say is not lost when a client of v1 sends back what it read.
+#[tokio::test]
+async fn what_v1_reads_and_puts_back_leaves_v2_as_it_was() {
+    let api = Api::new();
+    let (path, v2) = (format!("{V1}/us-central1/services/hello"), format!("{V2}/services/hello"));
+    let rich = json!({
+        "launchStage": "EARLY_ACCESS",
+        "description": "d",
+        "labels": {"team": "a"},
+        "ingress": "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER",
+        "iapEnabled": true,
+        "scaling": {"scalingMode": "MANUAL", "manualInstanceCount": 3, "maxInstanceCount": 9},
+        "template": {
+            "revision": "hello-chosen",
+            "timeout": "30.500s",
+            "sessionAffinity": true,
+            "healthCheckDisabled": true,
+            "scaling": {"minInstanceCount": 1},
+            "vpcAccess": {"egress": "ALL_TRAFFIC", "networkInterfaces": [{"network": "n"}]},
+            "nodeSelector": {"accelerator": "nvidia-l4"},
+            "volumes": [
+                {"name": "b", "gcs": {"bucket": "b", "mountOptions": ["o"]}},
+                {"name": "e", "emptyDir": {"medium": "DISK", "sizeLimit": "1Gi"}},
+                {"name": "s", "secret": {"secret": "s", "items": [{"path": "p", "version": "1"}]}},
+                {"name": "q", "cloudSqlInstance": {"instances": ["i"]}},
+            ],
+            "containers": [
+                {"image": "i", "ports": [{"name": "h2c", "containerPort": 80}],
+                    "resources": {"cpuIdle": true, "limits": {"cpu": "2"}}},
+                {"image": "j", "dependsOn": ["x"], "ports": [{"containerPort": 81}],
+                    "env": [{"name": "S", "valueSource": {"secretKeyRef": {"secret": "s", "version": "1"}}}],
+                    "resources": {"cpuIdle": true, "startupCpuBoost": true}},
+            ],
+        },
+    });
+    let (code, operation) = api.send("PATCH", &v2, Some(&rich)).await;
+    assert_eq!(code, 200, "{operation}");
+    let settled = |mut service: Value| {
+        for field in ["etag", "generation", "observedGeneration", "updateTime"] {
+            service.as_object_mut().unwrap().remove(field);
+        }
+        for pointer in ["/terminalCondition", "/conditions/0", "/conditions/1"] {
+            service
+                .pointer_mut(pointer)
+                .unwrap()
+                .as_object_mut()
+                .unwrap()
+                .remove("lastTransitionTime");
+        }
+        service
+    };
+    let before = settled(api.get(&v2).await);
+    let read = api.get(&path).await;
+    assert_eq!(api.send("PUT", &path, Some(&read)).await.0, 200);
+    let after = settled(api.get(&v2).await);
+    assert_eq!(after, before);
+    assert!(after["latestCreatedRevision"].as_str().unwrap().ends_with("/hello-chosen"));
+}
+
+#[tokio::test]
+async fn what_v1_alone_says_outlives_changes_beside_it() {
+    let api = Api::new();
+    let (path, v2) = (format!("{V1}/us-central1/services/hello"), format!("{V2}/services/hello"));
+    let mut service = api.get(&path).await;
+    let owner = json!([{"apiVersion": "v1", "kind": "K", "name": "n", "uid": "u"}]);
+    service["metadata"]["ownerReferences"] = owner.clone();
+    service["metadata"]["clusterName"] = json!("c");
+    service["spec"]["template"]["spec"]["enableServiceLinks"] = json!(true);
+    service["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = json!("Always");
+    assert_eq!(api.send("PUT", &path, Some(&service)).await.0, 200);
+    let mask = format!("{v2}?updateMask=template.timeout");
+    let body = json!({"template": {"timeout": "60s"}});
+    assert_eq!(api.send("PATCH", &mask, Some(&body)).await.0, 200);
+    let seen = api.get(&path).await;
+    assert_eq!(seen["metadata"]["ownerReferences"], owner);
+    assert_eq!(seen["metadata"]["clusterName"], "c");
+    let spec = &seen["spec"]["template"]["spec"];
+    assert_eq!((&spec["timeoutSeconds"], &spec["enableServiceLinks"]), (&json!(60), &json!(true)));
+    assert_eq!(spec["containers"][0]["imagePullPolicy"], "Always");
+    // Other containers are not the ones of which it was said.
+    let mask = format!("{v2}?updateMask=template.containers");
+    let body = json!({"template": {"containers": [{"image": "other"}]}});
+    assert_eq!(api.send("PATCH", &mask, Some(&body)).await.0, 200);
+    let seen = api.get(&path).await;
+    assert_eq!(seen["spec"]["template"]["spec"]["containers"][0].get("imagePullPolicy"), None);
+    assert_eq!(seen["metadata"]["clusterName"], "c");
+}
+
 #[tokio::test]
 async fn revisions_routes_and_configurations_are_read() {
     let api = Api::new();
@@ -338,6 +426,8 @@ async fn jobs_are_made_in_either_version_and_have_policies() {
     assert_eq!(api.get(&format!("{V2}/jobs")).await["jobs"].as_array().unwrap().len(), 2);
     let (_, list) = api.send_to(home, "GET", space, None).await;
     assert_eq!(names(&list), ["weekly", "nightly"]);
+    let select = "?labelSelector=cloud.googleapis.com/location+%3D+us-central1";
+    assert_eq!(names(&api.get(&format!("{space}{select}")).await), ["weekly", "nightly"]);
     for version in ["v1", "v2"] {
         let job = format!("{version}/projects/sandbox-project/locations/us-central1/jobs/weekly");
         let policy = api.policy(&job).await;

@@ -166,8 +166,12 @@ impl PlannedBatch {
         let services = if count == 1 { "service" } else { "services" };
         let message =
             format!("{count} {services} would change, not {expected}: nothing was changed");
-        Err(CommandError::new(ErrorKind::NotExpected, message)
-            .hint(format!("{} --dry-run", cx.command_without("--expect"))))
+        Err(CommandError::new(ErrorKind::NotExpected, message).hint(
+            match cx.command_without("--expect") {
+                command if options.only_show => command,
+                command => format!("{command} --dry-run"),
+            },
+        ))
     }
 }
 

@@ -48,7 +48,7 @@ impl Endpoint {
     }
 
     /// Whether it is plain http, which is taken to this machine only.
-    pub fn is_loopback(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.0.starts_with("http://")
     }
 

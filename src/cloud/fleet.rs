@@ -109,8 +109,8 @@ impl Gateway {
     }
 
     /// Lists services, with what exposure rests on, and reads the policy of each, pages and
-    /// policies side by side. `progress` is told how many are done and how many are known of. A policy that cannot be read costs its
-    /// own row only.
+    /// policies side by side. `progress` is told how many are done and how many are known of. A
+    /// policy that cannot be read costs its own row only.
     pub async fn services_with_grants(
         &self,
         project: &str,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -45,7 +45,7 @@ pub(super) struct Answer {
 impl Transport {
     /// A way to an endpoint. Opens no connection; reads root certificates where it will need them.
     pub(super) fn to(endpoint: &Endpoint, call: &str) -> Result<Self, Failure> {
-        if endpoint.is_loopback() {
+        if endpoint.is_plain() {
             return Ok(Self::plain());
         }
         let (builder, mut connector) = (builder(), connector());
@@ -93,7 +93,7 @@ impl Transport {
             Self::Proxied(client) => client.request(request).await,
         };
         let (head, body) = sent.map_err(|error| refused(call, &error))?.into_parts();
-        let body = http_body_util::Limited::new(body, LARGEST_ANSWER).collect().await;
+        let body = Limited::new(body, LARGEST_ANSWER).collect().await;
         let body = body.map_err(|error| broken(call, error.as_ref()))?.to_bytes();
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
@@ -129,5 +129,8 @@ fn refused(call: &str, error: &Error) -> Failure {
 }
 
 fn broken(call: &str, error: &(dyn StdError + Send + Sync + 'static)) -> Failure {
+    if error.is::<LengthLimitError>() {
+        return Failure::malformed(call);
+    }
     Failure::new(FailureKind::Network, call, super::failure::chain(error))
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// A text that is copied only where it holds an escape.
 #[derive(Debug, Default, Deserialize)]
@@ -13,6 +13,15 @@ impl Text<'_> {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What is null is as good as not there.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// A page of services of Run v1.
@@ -53,11 +62,11 @@ pub(super) struct ListMetadata<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Item<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) metadata: Metadata<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) spec: Spec<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) status: Status<'a>,
 }
 
@@ -66,9 +75,9 @@ pub(super) struct Item<'a> {
 pub(super) struct Metadata<'a> {
     #[serde(borrow)]
     pub(super) name: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) labels: Labels<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) annotations: Annotations<'a>,
     #[serde(borrow)]
     pub(super) creation_timestamp: Option<Text<'a>>,
@@ -102,14 +111,14 @@ pub(super) struct Annotations<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Spec<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) template: Template<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Template<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) spec: RevisionSpec<'a>,
 }
 
@@ -118,14 +127,14 @@ pub(super) struct Template<'a> {
 pub(super) struct RevisionSpec<'a> {
     #[serde(borrow)]
     pub(super) service_account_name: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) containers: Vec<Container<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Container<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) ports: Vec<Port<'a>>,
 }
 
@@ -141,9 +150,9 @@ pub(super) struct Port<'a> {
 pub(super) struct Status<'a> {
     #[serde(borrow)]
     pub(super) url: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) traffic: Vec<Target<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) conditions: Vec<Condition<'a>>,
 }
 
@@ -178,7 +187,7 @@ pub(super) struct Condition<'a> {
 pub(super) struct PolicyBody<'a> {
     #[serde(borrow)]
     pub(super) etag: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) bindings: Vec<Binding<'a>>,
 }
 
@@ -187,7 +196,7 @@ pub(super) struct PolicyBody<'a> {
 pub(super) struct Binding<'a> {
     #[serde(borrow)]
     pub(super) role: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_default")]
     pub(super) members: Vec<Text<'a>>,
     #[serde(borrow)]
     pub(super) condition: Option<Expr<'a>>,
@@ -203,4 +212,30 @@ pub(super) struct Expr<'a> {
     pub(super) description: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) expression: Option<Text<'a>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nulls_cost_nothing() {
+        let text = r#"{"items": [{"metadata": {"name": "s", "labels": null, "annotations": null},
+            "spec": null, "status": {"url": null, "traffic": null, "conditions": null}}],
+            "metadata": null, "unreachable": null}"#;
+        let list: ServiceList<'_> = serde_json::from_str(text).unwrap();
+        assert_eq!(list.items.unwrap().len(), 1);
+        let policy: PolicyBody<'_> =
+            serde_json::from_str(r#"{"etag": "e", "bindings": [{"role": "r", "members": null}]}"#)
+                .unwrap();
+        assert!(policy.bindings[0].members.is_empty());
+    }
+
+    #[test]
+    fn texts_are_borrowed_unless_they_hold_an_escape() {
+        let list: ListMetadata<'_> = serde_json::from_str(r#"{"continue": "abc"}"#).unwrap();
+        assert!(matches!(list.next, Some(Text(Cow::Borrowed("abc")))));
+        let list: ListMetadata<'_> = serde_json::from_str(r#"{"continue": "a\nc"}"#).unwrap();
+        assert_eq!(list.next.unwrap().as_str(), "a\nc");
+    }
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Command, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
-use clap_complete::env::{Fish, Powershell, Shells, Zsh};
+use clap_complete::env::{Fish, Shells, Zsh};
 use clap_complete::{CompleteEnv, env::EnvCompleter};
 
 use super::Cli;
-use crate::completion::{self, Bash, Cache, Candidate, Known, Quiet};
+use crate::completion::{self, Bash, Cache, Candidate, Known, Powershell, Quiet};
 use crate::context::{self, Context, Settings};
 use crate::domain::exposure::judge;
 use crate::domain::role;
@@ -182,7 +182,8 @@ fn known() -> Known {
     let flags = place_flags();
     let Some(cx) = surroundings(&flags) else { return Known::default() };
     let Ok(cache) = cache(&cx) else { return Known::default() };
-    if !cache.is_fresh(SystemTime::now()) {
+    let now = SystemTime::now();
+    if !cache.is_fresh(now) && cache.may_try(now) {
         // A shell has no use for why this could not be started.
         drop(start_renewal(&flags));
     }
@@ -201,7 +202,8 @@ fn cache(cx: &Context) -> Result<Cache, CommandError> {
     let sandbox = if cx.is_sandbox() { "sandbox" } else { "" };
     let endpoint = cx.endpoint_override()?.unwrap_or_default();
     let account = cx.account_that_is_set().unwrap_or_default();
-    Ok(Cache::of(&cx.state_folder(), &[sandbox, &project, &endpoint, &account]))
+    let token = cx.token_file_that_is_set().unwrap_or_default();
+    Ok(Cache::of(&cx.state_folder(), &[sandbox, &project, &endpoint, &account, &token]))
 }
 
 fn start_renewal(flags: &[String]) -> std::io::Result<()> {

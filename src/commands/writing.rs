@@ -80,6 +80,12 @@ pub(super) fn finish(
     match write.print {
         None => cx.report(&ChangesReport::new(cx.is_sandbox(), outcomes))?,
         Some(Tool::Gcloud) => {
+            if cx.is_sandbox() && would_change {
+                cx.terminal.warning(
+                    "these commands go to Google, unless gcloud is pointed at `runaccess sandbox \
+                     serve`",
+                );
+            }
             cx.report(&GcloudReport::new(cx.is_sandbox(), &cx.gcloud_flags(), &outcomes))?;
         }
     }

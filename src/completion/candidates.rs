@@ -61,7 +61,12 @@ pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
     // Who is gone can only be revoked: offered once that is what is being typed.
     let gone = |member: &str| member.starts_with("deleted:");
     let asks_for_gone = last.starts_with('d');
-    let seen = known.members.iter().filter(|member| !gone(member) || asks_for_gone);
+    // A policy is others' words: what a shell could take for more than a word is not offered.
+    let plain = |member: &str| {
+        member.chars().all(|c| c.is_ascii_alphanumeric() || "@.:/_+=%?-".contains(c))
+    };
+    let seen = known.members.iter().filter(|member| plain(member));
+    let seen = seen.filter(|member| !gone(member) || asks_for_gone);
     let seen = seen.map(|member| match member.split_once(':') {
         Some((kind @ ("user" | "serviceAccount"), address))
             if last.is_empty() || !member.starts_with(last) =>
@@ -126,9 +131,14 @@ mod tests {
                 service("us-central1", "orders", &["canary"]),
             ],
             regions: ["asia-east1", "europe-west1", "us-central1"].map(str::to_owned).to_vec(),
-            members: ["user:ana@x.com", "group:team@x.com", "deleted:user:b@x.com?uid=1"]
-                .map(str::to_owned)
-                .to_vec(),
+            members: [
+                "user:ana@x.com",
+                "user:a;reboot@x.com",
+                "group:team@x.com",
+                "deleted:user:b@x.com?uid=1",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
         }
     }
 

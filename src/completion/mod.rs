@@ -4,6 +4,7 @@
 
 mod bash;
 mod candidates;
+mod powershell;
 mod quiet;
 
 use std::collections::hash_map::DefaultHasher;
@@ -17,10 +18,14 @@ use serde::{Deserialize, Serialize};
 
 pub use self::bash::Bash;
 pub use self::candidates::{Candidate, members, regions, services, tags};
+pub use self::powershell::Powershell;
 pub use self::quiet::Quiet;
 
 /// How old what is known may be before it is renewed.
 const FRESH: Duration = Duration::from_secs(20);
+
+/// How long after a try the next one is made.
+const BETWEEN_TRIES: Duration = Duration::from_secs(5);
 
 /// What is known of a project.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
@@ -77,21 +82,37 @@ impl Cache {
         })
     }
 
+    /// Whether nobody has tried to renew it a moment ago, in vain or not; from now on somebody has.
+    pub fn may_try(&self, now: SystemTime) -> bool {
+        let stamp = self.path.with_extension("tried");
+        let tried = fs::metadata(&stamp).and_then(|file| file.modified());
+        let recently =
+            tried.is_ok_and(|tried| now.duration_since(tried).is_ok_and(|age| age < BETWEEN_TRIES));
+        if !recently {
+            // Where no stamp can be left, each Tab tries: slower, and no worse.
+            drop(self.folder().and_then(|()| private(&stamp)?.set_modified(now)));
+        }
+        !recently
+    }
+
     /// Takes the right to renew it; `None` where another process has it.
     pub fn renewal(&self) -> std::io::Result<Option<Renewal>> {
-        if let Some(folder) = self.path.parent() {
-            let mut builder = DirBuilder::new();
-            builder.recursive(true);
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(folder)?;
-        }
+        self.folder()?;
         let lock = private(&self.path.with_extension("lock"))?;
         match lock.try_lock() {
             Ok(()) => Ok(Some(Renewal { _lock: lock })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn folder(&self) -> std::io::Result<()> {
+        let Some(folder) = self.path.parent() else { return Ok(()) };
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)
     }
 
     /// Puts what is known in place of what was, whole or not at all.
@@ -123,6 +144,9 @@ mod tests {
         let cache = Cache::of(folder.path(), &["p", "a"]);
         assert_eq!(cache.read(), Known::default());
         assert!(!cache.is_fresh(SystemTime::now()));
+        let start = SystemTime::now();
+        assert!(cache.may_try(start) && !cache.may_try(start));
+        assert!(cache.may_try(start + BETWEEN_TRIES * 2));
         let renewal = cache.renewal().unwrap().unwrap();
         assert!(cache.renewal().unwrap().is_none());
         let known = Known { members: vec!["user:a@x.com".to_owned()], ..Known::default() };

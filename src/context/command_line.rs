@@ -17,7 +17,10 @@ impl Context {
     /// The command as it was typed, with its arguments changed. A `--yes` is left out: nobody is
     /// led to accept a plan that has not been seen.
     pub fn command_with(&self, change: impl Fn(&str) -> String) -> String {
-        let arguments = self.arguments.borrow();
+        self.rendered(&self.arguments.borrow(), change)
+    }
+
+    fn rendered(&self, arguments: &[String], change: impl Fn(&str) -> String) -> String {
         let words = arguments
             .iter()
             .filter_map(|argument| without_yes(argument))
@@ -37,20 +40,17 @@ impl Context {
 
     /// The command as it was typed, but for one option and its value.
     pub fn command_without(&self, option: &str) -> String {
-        let arguments = self.arguments.borrow();
-        let alone = arguments.iter().position(|word| word == option);
-        let value = alone.and_then(|at| arguments.get(at + 1));
+        let mut left = Vec::new();
+        let mut words = self.arguments.borrow().clone().into_iter();
         let joined = format!("{option}=");
-        let words = arguments
-            .iter()
-            .enumerate()
-            .filter(|(at, word)| {
-                let is_value = value.is_some() && alone.is_some_and(|option| *at == option + 1);
-                !(*word == option || is_value || word.starts_with(&joined))
-            })
-            .filter_map(|(_, word)| without_yes(word))
-            .map(|word| quoted(&word));
-        std::iter::once("runaccess".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+        while let Some(word) = words.next() {
+            if word == option {
+                words.next();
+            } else if !word.starts_with(&joined) {
+                left.push(word);
+            }
+        }
+        self.rendered(&left, str::to_owned)
     }
 
     /// Another command of this program, in the same place: sandbox, project, account.
@@ -80,7 +80,11 @@ impl Context {
         let settings = &self.settings;
         let account = settings.account.iter().map(|account| format!("--account={account}"));
         let configuration = settings.configuration.iter();
-        account.chain(configuration.map(|name| format!("--configuration={name}"))).collect()
+        let file = settings.access_token_file.iter();
+        account
+            .chain(configuration.map(|name| format!("--configuration={name}")))
+            .chain(file.map(|path| format!("--access-token-file={}", path.display())))
+            .collect()
     }
 
     /// Makes the hints of an error fit the place: in the sandbox no login helps, and what was too

@@ -1,8 +1,6 @@
 //! Faults on request: what goes wrong, where, how often, and the same again with the same seed.
 
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +17,8 @@ pub(super) const CONSTRAINTS: [&str; 3] = [
     "iam.managed.allowedPolicyMembers",
     "run.managed.requireInvokerIam",
 ];
+/// Nobody waits longer for an answer.
+const LONGEST: Duration = Duration::from_hours(1);
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const KINDS: &str = "latency=TIME, 409, 429, 500, 503 (any status from 400 to 599), reset, \
      truncate, trickle=TIME, content-type=TYPE, unreadable-policy, unreadable-region=REGION, \
@@ -235,18 +235,28 @@ impl FaultSpec {
             && (!policy || path.ends_with(":getIamPolicy"))
     }
 
-    /// A number from 0 to 1 that the seed and the request settle, whatever else goes on.
+    /// A number from 0 to 1 that the seed, the kind of fault and the request settle, whatever else
+    /// goes on.
     fn draw(&self, request: u64, turn: u64) -> f64 {
-        let mut random = fastrand::Rng::with_seed(
-            self.seed ^ request.rotate_left(17) ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        );
-        random.f64()
+        let kind = self.text.split(',').next().unwrap_or_default();
+        let seed = hash(&[kind.as_bytes(), &self.seed.to_le_bytes(), &request.to_le_bytes()]);
+        fastrand::Rng::with_seed(seed ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15)).f64()
     }
 }
 
 fn time(text: &str) -> Result<Duration, FaultError> {
-    humantime::parse_duration(text)
-        .map_err(|_| FaultError { why: format!("`{text}` is not a time such as 50ms or 2s") })
+    let time = humantime::parse_duration(text).ok().filter(|time| *time <= LONGEST);
+    time.ok_or_else(|| FaultError {
+        why: format!("`{text}` is not a time of up to an hour, such as 50ms or 2s"),
+    })
+}
+
+/// The same for the same parts on every machine and in every build (FNV-1a).
+fn hash(parts: &[&[u8]]) -> u64 {
+    parts.iter().fold(0xcbf2_9ce4_8422_2325, |hash, part| {
+        let bytes = part.iter().chain([&0xff]);
+        bytes.fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    })
 }
 
 impl Faults {
@@ -277,31 +287,33 @@ impl Faults {
         if faults.is_empty() {
             return effects;
         }
-        let mut hasher = DefaultHasher::new();
-        (method, path, query).hash(&mut hasher);
-        let request = hasher.finish();
+        let request = hash(&[method.as_bytes(), path.as_bytes(), query.as_bytes()]);
         for fault in faults.iter_mut() {
             let spec = &fault.spec;
             if !spec.is_about(method, path) || spec.count.is_some_and(|most| fault.struck >= most) {
                 continue;
             }
-            // What may not be read now may not be read a moment later either.
             let turn = match spec.kind {
+                // What may not be read now may not be read a moment later either.
                 FaultKind::UnreadablePolicy => 0,
+                _ if spec.rate >= 1.0 => 0,
                 _ => *fault.seen.entry(request).and_modify(|turn| *turn += 1).or_insert(0),
             };
             let draw = spec.draw(request, turn);
-            if draw >= spec.rate {
-                continue;
+            if draw < spec.rate && apply(spec, draw, path, &mut effects) {
+                fault.struck += 1;
             }
-            fault.struck += 1;
-            apply(spec, draw, path, &mut effects);
         }
         effects
     }
 }
 
-fn apply(spec: &FaultSpec, draw: f64, path: &str, effects: &mut Effects) {
+/// Adds a fault to what a request suffers; `false` where another has refused it already.
+fn apply(spec: &FaultSpec, draw: f64, path: &str, effects: &mut Effects) -> bool {
+    let refuses = matches!(spec.kind, FaultKind::Status(_) | FaultKind::UnreadablePolicy);
+    if refuses && effects.refusal.is_some() {
+        return false;
+    }
     match &spec.kind {
         FaultKind::Latency(least, most) => {
             // The same draw, spread over the whole range.
@@ -330,6 +342,7 @@ fn apply(spec: &FaultSpec, draw: f64, path: &str, effects: &mut Effects) {
         FaultKind::FailingOperations => effects.operations_fail = true,
         FaultKind::OrgPolicy(name) => effects.constraints.push(name),
     }
+    true
 }
 
 #[cfg(test)]
@@ -350,6 +363,7 @@ mod tests {
             ("200", "`200` is not a fault"),
             ("latency", "`latency` needs a value"),
             ("latency=soon", "`soon` is not a time"),
+            ("slow-operations=10000years", "`10000years` is not a time of up to an hour"),
             ("reset=now", "`reset` takes no value"),
             ("429,rate=2", "`rate` is more than 0 and at most 1"),
             ("429,rate=0", "`rate` is more than 0 and at most 1"),
@@ -401,6 +415,23 @@ mod tests {
         assert_eq!(first, struck("503,rate=0.05,seed=7", true));
         assert_ne!(first, struck("503,rate=0.05,seed=8", false));
         assert!((50..=150).contains(&first.len()), "{}", first.len());
+    }
+
+    #[test]
+    fn faults_of_one_seed_strike_apart_and_the_first_refusal_stands() {
+        let faults = of(&["429,rate=0.1,retry-after=2", "503,rate=0.1"]);
+        let mut codes = HashMap::new();
+        for number in 0..1_000 {
+            let effects = faults.strike("GET", &format!("/s{number}"), "");
+            if let Some((error, _)) = effects.refusal {
+                *codes.entry(error.code).or_insert(0_u64) += 1;
+                assert_eq!(effects.retry_after.is_some(), error.code == 429);
+            }
+        }
+        let rows = faults.rows();
+        assert_eq!(codes[&429], rows[0].struck);
+        assert_eq!(codes[&503], rows[1].struck);
+        assert!(codes[&429] > 60 && codes[&503] > 60, "{codes:?}");
     }
 
     #[test]

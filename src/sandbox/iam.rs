@@ -59,7 +59,7 @@ pub(super) fn set(
         .get("policy")
         .filter(|policy| policy.is_object())
         .ok_or_else(|| ApiError::invalid("The request has no policy."))?;
-    known_fields(asked, &["version", "bindings", "auditConfigs", "etag", "rules"], "policy")?;
+    known_fields(asked, &["version", "bindings", "auditConfigs", "etag"], "policy")?;
     check_types(asked)?;
     let version = match asked.get("version") {
         None | Some(Value::Null) => 0,
@@ -138,8 +138,13 @@ pub(super) fn verb(
     Some(match verb {
         "getIamPolicy" => query.only(&[option]).and_then(|()| {
             // The Resource Manager takes in the body what the others take in the query.
-            let version = &body["options"]["requestedPolicyVersion"];
-            let in_body = version.as_i64().map(|version| version.to_string());
+            known_fields(body, &["options"], "")?;
+            known_fields(&body["options"], &["requestedPolicyVersion"], "options")?;
+            let in_body = match &body["options"]["requestedPolicyVersion"] {
+                Value::Null => None,
+                Value::String(text) => Some(text.clone()),
+                other => Some(other.to_string()),
+            };
             get(world, resource, query.get(option).or(in_body.as_deref()))
         }),
         "setIamPolicy" => query.only(&[]).and_then(|()| set(world, rules, resource, body)),

@@ -85,7 +85,7 @@ fn create(site: &Site<'_>, region: &str, query: &Query, body: &Value) -> Result<
     let job = made(site, region, id, body)?;
     let parent = parent(site, region);
     let subject = Subject { parent: &parent, message: "Job" };
-    if query.is_true("validateOnly") {
+    if query.flag("validateOnly")? {
         return Ok(operations::checked(subject, &job, site.now));
     }
     if !site.effects.operations_fail {
@@ -164,7 +164,7 @@ fn delete(site: &Site<'_>, region: &str, name: &str, query: &Query) -> Result<Va
     }
     let parent = parent(site, region);
     let subject = Subject { parent: &parent, message: "Job" };
-    if query.is_true("validateOnly") {
+    if query.flag("validateOnly")? {
         return Ok(operations::checked(subject, &job, site.now));
     }
     if !site.effects.operations_fail {

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::api_error::ApiError;
 use super::router::Query;
 use super::run_v2::{Site, page_request};
+use super::schema::known_fields;
 use super::service_body::{TOLD_TO_FAIL, millis, shown};
 use super::world::World;
 
@@ -64,14 +65,20 @@ pub(super) fn answer(
     site: &Site<'_>,
     parent: &str,
     (method, rest, verb): (&str, &[&str], &str),
-    query: &Query,
+    (query, body): (&Query, &Value),
 ) -> Option<Result<Value, ApiError>> {
     let name = |id: &str| format!("{parent}/operations/{id}");
     Some(match (method, rest, verb) {
         ("GET", [], "") => list(site, parent, query),
         // The server holds a `wait` back until the operation is done.
-        ("GET", [id], "") | ("POST", [id], "wait") => get(site.world, &name(id), site.now),
-        ("DELETE", [id], "") => get(site.world, &name(id), site.now)
+        ("GET", [id], "") => query.only(&[]).and_then(|()| get(site.world, &name(id), site.now)),
+        ("POST", [id], "wait") => query
+            .only(&[])
+            .and_then(|()| known_fields(body, &["timeout"], ""))
+            .and_then(|()| get(site.world, &name(id), site.now)),
+        ("DELETE", [id], "") => query
+            .only(&[])
+            .and_then(|()| get(site.world, &name(id), site.now))
             .and_then(|_| Ok(site.world.delete_operation(&name(id))?))
             .map(|()| json!({})),
         _ => return None,

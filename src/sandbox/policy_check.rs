@@ -124,8 +124,8 @@ fn check_role(name: &str, run_roles_only: bool) -> Result<(), ApiError> {
     }
 }
 
-/// Google's texts (observed; that of the organisation policy on Cloud Run itself, the others on
-/// other services].
+/// Google's texts (observed: that of the organisation policy on Cloud Run itself, the others on
+/// other services).
 fn check_member(
     world: &World<'_>,
     rules: Rules<'_>,

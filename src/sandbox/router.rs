@@ -81,8 +81,13 @@ impl Query {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn is_true(&self, name: &str) -> bool {
-        self.get(name) == Some("true")
+    /// A parameter that is true or false.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.get(name) {
+            Some("true") => Ok(true),
+            None | Some("" | "false") => Ok(false),
+            Some(other) => Err(ApiError::invalid(format!("Invalid value at '{name}': {other}."))),
+        }
     }
 }
 
@@ -124,10 +129,10 @@ fn parse_body(request: &ApiRequest) -> Result<Value, ApiError> {
 }
 
 impl ApiRequest {
-    /// Whether it reads one thing, which takes no time: the path of one thing has an odd number
-    /// of parts, that of a list an even one.
+    /// Whether it reads one service or its policy, by its key, which takes no time.
     pub(super) fn is_quick(&self) -> bool {
-        self.method == "GET" && self.path.trim_matches('/').split('/').count() % 2 == 1
+        let mut parts = self.path.rsplit('/').skip(1);
+        self.method == "GET" && parts.next() == Some("services")
     }
 }
 

@@ -10,10 +10,9 @@ use super::names::is_region;
 use super::operations::Subject;
 use super::policy_check::{Rules, remove};
 use super::router::Query;
-use super::run_v1::LEFTOVERS;
 use super::service_check::check_service;
 use super::world::{PageRequest, Project, World};
-use super::{jobs, operations, roles, service_body};
+use super::{jobs, operations, roles, run_v1, service_body};
 use crate::domain::resource::{ServiceName, ServiceRef};
 
 const DEFAULT_PAGE: usize = 100;
@@ -71,13 +70,15 @@ pub(super) fn answer(
             return policy_verb(site, &name(s), route.2, (query, body));
         }
         ("GET", ["services", s, "revisions"], "") => revisions(site, &name(s), query),
-        ("GET", ["services", s, "revisions", r], "") => revision(site, &name(s), r),
+        ("GET", ["services", s, "revisions", r], "") => {
+            query.only(&[]).and_then(|()| revision(site, &name(s), r))
+        }
         (method, ["jobs", rest @ ..], verb) => {
             return jobs::answer_v2(site, region, (method, rest, verb), query, body);
         }
         (method, ["operations", rest @ ..], verb) => {
             let parent = format!("projects/{}/locations/{region}", site.project.id);
-            return operations::answer(site, &parent, (method, rest, verb), query);
+            return operations::answer(site, &parent, (method, rest, verb), (query, body));
         }
         _ => return None,
     })
@@ -138,7 +139,7 @@ fn create(site: &Site<'_>, region: &str, query: &Query, body: &Value) -> Result<
     check_constraints(site.project, body)?;
     check_service(&name, body, |_| false)?;
     let service = service_body::create(site.project, &name, body, site.caller, site.now);
-    if query.is_true("validateOnly") {
+    if query.flag("validateOnly")? {
         return Ok(operations::checked(subject(&parent(&name)), &service, site.now));
     }
     let operation = operations::start(site, subject(&parent(&name)), &service)?;
@@ -203,7 +204,7 @@ fn patch(
     service_body::check(body)?;
     check_constraints(site.project, body)?;
     let mut service = match load(site.world, name) {
-        Err(error) if query.is_true("allowMissing") && error.code == 404 => {
+        Err(error) if query.flag("allowMissing")? && error.code == 404 => {
             let query = Query::of(&[
                 ("serviceId", name.service()),
                 ("validateOnly", query.get("validateOnly").unwrap_or_default()),
@@ -220,18 +221,15 @@ fn patch(
     let change = service_body::Change {
         by: site.caller,
         now: site.now,
-        new_revision: query.is_true("forceNewRevision"),
+        new_revision: query.flag("forceNewRevision")?,
     };
-    let before = service["template"].clone();
+    let before = service.clone();
     let is_new =
         service_body::patch(site.project, name, &mut service, body, mask.as_deref(), change)?;
     check_values(site, name, &service)?;
-    if service["template"] != before {
-        // What v1 said of the template beyond v2's words went with it.
-        remove(&mut service, LEFTOVERS);
-    }
+    run_v1::keep_leftovers(site, &before, &mut service);
     remove(&mut service, service_body::OUTCOME);
-    if query.is_true("validateOnly") {
+    if query.flag("validateOnly")? {
         return Ok(operations::checked(subject(&parent(name)), &service, site.now));
     }
     let operation = operations::start(site, subject(&parent(name)), &service)?;
@@ -263,7 +261,7 @@ fn delete(site: &Site<'_>, name: &ServiceName, query: &Query) -> Result<Value, A
     query.only(&["etag", "validateOnly"])?;
     let mut service = load(site.world, name)?;
     check_etag(name, &service, query.get("etag"))?;
-    if query.is_true("validateOnly") {
+    if query.flag("validateOnly")? {
         return Ok(operations::checked(subject(&parent(name)), &service, site.now));
     }
     service["deleteTime"] = Value::from(service_body::stamp(site.now));

@@ -34,6 +34,23 @@ pub(super) fn check(api: Api, message: &str, body: &Value, at: &str) -> Result<(
     check_message(messages(api), message, body, at)
 }
 
+/// Checks a path of names into a message, as a field mask has it: each must be there, and every
+/// one but the last a single message, not a list, a map or a value.
+pub(super) fn has_path(api: Api, message: &str, path: &[String]) -> bool {
+    let messages = messages(api);
+    let mut kind = message;
+    for (position, name) in path.iter().enumerate() {
+        let Some(fields) = messages.get(kind) else { return false };
+        let Some(field) = fields.iter().find(|field| field.name == name) else { return false };
+        kind = field.kind;
+        // Keys of a map may be named one by one.
+        if kind.starts_with('{') {
+            return position + 2 >= path.len();
+        }
+    }
+    true
+}
+
 /// The fields of a message that a client may set.
 pub(super) fn settable(api: Api, message: &str) -> impl Iterator<Item = &'static str> {
     let fields = messages(api).get(message).map(Vec::as_slice).unwrap_or_default();

@@ -12,6 +12,7 @@ use axum::routing::any;
 use futures::stream;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -81,6 +82,9 @@ async fn handle(
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
+    if let Err(error) = check_host(&head) {
+        return respond(Err(error));
+    }
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return respond(Err(ApiError::invalid("The request's body could not be read.")));
     };
@@ -104,6 +108,26 @@ async fn handle(
     spoil(respond(answer), effects).await
 }
 
+/// The host that a request is for. HTTP/2 has no `Host`, and names it in the address.
+fn host(head: &Parts) -> &str {
+    let named = head.headers.get(HOST).and_then(|value| value.to_str().ok());
+    named.or_else(|| head.uri.authority().map(Authority::as_str)).unwrap_or_default()
+}
+
+/// Refuses a host that is not the sandbox's: a page in a browser that has its own name resolve to
+/// this machine would otherwise be let in.
+fn check_host(head: &Parts) -> Result<(), ApiError> {
+    let host = host(head);
+    let name = host.parse::<Authority>().map(|authority| authority.host().to_lowercase());
+    let name = name.unwrap_or_default();
+    let ends = [".localhost", ".run.app", ".googleapis.com", "-127.0.0.1", "-localhost"];
+    let known = matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]");
+    if known || host.is_empty() || ends.iter().any(|end| name.ends_with(end)) {
+        return Ok(());
+    }
+    Err(ApiError::permission_denied(format!("The sandbox does not answer for the host {host}.")))
+}
+
 /// Answers a request by the sandbox's world. A `wait` for an operation is held back until that is
 /// done, or its time is up.
 async fn carry_out(
@@ -113,8 +137,7 @@ async fn carry_out(
     effects: &Effects,
 ) -> Result<Value, ApiError> {
     let header = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    // HTTP/2 has no `Host`, and names it in the address.
-    let host = header(HOST).or_else(|| head.uri.host()).unwrap_or_default();
+    let host = host(head);
     let waits = head.uri.path().ends_with(":wait");
     let until = Instant::now() + if waits { patience(&body) } else { Duration::ZERO };
     loop {
@@ -209,7 +232,7 @@ async fn spoil(mut response: Response, effects: Effects) -> Response {
 async fn admin(State(server): State<Server>, request: Request) -> Result<Response, Infallible> {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
-    Ok(respond(administer(&server.faults, &head, &body)))
+    Ok(respond(check_host(&head).and_then(|()| administer(&server.faults, &head, &body))))
 }
 
 fn administer(faults: &Faults, head: &Parts, body: &[u8]) -> Result<Value, ApiError> {

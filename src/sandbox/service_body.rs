@@ -119,22 +119,22 @@ pub(super) fn patch(
                 "The field mask path '{path}' cannot be updated."
             )));
         }
-        match path.split_once('.') {
-            None => wanted.push(top),
-            Some(_) => nested.push(path.split('.').map(camel).collect::<Vec<_>>()),
+        let parts: Vec<String> = path.split('.').map(camel).collect();
+        if !schema::has_path(Api::RunV2, MESSAGE, &parts) {
+            return Err(ApiError::invalid(format!(
+                "The field mask path '{path}' is not one of a service."
+            )));
+        }
+        if parts.len() == 1 {
+            wanted.push(top);
+        } else {
+            nested.push(parts);
         }
     }
     let template = service["template"].clone();
     copy_settable(service, body, |field| mask.is_none() || wanted.iter().any(|name| name == field));
     for path in nested {
-        let part = path.iter().fold(body, |value, name| &value[name.as_str()]);
-        let place = path.iter().fold(&mut *service, |value, name| {
-            if !value.is_object() {
-                *value = json!({});
-            }
-            &mut value[name.as_str()]
-        });
-        *place = part.clone();
+        put_part(service, &path, path.iter().fold(body, |value, name| &value[name.as_str()]));
     }
     let generation: u64 = service["generation"].as_str().and_then(|g| g.parse().ok()).unwrap_or(1);
     service["generation"] = Value::from((generation + 1).to_string());
@@ -142,6 +142,26 @@ pub(super) fn patch(
     let new_revision = change.new_revision || service["template"] != template;
     complete(project, name, service, Change { new_revision, ..change });
     Ok(new_revision)
+}
+
+/// Sets the part at a path; where it is null, takes it away.
+fn put_part(service: &mut Value, path: &[String], part: &Value) {
+    let Some((last, way)) = path.split_last() else { return };
+    let place = way.iter().fold(service, |value, name| {
+        if !value.is_object() {
+            *value = json!({});
+        }
+        &mut value[name.as_str()]
+    });
+    if !place.is_object() {
+        *place = json!({});
+    }
+    match place.as_object_mut() {
+        Some(object) if part.is_null() => {
+            object.shift_remove(last);
+        }
+        _ => place[last.as_str()] = part.clone(),
+    }
 }
 
 /// The revision that a service's template stands for now.

@@ -39,7 +39,15 @@ pub(super) const INGRESS: &[(&str, &str)] = &[
     ("internal-and-cloud-load-balancing", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"),
     ("none", "INGRESS_TRAFFIC_NONE"),
 ];
-const STAGES: &[(&str, &str)] = &[("ALPHA", "ALPHA"), ("BETA", "BETA")];
+/// A service that is generally available says nothing of it.
+const STAGES: &[(&str, &str)] = &[
+    ("UNIMPLEMENTED", "UNIMPLEMENTED"),
+    ("PRELAUNCH", "PRELAUNCH"),
+    ("EARLY_ACCESS", "EARLY_ACCESS"),
+    ("ALPHA", "ALPHA"),
+    ("BETA", "BETA"),
+    ("DEPRECATED", "DEPRECATED"),
+];
 const ENVIRONMENTS: &[(&str, &str)] =
     &[("gen1", "EXECUTION_ENVIRONMENT_GEN1"), ("gen2", "EXECUTION_ENVIRONMENT_GEN2")];
 const EGRESS: &[(&str, &str)] =

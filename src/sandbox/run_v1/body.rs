@@ -6,13 +6,12 @@ use super::super::api_error::ApiError;
 use super::super::service_body::latest_revision;
 use super::annotations::{self, OF_EXECUTION, OF_JOB, OF_SERVICE, OF_TEMPLATE};
 use super::template::{
-    copy, drop_fields, drop_nulls, duration, merge, take_containers, take_volumes,
+    copy, drop_fields, drop_nulls, duration, merge, seconds, take_containers, take_volumes,
 };
+use super::view::LOCATION_LABEL;
 
-/// The label that v1 shows and nobody sets.
-const LOCATION: &str = "cloud.googleapis.com/location";
 /// Fields of v2's that v1 says in full, and so replaces.
-const OF_V1: [&str; 14] = [
+const OF_V1: [&str; 13] = [
     "labels",
     "annotations",
     "template",
@@ -26,22 +25,24 @@ const OF_V1: [&str; 14] = [
     "description",
     "client",
     "clientVersion",
-    "scaling",
 ];
-const TEMPLATE_OF_V1: [&str; 13] = [
+const TEMPLATE_OF_V1: [&str; 10] = [
     "revision",
     "labels",
     "annotations",
     "containers",
     "volumes",
     "serviceAccount",
-    "timeout",
     "maxInstanceRequestConcurrency",
-    "scaling",
     "sessionAffinity",
     "executionEnvironment",
-    "vpcAccess",
     "encryptionKey",
+];
+/// Parts of parts that v1 says, where it does not say the whole.
+const PARTS_OF_V1: [(&str, &[&str]); 3] = [
+    ("/scaling", &["minInstanceCount", "maxInstanceCount"]),
+    ("/template/scaling", &["minInstanceCount", "maxInstanceCount"]),
+    ("/template/vpcAccess", &["connector", "egress"]),
 ];
 
 /// Where v1's leftovers are kept in a stored resource: what v1 knows and v2 has no place for, by
@@ -63,16 +64,24 @@ pub(super) fn service(body: &Value, there: &Value) -> Result<Value, ApiError> {
         service["template"] = json!({});
     }
     drop_fields(&mut service["template"], &TEMPLATE_OF_V1);
+    for (part, fields) in PARTS_OF_V1 {
+        if let Some(part) = service.pointer_mut(part) {
+            drop_fields(part, fields);
+        }
+    }
     merge(
         &mut service["template"],
         json!({
             "labels": template["labels"],
             "containers": take_containers(&run["containers"], &there["template"]["containers"]),
             "serviceAccount": run["serviceAccountName"],
-            "timeout": duration(&run["timeoutSeconds"]),
             "maxInstanceRequestConcurrency": run["containerConcurrency"],
         }),
     );
+    // A time of parts of a second is not shown, and so not said.
+    if run["timeoutSeconds"] != seconds(&there["template"]["timeout"]) {
+        service["template"]["timeout"] = duration(&run["timeoutSeconds"]);
+    }
     let volumes = take_volumes(&run["volumes"], &there["template"]["volumes"]);
     if volumes.as_array().is_some_and(|volumes| !volumes.is_empty()) {
         service["template"]["volumes"] = volumes;
@@ -82,9 +91,12 @@ pub(super) fn service(body: &Value, there: &Value) -> Result<Value, ApiError> {
     let own = annotations::take(OF_TEMPLATE, &template["annotations"], &mut service)?;
     service["template"]["annotations"] = Value::Object(own);
     // A client sends back the name of the revision that it read; that is no wish for a new one.
-    let revision = template["name"].as_str().filter(|name| *name != latest_revision(there));
-    if let Some(revision) = revision.filter(|name| !name.is_empty()) {
-        service["template"]["revision"] = Value::from(revision);
+    match template["name"].as_str().filter(|name| !name.is_empty()) {
+        Some(same) if same == latest_revision(there) => {
+            service["template"]["revision"] = there["template"]["revision"].clone();
+        }
+        Some(wish) => service["template"]["revision"] = Value::from(wish),
+        None => {}
     }
     service["traffic"] = traffic(&spec["traffic"]);
     drop_empty(&mut service);
@@ -125,10 +137,10 @@ pub(super) fn job(body: &Value) -> Result<Value, ApiError> {
 /// What a body says that the v1 form of what is kept does not show, by JSON pointer.
 pub(super) fn leftovers(body: &Value, shown: &Value) -> Map<String, Value> {
     let mut left = Map::new();
-    for part in ["/spec", "/metadata/ownerReferences", "/metadata/finalizers"] {
-        let said = body.pointer(part).unwrap_or(&Value::Null);
-        gather(said, shown.pointer(part).unwrap_or(&Value::Null), part, &mut left);
-    }
+    gather(&body["spec"], &shown["spec"], "/spec", &mut left);
+    let mut metadata = body["metadata"].clone();
+    drop_fields(&mut metadata, &["labels", "annotations"]);
+    gather(&metadata, &shown["metadata"], "/metadata", &mut left);
     left
 }
 
@@ -176,7 +188,8 @@ fn gather(said: &Value, shown: &Value, at: &str, left: &mut Map<String, Value>) 
 
 fn labels(metadata: &Value) -> Value {
     let mut labels = metadata["labels"].as_object().cloned().unwrap_or_default();
-    labels.shift_remove(LOCATION);
+    // V1 shows it, and nobody sets it.
+    labels.shift_remove(LOCATION_LABEL);
     Value::Object(labels)
 }
 

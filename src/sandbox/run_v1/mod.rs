@@ -22,12 +22,13 @@ use super::policy_check::remove;
 use super::router::Query;
 use super::run_v2::{self, Site, check_constraints, new_name, page_request};
 use super::schema::{self, Api};
-use super::service_body::{self, Change, OUTCOME, stamp};
+use super::service_body::{self, Change, OUTCOME};
 use super::service_check::check_service;
 use super::world::{PageRequest, Place, Project};
 use crate::domain::resource::ServiceName;
 
 pub(super) use self::body::LEFTOVERS;
+pub(super) use self::view::LOCATION_LABEL;
 
 /// The size of a page where none is asked for. Whether the real API pages unasked is not known;
 /// clients must follow `metadata.continue` either way.
@@ -42,6 +43,9 @@ const OF_LIST: [&str; 7] = [
     "resourceVersion",
     "watch",
 ];
+/// What is found below a location.
+const KINDS: [&str; 7] =
+    ["services", "routes", "configurations", "revisions", "domainmappings", "jobs", "operations"];
 const OF_DELETE: [&str; 4] = ["apiVersion", "dryRun", "kind", "propagationPolicy"];
 const SERVICE_LABEL: &str = "serving.knative.dev/service";
 
@@ -65,9 +69,12 @@ pub(super) fn answer(
     body: &Value,
 ) -> Option<Result<Value, ApiError>> {
     let Route { method, region, rest, verb, in_namespace } = route;
-    let is_list = method == "GET" && rest.len() == 1;
-    if region == "-" && !is_list {
-        return Some(Err(no_region(rest)));
+    let kind = rest.first().copied().unwrap_or_default();
+    if region == "-" && !(method == "GET" && rest.len() == 1) {
+        return KINDS.contains(&kind).then(|| Err(no_region(rest)));
+    }
+    if region == "-" && kind == "operations" {
+        return None;
     }
     if region != "-" && !is_region(region) {
         return Some(Err(ApiError::no_location(region)));
@@ -122,7 +129,7 @@ pub(super) fn answer(
         }
         (method, ["operations", rest @ ..], verb) if !in_namespace => {
             let parent = format!("projects/{}/locations/{region}", site.project.id);
-            return operations::answer(site, &parent, (method, rest, verb), query);
+            return operations::answer(site, &parent, (method, rest, verb), (query, body));
         }
         _ => return None,
     })
@@ -225,7 +232,7 @@ fn list_domains(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, A
     let Wanted { page, selector } = wanted(query)?;
     let (items, next) =
         site.world.resources_newest_first(domains(site, region), page, &|item| {
-            selector.matches(&item["metadata"]["labels"].as_object().cloned().unwrap_or_default())
+            is_wanted(site, &selector, &item["metadata"]["labels"])
         })?;
     Ok(list(site, ("DomainMapping", "domains.cloudrun.com/v1"), region, items, next))
 }
@@ -234,10 +241,17 @@ fn list_jobs(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiE
     let Wanted { page, selector } = wanted(query)?;
     let place = jobs::place(site, region);
     let (found, next) = site.world.resources_newest_first(place, page, &|job| {
-        selector.matches(&job["labels"].as_object().cloned().unwrap_or_default())
+        is_wanted(site, &selector, &view::job(site, job)["metadata"]["labels"])
     })?;
     let items = found.iter().map(|job| view::job(site, job)).collect();
     Ok(list(site, ("Job", "run.googleapis.com/v1"), region, items, next))
+}
+
+/// Whether labels, as they are shown, are selected, and their region can be reached.
+fn is_wanted(site: &Site<'_>, selector: &Selector, labels: &Value) -> bool {
+    let region = labels[view::LOCATION_LABEL].as_str().unwrap_or_default();
+    !site.effects.unreachable.iter().any(|unreachable| unreachable == region)
+        && labels.as_object().is_some_and(|labels| selector.matches(labels))
 }
 
 /// A list as v1 answers it. A region that cannot be reached is named where every one is listed.
@@ -342,6 +356,32 @@ fn not_changed(mut before: Value, changed: &Value) -> Value {
         before[field] = changed[field].clone();
     }
     before
+}
+
+/// Keeps of v1's leftovers those whose surroundings a change through v2 has left as they were.
+pub(super) fn keep_leftovers(site: &Site<'_>, before: &Value, after: &mut Value) {
+    let Some(left) = before[LEFTOVERS].as_object() else { return };
+    let bare = |service: &Value| {
+        let mut service = service.clone();
+        remove(&mut service, LEFTOVERS);
+        view::service(site, &service)
+    };
+    let (was, is) = (bare(before), bare(after));
+    let kept: Map<String, Value> = left
+        .iter()
+        .filter(|(pointer, _)| {
+            let around = pointer.rsplit_once('/').map_or("", |(around, _)| around);
+            // What stands in an object stays with it; what stands in a list's item, with that item.
+            let item = around.match_indices('/').map(|(at, _)| &around[..at]).chain([around]);
+            let mut lists = item.filter(|at| was.pointer(at).is_some_and(Value::is_array));
+            is.pointer(around).is_some() && lists.all(|at| was.pointer(at) == is.pointer(at))
+        })
+        .map(|(pointer, value)| (pointer.clone(), value.clone()))
+        .collect();
+    remove(after, LEFTOVERS);
+    if !kept.is_empty() {
+        after[LEFTOVERS] = Value::Object(kept);
+    }
 }
 
 /// Keeps what the body says and v2 has no place for, and how the change will end: v1 has no
@@ -454,51 +494,4 @@ fn no_region(rest: &[&str]) -> ApiError {
         "'{}' must be asked for at a region, such as at the host us-central1-run.googleapis.com.",
         rest.join("/")
     ))
-}
-
-/// A domain mapping as it is kept, for the seeded world.
-pub(super) fn domain_mapping(
-    project: &Project,
-    region: &str,
-    domain: &str,
-    service: &str,
-    ready: bool,
-    now: time::OffsetDateTime,
-) -> Value {
-    let state = |ready: bool| if ready { "True" } else { "Unknown" };
-    let condition = |kind: &str, ready: bool| json!({"type": kind, "status": state(ready), "lastTransitionTime": stamp(now)});
-    let mut certificate = condition("CertificateProvisioned", ready);
-    if !ready {
-        certificate["reason"] = Value::from("CertificatePending");
-        certificate["message"] = Value::from(
-            "Waiting for certificate provisioning. You must configure your DNS records for \
-             certificate issuance to begin.",
-        );
-    }
-    json!({
-        "apiVersion": "domains.cloudrun.com/v1",
-        "kind": "DomainMapping",
-        "metadata": {
-            "name": domain,
-            "namespace": project.number,
-            "selfLink": format!(
-                "/apis/domains.cloudrun.com/v1/namespaces/{}/domainmappings/{domain}",
-                project.number
-            ),
-            "uid": service_body::new_uid(),
-            "resourceVersion": super::iam::new_etag(),
-            "generation": 1,
-            "creationTimestamp": stamp(now),
-            "labels": {view::LOCATION_LABEL: region},
-            "annotations": Map::new(),
-        },
-        "spec": {"routeName": service, "certificateMode": "AUTOMATIC"},
-        "status": {
-            "observedGeneration": 1,
-            "mappedRouteName": service,
-            "resourceRecords":
-                [{"name": domain.split('.').next(), "type": "CNAME", "rrdata": "ghs.googlehosted.com."}],
-            "conditions": [condition("Ready", ready), certificate, condition("DomainRoutable", true)],
-        },
-    })
 }

@@ -1,6 +1,6 @@
 //! What runs: containers and volumes, between v1 and v2, for services and jobs alike.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What a container is called the same in both versions.
 const SHARED: [&str; 11] = [
@@ -53,7 +53,14 @@ pub(super) fn take_containers(containers: &Value, there: &Value) -> Value {
         .map(|(position, container)| {
             let mut taken = there.get(position).cloned().unwrap_or_else(|| json!({}));
             drop_fields(&mut taken, &SHARED);
-            drop_fields(&mut taken, &["env", "resources"]);
+            drop_fields(&mut taken, &["env"]);
+            // What annotations say of the first container is theirs to say; of the others v1 says
+            // the limits alone.
+            let said: &[&str] = match position {
+                0 => &["limits", "cpuIdle", "startupCpuBoost"],
+                _ => &["limits"],
+            };
+            drop_fields(&mut taken["resources"], said);
             merge(&mut taken, copy(&SHARED, container));
             if let Some(env) = container["env"].as_array() {
                 taken["env"] = env
@@ -70,7 +77,10 @@ pub(super) fn take_containers(containers: &Value, there: &Value) -> Value {
                     .collect();
             }
             if container["resources"]["limits"].is_object() {
-                taken["resources"] = copy(&["limits"], &container["resources"]);
+                merge(&mut taken["resources"], copy(&["limits"], &container["resources"]));
+            }
+            if taken["resources"].as_object().is_none_or(Map::is_empty) {
+                drop_fields(&mut taken, &["resources"]);
             }
             taken
         })
@@ -124,6 +134,8 @@ pub(super) fn take_volumes(volumes: &Value, there: &Value) -> Value {
     volumes
         .map(|volume| {
             let mut taken = copy(&["name", "nfs", "filestore"], volume);
+            let mut known = there.as_array().into_iter().flatten();
+            let same = known.find(|known| known["name"] == volume["name"]).unwrap_or(&Value::Null);
             let secret = &volume["secret"];
             if secret.is_object() {
                 let items = secret["items"].as_array().into_iter().flatten();
@@ -142,13 +154,17 @@ pub(super) fn take_volumes(volumes: &Value, there: &Value) -> Value {
                 taken["emptyDir"] = copy(&["sizeLimit"], &volume["emptyDir"]);
                 if volume["emptyDir"]["medium"] == "Memory" {
                     taken["emptyDir"]["medium"] = Value::from("MEMORY");
+                } else if same["emptyDir"]["medium"] != "MEMORY" {
+                    merge(&mut taken["emptyDir"], copy(&["medium"], &same["emptyDir"]));
                 }
             }
             if volume["csi"]["driver"] == "gcsfuse.run.googleapis.com" {
-                taken["gcs"] = json!({
-                    "bucket": volume["csi"]["volumeAttributes"]["bucketName"],
-                    "readOnly": volume["csi"]["readOnly"].as_bool().unwrap_or_default(),
-                });
+                taken["gcs"] = copy(&["mountOptions"], &same["gcs"]);
+                taken["gcs"]["bucket"] = volume["csi"]["volumeAttributes"]["bucketName"].clone();
+                let read_only = volume["csi"]["readOnly"].as_bool().unwrap_or_default();
+                if read_only || same["gcs"]["readOnly"].is_boolean() {
+                    taken["gcs"]["readOnly"] = Value::from(read_only);
+                }
             }
             taken
         })

@@ -12,7 +12,7 @@ use super::{SERVICE_LABEL, template};
 use crate::domain::resource::ServiceName;
 
 /// The label that every service of v1 carries.
-pub(super) const LOCATION_LABEL: &str = "cloud.googleapis.com/location";
+pub(in super::super) const LOCATION_LABEL: &str = "cloud.googleapis.com/location";
 
 /// A service, from how it is kept.
 pub(super) fn service(site: &Site<'_>, kept: &Value) -> Value {
