@@ -1,0 +1,145 @@
+//! The lists of v1: pages of what is selected, newest first, and what could not be reached.
+
+use serde_json::{Value, json};
+
+use super::super::api_error::ApiError;
+use super::super::jobs;
+use super::super::router::Query;
+use super::super::run_v2::{Site, page_request};
+use super::super::world::PageRequest;
+use super::selector::Selector;
+use super::{DEFAULT_PAGE, SERVICE_LABEL, domains, view};
+
+/// What every list takes (discovery document).
+const OF_LIST: [&str; 7] = [
+    "continue",
+    "fieldSelector",
+    "includeUninitialized",
+    "labelSelector",
+    "limit",
+    "resourceVersion",
+    "watch",
+];
+
+/// What a list asks for, beside its kind and place.
+struct Wanted {
+    page: PageRequest,
+    selector: Selector,
+}
+
+fn wanted(query: &Query) -> Result<Wanted, ApiError> {
+    query.only(&OF_LIST)?;
+    for part in ["fieldSelector", "includeUninitialized", "watch"] {
+        if query.get(part).is_some_and(|value| !matches!(value, "" | "false")) {
+            return Err(ApiError::not_implemented(&format!("`{part}` for lists")));
+        }
+    }
+    Ok(Wanted {
+        page: page_request(query, "limit", "continue", DEFAULT_PAGE)?,
+        selector: Selector::parse(query.get("labelSelector").unwrap_or_default())?,
+    })
+}
+
+/// Lists services, newest first, or what is shown of each.
+pub(super) fn list_services(
+    site: &Site<'_>,
+    region: &str,
+    query: &Query,
+    kind: &str,
+    show: &dyn Fn(&Site<'_>, &Value) -> Value,
+) -> Result<Value, ApiError> {
+    let Wanted { page, selector } = wanted(query)?;
+    let of_service = kind == "Service";
+    let wanted = |service: &Value| {
+        let name = service["name"].as_str().unwrap_or_default();
+        let mut parts = name.split('/').skip(3).step_by(2);
+        let (region, short) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        if site.effects.unreachable.iter().any(|unreachable| unreachable == region) {
+            return false;
+        }
+        let mut labels = service["labels"].as_object().cloned().unwrap_or_default();
+        labels.insert(view::LOCATION_LABEL.to_owned(), Value::from(region));
+        if !of_service {
+            labels.insert(SERVICE_LABEL.to_owned(), Value::from(short));
+        }
+        selector.matches(&labels)
+    };
+    let (services, next) =
+        site.world.services_newest_first(&site.project.id, region, page, &wanted)?;
+    let items = services.into_iter().map(|service| show(site, &service));
+    Ok(list(site, (kind, "serving.knative.dev/v1"), region, items.collect(), next))
+}
+
+pub(super) fn list_revisions(
+    site: &Site<'_>,
+    region: &str,
+    query: &Query,
+) -> Result<Value, ApiError> {
+    let Wanted { page, selector } = wanted(query)?;
+    let place = match region {
+        "-" => format!("projects/{}/locations/", site.project.id),
+        _ => format!("projects/{}/locations/{region}/services/", site.project.id),
+    };
+    let wanted = |revision: &Value| {
+        let region = revision["name"].as_str().and_then(|name| name.split('/').nth(3));
+        let unreachable = &site.effects.unreachable;
+        !unreachable.iter().any(|known| Some(known.as_str()) == region)
+            && selector.matches(&view::revision_labels(revision))
+    };
+    let (revisions, next) = site.world.revisions_below(&place, page, &wanted)?;
+    let items = revisions.iter().map(|revision| view::revision(site, revision)).collect();
+    Ok(list(site, ("Revision", "serving.knative.dev/v1"), region, items, next))
+}
+
+pub(super) fn list_domains(
+    site: &Site<'_>,
+    region: &str,
+    query: &Query,
+) -> Result<Value, ApiError> {
+    let Wanted { page, selector } = wanted(query)?;
+    let (items, next) =
+        site.world.resources_newest_first(domains(site, region), page, &|item| {
+            is_wanted(site, &selector, &item["metadata"]["labels"])
+        })?;
+    Ok(list(site, ("DomainMapping", "domains.cloudrun.com/v1"), region, items, next))
+}
+
+pub(super) fn list_jobs(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiError> {
+    let Wanted { page, selector } = wanted(query)?;
+    let place = jobs::place(site, region);
+    let (found, next) = site.world.resources_newest_first(place, page, &|job| {
+        is_wanted(site, &selector, &view::job(site, job)["metadata"]["labels"])
+    })?;
+    let items = found.iter().map(|job| view::job(site, job)).collect();
+    Ok(list(site, ("Job", "run.googleapis.com/v1"), region, items, next))
+}
+
+/// Whether labels, as they are shown, are selected, and their region can be reached.
+fn is_wanted(site: &Site<'_>, selector: &Selector, labels: &Value) -> bool {
+    let region = labels[view::LOCATION_LABEL].as_str().unwrap_or_default();
+    !site.effects.unreachable.iter().any(|unreachable| unreachable == region)
+        && labels.as_object().is_some_and(|labels| selector.matches(labels))
+}
+
+/// A list as v1 answers it. A region that cannot be reached is named where every one is listed.
+fn list(
+    site: &Site<'_>,
+    (kind, version): (&str, &str),
+    region: &str,
+    items: Vec<Value>,
+    next: Option<i64>,
+) -> Value {
+    let mut answer = json!({"apiVersion": version, "kind": format!("{kind}List"), "metadata": {}});
+    if let Some(next) = next {
+        answer["metadata"]["continue"] = Value::from(next.to_string());
+    }
+    if !items.is_empty() {
+        answer["items"] = Value::Array(items);
+    }
+    let unreachable = &site.effects.unreachable;
+    if region == "-" && !unreachable.is_empty() {
+        let full = |region: &String| format!("projects/{}/locations/{region}", site.project.id);
+        answer["unreachable"] = unreachable.iter().map(full).collect();
+    }
+    answer
+}
