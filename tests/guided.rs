@@ -81,6 +81,25 @@ fn a_service_is_made_private_or_left_and_another_looked_at() {
 }
 
 #[test]
+fn who_leaves_a_question_is_back_at_the_choice() {
+    let world = World::new();
+    let mut session = Session::start(&world, &[]);
+    session.see("Which service?");
+    session.enter("hello");
+    session.see("What now?");
+    session.press(DOWN);
+    session.see("> Let anyone invoke it");
+    session.enter("");
+    session.see("In which way?");
+    session.press("\u{1b}");
+    session.see("What now?");
+    session.enter("Leave");
+    let (rest, code) = session.end();
+    assert_eq!(code, 0, "{rest}");
+    assert_eq!(world.sandbox(&["policy", "hello"]).stdout, "etag: ACAB\n");
+}
+
+#[test]
 fn a_narrow_terminal_is_enough() {
     let world = World::new();
     let mut session = Session::narrow(&world, &[], 40);

@@ -61,18 +61,42 @@ pub(super) async fn run(cx: &Context) -> Result<u8, CommandError> {
     loop {
         let name = lookup::pick(cx, "Which service?").await?;
         let service = look(cx, &name).await?;
-        let choices = Choice::all(&service);
+        match choose(cx, &name, &service).await? {
+            Next::Another => {}
+            Next::Leave => return Ok(ExitCode::Done.number()),
+            Next::Run(words) => return carry_out(cx, &words).await,
+        }
+    }
+}
+
+/// What follows a choice.
+enum Next {
+    Another,
+    Leave,
+    /// The command of these words.
+    Run(Vec<String>),
+}
+
+/// Asks what to do with a service, and what that needs. Who leaves such a question is back at the
+/// choice; who leaves the choice leaves the program.
+async fn choose(
+    cx: &Context,
+    name: &ServiceName,
+    service: &ServiceReport,
+) -> Result<Next, CommandError> {
+    let choices = Choice::all(service);
+    loop {
         let items: Vec<String> = choices.iter().map(|choice| choice.words().to_owned()).collect();
         let at = cx
             .ask("What now?", move |question, color| terminal::pick(question, &items, color))
             .await?;
         match choices[at] {
-            Choice::Another => {}
-            Choice::Leave => return Ok(ExitCode::Done.number()),
-            choice => {
-                let words = command(cx, choice, &name, &service).await?;
-                return carry_out(cx, &words).await;
-            }
+            Choice::Another => return Ok(Next::Another),
+            Choice::Leave => return Ok(Next::Leave),
+            choice => match command(cx, choice, name, service).await {
+                Err(error) if error.kind == ErrorKind::Cancelled => {}
+                words => return words.map(Next::Run),
+            },
         }
     }
 }

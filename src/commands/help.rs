@@ -16,12 +16,12 @@ pub(super) struct Args {
     topic: Vec<String>,
 }
 
-pub(super) fn run(args: &Args, mut root: Command) -> u8 {
+pub(super) fn run(args: &Args, mut root: Command) -> Result<u8, CommandError> {
     if args.topic == ["exit-codes"] {
         let line = |code: &ExitCode| format!("{:>4}  {}\n", code.number(), code.meaning());
         let text: String = ExitCode::ALL.iter().map(line).collect();
         terminal::print_rendered(&text, false);
-        return ExitCode::Done.number();
+        return Ok(ExitCode::Done.number());
     }
     root.build();
     let found = args
@@ -29,15 +29,14 @@ pub(super) fn run(args: &Args, mut root: Command) -> u8 {
         .iter()
         .try_fold(&mut root, |command, name| command.find_subcommand_mut(name.as_str()));
     let Some(command) = found else {
-        let error = CommandError::usage(format!("there is no help on `{}`", args.topic.join(" ")))
+        let message = format!("there is no help on `{}`", args.topic.join(" "));
+        return Err(CommandError::usage(message)
             .hint("runaccess help")
-            .hint("runaccess help exit-codes");
-        context::bare_terminal().error(&error);
-        return ExitCode::Usage.number();
+            .hint("runaccess help exit-codes"));
     };
     let help = command.render_long_help();
     let color = context::bare_terminal().color_stdout;
     let text = if color { help.ansi().to_string() } else { help.to_string() };
     terminal::print_rendered(&text, false);
-    ExitCode::Done.number()
+    Ok(ExitCode::Done.number())
 }

@@ -6,7 +6,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::completing;
 use crate::context;
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
 
 /// Print the manual page, of the program or of one command
@@ -32,16 +32,13 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     ("CI", "Nobody is asked."),
 ];
 
-pub(super) fn run(args: &Args, mut root: Command) -> u8 {
+pub(super) fn run(args: &Args, mut root: Command) -> Result<u8, CommandError> {
     root.build();
     let names = args.command.iter();
     let found = names.clone().try_fold(&root, |at, name| at.find_subcommand(name));
     let Some(command) = found else {
-        let what = args.command.join(" ");
-        let error =
-            CommandError::usage(format!("there is no command `{what}`")).hint("runaccess help");
-        context::bare_terminal().error(&error);
-        return ExitCode::Usage.number();
+        let message = format!("there is no command `{}`", args.command.join(" "));
+        return Err(CommandError::usage(message).hint("runaccess help"));
     };
     let title: Vec<&str> = std::iter::once("runaccess").chain(names.map(String::as_str)).collect();
     let mut page = Vec::new();
@@ -50,15 +47,17 @@ pub(super) fn run(args: &Args, mut root: Command) -> u8 {
         .source(concat!("runaccess ", env!("CARGO_PKG_VERSION")))
         .manual("Runaccess Manual")
         .render(&mut page)
-        .and_then(|()| more(args.command.is_empty(), &root).to_writer(&mut page));
-    match written.and_then(|()| context::bare_terminal().result(&String::from_utf8_lossy(&page))) {
-        Ok(()) => ExitCode::Done.number(),
-        Err(_) => ExitCode::Failed.number(),
-    }
+        .and_then(|()| more(&title, command).to_writer(&mut page));
+    let shown =
+        written.and_then(|()| context::bare_terminal().result(&String::from_utf8_lossy(&page)));
+    shown.map(|()| ExitCode::Done.number()).map_err(|error| {
+        CommandError::new(ErrorKind::Failed, "cannot write the page").because(error.to_string())
+    })
 }
 
 /// What the page says beside the command line: exit codes, environment, other pages.
-fn more(of_program: bool, root: &Command) -> Roff {
+fn more(title: &[&str], command: &Command) -> Roff {
+    let of_program = title.len() == 1;
     let mut roff = Roff::new();
     roff.control("SH", ["EXIT STATUS"]);
     for code in ExitCode::ALL {
@@ -75,12 +74,12 @@ fn more(of_program: bool, root: &Command) -> Roff {
         }
     }
     roff.control("SH", ["SEE ALSO"]);
-    let commands = root.get_subcommands().filter(|command| !command.is_hide_set());
-    let pages: Vec<String> = if of_program {
-        commands.map(|command| format!("runaccess-{}(1)", command.get_name())).collect()
-    } else {
-        vec!["runaccess(1)".to_owned()]
-    };
+    let below = command.get_subcommands().filter(|command| !command.is_hide_set());
+    let mut pages: Vec<String> =
+        below.map(|below| format!("{}-{}(1)", title.join("-"), below.get_name())).collect();
+    if !of_program {
+        pages.insert(0, "runaccess(1)".to_owned());
+    }
     roff.text([roman(format!("{}, gcloud(1)", pages.join(", ")))]);
     roff
 }

@@ -79,9 +79,16 @@ pub(crate) async fn run() -> u8 {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
     };
+    let json = cli.global.wants_json();
+    let ended = |done: Result<u8, CommandError>| {
+        done.unwrap_or_else(|error| {
+            context::bare_terminal().error(&error);
+            finish(&error, json)
+        })
+    };
     match &cli.command {
-        Some(Command::Help(args)) => return help::run(args, Cli::command()),
-        Some(Command::Man(args)) => return man::run(args, Cli::command()),
+        Some(Command::Help(args)) => return ended(help::run(args, Cli::command())),
+        Some(Command::Man(args)) => return ended(man::run(args, Cli::command())),
         // With nothing said at all, and nobody to ask.
         None if !context::bare_terminal_asks() && context::arguments().len() < 2 => {
             let help = Cli::command().render_help();
@@ -95,7 +102,6 @@ pub(crate) async fn run() -> u8 {
     let mut settings = cli.global.settings();
     let in_sandbox = matches!(cli.command, Some(Command::Sandbox(_)));
     settings.sandbox |= in_sandbox;
-    let json = settings.format.as_ref().is_some_and(crate::report::Format::is_json);
     let with_gcloud = match &cli.command {
         Some(Command::Roles(_)) => false,
         Some(Command::Completions(args)) => args.needs_project(),
@@ -103,10 +109,7 @@ pub(crate) async fn run() -> u8 {
     };
     let mut cx = match Context::new(settings, with_gcloud) {
         Ok(cx) => cx,
-        Err(error) => {
-            context::bare_terminal().error(&error);
-            return finish(&error, json);
-        }
+        Err(error) => return ended(Err(error)),
     };
     if let Err(error) = cx.ask_for_project().await {
         cx.terminal.error(&error);

@@ -56,6 +56,11 @@ pub(super) struct GlobalOptions {
 }
 
 impl GlobalOptions {
+    /// Whether the result is to be JSON.
+    pub(super) fn wants_json(&self) -> bool {
+        self.format.as_ref().is_some_and(Format::is_json)
+    }
+
     /// What they say, together with the environment's word on the sandbox.
     pub(super) fn settings(self) -> Settings {
         Settings {
