@@ -46,11 +46,11 @@ impl Choice {
 
     fn words(self) -> &'static str {
         match self {
-            Self::Grant => "Let someone invoke it",
-            Self::Revoke => "Take someone's access away",
-            Self::MakePublic => "Let anyone invoke it, without a credential",
-            Self::MakePrivate => "Let nobody invoke it but those who are named",
-            Self::Url => "Print its URL",
+            Self::Grant => "Let someone invoke it (grant)",
+            Self::Revoke => "Take someone's access away (revoke)",
+            Self::MakePublic => "Let anyone invoke it, without a credential (make-public)",
+            Self::MakePrivate => "Let nobody invoke it but those who are named (make-private)",
+            Self::Url => "Print its URL (url)",
             Self::Another => "Look at another service",
             Self::Leave => "Leave",
         }
