@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::domain::resource::ServiceName;
 
+/// How many operations are remembered: nobody looks for those before.
+const KEPT_OPERATIONS: i64 = 10_000;
+
 /// One view of the world.
 #[derive(Debug)]
 pub(super) struct World<'a> {
@@ -33,6 +36,13 @@ pub(super) struct Place<'a> {
     pub(super) kind: &'a str,
     pub(super) project: &'a str,
     pub(super) region: &'a str,
+}
+
+impl PageRequest {
+    /// Where a page of a list that goes from the newest to the oldest starts, itself left out.
+    fn before(self) -> i64 {
+        if self.after == 0 { i64::MAX } else { self.after }
+    }
 }
 
 /// A page of a list, with the token of the next one.
@@ -212,8 +222,8 @@ impl<'a> World<'a> {
     ) -> rusqlite::Result<Page<Value>> {
         let sql = "SELECT body, serial FROM resources
              WHERE kind = ?4 AND project = ?1 AND (?2 = '-' OR region = ?2)
-             AND (?3 = 0 OR serial < ?3) ORDER BY serial DESC";
-        let from = params![place.project, place.region, page.after, place.kind];
+             AND serial < ?3 ORDER BY serial DESC";
+        let from = params![place.project, place.region, page.before(), place.kind];
         self.page(sql, from, page.limit, wanted)
     }
 
@@ -267,9 +277,9 @@ impl<'a> World<'a> {
         wanted: &dyn Fn(&Value) -> bool,
     ) -> rusqlite::Result<Page<Value>> {
         let sql = "SELECT body, serial FROM services
-             WHERE project = ?1 AND (?2 = '-' OR region = ?2) AND (?3 = 0 OR serial < ?3)
+             WHERE project = ?1 AND (?2 = '-' OR region = ?2) AND serial < ?3
              ORDER BY serial DESC";
-        self.page(sql, params![project, region, page.after], page.limit, wanted)
+        self.page(sql, params![project, region, page.before()], page.limit, wanted)
     }
 
     /// Collects wanted rows until the page is full, and looks one further for whether there is
@@ -341,9 +351,9 @@ impl<'a> World<'a> {
         wanted: &dyn Fn(&Value) -> bool,
     ) -> rusqlite::Result<Page<Value>> {
         let sql = "SELECT body, serial FROM revisions
-             WHERE substr(service, 1, length(?1)) = ?1 AND (?2 = 0 OR serial < ?2)
+             WHERE substr(service, 1, length(?1)) = ?1 AND serial < ?2
              ORDER BY serial DESC";
-        self.page(sql, params![place, page.after], page.limit, wanted)
+        self.page(sql, params![place, page.before()], page.limit, wanted)
     }
 
     /// Keeps an operation that is done at `done_at`, in milliseconds since 1970.
@@ -353,11 +363,14 @@ impl<'a> World<'a> {
         operation: &Value,
         done_at: i64,
     ) -> rusqlite::Result<()> {
+        self.db.execute(
+            "INSERT INTO operations (name, body, done_at) VALUES (?1, ?2, ?3)",
+            params![name, operation.to_string(), done_at],
+        )?;
+        let newest = self.db.last_insert_rowid();
         self.db
-            .execute(
-                "INSERT INTO operations (name, body, done_at) VALUES (?1, ?2, ?3)",
-                params![name, operation.to_string(), done_at],
-            )
+            .prepare_cached("DELETE FROM operations WHERE rowid <= ?1")?
+            .execute([newest - KEPT_OPERATIONS])
             .map(|_| ())
     }
 
@@ -378,11 +391,11 @@ impl<'a> World<'a> {
     ) -> rusqlite::Result<Page<(Value, i64)>> {
         let mut statement = self.db.prepare(
             "SELECT body, done_at, rowid FROM operations
-             WHERE substr(name, 1, length(?1)) = ?1 AND (?2 = 0 OR rowid < ?2)
+             WHERE substr(name, 1, length(?1)) = ?1 AND rowid < ?2
              ORDER BY rowid DESC LIMIT ?3",
         )?;
         let limit = i64::try_from(page.limit).unwrap_or(i64::MAX - 1);
-        let rows = statement.query_map(params![place, page.after, limit + 1], |row| {
+        let rows = statement.query_map(params![place, page.before(), limit + 1], |row| {
             Ok((body(row)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
         })?;
         let mut rows: Vec<(Value, i64, i64)> = rows.collect::<Result<_, _>>()?;
