@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Loads `sandbox serve` with get, getIamPolicy and setIamPolicy over 1, 10,000 and 100,000 services,
-# and times its start to the first answer.
-# Needs wrk, curl and python3.
+# and times its start to the first answer; beside it nginx with the same service as a file.
+# Needs wrk, curl and python3; nginx is left out where it is not installed.
 #   cargo build --release && bash benches/sandbox.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -65,6 +65,23 @@ PY
     regions=$(curl -s -H 'Authorization: Bearer t' \
         "$endpoint/v1/projects/sandbox-project/locations?fields=locations/locationId" |
         python3 -c 'import json,sys; print(",".join(l["locationId"] for l in json.load(sys.stdin)["locations"]))')
+    if [ "$count" = 1 ] && command -v nginx >/dev/null; then
+        mkdir -p "$world/nginx"
+        curl -s -H 'Authorization: Bearer t' "$endpoint$prefix/us-central1/services/hello" >"$world/nginx/hello"
+        cat >"$world/nginx.conf" <<CONF
+daemon off; worker_processes 1; pid $world/nginx.pid; error_log /dev/null;
+events { worker_connections 256; }
+http { access_log off; client_body_temp_path $world; proxy_temp_path $world; fastcgi_temp_path $world;
+    uwsgi_temp_path $world; scgi_temp_path $world; keepalive_requests 1000000;
+    server { listen 127.0.0.1:18787; root $world/nginx; } }
+CONF
+        nginx -c "$world/nginx.conf" 2>/dev/null &
+        until curl -s -o /dev/null http://127.0.0.1:18787/hello; do :; done
+        wrk -t1 -c32 -d5s --latency http://127.0.0.1:18787/hello |
+            awk '/99%/ {p99 = $2} /Requests\/sec/ {rps = $2}
+                END {printf "nginx, one worker, the same as a file: %.0f requests a second, p99 %s\n", rps, p99}'
+        kill "$(cat "$world/nginx.pid")"
+    fi
     for what in get getIamPolicy setIamPolicy; do
         wrk -t1 -c32 -d5s --latency -s "$world/load.lua" "$endpoint" -- "$what" "$count" "$regions" |
             awk -v what="$what" -v count="$count" '
