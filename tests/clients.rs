@@ -201,6 +201,7 @@ impl Gcloud {
             .env("HOME", self.world.home())
             .env("CLOUDSDK_CONFIG", self.world.home().join("gcloud"))
             .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &endpoint)
+            .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_SERVICEUSAGE", &endpoint)
             .env("CLOUDSDK_AUTH_ACCESS_TOKEN", "opaque")
             .env("CLOUDSDK_CORE_PROJECT", "sandbox-project")
             .env("CLOUDSDK_RUN_REGION", "us-central1")
@@ -332,6 +333,13 @@ fn gcloud_changes_services() {
         "--format=value(spec.template.spec.containers[0].env,spec.template.spec.timeoutSeconds)";
     let spec = gcloud.ok(&["run", "services", "describe", "hello", spec]);
     assert_eq!(spec, "{'name': 'A', 'value': 'b'}\t60\n");
+    let image = "--image=us-docker.pkg.dev/cloudrun/container/hello";
+    gcloud.ok(&["run", "deploy", "fresh", image, "--allow-unauthenticated"]);
+    assert_eq!(gcloud.world.json(&["describe", "fresh"])["exposure"], "public");
+    gcloud.ok(&["run", "jobs", "create", "nightly", "--image=i"]);
+    let jobs = ["run", "jobs", "list", "--format=value(metadata.name)"];
+    assert_eq!(gcloud.ok(&jobs), "nightly\n");
+    gcloud.ok(&["run", "jobs", "delete", "nightly"]);
     gcloud.ok(&["run", "services", "delete", "hello"]);
     gcloud.fails(&["run", "services", "delete", "hello"], "could not be found");
     assert_eq!(gcloud.world.sandbox(&["describe", "us-central1/hello"]).status, 6);

@@ -1,7 +1,7 @@
 //! Which request is what.
 
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
@@ -136,6 +136,20 @@ impl ApiRequest {
     }
 }
 
+/// The APIs that the sandbox has, as Service Usage names them.
+const APIS: [&str; 3] =
+    ["run.googleapis.com", "iam.googleapis.com", "cloudresourcemanager.googleapis.com"];
+
+/// Service Usage v1's word on an API, for which `gcloud run deploy` asks before all else.
+fn enabled(project: &Project, api: &str) -> Value {
+    json!({
+        "name": format!("projects/{}/services/{api}", project.number),
+        "config": {"name": api},
+        "state": "ENABLED",
+        "parent": format!("projects/{}", project.number),
+    })
+}
+
 /// What a path names, and the verb after its colon.
 struct Target<'a> {
     parts: Vec<&'a str>,
@@ -207,6 +221,11 @@ fn route(
         }
         (["v1", "projects", _, "serviceAccounts", rest @ ..], Some(site)) => {
             service_accounts::answer(&site, (method, rest, verb), query, body)
+        }
+        (["v1", "projects", _, "services", api], Some(site))
+            if method == "GET" && verb.is_empty() =>
+        {
+            APIS.contains(api).then(|| Ok(enabled(site.project, api)))
         }
         (["v3", kind, id], _) => {
             let route = resource_manager::Route { method, kind, id, verb };

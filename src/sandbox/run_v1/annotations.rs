@@ -121,10 +121,12 @@ pub(super) const OF_EXECUTION: &[Mapping] = &[
 ];
 
 /// What the server writes into annotations by itself: passed over in a body.
-const OUTPUT: [&str; 5] = [
+const OUTPUT: [&str; 7] = [
     "run.googleapis.com/ingress-status",
     "run.googleapis.com/urls",
     "run.googleapis.com/operation-id",
+    "run.googleapis.com/creator",
+    "run.googleapis.com/lastModifier",
     "serving.knative.dev/creator",
     "serving.knative.dev/lastModifier",
 ];

@@ -160,7 +160,7 @@ pub(super) fn job(site: &Site<'_>, job: &Value) -> Value {
     labels.insert(LOCATION_LABEL.to_owned(), Value::from(region.unwrap_or_default()));
     let mut own = job["annotations"].as_object().cloned().unwrap_or_default();
     annotations::show(OF_JOB, job, &mut own);
-    people(job, &mut own);
+    people(job, "run.googleapis.com", &mut own);
     let mut answer = json!({
         "apiVersion": "run.googleapis.com/v1",
         "kind": "Job",
@@ -227,7 +227,7 @@ fn metadata(site: &Site<'_>, service: &Value, kind: &str) -> Value {
     let mut labels = service["labels"].as_object().cloned().unwrap_or_default();
     labels.insert(LOCATION_LABEL.to_owned(), Value::from(name.region()));
     let mut own = service["annotations"].as_object().cloned().unwrap_or_default();
-    people(service, &mut own);
+    people(service, "serving.knative.dev", &mut own);
     annotations::show(OF_SERVICE, service, &mut own);
     let word = INGRESS.iter().find(|(_, v2)| service["ingress"] == *v2).map(|(word, _)| *word);
     own.insert("run.googleapis.com/ingress-status".to_owned(), Value::from(word.unwrap_or("all")));
@@ -247,11 +247,12 @@ fn metadata(site: &Site<'_>, service: &Value, kind: &str) -> Value {
     })
 }
 
-/// Who made a resource, and who changed it last.
-fn people(resource: &Value, annotations: &mut Map<String, Value>) {
-    for (field, key) in [("creator", "creator"), ("lastModifier", "lastModifier")] {
+/// Who made a resource, and who changed it last, in annotations of this group (gcloud reads those
+/// of a job in another than those of a service; read in its source).
+fn people(resource: &Value, group: &str, annotations: &mut Map<String, Value>) {
+    for field in ["creator", "lastModifier"] {
         if let Some(who) = resource.get(field) {
-            annotations.insert(format!("serving.knative.dev/{key}"), who.clone());
+            annotations.insert(format!("{group}/{field}"), who.clone());
         }
     }
 }
