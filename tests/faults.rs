@@ -319,3 +319,15 @@ fn an_operation_that_takes_its_time_is_waited_for() {
     let run = world.run(&arguments);
     assert_eq!(run.status, 0, "{run}");
 }
+
+/// What was accepted and is not done yet is not said to be done.
+#[test]
+fn an_operation_that_outlives_the_deadline_is_not_called_done() {
+    let (world, _serve) = served(&["slow-operations=1h"]);
+    let arguments = ["make-public", "us-central1/hello", "--via", "no-invoker-check", "-y"];
+    let run = world.run(&[&arguments[..], &["--timeout", "2s", "-o", "json"]].concat());
+    assert_eq!(run.status, 1, "{run}");
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(json["changes"][0]["status"], "failed", "{run}");
+    assert!(run.stderr.contains("whether it was written is not known"), "{run}");
+}

@@ -434,6 +434,12 @@ async fn nothing_is_taken_for_what_it_is_not() {
     assert_eq!(api.refused("GET", &format!("{SERVICES}/new"), None).await.0, 404);
     let rules = json!({"policy": {"rules": []}});
     assert_eq!(api.refused("POST", &format!("{HELLO}:setIamPolicy"), Some(&rules)).await.0, 400);
+    let annotation = json!({"template": {"containers": [{"image": "i"}]},
+        "annotations": {"run.googleapis.com/invoker-iam-disabled": "true"}});
+    let path = format!("{SERVICES}?serviceId=new");
+    assert_eq!(api.refused("POST", &path, Some(&annotation)).await.0, 400);
+    // Names as the protocol buffers have them are taken in a query.
+    assert!(api.get(&format!("{SERVICES}?page_size=2")).await["nextPageToken"].is_string());
     let slip = json!({"optoins": {}});
     assert_eq!(
         api.refused("POST", "v3/projects/sandbox-project:getIamPolicy", Some(&slip)).await.0,

@@ -274,7 +274,7 @@ async fn what_v1_reads_and_puts_back_leaves_v2_as_it_was() {
             "containers": [
                 {"image": "i", "ports": [{"name": "h2c", "containerPort": 80}],
                     "resources": {"cpuIdle": true, "limits": {"cpu": "2"}}},
-                {"image": "j", "dependsOn": ["x"], "ports": [{"containerPort": 81}],
+                {"image": "j", "dependsOn": ["x"],
                     "env": [{"name": "S", "valueSource": {"secretKeyRef": {"secret": "s", "version": "1"}}}],
                     "resources": {"cpuIdle": true, "startupCpuBoost": true}},
             ],
@@ -313,7 +313,9 @@ async fn what_v1_alone_says_outlives_changes_beside_it() {
     service["metadata"]["ownerReferences"] = owner.clone();
     service["metadata"]["clusterName"] = json!("c");
     service["spec"]["template"]["spec"]["enableServiceLinks"] = json!(true);
-    service["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = json!("Always");
+    let container = &mut service["spec"]["template"]["spec"]["containers"][0];
+    container["imagePullPolicy"] = json!("Always");
+    container["ports"][0]["protocol"] = json!("TCP");
     assert_eq!(api.send("PUT", &path, Some(&service)).await.0, 200);
     let mask = format!("{v2}?updateMask=template.timeout");
     let body = json!({"template": {"timeout": "60s"}});
@@ -324,6 +326,14 @@ async fn what_v1_alone_says_outlives_changes_beside_it() {
     let spec = &seen["spec"]["template"]["spec"];
     assert_eq!((&spec["timeoutSeconds"], &spec["enableServiceLinks"]), (&json!(60), &json!(true)));
     assert_eq!(spec["containers"][0]["imagePullPolicy"], "Always");
+    assert_eq!(spec["containers"][0]["ports"][0]["protocol"], "TCP");
+    // Nor is it lost where the container itself is changed beside it.
+    let mut v2_service = api.get(&v2).await;
+    v2_service["template"]["containers"][0]["env"] = json!([{"name": "A", "value": "b"}]);
+    assert_eq!(api.send("PATCH", &v2, Some(&v2_service)).await.0, 200);
+    let seen = api.get(&path).await;
+    let container = &seen["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["imagePullPolicy"], "Always");
     // Other containers are not the ones of which it was said.
     let mask = format!("{v2}?updateMask=template.containers");
     let body = json!({"template": {"containers": [{"image": "other"}]}});

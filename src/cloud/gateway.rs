@@ -154,11 +154,12 @@ impl Gateway {
     ) -> Result<(), Failure> {
         let mut pause = FIRST_LOOK;
         while !operation.done {
-            let wake = Instant::now() + pause;
-            if wake >= self.deadline.end() {
+            // The last look is at the deadline itself.
+            let (now, end) = (Instant::now(), self.deadline.end());
+            if now >= end {
                 return Err(Failure::deadline(call, self.deadline.limit()).after_acceptance());
             }
-            sleep_until(wake).await;
+            sleep_until(end.min(now + pause)).await;
             pause = (pause * 2).min(LONGEST_LOOK);
             let name = operation.name.clone();
             let look = self.read(call, || async {

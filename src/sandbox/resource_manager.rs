@@ -59,6 +59,19 @@ pub(super) fn answer(
     iam::verb(world, verb, &full, rules, (query, body), is_permission)
 }
 
+/// A project as v1 shows it, which gcloud still asks for.
+pub(super) fn project_v1(project: &Project) -> Value {
+    let (kind, id) = project.parent.split_once('/').unwrap_or_default();
+    json!({
+        "projectNumber": project.number,
+        "projectId": project.id,
+        "lifecycleState": "ACTIVE",
+        "name": project.id,
+        "createTime": "2026-01-12T09:00:00Z",
+        "parent": {"type": kind.trim_end_matches('s'), "id": id},
+    })
+}
+
 fn holder(world: &World<'_>, kind: &str, id: &str) -> Result<Value, ApiError> {
     world.resource(Place::global(kind), id)?.ok_or_else(|| {
         // As with projects, what is hidden cannot be told from what is not there.

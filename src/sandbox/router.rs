@@ -51,7 +51,8 @@ pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(super) fn parse(text: &str) -> Self {
-        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+        let pairs = form_urlencoded::parse(text.as_bytes()).into_owned();
+        Self(pairs.map(|(name, value)| (camel_name(name), value)).collect())
     }
 
     pub(super) fn of(pairs: &[(&str, &str)]) -> Self {
@@ -89,6 +90,26 @@ impl Query {
             Some(other) => Err(ApiError::invalid(format!("Invalid value at '{name}': {other}."))),
         }
     }
+}
+
+/// A parameter's name as JSON has it; Google's parser takes that of the protocol buffers too.
+fn camel_name(name: String) -> String {
+    if !name.contains('_') || OF_EVERY_REQUEST.contains(&name.as_str()) {
+        return name;
+    }
+    let mut camel = String::new();
+    let mut after = false;
+    for c in name.chars() {
+        match c {
+            '_' => after = true,
+            c if after => {
+                camel.push(c.to_ascii_uppercase());
+                after = false;
+            }
+            c => camel.push(c),
+        }
+    }
+    camel
 }
 
 /// Answers a request, in the dialect that it asks for.
@@ -226,6 +247,9 @@ fn route(
             if method == "GET" && verb.is_empty() =>
         {
             APIS.contains(api).then(|| Ok(enabled(site.project, api)))
+        }
+        (["v1", "projects", _], Some(site)) if method == "GET" && verb.is_empty() => {
+            Some(query.only(&[]).map(|()| resource_manager::project_v1(site.project)))
         }
         (["v3", kind, id], _) => {
             let route = resource_manager::Route { method, kind, id, verb };

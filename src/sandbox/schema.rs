@@ -51,6 +51,31 @@ pub(super) fn has_path(api: Api, message: &str, path: &[String]) -> bool {
     true
 }
 
+/// Takes away what a message does not have, at any depth.
+pub(super) fn prune(api: Api, message: &str, value: &mut Value) {
+    prune_value(messages(api), message, value);
+}
+
+fn prune_value(messages: &Messages, kind: &str, value: &mut Value) {
+    let item = kind.strip_prefix('[').and_then(|kind| kind.strip_suffix(']'));
+    match (item, messages.get(kind), value) {
+        (Some(item), _, Value::Array(items)) => {
+            for value in items {
+                prune_value(messages, item, value);
+            }
+        }
+        (None, Some(fields), Value::Object(object)) => {
+            object.retain(|name, _| fields.iter().any(|field| field.name == name));
+            for (name, value) in object.iter_mut() {
+                if let Some(field) = fields.iter().find(|field| field.name == name) {
+                    prune_value(messages, field.kind, value);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The fields of a message that a client may set.
 pub(super) fn settable(api: Api, message: &str) -> impl Iterator<Item = &'static str> {
     let fields = messages(api).get(message).map(Vec::as_slice).unwrap_or_default();

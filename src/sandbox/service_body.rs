@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::api_error::ApiError;
 use super::iam::new_etag;
 use super::names::{deterministic_url, hashed_url, tag_url};
+use super::run_v1::is_mapped_annotation;
 use super::schema::{self, Api};
 use super::world::Project;
 use crate::domain::resource::ServiceName;
@@ -22,7 +23,20 @@ pub(super) const OUTCOME: &str = "_outcome";
 
 /// Checks a service in a request's body.
 pub(super) fn check(body: &Value) -> Result<(), ApiError> {
-    schema::check(Api::RunV2, MESSAGE, body, "service")
+    schema::check(Api::RunV2, MESSAGE, body, "service")?;
+    // That v2 rejects v1's system annotations is background knowledge; a text of our own.
+    for (of_template, at, annotations) in [
+        (false, "service.annotations", &body["annotations"]),
+        (true, "service.template.annotations", &body["template"]["annotations"]),
+    ] {
+        let names = annotations.as_object().into_iter().flatten().map(|(name, _)| name);
+        if let Some(name) = names.into_iter().find(|name| is_mapped_annotation(of_template, name)) {
+            return Err(ApiError::invalid(format!(
+                "Invalid value at '{at}': the system annotation '{name}' is a field in v2."
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A service as v2 shows it at a time: without what is kept for the sandbox alone, and with the
@@ -231,6 +245,9 @@ fn fill_template(project: &Project, service: &mut Value) {
     let mut template = or(&service["template"], json!({}));
     let account = format!("{}-compute@developer.gserviceaccount.com", project.number);
     template["serviceAccount"] = or(&template["serviceAccount"], Value::from(account));
+    if template["timeout"] == "" {
+        template["timeout"] = Value::Null;
+    }
     template["timeout"] = or(&template["timeout"], Value::from("300s"));
     template["maxInstanceRequestConcurrency"] =
         or(&template["maxInstanceRequestConcurrency"], Value::from(80));
@@ -238,9 +255,12 @@ fn fill_template(project: &Project, service: &mut Value) {
         &template["containers"],
         json!([{"image": "us-docker.pkg.dev/cloudrun/container/hello"}]),
     );
-    for container in template["containers"].as_array_mut().into_iter().flatten() {
-        container["ports"] =
-            or(&container["ports"], json!([{"name": "http1", "containerPort": 8080}]));
+    // One container takes requests: where none says that it does, the first.
+    let containers = template["containers"].as_array_mut();
+    if let Some([first, rest @ ..]) = containers.map(Vec::as_mut_slice)
+        && rest.iter().all(|container| container["ports"].is_null())
+    {
+        first["ports"] = or(&first["ports"], json!([{"name": "http1", "containerPort": 8080}]));
     }
     service["template"] = template;
 }
@@ -259,7 +279,8 @@ fn complete(project: &Project, name: &ServiceName, service: &mut Value, change: 
     let generation = service["generation"].as_str().unwrap_or("1").to_owned();
     if new_revision {
         let number: u32 = generation.parse().unwrap_or(1);
-        let short = match service["template"]["revision"].as_str() {
+        let chosen = service["template"]["revision"].as_str().filter(|name| !name.is_empty());
+        let short = match chosen {
             Some(chosen) => chosen.to_owned(),
             None => format!("{}-{number:05}-{}", name.service(), letters()),
         };

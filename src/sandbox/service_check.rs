@@ -29,6 +29,7 @@ pub(super) fn check_service(
     }
     check_timeout("service.template.timeout", template, MAX_SERVICE_SECONDS)?;
     if let Some(revision) = template["revision"].as_str()
+        && !revision.is_empty()
         && !revision.starts_with(&format!("{}-", name.service()))
     {
         return Err(bad(
@@ -50,6 +51,13 @@ fn check_containers(at: &str, template: &Value) -> Result<(), ApiError> {
     let containers = template["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
     if containers.is_empty() {
         return Err(bad(&format!("{at}.containers"), "there must be at least one"));
+    }
+    let ingress = containers
+        .iter()
+        .filter(|container| container["ports"].as_array().is_some_and(|ports| !ports.is_empty()));
+    if containers.len() > 1 && ingress.count() > 1 {
+        let why = "exactly one container may have an exposed port";
+        return Err(bad(&format!("{at}.containers.ports"), why));
     }
     for container in containers {
         if container["image"].as_str().is_none_or(str::is_empty) {
@@ -74,7 +82,9 @@ fn check_containers(at: &str, template: &Value) -> Result<(), ApiError> {
 }
 
 fn check_timeout(at: &str, template: &Value, most: f64) -> Result<(), ApiError> {
-    let Some(text) = template["timeout"].as_str() else { return Ok(()) };
+    let Some(text) = template["timeout"].as_str().filter(|text| !text.is_empty()) else {
+        return Ok(());
+    };
     let seconds = text.strip_suffix('s').and_then(|number| number.parse::<f64>().ok());
     match seconds {
         Some(seconds) if seconds > 0.0 && seconds <= most => Ok(()),

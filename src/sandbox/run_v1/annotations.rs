@@ -131,6 +131,12 @@ const OUTPUT: [&str; 7] = [
     "serving.knative.dev/lastModifier",
 ];
 
+/// Whether v2 has a field for this annotation of a service, or of its template.
+pub(in super::super) fn is_mapped(of_template: bool, name: &str) -> bool {
+    let mappings = if of_template { OF_TEMPLATE } else { OF_SERVICE };
+    mappings.iter().any(|mapping| mapping.key == name)
+}
+
 /// Adds to v1's annotations what v2's fields say.
 pub(super) fn show(mappings: &[Mapping], resource: &Value, annotations: &mut Map<String, Value>) {
     for mapping in mappings {

@@ -26,6 +26,7 @@ use super::run_v2::{self, Site, page_request};
 use super::world::{PageRequest, Place, Project};
 use crate::domain::resource::ServiceName;
 
+pub(super) use self::annotations::is_mapped as is_mapped_annotation;
 pub(super) use self::body::LEFTOVERS;
 pub(super) use self::view::LOCATION_LABEL;
 pub(super) use self::writes::keep_leftovers;

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::schema::{self, Api};
+
 /// What a container is called the same in both versions.
 const SHARED: [&str; 11] = [
     "name",
@@ -82,6 +84,8 @@ pub(super) fn take_containers(containers: &Value, there: &Value) -> Value {
             if taken["resources"].as_object().is_none_or(Map::is_empty) {
                 drop_fields(&mut taken, &["resources"]);
             }
+            // Ports, mounts and probes have a field or two in v1 that v2 has not.
+            schema::prune(Api::RunV2, "GoogleCloudRunV2Container", &mut taken);
             taken
         })
         .collect()

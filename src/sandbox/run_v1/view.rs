@@ -100,8 +100,10 @@ pub(super) fn revision(site: &Site<'_>, revision: &Value) -> Value {
     annotations::show(OF_TEMPLATE, &json!({"template": revision}), &mut annotations);
     let mut spec = run_spec(revision);
     drop_nulls(&mut spec);
-    let conditions: Vec<Value> =
+    let mut conditions: Vec<Value> =
         revision["conditions"].as_array().into_iter().flatten().map(condition).collect();
+    let active = if takes_traffic(site, revision) { "True" } else { "False" };
+    conditions.push(json!({"type": "Active", "status": active}));
     json!({
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Revision",
@@ -121,6 +123,18 @@ pub(super) fn revision(site: &Site<'_>, revision: &Value) -> Value {
             "observedGeneration": number(&revision["observedGeneration"]),
             "conditions": conditions,
         },
+    })
+}
+
+/// Whether a revision has a share of its service's traffic, or a tag.
+fn takes_traffic(site: &Site<'_>, revision: &Value) -> bool {
+    let full = revision["name"].as_str().unwrap_or_default();
+    let service = full.split_once("/revisions/").and_then(|(name, _)| ServiceName::parse(name));
+    let service = service.and_then(|name| site.world.service(&name).ok().flatten());
+    let targets = service.as_ref().and_then(|service| service["trafficStatuses"].as_array());
+    targets.into_iter().flatten().any(|target| {
+        let named = target["revision"].as_str().and_then(|name| name.rsplit('/').next());
+        named == Some(short_name(revision))
     })
 }
 

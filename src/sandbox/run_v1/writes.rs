@@ -88,10 +88,18 @@ pub(in super::super) fn keep_leftovers(site: &Site<'_>, before: &Value, after: &
         .iter()
         .filter(|(pointer, _)| {
             let around = pointer.rsplit_once('/').map_or("", |(around, _)| around);
-            // What stands in an object stays with it; what stands in a list's item, with that item.
-            let item = around.match_indices('/').map(|(at, _)| &around[..at]).chain([around]);
-            let mut lists = item.filter(|at| was.pointer(at).is_some_and(Value::is_array));
-            is.pointer(around).is_some() && lists.all(|at| was.pointer(at) == is.pointer(at))
+            let above = around.match_indices('/').map(|(at, _)| &around[..at]).chain([around]);
+            // What stands in a list's item stays with that item: one of the same name, or image.
+            is.pointer(around).is_some()
+                && above.into_iter().all(|at| match (was.pointer(at), is.pointer(at)) {
+                    (Some(was), Some(is)) if !was["image"].is_null() || !was["name"].is_null() => {
+                        match (&was["name"], &is["name"]) {
+                            (Value::Null, Value::Null) => was["image"] == is["image"],
+                            (was, is) => was == is,
+                        }
+                    }
+                    _ => true,
+                })
         })
         .map(|(pointer, value)| (pointer.clone(), value.clone()))
         .collect();
