@@ -50,14 +50,10 @@ impl ApiError {
     /// That a project cannot be told from one that is hidden is documented; this wording is not
     /// certain.
     pub(super) fn no_project(permission: &str, project: &str) -> Self {
-        Self {
-            code: 403,
-            status: "PERMISSION_DENIED",
-            message: format!(
-                "Permission '{permission}' denied on resource 'projects/{project}' (or resource \
-                 may not exist)."
-            ),
-        }
+        Self::permission_denied(format!(
+            "Permission '{permission}' denied on resource 'projects/{project}' (or resource may \
+             not exist)."
+        ))
     }
 
     /// Google's text (observed).
@@ -82,6 +78,15 @@ impl ApiError {
         Self { code: 404, status: "NOT_FOUND", message: message.into() }
     }
 
+    /// A version of a resource that is not the present one. The wording is that of Run v1
+    /// (observed); v2's is not certain.
+    pub(super) fn stale(name: &str, asked: &str, current: &str) -> Self {
+        Self::aborted(format!(
+            "Conflict for resource '{name}': version '{asked}' was specified but current version \
+             is '{current}'."
+        ))
+    }
+
     pub(super) fn already_exists(message: impl Into<String>) -> Self {
         Self { code: 409, status: "ALREADY_EXISTS", message: message.into() }
     }
@@ -99,11 +104,7 @@ impl ApiError {
     }
 
     pub(super) fn unimplemented(method: &str, path: &str) -> Self {
-        Self {
-            code: 501,
-            status: "UNIMPLEMENTED",
-            message: format!("The sandbox does not have {method} {path}."),
-        }
+        Self::not_implemented(&format!("{method} {path}"))
     }
 
     /// Something that the API has and the sandbox does not, named.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use self::spec::FaultKind;
 pub use self::spec::{FaultError, FaultSpec};
 use super::api_error::ApiError;
+use super::names::fnv1a;
 
 /// What a request is to suffer.
 #[derive(Clone, Debug, Default)]
@@ -49,12 +50,9 @@ pub(super) struct FaultRow {
     struck: u64,
 }
 
-/// The same for the same parts on every machine and in every build (FNV-1a).
+/// The same for the same parts on every machine and in every build; parts do not run together.
 fn hash(parts: &[&[u8]]) -> u64 {
-    parts.iter().fold(0xcbf2_9ce4_8422_2325, |hash, part| {
-        let bytes = part.iter().chain([&0xff]);
-        bytes.fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-    })
+    fnv1a(parts.iter().flat_map(|part| part.iter().copied().chain([0xff])))
 }
 
 impl Faults {
@@ -129,10 +127,7 @@ fn apply(spec: &FaultSpec, draw: f64, path: &str, effects: &mut Effects) -> bool
         FaultKind::UnreadablePolicy => {
             let resource = path.split_once("/projects/").map_or(path, |(_, rest)| rest);
             let resource = resource.trim_end_matches(":getIamPolicy");
-            let error = ApiError::permission_denied(format!(
-                "Permission 'run.services.getIamPolicy' denied on resource 'projects/{resource}' \
-                 (or resource may not exist)."
-            ));
+            let error = ApiError::no_project("run.services.getIamPolicy", resource);
             effects.refusal = Some((error, false));
         }
         FaultKind::UnreadableRegion(region) => effects.unreachable.push(region.clone()),

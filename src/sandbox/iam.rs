@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
+use super::names::fnv1a;
 use super::policy_check::{Rules, bindings, check_limits, check_types, checked_bindings, remove};
 use super::router::Query;
 use super::schema::known_fields;
@@ -209,9 +210,6 @@ pub(super) fn new_etag() -> String {
 
 /// Twenty hexadecimal digits that tell conditions apart (the real hash is not documented).
 fn fingerprint(condition: &Value) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in condition.to_string().bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
+    let hash = fnv1a(condition.to_string().bytes());
     format!("{hash:016x}{:04x}", hash & 0xffff)
 }

@@ -4,18 +4,16 @@
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
-use super::iam::{self, new_etag};
-use super::names::is_region;
+use super::iam;
+use super::names::{check_id, check_region};
 use super::operations::{self, Subject};
-use super::policy_check::remove;
 use super::roles;
 use super::router::Query;
 use super::run_v2::{Site, page_request};
 use super::schema::{self, Api};
-use super::service_body::{new_uid, shown, stamp};
+use super::service_body::{new_uid, quoted_etag, shown, stamp};
 use super::service_check::check_job;
 use super::world::Place;
-use crate::domain::resource::ServiceRef;
 
 const DEFAULT_PAGE: usize = 100;
 const KIND: &str = "jobs";
@@ -66,9 +64,7 @@ pub(super) fn get(site: &Site<'_>, region: &str, name: &str) -> Result<Value, Ap
 
 fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiError> {
     query.only(&["pageSize", "pageToken", "showDeleted"])?;
-    if !is_region(region) {
-        return Err(ApiError::invalid(format!("Location '{region}' is not a valid region.")));
-    }
+    check_region(region)?;
     let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
     let (jobs, next) = site.world.resources_newest_first(place(site, region), page, &|_| true)?;
     let jobs: Vec<Value> = jobs.into_iter().map(|job| shown(job, site.now)).collect();
@@ -83,15 +79,10 @@ fn create(site: &Site<'_>, region: &str, query: &Query, body: &Value) -> Result<
     query.only(&["jobId", "validateOnly"])?;
     let id = query.get("jobId").unwrap_or_default();
     let job = made(site, region, id, body)?;
-    let parent = parent(site, region);
-    let subject = Subject { parent: &parent, message: "Job" };
-    if query.flag("validateOnly")? {
-        return Ok(operations::checked(subject, &job, site.now));
-    }
-    if !site.effects.operations_fail {
-        site.world.put_resource(place(site, region), id, &job)?;
-    }
-    operations::start(site, subject, &job)
+    let subject = Subject { parent: &site.location(region), message: "Job" };
+    operations::carry_out(site, subject, query, &job, || {
+        Ok(site.world.put_resource(place(site, region), id, &job)?)
+    })
 }
 
 /// A new job as it will be.
@@ -103,15 +94,8 @@ pub(super) fn made(
 ) -> Result<Value, ApiError> {
     schema::check(Api::RunV2, "GoogleCloudRunV2Job", body, "job")?;
     check_job(body)?;
-    if !matches!(ServiceRef::parse(id), Ok(ServiceRef::Name(name)) if name == id) {
-        return Err(ApiError::invalid(format!(
-            "Invalid job id '{id}': only lowercase, digits, and hyphens; must begin with letter, \
-             and cannot end with hyphen; must be less than 50 characters."
-        )));
-    }
-    if !is_region(region) {
-        return Err(ApiError::invalid(format!("Location '{region}' is not a valid region.")));
-    }
+    check_id("job", id)?;
+    check_region(region)?;
     if site.world.resource(place(site, region), id)?.is_some() {
         return Err(ApiError::already_exists(format!("Resource '{id}' already exists.")));
     }
@@ -129,7 +113,7 @@ pub(super) fn made(
         "executionCount": 0,
         "terminalCondition":
             {"type": "Ready", "state": "CONDITION_SUCCEEDED", "lastTransitionTime": now},
-        "etag": format!("\"{}\"", new_etag()),
+        "etag": quoted_etag(),
     });
     for field in schema::settable(Api::RunV2, "GoogleCloudRunV2Job") {
         if let Some(value) = body.get(field).filter(|value| !value.is_null()) {
@@ -140,10 +124,7 @@ pub(super) fn made(
     for (field, default) in [
         ("maxRetries", Value::from(3)),
         ("timeout", Value::from("600s")),
-        (
-            "serviceAccount",
-            Value::from(format!("{}-compute@developer.gserviceaccount.com", site.project.number)),
-        ),
+        ("serviceAccount", Value::from(site.project.compute_account())),
     ] {
         if tasks[field].is_null() {
             tasks[field] = default;
@@ -162,17 +143,11 @@ fn delete(site: &Site<'_>, region: &str, name: &str, query: &Query) -> Result<Va
     if !asked.is_empty() && job["etag"] != asked {
         return Err(ApiError::aborted(format!("Conflict for resource '{name}'.")));
     }
-    let parent = parent(site, region);
-    let subject = Subject { parent: &parent, message: "Job" };
-    if query.flag("validateOnly")? {
-        return Ok(operations::checked(subject, &job, site.now));
+    if !query.flag("validateOnly")? {
+        job["deleteTime"] = Value::from(stamp(site.now));
     }
-    if !site.effects.operations_fail {
-        forget(site, region, name)?;
-    }
-    job["deleteTime"] = Value::from(stamp(site.now));
-    remove(&mut job, "reconciling");
-    operations::start(site, subject, &job)
+    let subject = Subject { parent: &site.location(region), message: "Job" };
+    operations::carry_out(site, subject, query, &job, || forget(site, region, name))
 }
 
 /// Takes a job away.
@@ -187,9 +162,5 @@ pub(super) fn place<'a>(site: &'a Site<'_>, region: &'a str) -> Place<'a> {
 }
 
 fn full_name(site: &Site<'_>, region: &str, name: &str) -> String {
-    format!("{}/jobs/{name}", parent(site, region))
-}
-
-fn parent(site: &Site<'_>, region: &str) -> String {
-    format!("projects/{}/locations/{region}", site.project.id)
+    format!("{}/jobs/{name}", site.location(region))
 }

@@ -1,4 +1,7 @@
-//! Regions, and the addresses of services.
+//! Regions, names, and the addresses of services.
+
+use super::api_error::ApiError;
+use crate::domain::resource::ServiceRef;
 
 /// Every region that Cloud Run has (discovery document, `endpoints`), with the short code that
 /// ends a hashed host name. Codes are from observation and memory (not certain); a region without
@@ -62,6 +65,32 @@ pub(super) fn regions() -> impl Iterator<Item = &'static str> {
 /// Whether Cloud Run has this region.
 pub(super) fn is_region(region: &str) -> bool {
     regions().any(|known| known == region)
+}
+
+/// Refuses what is not a region, as v2 does; v1 says that the location is not found.
+pub(super) fn check_region(region: &str) -> Result<(), ApiError> {
+    if is_region(region) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!("Location '{region}' is not a valid region.")))
+}
+
+/// Refuses what cannot be the name of a new service or job (`kind`).
+pub(super) fn check_id(kind: &str, id: &str) -> Result<(), ApiError> {
+    if matches!(ServiceRef::parse(id), Ok(ServiceRef::Name(name)) if name == id) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "Invalid {kind} id '{id}': only lowercase, digits, and hyphens; must begin with letter, \
+         and cannot end with hyphen; must be less than 50 characters."
+    )))
+}
+
+/// A number that stands for bytes, the same on every machine and in every build (FNV-1a).
+pub(super) fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// `https://SERVICE-HASH-CODE.a.run.app`, the form that `status.url` shows.

@@ -33,12 +33,26 @@ impl Site<'_> {
     }
 }
 
-/// Keeps an operation on a resource, and returns it as it looks before it is done.
-pub(super) fn start(
+/// Does what a request asks of a resource, by an operation; one that was only to be checked does
+/// nothing, and neither does one that the sandbox was told to let fail.
+pub(super) fn carry_out(
     site: &Site<'_>,
     subject: Subject<'_>,
+    query: &Query,
     resource: &Value,
+    work: impl FnOnce() -> Result<(), ApiError>,
 ) -> Result<Value, ApiError> {
+    if query.flag("validateOnly")? {
+        return Ok(checked(subject, resource, site.now));
+    }
+    if !site.effects.operations_fail {
+        work()?;
+    }
+    start(site, subject, resource)
+}
+
+/// Keeps an operation on a resource, and returns it as it looks before it is done.
+fn start(site: &Site<'_>, subject: Subject<'_>, resource: &Value) -> Result<Value, ApiError> {
     let id = format!("{:032x}", fastrand::u128(..));
     let name = format!("{}/operations/{id}", subject.parent);
     let any = typed(subject.message, &shown(resource.clone(), site.now));
@@ -55,7 +69,7 @@ pub(super) fn start(
 }
 
 /// An operation that nobody need wait for: a request that was only to be checked.
-pub(super) fn checked(subject: Subject<'_>, resource: &Value, now: OffsetDateTime) -> Value {
+fn checked(subject: Subject<'_>, resource: &Value, now: OffsetDateTime) -> Value {
     let name = format!("{}/operations/0", subject.parent);
     json!({"name": name, "done": true, "response": typed(subject.message, &shown(resource.clone(), now))})
 }

@@ -94,22 +94,10 @@ impl Query {
 
 /// A parameter's name as JSON has it; Google's parser takes that of the protocol buffers too.
 fn camel_name(name: String) -> String {
-    if !name.contains('_') || OF_EVERY_REQUEST.contains(&name.as_str()) {
+    if OF_EVERY_REQUEST.contains(&name.as_str()) {
         return name;
     }
-    let mut camel = String::new();
-    let mut after = false;
-    for c in name.chars() {
-        match c {
-            '_' => after = true,
-            c if after => {
-                camel.push(c.to_ascii_uppercase());
-                after = false;
-            }
-            c => camel.push(c),
-        }
-    }
-    camel
+    wire::camel(&name)
 }
 
 /// Answers a request, in the dialect that it asks for.

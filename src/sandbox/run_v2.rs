@@ -6,14 +6,14 @@ use time::OffsetDateTime;
 use super::api_error::ApiError;
 use super::faults::Effects;
 use super::iam;
-use super::names::is_region;
+use super::names::{check_id, check_region};
 use super::operations::Subject;
 use super::policy_check::{Rules, remove};
 use super::router::Query;
 use super::service_check::check_service;
 use super::world::{PageRequest, Project, World};
 use super::{jobs, operations, roles, run_v1, service_body};
-use crate::domain::resource::{ServiceName, ServiceRef};
+use crate::domain::resource::ServiceName;
 
 const DEFAULT_PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
@@ -38,9 +38,19 @@ impl Site<'_> {
         }
     }
 
+    /// Where in the project a region is, such as `projects/P/locations/R`.
+    pub(super) fn location(&self, region: &str) -> String {
+        format!("projects/{}/locations/{region}", self.project.id)
+    }
+
+    /// Whether the sandbox was told not to reach a region.
+    pub(super) fn is_unreachable(&self, region: &str) -> bool {
+        self.effects.unreachable.iter().any(|unreachable| unreachable == region)
+    }
+
     /// Refuses a region that the sandbox was told not to reach.
     pub(super) fn check_reachable(&self, region: &str) -> Result<(), ApiError> {
-        if self.effects.unreachable.iter().any(|unreachable| unreachable == region) {
+        if self.is_unreachable(region) {
             return Err(ApiError::unavailable(format!("The region {region} cannot be reached.")));
         }
         Ok(())
@@ -77,7 +87,7 @@ pub(super) fn answer(
             return jobs::answer_v2(site, region, (method, rest, verb), query, body);
         }
         (method, ["operations", rest @ ..], verb) => {
-            let parent = format!("projects/{}/locations/{region}", site.project.id);
+            let parent = site.location(region);
             return operations::answer(site, &parent, (method, rest, verb), (query, body));
         }
         _ => return None,
@@ -102,9 +112,7 @@ fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiError>
     query.only(&["pageSize", "pageToken", "showDeleted"])?;
     // The discovery document: "Location must be a valid Google Cloud region, and cannot be the
     // "-" wildcard".
-    if !is_region(region) {
-        return Err(ApiError::invalid(format!("Location '{region}' is not a valid region.")));
-    }
+    check_region(region)?;
     let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
     let (services, next) = site.world.services_by_age(&site.project.id, region, page)?;
     let services: Vec<Value> =
@@ -139,27 +147,15 @@ fn create(site: &Site<'_>, region: &str, query: &Query, body: &Value) -> Result<
     check_constraints(site.project, body)?;
     check_service(&name, body, |_| false)?;
     let service = service_body::create(site.project, &name, body, site.caller, site.now);
-    if query.flag("validateOnly")? {
-        return Ok(operations::checked(subject(&parent(&name)), &service, site.now));
-    }
-    let operation = operations::start(site, subject(&parent(&name)), &service)?;
-    if !site.effects.operations_fail {
-        keep(site, &name, service, true)?;
-    }
-    Ok(operation)
+    operations::carry_out(site, subject(&site.location(region)), query, &service, || {
+        keep(site, &name, service.clone(), true)
+    })
 }
 
 /// The name of a service that is to be made: well-formed, in a region there is, and free.
 pub(super) fn new_name(site: &Site<'_>, region: &str, id: &str) -> Result<ServiceName, ApiError> {
-    if !matches!(ServiceRef::parse(id), Ok(ServiceRef::Name(name)) if name == id) {
-        return Err(ApiError::invalid(format!(
-            "Invalid service id '{id}': only lowercase, digits, and hyphens; must begin with \
-             letter, and cannot end with hyphen; must be less than 50 characters."
-        )));
-    }
-    if !is_region(region) {
-        return Err(ApiError::invalid(format!("Location '{region}' is not a valid region.")));
-    }
+    check_id("service", id)?;
+    check_region(region)?;
     let name = ServiceName::new(&site.project.id, region, id);
     if site.world.service(&name)?.is_some() {
         return Err(ApiError::already_exists(format!("Resource '{id}' already exists.")));
@@ -229,14 +225,9 @@ fn patch(
     check_values(site, name, &service)?;
     run_v1::keep_leftovers(site, &before, &mut service);
     remove(&mut service, service_body::OUTCOME);
-    if query.flag("validateOnly")? {
-        return Ok(operations::checked(subject(&parent(name)), &service, site.now));
-    }
-    let operation = operations::start(site, subject(&parent(name)), &service)?;
-    if !site.effects.operations_fail {
-        keep(site, name, service, is_new)?;
-    }
-    Ok(operation)
+    operations::carry_out(site, subject(&site.location(name.region())), query, &service, || {
+        keep(site, name, service.clone(), is_new)
+    })
 }
 
 /// Checks the service that a change would leave behind.
@@ -261,22 +252,16 @@ fn delete(site: &Site<'_>, name: &ServiceName, query: &Query) -> Result<Value, A
     query.only(&["etag", "validateOnly"])?;
     let mut service = load(site.world, name)?;
     check_etag(name, &service, query.get("etag"))?;
-    if query.flag("validateOnly")? {
-        return Ok(operations::checked(subject(&parent(name)), &service, site.now));
+    if !query.flag("validateOnly")? {
+        service["deleteTime"] = Value::from(service_body::stamp(site.now));
     }
-    service["deleteTime"] = Value::from(service_body::stamp(site.now));
-    if !site.effects.operations_fail {
-        site.world.delete_service(name)?;
-    }
-    operations::start(site, subject(&parent(name)), &service)
+    operations::carry_out(site, subject(&site.location(name.region())), query, &service, || {
+        Ok(site.world.delete_service(name)?)
+    })
 }
 
 fn subject(parent: &str) -> Subject<'_> {
     Subject { parent, message: "Service" }
-}
-
-fn parent(name: &ServiceName) -> String {
-    format!("projects/{}/locations/{}", name.project(), name.region())
 }
 
 fn revisions(site: &Site<'_>, name: &ServiceName, query: &Query) -> Result<Value, ApiError> {
@@ -321,20 +306,12 @@ pub(super) fn page_request(
     Ok(PageRequest { after, limit })
 }
 
-/// The conflict's wording is that of Run v1 (observed); v2's is not certain.
-pub(super) fn check_etag(
-    name: &ServiceName,
-    service: &Value,
-    asked: Option<&str>,
-) -> Result<(), ApiError> {
+/// Refuses a change that was made on another version of a service than the present one.
+fn check_etag(name: &ServiceName, service: &Value, asked: Option<&str>) -> Result<(), ApiError> {
     let current = service["etag"].as_str().unwrap_or_default();
     match asked.filter(|etag| !etag.is_empty() && *etag != current) {
         None => Ok(()),
-        Some(etag) => Err(ApiError::aborted(format!(
-            "Conflict for resource '{}': version '{etag}' was specified but current version is \
-             '{current}'.",
-            name.service()
-        ))),
+        Some(etag) => Err(ApiError::stale(name.service(), etag, current)),
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn fill_around(world: &World<'_>) -> rusqlite::Result<()> {
     for id in world.project_ids()? {
         let Some(project) = world.project(&id)? else { continue };
         world.set_parent(&id, &format!("folders/{FOLDER}"))?;
-        let compute = format!("{}-compute@developer.gserviceaccount.com", project.number);
+        let compute = project.compute_account();
         world.put_policy(
             &format!("projects/{id}"),
             &policy(json!([

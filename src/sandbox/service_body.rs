@@ -11,6 +11,7 @@ use super::iam::new_etag;
 use super::names::{deterministic_url, hashed_url, tag_url};
 use super::run_v1::is_mapped_annotation;
 use super::schema::{self, Api};
+use super::wire::camel;
 use super::world::Project;
 use crate::domain::resource::ServiceName;
 
@@ -243,8 +244,8 @@ fn or(value: &Value, default: Value) -> Value {
 /// Fills in the defaults of the template.
 fn fill_template(project: &Project, service: &mut Value) {
     let mut template = or(&service["template"], json!({}));
-    let account = format!("{}-compute@developer.gserviceaccount.com", project.number);
-    template["serviceAccount"] = or(&template["serviceAccount"], Value::from(account));
+    template["serviceAccount"] =
+        or(&template["serviceAccount"], Value::from(project.compute_account()));
     if template["timeout"] == "" {
         template["timeout"] = Value::Null;
     }
@@ -332,18 +333,7 @@ pub(super) fn stamp(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_default()
 }
 
-fn camel(path: &str) -> String {
-    let mut parts = path.split('_');
-    let mut name = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let mut chars = part.chars();
-        name.extend(chars.next().map(|c| c.to_ascii_uppercase()));
-        name.push_str(chars.as_str());
-    }
-    name
-}
-
-fn quoted_etag() -> String {
+pub(super) fn quoted_etag() -> String {
     format!("\"{}\"", new_etag())
 }
 

@@ -99,6 +99,18 @@ pub(super) fn with_names(value: &mut Value) {
     });
 }
 
+/// A name of the protocol buffers as JSON has it; of a path, each of its names.
+pub(super) fn camel(path: &str) -> String {
+    let mut parts = path.split('_');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let mut chars = part.chars();
+        name.extend(chars.next().map(|c| c.to_ascii_uppercase()));
+        name.push_str(chars.as_str());
+    }
+    name
+}
+
 fn convert(value: &mut Value, within: &str, turn: &dyn Fn(Names, &mut Value)) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| convert(item, within, turn)),

@@ -29,6 +29,13 @@ pub(super) struct Project {
     pub(super) parent: String,
 }
 
+impl Project {
+    /// The account that its services run as where none is named.
+    pub(super) fn compute_account(&self) -> String {
+        format!("{}-compute@developer.gserviceaccount.com", self.number)
+    }
+}
+
 /// A resource of a kind that has no table of its own, by its place and name. What is in no
 /// project or region has empty ones.
 #[derive(Clone, Copy, Debug)]

@@ -54,7 +54,7 @@ pub(super) fn list_services(
         let name = service["name"].as_str().unwrap_or_default();
         let mut parts = name.split('/').skip(3).step_by(2);
         let (region, short) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        if site.effects.unreachable.iter().any(|unreachable| unreachable == region) {
+        if site.is_unreachable(region) {
             return false;
         }
         let mut labels = service["labels"].as_object().cloned().unwrap_or_default();
@@ -117,7 +117,7 @@ pub(super) fn list_jobs(site: &Site<'_>, region: &str, query: &Query) -> Result<
 /// Whether labels, as they are shown, are selected, and their region can be reached.
 fn is_wanted(site: &Site<'_>, selector: &Selector, labels: &Value) -> bool {
     let region = labels[view::LOCATION_LABEL].as_str().unwrap_or_default();
-    !site.effects.unreachable.iter().any(|unreachable| unreachable == region)
+    !site.is_unreachable(region)
         && labels.as_object().is_some_and(|labels| selector.matches(labels))
 }
 

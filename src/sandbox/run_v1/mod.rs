@@ -118,7 +118,7 @@ pub(super) fn answer(
             return jobs::policy_verb(site, region, j, verb, (query, body));
         }
         (method, ["operations", rest @ ..], verb) if !in_namespace => {
-            let parent = format!("projects/{}/locations/{region}", site.project.id);
+            let parent = site.location(region);
             return operations::answer(site, &parent, (method, rest, verb), (query, body));
         }
         _ => return None,
@@ -160,7 +160,7 @@ fn get(site: &Site<'_>, name: &ServiceName, kind: &str) -> Result<Value, ApiErro
 }
 
 fn revision(site: &Site<'_>, region: &str, short: &str) -> Result<Value, ApiError> {
-    let place = format!("projects/{}/locations/{region}/services/", site.project.id);
+    let place = format!("{}/services/", site.location(region));
     let page = PageRequest { after: 0, limit: 1 };
     let (found, _) = site.world.revisions_below(&place, page, &|revision| {
         revision["name"].as_str().is_some_and(|name| name.rsplit('/').next() == Some(short))

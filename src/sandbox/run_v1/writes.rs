@@ -48,7 +48,7 @@ pub(super) fn replace(
     let current = view::resource_version(&service);
     let asked = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
     if !asked.is_empty() && asked != current {
-        return Err(conflict(name.service(), asked, current));
+        return Err(ApiError::stale(name.service(), asked, current));
     }
     let asked = body::service(body, &service)?;
     check_constraints(site.project, &asked)?;
@@ -211,12 +211,4 @@ fn dry_run(query: &Query) -> Result<bool, ApiError> {
         Some("all") => Ok(true),
         Some(other) => Err(ApiError::invalid(format!("Invalid value at 'dryRun': {other}."))),
     }
-}
-
-/// The conflict's wording is observed.
-fn conflict(name: &str, asked: &str, current: &str) -> ApiError {
-    ApiError::aborted(format!(
-        "Conflict for resource '{name}': version '{asked}' was specified but current version is \
-         '{current}'."
-    ))
 }
