@@ -4,6 +4,15 @@ use insta::assert_snapshot;
 
 use crate::support::{Session, World};
 
+/// The guided way, at the choice of what to do with a service.
+fn at(world: &World, arguments: &[&str], service: &str) -> Session {
+    let mut session = Session::start(world, arguments);
+    session.see("Which service?");
+    session.enter(service);
+    session.see("What now?");
+    session
+}
+
 const DOWN: &str = "\u{1b}[B";
 
 #[test]
@@ -35,10 +44,7 @@ fn a_grant_is_picked_chosen_entered_shown_and_confirmed() {
 #[test]
 fn a_revocation_is_chosen_from_what_is_there() {
     let world = World::new();
-    let mut session = Session::start(&world, &["--region", "us-central1"]);
-    session.see("Which service?");
-    session.enter("billing");
-    session.see("What now?");
+    let mut session = at(&world, &["--region", "us-central1"], "billing");
     session.press(DOWN);
     session.enter("");
     session.see("Whose access goes?");
@@ -57,10 +63,7 @@ fn a_revocation_is_chosen_from_what_is_there() {
 #[test]
 fn a_service_is_made_private_or_left_and_another_looked_at() {
     let world = World::new();
-    let mut session = Session::start(&world, &[]);
-    session.see("Which service?");
-    session.enter("hello");
-    session.see("What now?");
+    let mut session = at(&world, &[], "hello");
     for _ in 0..3 {
         session.press(DOWN);
     }
@@ -83,10 +86,7 @@ fn a_service_is_made_private_or_left_and_another_looked_at() {
 #[test]
 fn who_leaves_a_question_is_back_at_the_choice() {
     let world = World::new();
-    let mut session = Session::start(&world, &[]);
-    session.see("Which service?");
-    session.enter("hello");
-    session.see("What now?");
+    let mut session = at(&world, &[], "hello");
     session.press(DOWN);
     session.see("> Let anyone invoke it");
     session.enter("");

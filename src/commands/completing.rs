@@ -5,12 +5,12 @@ use std::process::{Command as Process, Stdio};
 use std::time::{Duration, SystemTime};
 
 use clap::{Command, CommandFactory};
+use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
-use clap_complete::env::{Fish, Shells, Zsh};
-use clap_complete::{CompleteEnv, env::EnvCompleter};
+use clap_complete::env::Shells;
 
 use super::Cli;
-use crate::completion::{self, Bash, Cache, Candidate, Known, Powershell, Quiet};
+use crate::completion::{self, Cache, Candidate, Known, SHELLS};
 use crate::context::{self, Context, Settings};
 use crate::domain::exposure::judge;
 use crate::domain::role;
@@ -18,10 +18,7 @@ use crate::error::{CommandError, ErrorKind};
 use crate::terminal;
 
 /// The variable by which a shell asks.
-const ASKED: &str = "COMPLETE";
-/// The shells that can ask.
-pub(super) const SHELLS: [&dyn EnvCompleter; 4] =
-    [&Quiet(Bash), &Quiet(Zsh), &Quiet(Fish), &Quiet(Powershell)];
+pub(super) const ASKED: &str = "COMPLETE";
 /// More policies than these are not read to know whom to name.
 const POLICIES: usize = 200;
 /// How long a renewal may take.
@@ -43,9 +40,7 @@ pub(crate) fn asked() -> Option<u8> {
 
 /// Completes services.
 pub(super) fn services() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &OsStr| {
-        shown(completion::services(&known(), &text(typed), region().as_deref()))
-    })
+    ArgValueCompleter::new(|typed: &OsStr| shown(services_of(&text(typed))))
 }
 
 /// Completes regions.
@@ -101,11 +96,7 @@ pub(super) fn operands() -> ArgValueCompleter {
         let before = words.split_last().map(|(_, before)| before).unwrap_or_default();
         let is_member = operands_in(&Cli::command(), before) == 0
             && !before.iter().any(|word| word == "--member" || word.starts_with("--member="));
-        shown(if is_member {
-            completion::members(&known(), &typed)
-        } else {
-            completion::services(&known(), &typed, region().as_deref())
-        })
+        shown(if is_member { completion::members(&known(), &typed) } else { services_of(&typed) })
     })
 }
 
@@ -176,25 +167,29 @@ fn of(service: &crate::domain::service::Service, exposure: &str) -> completion::
     }
 }
 
-/// What is known of the place that the command line names. Where that has grown old, a process
-/// of its own is started to renew it, and is not waited for.
+/// Services of the region to which the command line, or gcloud's configuration, narrows a bare
+/// name.
+fn services_of(typed: &str) -> Vec<Candidate> {
+    let Some(cx) = surroundings() else { return Vec::new() };
+    let region = cx.region().ok().flatten();
+    completion::services(&known_to(&cx), typed, region.as_deref())
+}
+
+/// What is known of the place that the command line names.
 fn known() -> Known {
-    let flags = place_flags();
-    let Some(cx) = surroundings(&flags) else { return Known::default() };
-    let Ok(cache) = cache(&cx) else { return Known::default() };
+    surroundings().as_ref().map(known_to).unwrap_or_default()
+}
+
+/// What is known of a place. Where that has grown old, a process of its own is started to renew
+/// it, and is not waited for.
+fn known_to(cx: &Context) -> Known {
+    let Ok(cache) = cache(cx) else { return Known::default() };
     let now = SystemTime::now();
     if !cache.is_fresh(now) && cache.may_try(now) {
         // A shell has no use for why this could not be started.
-        drop(start_renewal(&flags));
+        drop(start_renewal());
     }
     cache.read()
-}
-
-/// The region to which the command line, or gcloud's configuration, narrows a bare name.
-fn region() -> Option<String> {
-    let mut flags = place_flags();
-    flags.extend(flag_values(&["--region"]));
-    surroundings(&flags)?.region().ok().flatten()
 }
 
 fn cache(cx: &Context) -> Result<Cache, CommandError> {
@@ -206,9 +201,9 @@ fn cache(cx: &Context) -> Result<Cache, CommandError> {
     Ok(Cache::of(&cx.state_folder(), &[sandbox, &project, &endpoint, &account, &token]))
 }
 
-fn start_renewal(flags: &[String]) -> std::io::Result<()> {
+fn start_renewal() -> std::io::Result<()> {
     let mut process = Process::new(context::this_program()?);
-    process.args(flags).args(["--quiet", "completions", "--renew"]);
+    process.args(place_flags()).args(["--quiet", "completions", "--renew"]);
     process.arg(format!("--timeout={}s", PATIENCE.as_secs()));
     process.env_remove(ASKED);
     // Out of the shell's way: neither its Ctrl-C nor its terminal is this process's.
@@ -246,10 +241,12 @@ fn flag_values(names: &[&str]) -> Vec<String> {
     flags
 }
 
-/// Looks around as a command with these options would; `None` where they say nothing useful.
-fn surroundings(flags: &[String]) -> Option<Context> {
+/// Looks around as the command on the command line would; `None` where its options say nothing
+/// useful.
+fn surroundings() -> Option<Context> {
     let words = ["runaccess", "roles"].into_iter().map(str::to_owned);
-    let cli = <Cli as clap::Parser>::try_parse_from(words.chain(flags.iter().cloned())).ok()?;
+    let flags = place_flags().into_iter().chain(flag_values(&["--region"]));
+    let cli = <Cli as clap::Parser>::try_parse_from(words.chain(flags)).ok()?;
     let settings = Settings { unannounced: true, quiet: true, ..cli.global.settings() };
     Context::new(settings, true).ok()
 }

@@ -1,6 +1,10 @@
 //! `completions`
 
-use super::completing::{self, SHELLS};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use super::completing;
+use crate::completion::SHELLS;
 use crate::context::{self, Context};
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
@@ -24,23 +28,12 @@ pub(super) struct Args {
     renew: bool,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Shell {
     Bash,
     Zsh,
     Fish,
     Powershell,
-}
-
-impl Shell {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Bash => "bash",
-            Self::Zsh => "zsh",
-            Self::Fish => "fish",
-            Self::Powershell => "powershell",
-        }
-    }
 }
 
 impl Args {
@@ -60,10 +53,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let program = context::this_program().map_err(failed)?;
     let mut script = Vec::new();
-    if let Some(completer) = SHELLS.iter().find(|known| known.is(shell.name())) {
+    let value = shell.to_possible_value();
+    let name = value.as_ref().map(PossibleValue::get_name).unwrap_or_default();
+    if let Some(completer) = SHELLS.iter().find(|known| known.is(name)) {
         let program = program.to_string_lossy();
         completer
-            .write_registration("COMPLETE", "runaccess", "runaccess", &program, &mut script)
+            .write_registration(completing::ASKED, "runaccess", "runaccess", &program, &mut script)
             .map_err(failed)?;
     }
     cx.print(String::from_utf8_lossy(&script).trim_start())?;

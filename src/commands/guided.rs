@@ -5,10 +5,8 @@
 use clap::Parser;
 
 use super::members::ask_for_member;
-use super::{Cli, Command, dispatch};
+use super::{Cli, Command, describe, dispatch};
 use crate::context::Context;
-use crate::domain::exposure::judge;
-use crate::domain::invokers::grants;
 use crate::domain::member::MemberArg;
 use crate::domain::resource::ServiceName;
 use crate::domain::role::INVOKER;
@@ -60,7 +58,9 @@ impl Choice {
 pub(super) async fn run(cx: &Context) -> Result<u8, CommandError> {
     loop {
         let name = lookup::pick(cx, "Which service?").await?;
-        let service = look(cx, &name).await?;
+        // What cannot be read of the policy is unknown on the panel.
+        let (service, _) = describe::read(cx, &name).await?;
+        cx.show_panel(&service);
         match choose(cx, &name, &service).await? {
             Next::Another => {}
             Next::Leave => return Ok(ExitCode::Done.number()),
@@ -99,24 +99,6 @@ async fn choose(
             },
         }
     }
-}
-
-/// Reads a service and shows its access panel.
-async fn look(cx: &Context, name: &ServiceName) -> Result<ServiceReport, CommandError> {
-    let gateway = cx.gateway().await?;
-    let (service, policy) = tokio::join!(gateway.service(name), gateway.policy(name));
-    let service = match service {
-        Ok(service) => service,
-        Err(failure) => return Err(lookup::unread(cx, name, failure).await),
-    };
-    let granted = policy.ok().map(|policy| grants(&policy));
-    let now = cx.now();
-    let exposure = judge(&service, granted.as_deref(), now);
-    let invokers =
-        granted.map(|grants| InvokerRow::all(&service.name, service.invoker_check, &grants, now));
-    let report = ServiceReport::new(cx.is_sandbox(), service, exposure, invokers);
-    cx.show_panel(&report);
-    Ok(report)
 }
 
 /// Asks for what a choice needs and returns the command's words.

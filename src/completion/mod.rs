@@ -2,10 +2,8 @@
 //! that Tab never waits. A cache that has grown old is used once more while a process of its own
 //! renews it.
 
-mod bash;
 mod candidates;
-mod powershell;
-mod quiet;
+mod shell;
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -16,10 +14,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::bash::Bash;
 pub use self::candidates::{Candidate, members, regions, services, tags};
-pub use self::powershell::Powershell;
-pub use self::quiet::Quiet;
+pub use self::shell::SHELLS;
 
 /// How old what is known may be before it is renewed.
 const FRESH: Duration = Duration::from_secs(20);

@@ -1,0 +1,135 @@
+//! How each shell is made to ask, and what it is answered.
+//!
+//! Options are offered only once one is begun: beside a dozen services they would be in the way,
+//! and alone they would be taken for what was meant.
+
+use std::ffi::OsString;
+use std::io::{Error, Write};
+use std::path::Path;
+
+use clap::Command;
+use clap_complete::env::{Bash, EnvCompleter, Fish, Powershell, Zsh};
+
+/// The shells that can ask.
+pub const SHELLS: [&dyn EnvCompleter; 4] = [
+    &Shell { of_clap: Bash, script: Script::Own(BASH, "'\\''") },
+    &Shell { of_clap: Zsh, script: Script::OfClap },
+    &Shell { of_clap: Fish, script: Script::OfClap },
+    &Shell { of_clap: Powershell, script: Script::Own(POWERSHELL, "''") },
+];
+
+/// A shell, answered in the words that clap has for it.
+#[derive(Clone, Copy, Debug)]
+struct Shell<S> {
+    of_clap: S,
+    script: Script,
+}
+
+/// What makes a shell ask.
+#[derive(Clone, Copy, Debug)]
+enum Script {
+    OfClap,
+    /// A script of our own, and how it writes a quote inside of quotes.
+    Own(&'static str, &'static str),
+}
+
+/// Bash's own idea of a word ends at `@`, `:` and `=`, which are inside ours. It hands the words up
+/// to the cursor, split at blanks alone, to the program, and takes from each answer what bash
+/// holds to be done already.
+const BASH: &str = r#"_runaccess() {
+    local line="${COMP_LINE:0:COMP_POINT}" word done answer IFS
+    local -a words answers
+    IFS=$' \t\n' read -r -a words <<<"$line"
+    if [[ -z $line || $line == *[[:blank:]] ]]; then words+=(""); fi
+    word="${words[${#words[@]}-1]}"
+    done="${word%"${word##*["$COMP_WORDBREAKS"]}"}"
+    IFS=$'\013'
+    answers=( $(_CLAP_IFS="$IFS" _CLAP_COMPLETE_INDEX=$(( ${#words[@]} - 1 )) VAR=bash \
+        PROGRAM -- "${words[@]}" 2>/dev/null) )
+    COMPREPLY=()
+    for answer in "${answers[@]}"; do
+        COMPREPLY+=( "${answer#"$done"}" )
+    done
+    if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[,=/:] ]]; then compopt -o nospace; fi
+}
+complete -F _runaccess BIN
+"#;
+
+/// PowerShell hands the words over as an array: nothing that is typed is evaluated.
+const POWERSHELL: &str = r#"Register-ArgumentCompleter -Native -CommandName BIN -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $words = @($commandAst.CommandElements |
+        Where-Object { $_.Extent.StartOffset -lt $cursorPosition } |
+        ForEach-Object { $_.Extent.Text })
+    if (-not $wordToComplete) { $words += '' }
+    $env:VAR = 'powershell'
+    try {
+        & PROGRAM '--' @words 2>$null | ForEach-Object {
+            $value, $about = $_ -split "`t", 2
+            if (-not $about) { $about = $value }
+            [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $about)
+        }
+    } finally {
+        Remove-Item Env:\VAR
+    }
+}
+"#;
+
+/// What zsh needs before a completion can be registered, where nothing has brought it yet.
+const ZSH: &str = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n";
+
+impl<S: EnvCompleter> EnvCompleter for Shell<S> {
+    fn name(&self) -> &'static str {
+        self.of_clap.name()
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.of_clap.is(name)
+    }
+
+    fn write_registration(
+        &self,
+        var: &str,
+        name: &str,
+        bin: &str,
+        completer: &str,
+        buf: &mut dyn Write,
+    ) -> Result<(), Error> {
+        if let Script::Own(script, quote) = self.script {
+            let program = format!("'{}'", completer.replace('\'', quote));
+            let script = script.replace("VAR", var).replace("BIN", bin);
+            return buf.write_all(script.replace("PROGRAM", &program).as_bytes());
+        }
+        let mut script = Vec::new();
+        self.of_clap.write_registration(var, name, bin, completer, &mut script)?;
+        let script = String::from_utf8_lossy(&script);
+        let script = script.trim_start();
+        // The first line of zsh's is read by its own autoloader, and stays first.
+        match script.split_once('\n') {
+            Some((first, rest)) if first.starts_with("#compdef") => {
+                write!(buf, "{first}\n{ZSH}{rest}")
+            }
+            _ => buf.write_all(script.as_bytes()),
+        }
+    }
+
+    fn write_complete(
+        &self,
+        cmd: &mut Command,
+        args: Vec<OsString>,
+        current_dir: Option<&Path>,
+        buf: &mut dyn Write,
+    ) -> Result<(), Error> {
+        let begun = args.last().is_some_and(|word| word.to_string_lossy().starts_with('-'));
+        let mut answer = Vec::new();
+        self.of_clap.write_complete(cmd, args, current_dir, &mut answer)?;
+        let answer = String::from_utf8_lossy(&answer);
+        if begun {
+            return buf.write_all(answer.as_bytes());
+        }
+        // Bash is answered with vertical tabs between the words, the others with lines.
+        let sign = if answer.contains('\u{b}') { '\u{b}' } else { '\n' };
+        let kept: Vec<&str> = answer.split(sign).filter(|word| !word.starts_with("--")).collect();
+        buf.write_all(kept.join(&sign.to_string()).as_bytes())
+    }
+}
