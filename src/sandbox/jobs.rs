@@ -7,9 +7,10 @@ use super::api_error::ApiError;
 use super::iam;
 use super::names::{check_id, check_region};
 use super::operations::{self, Subject};
+use super::pages::{page, page_request};
 use super::roles;
 use super::router::Query;
-use super::run_v2::{Site, page_request};
+use super::run_v2::Site;
 use super::schema::{self, Api};
 use super::service_body::{new_uid, quoted_etag, shown, stamp};
 use super::service_check::check_job;
@@ -65,14 +66,11 @@ pub(super) fn get(site: &Site<'_>, region: &str, name: &str) -> Result<Value, Ap
 fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiError> {
     query.only(&["pageSize", "pageToken", "showDeleted"])?;
     check_region(region)?;
-    let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
-    let (jobs, next) = site.world.resources_newest_first(place(site, region), page, &|_| true)?;
+    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let (jobs, next) =
+        site.world.resources_newest_first(place(site, region), request, &|_| true)?;
     let jobs: Vec<Value> = jobs.into_iter().map(|job| shown(job, site.now)).collect();
-    let mut answer = if jobs.is_empty() { json!({}) } else { json!({"jobs": jobs}) };
-    if let Some(next) = next {
-        answer["nextPageToken"] = Value::from(next.to_string());
-    }
-    Ok(answer)
+    Ok(page("jobs", jobs, next))
 }
 
 fn create(site: &Site<'_>, region: &str, query: &Query, body: &Value) -> Result<Value, ApiError> {

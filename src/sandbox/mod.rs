@@ -12,6 +12,7 @@ mod iam;
 mod jobs;
 mod names;
 mod operations;
+mod pages;
 mod partial;
 mod policy_check;
 mod resource_manager;

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
+use super::pages::{page, page_request};
 use super::router::Query;
-use super::run_v2::{Site, page_request};
+use super::run_v2::Site;
 use super::schema::known_fields;
 use super::service_body::{TOLD_TO_FAIL, millis, shown};
 use super::world::World;
@@ -111,15 +112,11 @@ fn list(site: &Site<'_>, parent: &str, query: &Query) -> Result<Value, ApiError>
     if query.get("filter").is_some_and(|filter| !filter.is_empty()) {
         return Err(ApiError::not_implemented("the filter of operations"));
     }
-    let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
-    let (found, next) = site.world.operations_below(&format!("{parent}/operations/"), page)?;
+    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let (found, next) = site.world.operations_below(&format!("{parent}/operations/"), request)?;
     let found = found.into_iter().map(|(operation, done_at)| at(operation, done_at, site.now));
     let found: Vec<Value> = found.collect();
-    let mut answer = if found.is_empty() { json!({}) } else { json!({"operations": found}) };
-    if let Some(next) = next {
-        answer["nextPageToken"] = Value::from(next.to_string());
-    }
-    Ok(answer)
+    Ok(page("operations", found, next))
 }
 
 /// An operation as it looks at a time.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
+use super::pages::{page, page_request, slice};
 use super::router::Query;
-use super::run_v2::page_request;
 use crate::domain::role;
 
 const DEFAULT_PAGE: usize = 300;
@@ -34,20 +34,11 @@ fn list(query: &Query) -> Result<Value, ApiError> {
     if query.get("parent").is_some_and(|parent| !parent.is_empty()) {
         return Err(ApiError::not_implemented("custom roles (`parent`)"));
     }
-    let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
-    let from = usize::try_from(page.after).unwrap_or(usize::MAX);
+    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
     let names: Vec<&str> = names().collect();
-    let roles: Vec<Value> = names
-        .iter()
-        .skip(from)
-        .take(page.limit)
-        .map(|name| show(name, query.get("view") == Some("FULL")))
-        .collect();
-    let mut answer = json!({"roles": roles});
-    if from + page.limit < names.len() {
-        answer["nextPageToken"] = Value::from((from + page.limit).to_string());
-    }
-    Ok(answer)
+    let (names, next) = slice(request, &names);
+    let full = query.get("view") == Some("FULL");
+    Ok(page("roles", names.iter().map(|name| show(name, full)).collect(), next))
 }
 
 fn get(name: &str) -> Result<Value, ApiError> {

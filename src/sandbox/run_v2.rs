@@ -1,6 +1,6 @@
 //! Cloud Run Admin API v2: services, revisions, jobs and operations.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
@@ -8,15 +8,15 @@ use super::faults::Effects;
 use super::iam;
 use super::names::{check_id, check_region};
 use super::operations::Subject;
+use super::pages::{page, page_request};
 use super::policy_check::{Rules, remove};
 use super::router::Query;
 use super::service_check::check_service;
-use super::world::{PageRequest, Project, World};
+use super::world::{Project, World};
 use super::{jobs, operations, roles, run_v1, service_body};
 use crate::domain::resource::ServiceName;
 
 const DEFAULT_PAGE: usize = 100;
-const LARGEST_PAGE: usize = 1_000;
 
 /// Where a request is made: who asks, when, in which project, and what was asked to go wrong.
 #[derive(Debug)]
@@ -113,18 +113,11 @@ fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiError>
     // The discovery document: "Location must be a valid Google Cloud region, and cannot be the
     // "-" wildcard".
     check_region(region)?;
-    let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
-    let (services, next) = site.world.services_by_age(&site.project.id, region, page)?;
+    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let (services, next) = site.world.services_by_age(&site.project.id, region, request)?;
     let services: Vec<Value> =
         services.into_iter().map(|service| service_body::shown(service, site.now)).collect();
-    let mut answer = json!({});
-    if !services.is_empty() {
-        answer["services"] = Value::Array(services);
-    }
-    if let Some(next) = next {
-        answer["nextPageToken"] = Value::from(next.to_string());
-    }
-    Ok(answer)
+    Ok(page("services", services, next))
 }
 
 /// A service as it is kept.
@@ -267,43 +260,18 @@ fn subject(parent: &str) -> Subject<'_> {
 fn revisions(site: &Site<'_>, name: &ServiceName, query: &Query) -> Result<Value, ApiError> {
     query.only(&["pageSize", "pageToken", "showDeleted"])?;
     load(site.world, name)?;
-    let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
-    let (revisions, next) = site.world.revisions_below(&format!("{name}"), page, &|revision| {
-        revision["service"] == name.service()
-    })?;
-    let mut answer = json!({});
-    if !revisions.is_empty() {
-        answer["revisions"] = Value::Array(revisions);
-    }
-    if let Some(next) = next {
-        answer["nextPageToken"] = Value::from(next.to_string());
-    }
-    Ok(answer)
+    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let (revisions, next) =
+        site.world.revisions_below(&format!("{name}"), request, &|revision| {
+            revision["service"] == name.service()
+        })?;
+    Ok(page("revisions", revisions, next))
 }
 
 fn revision(site: &Site<'_>, name: &ServiceName, revision: &str) -> Result<Value, ApiError> {
     site.world
         .revision(&format!("{name}/revisions/{revision}"))?
         .ok_or_else(|| ApiError::missing("REVISION", revision, name.region(), name.project()))
-}
-
-/// Reads the size and token of a page from a query.
-pub(super) fn page_request(
-    query: &Query,
-    size: &str,
-    token: &str,
-    default: usize,
-) -> Result<PageRequest, ApiError> {
-    let bad = |name: &str| ApiError::invalid(format!("Invalid value at '{name}'."));
-    let limit = match query.get(size).filter(|text| !text.is_empty() && *text != "0") {
-        None => default,
-        Some(text) => text.parse::<usize>().map_err(|_| bad(size))?.min(LARGEST_PAGE),
-    };
-    let after = match query.get(token).filter(|text| !text.is_empty()) {
-        None => 0,
-        Some(text) => text.parse::<i64>().ok().filter(|n| *n > 0).ok_or_else(|| bad(token))?,
-    };
-    Ok(PageRequest { after, limit })
 }
 
 /// Refuses a change that was made on another version of a service than the present one.

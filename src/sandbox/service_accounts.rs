@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::iam::{self, new_etag};
+use super::pages::{page, page_request};
 use super::policy_check::Rules;
 use super::resource_manager::is_permission;
 use super::router::Query;
-use super::run_v2::{Site, page_request};
+use super::run_v2::Site;
 use super::schema::known_fields;
 use super::world::{Place, World};
 
@@ -40,15 +41,11 @@ pub(super) fn answer(
 
 fn list(site: &Site<'_>, query: &Query) -> Result<Value, ApiError> {
     query.only(&["pageSize", "pageToken"])?;
-    let mut page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
-    page.limit = page.limit.min(LARGEST_PAGE);
+    let mut request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    request.limit = request.limit.min(LARGEST_PAGE);
     let (accounts, next) =
-        site.world.resources_newest_first(place(&site.project.id), page, &|_| true)?;
-    let mut answer = if accounts.is_empty() { json!({}) } else { json!({"accounts": accounts}) };
-    if let Some(next) = next {
-        answer["nextPageToken"] = Value::from(next.to_string());
-    }
-    Ok(answer)
+        site.world.resources_newest_first(place(&site.project.id), request, &|_| true)?;
+    Ok(page("accounts", accounts, next))
 }
 
 /// An account by its address or unique id.

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::api_error::ApiError;
 use super::super::jobs;
+use super::super::pages::page_request;
 use super::super::router::Query;
-use super::super::run_v2::{Site, page_request};
+use super::super::run_v2::Site;
 use super::super::world::PageRequest;
 use super::selector::Selector;
 use super::{DEFAULT_PAGE, SERVICE_LABEL, domains, view};

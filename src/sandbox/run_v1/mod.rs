@@ -21,8 +21,9 @@ use super::api_error::ApiError;
 use super::jobs;
 use super::names::{is_region, regions};
 use super::operations;
+use super::pages::{page, page_request, slice};
 use super::router::Query;
-use super::run_v2::{self, Site, page_request};
+use super::run_v2::{self, Site};
 use super::world::{PageRequest, Place, Project};
 use crate::domain::resource::ServiceName;
 
@@ -131,25 +132,17 @@ pub(super) fn locations(project: &Project, query: &Query) -> Result<Value, ApiEr
     if query.get("filter").is_some_and(|filter| !filter.is_empty()) {
         return Err(ApiError::not_implemented("the filter of locations"));
     }
-    let page = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
-    let from = usize::try_from(page.after).unwrap_or(usize::MAX);
-    let locations: Vec<Value> = regions()
-        .skip(from)
-        .take(page.limit)
-        .map(|region| {
-            json!({
-                "name": format!("projects/{}/locations/{region}", project.id),
-                "locationId": region,
-                "displayName": region,
-            })
+    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let regions: Vec<&str> = regions().collect();
+    let (regions, next) = slice(request, &regions);
+    let show = |region: &&str| {
+        json!({
+            "name": format!("projects/{}/locations/{region}", project.id),
+            "locationId": region,
+            "displayName": region,
         })
-        .collect();
-    let end = from.saturating_add(locations.len());
-    let mut answer = json!({"locations": locations});
-    if end < regions().count() {
-        answer["nextPageToken"] = Value::from(end.to_string());
-    }
-    Ok(answer)
+    };
+    Ok(page("locations", regions.iter().map(show).collect(), next))
 }
 
 fn get(site: &Site<'_>, name: &ServiceName, kind: &str) -> Result<Value, ApiError> {
