@@ -3,6 +3,7 @@
 //! Of Google's crates only `google_cloud_iam_v1`'s `Policy` is named here. It is plain data that
 //! keeps the fields it does not know, so a policy read, edited and written back loses nothing.
 
+pub mod access;
 pub mod condition;
 pub mod exposure;
 pub mod invokers;
