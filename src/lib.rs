@@ -13,10 +13,13 @@ pub mod domain;
 pub mod error;
 pub mod exit_code;
 pub mod gcloud;
+pub mod invoke;
 pub mod lookup;
+pub mod private_files;
 pub mod report;
 pub mod sandbox;
 pub mod terminal;
+pub mod transport;
 
 /// Runs the program on this process's arguments and returns its exit code.
 pub fn run() -> u8 {
@@ -34,7 +37,7 @@ pub fn run() -> u8 {
             let error = error::CommandError::new(error::ErrorKind::Failed, "cannot start")
                 .because(error.to_string());
             context::bare_terminal().error(&error);
-            error.kind.exit_code().number()
+            error.exit_code().number()
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a call failed, in terms that a command can act on.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use google_cloud_gax::error::CredentialsError;
@@ -10,6 +11,9 @@ use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use serde_json::Value;
 use thiserror::Error;
+
+use crate::auth::AuthError;
+use crate::transport::{TransportError, chain};
 
 /// A call that failed.
 #[derive(Clone, Debug, Error)]
@@ -22,6 +26,8 @@ pub struct Failure {
     pub message: String,
     /// How long the server asks to wait.
     pub retry_after: Option<Duration>,
+    /// Why no token could be had, where it is that.
+    pub auth: Option<Arc<AuthError>>,
     /// Whether a write had been accepted before this failed, so that it may be done all the same.
     pub accepted: bool,
 }
@@ -93,6 +99,7 @@ impl Failure {
             call: call.to_owned(),
             message: message.into(),
             retry_after: None,
+            auth: None,
             accepted: false,
         }
     }
@@ -127,6 +134,23 @@ impl Failure {
         )
     }
 
+    /// No token could be had.
+    pub(super) fn from_auth(call: &str, error: AuthError) -> Self {
+        let failure = Self::new(FailureKind::Credentials, call, error.to_string());
+        Self { auth: Some(Arc::new(error)), ..failure }
+    }
+
+    /// The request had no answer.
+    pub(super) fn of_transport(call: &str, error: &TransportError) -> Self {
+        let kind = match error {
+            TransportError::Connect(_) => FailureKind::Connect,
+            TransportError::Network(_) => FailureKind::Network,
+            TransportError::TooLarge => return Self::malformed(call),
+            TransportError::Unusable(_) => FailureKind::Other,
+        };
+        Self::new(kind, call, error.to_string())
+    }
+
     /// Translates an error of the official client.
     pub(super) fn from_client(call: &str, error: &ClientError) -> Self {
         let retry_after = error.http_headers().and_then(retry_after);
@@ -135,6 +159,7 @@ impl Failure {
             call: call.to_owned(),
             message,
             retry_after,
+            auth: None,
             accepted: false,
         };
         if error.is_authentication() {
@@ -201,20 +226,6 @@ impl Failure {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse::<u64>().ok().map(|seconds| Duration::from_secs(seconds.min(600)))
-}
-
-/// An error's own words and those of everything beneath it, each once.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut parts: Vec<String> = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-        next = error.source();
-    }
-    parts.join(": ")
 }
 
 #[cfg(test)]

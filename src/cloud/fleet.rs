@@ -42,6 +42,14 @@ pub struct Listing {
     pub unreachable: Vec<Unreadable>,
 }
 
+/// A custom domain and the service that it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainMapping {
+    pub domain: String,
+    pub region: String,
+    pub service: String,
+}
+
 /// Something that could not be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
@@ -83,27 +91,67 @@ impl Gateway {
         }
     }
 
+    /// Lists the domains that are mapped to services of a project, in every region. That `-` is
+    /// taken here is inferred from the list of services.
+    pub async fn domain_mappings(&self, project: &str) -> Result<Vec<DomainMapping>, Failure> {
+        let call = format!("list the custom domains of project `{project}`");
+        let path = format!("/v1/projects/{project}/locations/-/domainmappings");
+        let fields = ("fields", "items(metadata(name,labels),spec/routeName),metadata/continue");
+        let mut mappings = Vec::new();
+        let next = ("continue", "/metadata/continue");
+        self.each_page(&call, &path, &[fields], next, |page| {
+            for item in page["items"].as_array().into_iter().flatten() {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                mappings.push(DomainMapping {
+                    domain: text(&item["metadata"]["name"]),
+                    region: text(&item["metadata"]["labels"]["cloud.googleapis.com/location"]),
+                    service: text(&item["spec"]["routeName"]),
+                });
+            }
+        })
+        .await?;
+        Ok(mappings)
+    }
+
     /// Lists the regions where a project may have services. Only v1 lists them (discovery
     /// document).
     pub async fn regions(&self, project: &str) -> Result<Vec<String>, Failure> {
         let call = format!("list the regions of project `{project}`");
         let path = format!("/v1/projects/{project}/locations");
-        let fields = ("fields", "locations/locationId,nextPageToken");
+        let query = [("pageSize", "100"), ("fields", "locations/locationId,nextPageToken")];
         let mut regions = Vec::new();
-        let mut next = String::new();
-        loop {
-            let mut query = vec![("pageSize", "100"), fields];
-            if !next.is_empty() {
-                query.push(("pageToken", &next));
-            }
-            let body = self.get(&call, &path, &encoded(&query)).await?;
-            let answer: Value = parsed(&call, &body)?;
-            let locations = answer["locations"].as_array().into_iter().flatten();
+        self.each_page(&call, &path, &query, ("pageToken", "/nextPageToken"), |page| {
+            let locations = page["locations"].as_array().into_iter().flatten();
             let names = locations.filter_map(|location| location["locationId"].as_str());
             regions.extend(names.map(str::to_owned));
-            match answer["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
-                Some(token) => token.clone_into(&mut next),
-                None => return Ok(regions),
+        })
+        .await?;
+        Ok(regions)
+    }
+
+    /// Reads every page of a list. `next` is the parameter that asks for the next one, and where
+    /// an answer holds its value.
+    async fn each_page(
+        &self,
+        call: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        next: (&str, &str),
+        mut take: impl FnMut(&Value),
+    ) -> Result<(), Failure> {
+        let (parameter, pointer) = next;
+        let mut token = String::new();
+        loop {
+            let mut query = query.to_vec();
+            if !token.is_empty() {
+                query.push((parameter, &token));
+            }
+            let body = self.get(call, path, &encoded(&query)).await?;
+            let page: Value = parsed(call, &body)?;
+            take(&page);
+            match page.pointer(pointer).and_then(Value::as_str).filter(|token| !token.is_empty()) {
+                Some(next) => next.clone_into(&mut token),
+                None => return Ok(()),
             }
         }
     }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant as StdInstant};
 
-use google_cloud_auth::credentials::Credentials;
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_iam_v1::model::Policy;
 use google_cloud_longrunning::model::Operation;
@@ -17,15 +16,15 @@ use tokio::time::{Instant, sleep_until};
 
 use super::convert;
 use super::deadline::Deadline;
-use super::endpoint::Endpoint;
 use super::failure::{Failure, FailureKind};
 use super::reading::{encoded, parsed};
 use super::retry::{once, until_answered};
-use super::transport::Transport;
+use crate::auth::{Identity, Tokens};
 use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::Service;
+use crate::transport::{Endpoint, Transport};
 
 /// How long an operation is left alone before it is first looked at, and at the most.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
@@ -51,7 +50,7 @@ pub struct TraceLine<'a> {
 /// The way to the Cloud Run Admin API for one command.
 pub struct Gateway {
     pub(super) endpoint: Endpoint,
-    pub(super) credentials: Credentials,
+    pub(super) tokens: Arc<Tokens>,
     pub(super) deadline: Deadline,
     pub(super) transport: OnceLock<Transport>,
     official: OnceCell<Services>,
@@ -65,17 +64,12 @@ impl fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// A way to `endpoint` with these credentials. No connection is made and no certificate
+    /// A way to `endpoint` with these tokens. No connection is made and no certificate
     /// read until the first call.
-    pub fn new(
-        endpoint: Endpoint,
-        credentials: Credentials,
-        deadline: Deadline,
-        trace: Trace,
-    ) -> Self {
+    pub fn new(endpoint: Endpoint, tokens: Arc<Tokens>, deadline: Deadline, trace: Trace) -> Self {
         Self {
             endpoint,
-            credentials,
+            tokens,
             deadline,
             transport: OnceLock::new(),
             official: OnceCell::new(),
@@ -207,7 +201,7 @@ impl Gateway {
         let build = || async {
             Services::builder()
                 .with_endpoint(self.endpoint.as_str())
-                .with_credentials(self.credentials.clone())
+                .with_credentials(Identity::credentials(&self.tokens))
                 .with_retry_policy(NeverRetry)
                 .build()
                 .await

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Uri};
 use tokio::time::timeout;
 
-use super::transport::Transport;
+use crate::transport::Transport;
 
 /// It answers at once or is not there.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ pub async fn project_id(host: &str) -> Option<String> {
     let mut headers = HeaderMap::new();
     headers.insert(FLAVOR, HeaderValue::from_static("Google"));
     let transport = Transport::plain();
-    let answer = transport.get("ask the metadata server for the project", uri, headers);
+    let answer = transport.get(uri, headers);
     let answer = timeout(PATIENCE, answer).await.ok()?.ok()?;
     let genuine = answer.headers.get(FLAVOR).is_some_and(|value| value == "Google");
     if !answer.status.is_success() || !genuine {

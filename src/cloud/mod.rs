@@ -6,19 +6,17 @@
 
 mod convert;
 mod deadline;
-mod endpoint;
 mod failure;
 mod fleet;
 mod gateway;
 mod metadata;
 mod reading;
 mod retry;
-mod transport;
 mod wire;
 
 pub use self::deadline::Deadline;
-pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::failure::{Failure, FailureKind};
-pub use self::fleet::{Listing, ServiceAccess, Unreadable};
+pub use self::fleet::{DomainMapping, Listing, ServiceAccess, Unreadable};
 pub use self::gateway::{Gateway, Trace, TraceLine};
 pub use self::metadata::project_id;
+pub use crate::transport::{Endpoint, EndpointError};

@@ -1,14 +1,13 @@
 //! One read over HTTP: its address, who asks, again where that may help, and what came back.
 
 use bytes::Bytes;
-use http::Uri;
+use http::{StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::error::Category;
 
 use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
-use super::transport::Transport;
-use crate::auth;
+use crate::transport::{Answer, Transport};
 
 impl Gateway {
     /// Reads what is at a path with an encoded query, again where that may help.
@@ -19,12 +18,10 @@ impl Gateway {
             Failure::new(FailureKind::Other, call, "the endpoint makes no good address")
         })?;
         self.read(call, || async {
-            let headers = auth::authorization(&self.credentials).await.map_err(|error| {
-                let passing = error.is_transient();
-                let kind = if passing { FailureKind::Network } else { FailureKind::Credentials };
-                Failure::new(kind, call, error.to_string())
-            })?;
-            let answer = transport.get(call, uri.clone(), headers).await?;
+            let answer = self.asked(call, transport, &uri).await?;
+            // A token that was kept may have been revoked since: a fresh one may do.
+            let again = answer.status == StatusCode::UNAUTHORIZED && self.tokens.forget_access();
+            let answer = if again { self.asked(call, transport, &uri).await? } else { answer };
             if answer.status.is_success() {
                 return Ok(answer.body);
             }
@@ -34,11 +31,21 @@ impl Gateway {
         .await
     }
 
+    async fn asked(&self, call: &str, transport: &Transport, uri: &Uri) -> Result<Answer, Failure> {
+        let headers = self.tokens.authorization().await;
+        let headers = headers.map_err(|error| Failure::from_auth(call, error))?;
+        transport
+            .get(uri.clone(), headers)
+            .await
+            .map_err(|error| Failure::of_transport(call, &error))
+    }
+
     fn transport(&self, call: &str) -> Result<&Transport, Failure> {
         if let Some(transport) = self.transport.get() {
             return Ok(transport);
         }
-        let transport = Transport::to(&self.endpoint, call)?;
+        let transport =
+            Transport::to(&self.endpoint).map_err(|error| Failure::of_transport(call, &error))?;
         Ok(self.transport.get_or_init(|| transport))
     }
 }

@@ -6,9 +6,8 @@ mod candidates;
 mod shell;
 
 use std::collections::hash_map::DefaultHasher;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::candidates::{Candidate, members, regions, services, tags};
 pub use self::shell::SHELLS;
+use crate::private_files;
 
 /// How old what is known may be before it is renewed.
 const FRESH: Duration = Duration::from_secs(20);
@@ -86,7 +86,7 @@ impl Cache {
             tried.is_ok_and(|tried| now.duration_since(tried).is_ok_and(|age| age < BETWEEN_TRIES));
         if !recently {
             // Where no stamp can be left, each Tab tries: slower, and no worse.
-            drop(self.folder().and_then(|()| private(&stamp)?.set_modified(now)));
+            drop(self.folder().and_then(|()| private_files::open(&stamp)?.set_modified(now)));
         }
         !recently
     }
@@ -94,7 +94,7 @@ impl Cache {
     /// Takes the right to renew it; `None` where another process has it.
     pub fn renewal(&self) -> std::io::Result<Option<Renewal>> {
         self.folder()?;
-        let lock = private(&self.path.with_extension("lock"))?;
+        let lock = private_files::open(&self.path.with_extension("lock"))?;
         match lock.try_lock() {
             Ok(()) => Ok(Some(Renewal { _lock: lock })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
@@ -103,31 +103,13 @@ impl Cache {
     }
 
     fn folder(&self) -> std::io::Result<()> {
-        let Some(folder) = self.path.parent() else { return Ok(()) };
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)
+        self.path.parent().map_or(Ok(()), private_files::folder)
     }
 
     /// Puts what is known in place of what was, whole or not at all.
     pub fn write(&self, _: &Renewal, known: &Known) -> std::io::Result<()> {
-        let draft = self.path.with_extension("new");
-        let mut file = private(&draft)?;
-        file.set_len(0)?;
-        file.write_all(&serde_json::to_vec(known)?)?;
-        fs::rename(draft, &self.path)
+        private_files::replace(&self.path, &serde_json::to_vec(known)?)
     }
-}
-
-/// A file that nobody else may read: members are people's addresses.
-fn private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

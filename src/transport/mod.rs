@@ -1,14 +1,16 @@
-//! Reads over HTTP, with nothing between them and the wire: certificates are loaded only where
+//! Requests over HTTP, with nothing between them and the wire: certificates are loaded only where
 //! TLS is spoken, one connection carries all requests where the server speaks HTTP/2, and no
 //! redirect is followed.
+
+mod endpoint;
 
 use std::error::Error as StdError;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -16,17 +18,18 @@ use hyper_util::client::legacy::{Builder, Client, Error};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::endpoint::Endpoint;
-use super::failure::{Failure, FailureKind};
+use thiserror::Error as ThisError;
+
+pub use self::endpoint::{Endpoint, EndpointError, names_loopback};
 
 /// No answer of these APIs is larger; one that is comes from something else.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
 
-type Body = Empty<Bytes>;
+type Body = Full<Bytes>;
 
 /// A way to one server.
 #[derive(Clone, Debug)]
-pub(super) enum Transport {
+pub enum Transport {
     /// Plain HTTP, to this machine only.
     Plain(Client<HttpConnector, Body>),
     Tls(Client<HttpsConnector<HttpConnector>, Body>),
@@ -36,21 +39,37 @@ pub(super) enum Transport {
 
 /// What a server said.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, ThisError)]
+pub enum TransportError {
+    /// The server could not be reached at all.
+    #[error("{0}")]
+    Connect(String),
+    /// The connection broke.
+    #[error("{0}")]
+    Network(String),
+    #[error("the answer is larger than any of these servers sends")]
+    TooLarge,
+    /// This machine is not set up for it.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 impl Transport {
     /// A way to an endpoint. Opens no connection; reads root certificates where it will need them.
-    pub(super) fn to(endpoint: &Endpoint, call: &str) -> Result<Self, Failure> {
+    pub fn to(endpoint: &Endpoint) -> Result<Self, TransportError> {
         if endpoint.is_plain() {
             return Ok(Self::plain());
         }
         let (builder, mut connector) = (builder(), connector());
         connector.enforce_http(false);
-        let failed = |why: String| Failure::new(FailureKind::Other, call, why);
+        let failed = TransportError::Unusable;
         let tls = || {
             let provider = rustls::crypto::aws_lc_rs::default_provider();
             HttpsConnectorBuilder::new()
@@ -70,18 +89,25 @@ impl Transport {
     }
 
     /// Plain HTTP, to whom the caller knows to be near: never with a token beyond this machine.
-    pub(super) fn plain() -> Self {
+    pub fn plain() -> Self {
         Self::Plain(builder().build(connector()))
     }
 
     /// Sends a GET and reads the whole answer.
-    pub(super) async fn get(
+    pub async fn get(&self, uri: Uri, headers: HeaderMap) -> Result<Answer, TransportError> {
+        self.send(Method::GET, uri, headers, Bytes::new()).await
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn send(
         &self,
-        call: &str,
+        method: Method,
         uri: Uri,
         headers: HeaderMap,
-    ) -> Result<Answer, Failure> {
-        let mut request = Request::new(Body::new());
+        body: Bytes,
+    ) -> Result<Answer, TransportError> {
+        let mut request = Request::new(Body::new(body));
+        *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         let agent = concat!("runaccess/", env!("CARGO_PKG_VERSION"));
@@ -92,9 +118,9 @@ impl Transport {
             Self::Tls(client) => client.request(request).await,
             Self::Proxied(client) => client.request(request).await,
         };
-        let (head, body) = sent.map_err(|error| refused(call, &error))?.into_parts();
+        let (head, body) = sent.map_err(|error| refused(&error))?.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-        let body = body.map_err(|error| broken(call, error.as_ref()))?.to_bytes();
+        let body = body.map_err(|error| broken(error.as_ref()))?.to_bytes();
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
 }
@@ -122,15 +148,28 @@ fn tunnel(proxy: &Intercept, connector: HttpConnector) -> Result<Tunnel<HttpConn
     })
 }
 
-fn refused(call: &str, error: &Error) -> Failure {
-    let kind = if error.is_connect() { FailureKind::Connect } else { FailureKind::Network };
-    let source = error.source().map_or_else(|| error.to_string(), super::failure::chain);
-    Failure::new(kind, call, source)
+fn refused(error: &Error) -> TransportError {
+    let why = error.source().map_or_else(|| error.to_string(), chain);
+    if error.is_connect() { TransportError::Connect(why) } else { TransportError::Network(why) }
 }
 
-fn broken(call: &str, error: &(dyn StdError + Send + Sync + 'static)) -> Failure {
+fn broken(error: &(dyn StdError + Send + Sync + 'static)) -> TransportError {
     if error.is::<LengthLimitError>() {
-        return Failure::malformed(call);
+        return TransportError::TooLarge;
     }
-    Failure::new(FailureKind::Network, call, super::failure::chain(error))
+    TransportError::Network(chain(error))
+}
+
+/// An error with what it came from, in one line.
+pub fn chain(error: &dyn StdError) -> String {
+    let mut parts: Vec<String> = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+        next = error.source();
+    }
+    parts.join(": ")
 }

@@ -1,4 +1,4 @@
-//! Where the Cloud Run Admin API is.
+//! Where an API or a token endpoint is, and which addresses may be plain.
 
 use std::net::IpAddr;
 
@@ -33,11 +33,7 @@ impl Endpoint {
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         let url = Uri::try_from(text).map_err(|_| EndpointError::NotAUrl(text.to_owned()))?;
         let host = url.host().unwrap_or_default();
-        let loopback = host == "localhost"
-            || host
-                .trim_matches(['[', ']'])
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.is_loopback());
+        let loopback = names_loopback(host);
         match url.scheme_str() {
             Some("https") if !host.is_empty() => {}
             Some("http") if loopback => {}
@@ -52,10 +48,30 @@ impl Endpoint {
         self.0.starts_with("http://")
     }
 
+    /// Whether it is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        Uri::try_from(self.0.as_str())
+            .is_ok_and(|url| names_loopback(url.host().unwrap_or_default()))
+    }
+
+    /// Its host and port, as `host:port`.
+    pub fn authority(&self) -> String {
+        let url = Uri::try_from(self.0.as_str()).unwrap_or_default();
+        let host = url.host().unwrap_or_default();
+        let port = url.port_u16().unwrap_or(if self.is_plain() { 80 } else { 443 });
+        format!("{host}:{port}")
+    }
+
     /// The address, without a slash at its end.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a host is this machine by its name or number.
+pub fn names_loopback(host: &str) -> bool {
+    let number = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || number.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

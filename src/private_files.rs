@@ -1,0 +1,96 @@
+//! Files that nobody else may read: folders of mode 0700, files of mode 0600, replaced whole.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Makes a folder, and those above it, that only its owner may enter. One that is there already
+/// is closed to others.
+pub fn folder(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
+}
+
+/// Opens a file to read and write, as it is or new, that only its owner may read.
+pub fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// What anybody but the owner may do.
+#[cfg(unix)]
+const OTHERS: u32 = 0o077;
+
+/// Whether only its owner may read and write a file, as far as this system tells.
+pub fn is_private(file: &File) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.metadata().is_ok_and(|data| data.permissions().mode() & OTHERS == 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        true
+    }
+}
+
+/// Puts a file in place of what was, whole or not at all. Two processes that do so at once do not
+/// mix: the draft has a name of its own.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    with_draft(path, bytes, |draft| fs::rename(draft, path))
+}
+
+/// Makes a file where there is none; `false` where another was first.
+pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    with_draft(path, bytes, |draft| match fs::hard_link(draft, path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    })
+}
+
+fn with_draft<T>(
+    path: &Path,
+    bytes: &[u8],
+    publish: impl FnOnce(&Path) -> io::Result<T>,
+) -> io::Result<T> {
+    let draft = path.with_extension(format!("{:016x}.new", fastrand::u64(..)));
+    let done =
+        open(&draft).and_then(|mut file| file.write_all(bytes)).and_then(|()| publish(&draft));
+    // A rename has taken it away already.
+    drop(fs::remove_file(&draft));
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_to_create_wins_and_drafts_do_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        assert!(create(&path, b"first").unwrap());
+        assert!(!create(&path, b"second").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        replace(&path, b"third").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"third");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+}
