@@ -4,6 +4,7 @@
 mod asking;
 mod command_line;
 mod reaching;
+mod recent;
 
 use std::cell::{Cell, OnceCell as LocalOnceCell, RefCell};
 use std::env;
@@ -15,8 +16,8 @@ use time::OffsetDateTime;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
-use crate::auth::{self, BearerToken, Identity, IdentityRequest};
-use crate::cloud::{self, Deadline, Gateway};
+use crate::auth::{self, Identity, IdentityRequest, Workshop};
+use crate::cloud::{self, Deadline, Endpoint, Failure, Gateway};
 use crate::domain::member::MemberArg;
 use crate::domain::resource::{self, ServiceName};
 use crate::error::{CommandError, ErrorKind};
@@ -33,6 +34,10 @@ pub struct Settings {
     pub account: Option<String>,
     pub configuration: Option<String>,
     pub access_token_file: Option<PathBuf>,
+    /// The accounts to act as, the last one through those before it.
+    pub impersonate: Vec<String>,
+    /// Whether tokens are kept from one command to the next.
+    pub token_cache: bool,
     pub format: Option<Format>,
     pub yes: bool,
     pub quiet: bool,
@@ -58,9 +63,11 @@ pub struct Context {
     arguments: RefCell<Vec<String>>,
     gateway: OnceCell<Gateway>,
     identity: LocalOnceCell<Identity>,
+    endpoint: LocalOnceCell<Endpoint>,
     writing: Cell<u32>,
     has_written: Cell<bool>,
     asking: Cell<bool>,
+    running: Cell<bool>,
     metadata_project: Option<String>,
 }
 
@@ -168,9 +175,11 @@ impl Context {
             arguments: RefCell::new(arguments.collect()),
             gateway: OnceCell::new(),
             identity: LocalOnceCell::new(),
+            endpoint: LocalOnceCell::new(),
             writing: Cell::new(0),
             has_written: Cell::new(false),
             asking: Cell::new(false),
+            running: Cell::new(false),
             metadata_project: None,
         })
     }
@@ -191,6 +200,29 @@ impl Context {
             Ok(project) if project.value == name.project() => name.short(),
             _ => name.to_string(),
         }
+    }
+
+    /// Waits for another program, which hears Ctrl-C itself and is let to end by it.
+    pub async fn while_it_runs<T>(&self, program: impl Future<Output = T>) -> T {
+        self.running.set(true);
+        let ended = program.await;
+        self.running.set(false);
+        ended
+    }
+
+    /// Whether another program runs.
+    pub fn runs_a_program(&self) -> bool {
+        self.running.get()
+    }
+
+    /// The user's shell, as the environment names it.
+    pub fn shell(&self) -> Option<String> {
+        self.variables.get("SHELL").cloned()
+    }
+
+    /// The command's time is up.
+    pub fn out_of_time(&self, call: &str) -> CommandError {
+        Failure::deadline(call, self.deadline.limit()).into()
     }
 
     /// The time now.
@@ -265,7 +297,7 @@ impl Context {
                     )),
                 };
                 error
-                    .hint(format!("{} --project PROJECT", self.command()))
+                    .hint(self.command_with_option("--project", "PROJECT"))
                     .hint("gcloud config set project PROJECT")
                     .hint("runaccess --sandbox list")
             },
@@ -274,6 +306,11 @@ impl Context {
 
     /// The region that is set; `None` for every region.
     pub fn region(&self) -> Result<Option<String>, CommandError> {
+        Ok(self.region_and_source()?.map(|property| property.value))
+    }
+
+    /// The region that is set, and where; `None` for every region.
+    pub fn region_and_source(&self) -> Result<Option<Property>, CommandError> {
         let region = match (&self.settings.region, &self.properties) {
             (Some(value), _) => {
                 Some(Property { value: value.clone(), source: PropertySource::Flag("--region") })
@@ -284,17 +321,17 @@ impl Context {
         let Some(Property { value: region, source }) = region.filter(|r| r.value != "-") else {
             return Ok(None);
         };
-        resource::check_region(&region, &region).map_err(|_| {
-            let error = CommandError::usage(format!("`{region}` is not a region"))
-                .because(format!("it is set by {source}"));
-            match source {
-                PropertySource::Flag(_) => {
-                    error.hint(self.command_with_word(&region, sandbox::HOME_REGION))
-                }
-                _ => error.hint(format!("{} --region {}", self.command(), sandbox::HOME_REGION)),
+        if resource::check_region(&region, &region).is_ok() {
+            return Ok(Some(Property { value: region, source }));
+        }
+        let error = CommandError::usage(format!("`{region}` is not a region"))
+            .because(format!("it is set by {source}"));
+        Err(match source {
+            PropertySource::Flag(_) => {
+                error.hint(self.command_with_word(&region, sandbox::HOME_REGION))
             }
-        })?;
-        Ok(Some(region))
+            _ => error.hint(self.command_with_option("--region", sandbox::HOME_REGION)),
+        })
     }
 
     /// The region of the command line alone, `-` where there is none: for what is about every
@@ -332,33 +369,36 @@ impl Context {
         if let Some(identity) = self.identity.get() {
             return Ok(identity);
         }
+        let request = IdentityRequest {
+            access_token_file: self.settings.access_token_file.clone(),
+            account: self.settings.account.clone(),
+            impersonate: self.settings.impersonate.clone(),
+        };
+        let cache = self.settings.token_cache.then(|| self.state_folder().join("tokens"));
+        let workshop = Workshop { cache, clock: now };
         let identity = match &self.properties {
             None => {
-                let account = self.settings.account.as_deref().unwrap_or(sandbox::DEFAULT_ACCOUNT);
-                let known = MemberArg::parse(account);
-                if !account.contains('@')
-                    || account.contains(':')
-                    || !matches!(known, Ok(MemberArg::Member(_)))
-                {
-                    return Err(CommandError::usage(format!(
-                        "`{account}` is not an account's address"
-                    )));
+                for account in request.account.iter().chain(&request.impersonate) {
+                    let known = MemberArg::parse(account);
+                    if !account.contains('@')
+                        || account.contains(':')
+                        || !matches!(known, Ok(MemberArg::Member(_)))
+                    {
+                        return Err(CommandError::usage(format!(
+                            "`{account}` is not an account's address"
+                        )));
+                    }
                 }
-                let token = BearerToken::new("sandbox")
-                    .map_err(|error| CommandError::new(ErrorKind::Failed, error.to_string()))?;
-                Identity {
-                    credentials: token.into(),
-                    account: Some(account.to_owned()),
-                    source: "the sandbox".to_owned(),
-                }
+                let endpoint = self.endpoint()?;
+                auth::identify_in_sandbox(
+                    &request,
+                    endpoint.as_str(),
+                    sandbox::DEFAULT_ACCOUNT,
+                    sandbox::REFRESH_TOKEN,
+                    &workshop,
+                )?
             }
-            Some(properties) => {
-                let request = IdentityRequest {
-                    access_token_file: self.settings.access_token_file.clone(),
-                    account: self.settings.account.clone(),
-                };
-                auth::identify(&request, properties, self.now())?
-            }
+            Some(properties) => auth::identify(&request, properties, &workshop)?,
         };
         Ok(self.identity.get_or_init(|| identity))
     }

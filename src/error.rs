@@ -19,6 +19,8 @@ pub struct CommandError {
     pub causes: Vec<String>,
     /// Commands ready to run.
     pub hints: Vec<String>,
+    /// The exit code, where it is not the kind's.
+    ending: Option<ExitCode>,
 }
 
 /// The kinds of error that a script can tell apart, each with its exit code.
@@ -109,12 +111,24 @@ impl ErrorKind {
 impl CommandError {
     /// An error of a kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new(), ending: None }
     }
 
     /// A wrong command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)
+    }
+
+    /// Ends with another exit code than the kind's.
+    #[must_use]
+    pub fn ending(mut self, code: ExitCode) -> Self {
+        self.ending = Some(code);
+        self
+    }
+
+    /// The exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        self.ending.unwrap_or_else(|| self.kind.exit_code())
     }
 
     /// Adds a cause.
@@ -138,7 +152,7 @@ impl CommandError {
     pub fn into_outcome(self) -> OutcomeError {
         OutcomeError {
             code: self.kind.code(),
-            exit_code: self.kind.exit_code().number(),
+            exit_code: self.exit_code().number(),
             message: self.message,
             causes: self.causes,
             hints: self.hints,
@@ -162,7 +176,7 @@ impl CommandError {
         let message = std::iter::once(&self.message).chain(&self.causes);
         let body = Body {
             code: self.kind.code(),
-            exit_code: self.kind.exit_code().number(),
+            exit_code: self.exit_code().number(),
             message: message.cloned().collect::<Vec<_>>().join(": "),
             hints: &self.hints,
         };

@@ -155,14 +155,14 @@ fn a_refused_token_and_a_refused_permission() {
     --- stderr
     error: could not list the services of project `p`
     caused by: bad token
-    hint: gcloud auth login
+    caused by: the credential is that of `CLOUDSDK_AUTH_ACCESS_TOKEN`
     --- status 4
     ");
     assert_snapshot!(official, @"
     --- stderr
     error: could not read the policy of `us-central1/hello`
     caused by: bad token
-    hint: gcloud auth login
+    caused by: the credential is that of `CLOUDSDK_AUTH_ACCESS_TOKEN`
     --- status 4
     ");
     let [lean, official] =

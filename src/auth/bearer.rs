@@ -1,21 +1,16 @@
-//! An access token that is at hand, and the header that carries any token.
+//! A token's text, and the header that carries it.
 
 use std::fmt;
 
-use google_cloud_auth::credentials::{
-    CacheableResource, Credentials, CredentialsProvider, EntityTag,
-};
-use google_cloud_auth::errors::CredentialsError;
-use http::header::AUTHORIZATION;
-use http::{Extensions, HeaderMap, HeaderValue};
+use http::HeaderValue;
 use thiserror::Error;
 
-/// A token used as it stands and never refreshed. Its text is in no debug output.
+/// No server takes a longer header, and no pipe holds much more.
+const LONGEST: usize = 12 * 1024;
+
+/// A token used as it stands. Its text is in no debug output.
 #[derive(Clone)]
-pub struct BearerToken {
-    header: HeaderValue,
-    entity_tag: EntityTag,
-}
+pub struct BearerToken(String);
 
 /// Why a text cannot be a token. The text itself is never quoted.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -24,51 +19,47 @@ pub enum TokenError {
     Empty,
     #[error("it holds characters that no token has")]
     IllFormed,
+    #[error("it is longer than a header may be")]
+    TooLong,
 }
 
 impl BearerToken {
     /// Takes a token's text.
     pub fn new(token: &str) -> Result<Self, TokenError> {
+        if token.len() > LONGEST {
+            return Err(TokenError::TooLong);
+        }
         if token.is_empty() {
             return Err(TokenError::Empty);
         }
         if !token.chars().all(|c| c.is_ascii_graphic()) {
             return Err(TokenError::IllFormed);
         }
-        let mut header =
-            HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| TokenError::IllFormed)?;
-        header.set_sensitive(true);
-        Ok(Self { header, entity_tag: EntityTag::new() })
+        Ok(Self(token.to_owned()))
+    }
+
+    /// The text.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands in the header that carries it.
+    pub fn text_of_header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
+    /// The value of the header that carries it.
+    pub fn header(&self) -> HeaderValue {
+        let value = HeaderValue::from_str(&self.text_of_header());
+        // Only characters that a header may hold are taken in.
+        let mut value = value.unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
+        value.set_sensitive(true);
+        value
     }
 }
 
 impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BearerToken(…)")
-    }
-}
-
-impl CredentialsProvider for BearerToken {
-    async fn headers(
-        &self,
-        extensions: Extensions,
-    ) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
-        if extensions.get::<EntityTag>() == Some(&self.entity_tag) {
-            return Ok(CacheableResource::NotModified);
-        }
-        let data = HeaderMap::from_iter([(AUTHORIZATION, self.header.clone())]);
-        Ok(CacheableResource::New { entity_tag: self.entity_tag.clone(), data })
-    }
-
-    async fn universe_domain(&self) -> Option<String> {
-        None
-    }
-}
-
-/// The headers that authenticate a request which the official client does not send.
-pub async fn authorization(credentials: &Credentials) -> Result<HeaderMap, CredentialsError> {
-    match credentials.headers(Extensions::new()).await? {
-        CacheableResource::New { data, .. } => Ok(data),
-        CacheableResource::NotModified => Ok(HeaderMap::new()),
     }
 }

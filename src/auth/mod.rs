@@ -1,31 +1,79 @@
-//! Who acts: access tokens for every kind of credential. Alone names `google_cloud_auth`.
+//! Who acts: access tokens and ID tokens for every kind of credential, and their cache. Alone names
+//! `google_cloud_auth`.
 
 mod bearer;
+mod cache;
+mod claims;
+mod credential;
+mod mint;
+mod tokens;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use google_cloud_auth::credentials::{
-    Credentials, external_account, impersonated, mds, service_account, user_account,
-};
+use google_cloud_auth::credentials::Credentials;
 use serde_json::Value;
 use thiserror::Error;
 use time::OffsetDateTime;
 
-pub use self::bearer::{BearerToken, TokenError, authorization};
+pub use self::bearer::{BearerToken, TokenError};
+use self::cache::TokenCache;
+pub use self::claims::{claims, expiry};
+use self::credential::{Credential, Endpoints, User};
+use self::tokens::{AtHand, Provider};
+pub use self::tokens::{IdToken, Tokens};
 use crate::gcloud::{CredentialStore, Properties, SetupError};
 
 /// The scope that every call of the Cloud Run Admin API accepts (discovery document).
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// gcloud's own client: the audience of the tokens that Cloud Run takes from users.
+pub const GCLOUD_CLIENT: &str = "32555940559.apps.googleusercontent.com";
+const FILE: &str = "application_default_credentials.json";
 
 /// A credential, and whose it is where that is known.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    pub credentials: Credentials,
-    /// The account's address; `None` for a bare token.
+    pub tokens: Arc<Tokens>,
+    /// The account's address; `None` where the credential does not say.
     pub account: Option<String>,
     /// Where the credential came from, for a person to read.
     pub source: String,
+    /// The account of `GOOGLE_APPLICATION_CREDENTIALS`, or the file itself, where that was passed
+    /// over for another one.
+    pub passed_over: Option<String>,
+    /// The command that logs the account in again, where there is one.
+    pub login: Option<String>,
+}
+
+impl Identity {
+    /// The credential as the official client takes it.
+    pub fn credentials(tokens: &Arc<Tokens>) -> Credentials {
+        Credentials::from(Provider(Arc::clone(tokens)))
+    }
+}
+
+/// The kinds of credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    ExternalAccount,
+    Impersonated,
+    ServiceAccount,
+    Token,
+    User,
+}
+
+impl Kind {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ExternalAccount => "externalAccount",
+            Self::Impersonated => "impersonated",
+            Self::ServiceAccount => "serviceAccount",
+            Self::Token => "token",
+            Self::User => "user",
+        }
+    }
 }
 
 /// What was said on the command line about who acts.
@@ -33,9 +81,19 @@ pub struct Identity {
 pub struct IdentityRequest {
     pub access_token_file: Option<PathBuf>,
     pub account: Option<String>,
+    /// The accounts to act as, the last one through those before it.
+    pub impersonate: Vec<String>,
 }
 
-/// Why nobody can act.
+/// What tokens are made with.
+#[derive(Clone, Debug)]
+pub struct Workshop {
+    /// Where tokens are kept; `None` where they are not.
+    pub cache: Option<PathBuf>,
+    pub clock: fn() -> OffsetDateTime,
+}
+
+/// Why nobody can act, or no token can be had.
 #[derive(Debug, Error)]
 pub enum AuthError {
     #[error("no credentials were found")]
@@ -50,23 +108,154 @@ pub enum AuthError {
     CredentialFile { path: PathBuf, source: std::io::Error },
     #[error("the credential of {place} cannot be used: {why}")]
     Unusable { place: String, why: String },
+    #[error("{place} must log in again")]
+    LoginNeeded { place: String, why: String, login: Option<String> },
+    #[error("{place} was refused a token")]
+    Refused { place: String, why: String },
+    #[error("`{0}` is not a service account, and only those can be impersonated")]
+    NotAServiceAccount(String),
+    #[error("`{target}` cannot be impersonated")]
+    NotImpersonated { target: String, why: String },
+    /// A token that was at hand is not taken; another may be.
+    #[error("a token is not taken")]
+    Unauthenticated { why: String },
+    #[error("`{url}` gives no token")]
+    Unreachable { url: String, why: String },
+    #[error("{place} gives no ID token")]
+    NoIdToken { place: String },
+    #[error("a user's ID token cannot have the audience `{audience}`")]
+    AudienceNotChosen { audience: String },
+    #[error("an ID token of a service account needs an audience")]
+    AudienceNeeded,
     #[error(transparent)]
     Setup(#[from] SetupError),
 }
 
+/// A credential that was found.
+struct Found {
+    credential: Credential,
+    account: Option<String>,
+    source: String,
+    /// What names it in errors.
+    place: String,
+    at_hand: AtHand,
+    login: Option<String>,
+}
+
 /// Finds who acts, in this order: the token file of the command line; the account of the command
-/// line; `CLOUDSDK_AUTH_ACCESS_TOKEN`; the property `auth/access_token_file`; the active gcloud
-/// account; Application Default Credentials. Reads files only: no request is made.
+/// line; `CLOUDSDK_AUTH_ACCESS_TOKEN`; the properties `auth/access_token_file` and
+/// `auth/credential_file_override`; the active gcloud account; `GOOGLE_APPLICATION_CREDENTIALS`;
+/// the file of Application Default Credentials; the metadata server. Whoever it is may then act as
+/// another account. Reads files only: no request is made.
 pub fn identify(
     request: &IdentityRequest,
     properties: &Properties,
-    now: OffsetDateTime,
+    workshop: &Workshop,
 ) -> Result<Identity, AuthError> {
+    let value = |section, key| -> Result<Option<String>, SetupError> {
+        Ok(properties.value(section, key)?.map(|property| property.value))
+    };
+    let endpoints = Endpoints {
+        token: value("auth", "token_host")?,
+        iam_credentials: value("api_endpoint_overrides", "iamcredentials")?,
+    };
+    let mut found = find(request, properties, &endpoints, (workshop.clock)())?;
+    let passed_over = passed_over(&found, properties);
+    let mut accounts = request.impersonate.clone();
+    let mut said_by = "`--impersonate-service-account`".to_owned();
+    if accounts.is_empty()
+        && let Some(property) = properties.value("auth", "impersonate_service_account")?
+    {
+        accounts = property.value.split(',').map(|account| account.trim().to_owned()).collect();
+        said_by = property.source.to_string();
+    }
+    found = acting(found, &accounts, &said_by, &endpoints)?;
+    Ok(Identity { passed_over, ..identity_of(found, workshop) })
+}
+
+/// A credential as the last of these accounts, through those before it; itself where there are
+/// none.
+fn acting(
+    found: Found,
+    accounts: &[String],
+    said_by: &str,
+    endpoints: &Endpoints,
+) -> Result<Found, AuthError> {
+    let Some(target) = accounts.last() else { return Ok(found) };
+    let mut at_hand = found.at_hand;
+    Ok(Found {
+        source: format!("{}, acting as `{target}` ({said_by})", found.source),
+        account: Some(target.clone()),
+        credential: found.credential.impersonating(at_hand.access.take(), accounts, endpoints)?,
+        at_hand: AtHand::default(),
+        ..found
+    })
+}
+
+/// An account of the sandbox at `endpoint`, whose issuer signs for any address. The default
+/// account's access token is at hand: to the sandbox, any opaque one is its.
+pub fn identify_in_sandbox(
+    request: &IdentityRequest,
+    endpoint: &str,
+    default_account: &str,
+    refresh_prefix: &str,
+    workshop: &Workshop,
+) -> Result<Identity, AuthError> {
+    if let Some(path) = &request.access_token_file {
+        let found = token_file(path, "--access-token-file")?;
+        return Ok(identity_of(found, workshop));
+    }
+    let account = request.account.as_deref().unwrap_or(default_account);
+    let credential = Credential::User(User {
+        client_id: GCLOUD_CLIENT.to_owned(),
+        client_secret: "sandbox".to_owned(),
+        refresh_token: format!("{refresh_prefix}{account}"),
+        token_uri: format!("{endpoint}/token"),
+        is_federated: false,
+        chooses_audience: account.ends_with(".gserviceaccount.com"),
+        in_sandbox: true,
+    });
+    let mut at_hand = AtHand::default();
+    if account == default_account {
+        at_hand.access = BearerToken::new("sandbox").ok();
+    }
+    let found = Found {
+        credential,
+        account: Some(account.to_owned()),
+        source: "the sandbox".to_owned(),
+        place: format!("the sandbox's `{account}`"),
+        at_hand,
+        login: None,
+    };
+    let endpoints = Endpoints { token: None, iam_credentials: Some(endpoint.to_owned()) };
+    let said_by = "`--impersonate-service-account`";
+    Ok(identity_of(acting(found, &request.impersonate, said_by, &endpoints)?, workshop))
+}
+
+fn identity_of(found: Found, workshop: &Workshop) -> Identity {
+    let Found { credential, account, source, place, at_hand, login } = found;
+    let tokens = Tokens {
+        credential,
+        place,
+        at_hand: Mutex::new(at_hand),
+        cache: workshop.cache.clone().map(TokenCache::new),
+        clock: workshop.clock,
+        login: login.clone(),
+    };
+    Identity { tokens: Arc::new(tokens), account, source, passed_over: None, login }
+}
+
+fn find(
+    request: &IdentityRequest,
+    properties: &Properties,
+    endpoints: &Endpoints,
+    now: OffsetDateTime,
+) -> Result<Found, AuthError> {
     if let Some(path) = &request.access_token_file {
         return token_file(path, "--access-token-file");
     }
     if let Some(account) = &request.account {
-        return stored_account(account, "`--account`", properties, now);
+        return stored_account(account, "`--account`", properties, endpoints, now);
     }
     if let Some(token) = properties.variable_or_error("CLOUDSDK_AUTH_ACCESS_TOKEN")? {
         return bare_token(token, "`CLOUDSDK_AUTH_ACCESS_TOKEN`".to_owned());
@@ -74,21 +263,66 @@ pub fn identify(
     if let Some(path) = properties.value("auth", "access_token_file")? {
         return token_file(Path::new(&path.value), "auth/access_token_file");
     }
-    if let Some(account) = properties.value("core", "account")? {
-        return stored_account(&account.value, &account.source.to_string(), properties, now);
+    if let Some(path) = properties.value("auth", "credential_file_override")? {
+        return credential_file(Path::new(&path.value), "auth/credential_file_override", endpoints);
     }
-    application_default(properties)
+    if let Some(account) = properties.value("core", "account")? {
+        let said_by = account.source.to_string();
+        return stored_account(&account.value, &said_by, properties, endpoints, now);
+    }
+    let named = properties.variable("GOOGLE_APPLICATION_CREDENTIALS");
+    if let Some(path) = named {
+        return credential_file(Path::new(path), "`GOOGLE_APPLICATION_CREDENTIALS`", endpoints);
+    }
+    let path = properties.directory().join(FILE);
+    if path.exists() {
+        return credential_file(&path, "Application Default Credentials", endpoints);
+    }
+    let host = properties.metadata_host().ok_or(AuthError::None)?;
+    let place = "the metadata server".to_owned();
+    Ok(Found {
+        credential: Credential::Metadata { host },
+        account: None,
+        source: place.clone(),
+        place,
+        at_hand: AtHand::default(),
+        login: None,
+    })
 }
 
-fn token_file(path: &Path, said_by: &str) -> Result<Identity, AuthError> {
+/// Whose `GOOGLE_APPLICATION_CREDENTIALS` is, where another account acts.
+fn passed_over(found: &Found, properties: &Properties) -> Option<String> {
+    let path = properties.variable("GOOGLE_APPLICATION_CREDENTIALS")?;
+    let json: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let named = Credential::read(&json, path, &Endpoints::default()).ok()?;
+    if named.fingerprint() == found.credential.fingerprint() {
+        return None;
+    }
+    let account =
+        named.account().or(json["account"].as_str()).filter(|account| !account.is_empty());
+    match (account, &found.account) {
+        (Some(named), Some(acting)) if named.eq_ignore_ascii_case(acting) => None,
+        (Some(named), _) => Some(named.to_owned()),
+        (None, _) => Some(path.to_owned()),
+    }
+}
+
+fn token_file(path: &Path, said_by: &str) -> Result<Found, AuthError> {
     let token = fs::read_to_string(path)
         .map_err(|source| AuthError::TokenFile { path: path.to_owned(), source })?;
     bare_token(token.trim(), format!("`{}` ({said_by})", path.display()))
 }
 
-fn bare_token(token: &str, place: String) -> Result<Identity, AuthError> {
+fn bare_token(token: &str, place: String) -> Result<Found, AuthError> {
     match BearerToken::new(token) {
-        Ok(token) => Ok(Identity { credentials: token.into(), account: None, source: place }),
+        Ok(token) => Ok(Found {
+            credential: Credential::Bearer(token),
+            account: None,
+            source: place.clone(),
+            place: format!("the access token of {place}"),
+            at_hand: AtHand::default(),
+            login: None,
+        }),
         Err(source) => Err(AuthError::Token { place, source }),
     }
 }
@@ -97,86 +331,68 @@ fn stored_account(
     account: &str,
     said_by: &str,
     properties: &Properties,
+    endpoints: &Endpoints,
     now: OffsetDateTime,
-) -> Result<Identity, AuthError> {
+) -> Result<Found, AuthError> {
     let store = CredentialStore::new(properties.directory());
     let place = format!("gcloud's account `{account}`");
-    let source = format!("{place}, named by {said_by}");
-    let Some(credential) = store.credential(account)? else {
+    let Some(json) = store.credential(account)? else {
         let known = store.accounts()?;
         return Err(AuthError::NoSuchAccount { account: account.to_owned(), known });
     };
-    let credentials = match store.access_token(account, now)? {
-        Some(token) => BearerToken::new(&token.0)
-            .map_err(|source| AuthError::Token { place: place.clone(), source })?
-            .into(),
-        None => from_json(credential, &place, properties)?,
+    let credential = Credential::read(&json, &place, endpoints)?;
+    let access = match store.access_token(account, now)? {
+        None => None,
+        Some(token) => Some(
+            BearerToken::new(&token.0)
+                .map_err(|source| AuthError::Token { place: place.clone(), source })?,
+        ),
     };
-    Ok(Identity { credentials, account: Some(account.to_owned()), source })
+    let id = match credential.kind() {
+        Kind::User => store.id_token(account)?.map(|token| token.0),
+        _ => None,
+    };
+    let id =
+        id.filter(|token| expiry(token).is_some_and(|end| end - now > time::Duration::minutes(5)));
+    Ok(Found {
+        credential,
+        account: Some(account.to_owned()),
+        source: format!("{place}, named by {said_by}"),
+        place,
+        at_hand: AtHand { access, id },
+        login: Some(login_of(account)),
+    })
 }
 
-fn application_default(properties: &Properties) -> Result<Identity, AuthError> {
-    let named = properties.variable("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
-    let path = named
-        .clone()
-        .unwrap_or_else(|| properties.directory().join("application_default_credentials.json"));
-    if named.is_none() && !path.exists() {
-        return metadata_server(properties);
+/// The command that logs an account in to gcloud.
+pub fn login_of(account: &str) -> String {
+    if account.to_ascii_lowercase().ends_with("gserviceaccount.com") {
+        "gcloud auth activate-service-account --key-file FILE".to_owned()
+    } else {
+        format!("gcloud auth login {account}")
     }
+}
+
+fn credential_file(path: &Path, said_by: &str, endpoints: &Endpoints) -> Result<Found, AuthError> {
     let place = format!("`{}`", path.display());
-    let text = fs::read(&path)
-        .map_err(|source| AuthError::CredentialFile { path: path.clone(), source })?;
+    let text = fs::read(path)
+        .map_err(|source| AuthError::CredentialFile { path: path.to_owned(), source })?;
     let json: Value = serde_json::from_slice(&text).map_err(|error| AuthError::Unusable {
         place: place.clone(),
         why: format!("it is not JSON (line {}, column {})", error.line(), error.column()),
     })?;
-    let account =
-        json["client_email"].as_str().or(json["account"].as_str()).filter(|a| !a.is_empty());
-    Ok(Identity {
+    let credential = Credential::read(&json, &place, endpoints)?;
+    let account = credential.account().or(json["account"].as_str()).filter(|a| !a.is_empty());
+    let login = matches!(credential.kind(), Kind::User)
+        .then(|| "gcloud auth application-default login".to_owned());
+    Ok(Found {
         account: account.map(str::to_owned),
-        credentials: from_json(json.clone(), &place, properties)?,
-        source: format!("Application Default Credentials in {place}"),
+        credential,
+        source: format!("{said_by} in {place}"),
+        place,
+        at_hand: AtHand::default(),
+        login,
     })
-}
-
-/// The metadata server is asked only where the environment says that there is one, so that no
-/// command on a laptop waits for it.
-fn metadata_server(properties: &Properties) -> Result<Identity, AuthError> {
-    if properties.metadata_host().is_none() {
-        return Err(AuthError::None);
-    }
-    let credentials = mds::Builder::default().with_scopes([SCOPE]).build().map_err(|error| {
-        AuthError::Unusable { place: "the metadata server".to_owned(), why: error.to_string() }
-    })?;
-    Ok(Identity { credentials, account: None, source: "the metadata server".to_owned() })
-}
-
-fn from_json(json: Value, place: &str, properties: &Properties) -> Result<Credentials, AuthError> {
-    let unusable = |why: String| AuthError::Unusable { place: place.to_owned(), why };
-    let kind = json["type"].as_str().unwrap_or_default().to_owned();
-    let built = match kind.as_str() {
-        "authorized_user" => {
-            let mut builder = user_account::Builder::new(json);
-            if let Some(host) = properties.value("auth", "token_host")? {
-                builder = builder.with_token_uri(host.value);
-            }
-            builder.build()
-        }
-        "external_account" => external_account::Builder::new(json).with_scopes([SCOPE]).build(),
-        "impersonated_service_account" => {
-            impersonated::Builder::new(json).with_scopes([SCOPE]).build()
-        }
-        "service_account" => {
-            let scopes = service_account::AccessSpecifier::from_scopes([SCOPE]);
-            service_account::Builder::new(json).with_access_specifier(scopes).build()
-        }
-        "" => return Err(unusable("it does not say its `type`".to_owned())),
-        other => {
-            return Err(unusable(format!("this version does not know the type `{other}`")));
-        }
-    };
-    // The error's own text is left out on purpose: it may quote what it could not parse.
-    built.map_err(|_| unusable(format!("what it holds is not a whole `{kind}`")))
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ impl SetUp {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir_all(home.path().join(".config/gcloud/configurations")).unwrap();
-        Self { home, variables: BTreeMap::new() }
+        let off = ("NO_GCE_CHECK".to_owned(), "true".to_owned());
+        Self { home, variables: BTreeMap::from([off]) }
     }
 
     fn write(self, name: &str, text: &str) -> Self {
@@ -43,7 +44,7 @@ impl SetUp {
 
     fn identify(&self, request: &IdentityRequest) -> Result<Identity, AuthError> {
         let properties = Properties::load(self.variables.clone(), self.home.path(), None).unwrap();
-        identify(request, &properties, NOW)
+        identify(request, &properties, &Workshop { cache: None, clock: || NOW })
     }
 
     fn source(&self) -> String {

@@ -28,6 +28,12 @@ pub(super) fn plan(
         None => format!("by {}", identity.source),
     };
     out.say(&format!("{}: {of_project}, {by}", out.style().bold().apply_to(place)));
+    if let Some(other) = &identity.passed_over {
+        out.note(&format!(
+            "`GOOGLE_APPLICATION_CREDENTIALS` is of `{other}`, which does not act here; this is {}",
+            identity.source
+        ));
+    }
     for note in &options.notes {
         out.note(note);
     }

@@ -32,6 +32,12 @@ pub(super) struct GlobalOptions {
     /// Use the access token in this file
     #[arg(long, global = true, value_name = "FILE")]
     access_token_file: Option<PathBuf>,
+    /// Act as this service account; of several, as the last one, through those before it
+    #[arg(long, global = true, value_name = "A[,B…]", value_delimiter = ',')]
+    impersonate_service_account: Vec<String>,
+    /// Keep no token for the next command, and use none that is kept
+    #[arg(long, global = true)]
+    no_token_cache: bool,
     /// Print the result as table, json, yaml, csv or `value(PATH[,PATH])`
     #[arg(short = 'o', long, global = true, value_name = "FORMAT", value_parser = Format::parse)]
     format: Option<Format>,
@@ -69,6 +75,8 @@ impl GlobalOptions {
             account: self.account,
             configuration: self.configuration,
             access_token_file: self.access_token_file,
+            impersonate: self.impersonate_service_account,
+            token_cache: !self.no_token_cache,
             format: self.format,
             yes: self.yes,
             quiet: self.quiet,
@@ -95,6 +103,16 @@ fn parse_project(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("a project's id holds lower-case letters, digits and hyphens".to_owned())
+    }
+}
+
+/// A traffic tag, which becomes a part of a host name: nothing else may be in it.
+pub(super) fn parse_tag(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !text.is_empty() && text.len() < 47 && text.chars().all(good) {
+        Ok(text.to_owned())
+    } else {
+        Err("a tag holds lower-case letters, digits and hyphens".to_owned())
     }
 }
 

@@ -5,6 +5,18 @@ use std::time::Duration;
 use super::Context;
 use crate::error::{CommandError, ErrorKind, quoted};
 
+/// Options without a value, of every command and of `curl`.
+const FLAGS: [&str; 8] = [
+    "--any-order",
+    "--no-color",
+    "--no-token-cache",
+    "--print",
+    "--quiet",
+    "--sandbox",
+    "--verbose",
+    "--yes",
+];
+
 /// No hint asks for a longer time than this.
 const LONGEST: Duration = Duration::from_hours(24);
 
@@ -31,6 +43,49 @@ impl Context {
         let place = unsaid.then(|| "--sandbox".to_owned());
         let program = std::iter::once("runaccess".to_owned());
         program.chain(place).chain(words).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The command as it was typed, with an option more: at its end, but for `curl`, where what
+    /// follows the service is another program's.
+    pub fn command_with_option(&self, option: &str, value: &str) -> String {
+        let mut words = self.arguments.borrow().clone();
+        let at = self.place_of("curl").map_or(words.len(), |at| at + 1);
+        let added = [option.to_owned(), value.to_owned()];
+        words.splice(at..at, added.into_iter().filter(|word| !word.is_empty()));
+        self.rendered(&words, str::to_owned)
+    }
+
+    /// The command `curl` as it was typed, with one of our options, and its value, moved before the
+    /// service.
+    pub fn command_with_moved(&self, option: &str) -> String {
+        let mut words = self.arguments.borrow().clone();
+        let of = |word: &String| word.split('=').next() == Some(option);
+        let Some(from) = words.iter().rposition(of) else { return self.command() };
+        let takes_value = !words[from].contains('=') && !FLAGS.contains(&option);
+        let end = (from + 1 + usize::from(takes_value)).min(words.len());
+        let moved: Vec<String> = words.drain(from..end).collect();
+        let at = self.place_of("curl").map_or(0, |at| at + 1);
+        words.splice(at..at, moved);
+        self.rendered(&words, str::to_owned)
+    }
+
+    /// Where a command's name stands among the arguments.
+    fn place_of(&self, name: &str) -> Option<usize> {
+        let words = self.arguments.borrow();
+        let is_command = |at: &usize| {
+            // A word behind an option that takes a value is that value.
+            let before = at.checked_sub(1).map(|before| words[before].as_str());
+            let is_value = before.is_some_and(|before| {
+                before.starts_with("--") && !before.contains('=') && !FLAGS.contains(&before)
+            });
+            words[*at] == name && !is_value
+        };
+        (0..words.len()).find(is_command)
+    }
+
+    /// Whether the command that was typed is one that takes an ID token from a file.
+    pub fn takes_id_token_file(&self) -> bool {
+        self.place_of("curl").is_some()
     }
 
     /// Takes words that were chosen for words that were typed behind the options.
@@ -71,8 +126,18 @@ impl Context {
                 ["--access-token-file".to_owned(), quoted(&path.to_string_lossy())]
             }),
         );
+        if !settings.impersonate.is_empty() {
+            words.push("--impersonate-service-account".to_owned());
+            words.push(quoted(&settings.impersonate.join(",")));
+        }
         words.push(command.to_owned());
         words.join(" ")
+    }
+
+    /// Another command of this program, for somebody else to run in the same place.
+    pub fn suggest_to_others(&self, command: &str) -> String {
+        let place = if self.settings.sandbox { "--sandbox " } else { "" };
+        format!("runaccess {place}{command}")
     }
 
     /// Gcloud's flags for who acts, where the command line said so.
@@ -97,6 +162,7 @@ impl Context {
                 }
             }
         }
+        self.fit_login(&mut error);
         match error.kind {
             ErrorKind::Deadline => {
                 let longer = self.settings.timeout.saturating_mul(2).max(Duration::from_mins(5));
@@ -112,17 +178,31 @@ impl Context {
                         let value = words.next().map(String::as_str).unwrap_or_default();
                         self.command_with_word(value, &longer)
                     }
-                    None => format!("{} --timeout {longer}", self.command()),
+                    None => self.command_with_option("--timeout", &longer),
                 };
                 error.hint(command)
             }
             ErrorKind::MalformedResponse | ErrorKind::RateLimited | ErrorKind::Unavailable
                 if !self.settings.verbose =>
             {
-                let command = format!("{} --verbose", self.command());
-                error.hint(command)
+                error.hint(self.command_with_option("--verbose", ""))
             }
             _ => error,
+        }
+    }
+
+    /// Puts the command that logs in who acts in place of the general one; for a token that was
+    /// given there is none, and where it came from is said.
+    fn fit_login(&self, error: &mut CommandError) {
+        let Some(identity) = self.identity.get() else { return };
+        let Some(at) = error.hints.iter().position(|hint| hint == "gcloud auth login") else {
+            return;
+        };
+        if let Some(login) = &identity.login {
+            error.hints[at].clone_from(login);
+        } else {
+            error.hints.remove(at);
+            error.causes.push(format!("the credential is that of {}", identity.source));
         }
     }
 

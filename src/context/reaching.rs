@@ -10,7 +10,8 @@ use super::{Context, now};
 use crate::cloud::{Endpoint, Gateway, Trace};
 use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::PropertySource;
-use crate::sandbox::{self, Sandbox, SetAside, StoreError};
+use crate::private_files;
+use crate::sandbox::{self, Sandbox, Serving, SetAside, StoreError};
 
 /// A sandbox that was opened, and a damaged file that was in its way.
 type Opened = Result<(Sandbox, Option<SetAside>), StoreError>;
@@ -20,9 +21,9 @@ impl Context {
     pub async fn gateway(&self) -> Result<&Gateway, CommandError> {
         self.gateway
             .get_or_try_init(|| async {
-                let endpoint = self.endpoint().await?;
-                let credentials = self.identity()?.credentials.clone();
-                Ok(Gateway::new(endpoint, credentials, self.deadline.clone(), self.trace()))
+                let endpoint = self.endpoint()?.clone();
+                let tokens = Arc::clone(&self.identity()?.tokens);
+                Ok(Gateway::new(endpoint, tokens, self.deadline.clone(), self.trace()))
             })
             .await
     }
@@ -49,17 +50,29 @@ impl Context {
         Ok(sandbox)
     }
 
-    async fn endpoint(&self) -> Result<Endpoint, CommandError> {
+    /// Where the Cloud Run Admin API is.
+    pub fn endpoint(&self) -> Result<&Endpoint, CommandError> {
+        if let Some(endpoint) = self.endpoint.get() {
+            return Ok(endpoint);
+        }
+        let endpoint = self.find_endpoint()?;
+        Ok(self.endpoint.get_or_init(|| endpoint))
+    }
+
+    fn find_endpoint(&self) -> Result<Endpoint, CommandError> {
         let Some(properties) = &self.properties else {
             let sandbox = Arc::new(self.open_sandbox()?);
             let failed = |error: std::io::Error| {
                 CommandError::new(ErrorKind::State, "cannot start the sandbox")
                     .because(error.to_string())
             };
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
+            let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
+            listener.set_nonblocking(true).map_err(failed)?;
+            let listener = TcpListener::from_std(listener).map_err(failed)?;
             let port = listener.local_addr().map_err(failed)?.port();
-            let faults = Arc::default();
-            tokio::spawn(sandbox::serve(sandbox, faults, listener, now, std::future::pending()));
+            let serving =
+                Serving { sandbox, faults: Arc::default(), options: Arc::default(), clock: now };
+            tokio::spawn(sandbox::serve(serving, listener, std::future::pending()));
             return Ok(Endpoint::loopback(port));
         };
         match properties.value("api_endpoint_overrides", "run")? {
@@ -73,6 +86,36 @@ impl Context {
             }),
             None => Ok(Endpoint::google()),
         }
+    }
+
+    /// Where `sandbox serve` listens now, by the file that it keeps; `None` where none runs.
+    pub fn served_sandbox(&self) -> Option<String> {
+        let path = self.serving_file();
+        let file = std::fs::File::open(&path).ok()?;
+        // Whoever serves holds the lock; a file that nobody holds was left behind.
+        if file.try_lock_shared().is_ok() {
+            return None;
+        }
+        let endpoint = std::fs::read_to_string(&path).ok()?;
+        Endpoint::parse(endpoint.trim()).ok().map(|endpoint| endpoint.authority())
+    }
+
+    /// Lets others find the sandbox that is served here, while the file that is returned is open.
+    /// Where that cannot be, they take its usual port.
+    pub fn note_serving(&self, endpoint: &str) -> Option<std::fs::File> {
+        private_files::replace(&self.serving_file(), endpoint.as_bytes()).ok()?;
+        let file = std::fs::File::open(self.serving_file()).ok()?;
+        file.lock().ok()?;
+        Some(file)
+    }
+
+    fn serving_file(&self) -> PathBuf {
+        self.state_folder().join("sandbox").join("serving")
+    }
+
+    /// Whether the API, and so the services, are on this machine: in the sandbox.
+    pub fn is_on_this_machine(&self) -> Result<bool, CommandError> {
+        Ok(self.endpoint()?.is_loopback())
     }
 
     /// Refuses to write to this machine where the environment sends even that through a proxy,

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use super::{CommandError, ErrorKind};
-use crate::auth::AuthError;
+use crate::auth::{AuthError, login_of};
 use crate::cloud::{EndpointError, Failure, FailureKind};
 use crate::domain::member::MemberError;
 use crate::domain::resource::ServiceRefError;
@@ -13,6 +13,9 @@ use crate::sandbox::StoreError;
 
 impl From<Failure> for CommandError {
     fn from(failure: Failure) -> Self {
+        if let Some(error) = &failure.auth {
+            return Self::from(error.as_ref());
+        }
         let kind = match failure.kind {
             FailureKind::Aborted => ErrorKind::Conflict,
             FailureKind::Connect | FailureKind::Network | FailureKind::Unavailable => {
@@ -39,32 +42,58 @@ impl From<Failure> for CommandError {
 
 impl From<AuthError> for CommandError {
     fn from(error: AuthError) -> Self {
-        let message = error.to_string();
+        Self::from(&error)
+    }
+}
+
+impl From<&AuthError> for CommandError {
+    fn from(error: &AuthError) -> Self {
+        let refused =
+            |why: &str| Self::new(ErrorKind::NotAuthenticated, error.to_string()).because(why);
+        let plain = Self::new(ErrorKind::NotAuthenticated, error.to_string());
         match error {
-            AuthError::None => Self::new(ErrorKind::NotAuthenticated, message)
-                .hint("gcloud auth login")
-                .hint("runaccess --sandbox list"),
+            AuthError::None => plain.hint("gcloud auth login").hint("runaccess --sandbox list"),
             AuthError::NoSuchAccount { account, known } => {
-                let error = Self::new(ErrorKind::NotAuthenticated, message)
-                    .hint(format!("gcloud auth login {account}"));
+                let error = plain.hint(login_of(account));
                 match known.first() {
                     None => error,
                     Some(_) => error.because(format!("it has those of `{}`", known.join("`, `"))),
                 }
             }
             AuthError::TokenFile { source, .. } | AuthError::CredentialFile { source, .. } => {
-                Self::new(ErrorKind::NotAuthenticated, message).because(source.to_string())
+                refused(&source.to_string())
             }
-            AuthError::Token { .. } | AuthError::Unusable { .. } => {
-                Self::new(ErrorKind::NotAuthenticated, message).hint("gcloud auth login")
+            AuthError::Token { .. } | AuthError::Unusable { .. } => plain.hint("gcloud auth login"),
+            AuthError::LoginNeeded { why, login, .. } => {
+                let login = login.clone().unwrap_or_else(|| "gcloud auth login".to_owned());
+                refused(why).hint(login)
             }
-            AuthError::Setup(error) => error.into(),
+            AuthError::Refused { why, .. } | AuthError::Unauthenticated { why } => refused(why),
+            AuthError::NotImpersonated { why, .. } => refused(why).because(
+                "it takes a role such as `roles/iam.serviceAccountTokenCreator` on that account",
+            ),
+            AuthError::Unreachable { why, .. } => {
+                Self::new(ErrorKind::Unavailable, error.to_string()).because(why)
+            }
+            AuthError::NoIdToken { .. } => plain,
+            AuthError::AudienceNotChosen { .. } => Self::usage(error.to_string())
+                .because("it always has that of the client that the user logged in with"),
+            AuthError::AudienceNeeded | AuthError::NotAServiceAccount(_) => {
+                Self::usage(error.to_string())
+            }
+            AuthError::Setup(error) => Self::from(error),
         }
     }
 }
 
 impl From<SetupError> for CommandError {
     fn from(error: SetupError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&SetupError> for CommandError {
+    fn from(error: &SetupError) -> Self {
         let message = error.to_string();
         match error {
             SetupError::Empty(name) => {

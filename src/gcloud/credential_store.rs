@@ -84,24 +84,51 @@ impl CredentialStore {
         account: &str,
         now: OffsetDateTime,
     ) -> Result<Option<StoredToken>, SetupError> {
-        let row: Option<(Option<String>, Option<String>)> = self
-            .query("access_tokens.db", |db| {
-                db.query_row(
-                    "SELECT access_token, CAST(token_expiry AS TEXT) FROM access_tokens \
-                     WHERE account_id = ?1 OR account_id LIKE ?2 ESCAPE '\\' \
-                     ORDER BY length(account_id) LIMIT 1",
-                    (account, format!("{}#%", escape_like(account))),
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .optional()
-            })?
-            .flatten();
+        let row = self.token(account, "access_token", "CAST(token_expiry AS TEXT)")?;
         Ok(match row {
-            Some((Some(token), Some(expiry))) if !token.is_empty() => parse_expiry(&expiry)
+            Some((token, Some(expiry))) => parse_expiry(&expiry)
                 .filter(|end| *end - now > REFRESH_BEFORE)
                 .map(|_| StoredToken(token)),
             _ => None,
         })
+    }
+
+    /// The ID token that gcloud keeps of an account, whose audience is gcloud's own client; it
+    /// says itself how long it is good. Files of old versions have no place for it.
+    pub fn id_token(&self, account: &str) -> Result<Option<StoredToken>, SetupError> {
+        let is_there = self.query("access_tokens.db", |db| {
+            let columns = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('access_tokens') \
+                           WHERE name = 'id_token')";
+            db.query_row(columns, [], |row| row.get::<_, bool>(0))
+        })?;
+        if is_there != Some(true) {
+            return Ok(None);
+        }
+        let row = self.token(account, "id_token", "NULL")?;
+        Ok(row.map(|(token, _)| StoredToken(token)))
+    }
+
+    /// One of an account's tokens, where it is not empty, with what `beside` selects.
+    fn token(
+        &self,
+        account: &str,
+        column: &'static str,
+        beside: &'static str,
+    ) -> Result<Option<(String, Option<String>)>, SetupError> {
+        let row: Option<(Option<String>, Option<String>)> = self
+            .query("access_tokens.db", |db| {
+                let sql = format!(
+                    "SELECT {column}, {beside} FROM access_tokens \
+                     WHERE account_id = ?1 OR account_id LIKE ?2 ESCAPE '\\' \
+                     ORDER BY length(account_id) LIMIT 1"
+                );
+                let keys = (account, format!("{}#%", escape_like(account)));
+                db.query_row(&sql, keys, |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            })?
+            .flatten();
+        Ok(row.and_then(|(token, beside)| {
+            token.filter(|token| !token.is_empty()).map(|token| (token, beside))
+        }))
     }
 
     /// Runs a query on one of the files. A file, or a table in it, that is not there is `None`.

@@ -113,19 +113,30 @@ impl Properties {
         }
     }
 
-    /// The host of the metadata server, where the environment or gcloud's own probe of it says
-    /// that there is one. Nothing is asked here, so that no command on a laptop waits.
+    /// The host of the metadata server, unless this machine has none for sure: gcloud or Google's
+    /// libraries are told so, or the machine is not one of Google's. Nothing is asked here, so that
+    /// no command on a laptop waits.
     pub fn metadata_host(&self) -> Option<String> {
         let named = ["GCE_METADATA_HOST", "GCE_METADATA_ROOT"];
         if let Some(host) = named.iter().find_map(|name| self.variable(name)) {
             return Some(host.to_owned());
+        }
+        let off = |value: &str| {
+            matches!(value.to_ascii_lowercase().as_str(), "false" | "no" | "0" | "off")
+        };
+        let no_check = self.variable("NO_GCE_CHECK").is_some_and(|value| !off(value));
+        let check = self.value("core", "check_gce_metadata").ok().flatten();
+        if no_check || check.is_some_and(|property| off(&property.value)) {
+            return None;
         }
         let signs = ["K_SERVICE", "CLOUD_RUN_JOB", "GAE_ENV", "KUBERNETES_SERVICE_HOST"];
         let probed = || {
             let probe = fs::read_to_string(self.directory.join("gce"));
             probe.is_ok_and(|text| text.trim() == "True")
         };
-        let there = signs.iter().any(|name| self.variable(name).is_some()) || probed();
+        let there = signs.iter().any(|name| self.variable(name).is_some())
+            || probed()
+            || is_googles_machine();
         there.then(|| "metadata.google.internal".to_owned())
     }
 
@@ -195,6 +206,13 @@ fn installation_root(variables: &Variables) -> Option<PathBuf> {
         .filter(|folder| Path::new(folder).is_absolute())
         .filter_map(|folder| fs::canonicalize(Path::new(folder).join("gcloud")).ok())
         .find_map(|program| Some(program.parent()?.parent()?.to_owned()))
+}
+
+/// Whether the machine's own description names Google, as that of its virtual machines does
+/// (documented). Where there is no such description, it is none of them.
+fn is_googles_machine() -> bool {
+    let name = fs::read_to_string("/sys/class/dmi/id/product_name");
+    name.is_ok_and(|name| matches!(name.trim(), "Google" | "Google Compute Engine"))
 }
 
 fn read_sections(path: &Path) -> Result<Option<Sections>, SetupError> {

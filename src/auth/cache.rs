@@ -1,0 +1,196 @@
+//! Tokens kept from one command to the next, so that the second costs no token request: one file
+//! a token, of mode 0600 in a folder of mode 0700, named by a digest of credential and audience.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use tokio::time::sleep;
+
+use super::bearer::BearerToken;
+use super::claims::expiry;
+use super::mint::Minted;
+use crate::private_files;
+
+/// A token is given up this long before its end, or a tenth of its time if that is less.
+const MARGIN: time::Duration = time::Duration::minutes(5);
+/// Files that nobody has written for so long hold no token that is still good.
+const OLD: Duration = Duration::from_hours(24);
+/// How long another process may take to renew a token before this one does so itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(15);
+
+/// The folder of all kept tokens.
+#[derive(Clone, Debug)]
+pub(super) struct TokenCache {
+    folder: PathBuf,
+}
+
+/// The place of one token.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    path: PathBuf,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    token: String,
+    /// Seconds since 1970.
+    good_until: i64,
+}
+
+impl TokenCache {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The place of a token of this kind, for this audience, by this credential.
+    pub(super) fn slot(&self, parts: &[&str]) -> Slot {
+        let mut text = Vec::new();
+        for part in parts {
+            // Lengths keep apart what would run together.
+            text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            text.extend_from_slice(part.as_bytes());
+        }
+        let name = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, &text));
+        Slot { path: self.folder.join(format!("{name}.json")) }
+    }
+}
+
+impl Slot {
+    /// The token that is kept here and still good. A file that is damaged, or that others may
+    /// read or write, holds none.
+    pub(super) fn read(&self, now: OffsetDateTime) -> Option<String> {
+        let file = File::open(&self.path).ok()?;
+        if !private_files::is_private(&file) {
+            return None;
+        }
+        let kept: Kept = serde_json::from_reader(file).ok()?;
+        let in_time = kept.good_until > now.unix_timestamp();
+        // What is kept of a token in the form of a JWT cannot outlast its own word.
+        let own_end = expiry(&kept.token).is_none_or(|end| end > now);
+        let good = in_time && own_end && BearerToken::new(&kept.token).is_ok();
+        good.then_some(kept.token)
+    }
+
+    /// Keeps a token. Where it cannot be kept, the next command asks again: no worse than that.
+    pub(super) fn write(&self, minted: &Minted, now: OffsetDateTime) {
+        let lifetime = minted.expires - now;
+        let good_until = (minted.expires - MARGIN.min(lifetime / 10)).unix_timestamp();
+        let kept = Kept { token: minted.token.clone(), good_until };
+        let Ok(text) = serde_json::to_vec(&kept) else { return };
+        drop(private_files::replace(&self.path, &text));
+        self.clear_old();
+    }
+
+    pub(super) fn forget(&self) {
+        drop(fs::remove_file(&self.path));
+    }
+
+    /// The right to renew the token, for which processes queue up. Without a place for the lock,
+    /// or when another takes too long, each renews for itself.
+    pub(super) async fn turn(&self) -> Option<File> {
+        private_files::folder(self.path.parent()?).ok()?;
+        // One of a few locks, which stay: one that is removed while it is held locks nothing.
+        let first = self.path.file_name()?.to_str()?.get(..1)?;
+        let lock = private_files::open(&self.path.with_file_name(format!("lock-{first}"))).ok()?;
+        let start = tokio::time::Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Some(lock),
+                Err(TryLockError::Error(_)) => return None,
+                Err(TryLockError::WouldBlock) if start.elapsed() > PATIENCE => return None,
+                Err(TryLockError::WouldBlock) => sleep(LOOK).await,
+            }
+        }
+    }
+
+    fn clear_old(&self) {
+        let now = SystemTime::now();
+        let is_old = |path: &Path| {
+            let written = fs::metadata(path).and_then(|file| file.modified());
+            written.is_ok_and(|written| now.duration_since(written).is_ok_and(|age| age > OLD))
+        };
+        let files = self.path.parent().and_then(|folder| fs::read_dir(folder).ok());
+        for file in files.into_iter().flatten().flatten() {
+            let is_token = file.path().extension().is_some_and(|end| end == "json" || end == "new");
+            if is_token && is_old(&file.path()) {
+                drop(fs::remove_file(file.path()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 14:00 UTC);
+
+    #[test]
+    fn a_token_is_kept_for_its_key_until_shortly_before_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = TokenCache::new(folder.path().to_owned());
+        let slot = cache.slot(&["credential", "id", "https://a"]);
+        assert_eq!(slot.read(NOW), None);
+        let hour = Minted { token: "t1".to_owned(), expires: NOW + time::Duration::HOUR };
+        slot.write(&hour, NOW);
+        assert_eq!(slot.read(NOW).as_deref(), Some("t1"));
+        assert_eq!(slot.read(NOW + time::Duration::minutes(54)).as_deref(), Some("t1"));
+        assert_eq!(slot.read(NOW + time::Duration::minutes(55)), None);
+        for other in [["credential", "id", "https://b"], ["credential", "idhttps", "://a"]] {
+            assert_eq!(cache.slot(&other).read(NOW), None);
+        }
+        let short = Minted { token: "t2".to_owned(), expires: NOW + time::Duration::seconds(10) };
+        slot.write(&short, NOW);
+        assert_eq!(slot.read(NOW + time::Duration::seconds(8)).as_deref(), Some("t2"));
+        slot.forget();
+        assert_eq!(slot.read(NOW), None);
+    }
+
+    #[test]
+    fn what_is_damaged_is_no_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let slot = TokenCache::new(folder.path().to_owned()).slot(&["c"]);
+        for text in [
+            "",
+            "{",
+            "[]",
+            r#"{"token":"t"}"#,
+            r#"{"token":"","goodUntil":99999999999}"#,
+            r#"{"token":"a\nb","goodUntil":99999999999}"#,
+            r#"{"token":"e30.eyJleHAiOjF9.c","goodUntil":99999999999}"#,
+        ] {
+            private_files::replace(&slot.path, text.as_bytes()).unwrap();
+            assert_eq!(slot.read(NOW), None, "{text}");
+        }
+        private_files::replace(&slot.path, br#"{"token":"t","goodUntil":99999999999}"#).unwrap();
+        assert!(slot.read(NOW).is_some());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&slot.path, fs::Permissions::from_mode(0o644)).unwrap();
+            assert_eq!(slot.read(NOW), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_at_a_time_has_the_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let slot = TokenCache::new(folder.path().join("tokens")).slot(&["c"]);
+        let first = slot.turn().await;
+        assert!(first.is_some());
+        let second = tokio::time::timeout(Duration::from_millis(60), slot.turn()).await;
+        assert!(second.is_err());
+        drop(first);
+        assert!(slot.turn().await.is_some());
+    }
+}

@@ -1,0 +1,289 @@
+//! The kinds of credential that a user of Cloud Run may have, read from the files that hold them.
+
+use std::fmt;
+use std::fs;
+
+use serde_json::Value;
+
+use super::bearer::BearerToken;
+use super::{AuthError, Kind};
+use crate::transport::Endpoint;
+
+const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
+/// Where external accounts of authorised users refresh (documented).
+const EXTERNAL_TOKEN_URI: &str = "https://sts.googleapis.com/v1/oauthtoken";
+const IAM_CREDENTIALS: &str = "https://iamcredentials.googleapis.com";
+
+/// What tokens are made from. Its secrets are in no debug output.
+#[derive(Clone)]
+pub(super) enum Credential {
+    /// An access token that is at hand; nothing can be made from it but impersonation.
+    Bearer(BearerToken),
+    User(User),
+    ServiceAccount(Box<ServiceAccount>),
+    /// Workload or workforce identity federation. The file, but for the account that it says to
+    /// act as, which is an impersonation around this.
+    External(Box<Value>),
+    Metadata {
+        /// With its port, where that is not 80.
+        host: String,
+    },
+    Impersonated(Box<Impersonated>),
+}
+
+/// Who refreshes: a Google account, or a federated one.
+#[derive(Clone)]
+pub(super) struct User {
+    pub(super) client_id: String,
+    pub(super) client_secret: String,
+    pub(super) refresh_token: String,
+    pub(super) token_uri: String,
+    /// Whether the client shows who it is in a header, as federated ones do, and whether its
+    /// answer holds no ID token.
+    pub(super) is_federated: bool,
+    /// Whether the token endpoint gives it ID tokens for any audience: the sandbox's, for a
+    /// service account.
+    pub(super) chooses_audience: bool,
+    /// Whether the endpoint is that of this process's sandbox, whose port is another each time.
+    pub(super) in_sandbox: bool,
+}
+
+/// A key of a service account.
+#[derive(Clone)]
+pub(super) struct ServiceAccount {
+    pub(super) email: String,
+    pub(super) key_id: String,
+    pub(super) private_key: String,
+    pub(super) token_uri: String,
+    /// The whole file, for the official client.
+    pub(super) file: Value,
+}
+
+/// A service account that another credential acts as.
+#[derive(Clone)]
+pub(super) struct Impersonated {
+    pub(super) source: Credential,
+    /// An access token of the source's that is good already.
+    pub(super) at_hand: Option<BearerToken>,
+    pub(super) target: String,
+    /// Those through whom it is done, nearest to the source first.
+    pub(super) delegates: Vec<String>,
+    /// Where IAM Credentials is, without a slash at its end.
+    pub(super) endpoint: String,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credential({:?})", self.kind())
+    }
+}
+
+/// Where the endpoints are that a set-up may name otherwise.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Endpoints {
+    /// gcloud's property `auth/token_host`.
+    pub(super) token: Option<String>,
+    /// gcloud's property `api_endpoint_overrides/iamcredentials`.
+    pub(super) iam_credentials: Option<String>,
+}
+
+impl Credential {
+    /// Reads a credential as files hold them. `place` names the file in errors.
+    pub(super) fn read(
+        json: &Value,
+        place: &str,
+        endpoints: &Endpoints,
+    ) -> Result<Self, AuthError> {
+        let unusable = |why: String| AuthError::Unusable { place: place.to_owned(), why };
+        let kind = json["type"].as_str().unwrap_or_default();
+        let whole = |missing: Option<()>| {
+            missing.ok_or_else(|| unusable(format!("what it holds is not a whole `{kind}`")))
+        };
+        let text = |name: &str| json[name].as_str().filter(|t| !t.is_empty()).map(str::to_owned);
+        let read = match kind {
+            "authorized_user" | "external_account_authorized_user" => {
+                let is_federated = kind != "authorized_user";
+                let token_uri = if is_federated {
+                    text("token_url").unwrap_or_else(|| EXTERNAL_TOKEN_URI.to_owned())
+                } else {
+                    let named = endpoints.token.clone().or_else(|| text("token_uri"));
+                    named.unwrap_or_else(|| TOKEN_URI.to_owned())
+                };
+                let user = (|| {
+                    Some(User {
+                        client_id: text("client_id")?,
+                        client_secret: text("client_secret")?,
+                        refresh_token: text("refresh_token")?,
+                        token_uri: token_uri.clone(),
+                        is_federated,
+                        chooses_audience: false,
+                        in_sandbox: false,
+                    })
+                })();
+                whole(user.as_ref().map(|_| ()))?;
+                check_endpoint(&token_uri, place)?;
+                user.map(Self::User)
+            }
+            "service_account" => {
+                let token_uri = endpoints.token.clone().or_else(|| text("token_uri"));
+                let token_uri = token_uri.unwrap_or_else(|| TOKEN_URI.to_owned());
+                check_endpoint(&token_uri, place)?;
+                (|| {
+                    Some(Self::ServiceAccount(Box::new(ServiceAccount {
+                        email: text("client_email")?,
+                        key_id: text("private_key_id")?,
+                        private_key: text("private_key")?,
+                        token_uri,
+                        file: json.clone(),
+                    })))
+                })()
+            }
+            "external_account" => {
+                whole(text("audience").and(text("subject_token_type")).map(|_| ()))?;
+                check_endpoint(&text("token_url").unwrap_or_default(), place)?;
+                let mut bare = json.clone();
+                if let Some(fields) = bare.as_object_mut() {
+                    fields.shift_remove("service_account_impersonation_url");
+                }
+                let bare = Self::External(Box::new(bare));
+                match text("service_account_impersonation_url") {
+                    None => Some(bare),
+                    Some(url) => impersonation(bare, &url, Vec::new(), endpoints, place)?,
+                }
+            }
+            "impersonated_service_account" => {
+                let source = Self::read(&json["source_credentials"], place, endpoints)?;
+                let delegates = json["delegates"].as_array().into_iter().flatten();
+                let delegates = delegates.filter_map(Value::as_str).map(account_of).collect();
+                match text("service_account_impersonation_url") {
+                    None => None,
+                    Some(url) => impersonation(source, &url, delegates, endpoints, place)?,
+                }
+            }
+            "" => return Err(unusable("it does not say its `type`".to_owned())),
+            other => {
+                return Err(unusable(format!("this version does not know the type `{other}`")));
+            }
+        };
+        read.ok_or_else(|| unusable(format!("what it holds is not a whole `{kind}`")))
+    }
+
+    /// This credential acting as the last of these accounts, through those before it.
+    pub(super) fn impersonating(
+        self,
+        at_hand: Option<BearerToken>,
+        accounts: &[String],
+        endpoints: &Endpoints,
+    ) -> Result<Self, AuthError> {
+        let Some((target, delegates)) = accounts.split_last() else { return Ok(self) };
+        let endpoint =
+            endpoints.iam_credentials.clone().unwrap_or_else(|| IAM_CREDENTIALS.to_owned());
+        check_endpoint(&endpoint, "api_endpoint_overrides/iamcredentials")?;
+        if let Some(other) = accounts.iter().find(|account| !is_service_account(account)) {
+            return Err(AuthError::NotAServiceAccount(other.clone()));
+        }
+        Ok(Self::Impersonated(Box::new(Impersonated {
+            source: self,
+            at_hand,
+            target: target.clone(),
+            delegates: delegates.to_vec(),
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+        })))
+    }
+
+    /// What kind of credential it is.
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Bearer(_) => Kind::Token,
+            Self::User(user) if user.is_federated => Kind::ExternalAccount,
+            Self::User(user) if user.chooses_audience => Kind::ServiceAccount,
+            Self::User(_) => Kind::User,
+            Self::ServiceAccount(_) | Self::Metadata { .. } => Kind::ServiceAccount,
+            Self::External(_) => Kind::ExternalAccount,
+            Self::Impersonated(_) => Kind::Impersonated,
+        }
+    }
+
+    /// Whose it is, as far as it says.
+    pub(super) fn account(&self) -> Option<&str> {
+        match self {
+            Self::ServiceAccount(account) => Some(&account.email),
+            Self::Impersonated(impersonated) => Some(&impersonated.target),
+            Self::Bearer(_) | Self::User(_) | Self::External(_) | Self::Metadata { .. } => None,
+        }
+    }
+
+    /// What tells it from every other, for the cache's keys; digested before it is kept. `None`
+    /// where it does not tell whose tokens come of it, so that none are kept.
+    pub(super) fn fingerprint(&self) -> Option<String> {
+        Some(match self {
+            Self::Bearer(token) => format!("bearer {}", token.text()),
+            Self::User(user) => {
+                let place = if user.in_sandbox { "the sandbox" } else { &user.token_uri };
+                format!("user {place} {} {}", user.client_id, user.refresh_token)
+            }
+            Self::ServiceAccount(account) => {
+                format!("key {} {} {}", account.token_uri, account.email, account.key_id)
+            }
+            // Whose it is, the subject token says: it is known where it stands in a file.
+            Self::External(file) => {
+                let subject = file["credential_source"]["file"].as_str()?;
+                format!("external {file} {}", fs::read_to_string(subject).ok()?)
+            }
+            // Each machine has an account of its own; a home folder may be several machines'.
+            Self::Metadata { host } => {
+                let read = |path: &str| fs::read_to_string(path).ok();
+                let boot = read("/proc/sys/kernel/random/boot_id")?;
+                format!("metadata {host} {boot} {}", read("/proc/sys/kernel/hostname")?)
+            }
+            Self::Impersonated(it) => {
+                let source = it.source.fingerprint()?;
+                let in_sandbox = matches!(&it.source, Self::User(user) if user.in_sandbox);
+                let endpoint = if in_sandbox { "the sandbox" } else { &it.endpoint };
+                format!("{} at {endpoint} through {:?} by {source}", it.target, it.delegates)
+            }
+        })
+    }
+}
+
+/// Whether an address is a service account's, by its domain.
+fn is_service_account(address: &str) -> bool {
+    address.split_once('@').is_some_and(|(name, domain)| {
+        !name.is_empty() && domain.to_ascii_lowercase().ends_with("gserviceaccount.com")
+    })
+}
+
+/// An impersonation as files say it: by the URL of the call that would be made.
+fn impersonation(
+    source: Credential,
+    url: &str,
+    delegates: Vec<String>,
+    endpoints: &Endpoints,
+    place: &str,
+) -> Result<Option<Credential>, AuthError> {
+    let Some((origin, path)) = url.split_once("/v1/") else { return Ok(None) };
+    let endpoint = endpoints.iam_credentials.as_deref().unwrap_or(origin);
+    check_endpoint(endpoint, place)?;
+    let target = account_of(path.rsplit_once(':').map_or(path, |(name, _)| name));
+    let endpoint = endpoint.trim_end_matches('/').to_owned();
+    Ok(Some(Credential::Impersonated(Box::new(Impersonated {
+        source,
+        at_hand: None,
+        target,
+        delegates,
+        endpoint,
+    }))))
+}
+
+/// The address at the end of `projects/-/serviceAccounts/ADDRESS`.
+fn account_of(name: &str) -> String {
+    name.rsplit('/').next().unwrap_or(name).to_owned()
+}
+
+/// Refuses an address that a secret must not be sent to.
+fn check_endpoint(address: &str, place: &str) -> Result<(), AuthError> {
+    Endpoint::parse(address).map(|_| ()).map_err(|error| AuthError::Unusable {
+        place: place.to_owned(),
+        why: format!("where it says to ask for tokens: {error}"),
+    })
+}

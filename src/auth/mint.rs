@@ -1,0 +1,397 @@
+//! Tokens as they are obtained, one request each: by a refresh token, a key, a federation, the
+//! metadata server, or by acting as a service account.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use google_cloud_auth::credentials::{external_account, service_account};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::time::{sleep, timeout};
+
+use super::claims::expiry;
+use super::credential::{Credential, Impersonated, ServiceAccount, User};
+use super::{AuthError, SCOPE};
+use crate::transport::{Answer, Endpoint, Transport, chain};
+
+const ATTEMPTS: u32 = 3;
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// The metadata server answers soon or is not there; a busy machine's is given more each time.
+const METADATA_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a federated token is taken to be good: its real end is not told by the official
+/// client, and is an hour as a rule.
+const FEDERATED: time::Duration = time::Duration::minutes(10);
+/// No token is taken to be good for longer, in seconds.
+const LONGEST: i64 = 24 * 3600;
+const ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A token and its end.
+pub(super) struct Minted {
+    pub(super) token: String,
+    pub(super) expires: OffsetDateTime,
+}
+
+/// What one request brought.
+#[derive(Default)]
+pub(super) struct Brought {
+    pub(super) access: Option<Minted>,
+    pub(super) id: Option<Minted>,
+}
+
+/// Makes tokens; `place` names the credential in errors.
+pub(super) struct Mint<'a> {
+    pub(super) place: &'a str,
+    /// The command that logs the account in again.
+    pub(super) login: Option<&'a str>,
+    pub(super) now: OffsetDateTime,
+}
+
+impl Mint<'_> {
+    /// An access token, and an ID token where it comes along.
+    pub(super) async fn access(&self, credential: &Credential) -> Result<Brought, AuthError> {
+        Ok(match credential {
+            Credential::Bearer(token) => {
+                Brought { access: Some(self.lasting(token.text())), id: None }
+            }
+            Credential::User(user) => self.refreshed(user, None).await?,
+            Credential::ServiceAccount(account) => {
+                let scopes = service_account::AccessSpecifier::from_scopes([SCOPE]);
+                let builder = service_account::Builder::new(account.file.clone());
+                let built = builder.with_access_specifier(scopes).build_access_token_credentials();
+                // The error's own text is left out on purpose: it may quote the key.
+                let built = built.map_err(|_| self.unusable("its key cannot be read"))?;
+                let token = built
+                    .access_token()
+                    .await
+                    .map_err(|_| self.unusable("its key does not sign"))?;
+                Brought { access: Some(self.by_its_word(token.token)), id: None }
+            }
+            Credential::External(file) => {
+                let builder =
+                    external_account::Builder::new(file.as_ref().clone()).with_scopes([SCOPE]);
+                let built = builder.build_access_token_credentials();
+                let built =
+                    built.map_err(|_| self.unusable("it is not a whole `external_account`"))?;
+                let token = built.access_token().await.map_err(|error| AuthError::Refused {
+                    place: self.place.to_owned(),
+                    why: federated(&chain(&error)),
+                })?;
+                let minted = Minted { token: token.token, expires: self.now + FEDERATED };
+                Brought { access: Some(minted), id: None }
+            }
+            Credential::Metadata { host } => {
+                let path = format!("instance/service-accounts/default/token?scopes={SCOPE}");
+                let answer = self.metadata(host, &path).await?;
+                Brought {
+                    access: Some(self.access_of(&parsed(&answer.body), "access_token")?),
+                    id: None,
+                }
+            }
+            Credential::Impersonated(impersonated) => {
+                let body = json!({"scope": [SCOPE], "lifetime": "3600s"});
+                let answer = self.as_account(impersonated, "generateAccessToken", body).await?;
+                let end = answer["expireTime"].as_str();
+                let expires = end.and_then(|end| OffsetDateTime::parse(end, &Rfc3339).ok());
+                let (Some(token), Some(expires)) = (answer["accessToken"].as_str(), expires) else {
+                    return Err(self.unusable("IAM Credentials answered without a token"));
+                };
+                Brought { access: Some(Minted { token: token.to_owned(), expires }), id: None }
+            }
+        })
+    }
+
+    /// An ID token for an audience; without one, for the credential's own client.
+    pub(super) async fn id(
+        &self,
+        credential: &Credential,
+        audience: Option<&str>,
+    ) -> Result<Brought, AuthError> {
+        let needed = || audience.ok_or(AuthError::AudienceNeeded);
+        let none = || AuthError::NoIdToken { place: self.place.to_owned() };
+        let token = match credential {
+            Credential::Bearer(_) | Credential::External(_) => return Err(none()),
+            Credential::User(user) if user.is_federated => return Err(none()),
+            Credential::User(user) if user.chooses_audience => {
+                return self.refreshed(user, Some(needed()?)).await;
+            }
+            Credential::User(user) => {
+                if let Some(audience) = audience {
+                    return Err(AuthError::AudienceNotChosen { audience: audience.to_owned() });
+                }
+                return self.refreshed(user, None).await;
+            }
+            Credential::ServiceAccount(account) => self.asserted(account, needed()?).await?,
+            Credential::Metadata { host } => {
+                let audience: String =
+                    form_urlencoded::byte_serialize(needed()?.as_bytes()).collect();
+                // Without `format=full` the token would not say whose it is (observed).
+                let path = format!(
+                    "instance/service-accounts/default/identity?audience={audience}&format=full"
+                );
+                let answer = self.metadata(host, &path).await?;
+                String::from_utf8_lossy(&answer.body).trim().to_owned()
+            }
+            Credential::Impersonated(impersonated) => {
+                let body = json!({"audience": needed()?, "includeEmail": true});
+                let answer = self.as_account(impersonated, "generateIdToken", body).await?;
+                answer["token"].as_str().unwrap_or_default().to_owned()
+            }
+        };
+        if expiry(&token).is_none() {
+            return Err(self.unusable("what came back is not an ID token"));
+        }
+        Ok(Brought { access: None, id: Some(self.by_its_word(token)) })
+    }
+
+    /// Refreshes, which brings an access token, and for a Google account an ID token too.
+    async fn refreshed(&self, user: &User, audience: Option<&str>) -> Result<Brought, AuthError> {
+        let mut pairs =
+            vec![("grant_type", "refresh_token"), ("refresh_token", &user.refresh_token)];
+        let mut headers = HeaderMap::new();
+        if user.is_federated {
+            let pair = format!("{}:{}", user.client_id, user.client_secret);
+            let basic = format!("Basic {}", BASE64_STANDARD.encode(pair));
+            headers.insert(AUTHORIZATION, secret(&basic));
+        } else {
+            pairs.push(("client_id", &user.client_id));
+            pairs.push(("client_secret", &user.client_secret));
+        }
+        pairs.extend(audience.map(|audience| ("audience", audience)));
+        let answer = self.post(&user.token_uri, headers, FORM, encoded(&pairs)).await?;
+        let id = answer["id_token"].as_str().filter(|token| expiry(token).is_some());
+        Ok(Brought {
+            access: Some(self.access_of(&answer, "access_token")?),
+            id: id.map(|token| self.by_its_word(token.to_owned())),
+        })
+    }
+
+    /// An ID token by an assertion that the account's key signs.
+    async fn asserted(
+        &self,
+        account: &ServiceAccount,
+        audience: &str,
+    ) -> Result<String, AuthError> {
+        let now = self.now.unix_timestamp();
+        let claims = json!({"iss": account.email, "sub": account.email, "aud": account.token_uri,
+            "target_audience": audience, "iat": now, "exp": now + 3600});
+        let mut header = Header::new(Algorithm::RS256);
+        header.kid = Some(account.key_id.clone());
+        let key = EncodingKey::from_rsa_pem(account.private_key.as_bytes());
+        let key = key.map_err(|_| self.unusable("its key cannot be read"))?;
+        let assertion = jsonwebtoken::encode(&header, &claims, &key);
+        let assertion = assertion.map_err(|_| self.unusable("its key does not sign"))?;
+        let form = encoded(&[("grant_type", ASSERTION), ("assertion", &assertion)]);
+        let answer = self.post(&account.token_uri, HeaderMap::new(), FORM, form).await?;
+        Ok(answer["id_token"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Calls IAM Credentials for an account, as the credential beneath.
+    async fn as_account(
+        &self,
+        it: &Impersonated,
+        verb: &str,
+        mut body: Value,
+    ) -> Result<Value, AuthError> {
+        if !it.delegates.is_empty() {
+            let full = |account: &String| format!("projects/-/serviceAccounts/{account}");
+            body["delegates"] = it.delegates.iter().map(full).collect();
+        }
+        let url = format!("{}/v1/projects/-/serviceAccounts/{}:{verb}", it.endpoint, it.target);
+        let body = body.to_string();
+        let ask = async |token: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, secret(&format!("Bearer {token}")));
+            self.post(&url, headers, "application/json", body.clone()).await
+        };
+        if let Some(token) = &it.at_hand {
+            match ask(token.text()).await {
+                // It may have been revoked; the source gives another.
+                Err(AuthError::Unauthenticated { .. }) => {}
+                answer => return answer.map_err(|error| self.not_impersonated(it, error)),
+            }
+        }
+        let brought = Box::pin(self.access(&it.source)).await?;
+        let token = brought.access.ok_or_else(|| self.unusable("it gives no access token"))?;
+        ask(&token.token).await.map_err(|error| self.not_impersonated(it, error))
+    }
+
+    fn not_impersonated(&self, it: &Impersonated, error: AuthError) -> AuthError {
+        match error {
+            AuthError::Refused { why, .. } => {
+                AuthError::NotImpersonated { target: it.target.clone(), why }
+            }
+            AuthError::Unauthenticated { why } => {
+                AuthError::Refused { place: self.place.to_owned(), why }
+            }
+            other => other,
+        }
+    }
+
+    async fn metadata(&self, host: &str, path: &str) -> Result<Answer, AuthError> {
+        let mut headers = HeaderMap::new();
+        headers.insert("metadata-flavor", HeaderValue::from_static("Google"));
+        let uri = format!("http://{host}/computeMetadata/v1/{path}");
+        let uri = Uri::try_from(uri).map_err(|_| self.unusable("its host is no address"))?;
+        let transport = Transport::plain();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let asked = transport.get(uri.clone(), headers.clone());
+            let why = match timeout(METADATA_PATIENCE * attempt, asked).await {
+                Ok(Ok(answer)) if answer.status.is_success() => return Ok(answer),
+                Ok(Ok(answer)) => format!("HTTP {}", answer.status.as_u16()),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if attempt == ATTEMPTS {
+                return Err(AuthError::Unreachable { url: format!("http://{host}"), why });
+            }
+            sleep(FIRST_WAIT).await;
+        }
+    }
+
+    /// Sends what asks for a token, again where that may help.
+    async fn post(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+        kind: &'static str,
+        body: String,
+    ) -> Result<Value, AuthError> {
+        let unreachable = |why: String| AuthError::Unreachable { url: url.to_owned(), why };
+        let endpoint = Endpoint::parse(url).map_err(|error| unreachable(error.to_string()))?;
+        let transport = Transport::to(&endpoint).map_err(|error| unreachable(error.to_string()))?;
+        let uri = Uri::try_from(url).map_err(|error| unreachable(error.to_string()))?;
+        let body = Bytes::from(body);
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let mut head = headers.clone();
+            head.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            let sent = transport.send(Method::POST, uri.clone(), head, body.clone()).await;
+            let failure = match sent {
+                Ok(answer) if answer.status.is_success() => return Ok(parsed(&answer.body)),
+                Ok(answer) if answer.status.is_server_error() || answer.status.as_u16() == 429 => {
+                    unreachable(format!("HTTP {}", answer.status.as_u16()))
+                }
+                Ok(answer) => return Err(self.refused(&answer, &headers, &body)),
+                Err(error) => unreachable(error.to_string()),
+            };
+            if attempt == ATTEMPTS {
+                return Err(failure);
+            }
+            let pause = FIRST_WAIT * (1 << (attempt - 1));
+            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        }
+    }
+
+    /// What the answer says is wrong, in its own words (RFC 6749, or Google's envelope); of
+    /// anything else the status alone. What was sent in confidence is taken out of them.
+    fn refused(&self, answer: &Answer, sent: &HeaderMap, form: &[u8]) -> AuthError {
+        let without = |text: &str| without_secrets(text, sent, form);
+        let body = parsed(&answer.body);
+        let (code, subtype) = (body["error"].as_str(), body["error_subtype"].as_str());
+        let description = body["error_description"].as_str();
+        let place = self.place.to_owned();
+        if let Some(code) = code {
+            let why = description.map_or_else(|| code.to_owned(), |text| format!("{code}: {text}"));
+            let why = without(&why);
+            // `invalid_rapt` comes as an error of its own, or as a subtype: a fresh login is due.
+            let is_gone = code == "invalid_grant"
+                || code == "invalid_rapt"
+                || subtype == Some("invalid_rapt");
+            return if is_gone {
+                AuthError::LoginNeeded { place, why, login: self.login.map(str::to_owned) }
+            } else {
+                AuthError::Refused { place, why }
+            };
+        }
+        let message = body["error"]["message"].as_str();
+        let status = answer.status.as_u16();
+        let why = message.map_or_else(|| format!("HTTP {status}"), without);
+        if status == 401 {
+            AuthError::Unauthenticated { why }
+        } else {
+            AuthError::Refused { place, why }
+        }
+    }
+
+    fn access_of(&self, answer: &Value, name: &str) -> Result<Minted, AuthError> {
+        let token = answer[name].as_str().filter(|token| !token.is_empty());
+        let token = token.ok_or_else(|| self.unusable("the answer holds no access token"))?;
+        let seconds = answer["expires_in"].as_i64().unwrap_or_default().clamp(0, LONGEST);
+        Ok(Minted { token: token.to_owned(), expires: self.now + time::Duration::seconds(seconds) })
+    }
+
+    /// A token in the form of a JWT, which says its end itself.
+    fn by_its_word(&self, token: String) -> Minted {
+        let expires = expiry(&token).unwrap_or(self.now);
+        Minted { token, expires }
+    }
+
+    fn lasting(&self, token: &str) -> Minted {
+        Minted { token: token.to_owned(), expires: self.now }
+    }
+
+    fn unusable(&self, why: &str) -> AuthError {
+        AuthError::Unusable { place: self.place.to_owned(), why: why.to_owned() }
+    }
+}
+
+/// A text without the secrets that were sent: each value of a form, and what a header carries.
+fn without_secrets(text: &str, sent: &HeaderMap, form: &[u8]) -> String {
+    /// Shorter values are words such as a grant type's, or could be a part of any text.
+    const SECRET: usize = 6;
+    let mut clean = text.to_owned();
+    let header = sent.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let carried = header.and_then(|value| value.split_once(' ')).map(|(_, token)| token.to_owned());
+    let named = ["refresh_token", "client_secret", "assertion", "subject_token"];
+    let values = form_urlencoded::parse(form)
+        .filter(|(name, _)| named.contains(&name.as_ref()))
+        .map(|(_, value)| value.into_owned());
+    for secret in values.chain(carried).filter(|secret| secret.len() >= SECRET) {
+        let escaped: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        clean = clean.replace(&secret, "…").replace(&escaped, "…");
+    }
+    clean
+}
+
+/// What may be said of a federation that failed: the library's own words may hold the subject
+/// token, or all that a program wrote.
+fn federated(said: &str) -> String {
+    let codes = [
+        "invalid_grant",
+        "invalid_target",
+        "invalid_client",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "access_denied",
+    ];
+    match codes.iter().find(|code| said.contains(*code)) {
+        Some(code) => format!("the Security Token Service says `{code}`"),
+        None => "the subject token could not be had, or the Security Token Service did not take it"
+            .to_owned(),
+    }
+}
+
+fn encoded(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+fn parsed(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_default()
+}
+
+fn secret(text: &str) -> HeaderValue {
+    let mut value = HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}

@@ -1,0 +1,208 @@
+//! What the rest of the program has of a credential: its tokens, kept where that saves a request.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider, EntityTag};
+use google_cloud_auth::errors::CredentialsError;
+use http::header::AUTHORIZATION;
+use http::{Extensions, HeaderMap};
+use time::OffsetDateTime;
+
+use super::bearer::BearerToken;
+use super::cache::{Slot, TokenCache};
+use super::claims::expiry;
+use super::credential::Credential;
+use super::mint::{Brought, Mint};
+use super::{AuthError, Kind};
+
+/// The tokens of one credential.
+pub struct Tokens {
+    pub(super) credential: Credential,
+    /// What names the credential in errors.
+    pub(super) place: String,
+    /// An access token, and an ID token for the credential's own client, that are good already.
+    pub(super) at_hand: Mutex<AtHand>,
+    pub(super) cache: Option<TokenCache>,
+    pub(super) clock: fn() -> OffsetDateTime,
+    /// The command that logs the account in again.
+    pub(super) login: Option<String>,
+}
+
+/// Tokens that cost nothing.
+#[derive(Default)]
+pub(super) struct AtHand {
+    pub(super) access: Option<BearerToken>,
+    pub(super) id: Option<String>,
+}
+
+/// An ID token.
+#[derive(Clone)]
+pub struct IdToken {
+    pub token: String,
+    pub expires: OffsetDateTime,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("credential", &self.credential).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for IdToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdToken").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    /// What kind of credential they are of.
+    pub fn kind(&self) -> Kind {
+        self.credential.kind()
+    }
+
+    /// Whether an ID token can be had for an audience of one's choice.
+    pub fn choose_audience(&self) -> bool {
+        match &self.credential {
+            Credential::User(user) => user.chooses_audience,
+            Credential::Bearer(_) | Credential::External(_) => false,
+            Credential::ServiceAccount(_)
+            | Credential::Metadata { .. }
+            | Credential::Impersonated(_) => true,
+        }
+    }
+
+    /// The header that carries an access token.
+    pub async fn authorization(&self) -> Result<HeaderMap, AuthError> {
+        let token = self.access().await?;
+        Ok(HeaderMap::from_iter([(AUTHORIZATION, token.header())]))
+    }
+
+    async fn access(&self) -> Result<BearerToken, AuthError> {
+        if let Credential::Bearer(token) = &self.credential {
+            return Ok(token.clone());
+        }
+        let at_hand = self.at_hand(|at_hand| at_hand.access.clone());
+        if let Some(token) = at_hand {
+            return Ok(token);
+        }
+        // What a key signs costs no request, and is made anew each time.
+        let signs = matches!(self.credential, Credential::ServiceAccount(_));
+        let slot = if signs { None } else { self.slot(&["access"]) };
+        let wanted = |brought: &Brought| brought.access.as_ref().map(|minted| minted.token.clone());
+        let mint = async |mint: Mint<'_>| mint.access(&self.credential).await;
+        let token = self.kept_or(slot, None, mint, wanted).await?;
+        let token = BearerToken::new(&token)
+            .map_err(|source| AuthError::Token { place: self.place.clone(), source })?;
+        self.at_hand(|at_hand| at_hand.access = Some(token.clone()));
+        Ok(token)
+    }
+
+    /// An ID token for an audience; without one, for the credential's own client, which only a
+    /// Google account has.
+    pub async fn id_token(&self, audience: Option<&str>) -> Result<IdToken, AuthError> {
+        let of = |token: String| {
+            let expires = expiry(&token).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+            IdToken { token, expires }
+        };
+        if audience.is_none()
+            && let Some(token) = self.at_hand(|at_hand| at_hand.id.clone())
+        {
+            return Ok(of(token));
+        }
+        let slot = self.slot(&["id", audience.unwrap_or_default()]);
+        let wanted = |brought: &Brought| brought.id.as_ref().map(|minted| minted.token.clone());
+        let mint = async |mint: Mint<'_>| mint.id(&self.credential, audience).await;
+        self.kept_or(slot, audience, mint, wanted).await.map(of)
+    }
+
+    /// A token that is kept, else a new one, for which processes take turns.
+    async fn kept_or(
+        &self,
+        slot: Option<Slot>,
+        audience: Option<&str>,
+        mint: impl AsyncFnOnce(Mint<'_>) -> Result<Brought, AuthError>,
+        wanted: impl Fn(&Brought) -> Option<String>,
+    ) -> Result<String, AuthError> {
+        let mut turn = None;
+        if let Some(slot) = &slot {
+            if let Some(token) = slot.read((self.clock)()) {
+                return Ok(token);
+            }
+            turn = slot.turn().await;
+            // Whoever had the turn before has left a token, as a rule.
+            if let Some(token) = slot.read((self.clock)()) {
+                return Ok(token);
+            }
+        }
+        let now = (self.clock)();
+        let brought =
+            Box::pin(mint(Mint { place: &self.place, login: self.login.as_deref(), now })).await?;
+        let token =
+            wanted(&brought).ok_or_else(|| AuthError::NoIdToken { place: self.place.clone() })?;
+        if slot.is_some() {
+            self.keep(&brought, audience, now);
+        }
+        drop(turn);
+        Ok(token)
+    }
+
+    /// Keeps what a request brought: the token that was wanted, and any other that came along.
+    fn keep(&self, brought: &Brought, audience: Option<&str>, now: OffsetDateTime) {
+        let kept = [
+            (&brought.access, self.slot(&["access"])),
+            (&brought.id, self.slot(&["id", audience.unwrap_or_default()])),
+        ];
+        for (minted, slot) in kept {
+            if let (Some(minted), Some(slot)) = (minted, slot) {
+                slot.write(minted, now);
+            }
+        }
+    }
+
+    fn slot(&self, parts: &[&str]) -> Option<Slot> {
+        let fingerprint = self.credential.fingerprint()?;
+        let parts: Vec<&str> =
+            std::iter::once(fingerprint.as_str()).chain(parts.iter().copied()).collect();
+        self.cache.as_ref().map(|cache| cache.slot(&parts))
+    }
+
+    /// Forgets the access token, which a server refused though its time was not up. Whether
+    /// another can be had.
+    pub fn forget_access(&self) -> bool {
+        if matches!(self.credential, Credential::Bearer(_)) {
+            return false;
+        }
+        let refused = self.at_hand(|at_hand| at_hand.access.take());
+        if let (Some(slot), Some(refused)) = (self.slot(&["access"]), refused) {
+            // Another process may have put a fresh one there meanwhile.
+            if slot.read((self.clock)()).as_deref() == Some(refused.text()) {
+                slot.forget();
+            }
+        }
+        true
+    }
+
+    fn at_hand<T>(&self, work: impl FnOnce(&mut AtHand) -> T) -> T {
+        work(&mut self.at_hand.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// The same tokens, as the official client asks for them.
+#[derive(Debug)]
+pub(super) struct Provider(pub(super) std::sync::Arc<Tokens>);
+
+impl CredentialsProvider for Provider {
+    async fn headers(
+        &self,
+        _: Extensions,
+    ) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
+        let headers = self.0.authorization().await;
+        let data = headers.map_err(|error| CredentialsError::from_source(false, error))?;
+        Ok(CacheableResource::New { entity_tag: EntityTag::new(), data })
+    }
+
+    async fn universe_domain(&self) -> Option<String> {
+        None
+    }
+}
