@@ -65,6 +65,19 @@ fn googles_python_client_of_discovery_documents() {
 }
 
 #[test]
+fn googles_python_library_for_credentials() {
+    let Some(python) = installed("python/bin/python") else {
+        return skipped("google-auth for Python");
+    };
+    let (world, suite) = (World::new(), script("tokens.py"));
+    let serve = Serve::start(&world);
+    let mut command = Command::new(python);
+    command.arg(suite).env("ENDPOINT", &serve.endpoint);
+    command.env("GCE_METADATA_HOST", serve.endpoint.trim_start_matches("http://"));
+    passes(&mut command);
+}
+
+#[test]
 fn googles_node_client() {
     let Some(modules) = installed("node/node_modules") else {
         return skipped("@google-cloud/run for Node");

@@ -17,6 +17,20 @@ fn status_reset_and_seed() {
     sandbox-project  123456789012  12
     sandbox-shared   210987654321  2         iam.allowedPolicyMemberDomains
     sandbox-locked   345678901234  1         iam.allowedPolicyMemberDomains, run.managed.requireInvokerIam
+
+    WHILE `sandbox serve` RUNS, AT               THE SERVICE
+    http://api.localhost:8787/                   us-central1/api
+    http://backoffice.localhost:8787/            us-central1/backoffice
+    http://billing.localhost:8787/               us-central1/billing
+    http://catalog.localhost:8787/               us-central1/catalog
+    http://chat.localhost:8787/                  us-central1/chat
+    http://hello.localhost:8787/                 us-central1/hello
+    http://intranet.localhost:8787/              us-central1/intranet
+    http://orders-k4qx7v2nza-ew.localhost:8787/  europe-west1/orders
+    http://orders.localhost:8787/                us-central1/orders
+    http://reports.localhost:8787/               us-central1/reports
+    http://status-page.localhost:8787/           us-central1/status-page
+    http://storefront.localhost:8787/            us-central1/storefront
     --- status 0
     ");
     world.sandbox(&["grant", "dev@x.com", "hello"]);

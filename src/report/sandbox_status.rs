@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::table::{columns, text};
 use super::{Report, Style};
-use crate::sandbox::ProjectSummary;
+use crate::domain::resource::ServiceName;
+use crate::sandbox::{DEFAULT_PORT, ProjectSummary, Setting};
 
 /// What is in the sandbox.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +16,70 @@ pub struct SandboxReport {
     pub account: &'static str,
     pub home_region: &'static str,
     pub status: Vec<ProjectRow>,
+    /// Where the services of the default project answer while the sandbox is served.
+    pub services: Vec<AddressRow>,
+}
+
+/// Where a service answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct AddressRow {
+    pub service: String,
+    #[serde(skip)]
+    short: String,
+    /// With the port of the sandbox that is served, else the usual one.
+    pub address: String,
+}
+
+impl AddressRow {
+    /// Where services answer, each by the first part of its name; `served` is where the sandbox is
+    /// served now.
+    pub fn all(labels: Vec<(ServiceName, String)>, served: Option<&str>) -> Vec<Self> {
+        let port = served.and_then(|served| served.rsplit(':').next()?.parse().ok());
+        let port: u16 = port.unwrap_or(DEFAULT_PORT);
+        let row = |(name, label): (ServiceName, String)| Self {
+            service: name.to_string(),
+            short: name.short(),
+            address: format!("http://{label}.localhost:{port}/"),
+        };
+        labels.into_iter().map(row).collect()
+    }
+}
+
+/// What is not certain, and how it is taken.
+#[derive(Clone, Debug, Serialize)]
+pub struct SettingsReport {
+    pub sandbox: bool,
+    pub settings: Vec<SettingRow>,
+}
+
+/// One setting.
+#[derive(Clone, Debug, Serialize)]
+pub struct SettingRow {
+    pub name: &'static str,
+    pub default: &'static str,
+    pub values: &'static str,
+    pub meaning: &'static str,
+    pub source: &'static str,
+}
+
+impl From<&Setting> for SettingRow {
+    fn from(setting: &Setting) -> Self {
+        let Setting { name, default, values, meaning, source, .. } = *setting;
+        Self { name, default, values, meaning, source }
+    }
+}
+
+impl Report for SettingsReport {
+    const ROWS: Option<&'static str> = Some("settings");
+    const PATHS: &'static [&'static str] = &["name", "default", "values", "meaning", "source"];
+
+    fn table(&self, style: Style) -> String {
+        let row = |row: &SettingRow| {
+            vec![text(row.name), text(row.default), text(row.values), text(row.meaning)]
+        };
+        let rows = self.settings.iter().map(row).collect();
+        columns(&["SETTING", "DEFAULT", "VALUES", "WHAT IT DECIDES"], rows, style)
+    }
 }
 
 /// One of its projects.
@@ -51,6 +116,11 @@ impl Report for SandboxReport {
                 ]
             })
             .collect();
-        columns(&["PROJECT", "NUMBER", "SERVICES", "ORGANISATION POLICIES"], rows, style)
+        let projects =
+            columns(&["PROJECT", "NUMBER", "SERVICES", "ORGANISATION POLICIES"], rows, style);
+        let rows = self.services.iter().map(|row| vec![text(&row.address), text(&row.short)]);
+        let addresses =
+            columns(&["WHILE `sandbox serve` RUNS, AT", "THE SERVICE"], rows.collect(), style);
+        format!("{projects}\n{addresses}")
     }
 }

@@ -50,9 +50,31 @@ impl ApiError {
     /// That a project cannot be told from one that is hidden is documented; this wording is not
     /// certain.
     pub(super) fn no_project(permission: &str, project: &str) -> Self {
+        Self::lacks(permission, &format!("projects/{project}"))
+    }
+
+    /// Google's text (observed); what is hidden cannot be told from what is not there.
+    pub(super) fn lacks(permission: &str, resource: &str) -> Self {
+        let what = match resource.split('/').next() {
+            Some("folders") => "the folder",
+            Some("organizations") => "the organization",
+            _ => "resource",
+        };
         Self::permission_denied(format!(
-            "Permission '{permission}' denied on resource 'projects/{project}' (or resource may \
-             not exist)."
+            "Permission '{permission}' denied on resource '{resource}' (or {what} may not exist)."
+        ))
+    }
+
+    /// Google's text (observed for tokens), which does not name the account.
+    pub(super) fn no_account(verb: &str) -> Self {
+        let permission = match verb {
+            "generateIdToken" => "getOpenIdToken",
+            "generateAccessToken" => "getAccessToken",
+            "getIamPolicy" | "setIamPolicy" => verb,
+            _ => "get",
+        };
+        Self::permission_denied(format!(
+            "Permission 'iam.serviceAccounts.{permission}' denied on resource (or it may not exist)."
         ))
     }
 

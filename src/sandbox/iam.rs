@@ -3,13 +3,16 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::api_error::ApiError;
+use super::authority;
 use super::names::fnv1a;
 use super::policy_check::{Rules, bindings, check_limits, check_types, checked_bindings, remove};
 use super::router::Query;
 use super::schema::known_fields;
 use super::world::World;
+use crate::domain::member::Member;
 
 /// The etag of a policy that was never set (observed).
 const NEVER_SET: &str = "ACAB";
@@ -100,9 +103,11 @@ pub(super) fn set(
     get(world, resource, Some(if version == 3 { "3" } else { "1" }))
 }
 
-/// Answers which of the permissions the caller holds. Every caller of the sandbox's API is its
-/// default account for now, which owns everything and so holds all that `is_valid` knows.
-pub(super) fn test_permissions(
+/// Answers which of the permissions, all of which `is_valid` must know, the caller holds.
+fn test_permissions(
+    world: &World<'_>,
+    (who, now): Asker<'_>,
+    resource: &str,
     body: &Value,
     is_valid: impl Fn(&str) -> bool,
 ) -> Result<Value, ApiError> {
@@ -121,14 +126,20 @@ pub(super) fn test_permissions(
                 "Permission {text} is not valid for this resource."
             )));
         }
-        held.push(permission.clone());
+        if authority::holds(world, who, resource, text, now)? {
+            held.push(permission.clone());
+        }
     }
     Ok(if held.is_empty() { json!({}) } else { json!({"permissions": held}) })
 }
 
+/// Who asks, and when.
+type Asker<'a> = (&'a Member, OffsetDateTime);
+
 /// The three verbs on a resource that is there; `None` for another verb.
 pub(super) fn verb(
     world: &World<'_>,
+    asker: Asker<'_>,
     verb: &str,
     resource: &str,
     rules: Rules<'_>,
@@ -149,7 +160,9 @@ pub(super) fn verb(
             get(world, resource, query.get(option).or(in_body.as_deref()))
         }),
         "setIamPolicy" => query.only(&[]).and_then(|()| set(world, rules, resource, body)),
-        "testIamPermissions" => query.only(&[]).and_then(|()| test_permissions(body, is_valid)),
+        "testIamPermissions" => {
+            query.only(&[]).and_then(|()| test_permissions(world, asker, resource, body, is_valid))
+        }
         _ => return None,
     })
 }

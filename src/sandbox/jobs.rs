@@ -54,7 +54,15 @@ pub(super) fn policy_verb(
         return Some(Err(error));
     }
     let full = full_name(site, region, name);
-    iam::verb(site.world, verb, &full, site.rules(), (query, body), roles::is_run_permission)
+    iam::verb(
+        site.world,
+        site.asker(),
+        verb,
+        &full,
+        site.rules(),
+        (query, body),
+        roles::is_run_permission,
+    )
 }
 
 /// A job as it is kept.

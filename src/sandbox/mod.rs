@@ -6,14 +6,19 @@
 //! certain are marked where they are used and listed in `docs/sandbox.md`.
 
 mod api_error;
+mod authority;
 mod connection;
+mod facts;
 mod faults;
+mod front;
 mod iam;
 mod jobs;
 mod names;
 mod operations;
+mod options;
 mod pages;
 mod partial;
+mod permission;
 mod policy_check;
 mod resource_manager;
 mod roles;
@@ -26,14 +31,23 @@ mod server;
 mod service_accounts;
 mod service_body;
 mod service_check;
+mod settings;
 mod store;
+mod tls;
+mod tokens;
 mod wire;
 mod world;
 
 pub use self::faults::{FaultError, FaultSpec, Faults};
+pub use self::options::{Backend, BackendError, Options};
 pub use self::seed::DEFAULT_ACCOUNT;
 pub use self::seed::DEFAULT_PROJECT;
 pub use self::seed::HOME_REGION;
-pub use self::server::serve;
+
+/// The port that it is served on where none is said.
+pub const DEFAULT_PORT: u16 = 8787;
+pub use self::server::{Serving, serve};
+pub use self::settings::{SETTINGS, Setting, SettingError, Settings, check_setting};
 pub use self::store::{Sandbox, SetAside, StoreError};
+pub use self::tokens::REFRESH_TOKEN;
 pub use self::world::ProjectSummary;

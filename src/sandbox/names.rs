@@ -93,10 +93,33 @@ pub(super) fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
     })
 }
 
+/// What a hashed host name ends with.
+pub(super) const HASHED_END: &str = ".a.run.app";
+
 /// `https://SERVICE-HASH-CODE.a.run.app`, the form that `status.url` shows.
 pub(super) fn hashed_url(service: &str, project_hash: &str, region: &str) -> String {
+    format!("https://{}{HASHED_END}", hashed_label(service, project_hash, region))
+}
+
+/// The first label of a hashed host name.
+pub(super) fn hashed_label(service: &str, project_hash: &str, region: &str) -> String {
     let code = REGIONS.iter().find(|(known, _)| *known == region).map_or("xx", |(_, code)| code);
-    format!("https://{service}-{project_hash}-{code}.a.run.app")
+    format!("{service}-{project_hash}-{code}")
+}
+
+/// The service, the project's hash and the region of a hashed host name's first label.
+pub(super) fn parse_hashed(label: &str) -> Option<(&str, &str, &'static str)> {
+    let (rest, code) = label.rsplit_once('-')?;
+    let (service, hash) = rest.rsplit_once('-')?;
+    let (region, _) = REGIONS.iter().find(|(_, known)| *known == code)?;
+    Some((service, hash, region))
+}
+
+/// The service, the project's number and the region of a deterministic host name.
+pub(super) fn parse_deterministic(host: &str) -> Option<(&str, &str, &str)> {
+    let (label, region) = host.strip_suffix(".run.app")?.split_once('.')?;
+    let (service, number) = label.rsplit_once('-')?;
+    Some((service, number, region))
 }
 
 /// `https://SERVICE-NUMBER.REGION.run.app`; `None` where its first label would be longer than

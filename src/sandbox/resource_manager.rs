@@ -1,12 +1,14 @@
 //! Resource Manager v3: projects, folders and the organisation, and their policies.
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::api_error::ApiError;
 use super::iam;
 use super::policy_check::Rules;
 use super::router::Query;
 use super::world::{Place, Project, World};
+use crate::domain::member::Member;
 
 /// The kinds of resource that hold others.
 pub(super) const FOLDERS: &str = "folders";
@@ -24,6 +26,7 @@ pub(super) struct Route<'a> {
 /// The routes of v3; `None` for one that is not there. `project` is the one that the path names.
 pub(super) fn answer(
     world: &World<'_>,
+    asker: (&Member, OffsetDateTime),
     route: Route<'_>,
     project: Option<&Project>,
     query: &Query,
@@ -56,7 +59,7 @@ pub(super) fn answer(
     };
     let constraints = project.map(|project| project.constraints.as_slice()).unwrap_or_default();
     let rules = Rules { domain: &domain, constraints, run_roles_only: false };
-    iam::verb(world, verb, &full, rules, (query, body), is_permission)
+    iam::verb(world, asker, verb, &full, rules, (query, body), is_permission)
 }
 
 /// A project as v1 shows it, which gcloud still asks for.
@@ -75,10 +78,7 @@ pub(super) fn project_v1(project: &Project) -> Value {
 fn holder(world: &World<'_>, kind: &str, id: &str) -> Result<Value, ApiError> {
     world.resource(Place::global(kind), id)?.ok_or_else(|| {
         // As with projects, what is hidden cannot be told from what is not there.
-        let (verb, singular) = (format!("resourcemanager.{kind}.get"), &kind[..kind.len() - 1]);
-        ApiError::permission_denied(format!(
-            "Permission '{verb}' denied on resource '{kind}/{id}' (or the {singular} may not exist)."
-        ))
+        ApiError::lacks(&format!("resourcemanager.{kind}.get"), &format!("{kind}/{id}"))
     })
 }
 

@@ -1,5 +1,8 @@
 //! Predefined roles, those that hold a permission of Cloud Run, as the IAM API shows them.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
+
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
@@ -8,12 +11,60 @@ use super::router::Query;
 use crate::domain::role;
 
 const DEFAULT_PAGE: usize = 300;
+/// Permissions of other services that the sandbox asks for.
+const OTHERS: &str = include_str!("schema/other_permissions.txt");
+const OWNER: &str = "roles/owner";
+/// What Cloud Run's permissions begin with, which its table leaves out.
+const RUN: &str = "run.";
 const TABLE: &str = include_str!("schema/role_permissions.txt");
 
 /// Whether Cloud Run has this permission: the owner's role holds all of them.
 pub(super) fn is_run_permission(permission: &str) -> bool {
-    let short = permission.strip_prefix("run.");
-    short.is_some_and(|short| permissions("roles/owner").any(|known| known == short))
+    permission.starts_with(RUN) && carries(OWNER, permission)
+}
+
+/// What an owner lacks of the permissions outside Cloud Run: tokens of service accounts (observed),
+/// and what is above a project.
+const NOT_AN_OWNERS: [&str; 7] = [
+    "iam.serviceAccounts.getAccessToken",
+    "iam.serviceAccounts.getOpenIdToken",
+    "iam.serviceAccounts.implicitDelegation",
+    "iam.serviceAccounts.signBlob",
+    "iam.serviceAccounts.signJwt",
+    "resourcemanager.folders.",
+    "resourcemanager.organizations.",
+];
+
+/// Whether a predefined role holds a permission, as far as the sandbox's tables go. Custom roles
+/// hold nothing: the sandbox has none yet.
+pub(super) fn carries(role: &str, permission: &str) -> bool {
+    if role == OWNER && !permission.starts_with(RUN) {
+        return !NOT_AN_OWNERS.iter().any(|lacked| permission.starts_with(lacked));
+    }
+    held().get(role).is_some_and(|permissions| permissions.contains(permission))
+}
+
+/// Whether the sandbox asks for a permission at all: some role that it knows holds it.
+pub(super) fn is_known(permission: &str) -> bool {
+    static KNOWN: OnceLock<HashSet<&str>> = OnceLock::new();
+    let known = KNOWN.get_or_init(|| held().values().flatten().map(String::as_str).collect());
+    known.contains(permission)
+}
+
+/// What each role holds, by both tables.
+fn held() -> &'static HashMap<&'static str, HashSet<String>> {
+    static HELD: OnceLock<HashMap<&str, HashSet<String>>> = OnceLock::new();
+    HELD.get_or_init(|| {
+        let mut held: HashMap<&str, HashSet<String>> = HashMap::new();
+        for (table, prefix) in [(TABLE, RUN), (OTHERS, "")] {
+            for line in table.lines().filter(|line| !line.starts_with('#')) {
+                let mut words = line.split(' ');
+                let role = words.next().unwrap_or_default();
+                held.entry(role).or_default().extend(words.map(|word| format!("{prefix}{word}")));
+            }
+        }
+        held
+    })
 }
 
 /// The IAM API's routes below `v1/roles`; `None` for one that is not there.

@@ -5,17 +5,22 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
+use super::authority::require;
 use super::faults::Effects;
+use super::options::Options;
 use super::partial::Fields;
+use super::permission::{Asked, Needed, needed};
 use super::run_v1::Route;
 use super::run_v2::Site;
-use super::seed::DEFAULT_ACCOUNT;
+use super::settings::Settings;
 use super::store::Sandbox;
+use super::tokens::{self, Issuer, VERBS};
 use super::world::{Project, World};
 use super::{resource_manager, roles, run_v1, run_v2, service_accounts, wire};
+use crate::domain::member::Member;
 
 /// A request to an API, taken off the wire.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ApiRequest {
     pub(super) method: String,
     pub(super) path: String,
@@ -26,6 +31,8 @@ pub(super) struct ApiRequest {
     pub(super) now: OffsetDateTime,
     /// The region that the host name is of.
     pub(super) host_region: Option<String>,
+    /// Where this server is, as the client names it: such as `http://127.0.0.1:8787`.
+    pub(super) base: String,
     pub(super) effects: Effects,
 }
 
@@ -46,7 +53,7 @@ const OF_EVERY_REQUEST: [&str; 12] = [
 ];
 
 /// The parameters of a request.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -101,30 +108,23 @@ fn camel_name(name: String) -> String {
 }
 
 /// Answers a request, in the dialect that it asks for.
-pub(super) fn answer(sandbox: &Sandbox, request: &ApiRequest) -> Result<Value, ApiError> {
-    let caller = caller(request.authorization.as_deref())?;
+pub(super) fn answer(
+    sandbox: &Sandbox,
+    options: &Options,
+    request: &ApiRequest,
+) -> Result<Value, ApiError> {
+    let authorization = request.authorization.as_deref();
+    let (strict, settings) = (options.strict_auth, &options.settings);
+    let caller = tokens::caller(sandbox, authorization, strict, settings, request.now)?;
     if let Some(alt) = request.query.get("alt").filter(|alt| !matches!(*alt, "" | "json")) {
         return Err(ApiError::not_implemented(&format!("answers in the form of alt={alt}")));
     }
     let body = parse_body(request)?;
-    let mut value = dispatch(sandbox, request, &body, caller)?;
+    let mut value = dispatch(sandbox, options, request, &body, &caller)?;
     if request.query.get("$alt").is_some_and(|alt| alt.contains("enum-encoding=int")) {
         wire::with_numbers(&mut value);
     }
     Ok(request.query.fields()?.select(value))
-}
-
-/// Who asks. An opaque token is the default account's. A JWT is judged, and since the sandbox
-/// issues none yet, none is good.
-fn caller(authorization: Option<&str>) -> Result<&'static str, ApiError> {
-    let (scheme, token) = authorization
-        .and_then(|header| header.split_once(' '))
-        .ok_or_else(ApiError::no_credentials)?;
-    if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
-        return Err(ApiError::no_credentials());
-    }
-    let is_jwt = token.starts_with("eyJ") && token.split('.').count() == 3;
-    if is_jwt { Err(ApiError::bad_credentials()) } else { Ok(DEFAULT_ACCOUNT) }
 }
 
 fn parse_body(request: &ApiRequest) -> Result<Value, ApiError> {
@@ -167,9 +167,10 @@ struct Target<'a> {
 
 fn dispatch(
     sandbox: &Sandbox,
+    options: &Options,
     request: &ApiRequest,
     body: &Value,
-    caller: &str,
+    caller: &Member,
 ) -> Result<Value, ApiError> {
     let decoded = percent_decode_str(&request.path).decode_utf8_lossy();
     let path = decoded.trim_start_matches('/');
@@ -178,13 +179,23 @@ fn dispatch(
         _ => (path, ""),
     };
     let target = Target { parts: path.split('/').collect(), verb };
-    let reads =
-        request.method == "GET" || matches!(verb, "getIamPolicy" | "testIamPermissions" | "wait");
+    let reads = request.method == "GET"
+        || matches!(verb, "getIamPolicy" | "testIamPermissions" | "wait")
+        || VERBS.contains(&verb);
     let work = |world: &World<'_>| {
-        route(world, request, &target, body, caller)
+        let by = By { caller, issuer: sandbox.issuer(), settings: &options.settings };
+        route(world, request, &target, body, by)
             .unwrap_or_else(|| Err(ApiError::unimplemented(&request.method, &request.path)))
     };
     if reads { sandbox.read(work) } else { sandbox.write(work) }
+}
+
+/// Who asks, and by whom tokens are issued.
+#[derive(Clone, Copy)]
+struct By<'a> {
+    caller: &'a Member,
+    issuer: &'a Issuer,
+    settings: &'a Settings,
 }
 
 /// Finds the API that a path belongs to; `None` where the sandbox has no such route.
@@ -193,17 +204,36 @@ fn route(
     request: &ApiRequest,
     target: &Target<'_>,
     body: &Value,
-    caller: &str,
+    by: By<'_>,
 ) -> Option<Result<Value, ApiError>> {
     let (method, query, verb) = (request.method.as_str(), &request.query, target.verb);
     let project = match project(world, request, target) {
         Ok(project) => project,
         Err(error) => return Some(Err(error)),
     };
+    let asked =
+        Asked { method, parts: &target.parts, verb, host_region: request.host_region.as_deref() };
+    let id = project.as_ref().map(|project| project.id.as_str());
+    let needed = needed(asked, id);
+    if needed.as_ref().is_some_and(|needed| !roles::is_known(&needed.permission)) {
+        // A method that the sandbox does not have: nobody is let in to what is not known.
+        return None;
+    }
+    if let Some(Needed { permission, resource }) = needed
+        && let Err(error) = require(world, by.caller, &resource, &permission, request.now)
+    {
+        return Some(Err(error));
+    }
+    let address = by.caller.as_str();
     let site = project.as_ref().map(|project| Site {
         world,
         project,
-        caller,
+        caller: address
+            .split_once(':')
+            .filter(|_| address.contains('@'))
+            .map_or(address, |(_, address)| address),
+        principal: by.caller,
+        base: &request.base,
         now: request.now,
         effects: &request.effects,
     });
@@ -229,7 +259,13 @@ fn route(
             run_v2::answer(&site, region, (method, rest, verb), query, body)
         }
         (["v1", "projects", _, "serviceAccounts", rest @ ..], Some(site)) => {
-            service_accounts::answer(&site, (method, rest, verb), query, body)
+            service_accounts::answer(
+                &site,
+                (method, rest, verb),
+                (by.issuer, by.settings),
+                query,
+                body,
+            )
         }
         (["v1", "projects", _, "services", api], Some(site))
             if method == "GET" && verb.is_empty() =>
@@ -241,7 +277,14 @@ fn route(
         }
         (["v3", kind, id], _) => {
             let route = resource_manager::Route { method, kind, id, verb };
-            resource_manager::answer(world, route, project.as_ref(), query, body)
+            resource_manager::answer(
+                world,
+                (by.caller, request.now),
+                route,
+                project.as_ref(),
+                query,
+                body,
+            )
         }
         (["v1", "roles", rest @ ..], _) if verb.is_empty() => roles::answer(method, rest, query),
         _ => None,
@@ -255,44 +298,39 @@ fn project(
     request: &ApiRequest,
     target: &Target<'_>,
 ) -> Result<Option<Project>, ApiError> {
+    let home;
     let id = match target.parts.as_slice() {
-        // An account's own address names its project.
+        // An account's own address, or unique id, names its project.
         ["v1", "projects", "-", "serviceAccounts", account, ..] => {
-            let home = account.split_once('@').map_or("", |(_, domain)| domain);
-            home.strip_suffix(".iam.gserviceaccount.com").unwrap_or_default()
+            let found = if account.contains('@') {
+                world.service_account(account)?
+            } else {
+                world.service_account_by_id(account)?
+            };
+            let found = found.and_then(|found| found["projectId"].as_str().map(str::to_owned));
+            let Some(found) = found else {
+                return Err(ApiError::no_account(target.verb));
+            };
+            home = found;
+            home.as_str()
         }
         ["v1" | "v2" | "v3", "projects", id, ..] | ["apis", _, "v1", "namespaces", id, ..] => id,
         _ => return Ok(None),
     };
     let Some(mut project) = world.project(id)? else {
-        return Err(ApiError::no_project(&permission(&request.method, target), id));
+        let asked = Asked {
+            method: &request.method,
+            parts: &target.parts,
+            verb: target.verb,
+            host_region: request.host_region.as_deref(),
+        };
+        let permission = needed(asked, Some(id)).map(|needed| needed.permission);
+        let permission = permission.unwrap_or_else(|| "run.services.get".to_owned());
+        return Err(ApiError::no_project(&permission, id));
     };
     let added = request.effects.constraints.iter().map(|name| (*name).to_owned());
     project.constraints.extend(added);
     Ok(Some(project))
-}
-
-/// The permission that a request needs of a project, as an error names it.
-fn permission(method: &str, target: &Target<'_>) -> String {
-    let (service, rest) = match target.parts.as_slice() {
-        ["v1", "projects", _, "serviceAccounts", ..] => ("iam", &target.parts[3..]),
-        ["v3", ..] => ("resourcemanager", &target.parts[1..]),
-        ["v1", "projects", _, "locations"] => ("run", &target.parts[3..]),
-        ["apis", ..] | ["v1" | "v2", "projects", _, "locations", _, ..] => {
-            ("run", target.parts.get(5..).unwrap_or_default())
-        }
-        _ => ("run", &[][..]),
-    };
-    let kind = rest.first().copied().unwrap_or("services");
-    let verb = match (method, target.verb, rest.len()) {
-        (_, verb @ ("getIamPolicy" | "setIamPolicy"), _) => verb,
-        ("GET", "", 0 | 1) => "list",
-        ("POST", "", _) => "create",
-        ("PUT" | "PATCH", ..) => "update",
-        ("DELETE", ..) => "delete",
-        _ => "get",
-    };
-    format!("{service}.{kind}.{verb}")
 }
 
 /// The region that a host name is of: `REGION-run.googleapis.com`, `run.REGION.rep.googleapis.com`

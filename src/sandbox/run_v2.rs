@@ -4,6 +4,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
+use super::authority::require;
 use super::faults::Effects;
 use super::iam;
 use super::names::{check_id, check_region};
@@ -14,6 +15,7 @@ use super::router::Query;
 use super::service_check::check_service;
 use super::world::{Project, World};
 use super::{jobs, operations, roles, run_v1, service_body};
+use crate::domain::member::Member;
 use crate::domain::resource::ServiceName;
 
 const DEFAULT_PAGE: usize = 100;
@@ -23,7 +25,11 @@ const DEFAULT_PAGE: usize = 100;
 pub(super) struct Site<'a> {
     pub(super) world: &'a World<'a>,
     pub(super) project: &'a Project,
+    /// The address, or what stands for it, of who asks.
     pub(super) caller: &'a str,
+    pub(super) principal: &'a Member,
+    /// Where this server is, such as `http://127.0.0.1:8787`.
+    pub(super) base: &'a str,
     pub(super) now: OffsetDateTime,
     pub(super) effects: &'a Effects,
 }
@@ -36,6 +42,11 @@ impl Site<'_> {
             constraints: &self.project.constraints,
             run_roles_only: true,
         }
+    }
+
+    /// Who asks, and when.
+    pub(super) fn asker(&self) -> (&Member, OffsetDateTime) {
+        (self.principal, self.now)
     }
 
     /// Where in the project a region is, such as `projects/P/locations/R`.
@@ -105,7 +116,15 @@ pub(super) fn policy_verb(
         return Some(Err(error));
     }
     let full = name.to_string();
-    iam::verb(site.world, verb, &full, site.rules(), (query, body), roles::is_run_permission)
+    iam::verb(
+        site.world,
+        site.asker(),
+        verb,
+        &full,
+        site.rules(),
+        (query, body),
+        roles::is_run_permission,
+    )
 }
 
 fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiError> {
@@ -164,6 +183,12 @@ pub(super) fn keep(
     mut service: Value,
     new_revision: bool,
 ) -> Result<(), ApiError> {
+    let is_open = |service: &Value| service["invokerIamDisabled"] == true;
+    if is_open(&service) != site.world.service(name)?.as_ref().is_some_and(is_open) {
+        // Whoever turns the check off, or on, decides who may invoke (documented).
+        let resource = name.to_string();
+        require(site.world, site.principal, &resource, "run.services.setIamPolicy", site.now)?;
+    }
     if new_revision {
         let revision = service_body::revision(name, &service, site.now);
         let full = revision["name"].as_str().unwrap_or_default();

@@ -101,6 +101,29 @@ pub(super) fn fill_around(world: &World<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Lets the default account look at, and after, what is above its projects, and act as another.
+pub(super) fn fill_above(world: &World<'_>) -> rusqlite::Result<()> {
+    let organization = format!("organizations/{ORGANIZATION}");
+    let Some(mut policy) = world.policy(&organization)? else { return Ok(()) };
+    let role = "roles/resourcemanager.organizationAdmin";
+    let member = Value::from(format!("user:{DEFAULT_ACCOUNT}"));
+    for binding in policy["bindings"].as_array_mut().into_iter().flatten() {
+        let members = binding["members"].as_array().cloned().unwrap_or_default();
+        if binding["role"] == role && !members.contains(&member) {
+            binding["members"] = members.into_iter().chain([member.clone()]).collect();
+        }
+    }
+    world.put_policy(&organization, &policy)?;
+    // One account that the default account may act as.
+    let runner = format!("runner@{DEFAULT_PROJECT}.iam.gserviceaccount.com");
+    let resource = format!("projects/{DEFAULT_PROJECT}/serviceAccounts/{runner}");
+    if world.service_account(&runner)?.is_none() || world.policy(&resource)?.is_some() {
+        return Ok(());
+    }
+    let bindings = json!([{"role": "roles/iam.serviceAccountTokenCreator", "members": [member]}]);
+    world.put_policy(&resource, &json!({"bindings": bindings, "etag": new_etag()}))
+}
+
 /// Adds services named `svc-00001` and so on, spread over the regions; every seventh public,
 /// every eleventh with the invoker check off. `false` where there is no such project.
 pub(super) fn add_services(world: &World<'_>, project: &str, count: u32) -> rusqlite::Result<bool> {

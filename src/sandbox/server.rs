@@ -1,6 +1,5 @@
 //! The sandbox on a port: HTTP/1.1 and HTTP/2, for this process or for any client.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +7,11 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
-use axum::routing::any;
 use futures::stream;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -22,8 +20,11 @@ use tokio::time::{Instant, sleep};
 use super::api_error::ApiError;
 use super::connection::{Door, Line};
 use super::faults::{Effects, FaultSpec, Faults};
+use super::front::{self, Arrival, Forwarder, Front};
+use super::options::Options;
 use super::router::{self, ApiRequest, Query, region_of_host};
 use super::store::Sandbox;
+use super::{tls, tokens};
 
 /// How long requests under way may take once the server is asked to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -33,28 +34,44 @@ const LARGEST_BODY: usize = 10 * 1024 * 1024;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How often a `wait` looks.
 const LOOK: Duration = Duration::from_millis(10);
+/// The header by which the metadata server and its clients know each other (documented).
+const FLAVOR: &str = "metadata-flavor";
+const METADATA: &str = "metadata.google.internal";
 /// The size of the pieces in which a body trickles.
 const TRICKLE: usize = 64;
 
+/// What is served, and how.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    pub sandbox: Arc<Sandbox>,
+    pub faults: Arc<Faults>,
+    pub options: Arc<Options>,
+    pub clock: fn() -> OffsetDateTime,
+}
+
 #[derive(Clone, Debug)]
 struct Server {
-    sandbox: Arc<Sandbox>,
-    clock: fn() -> OffsetDateTime,
-    faults: Arc<Faults>,
+    serving: Serving,
+    front: Arc<Front>,
 }
 
 /// Serves the sandbox until `stop` is done; requests under way are answered first.
 pub async fn serve(
-    sandbox: Arc<Sandbox>,
-    faults: Arc<Faults>,
+    serving: Serving,
     listener: TcpListener,
-    clock: fn() -> OffsetDateTime,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let app = Router::new()
-        .route("/sandbox/faults", any(admin))
-        .fallback(handle)
-        .with_state(Server { sandbox, clock, faults });
+    let tls = if serving.options.tls {
+        Some(tls::acceptor(serving.sandbox.directory(), serving.clock)?)
+    } else {
+        None
+    };
+    let front = Front {
+        sandbox: Arc::clone(&serving.sandbox),
+        options: Arc::clone(&serving.options),
+        forwarder: Forwarder::new(serving.options.backends.clone()),
+    };
+    let app = Router::new().fallback(handle).with_state(Server { serving, front: Arc::new(front) });
     let (asked, mut told) = tokio::sync::watch::channel(false);
     let stop = async move {
         stop.await;
@@ -62,7 +79,7 @@ pub async fn serve(
         let _ = asked.send(true);
     };
     let app = app.into_make_service_with_connect_info::<Line>();
-    let serving = axum::serve(Door(listener), app).with_graceful_shutdown(stop);
+    let serving = axum::serve(Door::new(listener, tls)?, app).with_graceful_shutdown(stop);
     tokio::select! {
         ended = serving => ended,
         // A request that never ends does not keep the server.
@@ -76,11 +93,34 @@ pub async fn serve(
     }
 }
 
+/// Answers a request at a service's URL, or one to the APIs.
 async fn handle(
     State(server): State<Server>,
     ConnectInfo(line): ConnectInfo<Line>,
     request: Request,
 ) -> Response {
+    let host = bare_host(&request);
+    let arrival =
+        Arrival { peer: line.peer, is_secure: line.is_secure, now: (server.serving.clock)() };
+    match is_front(&server.serving.sandbox, &host) {
+        Ok(true) => server.front.answer(request, &host, arrival).await,
+        Ok(false) => handle_api(server.serving, line, request).await,
+        Err(error) => respond(Err(error)),
+    }
+}
+
+/// The host of a request in small letters, without its port and the dot that may end a name.
+fn bare_host(request: &Request) -> String {
+    let authority = host(request.uri(), request.headers()).parse::<Authority>();
+    let name = authority.map(|authority| authority.host().to_lowercase()).unwrap_or_default();
+    name.trim_end_matches('.').to_owned()
+}
+
+fn is_front(sandbox: &Sandbox, host: &str) -> Result<bool, ApiError> {
+    front::is_front(host, |host| sandbox.read(|world| Ok(world.domain_mapping(host)?.is_some())))
+}
+
+async fn handle_api(server: Serving, line: Line, request: Request) -> Response {
     let (head, body) = request.into_parts();
     if let Err(error) = check_host(&head) {
         return respond(Err(error));
@@ -88,6 +128,9 @@ async fn handle(
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return respond(Err(ApiError::invalid("The request's body could not be read.")));
     };
+    if head.uri.path() == "/sandbox/faults" {
+        return respond(administer(&server.faults, &head, &body));
+    }
     let query = head.uri.query().unwrap_or_default();
     let effects = server.faults.strike(head.method.as_str(), head.uri.path(), query);
     if !effects.latency.is_zero() {
@@ -95,33 +138,93 @@ async fn handle(
     }
     let carried_out =
         !matches!(effects.reset, Some(false)) && !matches!(effects.refusal, Some((_, false)));
-    let mut answer = Err(ApiError::internal("The request was not carried out."));
+    let mut answer = respond(Err(ApiError::internal("The request was not carried out.")));
     if carried_out {
-        answer = carry_out(&server, &head, body.to_vec(), &effects).await;
+        let request = api_request(&server, &line, &head, body.to_vec(), &effects);
+        answer = match identity(&server, &head, &request).await {
+            Some(response) => response,
+            None => respond(carry_out(&server, request).await),
+        };
     }
     if effects.reset.is_some() {
         line.reset();
     }
     if let Some((refusal, _)) = &effects.refusal {
-        answer = Err(refusal.clone());
+        answer = respond(Err(refusal.clone()));
     }
-    spoil(respond(answer), effects).await
+    spoil(answer, effects).await
 }
 
-/// The host that a request is for. HTTP/2 has no `Host`, and names it in the address.
-fn host(head: &Parts) -> &str {
-    let named = head.headers.get(HOST).and_then(|value| value.to_str().ok());
-    named.or_else(|| head.uri.authority().map(Authority::as_str)).unwrap_or_default()
+fn api_request(
+    server: &Serving,
+    line: &Line,
+    head: &Parts,
+    body: Vec<u8>,
+    effects: &Effects,
+) -> ApiRequest {
+    let header = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let host = host(&head.uri, &head.headers);
+    let scheme = if line.is_secure { "https" } else { "http" };
+    ApiRequest {
+        method: head.method.to_string(),
+        path: head.uri.path().to_owned(),
+        query: Query::parse(head.uri.query().unwrap_or_default()),
+        authorization: header(AUTHORIZATION).map(str::to_owned),
+        body,
+        now: (server.clock)(),
+        host_region: region_of_host(host),
+        base: format!("{scheme}://{host}"),
+        effects: effects.clone(),
+    }
+}
+
+/// Answers for the metadata server and for OAuth; `None` where a request is for neither. Both sign,
+/// and the first time a key is made, which takes its time.
+async fn identity(server: &Serving, head: &Parts, request: &ApiRequest) -> Option<Response> {
+    let flavor = head.headers.get(FLAVOR).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let for_metadata = tokens::is_for_metadata(&request.path, flavor.is_some());
+    if !for_metadata && !tokens::is_for_issuer(&request.method, &request.path) {
+        return None;
+    }
+    let (server, request) = (server.clone(), request.clone());
+    let work = tokio::task::spawn_blocking(move || {
+        let (sandbox, settings) = (&server.sandbox, &server.options.settings);
+        if for_metadata {
+            let (status, text) = tokens::metadata(sandbox, settings, &request, flavor.as_deref());
+            return Some(metadata_response(status, text));
+        }
+        Some(match tokens::answer(sandbox, settings, &request)? {
+            Ok(value) => json_response(200, &value),
+            Err(error) => json_response(error.code, &error.envelope()),
+        })
+    });
+    work.await.unwrap_or_else(|_| Some(respond(Err(ApiError::internal("The sandbox failed.")))))
+}
+
+fn metadata_response(status: u16, text: String) -> Response {
+    let kind = if text.starts_with('{') { "application/json" } else { "application/text" };
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(FLAVOR, HeaderValue::from_static("Google"));
+    response
+}
+
+/// The host that a request is for: what its address says counts before the header (RFC 9112,
+/// 3.2.2), and HTTP/2 has no header.
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
+    let named = headers.get(HOST).and_then(|value| value.to_str().ok());
+    uri.authority().map(Authority::as_str).or(named).unwrap_or_default()
 }
 
 /// Refuses a host that is not the sandbox's: a page in a browser that has its own name resolve to
 /// this machine would otherwise be let in.
 fn check_host(head: &Parts) -> Result<(), ApiError> {
-    let host = host(head);
+    let host = host(&head.uri, &head.headers);
     let name = host.parse::<Authority>().map(|authority| authority.host().to_lowercase());
     let name = name.unwrap_or_default();
-    let ends = [".localhost", ".run.app", ".googleapis.com", "-127.0.0.1", "-localhost"];
-    let known = matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]");
+    let ends = [".googleapis.com", "-127.0.0.1", "-localhost"];
+    let known = matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]" | METADATA);
     if known || host.is_empty() || ends.iter().any(|end| name.ends_with(end)) {
         return Ok(());
     }
@@ -130,33 +233,19 @@ fn check_host(head: &Parts) -> Result<(), ApiError> {
 
 /// Answers a request by the sandbox's world. A `wait` for an operation is held back until that is
 /// done, or its time is up.
-async fn carry_out(
-    server: &Server,
-    head: &Parts,
-    body: Vec<u8>,
-    effects: &Effects,
-) -> Result<Value, ApiError> {
-    let header = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let host = host(head);
-    let waits = head.uri.path().ends_with(":wait");
-    let until = Instant::now() + if waits { patience(&body) } else { Duration::ZERO };
+async fn carry_out(server: &Serving, mut request: ApiRequest) -> Result<Value, ApiError> {
+    let waits = request.path.ends_with(":wait");
+    let until = Instant::now() + if waits { patience(&request.body) } else { Duration::ZERO };
     loop {
-        let request = ApiRequest {
-            method: head.method.to_string(),
-            path: head.uri.path().to_owned(),
-            query: Query::parse(head.uri.query().unwrap_or_default()),
-            authorization: header(AUTHORIZATION).map(str::to_owned),
-            body: body.clone(),
-            now: (server.clock)(),
-            host_region: region_of_host(host),
-            effects: effects.clone(),
-        };
-        let answer = if request.is_quick() {
-            router::answer(&server.sandbox, &request)
+        request.now = (server.clock)();
+        let asked = request.clone();
+        let answer = if asked.is_quick() {
+            router::answer(&server.sandbox, &server.options, &asked)
         } else {
             // SQLite waits for other processes where it must; nobody else has to wait with it.
-            let sandbox = Arc::clone(&server.sandbox);
-            let work = tokio::task::spawn_blocking(move || router::answer(&sandbox, &request));
+            let (sandbox, options) = (Arc::clone(&server.sandbox), Arc::clone(&server.options));
+            let work =
+                tokio::task::spawn_blocking(move || router::answer(&sandbox, &options, &asked));
             work.await.unwrap_or_else(|_| Err(ApiError::internal("The sandbox failed.")))
         };
         let pending = answer.as_ref().is_ok_and(|operation| operation["done"] != true);
@@ -176,11 +265,14 @@ fn patience(body: &[u8]) -> Duration {
 }
 
 fn respond(answer: Result<Value, ApiError>) -> Response {
-    let (code, value) = match answer {
-        Ok(value) => (200, value),
-        Err(error) => (error.code, error.envelope()),
-    };
-    let mut body = serde_json::to_vec(&value).unwrap_or_default();
+    match answer {
+        Ok(value) => json_response(200, &value),
+        Err(error) => json_response(error.code, &error.envelope()),
+    }
+}
+
+fn json_response(code: u16, value: &Value) -> Response {
+    let mut body = serde_json::to_vec(value).unwrap_or_default();
     body.push(b'\n');
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or_default();
@@ -229,12 +321,6 @@ async fn spoil(mut response: Response, effects: Effects) -> Response {
 
 /// The route that turns faults on and off while the sandbox serves: GET lists them, POST adds
 /// `{"faults": [SPEC…]}`, PUT puts those in place of all, DELETE turns all off.
-async fn admin(State(server): State<Server>, request: Request) -> Result<Response, Infallible> {
-    let (head, body) = request.into_parts();
-    let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
-    Ok(respond(check_host(&head).and_then(|()| administer(&server.faults, &head, &body))))
-}
-
 fn administer(faults: &Faults, head: &Parts, body: &[u8]) -> Result<Value, ApiError> {
     match head.method.as_str() {
         "GET" => {}

@@ -10,6 +10,8 @@ use super::resource_manager::is_permission;
 use super::router::Query;
 use super::run_v2::Site;
 use super::schema::known_fields;
+use super::settings::Settings;
+use super::tokens::{self, Issuer, VERBS, keys_of};
 use super::world::{Place, World};
 
 const DEFAULT_PAGE: usize = 20;
@@ -19,12 +21,17 @@ const LARGEST_PAGE: usize = 100;
 pub(super) fn answer(
     site: &Site<'_>,
     (method, rest, verb): (&str, &[&str], &str),
+    tokens: (&Issuer, &Settings),
     query: &Query,
     body: &Value,
 ) -> Option<Result<Value, ApiError>> {
     Some(match (method, rest, verb) {
         ("GET", [], "") => list(site, query),
         ("POST", [], "") => create(site, query, body),
+        (_, [account, "keys", rest @ ..], "") => match get(site, account) {
+            Ok(account) => return keys_of(site, &account, (method, rest), query, body),
+            Err(error) => Err(error),
+        },
         ("GET", [account], "") => query.only(&[]).and_then(|()| get(site, account)),
         ("POST", [account], "getIamPolicy" | "setIamPolicy" | "testIamPermissions") => {
             let found = match get(site, account) {
@@ -33,10 +40,40 @@ pub(super) fn answer(
             };
             let full = found["name"].as_str().unwrap_or_default();
             let rules = Rules { run_roles_only: false, ..site.rules() };
-            return iam::verb(site.world, verb, full, rules, (query, body), is_permission);
+            return iam::verb(
+                site.world,
+                site.asker(),
+                verb,
+                full,
+                rules,
+                (query, body),
+                is_permission,
+            );
         }
+        ("POST", [account], verb) if VERBS.contains(&verb) => match get(site, account) {
+            Ok(account) => tokens::verb(site, tokens, &account, verb, (query, body)),
+            Err(_) => Err(ApiError::no_account(verb)),
+        },
         _ => return None,
     })
+}
+
+/// The unique id of an account, by its address.
+pub(super) fn unique_id_of(world: &World<'_>, email: &str) -> Result<Option<String>, ApiError> {
+    let found = world.service_account(email)?;
+    Ok(found.and_then(|account| account["uniqueId"].as_str().map(str::to_owned)))
+}
+
+/// The address of an account, by its unique id.
+pub(super) fn email_of(world: &World<'_>, unique_id: &str) -> Result<Option<String>, ApiError> {
+    let found = world.service_account_by_id(unique_id)?;
+    Ok(found.and_then(|account| account["email"].as_str().map(str::to_owned)))
+}
+
+/// The full name of an account, by its address.
+pub(super) fn full_name(world: &World<'_>, email: &str) -> Result<Option<String>, ApiError> {
+    let found = world.service_account(email)?;
+    Ok(found.and_then(|account| account["name"].as_str().map(str::to_owned)))
 }
 
 fn list(site: &Site<'_>, query: &Query) -> Result<Value, ApiError> {

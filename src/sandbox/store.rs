@@ -1,7 +1,7 @@
 //! The sandbox's one file: an SQLite database that any number of processes share.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -11,8 +11,13 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
+use super::front::labels;
 use super::seed;
+use super::tls;
+use super::tokens::Issuer;
 use super::world::{ProjectSummary, World};
+use crate::domain::resource::ServiceName;
+use crate::private_files;
 
 const FILE: &str = "world.db";
 /// Writers queue up for each other; this is far longer than any queue lasts.
@@ -50,6 +55,7 @@ const STEPS: [Step; VERSION as usize] = [
 ",
         fill: seed::fill_around,
     },
+    Step { tables: "", fill: seed::fill_above },
 ];
 
 /// One version of the store.
@@ -59,7 +65,7 @@ struct Step {
 }
 
 /// The version that this program writes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// More readers than these would only wait for the processor.
 const READERS: usize = 4;
@@ -70,6 +76,7 @@ pub struct Sandbox {
     writer: Mutex<Connection>,
     readers: [OnceLock<Mutex<Connection>>; READERS],
     directory: PathBuf,
+    issuer: Issuer,
 }
 
 /// A damaged file that was put out of the way.
@@ -112,12 +119,18 @@ impl Sandbox {
         };
         let readers = std::array::from_fn(|_| OnceLock::new());
         let writer = Mutex::new(db);
-        Ok((Self { writer, readers, directory: directory.to_owned() }, set_aside))
+        let issuer = Issuer::new(directory);
+        Ok((Self { writer, readers, directory: directory.to_owned(), issuer }, set_aside))
     }
 
     /// The folder of its state.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Who issues its tokens. Its key stays when the world is made anew.
+    pub(super) fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// What projects there are, and what is in them.
@@ -150,6 +163,22 @@ impl Sandbox {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Where the services of a project answer below `.localhost`, while it is served: each with the
+    /// first part of its name there.
+    pub fn addresses(&self, project: &str) -> Result<Vec<(ServiceName, String)>, StoreError> {
+        self.locally(|world| labels(world, project))
+    }
+
+    /// Whether any project has a service of this name, in a region or in any.
+    pub(super) fn has_service(&self, region: Option<&str>, name: &str) -> Result<bool, StoreError> {
+        self.locally(|world| world.has_service(region, name))
+    }
+
+    /// The certificate of its own authority, made where it is not there yet.
+    pub fn authority(&self, now: OffsetDateTime) -> std::io::Result<PathBuf> {
+        tls::authority(&self.directory, now)
     }
 
     /// Adds `count` services to a project, spread over the regions.
@@ -250,13 +279,8 @@ fn make_or_mend(
     now: OffsetDateTime,
 ) -> Result<(Connection, Option<SetAside>), StoreError> {
     let folder = |source| StoreError::Folder { path: directory.to_owned(), source };
-    make_private_folder(directory).map_err(folder)?;
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join("lock"))
-        .map_err(folder)?;
+    private_files::folder(directory).map_err(folder)?;
+    let lock = private_files::open(&directory.join("lock")).map_err(folder)?;
     lock.lock().map_err(folder)?;
     let open = |source| StoreError::Open { path: path.to_owned(), source };
     let mut set_aside = None;
@@ -332,106 +356,5 @@ fn put_aside(path: &Path, now: OffsetDateTime) -> Result<SetAside, StoreError> {
     Ok(SetAside { damaged: path.to_owned(), kept_as })
 }
 
-fn make_private_folder(path: &Path) -> std::io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)?;
-    // A folder that was there before may be open to others.
-    #[cfg(unix)]
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-
-    const NOW: OffsetDateTime = datetime!(2026-11-22 14:00 UTC);
-
-    #[test]
-    fn what_is_written_is_there_for_the_next_process() {
-        let folder = tempfile::tempdir().unwrap();
-        let (first, _) = Sandbox::open(folder.path(), NOW).unwrap();
-        let count = |sandbox: &Sandbox| sandbox.projects().unwrap()[0].services;
-        let before = count(&first);
-        assert!(first.add_services(seed::DEFAULT_PROJECT, 3).unwrap());
-        assert!(!first.add_services("nosuch", 3).unwrap());
-        let (second, _) = Sandbox::open(folder.path(), NOW).unwrap();
-        assert_eq!(count(&second), before + 3);
-        drop(second);
-        drop(Sandbox::reset(folder.path(), NOW).unwrap());
-        assert_eq!(count(&first), before);
-    }
-
-    #[test]
-    fn a_damaged_file_is_kept_under_another_name() {
-        for text in [b"this is no database, it is a text of some length, and no more".to_vec(), {
-            let folder = tempfile::tempdir().unwrap();
-            drop(Sandbox::open(folder.path(), NOW).unwrap());
-            let mut bytes = fs::read(folder.path().join(FILE)).unwrap();
-            bytes.truncate(9_000);
-            bytes
-        }] {
-            let folder = tempfile::tempdir().unwrap();
-            fs::write(folder.path().join(FILE), &text).unwrap();
-            let (sandbox, set_aside) = Sandbox::open(folder.path(), NOW).unwrap();
-            let set_aside = set_aside.unwrap();
-            assert_eq!(fs::read(&set_aside.kept_as).unwrap(), text);
-            assert!(sandbox.projects().unwrap()[0].services > 0);
-        }
-    }
-
-    #[test]
-    fn damage_that_opening_does_not_meet_is_set_aside_by_reset() {
-        let folder = tempfile::tempdir().unwrap();
-        let (sandbox, _) = Sandbox::open(folder.path(), NOW).unwrap();
-        sandbox.add_services(seed::DEFAULT_PROJECT, 2_000).unwrap();
-        drop(sandbox);
-        let path = folder.path().join(FILE);
-        let mut bytes = fs::read(&path).unwrap();
-        let (start, end) = (bytes.len() / 3, bytes.len() * 2 / 3);
-        bytes[start..end].fill(0xA5);
-        fs::write(&path, bytes).unwrap();
-        let (fresh, set_aside) = Sandbox::reset(folder.path(), NOW).unwrap();
-        assert!(set_aside.is_some());
-        assert!(fresh.projects().unwrap()[0].services < 100);
-        assert!(Sandbox::open(folder.path(), NOW).unwrap().1.is_none());
-    }
-
-    #[test]
-    fn an_older_file_keeps_what_it_holds() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Connection::open(folder.path().join(FILE)).unwrap();
-        db.execute_batch(STEPS[0].tables).unwrap();
-        db.execute_batch(
-            "INSERT INTO projects VALUES ('own', '42', 'hash', 'x.com', '[]');
-             INSERT INTO service_accounts VALUES ('a@own.iam.gserviceaccount.com', 'own');
-             PRAGMA user_version = 1;",
-        )
-        .unwrap();
-        drop(db);
-        let (old, set_aside) = Sandbox::open(folder.path(), NOW).unwrap();
-        assert!(set_aside.is_none());
-        old.read(|world| {
-            assert!(world.has_service_account("a@own.iam.gserviceaccount.com")?);
-            assert!(world.has_service_account("42-compute@developer.gserviceaccount.com")?);
-            assert!(world.project("own")?.unwrap().parent.starts_with("folders/"));
-            assert!(world.project(seed::DEFAULT_PROJECT)?.is_none());
-            Ok(())
-        })
-        .unwrap();
-    }
-
-    #[test]
-    fn a_newer_file_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        drop(Sandbox::open(folder.path(), NOW).unwrap());
-        let db = Connection::open(folder.path().join(FILE)).unwrap();
-        db.pragma_update(None, "user_version", VERSION + 1).unwrap();
-        assert!(matches!(Sandbox::open(folder.path(), NOW), Err(StoreError::Newer { .. })));
-    }
-}
+mod tests;

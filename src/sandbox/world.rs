@@ -1,8 +1,11 @@
 //! What is in the store, read and written within one transaction.
 
+mod resources;
+
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::{Value, json};
 
+pub(super) use self::resources::Place;
 use crate::domain::resource::ServiceName;
 
 /// How many operations are remembered: nobody looks for those before.
@@ -36,15 +39,6 @@ impl Project {
     }
 }
 
-/// A resource of a kind that has no table of its own, by its place and name. What is in no
-/// project or region has empty ones.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
-    pub(super) kind: &'a str,
-    pub(super) project: &'a str,
-    pub(super) region: &'a str,
-}
-
 impl PageRequest {
     /// Where a page of a list that goes from the newest to the oldest starts, itself left out.
     fn before(self) -> i64 {
@@ -54,13 +48,6 @@ impl PageRequest {
 
 /// A page of a list, with the token of the next one.
 type Page<T> = (Vec<T>, Option<i64>);
-
-impl Place<'_> {
-    /// The place of what is outside projects: folders and organisations.
-    pub(super) fn global(kind: &str) -> Place<'_> {
-        Place { kind, project: "", region: "" }
-    }
-}
 
 /// What `sandbox status` shows of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +130,37 @@ impl<'a> World<'a> {
             .optional()
     }
 
+    /// The id of the project whose hashed host names hold this.
+    pub(super) fn project_by_hash(&self, hash: &str) -> rusqlite::Result<Option<String>> {
+        self.db
+            .prepare_cached("SELECT id FROM projects WHERE hash = ?1")?
+            .query_row([hash], |row| row.get(0))
+            .optional()
+    }
+
+    /// The regions in which a project has a service of this name.
+    pub(super) fn regions_of(&self, project: &str, service: &str) -> rusqlite::Result<Vec<String>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT region FROM services WHERE project = ?1 AND name = ?2 ORDER BY region",
+        )?;
+        let rows = statement.query_map([project, service], |row| row.get(0))?;
+        rows.collect()
+    }
+
+    /// Whether any project has a service of this name, in a region or in any.
+    pub(super) fn has_service(&self, region: Option<&str>, name: &str) -> rusqlite::Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM services
+                   WHERE name = ?1 AND (?2 IS NULL OR region = ?2))";
+        self.db.query_row(sql, params![name, region], |row| row.get(0))
+    }
+
+    /// Every service of a project.
+    pub(super) fn all_services(&self, project: &str) -> rusqlite::Result<Vec<Value>> {
+        let mut statement = self.db.prepare("SELECT body FROM services WHERE project = ?1")?;
+        let rows = statement.query_map([project], body)?;
+        rows.collect()
+    }
+
     /// Puts a project below a folder or organisation.
     pub(super) fn set_parent(&self, project: &str, parent: &str) -> rusqlite::Result<()> {
         let sql = "UPDATE projects SET parent = ?2 WHERE id = ?1";
@@ -171,67 +189,6 @@ impl<'a> World<'a> {
         self.db
             .execute("INSERT INTO service_accounts VALUES (?1, ?2)", [email, project])
             .map(|_| ())
-    }
-
-    pub(super) fn has_service_account(&self, email: &str) -> rusqlite::Result<bool> {
-        self.db
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM resources WHERE kind = 'serviceAccounts' AND name = ?1)",
-            )?
-            .query_row([email], |row| row.get(0))
-    }
-
-    pub(super) fn resource(&self, place: Place<'_>, name: &str) -> rusqlite::Result<Option<Value>> {
-        self.db
-            .prepare_cached(
-                "SELECT body FROM resources
-                 WHERE kind = ?1 AND project = ?2 AND region = ?3 AND name = ?4",
-            )?
-            .query_row([place.kind, place.project, place.region, name], body)
-            .optional()
-    }
-
-    pub(super) fn put_resource(
-        &self,
-        place: Place<'_>,
-        name: &str,
-        resource: &Value,
-    ) -> rusqlite::Result<()> {
-        self.db
-            .prepare_cached(
-                "INSERT INTO resources (kind, project, region, name, body) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (kind, project, region, name) DO UPDATE SET body = excluded.body",
-            )?
-            .execute([place.kind, place.project, place.region, name, &resource.to_string()])
-            .map(|_| ())
-    }
-
-    /// Takes a resource away, and the policy of `full_name` with it.
-    pub(super) fn delete_resource(
-        &self,
-        place: Place<'_>,
-        name: &str,
-        full_name: &str,
-    ) -> rusqlite::Result<()> {
-        self.db.execute(
-            "DELETE FROM resources WHERE kind = ?1 AND project = ?2 AND region = ?3 AND name = ?4",
-            [place.kind, place.project, place.region, name],
-        )?;
-        self.db.execute("DELETE FROM policies WHERE resource = ?1", [full_name]).map(|_| ())
-    }
-
-    /// A page of a kind's resources in a region, or in all (`-`), newest first.
-    pub(super) fn resources_newest_first(
-        &self,
-        place: Place<'_>,
-        page: PageRequest,
-        wanted: &dyn Fn(&Value) -> bool,
-    ) -> rusqlite::Result<Page<Value>> {
-        let sql = "SELECT body, serial FROM resources
-             WHERE kind = ?4 AND project = ?1 AND (?2 = '-' OR region = ?2)
-             AND serial < ?3 ORDER BY serial DESC";
-        let from = params![place.project, place.region, page.before(), place.kind];
-        self.page(sql, from, page.limit, wanted)
     }
 
     pub(super) fn service(&self, name: &ServiceName) -> rusqlite::Result<Option<Value>> {
@@ -313,21 +270,6 @@ impl<'a> World<'a> {
             last = Some(row.get(1)?);
         }
         Ok((page, None))
-    }
-
-    /// The policy of a resource, by its full name.
-    pub(super) fn policy(&self, resource: &str) -> rusqlite::Result<Option<Value>> {
-        self.db
-            .prepare_cached("SELECT body FROM policies WHERE resource = ?1")?
-            .query_row([resource], body)
-            .optional()
-    }
-
-    pub(super) fn put_policy(&self, resource: &str, policy: &Value) -> rusqlite::Result<()> {
-        self.db
-            .prepare_cached("INSERT OR REPLACE INTO policies VALUES (?1, ?2)")?
-            .execute([resource, &policy.to_string()])
-            .map(|_| ())
     }
 
     pub(super) fn put_revision(

@@ -90,7 +90,7 @@ for resources, resource in [
     ).execute()
     policy["bindings"].append({"role": "roles/run.invoker", "members": ["user:ana@example.com"]})
     resources.setIamPolicy(resource=resource, body={"policy": policy}).execute()
-    asked = {"permissions": ["run.services.list"]}
+    asked = {"permissions": [f"resourcemanager.{resource.split('/')[0]}.getIamPolicy"]}
     assert resources.testIamPermissions(resource=resource, body=asked).execute() == asked
 print("resource manager v3: projects, folders, organizations")
 

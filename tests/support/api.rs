@@ -18,9 +18,71 @@ impl Api {
 
     /// A sandbox where something goes wrong.
     pub(crate) fn with_faults(faults: &[&str]) -> Self {
+        let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
+        Self::with(&faults)
+    }
+
+    /// A sandbox that serves with these options.
+    pub(crate) fn with(options: &[&str]) -> Self {
         let world = World::new();
-        let serve = Serve::with_faults(&world, faults);
-        Self { world, serve, client: reqwest::Client::new() }
+        let serve = Serve::with(&world, options);
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        Self { world, serve, client: client.build().unwrap() }
+    }
+
+    /// What the token endpoint gives an account.
+    pub(crate) async fn tokens(&self, account: &str, more: &[(&str, &str)]) -> Value {
+        let refresh = format!("1//sandbox:{account}");
+        let mut form = vec![
+            ("grant_type", "refresh_token"),
+            ("client_id", super::GCLOUD),
+            ("refresh_token", &refresh),
+        ];
+        form.extend(more);
+        let (code, answer) = self.form("token", &form).await;
+        assert_eq!(code, 200, "{answer}");
+        answer
+    }
+
+    /// An ID token of an account: a user's with gcloud's client as its audience, a service
+    /// account's for `audience`.
+    pub(crate) async fn id_token(&self, account: &str, audience: &str) -> String {
+        let more = [("audience", audience)];
+        let tokens = self.tokens(account, if audience.is_empty() { &[] } else { &more }).await;
+        tokens["id_token"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn access_token(&self, account: &str) -> String {
+        self.tokens(account, &[]).await["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Posts a form.
+    pub(crate) async fn form(&self, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
+        let body: String =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let url = format!("{}/{path}", self.serve.endpoint);
+        let kind = "application/x-www-form-urlencoded";
+        let sent = self.client.post(url).header("content-type", kind).body(body).send().await;
+        let answer = sent.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// A request to a service's own address.
+    pub(crate) fn front(&self, method: &str, host: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        self.client.request(method, format!("{}{path}", self.serve.endpoint)).header("Host", host)
+    }
+
+    /// Lets a principal invoke a service of the home region.
+    pub(crate) async fn let_in(&self, service: &str, member: &str, role: &str) {
+        let path = format!("v2/projects/sandbox-project/locations/us-central1/services/{service}");
+        let mut policy = self.policy(&path).await;
+        let bindings = policy["bindings"].as_array().cloned().unwrap_or_default();
+        let binding = json!({"role": role, "members": [member]});
+        policy["bindings"] = bindings.into_iter().chain([binding]).collect();
+        policy["version"] = json!(3);
+        let body = json!({"policy": policy});
+        assert_eq!(self.post(&format!("{path}:setIamPolicy"), body).await.0, 200);
     }
 
     pub(crate) async fn send(
@@ -40,9 +102,31 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> (u16, Value) {
+        self.call(region, "opaque", method, path, body).await
+    }
+
+    /// Calls an API as somebody.
+    pub(crate) async fn send_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
+        self.call(None, token, method, path, body).await
+    }
+
+    async fn call(
+        &self,
+        region: Option<&str>,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         let url = format!("{}/{path}", self.serve.endpoint);
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.client.request(method, url).bearer_auth("opaque");
+        let mut request = self.client.request(method, url).bearer_auth(token);
         if let Some(region) = region {
             request = request.header("Host", format!("{region}-127.0.0.1"));
         }

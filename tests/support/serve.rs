@@ -21,8 +21,14 @@ impl Serve {
 
     /// Serves with something that goes wrong.
     pub(crate) fn with_faults(world: &World, faults: &[&str]) -> Self {
+        let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
+        Self::with(world, &faults)
+    }
+
+    /// Serves with these options.
+    pub(crate) fn with(world: &World, options: &[&str]) -> Self {
         let mut arguments = vec!["sandbox", "serve", "--port", "0", "-o", "json"];
-        arguments.extend(faults.iter().flat_map(|fault| ["--fault", fault]));
+        arguments.extend(options);
         let mut child =
             world.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut first_line = String::new();

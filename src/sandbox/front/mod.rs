@@ -1,0 +1,229 @@
+//! The front end: what answers at the URLs of services and lets in only whom Cloud Run would,
+//! with an application behind each.
+
+mod audience;
+mod echo;
+mod forward;
+mod html;
+mod judge;
+mod place;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::header::{CONTENT_TYPE, HOST, LOCATION, SERVER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use time::OffsetDateTime;
+
+pub(super) use self::forward::{Backends, Forwarder};
+pub(super) use self::place::{is_front, labels};
+
+use self::html::Page;
+use self::judge::{Judged, Refusal};
+use super::api_error::ApiError;
+use super::options::Options;
+use super::store::Sandbox;
+use crate::domain::access::Origin;
+
+/// By what header a request may say where it comes from, since on loopback all come from the same
+/// place. It is taken off before the application sees it.
+const FROM: &str = "x-sandbox-from";
+
+/// What the front end works with.
+#[derive(Debug)]
+pub(super) struct Front {
+    pub(super) sandbox: Arc<Sandbox>,
+    pub(super) options: Arc<Options>,
+    pub(super) forwarder: Forwarder,
+}
+
+/// How a request came in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) peer: SocketAddr,
+    /// Whether it came over TLS.
+    pub(super) is_secure: bool,
+    pub(super) now: OffsetDateTime,
+}
+
+impl Front {
+    /// Answers a request at a service's URL.
+    pub(super) async fn answer(
+        &self,
+        mut request: Request<Body>,
+        host: &str,
+        arrival: Arrival,
+    ) -> Response<Body> {
+        let settings = &self.options.settings;
+        let path = normal_path(request.uri());
+        if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
+            return page(settings.method_status, Page::Plain, &path);
+        }
+        let from = match request.headers_mut().remove(FROM) {
+            None => Origin::Internet,
+            Some(value) => {
+                let known = Origin::ALL.into_iter().find(|origin| value == origin.as_str());
+                known.unwrap_or_default()
+            }
+        };
+        let judged = {
+            let (sandbox, options) = (Arc::clone(&self.sandbox), Arc::clone(&self.options));
+            let asked = judge::Asked {
+                host: host.to_owned(),
+                path: path.clone(),
+                from,
+                credential: judge::Credential::of(request.headers()),
+                is_insecure: self.options.tls && !arrival.is_secure,
+                now: arrival.now,
+            };
+            // Quick enough to be done here: reads by keys, and a signature now and then.
+            judge::judge(&sandbox, &options, &asked)
+        };
+        let refusal = match judged {
+            Ok(Judged::Through(entry)) => {
+                let response = self.forwarder.pass(request, *entry, &path, arrival, settings).await;
+                return branded(response);
+            }
+            Ok(Judged::Refused(refusal)) => refusal,
+            Err(error) => return failed(&error),
+        };
+        match refusal {
+            Refusal::BadToken => {
+                let mut response = page(401, Page::Unauthorized, &path);
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(
+                    "Bearer error=\"invalid_token\" error_description=\"The access token could not be verified\"",
+                ));
+                response
+            }
+            Refusal::Iap => to_sign_in(&request, host),
+            Refusal::Insecure => redirected(
+                settings.redirect_status,
+                &format!("https://{}{}", authority(&request, host), target(request.uri())),
+            ),
+            Refusal::NoCredential => page(403, Page::Forbidden, &path),
+            Refusal::NoPermission => page(settings.no_permission_status, Page::Forbidden, &path),
+            Refusal::Reserved => page(404, Page::Branded, &path),
+            Refusal::UnknownHost => page(404, Page::NotFound, &path),
+            Refusal::Unreachable(status) => page(status, Page::NotFound, &path),
+        }
+    }
+}
+
+/// The path, with the escapes of letters, digits and `-._~` undone (that some are is documented).
+fn normal_path(uri: &Uri) -> String {
+    let path = uri.path();
+    if !path.contains('%') {
+        return path.to_owned();
+    }
+    let mut normal = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        normal.push_str(&rest[..at]);
+        let code = rest.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let plain =
+            code.map(char::from).filter(|c| c.is_ascii_alphanumeric() || "-._~".contains(*c));
+        let taken = if let Some(c) = plain {
+            normal.push(c);
+            3
+        } else {
+            normal.push('%');
+            1
+        };
+        rest = &rest[at + taken..];
+    }
+    normal.push_str(rest);
+    normal
+}
+
+fn target(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |target| target.as_str())
+}
+
+/// The host as the client wrote it, with its port.
+fn authority<'a>(request: &'a Request<Body>, host: &'a str) -> &'a str {
+    let header = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    header.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or(host)
+}
+
+fn redirected(status: u16, location: &str) -> Response<Body> {
+    let mut response = page(status, Page::Moved, location);
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// Where Identity-Aware Proxy sends who has no session (observed, but for what follows the path).
+fn to_sign_in(request: &Request<Body>, host: &str) -> Response<Body> {
+    let back = format!("https://{host}{}", target(request.uri()));
+    let query =
+        form_urlencoded::Serializer::new(String::new()).append_pair("continue", &back).finish();
+    redirected(302, &format!("https://accounts.google.com/o/oauth2/v2/auth?{query}"))
+}
+
+fn failed(error: &ApiError) -> Response<Body> {
+    page(error.code, Page::Plain, &error.message)
+}
+
+fn page(status: u16, page: Page, about: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(page.render(status, about)));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let html = HeaderValue::from_static("text/html; charset=UTF-8");
+    response.headers_mut().insert(CONTENT_TYPE, html);
+    branded(response)
+}
+
+/// Every answer names Google's front end (observed).
+fn branded(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(SERVER, HeaderValue::from_static("Google Frontend"));
+    response
+}
+
+/// Headers that are about one connection and not about the request (RFC 9110, 7.6.1).
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<String> = headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect();
+    for name in named {
+        headers.remove(name.as_str());
+    }
+    for name in [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_of_plain_characters_are_undone() {
+        for (path, normal) in [
+            ("/a", "/a"),
+            ("/%41%2d%7E", "/A-~"),
+            ("/%2F%20%c3", "/%2F%20%c3"),
+            ("/%", "/%"),
+            ("/%4", "/%4"),
+            ("/%zz", "/%zz"),
+            ("/%2541", "/%2541"),
+        ] {
+            assert_eq!(normal_path(&path.parse().unwrap()), normal, "{path}");
+        }
+    }
+}

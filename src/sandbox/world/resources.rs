@@ -1,0 +1,146 @@
+//! Resources of the kinds that have no table of their own, and the policies of all.
+
+use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
+
+use super::{Page, PageRequest, World, body};
+
+/// A resource of a kind that has no table of its own, by its place and name. What is in no
+/// project or region has empty ones.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Place<'a> {
+    pub(in super::super) kind: &'a str,
+    pub(in super::super) project: &'a str,
+    pub(in super::super) region: &'a str,
+}
+
+impl Place<'_> {
+    /// The place of what is outside projects: folders and organisations.
+    pub(in super::super) fn global(kind: &str) -> Place<'_> {
+        Place { kind, project: "", region: "" }
+    }
+}
+
+impl World<'_> {
+    /// A service account by its address, in whichever project it is.
+    pub(in super::super) fn service_account(&self, email: &str) -> rusqlite::Result<Option<Value>> {
+        self.db
+            .prepare_cached(
+                "SELECT body FROM resources WHERE kind = 'serviceAccounts' AND name = ?1",
+            )?
+            .query_row([email.to_lowercase()], body)
+            .optional()
+    }
+
+    /// A service account by its unique id.
+    pub(in super::super) fn service_account_by_id(
+        &self,
+        id: &str,
+    ) -> rusqlite::Result<Option<Value>> {
+        self.db
+            .prepare_cached(
+                "SELECT body FROM resources
+                 WHERE kind = 'serviceAccounts' AND json_extract(body, '$.uniqueId') = ?1",
+            )?
+            .query_row([id], body)
+            .optional()
+    }
+
+    pub(in super::super) fn has_service_account(&self, email: &str) -> rusqlite::Result<bool> {
+        self.db
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM resources WHERE kind = 'serviceAccounts' AND name = ?1)",
+            )?
+            .query_row([email], |row| row.get(0))
+    }
+
+    pub(in super::super) fn resource(
+        &self,
+        place: Place<'_>,
+        name: &str,
+    ) -> rusqlite::Result<Option<Value>> {
+        self.db
+            .prepare_cached(
+                "SELECT body FROM resources
+                 WHERE kind = ?1 AND project = ?2 AND region = ?3 AND name = ?4",
+            )?
+            .query_row([place.kind, place.project, place.region, name], body)
+            .optional()
+    }
+
+    pub(in super::super) fn put_resource(
+        &self,
+        place: Place<'_>,
+        name: &str,
+        resource: &Value,
+    ) -> rusqlite::Result<()> {
+        self.db
+            .prepare_cached(
+                "INSERT INTO resources (kind, project, region, name, body) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (kind, project, region, name) DO UPDATE SET body = excluded.body",
+            )?
+            .execute([place.kind, place.project, place.region, name, &resource.to_string()])
+            .map(|_| ())
+    }
+
+    /// Takes a resource away, and the policy of `full_name` with it.
+    pub(in super::super) fn delete_resource(
+        &self,
+        place: Place<'_>,
+        name: &str,
+        full_name: &str,
+    ) -> rusqlite::Result<()> {
+        self.db.execute(
+            "DELETE FROM resources WHERE kind = ?1 AND project = ?2 AND region = ?3 AND name = ?4",
+            [place.kind, place.project, place.region, name],
+        )?;
+        self.db.execute("DELETE FROM policies WHERE resource = ?1", [full_name]).map(|_| ())
+    }
+
+    /// A page of a kind's resources in a region, or in all (`-`), newest first.
+    pub(in super::super) fn resources_newest_first(
+        &self,
+        place: Place<'_>,
+        page: PageRequest,
+        wanted: &dyn Fn(&Value) -> bool,
+    ) -> rusqlite::Result<Page<Value>> {
+        let sql = "SELECT body, serial FROM resources
+             WHERE kind = ?4 AND project = ?1 AND (?2 = '-' OR region = ?2)
+             AND serial < ?3 ORDER BY serial DESC";
+        let from = params![place.project, place.region, page.before(), place.kind];
+        self.page(sql, from, page.limit, wanted)
+    }
+
+    /// The mapping of a domain, with its project and region.
+    pub(in super::super) fn domain_mapping(
+        &self,
+        domain: &str,
+    ) -> rusqlite::Result<Option<(String, String, Value)>> {
+        self.db
+            .prepare_cached(
+                "SELECT body, project, region FROM resources
+                 WHERE kind = 'domainmappings' AND name = ?1",
+            )?
+            .query_row([domain], |row| Ok((row.get(1)?, row.get(2)?, body(row)?)))
+            .optional()
+    }
+
+    /// The policy of a resource, by its full name.
+    pub(in super::super) fn policy(&self, resource: &str) -> rusqlite::Result<Option<Value>> {
+        self.db
+            .prepare_cached("SELECT body FROM policies WHERE resource = ?1")?
+            .query_row([resource], body)
+            .optional()
+    }
+
+    pub(in super::super) fn put_policy(
+        &self,
+        resource: &str,
+        policy: &Value,
+    ) -> rusqlite::Result<()> {
+        self.db
+            .prepare_cached("INSERT OR REPLACE INTO policies VALUES (?1, ?2)")?
+            .execute([resource, &policy.to_string()])
+            .map(|_| ())
+    }
+}
