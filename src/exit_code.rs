@@ -23,13 +23,15 @@ pub enum ExitCode {
     Partial,
     /// The answer cannot be determined.
     Undetermined,
+    /// The program that was to be run could not be started.
+    NotStarted,
     /// Cancelled by the user.
     Cancelled,
 }
 
 impl ExitCode {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -40,6 +42,7 @@ impl ExitCode {
         Self::Conflict,
         Self::Partial,
         Self::Undetermined,
+        Self::NotStarted,
         Self::Cancelled,
     ];
 
@@ -56,6 +59,7 @@ impl ExitCode {
             Self::Conflict => 7,
             Self::Partial => 8,
             Self::Undetermined => 9,
+            Self::NotStarted => 125,
             Self::Cancelled => 130,
         }
     }
@@ -73,6 +77,7 @@ impl ExitCode {
             Self::Conflict => "conflict, or not what was expected",
             Self::Partial => "partly done, or part could not be read",
             Self::Undetermined => "undetermined",
+            Self::NotStarted => "`curl` was not started (else its own code counts)",
             Self::Cancelled => "cancelled",
         }
     }

@@ -227,6 +227,28 @@ async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> Com
     suggested.iter().take(3).fold(error, |error, instead| error.hint(command(instead)))
 }
 
+/// The URL of one of a service's traffic tags.
+pub fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, CommandError> {
+    let short = cx.named(&service.name);
+    let known: Vec<&str> = service.tags.iter().map(|known| known.tag.as_str()).collect();
+    if let Some(found) = service.tags.iter().find(|known| known.tag == tag) {
+        return found.url.clone().ok_or_else(|| {
+            let message = format!("the tag `{tag}` of `{short}` has no URL");
+            CommandError::new(ErrorKind::NotFound, message)
+        });
+    }
+    let message = format!("`{short}` has no traffic tag `{tag}`");
+    let error = CommandError::new(ErrorKind::NotFound, message);
+    if known.is_empty() {
+        return Err(error.because("it has no tags").hint(cx.suggest(&format!("url {short}"))));
+    }
+    let error = error.because(format!("its tags are `{}`", known.join("`, `")));
+    Err(match nearest(tag, known).first() {
+        Some(near) => error.hint(cx.command_with_word(tag, near)),
+        None => error,
+    })
+}
+
 struct Search<'a> {
     cx: &'a Context,
     /// What was listed so far, by region.

@@ -112,16 +112,13 @@ fn members_of_every_kind_are_taken() {
         + serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
     --- status 0
     ");
+    // Who acts must be allowed to; `ana` has no role on the project.
     assert_snapshot!(world.sandbox(&["grant", "me", "chat", "--account", "ana@example.com", "-n"]), @"
-    --- stdout
-    SERVICE           STATUS   CHANGE
-    us-central1/chat  planned  +user:ana@example.com (roles/run.invoker)
     --- stderr
-    sandbox plan: project sandbox-project (the sandbox's own), as ana@example.com
-    note: `me` is `ana@example.com`
-      us-central1/chat
-        + user:ana@example.com  roles/run.invoker
-    --- status 0
+    error: could not list the services of project `sandbox-project`
+    caused by: Permission 'run.services.list' denied on resource 'projects/sandbox-project' (or resource may not exist).
+    hint: runaccess sandbox status
+    --- status 5
     ");
 }
 

@@ -5,14 +5,17 @@
 mod support;
 
 mod bad_input;
+mod calling;
 mod changes;
 mod clients;
 mod completions;
 mod concurrency;
 mod durability;
 mod faults;
+mod front_end;
 mod gcloud_set_up;
 mod guided;
+mod identity;
 mod layering;
 mod look;
 mod output;
@@ -25,5 +28,7 @@ mod sandbox_api;
 mod sandbox_around;
 mod sandbox_command;
 mod sandbox_v1;
+#[cfg(target_os = "linux")]
+mod secrets;
 mod server_faults;
 mod tls;

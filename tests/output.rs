@@ -169,6 +169,19 @@ fn no_colour_reaches_a_pipe() {
 }
 
 #[test]
+fn the_documents_list_every_setting() {
+    let document = crate::support::project_file("docs/sandbox.md");
+    let settings = World::new().json(&["sandbox", "settings"]);
+    for row in settings["settings"].as_array().unwrap() {
+        let text = |name: &str| row[name].as_str().unwrap();
+        let start = format!("| `{}` | `{}` |", text("name"), text("default"));
+        let line = document.lines().find(|line| line.starts_with(&start));
+        let line = line.unwrap_or_else(|| panic!("docs/sandbox.md lacks {start}"));
+        assert!(line.ends_with(&format!("| {} | {} |", text("meaning"), text("source"))), "{line}");
+    }
+}
+
+#[test]
 fn the_documents_list_every_code() {
     let world = World::new();
     let printed = world.run(&["help", "exit-codes"]).stdout;

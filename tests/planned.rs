@@ -89,8 +89,9 @@ fn gcloud_commands_are_printed_and_nothing_is_written() {
     gcloud run services remove-iam-policy-binding storefront --project=sandbox-project --region=us-central1 --member=allUsers --role=roles/run.invoker --condition=None
     gcloud run services update status-page --project=sandbox-project --region=us-central1 --invoker-iam-check
     ");
-    let via = of(&["make-public", "hello", "--via", "no-invoker-check", "--account", "me@x.com"]);
-    assert_snapshot!(via.stdout, @"gcloud run services update hello --project=sandbox-project --region=us-central1 --no-invoker-iam-check --account=me@x.com");
+    let via =
+        of(&["make-public", "hello", "--via", "no-invoker-check", "--account", "you@example.com"]);
+    assert_snapshot!(via.stdout, @"gcloud run services update hello --project=sandbox-project --region=us-central1 --no-invoker-iam-check --account=you@example.com");
     let nothing = of(&["make-private", "hello"]);
     assert_eq!((nothing.stdout.as_str(), nothing.status), ("", 0));
     let json = world.json(&["make-private", "storefront", "--print", "gcloud"]);

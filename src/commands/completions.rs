@@ -28,8 +28,9 @@ pub(super) struct Args {
     renew: bool,
 }
 
+/// A shell that this program has something for.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Shell {
+pub(super) enum Shell {
     Bash,
     Zsh,
     Fish,

@@ -1,8 +1,10 @@
 //! The command line: one file a command. Each holds its arguments, whose comments are the help,
 //! turns them into parsed values, and runs.
 
+mod alias;
 mod completing;
 mod completions;
+mod curl;
 mod describe;
 mod grant;
 mod guided;
@@ -17,8 +19,10 @@ mod policy;
 mod revoke;
 mod roles;
 mod sandbox;
+mod token;
 mod url;
 mod who;
+mod whoami;
 mod writing;
 
 use clap::error::ErrorKind as ClapErrorKind;
@@ -67,6 +71,10 @@ enum Command {
     MakePublic(make_public::Args),
     MakePrivate(make_private::Args),
     Roles(roles::Args),
+    Whoami(whoami::Args),
+    Token(token::Args),
+    Curl(curl::Args),
+    Alias(alias::Args),
     Sandbox(sandbox::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -103,7 +111,7 @@ pub(crate) async fn run() -> u8 {
     let in_sandbox = matches!(cli.command, Some(Command::Sandbox(_)));
     settings.sandbox |= in_sandbox;
     let with_gcloud = match &cli.command {
-        Some(Command::Roles(_)) => false,
+        Some(Command::Roles(_) | Command::Alias(_)) => false,
         Some(Command::Completions(args)) => args.needs_project(),
         _ => true,
     };
@@ -116,10 +124,13 @@ pub(crate) async fn run() -> u8 {
         return finish(&error, json);
     }
     // First in line, so that Ctrl-C is heard from the first prompt on.
-    let interrupted = tokio::signal::ctrl_c();
+    let interrupted = async {
+        // Another program that runs has heard it too, and ends by itself.
+        while tokio::signal::ctrl_c().await.is_ok() && cx.runs_a_program() {}
+    };
     let done = tokio::select! {
         biased;
-        _ = interrupted, if !in_sandbox => {
+        () = interrupted, if !in_sandbox => {
             cx.leave_question();
             Err(cx.cancelled())
         }
@@ -147,6 +158,8 @@ async fn begin(cx: &Context, command: Option<Command>) -> Result<u8, CommandErro
 
 async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
     match command {
+        Command::Alias(args) => alias::run(cx, &args),
+        Command::Curl(args) => curl::run(cx, args, &options_of("curl")).await,
         Command::Describe(args) => describe::run(cx, args).await,
         Command::Grant(args) => grant::run(cx, args).await,
         Command::Help(_) | Command::Man(_) => Ok(ExitCode::Done.number()),
@@ -158,9 +171,20 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
         Command::Revoke(args) => revoke::run(cx, args).await,
         Command::Roles(args) => roles::run(cx, &args),
         Command::Sandbox(args) => sandbox::run(cx, args).await,
+        Command::Token(args) => token::run(cx, args).await,
         Command::Url(args) => url::run(cx, args).await,
         Command::Who(args) => who::run(cx, args).await,
+        Command::Whoami(args) => whoami::run(cx, args).await,
     }
+}
+
+/// The long options that stand before a command's own words and that curl does not have too.
+fn options_of(name: &str) -> Vec<String> {
+    let cli = Cli::command();
+    let own = cli.find_subcommand(name).into_iter().flat_map(clap::Command::get_arguments);
+    let long = own.chain(cli.get_arguments()).filter_map(clap::Arg::get_long);
+    let shared = ["verbose", "help", "version"];
+    long.filter(|long| !shared.contains(long)).map(|long| format!("--{long}")).collect()
 }
 
 fn finish(error: &CommandError, json: bool) -> u8 {
@@ -168,7 +192,7 @@ fn finish(error: &CommandError, json: bool) -> u8 {
         // Where stdout is gone as well, the exit code still tells.
         drop(context::bare_terminal().result(&error.to_json()));
     }
-    error.kind.exit_code().number()
+    error.exit_code().number()
 }
 
 /// Prints what clap has to say: help and version on stdout, anything else as a usage error.

@@ -3,7 +3,6 @@
 use super::completing;
 use super::members::one_service;
 use crate::context::Context;
-use crate::domain::nearest::nearest;
 use crate::domain::service::Service;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
@@ -35,7 +34,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         },
     };
     let urls = match &args.tag {
-        Some(tag) => vec![tag_url(cx, &service, tag)?],
+        Some(tag) => vec![lookup::tag_url(cx, &service, tag)?],
         None => own_urls(cx, &service, args.all)?,
     };
     cx.report(&UrlReport {
@@ -66,25 +65,4 @@ fn own_urls(cx: &Context, service: &Service, all: bool) -> Result<Vec<String>, C
     Err(CommandError::new(ErrorKind::NotFound, format!("`{short}` has no URL"))
         .because(why)
         .hint(cx.suggest(&format!("describe {short}"))))
-}
-
-fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, CommandError> {
-    let short = cx.named(&service.name);
-    let known: Vec<&str> = service.tags.iter().map(|known| known.tag.as_str()).collect();
-    if let Some(found) = service.tags.iter().find(|known| known.tag == tag) {
-        return found.url.clone().ok_or_else(|| {
-            let message = format!("the tag `{tag}` of `{short}` has no URL");
-            CommandError::new(ErrorKind::NotFound, message)
-        });
-    }
-    let message = format!("`{short}` has no traffic tag `{tag}`");
-    let error = CommandError::new(ErrorKind::NotFound, message);
-    if known.is_empty() {
-        return Err(error.because("it has no tags").hint(cx.suggest(&format!("url {short}"))));
-    }
-    let error = error.because(format!("its tags are `{}`", known.join("`, `")));
-    Err(match nearest(tag, known).first() {
-        Some(near) => error.hint(cx.command_with_word(tag, near)),
-        None => error,
-    })
 }

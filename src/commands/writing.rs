@@ -1,5 +1,6 @@
 //! What every command that writes has in common around the driver.
 
+use super::curl::SPREADS;
 use crate::change::{ChangeOptions, ChangeResult};
 use crate::context::Context;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
@@ -76,6 +77,10 @@ pub(super) fn finish(
     if outcomes.is_empty() {
         cx.terminal.note("no service to change");
     }
+    // The sandbox's changes count at once.
+    if !cx.is_sandbox() {
+        note_spreading(cx, &outcomes);
+    }
     let would_change = outcomes.iter().any(|outcome| outcome.status == Status::Planned);
     match write.print {
         None => cx.report(&ChangesReport::new(cx.is_sandbox(), outcomes))?,
@@ -92,6 +97,19 @@ pub(super) fn finish(
     let code = ExitCode::of_all(codes);
     let is_no = write.check && would_change && code == ExitCode::Done.number();
     Ok(if is_no { ExitCode::No.number() } else { code })
+}
+
+/// Says, and remembers, that what was granted does not count everywhere yet.
+fn note_spreading(cx: &Context, outcomes: &[ChangeOutcome]) {
+    let mut grants = false;
+    for outcome in outcomes.iter().filter(|outcome| outcome.status == Status::Changed) {
+        let lets_in = !outcome.added.is_empty();
+        cx.remember_grant(&outcome.target.to_string(), lets_in);
+        grants |= lets_in;
+    }
+    if grants {
+        cx.terminal.note(SPREADS);
+    }
 }
 
 fn code(outcome: &ChangeOutcome) -> u8 {

@@ -13,8 +13,10 @@ mod sandbox_status;
 mod service;
 mod services;
 mod table;
+mod token;
 mod url;
 mod who;
+mod whoami;
 
 use serde::Serialize;
 
@@ -24,11 +26,13 @@ pub use self::gcloud::GcloudReport;
 pub use self::panel::panel;
 pub use self::policy::PolicyReport;
 pub use self::roles::RolesReport;
-pub use self::sandbox_status::SandboxReport;
+pub use self::sandbox_status::{AddressRow, SandboxReport, SettingsReport};
 pub use self::service::ServiceReport;
 pub use self::services::{RowAccess, ServicesReport};
+pub use self::token::{ClaimsReport, TokenReport};
 pub use self::url::UrlReport;
 pub use self::who::{InvokerRow, UnknownRow, WhoReport};
+pub use self::whoami::WhoamiReport;
 
 /// How a table may look.
 #[derive(Clone, Copy, Debug)]

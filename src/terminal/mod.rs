@@ -50,6 +50,11 @@ impl Terminal {
         }
     }
 
+    /// Whether somebody reads stderr.
+    pub fn stderr_is_terminal(self) -> bool {
+        self.draws
+    }
+
     /// Writes the result to stdout. A reader that has gone away is no error.
     pub fn result(self, text: &str) -> std::io::Result<()> {
         let mut out = stdout().lock();

@@ -1,0 +1,122 @@
+//! `token`
+
+use super::completing;
+use super::members::missing;
+use crate::auth::{AuthError, IdToken, claims};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit_code::ExitCode;
+use crate::invoke::{self, Wanted};
+use crate::lookup;
+use crate::report::{ClaimsReport, TokenReport};
+use time::format_description::well_known::Rfc3339;
+
+/// Print an ID token that Cloud Run takes
+///
+/// A service account's token is for one audience: the service's URL, or what `--audience` says. A
+/// user's token always has the audience of gcloud, and every service takes it.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  curl -H \"$(runaccess token --header orders)\" \"$(runaccess url orders)\"
+  runaccess token --audience https://api.example.com
+  runaccess token orders --decode")]
+pub(super) struct Args {
+    /// NAME, REGION/NAME, full resource name, or any of its URLs
+    #[arg(value_name = "SERVICE", add = completing::services())]
+    service: Option<String>,
+    /// Whom the token is for, in place of the service's own URL
+    #[arg(long, value_name = "URL")]
+    audience: Option<String>,
+    /// Print what stands in the token, and not the token
+    #[arg(long)]
+    decode: bool,
+    /// Print the whole header
+    #[arg(long, conflicts_with = "decode")]
+    header: bool,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    if args.decode {
+        cx.check_format::<ClaimsReport>()?;
+    } else {
+        cx.check_format::<TokenReport>()?;
+    }
+    let said = args.audience.as_deref();
+    let audience = match (&args.service, said) {
+        (Some(typed), _) => {
+            let wanted =
+                Wanted { typed, tag: None, audience: said, allowed: &[], only_audience: true };
+            Some(invoke::find(cx, wanted).await?.audience)
+        }
+        (None, Some(said)) => Some(said.to_owned()),
+        (None, None) if !cx.identity()?.tokens.choose_audience() => None,
+        (None, None) if cx.terminal.interactive => {
+            let name = lookup::pick(cx, "A token for which service?").await?.to_string();
+            let wanted = Wanted {
+                typed: &name,
+                tag: None,
+                audience: None,
+                allowed: &[],
+                only_audience: true,
+            };
+            Some(invoke::find(cx, wanted).await?.audience)
+        }
+        (None, None) => {
+            return Err(missing(cx, "SERVICE").hint(format!("{} --audience URL", cx.command())));
+        }
+    };
+    let token = id_token(cx, audience.as_deref(), said.is_some()).await?;
+    let said = claims(&token.token).unwrap_or_default();
+    if args.decode {
+        cx.report(&ClaimsReport { claims: said, now: cx.now() })?;
+    } else {
+        let account = cx.identity()?.account.clone();
+        cx.report(&TokenReport {
+            audience: said["aud"].as_str().map(str::to_owned),
+            expiry: token.expires.format(&Rfc3339).unwrap_or_default(),
+            account: account.or_else(|| said["email"].as_str().map(str::to_owned)),
+            token: token.token,
+            as_header: args.header,
+        })?;
+    }
+    Ok(ExitCode::Done.number())
+}
+
+/// An ID token that a service with this audience takes. A user's own has another audience, which
+/// Cloud Run takes as well; `is_said` where the audience is one that the user asked for, and
+/// nothing else will do.
+pub(super) async fn id_token(
+    cx: &Context,
+    audience: Option<&str>,
+    is_said: bool,
+) -> Result<IdToken, CommandError> {
+    let tokens = &cx.identity()?.tokens;
+    let audience = audience.filter(|_| is_said || tokens.choose_audience());
+    let asked = tokio::time::timeout_at(cx.deadline.end(), tokens.id_token(audience)).await;
+    match asked {
+        Ok(Ok(token)) => Ok(token),
+        Ok(Err(error)) => Err(explained(cx, &error)),
+        Err(_) => Err(cx.out_of_time("get an ID token")),
+    }
+}
+
+/// What can be done where this credential gives no such token.
+fn explained(cx: &Context, error: &AuthError) -> CommandError {
+    let acting = cx.command_with_option("--impersonate-service-account", "ACCOUNT");
+    let command_error = CommandError::from(error);
+    match error {
+        AuthError::AudienceNotChosen { .. } => {
+            command_error.hint(acting).hint(cx.command_without("--audience"))
+        }
+        AuthError::NoIdToken { .. } => {
+            let error = command_error.because("an access token says nothing that a service takes");
+            let error = error.hint(acting);
+            if cx.takes_id_token_file() {
+                error.hint(cx.command_with_option("--id-token-file", "FILE"))
+            } else {
+                error.hint(cx.suggest("curl --id-token-file FILE SERVICE"))
+            }
+        }
+        _ => command_error,
+    }
+}

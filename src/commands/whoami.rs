@@ -1,0 +1,81 @@
+//! `whoami`
+
+use crate::context::Context;
+use crate::error::{CommandError, ErrorKind};
+use crate::exit_code::ExitCode;
+use crate::report::WhoamiReport;
+
+/// Show who acts, by which credential, in which project and region
+///
+/// Nothing is asked of Google, unless with `--check`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Get a token and use it once, to see that the credential is good
+    #[arg(long)]
+    check: bool,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    cx.check_format::<WhoamiReport>()?;
+    let identity = match cx.identity() {
+        Ok(identity) => Ok(identity),
+        Err(error) if error.kind == ErrorKind::NotAuthenticated => Err(error),
+        Err(error) => return Err(error),
+    };
+    let project = cx.project().ok();
+    let region = cx.region_and_source()?;
+    let who = identity.as_ref().ok();
+    let report = WhoamiReport {
+        sandbox: cx.is_sandbox(),
+        account: who.and_then(|identity| identity.account.clone()),
+        kind: who.map_or("none", |identity| identity.tokens.kind().as_str()),
+        source: who.map(|identity| identity.source.clone()),
+        project: project.as_ref().map(|project| project.value.clone()),
+        project_source: project.map(|project| project.source.to_string()),
+        region: region.as_ref().map(|region| region.value.clone()),
+        region_source: region.map(|region| region.source.to_string()),
+    };
+    cx.report(&report)?;
+    let identity = match identity {
+        Ok(identity) => identity,
+        // The answer stands: nobody. Why, and what to do, is said as with any command.
+        Err(error) => {
+            cx.terminal.error(&cx.fit(error));
+            return Ok(ExitCode::NotAuthenticated.number());
+        }
+    };
+    if let Some(other) = &identity.passed_over {
+        cx.terminal.note(&passed_over(other));
+    }
+    if args.check {
+        check(cx).await?;
+        cx.terminal.note("the credential is good: it gives a token, which Cloud Run's API takes");
+    }
+    Ok(ExitCode::Done.number())
+}
+
+/// That `GOOGLE_APPLICATION_CREDENTIALS` names another than who acts.
+pub(super) fn passed_over(other: &str) -> String {
+    format!("`GOOGLE_APPLICATION_CREDENTIALS` is of `{other}`, which does not act here")
+}
+
+/// Gets a token, and has Cloud Run take it where a project is set. Whether the account may list
+/// regions says nothing of the token.
+async fn check(cx: &Context) -> Result<(), CommandError> {
+    let tokens = &cx.identity()?.tokens;
+    let within = cx.deadline.end();
+    let got = tokio::time::timeout_at(within, tokens.authorization()).await;
+    match got {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return Err(error.into()),
+        Err(_) => return Err(cx.out_of_time("get a token")),
+    }
+    let Ok(project) = cx.project() else { return Ok(()) };
+    match cx.gateway().await?.regions(&project.value).await {
+        Ok(_) => Ok(()),
+        Err(failure) => match CommandError::from(failure) {
+            error if error.kind == ErrorKind::PermissionDenied => Ok(()),
+            error => Err(error),
+        },
+    }
+}

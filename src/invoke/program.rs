@@ -1,0 +1,138 @@
+//! Another program, run with what it must know and nobody else may read: through a pipe.
+
+use std::io::{self, Write};
+use std::process::{ExitStatus, Stdio};
+
+use tokio::process::Command;
+
+use super::tell::Seen;
+
+/// Lines of a configuration for curl.
+#[derive(Clone, Default)]
+pub struct Config(String);
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Config(…)")
+    }
+}
+
+impl Config {
+    /// Adds an option with a value.
+    #[must_use]
+    pub fn with(mut self, option: &str, value: &str) -> Self {
+        let value = value.replace('\\', "\\\\").replace('"', "\\\"");
+        self.0.extend([option, " = \"", &value, "\"\n"]);
+        self
+    }
+}
+
+/// How a program ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub code: u8,
+    /// What was seen of the answers' headers.
+    pub seen: Seen,
+}
+
+/// A program with its words.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub name: &'static str,
+    pub words: Vec<String>,
+}
+
+impl Program {
+    /// Runs curl with a configuration that no list of processes shows, and looks at the headers of
+    /// the answers, where that is not in the way.
+    #[cfg(unix)]
+    pub async fn curl(self, config: Config, watch: bool) -> io::Result<Ended> {
+        use std::os::fd::AsRawFd;
+
+        let (reader, mut writer) = io::pipe()?;
+        let mut config = config;
+        let watching = if watch { Some(io::pipe()?) } else { None };
+        if let Some((_, into)) = &watching {
+            inherit(into)?;
+            config = config.with("dump-header", &format!("/dev/fd/{}", into.as_raw_fd()));
+        }
+        // A pipe holds more than a token may be long, so that nobody has to read yet.
+        writer.write_all(config.0.as_bytes())?;
+        drop(writer);
+        inherit(&reader)?;
+        let mut command = Command::new(self.name);
+        // Without `-q`, which must be first, curl would read its owner's `.curlrc`: what is in that
+        // could send the token elsewhere.
+        command.arg("-q").arg("--config").arg(format!("/dev/fd/{}", reader.as_raw_fd()));
+        command.args(self.words);
+        let mut child = command.stdin(Stdio::inherit()).spawn()?;
+        drop(reader);
+        let seen = watching.map(|(from, into)| {
+            drop(into);
+            tokio::task::spawn_blocking(move || Seen::read(from))
+        });
+        let status = wait(&mut child).await?;
+        let seen = match seen {
+            Some(seen) => seen.await.unwrap_or_default(),
+            None => Seen::default(),
+        };
+        Ok(Ended { code: code(status), seen })
+    }
+
+    /// Runs curl with its configuration on stdin, which the request cannot use then.
+    #[cfg(not(unix))]
+    pub async fn curl(self, config: Config, _watch: bool) -> io::Result<Ended> {
+        use tokio::io::AsyncWriteExt;
+
+        let mut command = Command::new(self.name);
+        command.arg("-q").arg("--config").arg("-").args(self.words).stdin(Stdio::piped());
+        let mut child = command.spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(config.0.as_bytes()).await?;
+        }
+        let status = child.wait().await?;
+        Ok(Ended { code: code(status), seen: Seen::default() })
+    }
+}
+
+/// Waits for a program's end. Whoever asks this process to stop asks that one: it is passed on.
+#[cfg(unix)]
+async fn wait(child: &mut tokio::process::Child) -> io::Result<ExitStatus> {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        let asked = tokio::select! {
+            ended = child.wait() => return ended,
+            _ = interrupt.recv() => Signal::SIGINT,
+            _ = terminate.recv() => Signal::SIGTERM,
+            _ = hangup.recv() => Signal::SIGHUP,
+        };
+        if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
+            // It may have ended just now.
+            let _ = kill(Pid::from_raw(id), asked);
+        }
+    }
+}
+
+/// Lets a program that is started have this end of a pipe.
+#[cfg(unix)]
+fn inherit(end: &impl std::os::fd::AsFd) -> io::Result<()> {
+    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+    fcntl(end, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    Ok(())
+}
+
+/// The code with which a shell would see it end.
+fn code(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return u8::try_from(128 + signal).unwrap_or(u8::MAX);
+    }
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}

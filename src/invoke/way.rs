@@ -1,0 +1,41 @@
+//! The way to a service: over the network, or to the sandbox, which answers for its address.
+
+use super::Call;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::sandbox::DEFAULT_PORT;
+
+/// How an address is reached by curl.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub url: String,
+    /// Long options of curl with their values, whatever else is asked.
+    pub options: Vec<(&'static str, String)>,
+    /// Whether the sandbox answers.
+    pub is_near: bool,
+}
+
+/// Finds the way to an address. `elsewhere` where the command is for another process to run: the
+/// sandbox that is in this one is then taken to be served on its usual port.
+pub fn way(cx: &Context, call: &Call, url: &str, elsewhere: bool) -> Result<Way, CommandError> {
+    let endpoint = cx.endpoint()?;
+    // What the user named is what it says, also on this machine.
+    if !cx.is_on_this_machine()? || !call.is_services {
+        // A redirect on the same host must not lead to plain http, nor a proxy see what is plain.
+        let options = if url.starts_with("http://") {
+            vec![("noproxy", "*".to_owned())]
+        } else {
+            vec![("proto-redir", "=https".to_owned())]
+        };
+        return Ok(Way { url: url.to_owned(), options, is_near: false });
+    }
+    let (scheme, port) = if endpoint.is_plain() { ("http", 80) } else { ("https", 443) };
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let has_port = authority.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok());
+    let from = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
+    let served = || cx.served_sandbox().unwrap_or_else(|| format!("127.0.0.1:{DEFAULT_PORT}"));
+    let to = if elsewhere && cx.is_sandbox() { served() } else { endpoint.authority() };
+    let options = vec![("connect-to", format!("{from}:{to}")), ("noproxy", "*".to_owned())];
+    Ok(Way { url: format!("{scheme}://{rest}"), options, is_near: true })
+}

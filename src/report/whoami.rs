@@ -1,0 +1,70 @@
+//! `whoami`: who acts.
+
+use serde::Serialize;
+
+use super::table::{facts, text};
+use super::{Report, Style};
+
+/// Who acts, and where that is said.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WhoamiReport {
+    pub sandbox: bool,
+    pub account: Option<String>,
+    pub kind: &'static str,
+    pub source: Option<String>,
+    pub project: Option<String>,
+    pub project_source: Option<String>,
+    pub region: Option<String>,
+    pub region_source: Option<String>,
+}
+
+impl Report for WhoamiReport {
+    const ROWS: Option<&'static str> = None;
+    const PATHS: &'static [&'static str] = &[
+        "sandbox",
+        "account",
+        "kind",
+        "source",
+        "project",
+        "projectSource",
+        "region",
+        "regionSource",
+    ];
+
+    fn table(&self, style: Style) -> String {
+        let with =
+            |value: &Option<String>, source: &Option<String>, none: &str| match (value, source) {
+                (Some(value), Some(source)) => format!("{value} ({source})"),
+                (Some(value), None) => value.clone(),
+                (None, _) => none.to_owned(),
+            };
+        let account = self.account.as_deref().unwrap_or(match self.kind {
+            "none" => "(nobody)",
+            _ => "(the credential does not say)",
+        });
+        let mut rows = vec![
+            ("account".to_owned(), text(account)),
+            ("kind".to_owned(), text(words(self.kind))),
+        ];
+        rows.extend(self.source.as_ref().map(|source| ("source".to_owned(), text(source))));
+        rows.push((
+            "project".to_owned(),
+            text(with(&self.project, &self.project_source, "(not set)")),
+        ));
+        rows.push((
+            "region".to_owned(),
+            text(with(&self.region, &self.region_source, "(every region)")),
+        ));
+        facts(rows, style)
+    }
+}
+
+/// A kind of credential in words.
+fn words(kind: &str) -> &str {
+    match kind {
+        "externalAccount" => "external account",
+        "serviceAccount" => "service account",
+        other => other,
+    }
+}

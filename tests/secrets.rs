@@ -1,0 +1,213 @@
+//! Nothing that the program is given in confidence is in anything that it writes: streams, files,
+//! and the arguments and environment of what it runs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Api, FakeServer, GCLOUD, World};
+
+const HELLO: &str = "https://hello-k4qx7v2nza-uc.a.run.app";
+const RUNNER: &str = "runner@sandbox-project.iam.gserviceaccount.com";
+
+/// Every command that can be run to its end, and what some of them fail at.
+const COMMANDS: &[&[&str]] = &[
+    &["whoami"],
+    &["whoami", "--check"],
+    &["list"],
+    &["list", "--no-access", "-o", "json"],
+    &["describe", "us-central1/hello"],
+    &["url", "hello"],
+    &["url", "nosuch"],
+    &["who", "hello"],
+    &["policy", "hello"],
+    &["roles"],
+    &["grant", "ana@x.com", "us-central1/hello"],
+    &["grant", "me", "hello", "-n"],
+    &["revoke", "ana@x.com", "us-central1/hello"],
+    &["make-public", "hello", "--yes"],
+    &["make-private", "hello", "--yes"],
+    &["make-public", "hello", "--print", "gcloud"],
+    &["token", HELLO, "--decode"],
+    &["token", "--audience", "https://x.example", "--decode"],
+    &["curl", HELLO, "-s", "-o", "/dev/null"],
+    &["curl", "--print", HELLO],
+    &["curl", "https://elsewhere.example"],
+    &["curl", HELLO, "--tag", "x"],
+    &["alias", "bash"],
+    &["sandbox", "status"],
+    &["sandbox", "settings"],
+    &["completions", "bash"],
+    &["help", "exit-codes"],
+    &["nosuch"],
+];
+
+struct Watch {
+    secrets: Vec<(&'static str, String)>,
+}
+
+impl Watch {
+    #[track_caller]
+    fn check(&self, place: &str, text: &[u8]) {
+        for (name, secret) in &self.secrets {
+            let found = text.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{place} holds the {name}");
+        }
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
+    }
+    files
+}
+
+/// Puts a `curl` first in the path that notes what a list of processes would show, and what it is
+/// given in its environment, and then runs the real one.
+fn watched_curl(world: &mut World) -> std::path::PathBuf {
+    let folder = world.home().join("bin");
+    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(world.home().join("seen-of-curl")).unwrap();
+    let (notes, program) = (world.home().join("seen-of-curl"), folder.join("curl"));
+    let script = format!(
+        "#!/bin/sh\ncat /proc/$$/cmdline /proc/$PPID/cmdline >> {0}/arguments\n\
+         cat /proc/$$/environ >> {0}/environment\nexec /usr/bin/curl \"$@\"\n",
+        notes.display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    world.set("PATH", &format!("{}:/usr/bin:/bin", folder.display()));
+    notes
+}
+
+async fn watched(kind: &str) {
+    let api = Api::new();
+    let mut world = World::new();
+    for name in ["RUN", "IAMCREDENTIALS"] {
+        world.set(
+            &format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{name}"),
+            &format!("{}/", api.serve.endpoint),
+        );
+    }
+    world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
+    let notes = watched_curl(&mut world);
+    let token_uri = format!("{}/token", api.serve.endpoint);
+    let mut secrets = Vec::new();
+    let user = json!({"type": "authorized_user", "client_id": GCLOUD, "client_secret": "CLIENT-SECRET-7f3a",
+        "refresh_token": "1//sandbox:you@example.com", "token_uri": token_uri});
+    let mut credential = user.clone();
+    let mut _source = None;
+    match kind {
+        "key" => {
+            let path = format!("v1/projects/-/serviceAccounts/{RUNNER}/keys");
+            let (_, key) = api.post(&path, json!({})).await;
+            let text = BASE64_STANDARD.decode(key["privateKeyData"].as_str().unwrap()).unwrap();
+            credential = serde_json::from_slice(&text).unwrap();
+            let pem = credential["private_key"].as_str().unwrap();
+            secrets.push(("private key", pem.lines().nth(5).unwrap().to_owned()));
+        }
+        "federated" => {
+            // What gives the subject token answers with another field than the file says.
+            let subject = json!({"other": "SUBJECT-TOKEN-9c1e"}).to_string();
+            let source = FakeServer::in_turn([Answer::Full(200, "application/json", subject)]);
+            credential = json!({"type": "external_account", "client_id": "c",
+                "client_secret": "CLIENT-SECRET-7f3a",
+                "audience": "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/ci/providers/gh",
+                "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                "token_url": format!("{}/v1/token", api.serve.endpoint),
+                "credential_source": {"url": format!("{}subject", source.endpoint),
+                    "format": {"type": "json", "subject_token_field_name": "id_token"}}});
+            secrets.push(("subject token", "SUBJECT-TOKEN-9c1e".to_owned()));
+            secrets.push(("client secret", "CLIENT-SECRET-7f3a".to_owned()));
+            _source = Some(source);
+        }
+        "token" => {
+            let token = api.access_token("you@example.com").await;
+            world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", &token);
+            secrets.push(("access token of the environment", token));
+        }
+        _ => {
+            secrets.push(("client secret", "CLIENT-SECRET-7f3a".to_owned()));
+            secrets.push(("refresh token", "1//sandbox:you@example.com".to_owned()));
+        }
+    }
+    if kind == "impersonated" {
+        world.set("CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT", RUNNER);
+    }
+    let path = world.home().join("credential.json");
+    fs::write(&path, credential.to_string()).unwrap();
+    // An ID token of one's own, in a file.
+    let own = format!("e30.e30.{}", "OWN-ID-TOKEN-4b2d");
+    let own_file = world.home().join("id-token");
+    fs::write(&own_file, &own).unwrap();
+    secrets.push(("ID token of a file", own));
+    let with_own =
+        ["curl", "--id-token-file", own_file.to_str().unwrap(), HELLO, "-s", "-o", "/dev/null"];
+    world.set("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap());
+    let mut watch = Watch { secrets };
+    let tokens = world.state().join("tokens");
+    for round in 0..2 {
+        for arguments in COMMANDS.iter().copied().chain([&with_own[..]]) {
+            let words = [&["-v"], arguments].concat();
+            let mut command = tokio::process::Command::from(world.command(&words));
+            let output = command.stdin(std::process::Stdio::null()).output().await.unwrap();
+            let what = format!("{kind}, round {round}, {arguments:?}");
+            watch.check(&format!("stdout of {what}"), &output.stdout);
+            watch.check(&format!("stderr of {what}"), &output.stderr);
+        }
+        // The environment that a user set is passed on to curl, and is not of the program's doing.
+        for (file, is_checked) in [("arguments", true), ("environment", kind != "token")] {
+            if is_checked {
+                watch.check(&format!("curl's {file}"), &fs::read(notes.join(file)).unwrap());
+            }
+        }
+        let (kept, others): (Vec<_>, Vec<_>) =
+            files_below(&world.state()).into_iter().partition(|file| file.starts_with(&tokens));
+        for file in others {
+            watch.check(&format!("{}", file.display()), &fs::read(&file).unwrap());
+        }
+        // What is kept of tokens stays in its place, closed to others, and from now on is a secret.
+        for file in kept {
+            let mode = fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}", file.display());
+            let kept: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap_or_default();
+            if let Some(token) = kept["token"].as_str() {
+                watch.secrets.push(("kept token", token.to_owned()));
+            }
+        }
+        let keeps = !matches!(kind, "token" | "federated");
+        assert!(!keeps || watch.secrets.iter().any(|(name, _)| *name == "kept token"), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_users_secrets_are_in_nothing_that_is_written() {
+    watched("user").await;
+}
+
+#[tokio::test]
+async fn a_federations_secrets_are_in_nothing_that_is_written() {
+    watched("federated").await;
+}
+
+#[tokio::test]
+async fn a_keys_secrets_are_in_nothing_that_is_written() {
+    watched("key").await;
+}
+
+#[tokio::test]
+async fn a_bare_token_is_in_nothing_that_is_written() {
+    watched("token").await;
+}
+
+#[tokio::test]
+async fn an_impersonators_secrets_are_in_nothing_that_is_written() {
+    watched("impersonated").await;
+}
