@@ -68,8 +68,10 @@ PY
     if [ "$count" = 1 ] && command -v nginx >/dev/null; then
         mkdir -p "$world/nginx"
         curl -s -H 'Authorization: Bearer t' "$endpoint$prefix/us-central1/services/hello" >"$world/nginx/hello"
+        # Its worker must be able to read the folder of whoever runs this.
+        user=$([ "$(id -u)" = 0 ] && echo 'user root;' || true)
         cat >"$world/nginx.conf" <<CONF
-daemon off; worker_processes 1; pid $world/nginx.pid; error_log /dev/null;
+$user daemon off; worker_processes 1; pid $world/nginx.pid; error_log /dev/null;
 events { worker_connections 256; }
 http { access_log off; client_body_temp_path $world; proxy_temp_path $world; fastcgi_temp_path $world;
     uwsgi_temp_path $world; scgi_temp_path $world; keepalive_requests 1000000;
