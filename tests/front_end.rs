@@ -398,7 +398,7 @@ async fn what_is_too_large_or_of_no_use_is_refused() {
     let pieces = futures::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 100])));
     let chunked = reqwest::Body::wrap_stream(pieces);
     let sent = api.front("POST", HELLO, "/").bearer_auth(&you).body(chunked).send().await;
-    assert!(sent.is_ok_and(|answer| matches!(answer.status().as_u16(), 400 | 413)));
+    assert_eq!(sent.unwrap().status(), 413);
     assert_eq!(status(api.front("TRACE", HELLO, "/").bearer_auth(&you)).await, 405);
 }
 

@@ -7,13 +7,19 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response};
 use serde_json::{Map, Value, json};
 
-use super::html::escaped;
+use super::html::{Page, escaped};
 use super::judge::Entry;
+use super::page;
 
 /// How much of a body is shown.
 const SHOWN: usize = 16 * 1024;
 
-pub(super) async fn answer(request: Request<Body>, entry: &Entry, http2: bool) -> Response<Body> {
+pub(super) async fn answer(
+    request: Request<Body>,
+    entry: &Entry,
+    http2: bool,
+    limit: u64,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
     let mut headers = Map::new();
     for name in head.headers.keys() {
@@ -35,6 +41,9 @@ pub(super) async fn answer(request: Request<Body>, entry: &Entry, http2: bool) -
         size += piece.len() as u64;
         let room = SHOWN - start.len();
         start.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+    if size > limit {
+        return page(413, Page::Plain, "The request is too large.");
     }
     let name = &entry.service.name;
     let shown = json!({

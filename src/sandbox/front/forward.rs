@@ -24,6 +24,9 @@ use super::{Arrival, echo, page, remove_hop_by_hop};
 /// What stands in a token in place of its signature (documented).
 const NO_SIGNATURE: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 
+/// How much is read of a request that is refused for its size.
+const READ_OF_REFUSED: usize = 256 * 1024;
+
 /// The applications of a user's own, by `NAME` or `REGION/NAME`.
 pub(in super::super) type Backends = BTreeMap<String, Uri>;
 
@@ -86,22 +89,23 @@ impl Forwarder {
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse().ok());
         if old && said.is_some_and(|length: u64| length > settings.request_limit) {
-            return page(413, Page::Plain, "The request is too large.");
+            return too_large(request.into_body()).await;
         }
         let speaks_http2 = entry.service.http2 || is_grpc(request.headers());
         prepare(&mut request, &entry, arrival, settings);
         if let Some(target) = with_path(request.uri(), path) {
             *request.uri_mut() = target;
         }
+        let name = &entry.service.name;
+        let application = self.0.get(&name.short()).or_else(|| self.0.get(name.service()));
+        let Some(application) = application else {
+            let limit = if old { settings.request_limit } else { u64::MAX };
+            return echo::answer(request, &entry, speaks_http2, limit).await;
+        };
         if old && said.is_none() {
             let limit = usize::try_from(settings.request_limit).unwrap_or(usize::MAX);
             request = request.map(|body| Body::new(Limited::new(body, limit)));
         }
-        let name = &entry.service.name;
-        let application = self.0.get(&name.short()).or_else(|| self.0.get(name.service()));
-        let Some(application) = application else {
-            return echo::answer(request, &entry, speaks_http2).await;
-        };
         // HTTP/2 names the host in the address, and HTTP/1 in the header.
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse().ok());
         let mut parts = std::mem::take(request.uri_mut()).into_parts();
@@ -135,6 +139,14 @@ impl Forwarder {
             }
         }
     }
+}
+
+/// Refuses a request, once some of what it brings has been read: a connection that is closed before
+/// may be reset, and the answer lost.
+async fn too_large(body: Body) -> Response<Body> {
+    // What is larger has not been sent yet: clients wait for a word before they do.
+    drop(axum::body::to_bytes(body, READ_OF_REFUSED).await);
+    page(413, Page::Plain, "The request is too large.")
 }
 
 /// The application's answer as it goes back to the client.
