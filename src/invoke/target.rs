@@ -8,6 +8,7 @@ use crate::domain::resource::{ServiceName, ServiceRef, ServiceRefError, url_orig
 use crate::domain::service::Service;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
+use crate::sandbox::HOME_REGION;
 use crate::transport::names_loopback;
 
 const TAG_SIGN: &str = "---";
@@ -144,99 +145,122 @@ fn own_url(cx: &Context, service: &Service) -> Result<String, CommandError> {
     })
 }
 
+/// An address as it was typed, taken apart.
+struct Address {
+    scheme: String,
+    host: String,
+    /// With the colon before it; empty where none was said.
+    port: String,
+    /// The path and the query, where any were said.
+    rest: String,
+}
+
+impl Address {
+    fn parse(cx: &Context, typed: &str) -> Result<Self, CommandError> {
+        let wrong = || CommandError::usage(format!("`{typed}` is not the address of a service"));
+        let whole =
+            if typed.contains("://") { typed.to_owned() } else { format!("https://{typed}") };
+        let address: Uri = whole.parse().map_err(|_| wrong())?;
+        let authority = address.authority().ok_or_else(wrong)?;
+        let host = authority.host().to_ascii_lowercase();
+        if authority.as_str().contains('@') {
+            // Neither is shown: the terminal's history is not the only place that keeps what is
+            // said.
+            return Err(CommandError::usage(format!("the address of `{host}` holds a user name"))
+                .because("a service takes a token, and neither a user name nor a password"));
+        }
+        let behind = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        let port = match authority.port_u16() {
+            Some(port) => format!(":{port}"),
+            None if behind.is_empty() => String::new(),
+            None => return Err(wrong().because(format!("`{behind}` is no port"))),
+        };
+        let scheme = address.scheme_str().unwrap_or_default().to_owned();
+        match scheme.as_str() {
+            "https" => {}
+            "http" if host.ends_with(LOCALHOST) || names_loopback(&host) => {}
+            "http" => {
+                // Google redirects http to https; a token must not make the way there.
+                let https = whole.replacen("http://", "https://", 1);
+                return Err(CommandError::usage(format!("`{typed}` is not https"))
+                    .because("a token is sent over https only")
+                    .hint(cx.command_with_word(typed, &https)));
+            }
+            _ => return Err(wrong().because("a service is called over https")),
+        }
+        let said = whole.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?']));
+        let rest = address.path_and_query().filter(|_| said);
+        let rest = rest.map(ToString::to_string).unwrap_or_default();
+        Ok(Self { scheme, host, port, rest })
+    }
+
+    fn origin(&self, host: &str) -> String {
+        format!("{}://{host}{}", self.scheme, self.port)
+    }
+
+    /// The host without a traffic tag.
+    fn untagged(&self) -> &str {
+        self.host.split_once(TAG_SIGN).map_or(&self.host, |(_, bare)| bare)
+    }
+}
+
 async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> {
-    let not_an_address =
-        || CommandError::usage(format!("`{}` is not the address of a service", wanted.typed));
-    let (typed_scheme, _) = wanted.typed.split_once("://").unwrap_or(("https", ""));
-    let whole = if wanted.typed.contains("://") {
-        wanted.typed.to_owned()
-    } else {
-        format!("https://{}", wanted.typed)
-    };
-    let address: Uri = whole.parse().map_err(|_| not_an_address())?;
-    let authority = address.authority().ok_or_else(not_an_address)?;
-    if authority.as_str().contains('@') {
-        // Neither is shown: the terminal's history is not the only place that keeps what is said.
-        let host = authority.host();
-        return Err(CommandError::usage(format!("the address of `{host}` holds a user name"))
-            .because("a service takes a token, and neither a user name nor a password"));
-    }
-    let host = authority.host().to_ascii_lowercase();
-    let behind = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
-    let port = match authority.port_u16() {
-        Some(port) => format!(":{port}"),
-        None if behind.is_empty() => String::new(),
-        None => return Err(not_an_address().because(format!("`{behind}` is no port"))),
-    };
-    let scheme = typed_scheme.to_ascii_lowercase();
-    let is_local = host.ends_with(LOCALHOST) || names_loopback(&host);
-    let is_named = wanted.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host));
-    if !matches!(scheme.as_str(), "http" | "https") {
-        return Err(not_an_address().because("a service is called over https"));
-    }
-    if scheme != "https" && !is_local {
-        // Google redirects http to https; a token must not make the way there.
-        let https = whole.replacen("http://", "https://", 1);
-        return Err(CommandError::usage(format!("`{}` is not https", wanted.typed))
-            .because("a token is sent over https only")
-            .hint(cx.command_with_word(wanted.typed, &https)));
-    }
-    let (host, origin_host) = match wanted.tag {
+    let address = Address::parse(cx, wanted.typed)?;
+    let host = address.host.as_str();
+    let called = match wanted.tag {
         // The documented prefix: the API may not say, or may not be asked.
-        Some(tag) if !host.contains(TAG_SIGN) => (host.clone(), format!("{tag}{TAG_SIGN}{host}")),
+        Some(tag) if !host.contains(TAG_SIGN) => format!("{tag}{TAG_SIGN}{host}"),
         Some(_) => {
             return Err(CommandError::usage(format!("`{}` names a tag already", wanted.typed)));
         }
-        None => (host.clone(), host),
+        None => host.to_owned(),
     };
-    let rest = {
-        let typed = address.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
-        let said = whole.split_once("://").map_or("", |(_, rest)| rest);
-        if said.contains(['/', '?']) { typed.to_owned() } else { String::new() }
-    };
-    let bare = host.split_once(TAG_SIGN).map_or(host.as_str(), |(_, bare)| bare);
-    let of_origin = |host: &str| format!("{scheme}://{host}{port}");
-    let call = |audience: String, service: Option<ServiceName>| Call {
-        origin: of_origin(&origin_host),
-        rest: rest.clone(),
-        audience: wanted.audience.map_or(audience, str::to_owned),
+    let is_named = wanted.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
+    let own = address.origin(address.untagged());
+    let call = |audience: &str, service: Option<ServiceName>| Call {
+        origin: address.origin(&called),
+        rest: address.rest.clone(),
+        audience: wanted.audience.unwrap_or(audience).to_owned(),
         service,
         is_services: !is_named || host.ends_with(RUN_APP),
     };
     if is_named || host.ends_with(RUN_APP) {
-        return Ok(call(of_origin(bare), None));
+        return Ok(call(&own, None));
     }
-    let unknown = |why: &str| {
-        if wanted.only_audience {
-            cx.terminal.note(&format!("`{host}` is not known to be a service's: {why}"));
-            return Ok(call(of_origin(bare), None));
-        }
-        Err(not_good(cx, &host, why))
+    let found = if host.ends_with(LOCALHOST) && cx.is_on_this_machine()? {
+        in_sandbox(cx, address.untagged(), wanted).await?
+    } else if host.ends_with(LOCALHOST) {
+        Found::Nowhere("it is a name of the sandbox's")
+    } else if names_loopback(host) {
+        Found::Nowhere("the API lists no such address")
+    } else {
+        listed(cx, &own, address.untagged()).await?
     };
-    if host.ends_with(LOCALHOST) {
-        if cx.is_on_this_machine()? {
-            return in_sandbox(cx, bare, wanted, call).await;
+    match found {
+        Found::Service(service, audience) => Ok(call(&audience, Some(service))),
+        Found::Any => Ok(call(&own, None)),
+        Found::Nowhere(why) if wanted.only_audience => {
+            cx.terminal.note(&format!("`{host}` is not known to be a service's: {why}"));
+            Ok(call(&own, None))
         }
-        return unknown("it is a name of the sandbox's");
-    }
-    if is_local {
-        return unknown("the API lists no such address");
-    }
-    match listed(cx, &of_origin(bare), bare).await? {
-        Ok((service, audience)) => Ok(call(audience, Some(service))),
-        Err(why) => unknown(why),
+        Found::Nowhere(why) => Err(not_good(cx, host, why)),
     }
 }
 
+/// What an address was found to be.
+enum Found {
+    /// A service's, with the audience of tokens for it.
+    Service(ServiceName, String),
+    /// Some service's: which one does not matter.
+    Any,
+    /// No service's, as far as could be seen, and why.
+    Nowhere(&'static str),
+}
+
 /// A service of the sandbox's by its name below `.localhost`: the token is for its real URL.
-async fn in_sandbox(
-    cx: &Context,
-    host: &str,
-    wanted: Wanted<'_>,
-    call: impl Fn(String, Option<ServiceName>) -> Call,
-) -> Result<Call, CommandError> {
+async fn in_sandbox(cx: &Context, host: &str, wanted: Wanted<'_>) -> Result<Found, CommandError> {
     if wanted.audience.is_some() {
-        return Ok(call(String::new(), None));
+        return Ok(Found::Any);
     }
     let label = host.trim_end_matches(LOCALHOST);
     let is_it = |service: &&Service| {
@@ -250,30 +274,24 @@ async fn in_sandbox(
             if failure.kind == FailureKind::PermissionDenied
                 && !cx.identity()?.tokens.choose_audience() =>
         {
-            return Ok(call(String::new(), None));
+            return Ok(Found::Any);
         }
         Err(failure) => return Err(look_up_denied(cx, wanted, failure.into())),
     };
     let services: Vec<&Service> = listing.services.iter().filter(is_it).collect();
-    let home = crate::sandbox::HOME_REGION;
     let found = match services.as_slice() {
         [only] => Some(*only),
-        several => several.iter().copied().find(|service| service.name.region() == home),
+        several => several.iter().copied().find(|service| service.name.region() == HOME_REGION),
     };
     let service = found.ok_or_else(|| {
         CommandError::new(ErrorKind::NotFound, format!("the sandbox has no service at `{host}`"))
             .hint("runaccess sandbox status")
     })?;
-    Ok(call(own_url(cx, service)?, Some(service.name.clone())))
+    Ok(Found::Service(service.name.clone(), own_url(cx, service)?))
 }
 
-/// The service for which the API lists an address, among its URLs or as a mapped domain, with its
-/// own URL; why not, where there is none.
-async fn listed(
-    cx: &Context,
-    origin: &str,
-    bare: &str,
-) -> Result<Result<(ServiceName, String), &'static str>, CommandError> {
+/// The service for which the API lists an address, among its URLs or as a mapped domain.
+async fn listed(cx: &Context, origin: &str, bare: &str) -> Result<Found, CommandError> {
     let project = cx.project()?.value;
     let gateway = cx.gateway().await?;
     let (listing, domains) =
@@ -281,7 +299,7 @@ async fn listed(
     let listing = match listing {
         Ok(listing) => listing,
         Err(failure) if failure.kind == FailureKind::PermissionDenied => {
-            return Ok(Err("whether it is a service's may not be looked up"));
+            return Ok(Found::Nowhere("whether it is a service's may not be looked up"));
         }
         Err(failure) => return Err(failure.into()),
     };
@@ -291,6 +309,7 @@ async fn listed(
     };
     let mut found = listing.services.iter().find(has);
     if found.is_none() {
+        // Where they may not be listed, the address is none that is known.
         let domains = domains.unwrap_or_default();
         let mapped = domains.iter().find(|mapping| mapping.domain.eq_ignore_ascii_case(bare));
         found = mapped.and_then(|mapping| {
@@ -299,10 +318,15 @@ async fn listed(
             })
         });
     }
-    match found {
-        Some(service) => Ok(Ok((service.name.clone(), own_url(cx, service)?))),
-        None => Ok(Err("the API lists it for no service of the project")),
-    }
+    Ok(match found {
+        Some(service) => {
+            // A service whose default URL is off has custom audiences, or none that is known.
+            let own = service.url.as_ref().or(service.urls.first());
+            let audience = own.or(service.custom_audiences.first()).map_or(origin, String::as_str);
+            Found::Service(service.name.clone(), audience.to_owned())
+        }
+        None => Found::Nowhere("the API lists it for no service of the project"),
+    })
 }
 
 fn not_good(cx: &Context, host: &str, why: &str) -> CommandError {
