@@ -1,0 +1,179 @@
+//! Where the credential of who acts is: on the command line, in gcloud's set-up, in files.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::bearer::BearerToken;
+use super::claims::expiry;
+use super::credential::{Credential, Endpoints};
+use super::tokens::AtHand;
+use super::{AuthError, IdentityRequest, Kind};
+use crate::gcloud::{CredentialStore, Properties};
+
+/// The file of Application Default Credentials, in gcloud's folder.
+const FILE: &str = "application_default_credentials.json";
+
+/// A credential that was found.
+pub(super) struct Found {
+    pub(super) credential: Credential,
+    pub(super) account: Option<String>,
+    pub(super) source: String,
+    /// What names it in errors.
+    pub(super) place: String,
+    pub(super) at_hand: AtHand,
+    pub(super) login: Option<String>,
+}
+
+/// Finds the credential, the first of the documented order.
+pub(super) fn find(
+    request: &IdentityRequest,
+    properties: &Properties,
+    endpoints: &Endpoints,
+    now: OffsetDateTime,
+) -> Result<Found, AuthError> {
+    if let Some(path) = &request.access_token_file {
+        return token_file(path, "--access-token-file");
+    }
+    if let Some(account) = &request.account {
+        return stored_account(account, "`--account`", properties, endpoints, now);
+    }
+    if let Some(token) = properties.variable_or_error("CLOUDSDK_AUTH_ACCESS_TOKEN")? {
+        return bare_token(token, "`CLOUDSDK_AUTH_ACCESS_TOKEN`".to_owned());
+    }
+    if let Some(path) = properties.value("auth", "access_token_file")? {
+        return token_file(Path::new(&path.value), "auth/access_token_file");
+    }
+    if let Some(path) = properties.value("auth", "credential_file_override")? {
+        return credential_file(Path::new(&path.value), "auth/credential_file_override", endpoints);
+    }
+    if let Some(account) = properties.value("core", "account")? {
+        let said_by = account.source.to_string();
+        return stored_account(&account.value, &said_by, properties, endpoints, now);
+    }
+    let named = properties.variable("GOOGLE_APPLICATION_CREDENTIALS");
+    if let Some(path) = named {
+        return credential_file(Path::new(path), "`GOOGLE_APPLICATION_CREDENTIALS`", endpoints);
+    }
+    let path = properties.directory().join(FILE);
+    if path.exists() {
+        return credential_file(&path, "Application Default Credentials", endpoints);
+    }
+    let host = properties.metadata_host().ok_or(AuthError::None)?;
+    let place = "the metadata server".to_owned();
+    Ok(Found {
+        credential: Credential::Metadata { host },
+        account: None,
+        source: place.clone(),
+        place,
+        at_hand: AtHand::default(),
+        login: None,
+    })
+}
+
+/// Whose `GOOGLE_APPLICATION_CREDENTIALS` is, where another account acts.
+pub(super) fn passed_over(found: &Found, properties: &Properties) -> Option<String> {
+    let path = properties.variable("GOOGLE_APPLICATION_CREDENTIALS")?;
+    let json: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let named = Credential::read(&json, path, &Endpoints::default()).ok()?;
+    if named.fingerprint() == found.credential.fingerprint() {
+        return None;
+    }
+    let account =
+        named.account().or(json["account"].as_str()).filter(|account| !account.is_empty());
+    match (account, &found.account) {
+        (Some(named), Some(acting)) if named.eq_ignore_ascii_case(acting) => None,
+        (Some(named), _) => Some(named.to_owned()),
+        (None, _) => Some(path.to_owned()),
+    }
+}
+
+pub(super) fn token_file(path: &Path, said_by: &str) -> Result<Found, AuthError> {
+    let token = fs::read_to_string(path)
+        .map_err(|source| AuthError::TokenFile { path: path.to_owned(), source })?;
+    bare_token(token.trim(), format!("`{}` ({said_by})", path.display()))
+}
+
+fn bare_token(token: &str, place: String) -> Result<Found, AuthError> {
+    match BearerToken::new(token) {
+        Ok(token) => Ok(Found {
+            credential: Credential::Bearer(token),
+            account: None,
+            source: place.clone(),
+            place: format!("the access token of {place}"),
+            at_hand: AtHand::default(),
+            login: None,
+        }),
+        Err(source) => Err(AuthError::Token { place, source }),
+    }
+}
+
+fn stored_account(
+    account: &str,
+    said_by: &str,
+    properties: &Properties,
+    endpoints: &Endpoints,
+    now: OffsetDateTime,
+) -> Result<Found, AuthError> {
+    let store = CredentialStore::new(properties.directory());
+    let place = format!("gcloud's account `{account}`");
+    let Some(json) = store.credential(account)? else {
+        let known = store.accounts()?;
+        return Err(AuthError::NoSuchAccount { account: account.to_owned(), known });
+    };
+    let credential = Credential::read(&json, &place, endpoints)?;
+    let access = match store.access_token(account, now)? {
+        None => None,
+        Some(token) => Some(
+            BearerToken::new(&token.0)
+                .map_err(|source| AuthError::Token { place: place.clone(), source })?,
+        ),
+    };
+    let id = match credential.kind() {
+        Kind::User => store.id_token(account)?.map(|token| token.0),
+        _ => None,
+    };
+    let id =
+        id.filter(|token| expiry(token).is_some_and(|end| end - now > time::Duration::minutes(5)));
+    Ok(Found {
+        credential,
+        account: Some(account.to_owned()),
+        source: format!("{place}, named by {said_by}"),
+        place,
+        at_hand: AtHand { access, id },
+        login: Some(login_of(account)),
+    })
+}
+
+/// The command that logs an account in to gcloud.
+pub fn login_of(account: &str) -> String {
+    if account.to_ascii_lowercase().ends_with("gserviceaccount.com") {
+        "gcloud auth activate-service-account --key-file FILE".to_owned()
+    } else {
+        format!("gcloud auth login {account}")
+    }
+}
+
+fn credential_file(path: &Path, said_by: &str, endpoints: &Endpoints) -> Result<Found, AuthError> {
+    let place = format!("`{}`", path.display());
+    let text = fs::read(path)
+        .map_err(|source| AuthError::CredentialFile { path: path.to_owned(), source })?;
+    let json: Value = serde_json::from_slice(&text).map_err(|error| AuthError::Unusable {
+        place: place.clone(),
+        why: format!("it is not JSON (line {}, column {})", error.line(), error.column()),
+    })?;
+    let credential = Credential::read(&json, &place, endpoints)?;
+    let account = credential.account().or(json["account"].as_str()).filter(|a| !a.is_empty());
+    let login = matches!(credential.kind(), Kind::User)
+        .then(|| "gcloud auth application-default login".to_owned());
+    Ok(Found {
+        account: account.map(str::to_owned),
+        credential,
+        source: format!("{said_by} in {place}"),
+        place,
+        at_hand: AtHand::default(),
+        login,
+    })
+}
