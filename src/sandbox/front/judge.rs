@@ -30,13 +30,9 @@ const RESERVED: [&str; 2] = ["/eventlog", "/healthz"];
 const RESERVED_BELOW: &str = "/_ah/";
 pub(super) const SERVERLESS: &str = "x-serverless-authorization";
 
-/// Where the credential of a request stood.
+/// The token of a request; `None` where it has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Credential {
-    /// What follows `Bearer`; `None` where nothing does.
-    token: Option<String>,
-    pub(super) in_serverless: bool,
-}
+pub(super) struct Credential(Option<String>);
 
 /// What is judged.
 #[derive(Clone, Debug)]
@@ -85,15 +81,10 @@ impl Credential {
     /// `Authorization` (documented).
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        let (header, in_serverless) = match text(SERVERLESS) {
-            Some(header) => (Some(header), true),
-            None => (text(AUTHORIZATION.as_str()), false),
-        };
-        let token = match Bearer::parse(header) {
-            Bearer::Token(token) => Some(token.to_owned()),
-            Bearer::None => None,
-        };
-        Self { token, in_serverless }
+        match Bearer::parse(text(SERVERLESS).or_else(|| text(AUTHORIZATION.as_str()))) {
+            Bearer::Token(token) => Self(Some(token.to_owned())),
+            Bearer::None => Self(None),
+        }
     }
 }
 
@@ -181,7 +172,7 @@ impl Case<'_> {
         if asks_iap(&stranger) {
             return refused(Refusal::Iap);
         }
-        let Some(token) = &self.court.asked.credential.token else {
+        let Some(token) = &self.court.asked.credential.0 else {
             return refused(Refusal::NoCredential);
         };
         let now = self.court.asked.now;

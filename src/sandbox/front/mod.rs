@@ -30,6 +30,10 @@ use crate::domain::access::Origin;
 /// place. It is taken off before the application sees it.
 const FROM: &str = "x-sandbox-from";
 
+/// The challenge of a token that is not taken (observed).
+const INVALID_TOKEN: &str = "Bearer error=\"invalid_token\" \
+    error_description=\"The access token could not be verified\"";
+
 /// What the front end works with.
 #[derive(Debug)]
 pub(super) struct Front {
@@ -60,52 +64,53 @@ impl Front {
         if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
             return page(settings.method_status, Page::Plain, &path);
         }
-        let from = match request.headers_mut().remove(FROM) {
-            None => Origin::Internet,
-            Some(value) => {
-                let known = Origin::ALL.into_iter().find(|origin| value == origin.as_str());
-                known.unwrap_or_default()
-            }
+        let from = request.headers_mut().remove(FROM);
+        let from =
+            from.and_then(|from| Origin::ALL.into_iter().find(|known| from == known.as_str()));
+        let asked = judge::Asked {
+            host: host.to_owned(),
+            path: path.clone(),
+            from: from.unwrap_or_default(),
+            credential: judge::Credential::of(request.headers()),
+            is_insecure: self.options.tls && !arrival.is_secure,
+            now: arrival.now,
         };
-        let judged = {
-            let (sandbox, options) = (Arc::clone(&self.sandbox), Arc::clone(&self.options));
-            let asked = judge::Asked {
-                host: host.to_owned(),
-                path: path.clone(),
-                from,
-                credential: judge::Credential::of(request.headers()),
-                is_insecure: self.options.tls && !arrival.is_secure,
-                now: arrival.now,
-            };
-            // Quick enough to be done here: reads by keys, and a signature now and then.
-            judge::judge(&sandbox, &options, &asked)
-        };
-        let refusal = match judged {
+        // Quick enough to be done here: reads by keys, which wait for no writer, and a signature now
+        // and then.
+        match judge::judge(&self.sandbox, &self.options, &asked) {
             Ok(Judged::Through(entry)) => {
-                let response = self.forwarder.pass(request, *entry, &path, arrival, settings).await;
-                return branded(response);
+                branded(self.forwarder.pass(request, *entry, &path, arrival, settings).await)
             }
-            Ok(Judged::Refused(refusal)) => refusal,
-            Err(error) => return failed(&error),
-        };
+            Ok(Judged::Refused(refusal)) => self.refuse(refusal, &request, host, &path),
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn refuse(
+        &self,
+        refusal: Refusal,
+        request: &Request<Body>,
+        host: &str,
+        path: &str,
+    ) -> Response<Body> {
+        let settings = &self.options.settings;
         match refusal {
             Refusal::BadToken => {
-                let mut response = page(401, Page::Unauthorized, &path);
-                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(
-                    "Bearer error=\"invalid_token\" error_description=\"The access token could not be verified\"",
-                ));
+                let mut response = page(401, Page::Unauthorized, path);
+                let challenge = HeaderValue::from_static(INVALID_TOKEN);
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 response
             }
-            Refusal::Iap => to_sign_in(&request, host),
+            Refusal::Iap => to_sign_in(request, host),
             Refusal::Insecure => redirected(
                 settings.redirect_status,
-                &format!("https://{}{}", authority(&request, host), target(request.uri())),
+                &format!("https://{}{}", authority(request, host), target(request.uri())),
             ),
-            Refusal::NoCredential => page(403, Page::Forbidden, &path),
-            Refusal::NoPermission => page(settings.no_permission_status, Page::Forbidden, &path),
-            Refusal::Reserved => page(404, Page::Branded, &path),
-            Refusal::UnknownHost => page(404, Page::NotFound, &path),
-            Refusal::Unreachable(status) => page(status, Page::NotFound, &path),
+            Refusal::NoCredential => page(403, Page::Forbidden, path),
+            Refusal::NoPermission => page(settings.no_permission_status, Page::Forbidden, path),
+            Refusal::Reserved => page(404, Page::Branded, path),
+            Refusal::UnknownHost => page(404, Page::NotFound, path),
+            Refusal::Unreachable(status) => page(status, Page::NotFound, path),
         }
     }
 }
