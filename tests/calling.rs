@@ -293,6 +293,27 @@ fn what_could_be_taken_elsewhere_stays() {
         let run = call(&world, &["--tag", tag, "https://x.run.app"]);
         assert_eq!(run.status, 2, "{tag}: {run}");
     }
+    // What is a tag at Cloud Run's addresses is a domain of anybody's elsewhere.
+    for address in ["https://evil---api.example.com/x", "https://evil---shop.example.com/x"] {
+        let run = world.sandbox(&["curl", "--id-token-file", &token, "--print", address]);
+        assert_eq!(run.status, 2, "{run}");
+    }
+    assert_eq!(
+        world.sandbox(&["curl", "--tag", "x", "--print", "https://shop.example.com"]).status,
+        2
+    );
+    // The name of another service in a header leads to that one.
+    for more in [
+        ["-H", "Host: storefront-k4qx7v2nza-uc.a.run.app"],
+        ["--request-target", "http://x/"],
+        ["--abstract-unix-socket", "x"],
+    ] {
+        assert_eq!(
+            world.sandbox(&[&["curl", HELLO, "-s"], &more[..]].concat()).status,
+            2,
+            "{more:?}"
+        );
+    }
     for address in ["https://x.run.app:99999/", "ftp://x.run.app"] {
         assert_eq!(call(&world, &[address]).status, 2, "{address}");
     }
@@ -330,6 +351,23 @@ fn a_user_who_may_only_invoke_reaches_a_local_name_too() {
     assert_eq!(run.status, 5, "its token is for one address, which it may not look up: {run}");
     let token = world.sandbox(&["token", "http://hello.localhost:8787/x", "-o", "value(audience)"]);
     assert_eq!(token.status, 0, "{token}");
+}
+
+#[test]
+fn an_address_may_be_longer_than_a_pipe_holds() {
+    let world = World::new();
+    let path = format!("/{}", "a".repeat(65_000));
+    let run = world.sandbox(&[
+        "curl",
+        "storefront",
+        &path,
+        "-s",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+    ]);
+    assert_eq!(run.stdout.len(), 3, "status {}", run.status);
 }
 
 #[cfg(target_os = "linux")]
@@ -442,6 +480,8 @@ fn gcurl_works_in_each_shell_with_its_words_in_any_order() {
         for call in [
             format!("gcurl -s -X POST -H 'X-A: b c' {HELLO}/flags-first"),
             format!("gcurl {HELLO}/flags-first -s -X POST -H 'X-A: b c'"),
+            format!("gcurl -s --url {HELLO}/flags-first -X POST -H 'X-A: b c'"),
+            "gcurl hello /flags-first -s -X POST -H 'X-A: b c'".to_owned(),
         ] {
             let mut command = Command::new(shell);
             command.args(["-c", &format!("{function}\n{call}")]).env_clear();

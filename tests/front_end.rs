@@ -220,6 +220,7 @@ async fn a_token_is_checked_as_cloud_run_does() {
         ),
         ("other claims", tampered(&good, "email", json!("you@example.com")), 401),
         ("a longer life", tampered(&good, "exp", json!(9_999_999_999_i64)), 401),
+        ("a client's, of a service account", api.id_token(ROBOT, GCLOUD).await, 401),
         ("no signature", format!("{}.", good.rsplit_once('.').unwrap().0), 401),
         ("nobody who may", api.id_token("other@x.com", "").await, 403),
     ] {
@@ -268,6 +269,10 @@ async fn who_may_invoke_is_decided_by_every_policy_above_too() {
     assert_eq!(of("reports-k4qx7v2nza-uc.a.run.app", "/", &stranger).await, 200);
     assert_eq!(of("api-k4qx7v2nza-uc.a.run.app", "/", &auditor).await, 200);
     assert_eq!(of("api-k4qx7v2nza-uc.a.run.app", "/", &stranger).await, 403);
+    // A request for two hosts, or for one that cannot be, is for none.
+    for host in ["a@hello.localhost", "hello.localhost..", "hello local"] {
+        assert_eq!(of(host, "/", &you).await, 400, "{host}");
+    }
     // Where a request comes from.
     let team = "backoffice-k4qx7v2nza-uc.a.run.app";
     assert_eq!(of(team, "/", &you).await, 404);
@@ -310,6 +315,7 @@ async fn the_application_sees_what_cloud_run_shows_it() {
         .header("X-Serverless-Authorization", format!("bearer   {robot}"))
         .header("Authorization", "Basic eDp5")
         .header("X-Forwarded-For", "203.0.113.9")
+        .header("X-Forwarded-For", "203.0.113.10")
         .header("Connection", "close, x-secret")
         .header("X-Secret", "1")
         .body("some text");
@@ -338,7 +344,7 @@ async fn the_application_sees_what_cloud_run_shows_it() {
         "host": "hello-k4qx7v2nza-uc.a.run.app",
         "forwarded": "for=\"127.0.0.1\";proto=https",
         "authorization": "Basic eDp5",
-        "x-forwarded-for": "203.0.113.9,127.0.0.1",
+        "x-forwarded-for": "203.0.113.9,203.0.113.10,127.0.0.1",
         "accept": "*/*",
         "content-length": "9",
         "x-forwarded-proto": "https"
@@ -552,6 +558,13 @@ async fn the_issuer_gives_each_kind_its_tokens() {
         let (code, answer) = api.form("token", &form).await;
         assert_eq!((code, &answer["error"]), (400, &json!(error)), "{form:?}");
     }
+    // A user's audience is a client's, and no other can be had.
+    let chosen = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "1//sandbox:dev@x.com"),
+        ("client_id", "https://hello"),
+    ];
+    assert_eq!(api.form("token", &chosen).await.0, 401);
     // Federation, in both forms of a request.
     let audience = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/ci/providers/gh";
     let exchange = [

@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("terminal", &["domain", "error"]),
     ("exit_code", &[]),
     ("error", &["auth", "cloud", "domain", "exit_code", "gcloud", "sandbox"]),
-    ("report", &["domain", "error", "sandbox"]),
+    ("report", &["domain", "error", "sandbox", "transport"]),
     (
         "context",
         &[

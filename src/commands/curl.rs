@@ -72,6 +72,14 @@ struct Prepared {
 
 /// `ours` are the long options of this command, which must not follow the service.
 pub(super) async fn run(cx: &Context, args: Args, ours: &[String]) -> Result<u8, CommandError> {
+    let asks_curl = |word: &String| {
+        matches!(word.as_str(), "-h" | "--help" | "-M" | "--manual" | "-V" | "--version")
+    };
+    if args.any_order && args.words.first().is_some_and(asks_curl) {
+        // What curl says of itself needs no service.
+        let program = Program { name: "curl", words: args.words };
+        return run_curl(cx, program, Config::default(), false).await.map(|ended| ended.code);
+    }
     let ready = prepare(cx, &args, ours).await.map_err(not_started)?;
     if args.print {
         print(cx, &args, &ready)?;
@@ -92,6 +100,9 @@ fn not_started(error: CommandError) -> CommandError {
 
 async fn prepare(cx: &Context, args: &Args, ours: &[String]) -> Result<Prepared, CommandError> {
     let mut words = args.words.clone();
+    if args.any_order {
+        bare_url(&mut words);
+    }
     let typed = if args.any_order {
         let at = service_word(&words).ok_or_else(|| {
             CommandError::usage("no word names a service").hint("gcurl -s https://SERVICE_URL")
@@ -144,6 +155,18 @@ async fn prepare(cx: &Context, args: &Args, ours: &[String]) -> Result<Prepared,
     Ok(Prepared { call, url, words })
 }
 
+/// Makes of curl's option `--url` the address that it is.
+fn bare_url(words: &mut Vec<String>) {
+    let option = "--url";
+    let begins = |word: &String| word.to_ascii_lowercase().starts_with(option);
+    let Some(at) = words.iter().position(begins) else { return };
+    match words[at][option.len()..].strip_prefix('=').map(str::to_owned) {
+        Some(url) => words[at] = url,
+        None if words[at].len() == option.len() => drop(words.remove(at)),
+        None => {}
+    }
+}
+
 fn wrong_word(cx: &Context, error: &WordsError, service: &str) -> CommandError {
     let said = CommandError::usage(error.to_string());
     match error {
@@ -174,9 +197,11 @@ impl Prepared {
 
 /// Refuses words with which somebody else than the service could be given the token.
 fn check_way(words: &CurlWords, way: &Way) -> Result<(), CommandError> {
-    if let Some(option) = words.reroutes.as_ref().filter(|_| way.url.starts_with("http://")) {
-        return Err(CommandError::usage(format!("`{option}` is not taken with plain http"))
-            .because("what is not encrypted stays on this machine"));
+    // Over https the service must show who it is, whichever way leads there.
+    let must_stay = way.is_near || way.url.starts_with("http://");
+    if let Some(option) = words.reroutes.as_ref().filter(|_| must_stay) {
+        return Err(CommandError::usage(format!("`{option}` is not taken here"))
+            .because("what goes to this machine stays on it"));
     }
     if words.trusts_all && !way.is_near {
         return Err(CommandError::usage("`--insecure` is not taken")
@@ -208,11 +233,21 @@ async fn start(cx: &Context, args: &Args, ready: Prepared) -> Result<u8, Command
     }
     let watch = !ready.words.dumps_headers;
     let program = Program { name: "curl", words: ready.words.words };
-    let ended = cx.while_it_runs(program.curl(config, watch)).await.map_err(|error| {
-        CommandError::new(ErrorKind::Failed, "cannot run `curl`").because(error.to_string())
-    })?;
+    let ended = run_curl(cx, program, config, watch).await?;
     tell(cx, &ready.call, &ended);
     Ok(ended.code)
+}
+
+async fn run_curl(
+    cx: &Context,
+    program: Program,
+    config: Config,
+    watch: bool,
+) -> Result<Ended, CommandError> {
+    cx.while_it_runs(program.curl(config, watch)).await.map_err(|error| {
+        let failed = CommandError::new(ErrorKind::Failed, "cannot run `curl`");
+        not_started(failed.because(error.to_string()))
+    })
 }
 
 /// Says what may be behind a no of the front end's.

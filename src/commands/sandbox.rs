@@ -110,7 +110,7 @@ fn status(cx: &Context) -> Result<(), CommandError> {
         status: sandbox.projects()?.into_iter().map(Into::into).collect(),
         services: AddressRow::all(
             sandbox.addresses(DEFAULT_PROJECT)?,
-            cx.served_sandbox().as_deref(),
+            cx.served_sandbox().as_ref(),
         ),
     })
 }

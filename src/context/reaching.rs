@@ -89,7 +89,7 @@ impl Context {
     }
 
     /// Where `sandbox serve` listens now, by the file that it keeps; `None` where none runs.
-    pub fn served_sandbox(&self) -> Option<String> {
+    pub fn served_sandbox(&self) -> Option<Endpoint> {
         let path = self.serving_file();
         let file = std::fs::File::open(&path).ok()?;
         // Whoever serves holds the lock; a file that nobody holds was left behind.
@@ -97,7 +97,13 @@ impl Context {
             return None;
         }
         let endpoint = std::fs::read_to_string(&path).ok()?;
-        Endpoint::parse(endpoint.trim()).ok().map(|endpoint| endpoint.authority())
+        Endpoint::parse(endpoint.trim()).ok()
+    }
+
+    /// The certificate of the sandbox's own authority, where it has one.
+    pub fn sandbox_authority(&self) -> Option<String> {
+        let path = self.state_folder().join("sandbox").join("ca.pem");
+        path.exists().then(|| path.display().to_string())
     }
 
     /// Lets others find the sandbox that is served here, while the file that is returned is open.

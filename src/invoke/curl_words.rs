@@ -42,11 +42,18 @@ pub struct CurlWords {
     pub reroutes: Option<String>,
     /// Whether any server is to be trusted.
     pub trusts_all: bool,
+    /// Whether what curl says goes to a file.
+    logs: bool,
 }
 
 /// Options that lead a request another way than its address says.
-const ROUTES: [&str; 12] = [
+const ROUTES: [&str; 17] = [
+    "abstract-unix-socket",
     "connect-to",
+    "dns-interface",
+    "dns-ipv4-addr",
+    "dns-ipv6-addr",
+    "dns-servers",
     "doh-url",
     "noproxy",
     "preproxy",
@@ -190,13 +197,38 @@ impl CurlWords {
                 ('K', "config", "what is in it could send the token elsewhere"),
                 (' ', "location-trusted", "the token would follow a redirect to another host"),
                 (' ', "libcurl", "the token would stand in that file"),
+                (' ', "trace", "the token would stand in that file"),
+                (' ', "trace-ascii", "the token would stand in that file"),
+                (' ', "proto-redir", "a redirect could lead to plain http"),
             ];
+            if is(&word, 'H', "header") {
+                let value = word.value.unwrap_or_default();
+                let name = value.split([':', ';']).next().unwrap_or_default().trim();
+                let why = match (value.starts_with('@'), name.eq_ignore_ascii_case("host")) {
+                    (true, _) => Some("what is in the file could send the token elsewhere"),
+                    (_, true) => Some("another host's service would be given the token"),
+                    _ => None,
+                };
+                if let Some(why) = why {
+                    return Err(WordsError::NotTaken { option: format!("{said} {value}"), why });
+                }
+            }
+            let target = word.value.unwrap_or_default();
+            let is_path = target == "*" || (target.starts_with('/') && !target.starts_with("//"));
+            if is(&word, ' ', "request-target") && !is_path {
+                let why = "another host's service would be given the token";
+                return Err(WordsError::NotTaken { option: said.to_owned(), why });
+            }
             if let Some((_, _, why)) =
                 refused.iter().find(|(short, long, _)| is(&word, *short, long))
             {
                 return Err(WordsError::NotTaken { option: said.to_owned(), why });
             }
             checked.note(&word);
+        }
+        if checked.shows_headers && checked.logs {
+            let why = "the token would stand in that file";
+            return Err(WordsError::NotTaken { option: "--stderr".to_owned(), why });
         }
         if checked.has_authorization && checked.follows {
             return Err(WordsError::FollowsWithSecond);
@@ -208,17 +240,15 @@ impl CurlWords {
     /// Notes what bears on the token.
     fn note(&mut self, word: &Word<'_>) {
         if is(word, 'H', "header") {
-            // What is in a file is not looked at, and may be anything.
             let header = word.value.unwrap_or_default().to_ascii_lowercase();
             let after = header.strip_prefix("authorization").map(str::trim_start);
-            self.has_authorization |=
-                header.starts_with('@') || after.is_some_and(|rest| rest.starts_with([':', ';']));
+            self.has_authorization |= after.is_some_and(|rest| rest.starts_with([':', ';']));
         }
         self.has_authorization |= is(word, 'u', "user") || is(word, ' ', "oauth2-bearer");
         self.follows |=
             is(word, 'L', LOCATION) || word.option == LOCATION || is(word, ' ', "follow");
-        // `--trace`, which `--trace-ascii` begins with, and `--trace-config` show them all alike.
-        self.shows_headers |= is(word, 'v', "verbose") || word.option.starts_with("tra");
+        self.shows_headers |= is(word, 'v', "verbose") || is(word, ' ', "trace-config");
+        self.logs |= is(word, ' ', "stderr") && word.value != Some("-");
         self.dumps_headers |= is(word, 'D', "dump-header");
         self.trusts_all |= is(word, 'k', "insecure");
         if is(word, 'x', "proxy") || ROUTES.iter().any(|route| is(word, ' ', route)) {
@@ -233,6 +263,12 @@ mod tests {
 
     fn words(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// What is said of words that are not taken.
+    fn refusal(text: &str) -> Option<String> {
+        let checked = CurlWords::check(words(text), &["--tag".to_owned()]);
+        checked.err().map(|error| error.to_string())
     }
 
     #[test]
@@ -335,6 +371,52 @@ mod tests {
                 "-u a:b --follow",
                 Some("`--location` with an `Authorization` of your own is not taken"),
             ),
+        ] {
+            assert_eq!(refusal(text).as_deref(), refused, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_would_show_the_token_to_others_is_not_taken() {
+        for (text, refused) in [
+            (
+                "-H Host:other",
+                Some(
+                    "`-H Host:other` is not taken: another host's service would be given the token",
+                ),
+            ),
+            (
+                "--HEADER=host;",
+                Some(
+                    "`--HEADER host;` is not taken: another host's service would be given the token",
+                ),
+            ),
+            (
+                "-H @file",
+                Some("`-H @file` is not taken: what is in the file could send the token elsewhere"),
+            ),
+            (
+                "--request-target http://other/",
+                Some(
+                    "`--request-target` is not taken: another host's service would be given the token",
+                ),
+            ),
+            (
+                "--request-target //other/",
+                Some(
+                    "`--request-target` is not taken: another host's service would be given the token",
+                ),
+            ),
+            ("--request-target /a/../b", None),
+            ("--trace f", Some("`--trace` is not taken: the token would stand in that file")),
+            ("--trace-a f", Some("`--trace-a` is not taken: the token would stand in that file")),
+            ("--trace-a=f", Some("`--trace-a` is not taken: the token would stand in that file")),
+            ("-v --stderr f", Some("`--stderr` is not taken: the token would stand in that file")),
+            ("--stderr f", None),
+            (
+                "--proto-redir all",
+                Some("`--proto-redir` is not taken: a redirect could lead to plain http"),
+            ),
             ("--head", None),
             ("--netrc", None),
             ("--libcurl f.c", Some("`--libcurl` is not taken: the token would stand in that file")),
@@ -344,10 +426,7 @@ mod tests {
             ),
             ("-L -u a:b", Some("`--location` with an `Authorization` of your own is not taken")),
         ] {
-            let error = CurlWords::check(words(text), &["--tag".to_owned()])
-                .err()
-                .map(|error| error.to_string());
-            assert_eq!(error.as_deref(), refused, "{text}");
+            assert_eq!(refusal(text).as_deref(), refused, "{text}");
         }
     }
 
@@ -358,13 +437,12 @@ mod tests {
         assert!(of("-HAUTHORIZATION:x").has_authorization);
         assert!(!of("-H X-Authorization:x").has_authorization);
         assert!(of("-sL").follows && of("--location").follows && !of("-s").follows);
-        assert!(of("-sv").shows_headers && of("--trace -").shows_headers);
+        assert!(of("-sv").shows_headers && of("--verbose").shows_headers);
         assert!(of("-D -").dumps_headers);
         assert!(of("-sk").trusts_all && of("--ins").trusts_all && !of("-s").trusts_all);
         assert_eq!(of("--PROXY http://p").reroutes.as_deref(), Some("proxy"));
         assert_eq!(of("-d x").reroutes, None);
-        assert!(of("--trace-as").shows_headers && of("--verb").shows_headers);
-        assert!(of("--follow").follows && of("-H @file").has_authorization);
+        assert!(of("--verb").shows_headers && of("--follow").follows);
         assert!(
             of("--header=Authorization:x").has_authorization && of("--user=a:b").has_authorization
         );

@@ -56,9 +56,6 @@ impl Program {
             inherit(into)?;
             config = config.with("dump-header", &format!("/dev/fd/{}", into.as_raw_fd()));
         }
-        // A pipe holds more than a token may be long, so that nobody has to read yet.
-        writer.write_all(config.0.as_bytes())?;
-        drop(writer);
         inherit(&reader)?;
         let mut command = Command::new(self.name);
         // Without `-q`, which must be first, curl would read its owner's `.curlrc`: what is in that
@@ -67,6 +64,9 @@ impl Program {
         command.args(self.words);
         let mut child = command.stdin(Stdio::inherit()).spawn()?;
         drop(reader);
+        // A pipe may hold less than this: it is filled while curl reads. Where curl has ended, it
+        // says why itself.
+        tokio::task::spawn_blocking(move || drop(writer.write_all(config.0.as_bytes())));
         let seen = watching.map(|(from, into)| {
             drop(into);
             tokio::task::spawn_blocking(move || Seen::read(from))

@@ -198,9 +198,15 @@ impl Address {
         format!("{}://{host}{}", self.scheme, self.port)
     }
 
+    /// Whether its host may begin with a traffic tag: those of Cloud Run's own, and no other.
+    fn may_be_tagged(&self) -> bool {
+        self.host.ends_with(RUN_APP) || self.host.ends_with(LOCALHOST)
+    }
+
     /// The host without a traffic tag.
     fn untagged(&self) -> &str {
-        self.host.split_once(TAG_SIGN).map_or(&self.host, |(_, bare)| bare)
+        let bare = self.host.split_once(TAG_SIGN).filter(|_| self.may_be_tagged());
+        bare.map_or(&self.host, |(_, bare)| bare)
     }
 }
 
@@ -209,6 +215,10 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
     let host = address.host.as_str();
     let called = match wanted.tag {
         // The documented prefix: the API may not say, or may not be asked.
+        Some(_) if !address.may_be_tagged() => {
+            return Err(CommandError::usage(format!("`{host}` has no traffic tags"))
+                .because("they are a part of addresses that end in `.run.app`"));
+        }
         Some(tag) if !host.contains(TAG_SIGN) => format!("{tag}{TAG_SIGN}{host}"),
         Some(_) => {
             return Err(CommandError::usage(format!("`{}` names a tag already", wanted.typed)));

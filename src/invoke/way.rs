@@ -4,6 +4,7 @@ use super::Call;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::sandbox::DEFAULT_PORT;
+use crate::transport::Endpoint;
 
 /// How an address is reached by curl.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +30,23 @@ pub fn way(cx: &Context, call: &Call, url: &str, elsewhere: bool) -> Result<Way,
         };
         return Ok(Way { url: url.to_owned(), options, is_near: false });
     }
+    let served = cx.served_sandbox();
+    let usual = || Endpoint::loopback(DEFAULT_PORT);
+    let endpoint = if elsewhere && cx.is_sandbox() {
+        served.clone().unwrap_or_else(usual)
+    } else {
+        endpoint.clone()
+    };
     let (scheme, port) = if endpoint.is_plain() { ("http", 80) } else { ("https", 443) };
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let has_port = authority.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok());
     let from = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
-    let served = || cx.served_sandbox().unwrap_or_else(|| format!("127.0.0.1:{DEFAULT_PORT}"));
-    let to = if elsewhere && cx.is_sandbox() { served() } else { endpoint.authority() };
-    let options = vec![("connect-to", format!("{from}:{to}")), ("noproxy", "*".to_owned())];
+    let to = endpoint.authority();
+    let mut options = vec![("connect-to", format!("{from}:{to}")), ("noproxy", "*".to_owned())];
+    if !endpoint.is_plain() && served.is_some_and(|served| served.authority() == to) {
+        // Its own authority, which nobody else need trust.
+        options.extend(cx.sandbox_authority().map(|path| ("cacert", path)));
+    }
     Ok(Way { url: format!("{scheme}://{rest}"), options, is_near: true })
 }

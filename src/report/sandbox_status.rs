@@ -6,6 +6,7 @@ use super::table::{columns, text};
 use super::{Report, Style};
 use crate::domain::resource::ServiceName;
 use crate::sandbox::{DEFAULT_PORT, ProjectSummary, Setting};
+use crate::transport::Endpoint;
 
 /// What is in the sandbox.
 #[derive(Clone, Debug, Serialize)]
@@ -33,13 +34,15 @@ pub struct AddressRow {
 impl AddressRow {
     /// Where services answer, each by the first part of its name; `served` is where the sandbox is
     /// served now.
-    pub fn all(labels: Vec<(ServiceName, String)>, served: Option<&str>) -> Vec<Self> {
-        let port = served.and_then(|served| served.rsplit(':').next()?.parse().ok());
+    pub fn all(labels: Vec<(ServiceName, String)>, served: Option<&Endpoint>) -> Vec<Self> {
+        let authority = served.map(Endpoint::authority);
+        let port = authority.and_then(|authority| authority.rsplit(':').next()?.parse().ok());
         let port: u16 = port.unwrap_or(DEFAULT_PORT);
+        let scheme = if served.is_none_or(Endpoint::is_plain) { "http" } else { "https" };
         let row = |(name, label): (ServiceName, String)| Self {
             service: name.to_string(),
             short: name.short(),
-            address: format!("http://{label}.localhost:{port}/"),
+            address: format!("{scheme}://{label}.localhost:{port}/"),
         };
         labels.into_iter().map(row).collect()
     }

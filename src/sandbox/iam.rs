@@ -112,7 +112,11 @@ fn test_permissions(
     is_valid: impl Fn(&str) -> bool,
 ) -> Result<Value, ApiError> {
     known_fields(body, &["permissions", "resource"], "")?;
-    let asked = body["permissions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let asked = match &body["permissions"] {
+        Value::Null if body.is_object() => &[][..],
+        Value::Array(asked) => asked,
+        _ => return Err(ApiError::invalid("Invalid value at 'permissions'.")),
+    };
     let mut held = Vec::new();
     for permission in asked {
         let text = permission.as_str().unwrap_or_default();

@@ -99,7 +99,9 @@ async fn handle(
     ConnectInfo(line): ConnectInfo<Line>,
     request: Request,
 ) -> Response {
-    let host = bare_host(&request);
+    let Some(host) = bare_host(&request) else {
+        return respond(Err(ApiError::invalid("The request does not name one host.")));
+    };
     let arrival =
         Arrival { peer: line.peer, is_secure: line.is_secure, now: (server.serving.clock)() };
     match is_front(&server.serving.sandbox, &host) {
@@ -109,11 +111,21 @@ async fn handle(
     }
 }
 
-/// The host of a request in small letters, without its port and the dot that may end a name.
-fn bare_host(request: &Request) -> String {
-    let authority = host(request.uri(), request.headers()).parse::<Authority>();
-    let name = authority.map(|authority| authority.host().to_lowercase()).unwrap_or_default();
-    name.trim_end_matches('.').to_owned()
+/// The host of a request in small letters, without its port and the dot that may end a name; empty
+/// where none is named, `None` where there are several or one that cannot be.
+fn bare_host(request: &Request) -> Option<String> {
+    let named = request.headers().get_all(HOST);
+    if named.iter().count() > 1 || named.iter().any(|value| value.to_str().is_err()) {
+        return None;
+    }
+    let host = host(request.uri(), request.headers());
+    if host.is_empty() {
+        return Some(String::new());
+    }
+    let authority: Authority = host.parse().ok().filter(|_| !host.contains('@'))?;
+    let name = authority.host().to_lowercase();
+    let name = name.strip_suffix('.').unwrap_or(&name);
+    (!name.ends_with('.')).then(|| name.to_owned())
 }
 
 fn is_front(sandbox: &Sandbox, host: &str) -> Result<bool, ApiError> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
@@ -26,6 +27,7 @@ const NO_SIGNATURE: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 
 /// How much is read of a request that is refused for its size.
 const READ_OF_REFUSED: usize = 256 * 1024;
+const PATIENCE_WITH_REFUSED: Duration = Duration::from_secs(1);
 
 /// The applications of a user's own, by `NAME` or `REGION/NAME`.
 pub(in super::super) type Backends = BTreeMap<String, Uri>;
@@ -145,7 +147,8 @@ impl Forwarder {
 /// may be reset, and the answer lost.
 async fn too_large(body: Body) -> Response<Body> {
     // What is larger has not been sent yet: clients wait for a word before they do.
-    drop(axum::body::to_bytes(body, READ_OF_REFUSED).await);
+    let read = axum::body::to_bytes(body, READ_OF_REFUSED);
+    drop(tokio::time::timeout(PATIENCE_WITH_REFUSED, read).await);
     page(413, Page::Plain, "The request is too large.")
 }
 
@@ -206,9 +209,9 @@ fn prepare(request: &mut Request<Body>, entry: &Entry, arrival: Arrival, setting
     if let Some(host) = host {
         headers.insert(HOST, host);
     }
-    let before = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let before = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let forwarded_for =
-        before.map_or_else(|| peer.to_string(), |before| format!("{before},{peer}"));
+        before.map(str::to_owned).chain([peer.to_string()]).collect::<Vec<_>>().join(",");
     let trace = format!("{:032x}", fastrand::u128(1..));
     let span = fastrand::u64(1..);
     set(headers, "x-forwarded-for", &forwarded_for);

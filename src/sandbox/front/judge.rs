@@ -14,13 +14,13 @@ use super::super::roles;
 use super::super::store::Sandbox;
 use super::super::tokens::{Bearer, Claims};
 use super::super::world::World;
-use super::audience::{is_taken, principal};
+use super::audience::{is_client, is_taken, principal};
 use super::place::{Place, find};
 use crate::domain::access::{
     Attached, Caller, Decision, Knowledge, Layer, Origin, Outcome, Request, Verdict, decide,
 };
 use crate::domain::invokers::Grant;
-use crate::domain::member::Member;
+use crate::domain::member::{Member, MemberKind};
 use crate::domain::service::{Ingress, Service};
 
 const INVOKE: &str = "run.routes.invoke";
@@ -201,7 +201,10 @@ impl Case<'_> {
         {
             return Ok(None);
         }
-        principal(self.court.world, claims, settings)
+        let member = principal(self.court.world, claims, settings)?;
+        // A client's audience is a user's (documented for gcloud's).
+        let of_client = claims.aud.as_deref().is_some_and(is_client);
+        Ok(member.filter(|member| !of_client || member.kind() == MemberKind::User))
     }
 
     fn decide(&self, caller: Caller<'_>) -> Decision {

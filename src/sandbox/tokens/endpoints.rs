@@ -140,6 +140,10 @@ fn refreshed(
             Some(audience) if principal.kind() == MemberKind::ServiceAccount => (audience, None),
             _ => {
                 let client = form.need("client_id")?;
+                if !client.ends_with(".apps.googleusercontent.com") {
+                    let description = "The OAuth client was not found.".to_owned();
+                    return Err(OauthError { code: 401, error: "invalid_client", description });
+                }
                 (client, Some(client))
             }
         };

@@ -48,8 +48,12 @@ pub(in super::super) fn verb(
         return Err(ApiError::invalid("The scope field is required."));
     }
     let mut settings = settings.clone();
-    let lifetime = body["lifetime"].as_str().and_then(|text| text.strip_suffix('s'));
-    if let Some(seconds) = lifetime.and_then(|text| text.parse().ok()) {
+    let lifetime = &body["lifetime"];
+    if !lifetime.is_null() {
+        let seconds = lifetime.as_str().and_then(|text| text.strip_suffix('s')?.parse().ok());
+        let seconds = seconds.filter(|seconds| *seconds > 0).ok_or_else(|| {
+            ApiError::invalid(format!("Invalid value at 'lifetime': {lifetime}."))
+        })?;
         settings.token_lifetime =
             settings.token_lifetime.min(std::time::Duration::from_secs(seconds));
     }
