@@ -1,6 +1,7 @@
 //! One command's surroundings: our code's sole reader of environment, arguments, clock and
 //! terminal, and the builder of what a command works with.
 
+mod acting;
 mod asking;
 mod command_line;
 mod reaching;
@@ -16,15 +17,15 @@ use time::OffsetDateTime;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
-use crate::auth::{self, Identity, IdentityRequest, Workshop};
-use crate::cloud::{self, Deadline, Endpoint, Failure, Gateway};
-use crate::domain::member::MemberArg;
+use crate::auth::Identity;
+use crate::cloud::{self, Deadline, Failure, Gateway};
 use crate::domain::resource::{self, ServiceName};
 use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
 use crate::report::{self, Format, Report, ServiceReport, Style};
 use crate::sandbox;
 use crate::terminal::{Terminal, Wishes};
+use crate::transport::Endpoint;
 
 /// What the options that every command takes say.
 #[derive(Clone, Debug)]
@@ -220,9 +221,14 @@ impl Context {
         self.variables.get("SHELL").cloned()
     }
 
-    /// The command's time is up.
-    pub fn out_of_time(&self, call: &str) -> CommandError {
-        Failure::deadline(call, self.deadline.limit()).into()
+    /// Waits for something, called `call` in errors, no longer than the command's time lasts.
+    pub async fn in_time<T>(
+        &self,
+        call: &str,
+        work: impl Future<Output = T>,
+    ) -> Result<T, CommandError> {
+        let done = tokio::time::timeout_at(self.deadline.end(), work).await;
+        done.map_err(|_| Failure::deadline(call, self.deadline.limit()).into())
     }
 
     /// The time now.
@@ -347,60 +353,6 @@ impl Context {
     pub fn endpoint_override(&self) -> Result<Option<String>, CommandError> {
         let Some(properties) = &self.properties else { return Ok(None) };
         Ok(properties.value("api_endpoint_overrides", "run")?.map(|property| property.value))
-    }
-
-    /// The account that the command line, or gcloud's configuration, says.
-    pub fn account_that_is_set(&self) -> Option<String> {
-        let of_gcloud = || self.properties.as_ref()?.value("core", "account").ok().flatten();
-        let set = self.settings.account.clone();
-        set.or_else(|| of_gcloud().map(|property| property.value))
-    }
-
-    /// The file of the access token that the command line, or gcloud's configuration, says.
-    pub fn token_file_that_is_set(&self) -> Option<String> {
-        let of_gcloud =
-            || self.properties.as_ref()?.value("auth", "access_token_file").ok().flatten();
-        let set = self.settings.access_token_file.as_ref().map(|path| path.display().to_string());
-        set.or_else(|| of_gcloud().map(|property| property.value))
-    }
-
-    /// Who acts.
-    pub fn identity(&self) -> Result<&Identity, CommandError> {
-        if let Some(identity) = self.identity.get() {
-            return Ok(identity);
-        }
-        let request = IdentityRequest {
-            access_token_file: self.settings.access_token_file.clone(),
-            account: self.settings.account.clone(),
-            impersonate: self.settings.impersonate.clone(),
-        };
-        let cache = self.settings.token_cache.then(|| self.state_folder().join("tokens"));
-        let workshop = Workshop { cache, clock: now };
-        let identity = match &self.properties {
-            None => {
-                for account in request.account.iter().chain(&request.impersonate) {
-                    let known = MemberArg::parse(account);
-                    if !account.contains('@')
-                        || account.contains(':')
-                        || !matches!(known, Ok(MemberArg::Member(_)))
-                    {
-                        return Err(CommandError::usage(format!(
-                            "`{account}` is not an account's address"
-                        )));
-                    }
-                }
-                let endpoint = self.endpoint()?;
-                auth::identify_in_sandbox(
-                    &request,
-                    endpoint.as_str(),
-                    sandbox::DEFAULT_ACCOUNT,
-                    sandbox::REFRESH_TOKEN,
-                    &workshop,
-                )?
-            }
-            Some(properties) => auth::identify(&request, properties, &workshop)?,
-        };
-        Ok(self.identity.get_or_init(|| identity))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod error;
 pub mod exit_code;
 pub mod gcloud;
 pub mod invoke;
+pub mod jwt;
 pub mod lookup;
 pub mod private_files;
 pub mod report;

@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// Makes a folder, and those above it, that only its owner may enter. One that is there already
 /// is closed to others.
@@ -42,6 +43,12 @@ pub fn is_private(file: &File) -> bool {
         let _ = file;
         true
     }
+}
+
+/// How long ago a file was written; `None` where there is none, or where it is from the future.
+pub fn age(path: &Path, now: SystemTime) -> Option<Duration> {
+    let written = fs::metadata(path).and_then(|file| file.modified()).ok()?;
+    now.duration_since(written).ok()
 }
 
 /// Puts a file in place of what was, whole or not at all. Two processes that do so at once do not

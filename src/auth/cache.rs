@@ -13,8 +13,8 @@ use time::OffsetDateTime;
 use tokio::time::sleep;
 
 use super::bearer::BearerToken;
-use super::claims::expiry;
 use super::mint::Minted;
+use crate::jwt::expiry;
 use crate::private_files;
 
 /// A token is given up this long before its end, or a tenth of its time if that is less.
@@ -113,10 +113,7 @@ impl Slot {
 
     fn clear_old(&self) {
         let now = SystemTime::now();
-        let is_old = |path: &Path| {
-            let written = fs::metadata(path).and_then(|file| file.modified());
-            written.is_ok_and(|written| now.duration_since(written).is_ok_and(|age| age > OLD))
-        };
+        let is_old = |path: &Path| private_files::age(path, now).is_some_and(|age| age > OLD);
         let files = self.path.parent().and_then(|folder| fs::read_dir(folder).ok());
         for file in files.into_iter().flatten().flatten() {
             let is_token = file.path().extension().is_some_and(|end| end == "json" || end == "new");

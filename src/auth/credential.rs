@@ -7,12 +7,15 @@ use serde_json::Value;
 
 use super::bearer::BearerToken;
 use super::{AuthError, Kind};
+use crate::domain::member::{Member, MemberKind};
 use crate::transport::Endpoint;
 
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// Where external accounts of authorised users refresh (documented).
 const EXTERNAL_TOKEN_URI: &str = "https://sts.googleapis.com/v1/oauthtoken";
 const IAM_CREDENTIALS: &str = "https://iamcredentials.googleapis.com";
+/// The field by which files say whom to act as.
+const IMPERSONATION_URL: &str = "service_account_impersonation_url";
 
 /// What tokens are made from. Its secrets are in no debug output.
 #[derive(Clone)]
@@ -96,76 +99,72 @@ impl Credential {
     ) -> Result<Self, AuthError> {
         let unusable = |why: String| AuthError::Unusable { place: place.to_owned(), why };
         let kind = json["type"].as_str().unwrap_or_default();
-        let whole = |missing: Option<()>| {
-            missing.ok_or_else(|| unusable(format!("what it holds is not a whole `{kind}`")))
-        };
         let text = |name: &str| json[name].as_str().filter(|t| !t.is_empty()).map(str::to_owned);
-        let read = match kind {
+        let partial = || unusable(format!("what it holds is not a whole `{kind}`"));
+        let need = |name: &str| text(name).ok_or_else(partial);
+        let token_uri = || {
+            let named = endpoints.token.clone().or_else(|| text("token_uri"));
+            named.unwrap_or_else(|| TOKEN_URI.to_owned())
+        };
+        Ok(match kind {
             "authorized_user" | "external_account_authorized_user" => {
                 let is_federated = kind != "authorized_user";
-                let token_uri = if is_federated {
-                    text("token_url").unwrap_or_else(|| EXTERNAL_TOKEN_URI.to_owned())
-                } else {
-                    let named = endpoints.token.clone().or_else(|| text("token_uri"));
-                    named.unwrap_or_else(|| TOKEN_URI.to_owned())
+                let user = User {
+                    client_id: need("client_id")?,
+                    client_secret: need("client_secret")?,
+                    refresh_token: need("refresh_token")?,
+                    token_uri: if is_federated {
+                        text("token_url").unwrap_or_else(|| EXTERNAL_TOKEN_URI.to_owned())
+                    } else {
+                        token_uri()
+                    },
+                    is_federated,
+                    chooses_audience: false,
+                    in_sandbox: false,
                 };
-                let user = (|| {
-                    Some(User {
-                        client_id: text("client_id")?,
-                        client_secret: text("client_secret")?,
-                        refresh_token: text("refresh_token")?,
-                        token_uri: token_uri.clone(),
-                        is_federated,
-                        chooses_audience: false,
-                        in_sandbox: false,
-                    })
-                })();
-                whole(user.as_ref().map(|_| ()))?;
-                check_endpoint(&token_uri, place)?;
-                user.map(Self::User)
+                check_endpoint(&user.token_uri, place)?;
+                Self::User(user)
             }
             "service_account" => {
-                let token_uri = endpoints.token.clone().or_else(|| text("token_uri"));
-                let token_uri = token_uri.unwrap_or_else(|| TOKEN_URI.to_owned());
+                let token_uri = token_uri();
                 check_endpoint(&token_uri, place)?;
-                (|| {
-                    Some(Self::ServiceAccount(Box::new(ServiceAccount {
-                        email: text("client_email")?,
-                        key_id: text("private_key_id")?,
-                        private_key: text("private_key")?,
-                        token_uri,
-                        file: json.clone(),
-                    })))
-                })()
+                Self::ServiceAccount(Box::new(ServiceAccount {
+                    email: need("client_email")?,
+                    key_id: need("private_key_id")?,
+                    private_key: need("private_key")?,
+                    token_uri,
+                    file: json.clone(),
+                }))
             }
             "external_account" => {
-                whole(text("audience").and(text("subject_token_type")).map(|_| ()))?;
+                need("audience")?;
+                need("subject_token_type")?;
                 check_endpoint(&text("token_url").unwrap_or_default(), place)?;
                 let mut bare = json.clone();
                 if let Some(fields) = bare.as_object_mut() {
-                    fields.shift_remove("service_account_impersonation_url");
+                    fields.shift_remove(IMPERSONATION_URL);
                 }
                 let bare = Self::External(Box::new(bare));
-                match text("service_account_impersonation_url") {
-                    None => Some(bare),
-                    Some(url) => impersonation(bare, &url, Vec::new(), endpoints, place)?,
+                match text(IMPERSONATION_URL) {
+                    None => bare,
+                    Some(url) => {
+                        let made = impersonation(bare, &url, Vec::new(), endpoints, place)?;
+                        made.ok_or_else(partial)?
+                    }
                 }
             }
             "impersonated_service_account" => {
                 let source = Self::read(&json["source_credentials"], place, endpoints)?;
                 let delegates = json["delegates"].as_array().into_iter().flatten();
                 let delegates = delegates.filter_map(Value::as_str).map(account_of).collect();
-                match text("service_account_impersonation_url") {
-                    None => None,
-                    Some(url) => impersonation(source, &url, delegates, endpoints, place)?,
-                }
+                let url = need(IMPERSONATION_URL)?;
+                impersonation(source, &url, delegates, endpoints, place)?.ok_or_else(partial)?
             }
             "" => return Err(unusable("it does not say its `type`".to_owned())),
             other => {
                 return Err(unusable(format!("this version does not know the type `{other}`")));
             }
-        };
-        read.ok_or_else(|| unusable(format!("what it holds is not a whole `{kind}`")))
+        })
     }
 
     /// This credential acting as the last of these accounts, through those before it.
@@ -246,11 +245,10 @@ impl Credential {
     }
 }
 
-/// Whether an address is a service account's, by its domain.
-fn is_service_account(address: &str) -> bool {
-    address.split_once('@').is_some_and(|(name, domain)| {
-        !name.is_empty() && domain.to_ascii_lowercase().ends_with("gserviceaccount.com")
-    })
+/// Whether an address is a service account's.
+pub(super) fn is_service_account(address: &str) -> bool {
+    let has_name = address.split_once('@').is_some_and(|(name, _)| !name.is_empty());
+    has_name && Member::of_account(address).kind() == MemberKind::ServiceAccount
 }
 
 /// An impersonation as files say it: by the URL of the call that would be made.

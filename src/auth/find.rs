@@ -7,11 +7,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::bearer::BearerToken;
-use super::claims::expiry;
-use super::credential::{Credential, Endpoints};
+use super::credential::{Credential, Endpoints, is_service_account};
 use super::tokens::AtHand;
 use super::{AuthError, IdentityRequest, Kind};
 use crate::gcloud::{CredentialStore, Properties};
+use crate::jwt::expiry;
 
 /// The file of Application Default Credentials, in gcloud's folder.
 const FILE: &str = "application_default_credentials.json";
@@ -149,7 +149,7 @@ fn stored_account(
 
 /// The command that logs an account in to gcloud.
 pub fn login_of(account: &str) -> String {
-    if account.to_ascii_lowercase().ends_with("gserviceaccount.com") {
+    if is_service_account(account) {
         "gcloud auth activate-service-account --key-file FILE".to_owned()
     } else {
         format!("gcloud auth login {account}")

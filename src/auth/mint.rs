@@ -15,10 +15,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::{sleep, timeout};
 
-use super::claims::expiry;
 use super::credential::{Credential, Impersonated, ServiceAccount, User};
 use super::{AuthError, SCOPE};
-use crate::transport::{Answer, Endpoint, Transport, chain};
+use crate::jwt::expiry;
+use crate::transport::{Answer, Endpoint, Transport, chain, encoded};
 
 const ATTEMPTS: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -380,10 +380,6 @@ fn federated(said: &str) -> String {
         None => "the subject token could not be had, or the Security Token Service did not take it"
             .to_owned(),
     }
-}
-
-fn encoded(pairs: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 fn parsed(body: &[u8]) -> Value {

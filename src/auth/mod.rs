@@ -3,7 +3,6 @@
 
 mod bearer;
 mod cache;
-mod claims;
 mod credential;
 mod find;
 mod mint;
@@ -18,8 +17,7 @@ use time::OffsetDateTime;
 
 pub use self::bearer::{BearerToken, TokenError};
 use self::cache::TokenCache;
-pub use self::claims::{claims, expiry};
-use self::credential::{Credential, Endpoints, User};
+use self::credential::{Credential, Endpoints, User, is_service_account};
 pub use self::find::login_of;
 use self::find::{Found, find, passed_over, token_file};
 use self::tokens::{AtHand, Provider};
@@ -47,6 +45,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// That `GOOGLE_APPLICATION_CREDENTIALS` names another than who acts, where it does.
+    pub fn other_passed_over(&self) -> Option<String> {
+        let other = self.passed_over.as_ref()?;
+        Some(format!("`GOOGLE_APPLICATION_CREDENTIALS` is of `{other}`, which does not act here"))
+    }
+
     /// The credential as the official client takes it.
     pub fn credentials(tokens: &Arc<Tokens>) -> Credentials {
         Credentials::from(Provider(Arc::clone(tokens)))
@@ -201,7 +205,7 @@ pub fn identify_in_sandbox(
         refresh_token: format!("{refresh_prefix}{account}"),
         token_uri: format!("{endpoint}/token"),
         is_federated: false,
-        chooses_audience: account.ends_with(".gserviceaccount.com"),
+        chooses_audience: is_service_account(account),
         in_sandbox: true,
     });
     let mut at_hand = AtHand::default();

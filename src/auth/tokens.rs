@@ -11,10 +11,10 @@ use time::OffsetDateTime;
 
 use super::bearer::BearerToken;
 use super::cache::{Slot, TokenCache};
-use super::claims::expiry;
 use super::credential::Credential;
 use super::mint::{Brought, Mint};
 use super::{AuthError, Kind};
+use crate::jwt::expiry;
 
 /// The tokens of one credential.
 pub struct Tokens {
@@ -161,10 +161,12 @@ impl Tokens {
     }
 
     fn slot(&self, parts: &[&str]) -> Option<Slot> {
+        // Files may have to be read for the fingerprint: not where nothing is kept.
+        let cache = self.cache.as_ref()?;
         let fingerprint = self.credential.fingerprint()?;
         let parts: Vec<&str> =
             std::iter::once(fingerprint.as_str()).chain(parts.iter().copied()).collect();
-        self.cache.as_ref().map(|cache| cache.slot(&parts))
+        Some(cache.slot(&parts))
     }
 
     /// Forgets the access token, which a server refused though its time was not up. Whether

@@ -138,7 +138,7 @@ impl PlannedBatch {
             return Ok(result(shown.collect()));
         }
         if self.plans.iter().any(|(_, plan)| plan.as_ref().is_ok_and(|plan| !plan.is_empty())) {
-            cx.check_proxy().await?;
+            cx.check_proxy()?;
         }
         confirm(cx, &self.plans, self.by_pattern, options.always_ask).await?;
         let outcomes = stream::iter(self.plans)

@@ -28,11 +28,8 @@ pub(super) fn plan(
         None => format!("by {}", identity.source),
     };
     out.say(&format!("{}: {of_project}, {by}", out.style().bold().apply_to(place)));
-    if let Some(other) = &identity.passed_over {
-        out.note(&format!(
-            "`GOOGLE_APPLICATION_CREDENTIALS` is of `{other}`, which does not act here; this is {}",
-            identity.source
-        ));
+    if let Some(other) = identity.other_passed_over() {
+        out.note(&format!("{other}; this is {}", identity.source));
     }
     for note in &options.notes {
         out.note(note);

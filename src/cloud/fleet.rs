@@ -12,11 +12,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::convert;
 use super::failure::Failure;
 use super::gateway::Gateway;
-use super::reading::{encoded, parsed};
+use super::reading::parsed;
 use super::wire::{PolicyBody, ServiceList};
 use crate::domain::invokers::Grant;
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::service::Service;
+use crate::transport::encoded;
 
 /// How many policies are asked for at a time.
 const WIDTH: usize = 64;

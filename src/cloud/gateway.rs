@@ -17,14 +17,14 @@ use tokio::time::{Instant, sleep_until};
 use super::convert;
 use super::deadline::Deadline;
 use super::failure::{Failure, FailureKind};
-use super::reading::{encoded, parsed};
+use super::reading::parsed;
 use super::retry::{once, until_answered};
 use crate::auth::{Identity, Tokens};
 use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::Service;
-use crate::transport::{Endpoint, Transport};
+use crate::transport::{Endpoint, Transport, encoded};
 
 /// How long an operation is left alone before it is first looked at, and at the most.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
@@ -75,11 +75,6 @@ impl Gateway {
             official: OnceCell::new(),
             trace,
         }
-    }
-
-    /// Whether the API is on this machine: the sandbox, or a test's server.
-    pub fn is_on_this_machine(&self) -> bool {
-        self.endpoint.is_plain()
     }
 
     /// Reads one service.

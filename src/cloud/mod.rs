@@ -19,4 +19,3 @@ pub use self::failure::{Failure, FailureKind};
 pub use self::fleet::{DomainMapping, Listing, ServiceAccess, Unreadable};
 pub use self::gateway::{Gateway, Trace, TraceLine};
 pub use self::metadata::project_id;
-pub use crate::transport::{Endpoint, EndpointError};

@@ -2,11 +2,12 @@
 
 use super::completing;
 use super::members::missing;
-use crate::auth::{AuthError, IdToken, claims};
+use crate::auth::{AuthError, IdToken};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::invoke::{self, Wanted};
+use crate::jwt::claims;
 use crate::lookup;
 use crate::report::{ClaimsReport, TokenReport};
 use time::format_description::well_known::Rfc3339;
@@ -42,28 +43,24 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         cx.check_format::<TokenReport>()?;
     }
     let said = args.audience.as_deref();
-    let audience = match (&args.service, said) {
-        (Some(typed), _) => {
-            let wanted =
-                Wanted { typed, tag: None, audience: said, allowed: &[], only_audience: true };
-            Some(invoke::find(cx, wanted).await?.audience)
-        }
-        (None, Some(said)) => Some(said.to_owned()),
+    let service = match (args.service, said) {
+        (Some(typed), _) => Some(typed),
+        (None, Some(_)) => None,
         (None, None) if !cx.identity()?.tokens.choose_audience() => None,
         (None, None) if cx.terminal.interactive => {
-            let name = lookup::pick(cx, "A token for which service?").await?.to_string();
-            let wanted = Wanted {
-                typed: &name,
-                tag: None,
-                audience: None,
-                allowed: &[],
-                only_audience: true,
-            };
-            Some(invoke::find(cx, wanted).await?.audience)
+            Some(lookup::pick(cx, "A token for which service?").await?.to_string())
         }
         (None, None) => {
             return Err(missing(cx, "SERVICE").hint(format!("{} --audience URL", cx.command())));
         }
+    };
+    let audience = match &service {
+        Some(typed) => {
+            let wanted =
+                Wanted { typed, tag: None, audience: said, allowed: &[], only_audience: true };
+            Some(invoke::find(cx, wanted).await?.audience)
+        }
+        None => said.map(str::to_owned),
     };
     let token = id_token(cx, audience.as_deref(), said.is_some()).await?;
     let said = claims(&token.token).unwrap_or_default();
@@ -92,12 +89,8 @@ pub(super) async fn id_token(
 ) -> Result<IdToken, CommandError> {
     let tokens = &cx.identity()?.tokens;
     let audience = audience.filter(|_| is_said || tokens.choose_audience());
-    let asked = tokio::time::timeout_at(cx.deadline.end(), tokens.id_token(audience)).await;
-    match asked {
-        Ok(Ok(token)) => Ok(token),
-        Ok(Err(error)) => Err(explained(cx, &error)),
-        Err(_) => Err(cx.out_of_time("get an ID token")),
-    }
+    let asked = cx.in_time("get an ID token", tokens.id_token(audience)).await?;
+    asked.map_err(|error| explained(cx, &error))
 }
 
 /// What can be done where this credential gives no such token.

@@ -18,9 +18,8 @@ pub(super) struct Args {
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<WhoamiReport>()?;
     let identity = match cx.identity() {
-        Ok(identity) => Ok(identity),
-        Err(error) if error.kind == ErrorKind::NotAuthenticated => Err(error),
-        Err(error) => return Err(error),
+        Err(error) if error.kind != ErrorKind::NotAuthenticated => return Err(error),
+        found => found,
     };
     let project = cx.project().ok();
     let region = cx.region_and_source()?;
@@ -44,8 +43,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             return Ok(ExitCode::NotAuthenticated.number());
         }
     };
-    if let Some(other) = &identity.passed_over {
-        cx.terminal.note(&passed_over(other));
+    if let Some(other) = identity.other_passed_over() {
+        cx.terminal.note(&other);
     }
     if args.check {
         check(cx).await?;
@@ -54,22 +53,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(ExitCode::Done.number())
 }
 
-/// That `GOOGLE_APPLICATION_CREDENTIALS` names another than who acts.
-pub(super) fn passed_over(other: &str) -> String {
-    format!("`GOOGLE_APPLICATION_CREDENTIALS` is of `{other}`, which does not act here")
-}
-
 /// Gets a token, and has Cloud Run take it where a project is set. Whether the account may list
 /// regions says nothing of the token.
 async fn check(cx: &Context) -> Result<(), CommandError> {
     let tokens = &cx.identity()?.tokens;
-    let within = cx.deadline.end();
-    let got = tokio::time::timeout_at(within, tokens.authorization()).await;
-    match got {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => return Err(error.into()),
-        Err(_) => return Err(cx.out_of_time("get a token")),
-    }
+    cx.in_time("get a token", tokens.authorization()).await??;
     let Ok(project) = cx.project() else { return Ok(()) };
     match cx.gateway().await?.regions(&project.value).await {
         Ok(_) => Ok(()),

@@ -101,13 +101,14 @@ pub(super) fn finish(
 
 /// Says, and remembers, that what was granted does not count everywhere yet.
 fn note_spreading(cx: &Context, outcomes: &[ChangeOutcome]) {
-    let mut grants = false;
-    for outcome in outcomes.iter().filter(|outcome| outcome.status == Status::Changed) {
-        let lets_in = !outcome.added.is_empty();
-        cx.remember_grant(&outcome.target.to_string(), lets_in);
-        grants |= lets_in;
+    let changed = outcomes.iter().filter(|outcome| outcome.status == Status::Changed);
+    let changed: Vec<(String, bool)> =
+        changed.map(|outcome| (outcome.target.to_string(), !outcome.added.is_empty())).collect();
+    if changed.is_empty() {
+        return;
     }
-    if grants {
+    cx.remember_grants(&changed);
+    if changed.iter().any(|(_, lets_in)| *lets_in) {
         cx.terminal.note(SPREADS);
     }
 }

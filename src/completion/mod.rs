@@ -71,19 +71,14 @@ impl Cache {
 
     /// Whether it is young enough.
     pub fn is_fresh(&self, now: SystemTime) -> bool {
-        let written = fs::metadata(&self.path).and_then(|file| file.modified());
-        written.is_ok_and(|written| {
-            // A file from the future is as good as old.
-            now.duration_since(written).is_ok_and(|age| age < FRESH)
-        })
+        // A file from the future is as good as old.
+        private_files::age(&self.path, now).is_some_and(|age| age < FRESH)
     }
 
     /// Whether nobody has tried to renew it a moment ago, in vain or not; from now on somebody has.
     pub fn may_try(&self, now: SystemTime) -> bool {
         let stamp = self.path.with_extension("tried");
-        let tried = fs::metadata(&stamp).and_then(|file| file.modified());
-        let recently =
-            tried.is_ok_and(|tried| now.duration_since(tried).is_ok_and(|age| age < BETWEEN_TRIES));
+        let recently = private_files::age(&stamp, now).is_some_and(|age| age < BETWEEN_TRIES);
         if !recently {
             // Where no stamp can be left, each Tab tries: slower, and no worse.
             drop(self.folder().and_then(|()| private_files::open(&stamp)?.set_modified(now)));

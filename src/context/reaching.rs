@@ -7,11 +7,12 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
 use super::{Context, now};
-use crate::cloud::{Endpoint, Gateway, Trace};
+use crate::cloud::{Gateway, Trace};
 use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::PropertySource;
 use crate::private_files;
 use crate::sandbox::{self, Sandbox, Serving, SetAside, StoreError};
+use crate::transport::Endpoint;
 
 /// A sandbox that was opened, and a damaged file that was in its way.
 type Opened = Result<(Sandbox, Option<SetAside>), StoreError>;
@@ -127,8 +128,8 @@ impl Context {
     /// Refuses to write to this machine where the environment sends even that through a proxy,
     /// which would be given the token. The official client, which writes, has no way to be told
     /// otherwise; reads go past it.
-    pub async fn check_proxy(&self) -> Result<(), CommandError> {
-        if !self.gateway().await?.is_on_this_machine() {
+    pub fn check_proxy(&self) -> Result<(), CommandError> {
+        if !self.endpoint()?.is_plain() {
             return Ok(());
         }
         let set = |name: &&&str| self.variables.get(**name).is_some_and(|value| !value.is_empty());

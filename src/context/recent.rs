@@ -14,15 +14,18 @@ use crate::private_files;
 const SPREADS_WITHIN: i64 = 15 * 60;
 
 impl Context {
-    /// Remembers that somebody was let in to a service, or forgets it where the latest change let
-    /// nobody in. Where that fails, one hint less is given.
-    pub fn remember_grant(&self, service: &str, lets_in: bool) {
+    /// Remembers of changed services whether somebody was let in, and forgets those where the
+    /// latest change let nobody in. Where that fails, one hint less is given.
+    pub fn remember_grants(&self, changed: &[(String, bool)]) {
         let (path, now) = (self.recent_file(), now().unix_timestamp());
         let mut recent = self.recent();
         recent.retain(|_, at| now.saturating_sub(*at) < SPREADS_WITHIN);
-        recent.remove(service);
-        if lets_in {
-            recent.insert(service.to_owned(), now);
+        for (service, lets_in) in changed {
+            if *lets_in {
+                recent.insert(service.clone(), now);
+            } else {
+                recent.remove(service);
+            }
         }
         let text = serde_json::to_vec(&recent).unwrap_or_default();
         let written = private_files::folder(&self.recent_folder())

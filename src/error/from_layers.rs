@@ -4,12 +4,13 @@ use std::error::Error;
 
 use super::{CommandError, ErrorKind};
 use crate::auth::{AuthError, login_of};
-use crate::cloud::{EndpointError, Failure, FailureKind};
+use crate::cloud::{Failure, FailureKind};
 use crate::domain::member::MemberError;
 use crate::domain::resource::ServiceRefError;
 use crate::domain::role::RoleError;
 use crate::gcloud::SetupError;
 use crate::sandbox::StoreError;
+use crate::transport::EndpointError;
 
 impl From<Failure> for CommandError {
     fn from(failure: Failure) -> Self {

@@ -1,12 +1,14 @@
 //! How a service is called: which address, with a token for whom, and where a token may go.
 
+mod curl_line;
 mod curl_words;
 mod program;
 mod target;
 mod tell;
 mod way;
 
-pub use self::curl_words::{CurlWords, WordsError, path_word, service_word};
+pub use self::curl_line::{path_word, service_word};
+pub use self::curl_words::{CurlWords, WordsError};
 pub use self::program::{Config, Ended, Program};
 pub use self::target::{Call, Wanted, find};
 pub use self::tell::{Answered, Seen};

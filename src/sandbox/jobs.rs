@@ -4,11 +4,9 @@
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
-use super::iam;
 use super::names::{check_id, check_region};
 use super::operations::{self, Subject};
 use super::pages::{page, page_request};
-use super::roles;
 use super::router::Query;
 use super::run_v2::Site;
 use super::schema::{self, Api};
@@ -48,21 +46,13 @@ pub(super) fn policy_verb(
     region: &str,
     name: &str,
     verb: &str,
-    (query, body): (&Query, &Value),
+    request: (&Query, &Value),
 ) -> Option<Result<Value, ApiError>> {
     if let Err(error) = get(site, region, name) {
         return Some(Err(error));
     }
     let full = full_name(site, region, name);
-    iam::verb(
-        site.world,
-        site.asker(),
-        verb,
-        &full,
-        site.rules(),
-        (query, body),
-        roles::is_run_permission,
-    )
+    site.policy_verb(&full, verb, request)
 }
 
 /// A job as it is kept.

@@ -49,6 +49,17 @@ impl Site<'_> {
         (self.principal, self.now)
     }
 
+    /// A verb of IAM on a service or job that is there; `None` for another verb.
+    pub(super) fn policy_verb(
+        &self,
+        resource: &str,
+        verb: &str,
+        request: (&Query, &Value),
+    ) -> Option<Result<Value, ApiError>> {
+        let is_valid = roles::is_run_permission;
+        iam::verb(self.world, self.asker(), verb, resource, self.rules(), request, is_valid)
+    }
+
     /// Where in the project a region is, such as `projects/P/locations/R`.
     pub(super) fn location(&self, region: &str) -> String {
         format!("projects/{}/locations/{region}", self.project.id)
@@ -110,21 +121,13 @@ pub(super) fn policy_verb(
     site: &Site<'_>,
     name: &ServiceName,
     verb: &str,
-    (query, body): (&Query, &Value),
+    request: (&Query, &Value),
 ) -> Option<Result<Value, ApiError>> {
     if let Err(error) = load(site.world, name) {
         return Some(Err(error));
     }
     let full = name.to_string();
-    iam::verb(
-        site.world,
-        site.asker(),
-        verb,
-        &full,
-        site.rules(),
-        (query, body),
-        roles::is_run_permission,
-    )
+    site.policy_verb(&full, verb, request)
 }
 
 fn list(site: &Site<'_>, region: &str, query: &Query) -> Result<Value, ApiError> {

@@ -46,10 +46,15 @@ pub(super) fn shown(mut service: Value, now: OffsetDateTime) -> Value {
     if let Cow::Owned(changed) = at_time(&service, now) {
         service = changed;
     }
-    if let Some(object) = service.as_object_mut() {
+    without_own(service)
+}
+
+/// A resource without what is kept with it for the sandbox alone.
+pub(super) fn without_own(mut resource: Value) -> Value {
+    if let Some(object) = resource.as_object_mut() {
         object.retain(|name, _| !name.starts_with('_'));
     }
-    service
+    resource
 }
 
 /// A service with the conditions of a time: most often those with which it is kept.

@@ -160,6 +160,11 @@ fn broken(error: &(dyn StdError + Send + Sync + 'static)) -> TransportError {
     TransportError::Network(chain(error))
 }
 
+/// Pairs as a query or a form has them.
+pub fn encoded(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
 /// An error with what it came from, in one line.
 pub fn chain(error: &dyn StdError) -> String {
     let mut parts: Vec<String> = vec![error.to_string()];

@@ -7,9 +7,9 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response};
 use serde_json::{Map, Value, json};
 
-use super::html::{Page, escaped};
+use super::forward::too_large;
+use super::html::escaped;
 use super::judge::Entry;
-use super::page;
 
 /// How much of a body is shown.
 const SHOWN: usize = 16 * 1024;
@@ -43,7 +43,7 @@ pub(super) async fn answer(
         start.extend_from_slice(&piece[..piece.len().min(room)]);
     }
     if size > limit {
-        return page(413, Page::Plain, "The request is too large.");
+        return too_large();
     }
     let name = &entry.service.name;
     let shown = json!({

@@ -91,7 +91,7 @@ impl Forwarder {
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse().ok());
         if old && said.is_some_and(|length: u64| length > settings.request_limit) {
-            return too_large(request.into_body()).await;
+            return too_large_by_its_word(request.into_body()).await;
         }
         let speaks_http2 = entry.service.http2 || is_grpc(request.headers());
         prepare(&mut request, &entry, arrival, settings);
@@ -128,9 +128,7 @@ impl Forwarder {
         let backend = &application.address;
         match client.request(request).await {
             Ok(response) => returned(response.map(Body::new), old, settings),
-            Err(error) if is_too_large(&error) => {
-                page(413, Page::Plain, "The request is too large.")
-            }
+            Err(error) if is_too_large(&error) => too_large(),
             Err(error) => {
                 let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
                 page(
@@ -145,10 +143,14 @@ impl Forwarder {
 
 /// Refuses a request, once some of what it brings has been read: a connection that is closed before
 /// may be reset, and the answer lost.
-async fn too_large(body: Body) -> Response<Body> {
+async fn too_large_by_its_word(body: Body) -> Response<Body> {
     // What is larger has not been sent yet: clients wait for a word before they do.
     let read = axum::body::to_bytes(body, READ_OF_REFUSED);
     drop(tokio::time::timeout(PATIENCE_WITH_REFUSED, read).await);
+    too_large()
+}
+
+pub(super) fn too_large() -> Response<Body> {
     page(413, Page::Plain, "The request is too large.")
 }
 

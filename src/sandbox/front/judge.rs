@@ -12,7 +12,7 @@ use super::super::facts::facts;
 use super::super::options::Options;
 use super::super::roles;
 use super::super::store::Sandbox;
-use super::super::tokens::{Bearer, Claims};
+use super::super::tokens::{Claims, bearer};
 use super::super::world::World;
 use super::audience::{is_client, is_taken, principal};
 use super::place::{Place, find};
@@ -30,10 +30,6 @@ const RESERVED: [&str; 2] = ["/eventlog", "/healthz"];
 const RESERVED_BELOW: &str = "/_ah/";
 pub(super) const SERVERLESS: &str = "x-serverless-authorization";
 
-/// The token of a request; `None` where it has none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Credential(Option<String>);
-
 /// What is judged.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
@@ -41,7 +37,8 @@ pub(super) struct Asked {
     pub(super) host: String,
     pub(super) path: String,
     pub(super) from: Origin,
-    pub(super) credential: Credential,
+    /// The token, where it has one.
+    pub(super) token: Option<String>,
     /// Whether it came over http where https is to be had.
     pub(super) is_insecure: bool,
     pub(super) now: OffsetDateTime,
@@ -76,16 +73,11 @@ pub(super) enum Refusal {
     Unreachable(u16),
 }
 
-impl Credential {
-    /// The credential that counts: `X-Serverless-Authorization` where it is there, and only then
-    /// `Authorization` (documented).
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        match Bearer::parse(text(SERVERLESS).or_else(|| text(AUTHORIZATION.as_str()))) {
-            Bearer::Token(token) => Self(Some(token.to_owned())),
-            Bearer::None => Self(None),
-        }
-    }
+/// The token that counts: that of `X-Serverless-Authorization` where it is there, and only then
+/// that of `Authorization` (documented).
+pub(super) fn token_of(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(SERVERLESS).or_else(|| headers.get(AUTHORIZATION))?;
+    bearer(header.to_str().unwrap_or_default())
 }
 
 /// Judges a request.
@@ -172,7 +164,7 @@ impl Case<'_> {
         if asks_iap(&stranger) {
             return refused(Refusal::Iap);
         }
-        let Some(token) = &self.court.asked.credential.0 else {
+        let Some(token) = &self.court.asked.token else {
             return refused(Refusal::NoCredential);
         };
         let now = self.court.asked.now;
@@ -232,8 +224,5 @@ impl Case<'_> {
 }
 
 fn asks_iap(decision: &Decision) -> bool {
-    let unknown = |layer| {
-        decision.steps.iter().any(|step| step.layer == layer && step.outcome == Outcome::Unknown)
-    };
-    unknown(Layer::Iap)
+    decision.steps.iter().any(|step| step.layer == Layer::Iap && step.outcome == Outcome::Unknown)
 }

@@ -71,7 +71,7 @@ impl Front {
             host: host.to_owned(),
             path: path.clone(),
             from: from.unwrap_or_default(),
-            credential: judge::Credential::of(request.headers()),
+            token: judge::token_of(request.headers()).map(str::to_owned),
             is_insecure: self.options.tls && !arrival.is_secure,
             now: arrival.now,
         };

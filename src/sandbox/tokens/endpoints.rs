@@ -7,10 +7,11 @@ use super::super::router::ApiRequest;
 use super::super::service_accounts;
 use super::super::settings::Settings;
 use super::super::store::Sandbox;
+use super::Issuer;
 use super::issuer::{Subject, check_times, unique_id};
 use super::service_account_keys::signed_by_key;
-use super::{Issuer, claims};
 use crate::domain::member::{Member, MemberKind};
+use crate::jwt::claims;
 
 const REFRESH: &str = "refresh_token";
 const ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -61,7 +62,7 @@ pub(in super::super) fn answer(
     request: &ApiRequest,
 ) -> Option<Result<Value, OauthError>> {
     let issuer = sandbox.issuer();
-    let form = || form_urlencoded::parse(&request.body).into_owned().collect::<Form>();
+    let form = || Form::parse(&request.body);
     Some(match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/token" | "/oauth2/v4/token") => token(sandbox, settings, request, &form()),
         // As external accounts of authorised users refresh, by the client's own credentials.
@@ -83,13 +84,20 @@ pub(in super::super) fn answer(
 #[derive(Debug, Default)]
 struct Form(Vec<(String, String)>);
 
-impl FromIterator<(String, String)> for Form {
-    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
-        Self(pairs.into_iter().collect())
-    }
-}
-
 impl Form {
+    fn parse(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    /// A form as the standard has it (RFC 8693), or Google's JSON.
+    fn parse_either(body: &[u8]) -> Self {
+        let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+            return Self::parse(body);
+        };
+        let texts = fields.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+        Self(texts.map(|(name, text)| (snake(name), text.to_owned())).collect())
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -217,14 +225,7 @@ fn exchanged(
     settings: &Settings,
     request: &ApiRequest,
 ) -> Result<Value, OauthError> {
-    // A form as the standard has it (RFC 8693), or Google's JSON.
-    let form: Form = match serde_json::from_slice::<Value>(&request.body) {
-        Ok(Value::Object(fields)) => fields
-            .iter()
-            .filter_map(|(name, value)| Some((snake(name), value.as_str()?.to_owned())))
-            .collect(),
-        _ => form_urlencoded::parse(&request.body).into_owned().collect(),
-    };
+    let form = Form::parse_either(&request.body);
     if form.need("grant_type")? != EXCHANGE {
         return Err(OauthError::new("unsupported_grant_type", "Invalid grant_type."));
     }

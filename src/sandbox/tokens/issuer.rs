@@ -5,8 +5,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -186,26 +184,6 @@ pub(super) fn check_times(
         return Err(TokenFault::NotYetGood);
     }
     Ok(())
-}
-
-/// Whether a text is meant to be a JWT: three parts, the first of which is a header in JSON.
-pub(crate) fn is_jwt(token: &str) -> bool {
-    let mut parts = token.split('.');
-    let header = parts.next().and_then(|header| BASE64_URL_SAFE_NO_PAD.decode(header).ok());
-    let header = header.and_then(|header| serde_json::from_slice::<Value>(&header).ok());
-    header.is_some_and(|header| header.is_object()) && parts.count() == 2
-}
-
-/// The claims of a text in the form of a JWT, unverified; `None` where it has another form.
-pub(crate) fn claims(token: &str) -> Option<Value> {
-    let mut parts = token.split('.');
-    let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let claims = claims.trim_end_matches('=');
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
-    serde_json::from_slice::<Value>(&bytes).ok().filter(Value::is_object)
 }
 
 /// The number by which Google would know a principal, the same each time.

@@ -6,31 +6,17 @@ use super::super::api_error::ApiError;
 use super::super::seed::DEFAULT_ACCOUNT;
 use super::super::settings::Settings;
 use super::super::store::Sandbox;
+use super::TokenFault;
 use super::issuer::check_times;
 use super::service_account_keys::signed_by_key;
-use super::{TokenFault, is_jwt};
 use crate::domain::member::Member;
+use crate::jwt;
 
-/// What a request carries to say who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Bearer<'a> {
-    None,
-    Token(&'a str),
-}
-
-impl<'a> Bearer<'a> {
-    /// Reads a header. The scheme's case and the blanks after it do not matter, as observed.
-    pub(in super::super) fn parse(header: Option<&'a str>) -> Self {
-        let Some((scheme, token)) = header.and_then(|header| header.trim().split_once(' ')) else {
-            return Self::None;
-        };
-        let token = token.trim();
-        if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
-            Self::Token(token)
-        } else {
-            Self::None
-        }
-    }
+/// The token of a header. The scheme's case and the blanks after it do not matter, as observed.
+pub(in super::super) fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 /// Who asks an API. A token in the form of a JWT must be an access token of the issuer, or one
@@ -43,10 +29,8 @@ pub(in super::super) fn caller(
     settings: &Settings,
     now: OffsetDateTime,
 ) -> Result<Member, ApiError> {
-    let Bearer::Token(token) = Bearer::parse(authorization) else {
-        return Err(ApiError::no_credentials());
-    };
-    if !is_jwt(token) {
+    let token = authorization.and_then(bearer).ok_or_else(ApiError::no_credentials)?;
+    if jwt::header(token).is_none() {
         if strict {
             return Err(ApiError::bad_credentials());
         }

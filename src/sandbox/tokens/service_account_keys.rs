@@ -1,17 +1,18 @@
 //! Keys of service accounts: made by the IAM API, which keeps what is public of them.
 
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::super::api_error::ApiError;
 use super::super::router::Query;
 use super::super::run_v2::Site;
 use super::super::schema::known_fields;
-use super::super::service_body::stamp;
+use super::super::service_body::{stamp, without_own as shown};
 use super::super::world::{PageRequest, Place, World};
 use super::issuer::Claims;
 use super::keys::{PublicKey, generate};
+use crate::jwt;
 
 /// How many keys one account may have (documented).
 const MOST: usize = 10;
@@ -107,18 +108,9 @@ fn create(site: &Site<'_>, account: &Value, body: &Value) -> Result<Value, ApiEr
     Ok(shown(key))
 }
 
-fn shown(mut key: Value) -> Value {
-    if let Some(object) = key.as_object_mut() {
-        object.retain(|name, _| !name.starts_with('_'));
-    }
-    key
-}
-
 /// The claims of a token that the key of a service account signed; `None` where it was none.
 pub(super) fn signed_by_key(world: &World<'_>, token: &str) -> Result<Option<Claims>, ApiError> {
-    let header = token.split('.').next().unwrap_or_default();
-    let header = BASE64_URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
-    let header: Value = serde_json::from_slice(&header).unwrap_or_default();
+    let header = jwt::header(token).unwrap_or_default();
     let Some(id) = header["kid"].as_str() else { return Ok(None) };
     let Some(key) = world.resource(place(), id)? else { return Ok(None) };
     let text = |name: &str| key[name].as_str().unwrap_or_default();

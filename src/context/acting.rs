@@ -1,0 +1,63 @@
+//! Who acts, as the command line and gcloud's configuration say.
+
+use super::{Context, now};
+use crate::auth::{self, Identity, IdentityRequest, Workshop};
+use crate::domain::member::MemberArg;
+use crate::error::CommandError;
+use crate::sandbox;
+
+impl Context {
+    /// The account that the command line, or gcloud's configuration, says.
+    pub fn account_that_is_set(&self) -> Option<String> {
+        let of_gcloud = || self.properties.as_ref()?.value("core", "account").ok().flatten();
+        let set = self.settings.account.clone();
+        set.or_else(|| of_gcloud().map(|property| property.value))
+    }
+
+    /// The file of the access token that the command line, or gcloud's configuration, says.
+    pub fn token_file_that_is_set(&self) -> Option<String> {
+        let of_gcloud =
+            || self.properties.as_ref()?.value("auth", "access_token_file").ok().flatten();
+        let set = self.settings.access_token_file.as_ref().map(|path| path.display().to_string());
+        set.or_else(|| of_gcloud().map(|property| property.value))
+    }
+
+    /// Who acts.
+    pub fn identity(&self) -> Result<&Identity, CommandError> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity);
+        }
+        let request = IdentityRequest {
+            access_token_file: self.settings.access_token_file.clone(),
+            account: self.settings.account.clone(),
+            impersonate: self.settings.impersonate.clone(),
+        };
+        let cache = self.settings.token_cache.then(|| self.state_folder().join("tokens"));
+        let workshop = Workshop { cache, clock: now };
+        let identity = match &self.properties {
+            None => {
+                for account in request.account.iter().chain(&request.impersonate) {
+                    let known = MemberArg::parse(account);
+                    if !account.contains('@')
+                        || account.contains(':')
+                        || !matches!(known, Ok(MemberArg::Member(_)))
+                    {
+                        return Err(CommandError::usage(format!(
+                            "`{account}` is not an account's address"
+                        )));
+                    }
+                }
+                let endpoint = self.endpoint()?;
+                auth::identify_in_sandbox(
+                    &request,
+                    endpoint.as_str(),
+                    sandbox::DEFAULT_ACCOUNT,
+                    sandbox::REFRESH_TOKEN,
+                    &workshop,
+                )?
+            }
+            Some(properties) => auth::identify(&request, properties, &workshop)?,
+        };
+        Ok(self.identity.get_or_init(|| identity))
+    }
+}
