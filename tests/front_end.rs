@@ -845,3 +845,17 @@ async fn the_apis_answer_by_who_asks() {
     let access = strict.access_token("you@example.com").await;
     assert_eq!(strict.send_as(&access, "GET", service, None).await.0, 200);
 }
+
+/// Where a request names a host in its address too, that one is judged, and no other is told to the
+/// application.
+#[tokio::test]
+async fn the_host_that_is_judged_is_the_one_that_the_application_sees() {
+    let api = Api::new();
+    let through = reqwest::Proxy::http(&api.serve.endpoint).unwrap();
+    let client = reqwest::Client::builder().proxy(through).build().unwrap();
+    let public = "storefront-k4qx7v2nza-uc.a.run.app";
+    let asked = client.get(format!("http://{public}/a")).header("Host", HELLO);
+    let (code, echo) = seen(asked).await;
+    assert_eq!((code, &echo["service"], &echo["path"]), (200, &json!("storefront"), &json!("/a")));
+    assert_eq!(echo["headers"]["host"], public);
+}

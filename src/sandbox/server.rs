@@ -11,7 +11,7 @@ use futures::stream;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 use super::api_error::ApiError;
 use super::connection::{Door, Line};
 use super::faults::{Effects, FaultSpec, Faults};
-use super::front::{self, Arrival, Forwarder, Front};
+use super::front::{self, Arrival, Forwarder, Front, host};
 use super::options::Options;
 use super::router::{self, ApiRequest, Query, region_of_host};
 use super::store::Sandbox;
@@ -220,13 +220,6 @@ fn metadata_response(status: u16, text: String) -> Response {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(FLAVOR, HeaderValue::from_static("Google"));
     response
-}
-
-/// The host that a request is for: what its address says counts before the header (RFC 9112,
-/// 3.2.2), and HTTP/2 has no header.
-fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
-    let named = headers.get(HOST).and_then(|value| value.to_str().ok());
-    uri.authority().map(Authority::as_str).or(named).unwrap_or_default()
 }
 
 /// Refuses a host that is not the sandbox's: a page in a browser that has its own name resolve to

@@ -20,7 +20,7 @@ use super::super::settings::{Settings, Strip};
 use super::audience::is_client;
 use super::html::Page;
 use super::judge::{Entry, SERVERLESS};
-use super::{Arrival, echo, page, remove_hop_by_hop};
+use super::{Arrival, echo, host, page, remove_hop_by_hop};
 
 /// What stands in a token in place of its signature (documented).
 const NO_SIGNATURE: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
@@ -191,26 +191,16 @@ fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
 /// Makes of a client's request the application's: hop-by-hop headers off, the signature removed,
 /// forwarded headers added (their names are observed; their form is that of another emulator).
 fn prepare(request: &mut Request<Body>, entry: &Entry, arrival: Arrival, settings: &Settings) {
-    let host = match request.headers().get(HOST) {
-        Some(host) => Some(host.clone()),
-        None => {
-            request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
-        }
-    };
+    let host = host(request.uri(), request.headers()).to_owned();
     let headers = request.headers_mut();
     // `te: trailers` is what gRPC asks for, and goes on.
     remove_hop_by_hop(headers);
     strip(headers, entry, settings);
     let peer = arrival.peer.ip();
-    let is_local = host
-        .as_ref()
-        .and_then(|host| host.to_str().ok())
-        .is_some_and(|host| host.contains(".localhost"));
+    let is_local = host.contains(".localhost");
     // Cloud Run speaks https to the world; at a `localhost` name it is as it is.
     let scheme = if is_local && !arrival.is_secure { "http" } else { "https" };
-    if let Some(host) = host {
-        headers.insert(HOST, host);
-    }
+    set(headers, HOST.as_str(), &host);
     let before = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let forwarded_for =
         before.map(str::to_owned).chain([peer.to_string()]).collect::<Vec<_>>().join(",");

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, HOST, LOCATION, SERVER, WWW_AUTHENTICATE};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use time::OffsetDateTime;
 
@@ -104,7 +105,11 @@ impl Front {
             Refusal::Iap => to_sign_in(request, host),
             Refusal::Insecure => redirected(
                 settings.redirect_status,
-                &format!("https://{}{}", authority(request, host), target(request.uri())),
+                &format!(
+                    "https://{}{}",
+                    self::host(request.uri(), request.headers()),
+                    target(request.uri())
+                ),
             ),
             Refusal::NoCredential => page(403, Page::Forbidden, path),
             Refusal::NoPermission => page(settings.no_permission_status, Page::Forbidden, path),
@@ -145,10 +150,11 @@ fn target(uri: &Uri) -> &str {
     uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
-/// The host as the client wrote it, with its port.
-fn authority<'a>(request: &'a Request<Body>, host: &'a str) -> &'a str {
-    let header = request.headers().get(HOST).and_then(|value| value.to_str().ok());
-    header.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or(host)
+/// The host that a request is for, with its port: what its address says counts before the header
+/// (RFC 9112, 3.2.2), and HTTP/2 has no header.
+pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
+    let named = headers.get(HOST).and_then(|value| value.to_str().ok());
+    uri.authority().map(Authority::as_str).or(named).unwrap_or_default()
 }
 
 fn redirected(status: u16, location: &str) -> Response<Body> {
