@@ -87,9 +87,9 @@ pub fn bare_terminal_asks() -> bool {
     Terminal::detect(Wishes { may_ask: true, may_color: false }).interactive
 }
 
-/// The runtime: several threads for `sandbox serve`, one for any command that ends by itself.
+/// The runtime: several threads for what serves, one for any command that ends by itself.
 pub fn runtime() -> std::io::Result<Runtime> {
-    let serves = env::args_os().any(|word| word == "serve");
+    let serves = env::args_os().any(|word| word == "serve" || word == "proxy");
     let mut builder =
         if serves { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     builder.enable_all().build()
@@ -251,6 +251,12 @@ impl Context {
         let style = Style { width: self.terminal.width, color: self.terminal.color_stdout };
         let text = self.format().render(report, style)?;
         self.print(&text)
+    }
+
+    /// Writes to stderr what is ready, where stdout is another program's.
+    pub fn show_ready<R: Report>(&self, report: &R) {
+        let style = Style { width: self.terminal.width_stderr, color: self.terminal.color_stderr };
+        self.terminal.say(report.table(style).trim_end_matches('\n'));
     }
 
     /// Shows a service's access panel on stderr, where questions are.

@@ -106,7 +106,7 @@ impl Tokens {
             IdToken { token, expires }
         };
         if audience.is_none()
-            && let Some(token) = self.at_hand(|at_hand| at_hand.id.clone())
+            && let Some(token) = self.id_at_hand()
         {
             return Ok(of(token));
         }
@@ -114,6 +114,24 @@ impl Tokens {
         let wanted = |brought: &Brought| brought.id.as_ref().map(|minted| minted.token.clone());
         let mint = async |mint: Mint<'_>| mint.id(&self.credential, audience).await;
         self.kept_or(slot, audience, mint, wanted).await.map(of)
+    }
+
+    /// An ID token for the credential's own client that is good for a while.
+    fn id_at_hand(&self) -> Option<String> {
+        let soon = (self.clock)() + time::Duration::minutes(5);
+        let token = self.at_hand(|at_hand| at_hand.id.clone())?;
+        expiry(&token).is_some_and(|end| end > soon).then_some(token)
+    }
+
+    /// Forgets an ID token that was refused though its time was not up.
+    pub fn forget_id(&self, audience: Option<&str>, refused: &str) {
+        self.at_hand(|at_hand| at_hand.id.take_if(|token| token == refused));
+        let slot = self.slot(&["id", audience.unwrap_or_default()]);
+        if let Some(slot) = slot
+            && slot.read((self.clock)()).as_deref() == Some(refused)
+        {
+            slot.forget();
+        }
     }
 
     /// A token that is kept, else a new one, for which processes take turns.

@@ -89,7 +89,7 @@ pub(super) async fn run(cx: &Context, args: Args, ours: &[String]) -> Result<u8,
 }
 
 /// What goes wrong before curl runs must not look like an exit code of curl's.
-fn not_started(error: CommandError) -> CommandError {
+pub(super) fn not_started(error: CommandError) -> CommandError {
     let code = match error.kind.exit_code() {
         // Refused: whoever may only invoke gives the URL, and so starts it.
         code @ (ExitCode::Usage | ExitCode::Refused | ExitCode::Cancelled) => code,

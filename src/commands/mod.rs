@@ -16,6 +16,7 @@ mod man;
 mod members;
 mod options;
 mod policy;
+mod proxy;
 mod revoke;
 mod roles;
 mod sandbox;
@@ -75,6 +76,7 @@ enum Command {
     Token(token::Args),
     Curl(curl::Args),
     Alias(alias::Args),
+    Proxy(proxy::Args),
     Sandbox(sandbox::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -168,6 +170,7 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
         Command::MakePrivate(args) => make_private::run(cx, args).await,
         Command::MakePublic(args) => make_public::run(cx, args).await,
         Command::Policy(args) => policy::run(cx, args).await,
+        Command::Proxy(args) => Box::pin(proxy::run(cx, args)).await,
         Command::Revoke(args) => revoke::run(cx, args).await,
         Command::Roles(args) => roles::run(cx, &args),
         Command::Sandbox(args) => sandbox::run(cx, args).await,

@@ -46,10 +46,11 @@ impl Context {
     }
 
     /// The command as it was typed, with an option more: at its end, but for `curl`, where what
-    /// follows the service is another program's.
+    /// follows the service is another program's, and before a `--`.
     pub fn command_with_option(&self, option: &str, value: &str) -> String {
         let mut words = self.arguments.borrow().clone();
-        let at = self.place_of("curl").map_or(words.len(), |at| at + 1);
+        let end = || words.iter().position(|word| word == "--").unwrap_or(words.len());
+        let at = self.place_of("curl").map_or_else(end, |at| at + 1);
         let added = [option.to_owned(), value.to_owned()];
         words.splice(at..at, added.into_iter().filter(|word| !word.is_empty()));
         self.rendered(&words, str::to_owned)
@@ -85,7 +86,7 @@ impl Context {
 
     /// Whether the command that was typed is one that takes an ID token from a file.
     pub fn takes_id_token_file(&self) -> bool {
-        self.place_of("curl").is_some()
+        self.place_of("curl").is_some() || self.place_of("proxy").is_some()
     }
 
     /// Takes words that were chosen for words that were typed behind the options.
@@ -95,6 +96,18 @@ impl Context {
 
     /// The command as it was typed, but for one option and its value.
     pub fn command_without(&self, option: &str) -> String {
+        self.rendered(&self.words_without(option), str::to_owned)
+    }
+
+    /// The command as it was typed, with another value for one of its options.
+    pub fn command_with_instead(&self, option: &str, value: &str) -> String {
+        let mut words = self.words_without(option);
+        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        words.splice(end..end, [option.to_owned(), value.to_owned()]);
+        self.rendered(&words, str::to_owned)
+    }
+
+    fn words_without(&self, option: &str) -> Vec<String> {
         let mut left = Vec::new();
         let mut words = self.arguments.borrow().clone().into_iter();
         let joined = format!("{option}=");
@@ -105,7 +118,7 @@ impl Context {
                 left.push(word);
             }
         }
-        self.rendered(&left, str::to_owned)
+        left
     }
 
     /// Another command of this program, in the same place: sandbox, project, account.

@@ -10,7 +10,7 @@ use crate::domain::resource::ServiceRefError;
 use crate::domain::role::RoleError;
 use crate::gcloud::SetupError;
 use crate::sandbox::StoreError;
-use crate::transport::EndpointError;
+use crate::transport::{EndpointError, TransportError};
 
 impl From<Failure> for CommandError {
     fn from(failure: Failure) -> Self {
@@ -137,6 +137,12 @@ impl From<StoreError> for CommandError {
             StoreError::Open { .. } => command_error.hint("runaccess sandbox reset"),
             StoreError::Newer { .. } => command_error,
         }
+    }
+}
+
+impl From<TransportError> for CommandError {
+    fn from(error: TransportError) -> Self {
+        Self::new(ErrorKind::Unavailable, error.to_string())
     }
 }
 

@@ -9,7 +9,7 @@ mod way;
 
 pub use self::curl_line::{path_word, service_word};
 pub use self::curl_words::{CurlWords, WordsError};
-pub use self::program::{Config, Ended, Program};
+pub use self::program::{Config, Ended, Program, run_program};
 pub use self::target::{Call, Wanted, find};
 pub use self::tell::{Answered, Seen};
-pub use self::way::{Way, way};
+pub use self::way::{Way, destination, way};

@@ -1,6 +1,7 @@
 //! Another program, run with what it must know and nobody else may read: through a pipe.
 
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
 use std::process::{ExitStatus, Stdio};
 
 use tokio::process::Command;
@@ -71,7 +72,7 @@ impl Program {
             drop(into);
             tokio::task::spawn_blocking(move || Seen::read(from))
         });
-        let status = wait(&mut child).await?;
+        let status = wait(&mut child, true).await?;
         let seen = match seen {
             Some(seen) => seen.await.unwrap_or_default(),
             None => Seen::default(),
@@ -95,9 +96,28 @@ impl Program {
     }
 }
 
+/// Runs a program with more variables in its environment, and returns its code.
+pub async fn run_program(words: &[OsString], variables: &[(String, String)]) -> io::Result<u8> {
+    let Some((name, arguments)) = words.split_first() else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let mut command = Command::new(name);
+    command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
+    let mut child = command.spawn()?;
+    #[cfg(unix)]
+    // A terminal's Ctrl-C is for both, and has been heard.
+    let status = wait(&mut child, !io::stdin().is_terminal()).await?;
+    #[cfg(not(unix))]
+    let status = child.wait().await?;
+    Ok(code(status))
+}
+
 /// Waits for a program's end. Whoever asks this process to stop asks that one: it is passed on.
 #[cfg(unix)]
-async fn wait(child: &mut tokio::process::Child) -> io::Result<ExitStatus> {
+async fn wait(
+    child: &mut tokio::process::Child,
+    passes_interrupt: bool,
+) -> io::Result<ExitStatus> {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
     use tokio::signal::unix::{SignalKind, signal};
@@ -108,7 +128,12 @@ async fn wait(child: &mut tokio::process::Child) -> io::Result<ExitStatus> {
     loop {
         let asked = tokio::select! {
             ended = child.wait() => return ended,
-            _ = interrupt.recv() => Signal::SIGINT,
+            _ = interrupt.recv() => {
+                if !passes_interrupt {
+                    continue;
+                }
+                Signal::SIGINT
+            }
             _ = terminate.recv() => Signal::SIGTERM,
             _ = hangup.recv() => Signal::SIGHUP,
         };

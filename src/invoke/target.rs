@@ -29,7 +29,7 @@ pub struct Wanted<'a> {
 }
 
 /// A service as it is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     /// The origin that is called: `https://host[:port]`.
     pub origin: String,
@@ -39,6 +39,8 @@ pub struct Call {
     pub audience: String,
     /// The service, where it was looked up.
     pub service: Option<ServiceName>,
+    /// What is known of the service, where it was looked up by its name.
+    pub facts: Option<Box<Service>>,
     /// Whether it is a service's address, and not one that the user named beside them.
     pub is_services: bool,
 }
@@ -114,7 +116,8 @@ async fn by_name(
         origin: origin.trim_end_matches('/').to_owned(),
         rest: String::new(),
         audience: wanted.audience.map_or(own, str::to_owned),
-        service: Some(service.name),
+        service: Some(service.name.clone()),
+        facts: Some(Box::new(service)),
         is_services: true,
     })
 }
@@ -232,6 +235,7 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
         rest: address.rest.clone(),
         audience: wanted.audience.unwrap_or(audience).to_owned(),
         service,
+        facts: None,
         is_services: !is_named || host.ends_with(RUN_APP),
     };
     if is_named || host.ends_with(RUN_APP) {

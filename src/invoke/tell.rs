@@ -2,6 +2,9 @@
 
 use std::io::Read;
 
+use http::header::{CONTENT_TYPE, ETAG, SERVER, SET_COOKIE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 /// What was seen of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -30,34 +33,43 @@ impl Seen {
         Self::of(&String::from_utf8_lossy(&text))
     }
 
-    /// Looks at the last answer's headers. That an answer is the front end's own is inferred from
-    /// its pages' type, to the letter, with none of the headers that applications add; a 401 by
-    /// its challenge (both observed).
+    /// Looks at the last answer's headers.
     fn of(text: &str) -> Self {
         let last = text.split("\r\n\r\n").filter(|block| block.starts_with("HTTP/")).last();
         let Some(block) = last else { return Self::default() };
         let mut lines = block.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1));
-        let headers: Vec<(String, &str)> = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
-            .collect();
-        let header =
-            |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
-        let is_page = header("content-type") == Some("text/html; charset=UTF-8")
-            && header("server").is_none_or(|server| server == "Google Frontend")
-            && !headers.iter().any(|(name, _)| {
-                name.starts_with("x-powered-by") || name == "set-cookie" || name == "etag"
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let headers = lines.filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.parse::<HeaderName>().ok()?, value.trim().parse().ok()?))
+        });
+        Self { refused: Answered::of(status.unwrap_or_default(), &headers.collect()) }
+    }
+}
+
+impl Answered {
+    /// What an answer of this status and with these headers is, where the front end gave it. That
+    /// it is the front end's own is inferred from its pages' type, to the letter, with none of the
+    /// headers that applications add; a 401 by its challenge (both observed).
+    pub fn of(status: u16, headers: &HeaderMap) -> Option<Self> {
+        if !matches!(status, 401 | 403 | 404) {
+            return None;
+        }
+        let header = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
+        let is_page = header(CONTENT_TYPE) == Some(b"text/html; charset=UTF-8")
+            && header(SERVER).is_none_or(|server| server == b"Google Frontend")
+            && !headers.keys().any(|name| {
+                name.as_str().starts_with("x-powered-by") || [SET_COOKIE, ETAG].contains(name)
             });
-        let challenged =
-            header("www-authenticate").is_some_and(|value| value.contains("invalid_token"));
-        let refused = match status {
-            Some("401") if challenged => Some(Answered::BadToken),
-            Some("403") if is_page => Some(Answered::Forbidden),
-            Some("404") if is_page => Some(Answered::NotFound),
+        let challenge = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+        match status {
+            401 if challenge.is_some_and(|said| said.contains("invalid_token")) => {
+                Some(Self::BadToken)
+            }
+            403 if is_page => Some(Self::Forbidden),
+            404 if is_page => Some(Self::NotFound),
             _ => None,
-        };
-        Self { refused }
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! The way to a service: over the network, or to the sandbox, which answers for its address.
 
+use std::net::ToSocketAddrs;
+
+use http::Uri;
+
 use super::Call;
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorKind};
 use crate::sandbox::DEFAULT_PORT;
-use crate::transport::Endpoint;
+use crate::transport::{Endpoint, Destination};
 
 /// How an address is reached by curl.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +18,31 @@ pub struct Way {
     pub options: Vec<(&'static str, String)>,
     /// Whether the sandbox answers.
     pub is_near: bool,
+}
+
+/// How this process itself reaches what is called.
+pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandError> {
+    let address = |text: &str| {
+        text.parse::<Uri>()
+            .map_err(|_| CommandError::usage(format!("`{text}` is not an address")))
+    };
+    if !call.is_services || !cx.is_on_this_machine()? {
+        return Ok(Destination { address: address(&call.origin)?, ..Destination::default() });
+    }
+    let endpoint = cx.endpoint()?;
+    let near = endpoint.authority();
+    let at = near.to_socket_addrs().ok().and_then(|mut found| found.next()).ok_or_else(|| {
+        CommandError::new(ErrorKind::Unavailable, format!("`{near}` is no address here"))
+    })?;
+    let is_own = cx.served_sandbox().is_some_and(|served| served.authority() == near);
+    let scheme = if endpoint.is_plain() { "http" } else { "https" };
+    Ok(Destination {
+        // Without its port: that of what stands in for it counts.
+        address: address(&format!("{scheme}://{}", call.host()))?,
+        at: Some(at),
+        authority: cx.sandbox_authority().filter(|_| is_own).map(Into::into),
+        only_http1: false,
+    })
 }
 
 /// Finds the way to an address. `elsewhere` where the command is for another process to run: the

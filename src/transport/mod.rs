@@ -2,24 +2,21 @@
 //! TLS is spoken, one connection carries all requests where the server speaks HTTP/2, and no
 //! redirect is followed.
 
+mod connector;
 mod endpoint;
 
 use std::error::Error as StdError;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{Builder, Client, Error};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use thiserror::Error as ThisError;
 
+pub use self::connector::{Connector, Destination};
 pub use self::endpoint::{Endpoint, EndpointError, names_loopback};
 
 /// No answer of these APIs is larger; one that is comes from something else.
@@ -29,13 +26,7 @@ type Body = Full<Bytes>;
 
 /// A way to one server.
 #[derive(Clone, Debug)]
-pub enum Transport {
-    /// Plain HTTP, to this machine only.
-    Plain(Client<HttpConnector, Body>),
-    Tls(Client<HttpsConnector<HttpConnector>, Body>),
-    /// TLS through a proxy that the environment names.
-    Proxied(Client<HttpsConnector<Tunnel<HttpConnector>>, Body>),
-}
+pub struct Transport(Client<Connector, Body>);
 
 /// What a server said.
 #[derive(Debug)]
@@ -64,33 +55,15 @@ pub enum TransportError {
 impl Transport {
     /// A way to an endpoint. Opens no connection; reads root certificates where it will need them.
     pub fn to(endpoint: &Endpoint) -> Result<Self, TransportError> {
-        if endpoint.is_plain() {
-            return Ok(Self::plain());
-        }
-        let (builder, mut connector) = (builder(), connector());
-        connector.enforce_http(false);
         let failed = TransportError::Unusable;
-        let tls = || {
-            let provider = rustls::crypto::aws_lc_rs::default_provider();
-            HttpsConnectorBuilder::new()
-                .with_provider_and_platform_verifier(Arc::new(provider))
-                .map(|tls| tls.https_only().enable_all_versions())
-                .map_err(|error| failed(format!("cannot read root certificates: {error}")))
-        };
-        let address: Uri =
-            endpoint.as_str().parse().map_err(|_| failed("no address".to_owned()))?;
-        match Matcher::from_env().intercept(&address) {
-            None => Ok(Self::Tls(builder.build(tls()?.wrap_connector(connector)))),
-            Some(proxy) => {
-                let tunnel = tunnel(&proxy, connector).map_err(failed)?;
-                Ok(Self::Proxied(builder.build(tls()?.wrap_connector(tunnel))))
-            }
-        }
+        let address = endpoint.as_str().parse().map_err(|_| failed("no address".to_owned()))?;
+        let connector = Connector::along(&Destination { address, ..Destination::default() })?;
+        Ok(Self(builder().build(connector)))
     }
 
     /// Plain HTTP, to whom the caller knows to be near: never with a token beyond this machine.
     pub fn plain() -> Self {
-        Self::Plain(builder().build(connector()))
+        Self(builder().build(Connector::plain(None)))
     }
 
     /// Sends a GET and reads the whole answer.
@@ -113,11 +86,7 @@ impl Transport {
         let agent = concat!("runaccess/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(agent));
         request.headers_mut().remove(HOST);
-        let sent = match self {
-            Self::Plain(client) => client.request(request).await,
-            Self::Tls(client) => client.request(request).await,
-            Self::Proxied(client) => client.request(request).await,
-        };
+        let sent = self.0.request(request).await;
         let (head, body) = sent.map_err(|error| refused(&error))?.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER).collect().await;
         let body = body.map_err(|error| broken(error.as_ref()))?.to_bytes();
@@ -131,25 +100,13 @@ fn builder() -> Builder {
     builder
 }
 
-fn connector() -> HttpConnector {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector
-}
-
-fn tunnel(proxy: &Intercept, connector: HttpConnector) -> Result<Tunnel<HttpConnector>, String> {
-    if proxy.uri().scheme_str() != Some("http") {
-        return Err(format!("the proxy {} is not one of plain HTTP", proxy.uri()));
-    }
-    let tunnel = Tunnel::new(proxy.uri().clone(), connector);
-    Ok(match proxy.basic_auth() {
-        Some(auth) => tunnel.with_auth(auth.clone()),
-        None => tunnel,
-    })
+/// Why a request had no answer, in one line.
+pub fn reason(error: &Error) -> String {
+    error.source().map_or_else(|| error.to_string(), chain)
 }
 
 fn refused(error: &Error) -> TransportError {
-    let why = error.source().map_or_else(|| error.to_string(), chain);
+    let why = reason(error);
     if error.is_connect() { TransportError::Connect(why) } else { TransportError::Network(why) }
 }
 

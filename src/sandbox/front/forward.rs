@@ -20,7 +20,8 @@ use super::super::settings::{Settings, Strip};
 use super::audience::is_client;
 use super::html::Page;
 use super::judge::{Entry, SERVERLESS};
-use super::{Arrival, echo, host, page, remove_hop_by_hop};
+use super::{Arrival, echo, host, page};
+use crate::hop_by_hop;
 
 /// What stands in a token in place of its signature (documented).
 const NO_SIGNATURE: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
@@ -160,7 +161,7 @@ fn returned(mut response: Response<Body>, old: bool, settings: &Settings) -> Res
     if old && length.is_some_and(|length| length > settings.response_limit) {
         return page(500, Page::Plain, "The response is too large.");
     }
-    remove_hop_by_hop(response.headers_mut());
+    hop_by_hop::remove(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
     response
 }
@@ -194,7 +195,7 @@ fn prepare(request: &mut Request<Body>, entry: &Entry, arrival: Arrival, setting
     let host = host(request.uri(), request.headers()).to_owned();
     let headers = request.headers_mut();
     // `te: trailers` is what gRPC asks for, and goes on.
-    remove_hop_by_hop(headers);
+    hop_by_hop::remove(headers);
     strip(headers, entry, settings);
     let peer = arrival.peer.ip();
     let is_local = host.contains(".localhost");

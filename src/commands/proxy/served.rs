@@ -1,0 +1,311 @@
+//! From what was typed to what is served: addresses, traffic tags, tokens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use http::Uri;
+use http::uri::Authority;
+use time::OffsetDateTime;
+
+use super::Args;
+use super::super::token::id_token;
+use crate::auth::IdToken;
+use crate::context::Context;
+use crate::domain::exposure::judge;
+use crate::domain::invokers::grants;
+use crate::domain::resource::ServiceRef;
+use crate::domain::service::Service;
+use crate::error::{CommandError, ErrorKind};
+use crate::invoke::{self, Call, Wanted};
+use crate::lookup;
+use crate::proxy::{Keeper, Served, Source, Upstream};
+use crate::transport::{Destination, names_loopback};
+
+/// What is served.
+pub(super) struct Found {
+    pub(super) services: Vec<Served>,
+    /// Whose token it is.
+    pub(super) account: Option<String>,
+    /// When the first of the tokens ends.
+    pub(super) expires: Option<OffsetDateTime>,
+}
+
+/// A service on its way to be served.
+struct Target {
+    call: Call,
+    name: String,
+    /// The region, where the name alone does not tell.
+    region: Option<String>,
+    to: Destination,
+    exposure: Option<String>,
+}
+
+/// Finds what is served, with a token for each.
+pub(super) async fn find(cx: &Context, args: &Args) -> Result<Found, CommandError> {
+    let mut targets = match &args.url {
+        Some(url) => vec![at_url(cx, args, url).await?],
+        None => targets(cx, args).await?,
+    };
+    tell_apart(&mut targets);
+    if targets.len() > 1 {
+        judge_all(cx, &mut targets).await?;
+    }
+    let mut keepers: Vec<(Option<String>, Arc<Keeper>)> = Vec::new();
+    let mut services = Vec::new();
+    for target in &targets {
+        let audience = audience(cx, args, &target.call)?;
+        let known = keepers.iter().find(|(known, _)| *known == audience);
+        let keeper = match known {
+            Some((_, keeper)) => Arc::clone(keeper),
+            None => Arc::new(keeper(cx, args, audience.clone()).await?),
+        };
+        keepers.push((audience, Arc::clone(&keeper)));
+        services.push(served(target, keeper)?);
+    }
+    let first = keepers.first().map(|(_, keeper)| keeper);
+    let account = match &args.id_token_file {
+        None => cx.identity()?.account.clone(),
+        Some(_) => None,
+    };
+    Ok(Found {
+        services,
+        account: account.or_else(|| first?.account()),
+        expires: keepers.iter().filter_map(|(_, keeper)| keeper.expires()).min(),
+    })
+}
+
+/// The services that were typed, each once.
+async fn targets(cx: &Context, args: &Args) -> Result<Vec<Target>, CommandError> {
+    let mut typed = Vec::new();
+    for word in &args.services {
+        match ServiceRef::parse(word) {
+            Ok(reference) if reference.is_glob() => {
+                let found = lookup::find_all(cx, std::slice::from_ref(&reference)).await?;
+                typed.extend(found.names.iter().map(ToString::to_string));
+            }
+            _ => typed.push(word.clone()),
+        }
+    }
+    let mut targets: Vec<Target> = Vec::new();
+    for typed in &typed {
+        let wanted = Wanted {
+            typed,
+            tag: args.tag.as_deref(),
+            audience: args.audience.as_deref(),
+            allowed: &args.allow_hosts,
+            only_audience: false,
+        };
+        let call = invoke::find(cx, wanted).await?;
+        if !matches!(call.rest.as_str(), "" | "/") {
+            return Err(CommandError::usage(format!("`{typed}` holds a path"))
+                .because("all paths of a service are served")
+                .hint(cx.command_with_word(typed, &call.origin)));
+        }
+        if targets.iter().any(|known| known.call.origin == call.origin) {
+            continue;
+        }
+        let to = invoke::destination(cx, &call)?;
+        let name = match &call.service {
+            Some(name) => name.service().to_owned(),
+            None => first_label(&call.origin),
+        };
+        targets.push(Target { call, name, region: None, to, exposure: None });
+    }
+    Ok(targets)
+}
+
+/// The service at an address that was named for it.
+async fn at_url(cx: &Context, args: &Args, url: &str) -> Result<Target, CommandError> {
+    let to = destination(url)?;
+    let typed = args.services.first().map(String::as_str).unwrap_or_default();
+    let host = to.address.host().unwrap_or_default().to_owned();
+    // Only its own tokens have an audience that must be found out.
+    let chooses = args.id_token_file.is_none() && cx.identity()?.tokens.choose_audience();
+    let audience = match &args.audience {
+        Some(audience) => audience.clone(),
+        None if chooses => {
+            let allowed = [host];
+            let wanted = Wanted {
+                typed,
+                tag: None,
+                audience: None,
+                allowed: &allowed,
+                only_audience: true,
+            };
+            invoke::find(cx, wanted).await?.audience
+        }
+        None => String::new(),
+    };
+    let name = match ServiceRef::parse(typed)? {
+        ServiceRef::Full(name) => name.service().to_owned(),
+        ServiceRef::Name(name) | ServiceRef::Regional { service: name, .. } => name,
+        ServiceRef::Url(origin) => first_label(&origin),
+        ServiceRef::Glob { .. } => {
+            return Err(CommandError::usage("`--url` is for one service, and there is a pattern"));
+        }
+    };
+    let call = Call {
+        origin: url.trim_end_matches('/').to_owned(),
+        rest: String::new(),
+        audience,
+        service: None,
+        facts: None,
+        is_services: false,
+    };
+    Ok(Target { call, name, region: None, to, exposure: None })
+}
+
+/// Where an address leads that was named by the user: over https, or on this machine.
+fn destination(url: &str) -> Result<Destination, CommandError> {
+    let wrong = |why: &str| CommandError::usage(format!("`--url {url}` {why}"));
+    let address: Uri = url.parse().map_err(|_| wrong("is not an address"))?;
+    let host = address.host().unwrap_or_default().to_ascii_lowercase();
+    if host.is_empty() || url.contains('@') {
+        return Err(wrong("is not an address"));
+    }
+    if address.path() != "/" || address.query().is_some() || url.contains('#') {
+        return Err(wrong("holds a path, and all paths of the address are served"));
+    }
+    let is_local = host.ends_with(".localhost");
+    match address.scheme_str() {
+        Some("https") => {}
+        Some("http") if is_local || names_loopback(&host) => {}
+        Some("http") => return Err(wrong("is not https, over which alone a token is sent")),
+        _ => return Err(wrong("is not an address")),
+    }
+    // Not every machine resolves these names.
+    let port = address.port_u16().unwrap_or(80);
+    let at = (is_local && address.scheme_str() == Some("http"))
+        .then(|| std::net::SocketAddr::from(([127, 0, 0, 1], port)));
+    Ok(Destination { address, at, ..Destination::default() })
+}
+
+fn first_label(origin: &str) -> String {
+    let host = origin.split_once("://").map_or(origin, |(_, rest)| rest);
+    host.split(['.', ':']).next().unwrap_or_default().to_owned()
+}
+
+/// Adds their regions to services of the same name.
+fn tell_apart(targets: &mut [Target]) {
+    let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
+    for (at, target) in targets.iter_mut().enumerate() {
+        if names.iter().filter(|name| **name == names[at]).count() > 1 {
+            target.region = target.call.service.as_ref().map(|name| name.region().to_owned());
+        }
+    }
+}
+
+/// How exposed each service is, for the list of them. What cannot be read is unknown.
+async fn judge_all(cx: &Context, targets: &mut [Target]) -> Result<(), CommandError> {
+    let gateway = cx.gateway().await?;
+    let policies = join_all(targets.iter().map(async |target| match &target.call.service {
+        Some(name) => gateway.policy(name).await.ok(),
+        None => None,
+    }));
+    let policies = policies.await;
+    for (target, policy) in targets.iter_mut().zip(policies) {
+        let granted = policy.as_ref().map(grants);
+        let facts = target.call.facts.as_deref();
+        let exposure = facts.map(|facts| judge(facts, granted.as_deref(), cx.now()).exposure);
+        target.exposure = exposure.map(|exposure| exposure.as_str().to_owned());
+    }
+    Ok(())
+}
+
+/// The audience of the tokens for a service; `None` where there is no choice.
+fn audience(cx: &Context, args: &Args, call: &Call) -> Result<Option<String>, CommandError> {
+    if args.id_token_file.is_some() {
+        return Ok(None);
+    }
+    let is_chosen = args.audience.is_some() || cx.identity()?.tokens.choose_audience();
+    Ok(is_chosen.then(|| call.audience.clone()))
+}
+
+/// What keeps the token for an audience, with a first one. Where none can be had just now it is
+/// said, and asked for again with each request.
+async fn keeper(
+    cx: &Context,
+    args: &Args,
+    audience: Option<String>,
+) -> Result<Keeper, CommandError> {
+    let clock = crate::context::now;
+    if let Some(path) = &args.id_token_file {
+        let path = if path.is_absolute() {
+            path.clone()
+        } else {
+            // The program that is run may be elsewhere, this one stays.
+            crate::context::working_folder().map_or(path.clone(), |folder| folder.join(path))
+        };
+        if let Err(error) = std::fs::File::open(&path) {
+            let message = format!("cannot read the ID token in `{}`", path.display());
+            return Err(CommandError::new(ErrorKind::NotAuthenticated, message)
+                .because(error.to_string()));
+        }
+        let keeper = Keeper::new(Source::File(path), clock, None, None);
+        if let Err(no_token) = keeper.header().await {
+            warn(cx, &no_token.0);
+        }
+        return Ok(keeper);
+    }
+    let tokens = Arc::clone(&cx.identity()?.tokens);
+    let first: Option<IdToken> =
+        match id_token(cx, audience.as_deref(), args.audience.is_some()).await {
+            Ok(token) => Some(token),
+            Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Deadline) => {
+                warn(cx, &error);
+                None
+            }
+            Err(error) => return Err(error),
+        };
+    let fix = Some(cx.suggest("whoami --check"));
+    Ok(Keeper::new(Source::Minted { tokens, audience }, clock, fix, first.as_ref()))
+}
+
+fn warn(cx: &Context, error: &CommandError) {
+    let why = std::iter::once(&error.message).chain(&error.causes).cloned().collect::<Vec<_>>();
+    cx.terminal.warning(&format!("there is no token yet: {}", why.join(": ")));
+}
+
+fn served(target: &Target, keeper: Arc<Keeper>) -> Result<Served, CommandError> {
+    let Target { call, name, region, to, exposure } = target;
+    let http2 = call.facts.as_ref().is_some_and(|facts| facts.http2);
+    let upstream = Upstream::new(to, http2)?;
+    let facts = call.facts.as_deref();
+    let known = facts.map(known_addresses).unwrap_or_default();
+    let own = authority(&call.origin);
+    let label = match region {
+        Some(region) => format!("{name}.{region}"),
+        None => name.clone(),
+    };
+    let tags = facts.map(|facts| tags(facts, &upstream)).unwrap_or_default();
+    Ok(Served {
+        label,
+        resource: call.service.as_ref().map(ToString::to_string),
+        authorities: known.into_iter().chain(own).chain(authority(&to.address.to_string())).collect(),
+        upstream,
+        tags,
+        keeper,
+        url: call.origin.clone(),
+        exposure: exposure.clone(),
+    })
+}
+
+/// The hosts of a service's own.
+fn known_addresses(service: &Service) -> Vec<String> {
+    service.url.iter().chain(&service.urls).filter_map(|url| authority(url)).collect()
+}
+
+/// The tags of a service that have an address, with their ways.
+fn tags(service: &Service, upstream: &Upstream) -> BTreeMap<String, Upstream> {
+    let tagged = service.tags.iter().filter_map(|tag| {
+        let authority: Authority = authority(tag.url.as_ref()?)?.parse().ok()?;
+        Some((tag.tag.clone(), upstream.at(authority)))
+    });
+    tagged.collect()
+}
+
+fn authority(url: &str) -> Option<String> {
+    let address: Uri = url.parse().ok()?;
+    address.authority().map(|authority| authority.as_str().to_ascii_lowercase())
+}

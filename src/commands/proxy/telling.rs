@@ -1,0 +1,268 @@
+//! What is told while the proxy serves: a line a request, for a person or for a program.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use console::Style;
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+use crate::domain::printable::one_line;
+use crate::invoke::Answered;
+use crate::proxy::{By, Event, Listener, NoToken};
+use crate::terminal::Terminal;
+
+/// Lines that wait for a slow terminal; what is more is counted and left out.
+const WAITING: usize = 4096;
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Log {
+    Text,
+    Json,
+    None,
+}
+
+/// Tells of what happens, on a thread of its own: no request waits for a terminal.
+#[derive(Debug)]
+pub(super) struct Teller {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone)]
+pub(super) struct Handle {
+    log: Log,
+    lines: Arc<Mutex<Option<SyncSender<Told>>>>,
+    left_out: Arc<AtomicU64>,
+    clock: fn() -> OffsetDateTime,
+}
+
+#[derive(Debug)]
+enum Told {
+    Request(OffsetDateTime, Box<Event>),
+    NoToken(OffsetDateTime, String, NoToken),
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+impl Teller {
+    /// `names` where lines are to name their service; `who` acts.
+    pub(super) fn start(terminal: Terminal, log: Log, names: bool, who: Option<String>) -> Self {
+        let (sender, lines) = sync_channel(WAITING);
+        let handle = Handle {
+            log,
+            lines: Arc::new(Mutex::new(Some(sender))),
+            left_out: Arc::default(),
+            clock: crate::context::now,
+        };
+        let writer = Writer {
+            terminal,
+            log,
+            names,
+            who,
+            left_out: Arc::clone(&handle.left_out),
+        };
+        let thread = std::thread::Builder::new().name("log".to_owned());
+        Self { handle, thread: thread.spawn(move || writer.run(&lines)).ok() }
+    }
+
+    pub(super) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Tells what is still to be told.
+    pub(super) fn finish(mut self) {
+        self.handle.lines.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = self.thread.take() {
+            // It says by itself where it cannot.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Handle {
+    fn tell(&self, told: Told) {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.as_ref().is_some_and(|lines| lines.try_send(told).is_err()) {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Listener for Handle {
+    fn hears_requests(&self) -> bool {
+        self.log != Log::None
+    }
+
+    fn request(&self, event: Event) {
+        self.tell(Told::Request((self.clock)(), Box::new(event)));
+    }
+
+    fn no_token(&self, service: &str, no_token: &NoToken) {
+        self.tell(Told::NoToken((self.clock)(), service.to_owned(), no_token.clone()));
+    }
+}
+
+struct Writer {
+    terminal: Terminal,
+    log: Log,
+    /// Whether lines name their service.
+    names: bool,
+    who: Option<String>,
+    left_out: Arc<AtomicU64>,
+}
+
+impl Writer {
+    fn run(&self, lines: &Receiver<Told>) {
+        for told in lines {
+            match told {
+                Told::Request(time, event) if self.log == Log::Json => {
+                    self.terminal.say(&self.as_json(time, &event));
+                }
+                Told::Request(time, event) => self.terminal.say(&self.as_text(time, &event)),
+                Told::NoToken(time, service, NoToken(error)) if self.log == Log::Json => {
+                    let text = json!({
+                        "time": time.format(&Rfc3339).unwrap_or_default(),
+                        "event": "no-token",
+                        "service": service,
+                        "reason": reason(&error.message, &error.causes),
+                        "hints": error.hints,
+                    });
+                    self.terminal.say(&text.to_string());
+                }
+                Told::NoToken(_, service, NoToken(error)) => {
+                    let why = reason(&error.message, &error.causes);
+                    let text = format!("the token for `{service}` cannot be renewed: {why}");
+                    self.terminal.warning(&text);
+                    for hint in &error.hints {
+                        self.terminal.hint(hint);
+                    }
+                }
+            }
+            match self.left_out.swap(0, Ordering::Relaxed) {
+                0 => {}
+                count => self.terminal.warning(&format!("{count} requests are not shown")),
+            }
+        }
+    }
+
+    /// One line: time, method, path, status, how long, how much, and what is behind a refusal.
+    fn as_text(&self, time: OffsetDateTime, event: &Event) -> String {
+        let clock = format_description!("[hour]:[minute]:[second]");
+        let style = self.terminal.style();
+        let status = match event.status {
+            Some(status) => painted(&style, status).apply_to(status.to_string()).to_string(),
+            None => style.clone().dim().apply_to("---").to_string(),
+        };
+        let name = event.service.as_deref().filter(|_| self.names);
+        let name = name.map(|name| format!("{name} ")).unwrap_or_default();
+        let dim = style.clone().dim();
+        let mut line = format!(
+            "{} {name}{} {} {status} {} {}",
+            dim.apply_to(time.format(&clock).unwrap_or_default()),
+            event.method,
+            one_line(&event.path),
+            dim.apply_to(took(event)),
+            dim.apply_to(size(event.sent)),
+        );
+        if let Some(why) = self.layer(event).or_else(|| event.reason.clone()) {
+            let style = style.yellow();
+            line.push_str(&format!("  {}", style.apply_to(one_line(&why))));
+        }
+        line
+    }
+
+    /// The layer that is likely to have refused a request; `None` where it was the application.
+    fn layer(&self, event: &Event) -> Option<String> {
+        let who = self.who.as_deref().map_or("whoever acts".to_owned(), |who| format!("`{who}`"));
+        match event.by {
+            By::FrontEnd(Answered::BadToken) => {
+                Some("Cloud Run did not take the token".to_owned())
+            }
+            By::FrontEnd(Answered::Forbidden) => Some(format!(
+                "Cloud Run did not let it through: {who} may not invoke the service, or may only \
+                 since a moment ago"
+            )),
+            By::FrontEnd(Answered::NotFound) => Some(
+                "Cloud Run has no such address, or its ingress does not let requests from here to \
+                 it"
+                .to_owned(),
+            ),
+            By::Application => None,
+            By::Proxy if event.status.is_none() => Some("the client went away".to_owned()),
+            By::Proxy => event.reason.clone(),
+        }
+    }
+
+    fn as_json(&self, time: OffsetDateTime, event: &Event) -> String {
+        let (by, layer) = match event.by {
+            By::Application => ("application", None),
+            By::FrontEnd(Answered::BadToken) => ("cloud-run", Some("token")),
+            By::FrontEnd(Answered::Forbidden) => ("cloud-run", Some("invoker-check")),
+            By::FrontEnd(Answered::NotFound) => ("cloud-run", Some("reachability")),
+            By::Proxy => ("proxy", None),
+        };
+        let millis = u64::try_from(event.took.as_micros()).unwrap_or(u64::MAX);
+        json!({
+            "time": time.format(&Rfc3339).unwrap_or_default(),
+            "event": "request",
+            "service": event.service.as_deref(),
+            "method": event.method.as_str(),
+            "path": event.path,
+            "status": event.status,
+            "durationMicros": millis,
+            "requestBytes": event.received,
+            "responseBytes": event.sent,
+            "by": by,
+            "layer": layer,
+            "reason": self.layer(event).or_else(|| event.reason.clone()),
+        })
+        .to_string()
+    }
+}
+
+fn reason(message: &str, causes: &[String]) -> String {
+    std::iter::once(message).chain(causes.iter().map(String::as_str)).collect::<Vec<_>>().join(": ")
+}
+
+fn painted(style: &Style, status: u16) -> Style {
+    let style = style.clone();
+    match status {
+        500.. => style.red().bold(),
+        400..500 => style.yellow(),
+        300..400 => style.cyan(),
+        _ => style.green(),
+    }
+}
+
+fn took(event: &Event) -> String {
+    let millis = event.took.as_secs_f64() * 1_000.0;
+    if millis < 10.0 {
+        format!("{millis:.1} ms")
+    } else if millis < 10_000.0 {
+        format!("{millis:.0} ms")
+    } else {
+        format!("{:.0} s", millis / 1_000.0)
+    }
+}
+
+fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "it is shown with one digit behind the point")]
+    let of = |unit: u64| bytes as f64 / unit as f64;
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", of(1024)),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", of(1_048_576)),
+        _ => format!("{:.1} GiB", of(1_073_741_824)),
+    }
+}

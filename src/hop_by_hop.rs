@@ -1,0 +1,76 @@
+//! Headers that are about one connection and not about the message on it (RFC 9110, 7.6.1).
+
+use http::header::{CONNECTION, HeaderName, HeaderValue, TE};
+use http::HeaderMap;
+
+const NAMES: [HeaderName; 5] = [
+    CONNECTION,
+    http::header::PROXY_AUTHENTICATE,
+    http::header::PROXY_AUTHORIZATION,
+    http::header::TRANSFER_ENCODING,
+    http::header::UPGRADE,
+];
+const OLD_NAMES: [&str; 3] = ["http2-settings", "keep-alive", "proxy-connection"];
+
+/// Takes them off. That trailers are taken (`te`) and which will come (`trailer`) stays said: it
+/// holds for those who pass them on.
+pub fn remove(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> =
+            headers.get_all(CONNECTION).iter().flat_map(listed).collect();
+        for name in named.iter().filter(|name| **name != TE) {
+            headers.remove(name);
+        }
+    }
+    for name in &NAMES {
+        headers.remove(name);
+    }
+    for name in OLD_NAMES {
+        headers.remove(name);
+    }
+    if let Some(te) = headers.remove(TE)
+        && te.to_str().is_ok_and(|te| te.to_ascii_lowercase().contains("trailers"))
+    {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// The headers that `Connection` names.
+fn listed(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
+    let names = value.to_str().unwrap_or_default().split(',');
+    names.filter_map(|name| HeaderName::try_from(name.trim()).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_about_the_connection_goes_and_all_else_stays() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "keep-alive, X-Mine"),
+            ("connection", "te"),
+            ("x-mine", "1"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-authorization", "Basic x"),
+            ("te", "gzip, Trailers"),
+            ("trailer", "x-sum"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "x"),
+            ("x-theirs", "2"),
+            ("content-length", "5"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        remove(&mut headers);
+        let left: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
+        let mut left = left;
+        left.sort_unstable();
+        assert_eq!(
+            left,
+            [("content-length", "5"), ("te", "trailers"), ("trailer", "x-sum"), ("x-theirs", "2")]
+        );
+    }
+}

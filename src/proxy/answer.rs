@@ -1,0 +1,193 @@
+//! What the proxy answers itself: refusals, failures, preflights, the index.
+
+use http::header::{
+    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION,
+    SET_COOKIE,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+
+use super::body::{Download, Ticket};
+use super::gate::{self, Refusal, SECRET, Taken};
+use super::rewrite::{preflight, share};
+use super::site::{Door, Listed, Site, TAG_SIGN};
+use super::upstream::is_grpc;
+
+/// The statuses of gRPC that stand for those of HTTP.
+const GRPC: [(u16, &str); 5] = [(400, "3"), (401, "16"), (403, "7"), (405, "12"), (502, "14")];
+
+/// A refusal or failure, in the form that the client understands.
+pub(super) fn refused(
+    headers: &HeaderMap,
+    status: u16,
+    text: &str,
+    mut ticket: Ticket,
+) -> Response<Download> {
+    ticket.note(|told| {
+        told.status = Some(status);
+        told.reason = Some(text.to_owned());
+    });
+    if is_grpc(headers) {
+        // Said where its libraries look for it; they make little of another status of HTTP.
+        let mut response = Response::new(Download::here("", ticket));
+        let code = GRPC.iter().find(|(http, _)| *http == status).map_or("2", |(_, grpc)| grpc);
+        let encoded: String = percent_encoding::utf8_percent_encode(
+            &format!("runaccess proxy: {text}"),
+            percent_encoding::CONTROLS,
+        )
+        .to_string();
+        let set = response.headers_mut();
+        set.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        set.insert("grpc-status", HeaderValue::from_static(code));
+        if let Ok(message) = HeaderValue::try_from(encoded) {
+            set.insert("grpc-message", message);
+        }
+        return response;
+    }
+    let mut response = Response::new(Download::here(format!("runaccess proxy: {text}\n"), ticket));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let set = response.headers_mut();
+    set.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    set.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a request that is not taken is answered.
+pub(super) fn not_taken(
+    site: &Site,
+    door: &Door,
+    head: &Parts,
+    refusal: &Refusal,
+    ticket: Ticket,
+) -> Response<Download> {
+    let text = refusal.text(site, door);
+    let mut response = refused(&head.headers, refusal.status(), &text, ticket);
+    match refusal {
+        Refusal::Method(_) => {
+            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            response.headers_mut().insert(ALLOW, allowed);
+        }
+        // What else is on the connection cannot be told apart.
+        Refusal::Faulty(_) | Refusal::SeveralHosts | Refusal::Target => {
+            if head.version < http::Version::HTTP_2 {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+        }
+        _ => {}
+    }
+    response
+}
+
+/// What needs no service: a preflight, the secret in an address.
+pub(super) fn own(
+    head: &Parts,
+    taken: &Taken<'_>,
+    site: &Site,
+    ticket: Ticket,
+) -> Result<Response<Download>, Ticket> {
+    let is_preflight = head.method == Method::OPTIONS
+        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    if let Some(origin) = taken.cors.as_ref().filter(|_| is_preflight) {
+        let mut response = empty(StatusCode::NO_CONTENT, ticket);
+        *response.headers_mut() = preflight(&head.headers, origin.clone());
+        return Ok(response);
+    }
+    if site.secret.is_none() {
+        return Err(ticket);
+    }
+    let Some(secret) = gate::secret_in_query(head) else { return Err(ticket) };
+    let left = head.uri.query().unwrap_or_default().split('&');
+    let left: Vec<&str> =
+        left.filter(|pair| pair.split('=').next() != Some(SECRET)).collect();
+    let query = if left.is_empty() { String::new() } else { format!("?{}", left.join("&")) };
+    // One slash: two would lead to another host.
+    let to = format!("/{}{query}", head.uri.path().trim_start_matches('/'));
+    let cookie = format!("{SECRET}={secret}; Path=/; HttpOnly; SameSite=Strict");
+    let mut response = empty(StatusCode::SEE_OTHER, ticket);
+    for (name, text) in [(LOCATION, to), (SET_COOKIE, cookie)] {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn empty(status: StatusCode, mut ticket: Ticket) -> Response<Download> {
+    ticket.note(|told| told.status = Some(status.as_u16()));
+    let mut response = Response::new(Download::here("", ticket));
+    *response.status_mut() = status;
+    response
+}
+
+/// A failure that a page of another origin may read.
+pub(super) fn failed(
+    headers: &HeaderMap,
+    text: &str,
+    cors: Option<HeaderValue>,
+    ticket: Ticket,
+) -> Response<Download> {
+    let mut response = refused(headers, 502, text, ticket);
+    if let Some(origin) = cors {
+        share(response.headers_mut(), origin);
+    }
+    response
+}
+
+/// The list of what is served.
+pub(super) fn index(
+    site: &Site,
+    door: &Door,
+    method: &Method,
+    mut ticket: Ticket,
+) -> Response<Download> {
+    ticket.note(|told| told.status = Some(200));
+    let rows: String = site.index.iter().map(|listed| row(listed, door.port)).collect();
+    let text = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>runaccess proxy</title>\n\
+         <style>{STYLE}</style>\n<h1>runaccess proxy</h1>\n<p>Each service answers at its own \
+         name, with your identity.</p>\n<ul>\n{rows}</ul>\n</html>\n"
+    );
+    let text = if *method == Method::HEAD { String::new() } else { text };
+    let mut response = Response::new(Download::here(text, ticket));
+    let set = response.headers_mut();
+    set.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    set.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+    set.insert(http::header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:48rem;\
+    padding:0 1rem;color:#202124;background:#fff}ul{list-style:none;padding:0}\
+    li{border:1px solid #dadce0;border-radius:8px;padding:.75rem 1rem;margin:.75rem 0}\
+    li>a{font-size:1.15rem;font-weight:600}a{color:#1a56db}small{color:#5f6368;\
+    overflow-wrap:anywhere}span{border-radius:99px;background:#e8eaed;padding:.1rem .6rem;\
+    font-size:.85rem;margin-left:.5rem;white-space:nowrap}\
+    @media(prefers-color-scheme:dark){body{color:#e8eaed;background:#202124}a{color:#8ab4f8}\
+    li{border-color:#5f6368}small{color:#9aa0a6}span{background:#3c4043}}";
+
+fn row(listed: &Listed, port: u16) -> String {
+    let at = |label: &str| format!("http://{label}.localhost:{port}/");
+    let (label, url) = (escaped(&listed.label), escaped(&listed.url));
+    let exposure = listed.exposure.as_deref().map(escaped);
+    let exposure = exposure.map(|word| format!(" <span>{word}</span>")).unwrap_or_default();
+    let tags: String = listed
+        .tags
+        .iter()
+        .map(|tag| {
+            let tagged = escaped(&format!("{tag}{TAG_SIGN}{}", listed.label));
+            format!(" · <a href=\"{}\">{}</a>", at(&tagged), escaped(tag))
+        })
+        .collect();
+    let tags = if tags.is_empty() { tags } else { format!("<br><small>tags{tags}</small>") };
+    format!(
+        "<li><a href=\"{}\">{label}</a>{exposure}<br><small>{url}</small>{tags}</li>\n",
+        at(&label)
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,257 @@
+//! Bodies on their way through: counted, and watched for their end.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use futures::task::AtomicWaker;
+use http::{Method, Request};
+use http_body_util::Full;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use tokio::time::{Sleep, sleep};
+
+use super::guard::Line;
+use super::log::{By, Event, Listener};
+use super::upstream::Load;
+
+/// How long a body waits for `100 Continue` before it goes without: what a server that does not
+/// know the expectation makes necessary (RFC 9110, 10.1.1).
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A request's body on its way to the service.
+#[derive(Debug)]
+pub(super) enum Upload {
+    Nothing,
+    Streamed { body: Incoming, received: Arc<AtomicU64>, waits: Option<Waits> },
+}
+
+/// Until the service says `100 Continue`.
+#[derive(Debug)]
+pub(super) struct Waits {
+    word: Arc<Word>,
+    at_most: Pin<Box<Sleep>>,
+}
+
+#[derive(Debug, Default)]
+struct Word {
+    was_said: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Waits {
+    /// For the answer to a request: what is returned is told of it.
+    pub(super) fn for_answer<B>(request: &mut Request<B>) -> Self {
+        let word = Arc::new(Word::default());
+        let said = Arc::clone(&word);
+        hyper::ext::on_informational(request, move |answer| {
+            if answer.status() == 100 {
+                said.was_said.store(true, Ordering::Release);
+                said.waker.wake();
+            }
+        });
+        Self { word, at_most: Box::pin(sleep(PATIENCE)) }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.word.waker.register(cx.waker());
+        if self.word.was_said.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        self.at_most.as_mut().poll(cx)
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Self::Streamed { body, received, waits } = self.get_mut() else {
+            return Poll::Ready(None);
+        };
+        if let Some(waiting) = waits {
+            ready!(waiting.poll(cx));
+            *waits = None;
+        }
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            received.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Streamed { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Nothing => SizeHint::with_exact(0),
+            Self::Streamed { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+/// What is kept of a request until its answer has ended, however that comes about.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    line: Arc<Line>,
+    listener: Arc<dyn Listener>,
+    told: Option<Box<Told>>,
+    pub(super) load: Option<Load>,
+    sent: u64,
+}
+
+/// What will be told of a request.
+#[derive(Debug)]
+pub(super) struct Told {
+    start: Instant,
+    pub(super) service: Option<Arc<str>>,
+    method: Method,
+    path: String,
+    pub(super) status: Option<u16>,
+    received: Arc<AtomicU64>,
+    pub(super) by: By,
+    pub(super) reason: Option<String>,
+}
+
+impl Ticket {
+    /// For a request that has begun.
+    pub(super) fn new<B>(
+        request: &Request<B>,
+        line: Arc<Line>,
+        listener: Arc<dyn Listener>,
+    ) -> Self {
+        let told = listener.hears_requests().then(|| {
+            Box::new(Told {
+                start: Instant::now(),
+                service: None,
+                method: request.method().clone(),
+                path: request.uri().path().to_owned(),
+                status: None,
+                received: Arc::default(),
+                by: By::Proxy,
+                reason: None,
+            })
+        });
+        Self { line, listener, told, load: None, sent: 0 }
+    }
+
+    /// Notes more about the request, where it will be told of.
+    pub(super) fn note(&mut self, note: impl FnOnce(&mut Told)) {
+        if let Some(told) = &mut self.told {
+            note(told);
+        }
+    }
+
+    /// Counts what its body brings.
+    pub(super) fn counter(&self) -> Arc<AtomicU64> {
+        self.told.as_ref().map(|told| Arc::clone(&told.received)).unwrap_or_default()
+    }
+
+    /// Tells of it now: what follows is no answer.
+    pub(super) fn tell(&mut self) {
+        if let Some(told) = self.told.take() {
+            self.listener.request(Event {
+                service: told.service,
+                method: told.method,
+                path: told.path,
+                status: told.status,
+                took: told.start.elapsed(),
+                received: told.received.load(Ordering::Relaxed),
+                sent: self.sent,
+                by: told.by,
+                reason: told.reason,
+            });
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.line.end();
+        self.tell();
+    }
+}
+
+/// An answer's body on its way to the client.
+#[derive(Debug)]
+pub(super) struct Download {
+    content: Content,
+    ticket: Option<Ticket>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Here(Full<Bytes>),
+    Service(Incoming),
+}
+
+impl Download {
+    /// Made here.
+    pub(super) fn here(text: impl Into<Bytes>, ticket: Ticket) -> Self {
+        Self { content: Content::Here(Full::new(text.into())), ticket: Some(ticket) }
+    }
+
+    /// The service's.
+    pub(super) fn service(body: Incoming, ticket: Ticket) -> Self {
+        Self { content: Content::Service(body), ticket: Some(ticket) }
+    }
+}
+
+impl Body for Download {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.content {
+            Content::Here(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                frame.map(|frame| frame.map_err(|never: Infallible| match never {}))
+            }
+            Content::Service(body) => ready!(Pin::new(body).poll_frame(cx)),
+        };
+        match &frame {
+            Some(Ok(part)) => {
+                if let (Some(data), Some(ticket)) = (part.data_ref(), &mut this.ticket) {
+                    ticket.sent += data.len() as u64;
+                }
+            }
+            Some(Err(error)) => {
+                if let Some(mut ticket) = this.ticket.take() {
+                    let why = crate::transport::chain(error);
+                    ticket.note(|told| told.reason = Some(format!("the answer broke off: {why}")));
+                }
+            }
+            None => drop(this.ticket.take()),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Here(body) => body.is_end_stream(),
+            Content::Service(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Here(body) => body.size_hint(),
+            Content::Service(body) => body.size_hint(),
+        }
+    }
+}

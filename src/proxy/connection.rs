@@ -1,0 +1,81 @@
+//! One client's connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+
+use super::forward::Arrival;
+use super::guard::{Guard, Line};
+use super::site::Site;
+use super::upstream::READ_AT_ONCE;
+
+/// How many requests may be under way on a connection of HTTP/2.
+const STREAMS: u32 = 1000;
+/// How much of a request's body is taken in before the service has taken it, and of all of them.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+/// The longest header section of HTTP/2.
+const LONGEST_HEAD: u32 = 64 * 1024;
+
+/// Held by whatever must have ended before the proxy has.
+pub(super) type Live = mpsc::Sender<()>;
+
+/// Serves a connection until it ends, or soon after `stop` says so.
+pub(super) async fn serve(
+    site: Arc<Site>,
+    stream: TcpStream,
+    (peer, door): (SocketAddr, usize),
+    live: Live,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Where it cannot be set, answers are but slower.
+    drop(stream.set_nodelay(true));
+    let line = Line::new();
+    let mut guard = Guard::new(stream, Arc::clone(&line));
+    let is_http2 = tokio::select! {
+        first = guard.speaks_http2() => first,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    let Ok(is_http2) = is_http2 else { return };
+    let arrival = Arrival { door, peer: peer.ip(), line, live };
+    let service = service_fn(|request| {
+        let (site, arrival) = (Arc::clone(&site), arrival.clone());
+        async move { Ok::<_, Infallible>(site.answer(request, &arrival).await) }
+    });
+    let io = TokioIo::new(guard);
+    // What breaks a connection was told to its requests.
+    if is_http2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .auto_date_header(false)
+            .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(LONGEST_HEAD);
+        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+        tokio::select! {
+            ended = connection.as_mut() => return drop(ended),
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        drop(connection.await);
+    } else {
+        let mut builder = http1::Builder::new();
+        builder.auto_date_header(false).header_read_timeout(None).max_buf_size(READ_AT_ONCE);
+        let connection = builder.serve_connection(io, service).with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return drop(ended),
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        drop(connection.await);
+    }
+}

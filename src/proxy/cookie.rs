@@ -1,0 +1,145 @@
+//! Cookies as they must be for a browser to keep them at `localhost`, and back.
+
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue};
+
+/// Prefixes that browsers take over https only, and what stands for them here.
+const PREFIXES: [(&str, &str); 2] =
+    [("__Host-", "runaccess-Host-"), ("__Secure-", "runaccess-Secure-")];
+
+/// Rewrites what an application sets: for this host only, over plain http too.
+pub(super) fn localize(headers: &mut HeaderMap) {
+    if !headers.contains_key(SET_COOKIE) {
+        return;
+    }
+    if let http::header::Entry::Occupied(mut entry) = headers.entry(SET_COOKIE) {
+        for value in entry.iter_mut() {
+            let local = value.to_str().ok().map(local);
+            if let Some(local) = local.and_then(|text| HeaderValue::try_from(text).ok()) {
+                *value = local;
+            }
+        }
+    }
+}
+
+/// One `Set-Cookie`, rewritten.
+fn local(cookie: &str) -> String {
+    let mut parts = cookie.split(';');
+    let pair = parts.next().unwrap_or_default();
+    let name = pair.trim_start();
+    let known = PREFIXES.iter().find(|(prefix, _)| begins(name, prefix));
+    let mut text = match known {
+        Some((prefix, stand_in)) => format!("{stand_in}{}", &name[prefix.len()..]),
+        None => pair.to_owned(),
+    };
+    for part in parts {
+        let attribute = part.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match attribute.as_str() {
+            "domain" | "secure" | "partitioned" => {}
+            // What a browser takes with `Secure` only.
+            "samesite" if part.to_ascii_lowercase().contains("none") => {
+                text.push_str("; SameSite=Lax");
+            }
+            _ => {
+                text.push(';');
+                text.push_str(part);
+            }
+        }
+    }
+    text
+}
+
+/// Makes of a browser's cookies one header (HTTP/2 may split it: RFC 9113, 8.2.3) under the names
+/// that the application gave, without the one called `own`.
+pub(super) fn restore(headers: &mut HeaderMap, own: &str) {
+    let Some(first) = headers.get(COOKIE) else { return };
+    let is_plain = headers.get_all(COOKIE).iter().count() == 1
+        && first.to_str().is_ok_and(|text| !text.contains("runaccess-"));
+    if is_plain {
+        return;
+    }
+    let mut text = Vec::new();
+    for cookie in headers.get_all(COOKIE).iter().flat_map(|v| v.as_bytes().split(|b| *b == b';')) {
+        let cookie = cookie.trim_ascii();
+        let name = cookie.split(|byte| *byte == b'=').next().unwrap_or_default();
+        if cookie.is_empty() || name == own.as_bytes() {
+            continue;
+        }
+        if !text.is_empty() {
+            text.extend_from_slice(b"; ");
+        }
+        let known = PREFIXES.iter().find(|(_, stand_in)| cookie.starts_with(stand_in.as_bytes()));
+        match known {
+            Some((prefix, stand_in)) => {
+                text.extend_from_slice(prefix.as_bytes());
+                text.extend_from_slice(&cookie[stand_in.len()..]);
+            }
+            None => text.extend_from_slice(cookie),
+        }
+    }
+    headers.remove(COOKIE);
+    if let Ok(value) = HeaderValue::from_bytes(&text)
+        && !text.is_empty()
+    {
+        headers.insert(COOKIE, value);
+    }
+}
+
+/// The value of a cookie.
+pub(super) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|text| text.split(';')).filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.trim(), value.trim()))
+    });
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
+/// Browsers do not look at the case of the prefixes.
+fn begins(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_for_this_host_and_for_plain_http() {
+        for (cookie, rewritten) in [
+            ("a=b", "a=b"),
+            ("a=b; Path=/x; HttpOnly; Max-Age=5", "a=b; Path=/x; HttpOnly; Max-Age=5"),
+            ("a=b; Domain=run.app; Path=/", "a=b; Path=/"),
+            ("a=b;domain=.x.example;secure;path=/", "a=b;path=/"),
+            ("a=b; Secure; SameSite=None", "a=b; SameSite=Lax"),
+            ("a=b; SameSite=Strict; Partitioned", "a=b; SameSite=Strict"),
+            ("__Host-a=b; Secure; Path=/", "runaccess-Host-a=b; Path=/"),
+            ("__secure-a=b; Secure", "runaccess-Secure-a=b"),
+            ("a=secure", "a=secure"),
+            ("", ""),
+        ] {
+            assert_eq!(local(cookie), rewritten, "{cookie}");
+        }
+    }
+
+    #[test]
+    fn the_application_sees_its_own_names_and_no_cookie_of_ours() {
+        for (cookies, restored) in [
+            (vec!["a=b; c=d"], Some("a=b; c=d")),
+            (vec!["a=b", "c=d"], Some("a=b; c=d")),
+            (vec!["a=b; runaccess-Host-c=d=e"], Some("a=b; __Host-c=d=e")),
+            (vec!["runaccess-Secure-a=b"], Some("__Secure-a=b")),
+            (vec!["runaccess-secret=x; a=b"], Some("a=b")),
+            (vec!["runaccess-secret=x"], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for cookie in &cookies {
+                headers.append(COOKIE, HeaderValue::from_static(cookie));
+            }
+            restore(&mut headers, "runaccess-secret");
+            let got: Vec<&str> =
+                headers.get_all(COOKIE).iter().map(|value| value.to_str().unwrap()).collect();
+            assert_eq!(got, restored.into_iter().collect::<Vec<_>>(), "{cookies:?}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Which requests are taken, before any token is looked at.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use http::header::{HOST, ORIGIN, REFERER};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::cookie;
+use super::guard::Fault;
+use super::site::{Door, Found, Site};
+
+/// The header by which a client shows the secret.
+pub const SECRET_HEADER: &str = "x-runaccess-secret";
+/// The cookie by which a browser does, and the query by which it is given that.
+pub const SECRET: &str = "runaccess-secret";
+
+/// Why a request is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    CrossSite,
+    Faulty(Fault),
+    Host(String),
+    Method(Method),
+    NoSecret,
+    Origin(String),
+    SeveralHosts,
+    Target,
+}
+
+/// A request that is taken.
+#[derive(Debug)]
+pub(super) struct Taken<'a> {
+    pub(super) found: Found<'a>,
+    /// What the client calls this server.
+    pub(super) host: String,
+    /// The origin among those that are answered as another's must be.
+    pub(super) cors: Option<HeaderValue>,
+}
+
+/// Looks at a request.
+pub(super) fn check<'a>(
+    site: &'a Site,
+    door: &Door,
+    head: &Parts,
+    fault: Option<Fault>,
+) -> Result<Taken<'a>, Refusal> {
+    if let Some(fault) = fault {
+        return Err(Refusal::Faulty(fault));
+    }
+    // TRACE would show the token to whoever asked (RFC 9110, 9.3.8, says not to).
+    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+        return Err(Refusal::Method(head.method.clone()));
+    }
+    let host = host(head)?;
+    let path = head.uri.path();
+    if !path.starts_with('/') && !(path == "*" && head.method == Method::OPTIONS) {
+        return Err(Refusal::Target);
+    }
+    let found = site.find(door, host).ok_or_else(|| Refusal::Host(host.to_owned()))?;
+    if let Some(secret) = &site.secret
+        && !shows(secret, head)
+    {
+        return Err(Refusal::NoSecret);
+    }
+    let cors = origin(site, host, &head.headers, &head.method)?;
+    Ok(Taken { found, host: host.to_owned(), cors })
+}
+
+/// The one host that a request names.
+fn host(head: &Parts) -> Result<&str, Refusal> {
+    let mut named = head.headers.get_all(HOST).iter();
+    let (first, second) = (named.next(), named.next());
+    let first = first.map(HeaderValue::to_str).transpose().map_err(|_| Refusal::SeveralHosts)?;
+    let authority = head.uri.authority().map(http::uri::Authority::as_str);
+    match (authority, first, second) {
+        (None, Some(host), None) | (Some(host), None, None) if !host.is_empty() => Ok(host),
+        (Some(one), Some(other), None) if one.eq_ignore_ascii_case(other) => Ok(one),
+        _ => Err(Refusal::SeveralHosts),
+    }
+}
+
+/// Refuses what a page of another origin sends. Returns that origin where it is to be answered as
+/// such.
+fn origin(
+    site: &Site,
+    host: &str,
+    headers: &HeaderMap,
+    method: &Method,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let mut named = headers.get_all(ORIGIN).iter();
+    if let Some(value) = named.next() {
+        let said = value.to_str().unwrap_or_default();
+        let own = said.strip_prefix("http://").is_some_and(|said| said.eq_ignore_ascii_case(host));
+        if named.next().is_some() || !(own || site.allowed.iter().any(|known| known == said)) {
+            return Err(Refusal::Origin(String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        }
+        let cors = site.cors.iter().any(|known| known == said);
+        return Ok(cors.then(|| value.clone()));
+    }
+    // Browsers name no origin for images, scripts and the like, but say that they are another
+    // site's (Fetch Metadata). That a person goes to a page from another is left to the service.
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_foreign = matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"));
+    let goes_there = text("sec-fetch-mode") == Some("navigate")
+        && text("sec-fetch-dest") == Some("document")
+        && matches!(*method, Method::GET | Method::HEAD);
+    let from = headers.get(REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_allowed = site.allowed.iter().any(|known| {
+        from.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    if is_foreign && !goes_there && !is_allowed {
+        return Err(Refusal::CrossSite);
+    }
+    Ok(None)
+}
+
+/// Whether a request shows the secret.
+fn shows(secret: &str, head: &Parts) -> bool {
+    let is_it = |shown: &[u8]| verify_slices_are_equal(shown, secret.as_bytes()).is_ok();
+    let header = head.headers.get(SECRET_HEADER).map(HeaderValue::as_bytes);
+    header.is_some_and(is_it)
+        || cookie::value(&head.headers, SECRET).is_some_and(|shown| is_it(shown.as_bytes()))
+        || secret_in_query(head).is_some_and(|shown| is_it(shown.as_bytes()))
+}
+
+/// The secret as a browser is given it first: by an address.
+pub(super) fn secret_in_query(head: &Parts) -> Option<&str> {
+    let mut pairs = head.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| *name == SECRET).map(|(_, value)| value)
+}
+
+impl Refusal {
+    pub(super) fn status(&self) -> u16 {
+        match self {
+            Self::Faulty(_) | Self::SeveralHosts | Self::Target => 400,
+            Self::NoSecret => 401,
+            Self::CrossSite | Self::Host(_) | Self::Origin(_) => 403,
+            Self::Method(_) => 405,
+        }
+    }
+
+    /// What is wrong, and what may help.
+    pub(super) fn text(&self, site: &Site, door: &Door) -> String {
+        match self {
+            Self::CrossSite => "a page of another site asks for this; `--allow-origin ORIGIN` lets \
+                 its requests in"
+                .to_owned(),
+            Self::Faulty(fault) => format!("the request is refused: {fault}"),
+            Self::Host(host) => {
+                let mut text = format!("the host `{host}` is not one of this proxy's, which are");
+                let mut names = vec!["localhost".to_owned()];
+                names.extend(site.index.iter().map(|listed| format!("{}.localhost", listed.label)));
+                for name in names {
+                    let _ = write!(text, " `{name}:{}`", door.port);
+                }
+                text
+            }
+            Self::Method(method) => format!("the method {method} is not passed on"),
+            Self::NoSecret => format!(
+                "this proxy is open to other machines, and each client shows its secret: in the \
+                 header `{SECRET_HEADER}`, or once in the address as `?{SECRET}=…`"
+            ),
+            Self::Origin(origin) => format!(
+                "the origin `{origin}` is not this proxy's own; `--allow-origin` lets its requests \
+                 in, `--cors` lets its pages read the answers too"
+            ),
+            Self::SeveralHosts => "the request does not name one host".to_owned(),
+            Self::Target => "the request's target is not a path".to_owned(),
+        }
+    }
+}

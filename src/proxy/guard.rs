@@ -1,0 +1,436 @@
+//! What stands between a client's bytes and the HTTP library: it hands on whole, unambiguous
+//! requests only, one at a time, and gives up on clients that do not go on.
+
+mod framing;
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use self::framing::{Expecting, LONGEST_HEAD};
+
+pub(super) use self::framing::Fault;
+
+/// How long a client may take over a request's head.
+const HEAD_TIME: Duration = Duration::from_secs(15);
+/// How long a connection may lie idle.
+const IDLE_TIME: Duration = Duration::from_mins(5);
+/// How long an answer may take to begin, or to go on, once its client has closed its side: it may
+/// be waiting, or be gone, which looks the same until something is sent.
+const HALF_CLOSED: Duration = Duration::from_secs(2);
+/// How much is read at once while it is not known what it is.
+const PIECE: usize = 8 * 1024;
+/// How much is read and thrown away of a client that was refused: an answer could be lost with a
+/// connection that is closed before.
+const THROWN_AWAY: usize = 256 * 1024;
+/// What the library is given in place of a refused request, so that the refusal takes its turn.
+const STAND_IN: &[u8] = b"GET /refused HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+/// The first bytes of HTTP/2 (RFC 9113, 3.4), as many as tell it from HTTP/1.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a connection's reader and those who answer its requests tell each other.
+#[derive(Debug)]
+pub(super) struct Line {
+    start: Instant,
+    in_flight: AtomicUsize,
+    /// When the last answer ended, in milliseconds from the start.
+    idle_since: AtomicU64,
+    upgraded: AtomicBool,
+    fault: Mutex<Option<Fault>>,
+    is_faulty: AtomicBool,
+}
+
+impl Line {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            start: Instant::now(),
+            in_flight: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(0),
+            upgraded: AtomicBool::new(false),
+            fault: Mutex::default(),
+            is_faulty: AtomicBool::new(false),
+        })
+    }
+
+    /// Why the request that is being answered is refused, if it is.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        if !self.is_faulty.load(Ordering::Acquire) {
+            return None;
+        }
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the connection speaks another protocol from now on.
+    pub(super) fn upgrade(&self) {
+        self.upgraded.store(true, Ordering::Release);
+    }
+
+    /// Notes that an answer is under way: over HTTP/2, where the reader does not see it.
+    pub(super) fn begin(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Notes that an answer has ended.
+    pub(super) fn end(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.idle_since.store(now, Ordering::Release);
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire) > 0
+    }
+
+    fn idle_since(&self) -> Instant {
+        self.start + Duration::from_millis(self.idle_since.load(Ordering::Acquire))
+    }
+
+    fn refuse(&self, fault: Fault) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+        self.is_faulty.store(true, Ordering::Release);
+    }
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(super) struct Guard<S> {
+    stream: S,
+    line: Arc<Line>,
+    /// What was read and not yet handed on.
+    held: Vec<u8>,
+    /// How much of it may be handed on.
+    good: usize,
+    /// How much of it has been looked at for the end of a head.
+    seen: usize,
+    stage: Stage,
+    /// Whether nothing of the request that is being read was handed on yet.
+    is_whole: bool,
+    has_ended: bool,
+    thrown_away: usize,
+    last_written: Instant,
+    head_since: Option<Instant>,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was read yet.
+    First,
+    Reading(Expecting),
+    /// A head that asks for another protocol was handed on.
+    Upgrading,
+    /// Bytes pass as they come.
+    Open,
+    /// A request was refused: nothing more is taken.
+    Refused,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
+    pub(super) fn new(stream: S, line: Arc<Line>) -> Self {
+        Self {
+            stream,
+            line,
+            held: Vec::new(),
+            good: 0,
+            seen: 0,
+            stage: Stage::First,
+            is_whole: true,
+            has_ended: false,
+            thrown_away: 0,
+            last_written: Instant::now(),
+            head_since: None,
+            alarm: None,
+        }
+    }
+
+    /// Waits for the first bytes. Whether they are those of HTTP/2; an error where none come.
+    pub(super) async fn speaks_http2(&mut self) -> io::Result<bool> {
+        std::future::poll_fn(|cx| self.poll_first(cx)).await
+    }
+
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            let known = self.held.len().min(HTTP2.len());
+            if self.held[..known] != HTTP2[..known] {
+                self.stage = Stage::Reading(Expecting::Head);
+                return Poll::Ready(Ok(false));
+            }
+            if known == HTTP2.len() {
+                self.stage = Stage::Open;
+                self.good = self.held.len();
+                self.head_since = None;
+                return Poll::Ready(Ok(true));
+            }
+            match self.fill(cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if self.is_late(cx) => {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Reads more into what is held: how much came, 0 at the end.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut piece = [MaybeUninit::uninit(); PIECE];
+        let mut buffer = ReadBuf::uninit(&mut piece);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        self.held.extend_from_slice(buffer.filled());
+        self.has_ended |= buffer.filled().is_empty();
+        let is_head = matches!(self.stage, Stage::First | Stage::Reading(Expecting::Head));
+        if is_head && !self.held.is_empty() {
+            self.head_since.get_or_insert_with(Instant::now);
+        }
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Looks at what is held as far as it can be judged.
+    fn judge(&mut self) -> Result<(), Fault> {
+        while self.good < self.held.len() {
+            let Stage::Reading(expecting) = self.stage else { return Ok(()) };
+            if expecting != Expecting::Head {
+                let (taken, next) = framing::body(&self.held[self.good..], expecting)?;
+                self.good += taken;
+                self.stage = Stage::Reading(next);
+                if taken == 0 {
+                    return Ok(());
+                }
+                continue;
+            }
+            // The next request waits for the answer to this one.
+            if self.line.is_busy() || self.good > 0 {
+                return Ok(());
+            }
+            let Some(head) = framing::head(&self.held, self.seen)? else {
+                self.seen = self.held.len();
+                return Ok(());
+            };
+            (self.good, self.seen, self.is_whole) = (head.length, 0, true);
+            self.head_since = None;
+            self.stage =
+                if head.upgrades { Stage::Upgrading } else { Stage::Reading(head.then) };
+        }
+        Ok(())
+    }
+
+    /// Takes a request back that was found to be wrong, where nothing of it was handed on.
+    fn refuse(&mut self, fault: Fault) -> io::Result<()> {
+        if !self.is_whole {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, fault));
+        }
+        self.line.refuse(fault);
+        self.held.clear();
+        self.held.extend_from_slice(STAND_IN);
+        self.good = STAND_IN.len();
+        self.stage = Stage::Refused;
+        Ok(())
+    }
+
+    fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) {
+        if self.is_whole {
+            self.is_whole = false;
+            // Where the library does not take it for a request, it closes the connection.
+            if self.stage != Stage::Open {
+                self.line.begin();
+            }
+        }
+        let here = self.good.min(buffer.remaining());
+        buffer.put_slice(&self.held[..here]);
+        self.good -= here;
+        if here == self.held.len() {
+            // An idle connection holds no memory.
+            self.held = Vec::new();
+        } else {
+            self.held.drain(..here);
+        }
+    }
+
+    /// Reads what belongs to no request that is being read: while one is answered, to see whether
+    /// the client goes away.
+    fn wait_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.has_ended && self.held.len() < LONGEST_HEAD {
+            match self.fill(cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.has_ended && self.is_late(cx) {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    }
+
+    fn throw_away(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.has_ended && self.thrown_away < THROWN_AWAY {
+            match self.fill(cx) {
+                Poll::Ready(Ok(count)) => self.thrown_away += count,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => break,
+            }
+            self.held.clear();
+        }
+        if self.line.is_busy() { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Whether the client's time is up. Else this task is woken when it is.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        loop {
+            let due = if self.line.is_busy() {
+                if !self.has_ended {
+                    return false;
+                }
+                self.last_written + HALF_CLOSED
+            } else {
+                match self.head_since {
+                    Some(since) => since.max(self.line.idle_since()) + HEAD_TIME,
+                    None => self.line.idle_since() + IDLE_TIME,
+                }
+            };
+            if due <= Instant::now() {
+                return true;
+            }
+            // Only ever put off, and looked at again when it rings.
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            if alarm.deadline() > due {
+                alarm.as_mut().reset(due);
+            }
+            if alarm.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+            self.alarm = None;
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if this.good > 0 {
+                this.hand_on(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            if let Err(fault) = this.judge() {
+                this.refuse(fault)?;
+                continue;
+            }
+            if this.good > 0 {
+                continue;
+            }
+            match this.stage {
+                Stage::Refused => return this.throw_away(cx),
+                Stage::Upgrading if this.line.upgraded.load(Ordering::Acquire) => {
+                    this.stage = Stage::Open;
+                    this.good = this.held.len();
+                    continue;
+                }
+                Stage::Upgrading if !this.line.is_busy() => {
+                    this.stage = Stage::Reading(Expecting::Head);
+                    continue;
+                }
+                Stage::Upgrading => {}
+                Stage::Open => {
+                    let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+                    return match read {
+                        Poll::Pending if this.is_late(cx) => Poll::Ready(Ok(())),
+                        read => read,
+                    };
+                }
+                Stage::Reading(Expecting::Body(left)) if this.held.is_empty() => {
+                    return this.read_body(cx, buffer, left);
+                }
+                Stage::Reading(Expecting::Head) if !this.line.is_busy() => {
+                    if this.has_ended {
+                        return Poll::Ready(Ok(()));
+                    }
+                    match this.fill(cx) {
+                        Poll::Ready(Ok(_)) => continue,
+                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                        Poll::Pending if this.is_late(cx) => return Poll::Ready(Ok(())),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+                Stage::First | Stage::Reading(Expecting::Head) => {}
+                Stage::Reading(_) => {
+                    if ready!(this.fill(cx))? == 0 {
+                        return Poll::Ready(Ok(()));
+                    }
+                    continue;
+                }
+            }
+            return this.wait_turn(cx);
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
+    /// Reads bytes of a body whose length is known straight to where they go.
+    fn read_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        left: u64,
+    ) -> Poll<io::Result<()>> {
+        let room = buffer.remaining().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
+        let count = part.filled().len();
+        buffer.advance(count);
+        self.stage = Stage::Reading(match left - count as u64 {
+            0 => Expecting::Head,
+            left => Expecting::Body(left),
+        });
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.has_ended {
+            self.last_written = Instant::now();
+        }
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.has_ended {
+            self.last_written = Instant::now();
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

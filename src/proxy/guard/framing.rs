@@ -1,0 +1,457 @@
+//! Where one HTTP/1 message ends and the next begins, read so strictly that no two readers can
+//! differ: what RFC 9112 lets a server be lenient about is refused here.
+
+use std::str;
+
+use thiserror::Error;
+
+/// No head is longer.
+pub(super) const LONGEST_HEAD: usize = 64 * 1024;
+/// No trailer section is longer.
+const LONGEST_TRAILERS: usize = 16 * 1024;
+/// No line that gives a chunk's size is longer: 15 digits are more than any chunk has.
+const LONGEST_SIZE: usize = 15;
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(in crate::proxy) enum Fault {
+    #[error("a line does not end with CR LF")]
+    BareLineEnd,
+    #[error("it holds a control character")]
+    Control,
+    #[error("its request line is not `METHOD TARGET HTTP/1.1`")]
+    RequestLine,
+    #[error("its target is not a path of this server's")]
+    Target,
+    #[error("a header line begins with white space")]
+    Folded,
+    #[error("the name of a header is not one")]
+    HeaderName,
+    #[error("its head is too long")]
+    HeadTooLong,
+    #[error("it does not name one host")]
+    Host,
+    #[error("its length is not said, or said more than once")]
+    Length,
+    #[error("its transfer coding is not `chunked` alone")]
+    Coding,
+    #[error("a chunk is not as it says")]
+    Chunk,
+}
+
+/// What comes next on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expecting {
+    Head,
+    /// So many bytes of a body.
+    Body(u64),
+    ChunkSize,
+    ChunkData(u64),
+    /// What ends a chunk's data.
+    ChunkEnd,
+    Trailers,
+}
+
+/// A head that is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) length: usize,
+    /// What follows it.
+    pub(super) then: Expecting,
+    /// Whether it asks for another protocol on this connection.
+    pub(super) upgrades: bool,
+}
+
+/// Reads the head that these bytes begin with; `None` where it is not whole yet. What can be told
+/// to be wrong before is told.
+pub(super) fn head(bytes: &[u8], seen: usize) -> Result<Option<Head>, Fault> {
+    // The end may have begun in what was seen before.
+    let from = seen.saturating_sub(3);
+    let Some(length) = end_of_lines(bytes, from)? else {
+        let is_long = bytes.len() > LONGEST_HEAD;
+        // A request line that is none need not be waited for.
+        return if is_long { Err(Fault::HeadTooLong) } else { early(bytes).map(|()| None) };
+    };
+    if length > LONGEST_HEAD {
+        return Err(Fault::HeadTooLong);
+    }
+    let mut lines = Lines(&bytes[..length - 2]);
+    let is_old = request_line(lines.next().unwrap_or_default())?;
+    let mut said = Said::default();
+    for line in lines {
+        said.take(line)?;
+    }
+    said.settle(is_old, length).map(Some)
+}
+
+/// The length of a block of lines with the empty one that ends it; `None` where that has not come.
+/// All line ends up to there are looked at.
+fn end_of_lines(bytes: &[u8], from: usize) -> Result<Option<usize>, Fault> {
+    for at in from..bytes.len() {
+        match bytes[at] {
+            b'\n' if at == 0 || bytes[at - 1] != b'\r' => return Err(Fault::BareLineEnd),
+            b'\n' if at == 1 || (at >= 3 && bytes[at - 2] == b'\n') => return Ok(Some(at + 1)),
+            b'\r' if bytes.get(at + 1).is_some_and(|next| *next != b'\n') => {
+                return Err(Fault::BareLineEnd);
+            }
+            0 => return Err(Fault::Control),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Refuses what cannot become a request any more.
+fn early(bytes: &[u8]) -> Result<(), Fault> {
+    match bytes.first() {
+        Some(first) if !is_token(*first) => Err(Fault::RequestLine),
+        _ => match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(at) => request_line(&bytes[..at.saturating_sub(1)]).map(|_| ()),
+            None => Ok(()),
+        },
+    }
+}
+
+/// The lines of a block without what ends them.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = self.0.iter().position(|byte| *byte == b'\n')?;
+        let (line, rest) = self.0.split_at(end + 1);
+        self.0 = rest;
+        Some(&line[..end - 1])
+    }
+}
+
+/// Checks a request line. Whether it is one of HTTP/1.0.
+fn request_line(line: &[u8]) -> Result<bool, Fault> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target, version) = match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(method), Some(target), Some(version), None) => (method, target, version),
+        _ => return Err(Fault::RequestLine),
+    };
+    if method.is_empty() || !method.iter().copied().all(is_token) {
+        return Err(Fault::RequestLine);
+    }
+    let is_old = match version {
+        b"HTTP/1.1" => false,
+        b"HTTP/1.0" => true,
+        _ => return Err(Fault::RequestLine),
+    };
+    let visible = target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
+    let is_path = target.first() == Some(&b'/');
+    let is_star = target == b"*" && method == b"OPTIONS";
+    if !visible || method == b"CONNECT" || !(is_path || is_star) {
+        return Err(Fault::Target);
+    }
+    Ok(is_old)
+}
+
+/// What a head says that bears on where it ends.
+#[derive(Default)]
+struct Said {
+    hosts: u32,
+    length: Option<u64>,
+    chunked: bool,
+    wants_upgrade: bool,
+    names_upgrade: bool,
+}
+
+impl Said {
+    fn take(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let (name, value) = header(line)?;
+        if name.eq_ignore_ascii_case(b"host") {
+            self.hosts += 1;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            let digits = str::from_utf8(value).ok().filter(|text| {
+                !text.is_empty() && text.len() < 20 && text.bytes().all(|b| b.is_ascii_digit())
+            });
+            let length = digits.and_then(|digits| digits.parse().ok()).ok_or(Fault::Length)?;
+            if self.length.replace(length).is_some() {
+                return Err(Fault::Length);
+            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Fault::Coding);
+            }
+            self.chunked = true;
+        } else if name.eq_ignore_ascii_case(b"upgrade") {
+            self.wants_upgrade = true;
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            let mut names = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            self.names_upgrade |= names.any(|name| name.eq_ignore_ascii_case(b"upgrade"));
+        }
+        Ok(())
+    }
+
+    fn settle(self, is_old: bool, length: usize) -> Result<Head, Fault> {
+        if self.hosts != 1 {
+            return Err(Fault::Host);
+        }
+        let then = match (self.chunked, self.length) {
+            (true, Some(_)) => return Err(Fault::Length),
+            (true, None) if is_old => return Err(Fault::Coding),
+            (true, None) => Expecting::ChunkSize,
+            (false, None | Some(0)) => Expecting::Head,
+            (false, Some(length)) => Expecting::Body(length),
+        };
+        let upgrades = self.wants_upgrade && self.names_upgrade && then == Expecting::Head;
+        Ok(Head { length, then, upgrades })
+    }
+}
+
+/// A header line, taken apart.
+fn header(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(Fault::Folded);
+    }
+    let colon = line.iter().position(|byte| *byte == b':').ok_or(Fault::HeaderName)?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    if name.is_empty() || !name.iter().copied().all(is_token) {
+        return Err(Fault::HeaderName);
+    }
+    if value.iter().any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f) {
+        return Err(Fault::Control);
+    }
+    Ok((name, value.trim_ascii()))
+}
+
+/// Whether a byte may be in a token (RFC 9110, 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Goes on through a body from `expecting`, as far as these bytes show: how many belong to it,
+/// and what is expected behind them. `Expecting::Head` where the body has ended.
+pub(super) fn body(bytes: &[u8], expecting: Expecting) -> Result<(usize, Expecting), Fault> {
+    let (mut at, mut expecting) = (0, expecting);
+    loop {
+        let rest = &bytes[at..];
+        match expecting {
+            Expecting::Head => return Ok((at, expecting)),
+            Expecting::Body(left) | Expecting::ChunkData(left) => {
+                let is_chunk = matches!(expecting, Expecting::ChunkData(_));
+                let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                at += here;
+                let left = left - here as u64;
+                expecting = match (is_chunk, left) {
+                    (true, 0) => Expecting::ChunkEnd,
+                    (true, left) => Expecting::ChunkData(left),
+                    (false, 0) => Expecting::Head,
+                    (false, left) => Expecting::Body(left),
+                };
+                if left > 0 {
+                    return Ok((at, expecting));
+                }
+            }
+            Expecting::ChunkEnd => match rest {
+                [b'\r', b'\n', ..] => {
+                    at += 2;
+                    expecting = Expecting::ChunkSize;
+                }
+                [] | [b'\r'] => return Ok((at, expecting)),
+                _ => return Err(Fault::Chunk),
+            },
+            Expecting::ChunkSize => {
+                let digits = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+                if digits > LONGEST_SIZE {
+                    return Err(Fault::Chunk);
+                }
+                match &rest[digits..] {
+                    [] | [b'\r'] if digits > 0 || rest.is_empty() => return Ok((at, expecting)),
+                    [b'\r', b'\n', ..] if digits > 0 => {}
+                    _ => return Err(Fault::Chunk),
+                }
+                let size = str::from_utf8(&rest[..digits]).unwrap_or_default();
+                let size = u64::from_str_radix(size, 16).map_err(|_| Fault::Chunk)?;
+                if size == 0 {
+                    expecting = Expecting::Trailers;
+                } else {
+                    expecting = Expecting::ChunkData(size);
+                }
+                at += digits + 2;
+            }
+            Expecting::Trailers => {
+                let Some(length) = end_of_trailers(rest)? else {
+                    let is_long = rest.len() > LONGEST_TRAILERS;
+                    return if is_long { Err(Fault::HeadTooLong) } else { Ok((at, expecting)) };
+                };
+                return Ok((at + length, Expecting::Head));
+            }
+        }
+    }
+}
+
+/// The length of a whole trailer section, the empty line included.
+fn end_of_trailers(bytes: &[u8]) -> Result<Option<usize>, Fault> {
+    let Some(length) = end_of_lines(bytes, 0)? else { return Ok(None) };
+    for line in Lines(&bytes[..length - 2]) {
+        let (name, _) = header(line)?;
+        // What says where a message ends, or whose it is, has no place behind it (RFC 9110, 6.5.1).
+        let framing: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
+        if framing.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            return Err(Fault::Chunk);
+        }
+    }
+    Ok(Some(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is said of a request that comes as a whole.
+    fn judge(text: &str) -> Result<Expecting, Fault> {
+        let head = head(text.as_bytes(), 0)?.expect("a whole head");
+        body(&text.as_bytes()[head.length..], head.then).map(|(_, next)| next)
+    }
+
+    #[test]
+    fn what_is_plain_is_taken() {
+        for text in [
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /a?b=c%20d HTTP/1.0\r\nhost:a\r\nX: \t\u{fc} b \r\n\r\n",
+            "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n\
+             00\r\nX-Sum: 1\r\n\r\n",
+        ] {
+            assert_eq!(judge(text), Ok(Expecting::Head), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_two_readers_could_take_for_different_things_is_refused() {
+        let to = |headers: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n");
+        let chunked = |body: &str| {
+            format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}")
+        };
+        for (text, fault) in [
+            ("GET / HTTP/1.1\nHost: a\n\n".to_owned(), Fault::BareLineEnd),
+            ("GET / HTTP/1.1\r\nHost: a\n\r\n".to_owned(), Fault::BareLineEnd),
+            ("GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n".to_owned(), Fault::BareLineEnd),
+            ("GET /\r\n\r\n".to_owned(), Fault::RequestLine),
+            ("GET / HTTP/0.9\r\nHost: a\r\n\r\n".to_owned(), Fault::RequestLine),
+            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n".to_owned(), Fault::RequestLine),
+            ("GET / http/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::RequestLine),
+            ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::RequestLine),
+            ("GET / HTTP/1.1 \r\nHost: a\r\n\r\n".to_owned(), Fault::RequestLine),
+            ("GET / x HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::RequestLine),
+            ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::RequestLine),
+            ("G(T / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::RequestLine),
+            ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::Target),
+            ("GET b HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::Target),
+            ("GET * HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::Target),
+            ("GET /#b HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::Target),
+            ("GET /\u{fc} HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::Target),
+            ("CONNECT b:443 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::Target),
+            ("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Fault::Target),
+            ("GET / HTTP/1.1\r\n\r\n".to_owned(), Fault::Host),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n".to_owned(), Fault::Host),
+            (to("X: a\r\n b"), Fault::Folded),
+            (to(" X: a"), Fault::Folded),
+            (to("X : a"), Fault::HeaderName),
+            (to("X"), Fault::HeaderName),
+            (to(": a"), Fault::HeaderName),
+            (to("X\u{fc}: a"), Fault::HeaderName),
+            (to("X: a\0b"), Fault::Control),
+            (to("X: a\u{1}b"), Fault::Control),
+            (to("X: a\u{7f}b"), Fault::Control),
+            (to("Content-Length: 1\r\nContent-Length: 1"), Fault::Length),
+            (to("Content-Length: 1\r\nContent-Length: 2"), Fault::Length),
+            (to("Content-Length: 1, 1"), Fault::Length),
+            (to("Content-Length: +1"), Fault::Length),
+            (to("Content-Length: -1"), Fault::Length),
+            (to("Content-Length: 0x1"), Fault::Length),
+            (to("Content-Length: 1 1"), Fault::Length),
+            (to("Content-Length:"), Fault::Length),
+            (to("Content-Length: 99999999999999999999"), Fault::Length),
+            (to("Content-Length: 1\r\nTransfer-Encoding: chunked"), Fault::Length),
+            (to("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"), Fault::Coding),
+            (to("Transfer-Encoding: gzip, chunked"), Fault::Coding),
+            (to("Transfer-Encoding: identity"), Fault::Coding),
+            (to("Transfer-Encoding: xchunked"), Fault::Coding),
+            (to("Transfer-Encoding: chunked,"), Fault::Coding),
+            (to("Transfer-Encoding:"), Fault::Coding),
+            (to("Transfer-Encoding: chunked").replace("1.1", "1.0"), Fault::Coding),
+            (chunked("3;x=y\r\nabc\r\n0\r\n\r\n"), Fault::Chunk),
+            (chunked("3 \r\nabc\r\n0\r\n\r\n"), Fault::Chunk),
+            (chunked("0x3\r\nabc\r\n0\r\n\r\n"), Fault::Chunk),
+            (chunked("+3\r\nabc\r\n0\r\n\r\n"), Fault::Chunk),
+            (chunked("3\nabc\r\n0\r\n\r\n"), Fault::Chunk),
+            (chunked("3\r\nabcd\r\n0\r\n\r\n"), Fault::Chunk),
+            (chunked("3\r\nabc0\r\n\r\n"), Fault::Chunk),
+            (chunked("\r\n0\r\n\r\n"), Fault::Chunk),
+            (chunked("fffffffffffffffff\r\n"), Fault::Chunk),
+            (chunked("0\r\nContent-Length: 1\r\n\r\n"), Fault::Chunk),
+            (chunked("0\r\nX : 1\r\n\r\n"), Fault::HeaderName),
+            (chunked("0\r\nX: 1\n\r\n"), Fault::BareLineEnd),
+        ] {
+            assert_eq!(judge(&text), Err(fault), "{text:?}");
+        }
+        assert_eq!(head(&vec![b'G'; LONGEST_HEAD + 1], 0), Err(Fault::HeadTooLong));
+        // What can be told is told at once.
+        assert_eq!(head(b"GET /\r\nHost: a", 0), Err(Fault::RequestLine));
+        assert_eq!(head(b"\x16\x03\x01", 0), Err(Fault::RequestLine));
+    }
+
+    #[test]
+    fn an_upgrade_is_seen_where_both_headers_say_so() {
+        let upgrades = |headers: &str| {
+            let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n");
+            head(text.as_bytes(), 0).unwrap().unwrap().upgrades
+        };
+        assert!(upgrades("Connection: keep-alive, Upgrade\r\nUpgrade: websocket"));
+        assert!(!upgrades("Connection: keep-alive\r\nUpgrade: websocket"));
+        assert!(!upgrades("Connection: Upgrade"));
+        assert!(!upgrades("Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 1"));
+    }
+
+    proptest! {
+        /// However a message is cut into pieces, it is understood alike.
+        #[test]
+        fn pieces_make_no_difference(
+            chunks in prop::collection::vec("[a-z]{1,40}", 0..5),
+            trailer in prop::bool::ANY,
+            cuts in prop::collection::vec(1_usize..30, 1..40),
+        ) {
+            let mut text = chunks.iter().map(|c| format!("{:x}\r\n{c}\r\n", c.len())).collect::<String>();
+            text.push_str(if trailer { "0\r\nX: y\r\n\r\n" } else { "0\r\n\r\n" });
+            let (mut held, mut expecting) = (Vec::new(), Expecting::ChunkSize);
+            let mut rest = text.as_bytes();
+            for cut in cuts.iter().cycle() {
+                let (piece, after) = rest.split_at((*cut).min(rest.len()));
+                held.extend_from_slice(piece);
+                rest = after;
+                let (taken, next) = body(&held, expecting).unwrap();
+                held.drain(..taken);
+                expecting = next;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!((held.len(), expecting), (0, Expecting::Head));
+        }
+
+        /// No bytes make it panic, and a head is told once it is whole.
+        #[test]
+        fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..200), seen in 0_usize..200) {
+            drop(head(&bytes, seen.min(bytes.len())));
+            for expecting in [Expecting::ChunkSize, Expecting::ChunkEnd, Expecting::Trailers] {
+                if let Ok((taken, _)) = body(&bytes, expecting) {
+                    prop_assert!(taken <= bytes.len());
+                }
+            }
+        }
+    }
+}

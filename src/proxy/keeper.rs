@@ -1,0 +1,269 @@
+//! The ID token that requests go out with: kept good, renewed before its end, by one at a time.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep};
+
+use crate::auth::{BearerToken, IdToken, Tokens};
+use crate::error::{CommandError, ErrorKind};
+use crate::jwt::expiry;
+
+/// A token is renewed this long before its end, or a tenth of its time if that is less.
+const MARGIN: time::Duration = time::Duration::minutes(5);
+/// How often the clock is looked at: a machine that slept has missed its alarms.
+const LOOK: Duration = Duration::from_secs(15);
+/// How long after a failure the next try waits, at first and at most.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// For how long requests are told of a failure without another try.
+const SAME_FAILURE: Duration = Duration::from_secs(2);
+
+/// Where tokens come from.
+#[derive(Debug)]
+pub enum Source {
+    /// A credential, for an audience where it can be chosen.
+    Minted { tokens: Arc<Tokens>, audience: Option<String> },
+    /// A file, which is read again when it changes.
+    File(PathBuf),
+}
+
+/// Keeps one token good.
+#[derive(Debug)]
+pub struct Keeper {
+    source: Source,
+    clock: fn() -> OffsetDateTime,
+    /// The command that gets a new token, for whoever is told that there is none.
+    fix: Option<String>,
+    state: RwLock<State>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Arc<Current>>,
+    failure: Option<(Instant, NoToken)>,
+}
+
+struct Current {
+    header: HeaderValue,
+    token: String,
+    /// `None` where the token does not say.
+    expires: Option<OffsetDateTime>,
+    /// What told one version of the file from another.
+    version: Option<Version>,
+}
+
+type Version = (Option<SystemTime>, u64);
+
+impl std::fmt::Debug for Current {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Current").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no token, and what may help.
+#[derive(Clone, Debug)]
+pub struct NoToken(pub CommandError);
+
+impl NoToken {
+    /// The reason and the fix, in one line.
+    pub(super) fn text(&self) -> String {
+        let CommandError { message, causes, hints, .. } = &self.0;
+        let parts: Vec<&str> =
+            std::iter::once(message).chain(causes).map(String::as_str).collect();
+        let fix = hints.first().map(|hint| format!("; try `{hint}`")).unwrap_or_default();
+        format!("there is no token, so nothing was sent: {}{fix}", parts.join(": "))
+    }
+}
+
+impl Keeper {
+    /// A keeper that begins with a token, where one is at hand.
+    pub fn new(
+        source: Source,
+        clock: fn() -> OffsetDateTime,
+        fix: Option<String>,
+        first: Option<&IdToken>,
+    ) -> Self {
+        let current = first.and_then(|first| {
+            let header = BearerToken::new(&first.token).ok()?.header();
+            let (token, expires) = (first.token.clone(), Some(first.expires));
+            Some(Arc::new(Current { header, token, expires, version: None }))
+        });
+        let state = RwLock::new(State { current, failure: None });
+        Self { source, clock, fix, state, turn: tokio::sync::Mutex::default() }
+    }
+
+    /// The header that carries a token which is good now.
+    pub async fn header(&self) -> Result<HeaderValue, NoToken> {
+        if let Some(current) = self.good() {
+            return Ok(current.header.clone());
+        }
+        self.renewed(None).await
+    }
+
+    /// The header of another token than one that was refused though its time was not up; `None`
+    /// where there is no other.
+    pub(super) async fn other_than(&self, refused: &HeaderValue) -> Option<HeaderValue> {
+        let current = self.good().filter(|current| current.header != *refused);
+        match current {
+            Some(current) => Some(current.header.clone()),
+            None => self.renewed(Some(refused)).await.ok().filter(|header| header != refused),
+        }
+    }
+
+    /// When the token ends, as far as it says.
+    pub fn expires(&self) -> Option<OffsetDateTime> {
+        self.good()?.expires
+    }
+
+    /// Whose the token is, by its own word.
+    pub fn account(&self) -> Option<String> {
+        let claims = crate::jwt::claims(&self.good()?.token)?;
+        claims["email"].as_str().map(str::to_owned)
+    }
+
+    /// Renews the token before its end, for ever. `failed` is told of what goes wrong.
+    pub(super) async fn keep(&self, failed: impl Fn(&NoToken)) {
+        // A file is looked at with each request.
+        if matches!(self.source, Source::File(_)) {
+            return std::future::pending().await;
+        }
+        let mut wait = FIRST_WAIT;
+        loop {
+            let now = (self.clock)();
+            let due = self.good().and_then(|current| self.due(&current));
+            match due {
+                Some(due) if due > now => {
+                    let left = Duration::try_from(due - now).unwrap_or_default();
+                    sleep(left.min(LOOK)).await;
+                    continue;
+                }
+                None if self.good().is_some() => {
+                    sleep(LOOK).await;
+                    continue;
+                }
+                _ => {}
+            }
+            let old = self.good().map(|current| current.header.clone());
+            match self.renewed(old.as_ref()).await {
+                Ok(_) => wait = FIRST_WAIT,
+                Err(no_token) => {
+                    failed(&no_token);
+                    sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+            }
+        }
+    }
+
+    /// When a token is to be renewed.
+    fn due(&self, current: &Current) -> Option<OffsetDateTime> {
+        let end = current.expires?;
+        let issued = crate::jwt::claims(&current.token)
+            .and_then(|claims| OffsetDateTime::from_unix_timestamp(claims["iat"].as_i64()?).ok());
+        let lifetime = end - issued.unwrap_or(end - time::Duration::HOUR);
+        Some(end - MARGIN.min(lifetime / 10))
+    }
+
+    /// The current token, where it is good still.
+    fn good(&self) -> Option<Arc<Current>> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let current = state.current.as_ref()?;
+        let in_time = current.expires.is_none_or(|end| end > (self.clock)());
+        let is_it = match &self.source {
+            Source::File(path) => current.version == version(path),
+            Source::Minted { .. } => true,
+        };
+        (in_time && is_it).then(|| Arc::clone(current))
+    }
+
+    /// A new token. Whoever comes while another gets one takes that one's; whoever comes right
+    /// after a failure is told of it.
+    async fn renewed(&self, refused: Option<&HeaderValue>) -> Result<HeaderValue, NoToken> {
+        let _turn = self.turn.lock().await;
+        if let Some(current) = self.good().filter(|current| refused != Some(&current.header)) {
+            return Ok(current.header.clone());
+        }
+        let failure = self.with_state(|state| state.failure.clone());
+        if let Some((when, no_token)) = failure
+            && when.elapsed() < SAME_FAILURE
+            && matches!(self.source, Source::Minted { .. })
+        {
+            return Err(no_token);
+        }
+        match self.obtain(refused).await {
+            Ok(current) => {
+                let header = current.header.clone();
+                self.with_state(|state| {
+                    *state = State { current: Some(Arc::new(current)), failure: None };
+                });
+                Ok(header)
+            }
+            Err(mut error) => {
+                if let (Some(fix), true) = (&self.fix, error.hints.is_empty()) {
+                    error = error.hint(fix);
+                }
+                let no_token = NoToken(error);
+                self.with_state(|state| state.failure = Some((Instant::now(), no_token.clone())));
+                Err(no_token)
+            }
+        }
+    }
+
+    fn with_state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn obtain(&self, refused: Option<&HeaderValue>) -> Result<Current, CommandError> {
+        let (token, version) = match &self.source {
+            Source::Minted { tokens, audience } => {
+                let audience = audience.as_deref();
+                let said = refused.and_then(|header| header.to_str().ok());
+                if let Some(token) = said.and_then(|said| said.split_once(' ')) {
+                    tokens.forget_id(audience, token.1);
+                }
+                let minted = tokens.id_token(audience).await;
+                (minted.map_err(|error| CommandError::from(&error))?.token, None)
+            }
+            Source::File(path) => {
+                let failed = |what: &str| {
+                    let message = format!("{what} `{}`", path.display());
+                    CommandError::new(ErrorKind::NotAuthenticated, message)
+                };
+                let version = version(path);
+                let text = fs::read_to_string(path).map_err(|error| {
+                    failed("cannot read the ID token in").because(error.to_string())
+                })?;
+                (text.trim().to_owned(), version)
+            }
+        };
+        let place = || match &self.source {
+            Source::File(path) => format!("what stands in `{}`", path.display()),
+            Source::Minted { .. } => "what came back".to_owned(),
+        };
+        let bearer = BearerToken::new(&token).map_err(|error| {
+            CommandError::new(
+                ErrorKind::NotAuthenticated,
+                format!("{} is not an ID token", place()),
+            )
+            .because(error.to_string())
+        })?;
+        let expires = expiry(&token);
+        if expires.is_some_and(|end| end <= (self.clock)()) {
+            let message = format!("{} is an ID token whose time is up", place());
+            return Err(CommandError::new(ErrorKind::NotAuthenticated, message));
+        }
+        Ok(Current { header: bearer.header(), token, expires, version })
+    }
+}
+
+/// What changes with a file; the same for all that cannot be looked at.
+fn version(path: &PathBuf) -> Option<Version> {
+    let data = fs::metadata(path).ok()?;
+    Some((data.modified().ok(), data.len()))
+}

@@ -1,0 +1,122 @@
+//! The local reverse proxy: services at `localhost` with the caller's identity. It obtains the
+//! token first and only then sends a request on; where there is none, it answers itself and sends
+//! nothing.
+//!
+//! The way of a request: `guard` (whole and unambiguous, or refused) → the HTTP library → `gate`
+//! (ours to answer, and whose page asks) → `keeper` (the token) → `rewrite` → `upstream`, and back.
+
+mod answer;
+mod body;
+mod connection;
+mod cookie;
+mod forward;
+mod gate;
+mod guard;
+mod keeper;
+mod log;
+mod rewrite;
+mod site;
+mod upstream;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+pub use self::gate::{SECRET, SECRET_HEADER};
+pub use self::keeper::{Keeper, NoToken, Source};
+pub use self::log::{By, Event, Listener};
+pub use self::site::{Served, Serving};
+pub use self::upstream::Upstream;
+
+use self::site::Site;
+
+/// How long requests under way may take once the proxy is asked to stop.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// Connections that wait to be taken.
+const BACKLOG: u32 = 1024;
+/// How long no connection is taken after one could not be.
+const OUT_OF_FILES: Duration = Duration::from_millis(50);
+
+/// Opens a socket for clients on this address.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address.ip() {
+        IpAddr::V4(_) => TcpSocket::new_v4()?,
+        IpAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A port that was left just now may be taken; one that is served may not.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// A secret that nobody can guess.
+pub fn new_secret() -> io::Result<String> {
+    let mut bytes = [0; 24];
+    rand::fill(&mut bytes).map_err(|_| io::Error::other("this machine gives no random numbers"))?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Serves until `stop` is done and requests under way have ended or their grace is over. Each
+/// socket is the door of its place in `serving.doors`.
+pub async fn serve(
+    serving: Serving,
+    sockets: Vec<TcpListener>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let addresses: Vec<SocketAddr> =
+        sockets.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+    let site = Arc::new(Site::new(serving, &addresses));
+    let (asked, told) = watch::channel(false);
+    let (live, mut ended) = mpsc::channel(1);
+    // Dropped at the end, and what it runs with it.
+    let mut tasks = JoinSet::new();
+    for (name, keeper) in site.keepers() {
+        let listener = Arc::clone(&site.listener);
+        tasks.spawn(async move {
+            keeper.keep(|no_token| listener.no_token(&name, no_token)).await;
+        });
+    }
+    for (door, socket) in sockets.into_iter().enumerate() {
+        let (site, live, told) = (Arc::clone(&site), live.clone(), told.clone());
+        tasks.spawn(async move { accept(&site, &socket, door, &live, told).await });
+    }
+    drop(live);
+    stop.await;
+    asked.send_replace(true);
+    // No message comes: the channel ends when the last that holds it has.
+    drop(timeout(GRACE, ended.recv()).await);
+    Ok(())
+}
+
+async fn accept(
+    site: &Arc<Site>,
+    socket: &TcpListener,
+    door: usize,
+    live: &connection::Live,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let taken = tokio::select! {
+            taken = socket.accept() => taken,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        match taken {
+            Ok((stream, peer)) => {
+                let (site, live, stop) = (Arc::clone(site), live.clone(), stop.clone());
+                tokio::spawn(connection::serve(site, stream, (peer, door), live, stop));
+            }
+            // Out of files, as a rule: others must end first.
+            Err(_) => sleep(OUT_OF_FILES).await,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The way to a service: connections that are kept and shared, by the protocol that it speaks.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, Request, Response, Version};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{Builder, Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::body::Upload;
+use crate::transport::{Connector, TransportError, Destination};
+
+/// How many requests share a connection of HTTP/2: what servers allow as a rule, Google's among
+/// them (a recommendation of RFC 9113, 6.5.2, and background knowledge).
+const STREAMS: usize = 100;
+/// How much of one answer is taken in before the client has taken it.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// How much of all answers on a connection: as many as would be if none of its clients took any,
+/// so that no slow one holds up the others.
+const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
+/// How much is read at once from a connection of HTTP/1, and the longest head.
+pub(super) const READ_AT_ONCE: usize = 64 * 1024;
+/// How often a connection of HTTP/2 with requests under way is asked whether it is still there.
+const PING: Duration = Duration::from_secs(30);
+
+type Wire = Client<Connector, Upload>;
+
+/// A service as it is reached.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    pub(super) scheme: Scheme,
+    pub(super) authority: Authority,
+    wires: Arc<Wires>,
+}
+
+#[derive(Debug)]
+struct Wires {
+    speaks: Speaks,
+    http1: Wire,
+    http2: Lanes,
+    /// Connections that serve one request each.
+    fresh_http1: Wire,
+    fresh_http2: Wire,
+}
+
+/// What a service is known to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaks {
+    /// Over plain connections: HTTP/1.1, but for gRPC.
+    Http1,
+    /// Over plain connections: HTTP/2, but for upgrades.
+    Http2,
+    /// What TLS agrees on.
+    AsAgreed,
+}
+
+/// Connections of HTTP/2, as many as it takes for all requests to be under way.
+#[derive(Debug)]
+struct Lanes {
+    builder: Builder,
+    connector: Connector,
+    lanes: Mutex<Vec<Lane>>,
+}
+
+#[derive(Clone, Debug)]
+struct Lane {
+    wire: Wire,
+    load: Arc<AtomicUsize>,
+}
+
+/// A request's place on a shared connection.
+#[derive(Debug)]
+pub(super) struct Load(Arc<AtomicUsize>);
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Upstream {
+    /// A service at an address; `http2` where it is known to speak HTTP/2 over plain connections.
+    /// Opens no connection.
+    pub fn new(to: &Destination, http2: bool) -> Result<Self, TransportError> {
+        let unusable = || TransportError::Unusable(format!("`{}` is no address", to.address));
+        let scheme = to.address.scheme().cloned().ok_or_else(unusable)?;
+        let authority = to.address.authority().cloned().ok_or_else(unusable)?;
+        let speaks = match (scheme == Scheme::HTTP, http2) {
+            (true, true) => Speaks::Http2,
+            (true, false) => Speaks::Http1,
+            (false, _) => Speaks::AsAgreed,
+        };
+        let connector = Connector::along(to)?;
+        let only_http1 = match speaks {
+            Speaks::AsAgreed => Connector::along(&Destination { only_http1: true, ..to.clone() })?,
+            _ => connector.clone(),
+        };
+        let (mut kept, mut fresh) = (builder(), builder());
+        fresh.pool_max_idle_per_host(0);
+        let http1 = kept.build(only_http1.clone());
+        let fresh_http1 = fresh.build(only_http1);
+        if speaks != Speaks::AsAgreed {
+            kept.http2_only(true);
+            fresh.http2_only(true);
+        }
+        let fresh_http2 = fresh.build(connector.clone());
+        let http2 = Lanes { builder: kept, connector, lanes: Mutex::default() };
+        let wires = Wires { speaks, http1, http2, fresh_http1, fresh_http2 };
+        Ok(Self { scheme, authority, wires: Arc::new(wires) })
+    }
+
+    /// The same service at another of its addresses.
+    #[must_use]
+    pub fn at(&self, authority: Authority) -> Self {
+        Self { authority, ..self.clone() }
+    }
+
+    /// Sends a request. `fresh` where it must not go over a connection that may be dead.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Upload>,
+        upgrades: bool,
+        fresh: bool,
+    ) -> Result<(Response<Incoming>, Option<Load>), Error> {
+        let wires = &self.wires;
+        let http2 = !upgrades
+            && match wires.speaks {
+                Speaks::Http1 => is_grpc(request.headers()),
+                Speaks::Http2 | Speaks::AsAgreed => true,
+            };
+        let (wire, load) = match (http2, fresh) {
+            (true, false) => wires.http2.pick(),
+            (true, true) => (wires.fresh_http2.clone(), None),
+            (false, false) => (wires.http1.clone(), None),
+            (false, true) => (wires.fresh_http1.clone(), None),
+        };
+        let is_known = http2 && wires.speaks != Speaks::AsAgreed;
+        *request.version_mut() = if is_known { Version::HTTP_2 } else { Version::HTTP_11 };
+        wire.request(request).await.map(|response| (response, load))
+    }
+}
+
+impl Lanes {
+    fn pick(&self) -> (Wire, Option<Load>) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = |lane: &&Lane| lane.load.load(Ordering::Acquire) < STREAMS;
+        let lane = lanes.iter().find(has_room).cloned().unwrap_or_else(|| {
+            let wire = self.builder.build(self.connector.clone());
+            let lane = Lane { wire, load: Arc::default() };
+            lanes.push(lane.clone());
+            lane
+        });
+        lane.load.fetch_add(1, Ordering::AcqRel);
+        (lane.wire, Some(Load(lane.load)))
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .http1_max_buf_size(READ_AT_ONCE)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keep_alive_interval(PING);
+    builder
+}
+
+/// Whether a request is gRPC, which is HTTP/2 always.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    kind.is_some_and(|kind| {
+        kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web")
+    })
+}

@@ -1,0 +1,76 @@
+//! `proxy`: what is served where, once it is.
+
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+use super::table::{columns, exposure_cell, text};
+use super::{Report, Style};
+
+/// What is served.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyReport {
+    pub sandbox: bool,
+    /// Where the main port is.
+    pub address: String,
+    /// Whose identity requests have; `None` where the token does not say.
+    pub account: Option<String>,
+    /// When the first of the tokens ends; they are renewed before.
+    #[serde(serialize_with = "moment")]
+    pub token_expiry: Option<OffsetDateTime>,
+    /// What clients must show, where other machines are let in.
+    pub secret: Option<String>,
+    pub services: Vec<ProxiedRow>,
+}
+
+/// A service that is served.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProxiedRow {
+    /// What it is called here.
+    pub name: String,
+    /// Its full resource name, where it was looked up.
+    pub service: Option<String>,
+    /// Where it is here.
+    pub address: String,
+    /// Where its requests go.
+    pub url: String,
+    pub exposure: Option<String>,
+    pub tags: Vec<String>,
+}
+
+impl std::fmt::Debug for ProxyReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProxyReport").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Report for ProxyReport {
+    const ROWS: Option<&'static str> = Some("services");
+    const PATHS: &'static [&'static str] = &["name", "service", "address", "url", "exposure", "tags"];
+
+    fn table(&self, style: Style) -> String {
+        let who = self.account.as_deref().map(|who| format!(" as {who}")).unwrap_or_default();
+        let until = match self.token_expiry {
+            Some(end) => {
+                let clock = format_description!("[hour]:[minute]:[second]");
+                format!(", token until {} UTC", end.format(&clock).unwrap_or_default())
+            }
+            None => String::new(),
+        };
+        if let [only] = self.services.as_slice() {
+            return format!("{} is at {}{who}{until}\n", only.name, only.address);
+        }
+        let cells = self.services.iter().map(|row| {
+            let exposure = exposure_cell(row.exposure.as_deref().unwrap_or_default());
+            vec![text(&row.name), exposure, text(&row.address), text(&row.url)]
+        });
+        let table = columns(&["NAME", "EXPOSURE", "ADDRESS", "URL"], cells.collect(), style);
+        format!("serving at {}{who}{until}\n{table}", self.address)
+    }
+}
+
+fn moment<S: Serializer>(at: &Option<OffsetDateTime>, to: S) -> Result<S::Ok, S::Error> {
+    at.and_then(|at| at.format(&Rfc3339).ok()).serialize(to)
+}

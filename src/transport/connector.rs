@@ -1,0 +1,198 @@
+//! Connections: plain ones, and TLS ones with the server's certificate checked; through a proxy
+//! where the environment names one, or to an address that stands in for the one that is asked for.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::TransportError;
+
+/// How long a connection may take to be there, its handshake included.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long one address may take to answer.
+const KNOCK: Duration = Duration::from_secs(10);
+/// How often a silent connection is asked whether it is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// Where connections lead, and by whose word.
+#[derive(Clone, Debug, Default)]
+pub struct Destination {
+    /// The address that is asked for: whether it is plain, and whether a proxy stands before it.
+    pub address: Uri,
+    /// The address that stands in for it.
+    pub at: Option<SocketAddr>,
+    /// The only authority that is trusted, in place of this machine's.
+    pub authority: Option<PathBuf>,
+    /// Whether HTTP/1.1 alone is offered.
+    pub only_http1: bool,
+}
+
+/// Opens connections along a way.
+#[derive(Clone, Debug)]
+pub struct Connector(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Plain(HttpConnector<Resolver>),
+    Tls(HttpsConnector<HttpConnector<Resolver>>),
+    /// TLS through a proxy that the environment names.
+    Proxied(HttpsConnector<Tunnel<HttpConnector<Resolver>>>),
+}
+
+/// Finds the addresses of a name, or takes the one that stands in for all.
+#[derive(Clone, Debug)]
+struct Resolver {
+    system: GaiResolver,
+    at: Option<SocketAddr>,
+}
+
+impl Connector {
+    /// A connector for a way. Opens no connection; reads certificates where it will need them.
+    pub fn along(to: &Destination) -> Result<Self, TransportError> {
+        if to.address.scheme_str() == Some("http") {
+            return Ok(Self::plain(to.at));
+        }
+        let mut connector = http(to.at);
+        connector.enforce_http(false);
+        // What stands in for an address is near, and no proxy's business.
+        let proxy = Matcher::from_env().intercept(&to.address).filter(|_| to.at.is_none());
+        Ok(Self(match proxy {
+            None => Kind::Tls(tls(to, connector)?),
+            Some(proxy) => {
+                let tunnel = tunnel(&proxy, connector).map_err(TransportError::Unusable)?;
+                Kind::Proxied(tls(to, tunnel)?)
+            }
+        }))
+    }
+
+    /// A connector of plain connections.
+    pub fn plain(at: Option<SocketAddr>) -> Self {
+        Self(Kind::Plain(http(at)))
+    }
+}
+
+fn http(at: Option<SocketAddr>) -> HttpConnector<Resolver> {
+    let resolver = Resolver { system: GaiResolver::new(), at };
+    let mut connector = HttpConnector::new_with_resolver(resolver);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(KNOCK));
+    connector.set_keepalive(Some(KEEP_ALIVE));
+    connector
+}
+
+fn tls<C>(to: &Destination, connector: C) -> Result<HttpsConnector<C>, TransportError> {
+    let failed = |error: &dyn std::error::Error| {
+        TransportError::Unusable(format!("cannot read root certificates: {error}"))
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = HttpsConnectorBuilder::new();
+    let builder = match &to.authority {
+        None => builder
+            .with_provider_and_platform_verifier(provider)
+            .map_err(|error| failed(&error))?,
+        Some(path) => {
+            let mut roots = RootCertStore::empty();
+            let found = CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))?;
+            for certificate in found {
+                let certificate = certificate.map_err(|error| failed(&error))?;
+                roots.add(certificate).map_err(|error| failed(&error))?;
+            }
+            let versions = ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .map_err(|error| failed(&error))?;
+            builder.with_tls_config(versions.with_root_certificates(roots).with_no_client_auth())
+        }
+    };
+    let builder = builder.https_only();
+    Ok(if to.only_http1 {
+        builder.enable_http1().wrap_connector(connector)
+    } else {
+        builder.enable_all_versions().wrap_connector(connector)
+    })
+}
+
+fn tunnel<C>(proxy: &Intercept, connector: C) -> Result<Tunnel<C>, String> {
+    if proxy.uri().scheme_str() != Some("http") {
+        return Err(format!("the proxy {} is not one of plain HTTP", proxy.uri()));
+    }
+    let tunnel = Tunnel::new(proxy.uri().clone(), connector);
+    Ok(match proxy.basic_auth() {
+        Some(auth) => tunnel.with_auth(auth.clone()),
+        None => tunnel,
+    })
+}
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, Failure>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        match &mut self.0 {
+            Kind::Plain(connector) => connector.poll_ready(cx).map_err(Into::into),
+            Kind::Tls(connector) => connector.poll_ready(cx),
+            Kind::Proxied(connector) => connector.poll_ready(cx),
+        }
+    }
+
+    fn call(&mut self, address: Uri) -> Self::Future {
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "it takes too long to connect");
+        match &mut self.0 {
+            Kind::Plain(connector) => {
+                let connecting = connector.call(address);
+                Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+            }
+            Kind::Tls(connector) => {
+                let connecting = connector.call(address);
+                Box::pin(async move {
+                    tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| late())?
+                })
+            }
+            Kind::Proxied(connector) => {
+                let connecting = connector.call(address);
+                Box::pin(async move {
+                    tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| late())?
+                })
+            }
+        }
+    }
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        if let Some(at) = self.at {
+            return Box::pin(std::future::ready(Ok(vec![at].into_iter())));
+        }
+        let looking = self.system.call(name);
+        Box::pin(async move { Ok(looking.await?.collect::<Vec<_>>().into_iter()) })
+    }
+}
