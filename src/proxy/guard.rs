@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -45,6 +46,8 @@ pub(super) struct Line {
     upgraded: AtomicBool,
     fault: Mutex<Option<Fault>>,
     is_faulty: AtomicBool,
+    /// A reader that waits for the answer under way to end.
+    reader: AtomicWaker,
 }
 
 impl Line {
@@ -56,6 +59,7 @@ impl Line {
             upgraded: AtomicBool::new(false),
             fault: Mutex::default(),
             is_faulty: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
         })
     }
 
@@ -82,6 +86,7 @@ impl Line {
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.idle_since.store(now, Ordering::Release);
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.reader.wake();
     }
 
     fn is_busy(&self) -> bool {
@@ -262,11 +267,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             match self.fill(cx) {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => break,
             }
         }
         if self.has_ended && self.is_late(cx) {
             return Poll::Ready(Ok(()));
+        }
+        if self.has_ended || !self.held.is_empty() {
+            // The library does not ask again by itself.
+            self.line.reader.register(cx.waker());
+            if !self.line.is_busy() {
+                cx.waker().wake_by_ref();
+            }
         }
         Poll::Pending
     }
@@ -280,6 +292,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             }
             self.held.clear();
         }
+        self.line.reader.register(cx.waker());
         if self.line.is_busy() { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 

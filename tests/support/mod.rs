@@ -4,6 +4,7 @@
 mod api;
 mod counter;
 mod fake_server;
+mod proxying;
 mod serve;
 mod terminal;
 mod tokens;
@@ -19,6 +20,7 @@ use serde_json::Value;
 pub(crate) use api::Api;
 pub(crate) use counter::Counter;
 pub(crate) use fake_server::{Answer, FakeServer};
+pub(crate) use proxying::{App, Proxy, refused, to_end, token_file, unsigned_token, until};
 pub(crate) use serve::Serve;
 pub(crate) use terminal::Session;
 pub(crate) use tokens::{GCLOUD, claims, tampered};

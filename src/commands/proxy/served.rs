@@ -161,7 +161,7 @@ fn destination(url: &str) -> Result<Destination, CommandError> {
     let wrong = |why: &str| CommandError::usage(format!("`--url {url}` {why}"));
     let address: Uri = url.parse().map_err(|_| wrong("is not an address"))?;
     let host = address.host().unwrap_or_default().to_ascii_lowercase();
-    if host.is_empty() || url.contains('@') {
+    if host.is_empty() || address.scheme().is_none() || url.contains('@') {
         return Err(wrong("is not an address"));
     }
     if address.path() != "/" || address.query().is_some() || url.contains('#') {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::forward::too_large;
 use super::html::escaped;
 use super::judge::Entry;
+use super::live;
 
 /// How much of a body is shown.
 const SHOWN: usize = 16 * 1024;
@@ -20,6 +21,10 @@ pub(super) async fn answer(
     http2: bool,
     limit: u64,
 ) -> Response<Body> {
+    let request = match live::answer(request).await {
+        Ok(response) => return response,
+        Err(request) => request,
+    };
     let (head, body) = request.into_parts();
     let mut headers = Map::new();
     for name in head.headers.keys() {

@@ -7,13 +7,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, UPGRADE};
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Limited;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tower_service::Service;
 
 use super::super::settings::{Settings, Strip};
@@ -94,8 +96,13 @@ impl Forwarder {
         if old && said.is_some_and(|length: u64| length > settings.request_limit) {
             return too_large_by_its_word(request.into_body()).await;
         }
-        let speaks_http2 = entry.service.http2 || is_grpc(request.headers());
+        let upgrade = Upgrade::asked(&mut request);
+        let speaks_http2 =
+            upgrade.is_none() && (entry.service.http2 || is_grpc(request.headers()));
         prepare(&mut request, &entry, arrival, settings);
+        if let Some(upgrade) = &upgrade {
+            upgrade.say(request.headers_mut());
+        }
         if let Some(target) = with_path(request.uri(), path) {
             *request.uri_mut() = target;
         }
@@ -128,6 +135,12 @@ impl Forwarder {
         };
         let backend = &application.address;
         match client.request(request).await {
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                match upgrade {
+                    Some(upgrade) => upgrade.carry_out(response),
+                    None => page(502, Page::Plain, "The application changed the protocol unasked."),
+                }
+            }
             Ok(response) => returned(response.map(Body::new), old, settings),
             Err(error) if is_too_large(&error) => too_large(),
             Err(error) => {
@@ -139,6 +152,43 @@ impl Forwarder {
                 )
             }
         }
+    }
+}
+
+/// A request for another protocol on its connection: of HTTP/1.1, but for HTTP/2 itself, which is
+/// not had that way.
+struct Upgrade {
+    protocol: HeaderValue,
+    client: OnUpgrade,
+}
+
+impl Upgrade {
+    fn asked(request: &mut Request<Body>) -> Option<Self> {
+        let protocol = request.headers().get(UPGRADE)?.clone();
+        let named = request.headers().get(CONNECTION)?.to_str().ok()?.to_ascii_lowercase();
+        let is_http2 = protocol.to_str().is_ok_and(|text| text.starts_with("h2"));
+        if request.version() != Version::HTTP_11 || is_http2 || !named.contains("upgrade") {
+            return None;
+        }
+        Some(Self { protocol, client: hyper::upgrade::on(request) })
+    }
+
+    fn say(&self, headers: &mut HeaderMap) {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, self.protocol.clone());
+    }
+
+    /// Passes on what comes after an answer that agrees.
+    fn carry_out(self, mut response: Response<Incoming>) -> Response<Body> {
+        let server = hyper::upgrade::on(&mut response);
+        tokio::spawn(async move {
+            if let Ok((client, server)) = futures::future::try_join(self.client, server).await {
+                let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
+                // Where one side breaks off, the other is closed.
+                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+            }
+        });
+        response.map(|_| Body::empty())
     }
 }
 

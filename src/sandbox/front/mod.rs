@@ -4,6 +4,7 @@
 mod audience;
 mod echo;
 mod forward;
+mod live;
 mod html;
 mod judge;
 mod place;

@@ -1,0 +1,404 @@
+//! What `proxy` makes of HTTP on its way through, byte by byte.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+
+use crate::support::{App, Proxy, World, to_end, until};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// Text with what differs from run to run taken out.
+fn plain(text: &str, proxy: &Proxy, app: &App) -> String {
+    let token = text.split("Bearer ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    text.replace(token.unwrap_or("no token"), "TOKEN")
+        .replace(&format!(":{}", proxy.port), ":PORT")
+        .replace(&format!(":{}", app.port), ":APP")
+        .replace('\r', "")
+}
+
+#[test]
+fn a_request_arrives_as_the_services_own() {
+    let (world, app) = (World::new(), App::saying(OK));
+    let proxy = Proxy::to(&world, &app, &[]);
+    let answer = proxy.ask(
+        "GET /a%20b/../c?x=1&y=%2F",
+        &[
+            "Authorization: Bearer the application's own",
+            "X-Serverless-Authorization: Bearer the client's",
+            "Connection: X-Hop, TE",
+            "X-Hop: gone",
+            "Keep-Alive: timeout=5",
+            "Proxy-Authorization: Basic gone",
+            "TE: trailers",
+            "X-Forwarded-For: 192.0.2.1",
+            "X-Forwarded-Host: liar.example",
+            "X-Forwarded-Proto: https",
+            "Accept-Encoding: br",
+            "Cookie: a=b; runaccess-Host-c=d",
+            "Range: bytes=0-1",
+        ],
+        "",
+    );
+    assert_snapshot!(plain(&app.only().shown(), &proxy, &app), @"
+    GET /a%20b/../c?x=1&y=%2F HTTP/1.1
+    accept-encoding: br
+    authorization: Bearer TOKEN application's own
+    cookie: a=b; __Host-c=d
+    host: 127.0.0.1:APP
+    range: bytes=0-1
+    te: trailers
+    x-forwarded-for: 192.0.2.1, 127.0.0.1
+    x-forwarded-host: localhost:PORT
+    x-forwarded-proto: http
+    x-serverless-authorization: Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhLnRva2VuIiwiZW1haWwiOiJ5b3VAZXhhbXBsZS5jb20iLCJpYXQiOjE3OTUzOTQwMDksImV4cCI6MTc5NTM5NzYwOX0.c2lnbmF0dXJl
+    ");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nok"), "{answer}");
+}
+
+#[test]
+fn an_answer_arrives_as_if_the_service_were_here() {
+    let (world, app) = (World::new(), App::start(|seen, stream| {
+        let port = seen.header("x-port").unwrap();
+        let text = format!(
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{port}/home?a=b#c\r\n\
+             Content-Location: //127.0.0.1:{port}/x\r\nRefresh: 5; url=http://127.0.0.1:{port}/y\r\n\
+             Set-Cookie: s=1; Domain=run.app; Path=/; Secure; HttpOnly; SameSite=None\r\n\
+             Set-Cookie: __Host-t=2; Path=/; Secure\r\n\
+             Connection: keep-alive, X-Hop\r\nX-Hop: gone\r\nKeep-Alive: timeout=5\r\n\
+             Alt-Svc: h3=\":443\"\r\nStrict-Transport-Security: max-age=1\r\n\
+             Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x08\x00"
+        );
+        stream.write_all(text.as_bytes()).is_ok()
+    }));
+    let proxy = Proxy::to(&world, &app, &[]);
+    let answer = proxy.ask("GET /", &[&format!("X-Port: {}", app.port)], "");
+    assert_snapshot!(plain(&answer, &proxy, &app).replace(['\x1f', '\x08', '\0'], "?"), @"
+    HTTP/1.1 302 Found
+    location: http://localhost:PORT/home?a=b#c
+    content-location: http://localhost:PORT/x
+    refresh: 5; url=http://localhost:PORT/y
+    set-cookie: s=1; Path=/; HttpOnly; SameSite=Lax
+    set-cookie: runaccess-Host-t=2; Path=/
+    content-length: 3
+    content-encoding: gzip
+    connection: close
+
+    ???
+    ");
+    let elsewhere = App::saying(
+        "HTTP/1.1 302 Found\r\nLocation: https://accounts.example/login\r\nContent-Length: 0\r\n\r\n",
+    );
+    let proxy = Proxy::to(&world, &elsewhere, &[]);
+    assert!(proxy.ask("GET /", &[], "").contains("location: https://accounts.example/login\r\n"));
+}
+
+#[test]
+fn heads_ranges_and_lengths_are_as_they_were() {
+    let (world, app) = (World::new(), App::start(|seen, stream| {
+        let text = if seen.head[0].starts_with("HEAD") {
+            "HTTP/1.1 200 OK\r\nContent-Length: 12345\r\nETag: \"e\"\r\n\r\n"
+        } else if seen.header("if-none-match").is_some() {
+            "HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\n\r\n"
+        } else if seen.header("range").is_some() {
+            "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\nab"
+        } else {
+            "HTTP/1.1 204 No Content\r\n\r\n"
+        };
+        stream.write_all(text.as_bytes()).is_ok()
+    }));
+    let proxy = Proxy::to(&world, &app, &[]);
+    for (line, header, status, last) in [
+        ("HEAD /", "X: y", "200 OK", "content-length: 12345"),
+        ("GET /", "If-None-Match: \"e\"", "304 Not Modified", "etag: \"e\""),
+        ("GET /", "Range: bytes=0-1", "206 Partial Content", "content-range: bytes 0-1/9"),
+        ("DELETE /", "X: y", "204 No Content", ""),
+    ] {
+        let answer = proxy.ask(line, &[header], "");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        assert!(answer.contains(last), "{answer}");
+        assert!(!line.starts_with("HEAD") || answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+}
+
+#[test]
+fn bodies_and_trailers_go_both_ways() {
+    let (world, app) = (World::new(), App::saying(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
+         2\r\nab\r\n1\r\nc\r\n0\r\nX-Sum: 42\r\n\r\n",
+    ));
+    let proxy = Proxy::to(&world, &app, &[]);
+    let answer = proxy.ask(
+        "POST /",
+        &["Transfer-Encoding: chunked", "Trailer: X-Client-Sum", "TE: trailers"],
+        "3\r\nabc\r\n4\r\ndefg\r\n0\r\nX-Client-Sum: 7\r\n\r\n",
+    );
+    let seen = app.only();
+    let body = String::from_utf8(seen.body).unwrap().to_lowercase();
+    assert!(body.ends_with("0\r\nx-client-sum: 7\r\n\r\n"), "{body:?}");
+    assert!(body.contains("abc") && body.contains("defg"), "{body:?}");
+    assert!(answer.ends_with("0\r\nx-sum: 42\r\n\r\n"), "{answer:?}");
+    let proxy = Proxy::to(&world, &app, &[]);
+    let answer = proxy.ask("POST /", &["Content-Length: 5"], "hello");
+    assert_eq!(app.seen()[1].body, b"hello");
+    assert!(!answer.contains("x-sum: 42"), "a client that did not ask for trailers: {answer}");
+}
+
+#[test]
+fn an_expectation_is_met_by_the_service_and_not_before() {
+    let world = World::new();
+    let app = App::start(|seen, stream| {
+        if seen.head[0].contains("/no") {
+            drop(stream.write_all(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n"));
+            return false;
+        }
+        let mut byte = [0];
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        assert!(stream.read(&mut byte).is_err(), "no body before the word");
+        stream.set_read_timeout(None).unwrap();
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+        let mut body = [0; 4];
+        stream.read_exact(&mut body).unwrap();
+        assert_eq!(&body, b"body");
+        stream.write_all(OK.as_bytes()).is_ok()
+    });
+    let proxy = Proxy::to(&world, &app, &[]);
+    let head = |path: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\
+             Connection: close\r\n\r\n",
+            proxy.host()
+        )
+    };
+    let mut client = proxy.connect();
+    client.write_all(head("/yes").as_bytes()).unwrap();
+    assert_eq!(until(&mut client, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.write_all(b"body").unwrap();
+    assert!(to_end(&mut client).starts_with("HTTP/1.1 200 OK\r\n"));
+    let mut client = proxy.connect();
+    client.write_all(head("/no").as_bytes()).unwrap();
+    assert!(to_end(&mut client).starts_with("HTTP/1.1 417 "));
+}
+
+#[test]
+fn events_come_one_by_one() {
+    let world = World::new();
+    let (send, next) = mpsc::channel::<&'static str>();
+    let next = Mutex::new(next);
+    let app = App::start(move |_, stream| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        for event in next.lock().unwrap().iter() {
+            stream.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes()).unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").is_ok()
+    });
+    let proxy = Proxy::to(&world, &app, &[]);
+    let mut client = proxy.connect();
+    client.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes()).unwrap();
+    until(&mut client, "\r\n\r\n");
+    for event in ["data: one\n\n", "data: two\n\n"] {
+        // The next is sent only when this one has come.
+        send.send(event).unwrap();
+        until(&mut client, event);
+    }
+}
+
+#[test]
+fn another_protocol_is_agreed_on_and_passed_through() {
+    let world = World::new();
+    let app = App::start(|seen, stream| {
+        if seen.header("upgrade").is_none() {
+            return stream.write_all(OK.as_bytes()).is_ok();
+        }
+        if seen.head[0].contains("/refused") {
+            return stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").is_ok();
+        }
+        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhi!";
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut bytes = [0; 64];
+        while let Ok(count) = stream.read(&mut bytes) {
+            if count == 0 {
+                drop(stream.write_all(b"bye"));
+                return false;
+            }
+            stream.write_all(&bytes[..count]).unwrap();
+        }
+        false
+    });
+    let proxy = Proxy::to(&world, &app, &[]);
+    let ask = |path: &str, protocol: &str| {
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n",
+            proxy.host()
+        )
+    };
+    let mut client = proxy.connect();
+    client.write_all(ask("/", "echo").as_bytes()).unwrap();
+    let head = until(&mut client, "\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("upgrade: echo\r\n"), "{head}");
+    until(&mut client, "hi!");
+    // Nothing is a request any more, whatever it looks like.
+    client.write_all(b"GET http://x\n\0").unwrap();
+    until(&mut client, "GET http://x\n\0");
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(to_end(&mut client), "bye");
+    // One that is refused leaves the connection as it was.
+    let mut client = proxy.connect();
+    client.write_all(ask("/refused", "echo").as_bytes()).unwrap();
+    assert!(until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 403 "));
+    client.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes()).unwrap();
+    assert!(until(&mut client, "\r\n\r\nok").starts_with("HTTP/1.1 200 "));
+    // HTTP/2 is not asked for that way.
+    let mut client = proxy.connect();
+    client.write_all(ask("/h2", "h2c").as_bytes()).unwrap();
+    assert!(until(&mut client, "\r\n\r\nok").starts_with("HTTP/1.1 200 "));
+    assert_eq!(app.seen().last().unwrap().header("upgrade"), None);
+}
+
+#[test]
+fn connections_are_kept_and_a_dead_one_costs_nothing_that_may_be_repeated() {
+    let world = World::new();
+    let last = Arc::new(Mutex::new(0));
+    let app = App::start(move |seen, stream| {
+        let mut count = last.lock().unwrap();
+        *count += 1;
+        // Takes a request on a kept connection and says nothing.
+        if seen.head[0].contains("/dies") && *count > 1 && !seen.head[0].contains("/again") {
+            *count = 0;
+            return false;
+        }
+        drop(count);
+        stream.write_all(OK.as_bytes()).is_ok()
+    });
+    let proxy = Proxy::to(&world, &app, &[]);
+    let ask = |line: &str| proxy.ask(line, &[], "").lines().next().unwrap().to_owned();
+    for _ in 0..5 {
+        assert_eq!(ask("GET /"), "HTTP/1.1 200 OK");
+    }
+    assert_eq!(app.connections.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(ask("GET /dies"), "HTTP/1.1 200 OK");
+    let before = app.seen().len();
+    assert_eq!(ask("GET /"), "HTTP/1.1 200 OK");
+    // What may not be repeated is not.
+    assert_eq!(ask("POST /dies"), "HTTP/1.1 502 Bad Gateway");
+    assert_eq!(app.seen().len(), before + 2);
+}
+
+#[test]
+fn a_service_that_is_down_is_said_to_be_and_comes_back() {
+    let world = World::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let app = App { port: listener.local_addr().unwrap().port(), seen: Arc::default(), connections: Arc::default() };
+    drop(listener);
+    let proxy = Proxy::to(&world, &app, &[]);
+    let answer = proxy.ask("GET /", &[], "");
+    assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{answer}");
+    assert!(answer.contains("`app` cannot be reached: ") && answer.contains("refused"), "{answer}");
+    let app = App::on(TcpListener::bind(("127.0.0.1", app.port)).unwrap(), |_, stream| {
+        stream.write_all(OK.as_bytes()).is_ok()
+    });
+    assert!(proxy.ask("GET /", &[], "").starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(app.seen().len(), 1);
+}
+
+/// An application that answers nothing, and says when its client went away.
+fn silent() -> (App, mpsc::Receiver<()>) {
+    let (gone, told) = mpsc::channel();
+    let gone = Mutex::new(gone);
+    let app = App::start(move |_, stream| {
+        let mut rest = [0; 64];
+        while stream.read(&mut rest).is_ok_and(|count| count > 0) {}
+        drop(gone.lock().unwrap().send(()));
+        false
+    });
+    (app, told)
+}
+
+#[test]
+fn a_client_that_goes_away_takes_its_request_along() {
+    let world = World::new();
+    let (app, gone) = silent();
+    let proxy = Proxy::to(&world, &app, &[]);
+    let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host());
+    let mut client = proxy.connect();
+    client.write_all(head.as_bytes()).unwrap();
+    while app.seen().is_empty() {
+        thread::yield_now();
+    }
+    drop(client);
+    gone.recv_timeout(Duration::from_secs(20)).unwrap();
+    let log = proxy.log(1);
+    assert_eq!((&log[0]["status"], &log[0]["reason"]), (&serde_json::Value::Null, &"the client went away".into()));
+}
+
+#[test]
+fn a_client_that_closes_its_side_gets_its_answer() {
+    let (world, app) = (World::new(), App::start(|_, stream| {
+        // After the client has closed.
+        thread::sleep(Duration::from_millis(200));
+        stream.write_all(OK.as_bytes()).is_ok()
+    }));
+    let proxy = Proxy::to(&world, &app, &[]);
+    let mut client: TcpStream = proxy.connect();
+    client.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes()).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert!(to_end(&mut client).ends_with("\r\n\r\nok"));
+}
+
+#[test]
+fn requests_on_one_connection_are_answered_in_turn() {
+    let (world, app) = (World::new(), App::start(|seen, stream| {
+        let path = seen.head[0].split(' ').nth(1).unwrap();
+        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len());
+        stream.write_all(text.as_bytes()).is_ok()
+    }));
+    let proxy = Proxy::to(&world, &app, &[]);
+    let one = |path: &str, more: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{more}\r\n", proxy.host())
+    };
+    let post = format!(
+        "POST /b HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n0\r\n\r\n",
+        proxy.host()
+    );
+    let text = one("/a", "") + &post + &one("/c", "Connection: close\r\n");
+    let answer = proxy.raw(text.as_bytes());
+    let places: Vec<usize> = ["/a", "/b", "/c"].iter().map(|path| answer.find(path).unwrap()).collect();
+    assert!(places.is_sorted(), "{answer}");
+    assert_eq!(app.seen().len(), 3);
+}
+
+/// A gibibyte is too much for a test of everyday: what does not fit into memory is tried by
+/// `benches/proxy_trials.sh`. Here a slow reader holds up a fast sender.
+#[test]
+fn a_slow_client_holds_up_the_service() {
+    let world = World::new();
+    let (sent, progress) = mpsc::channel();
+    let sent = Mutex::new(sent);
+    let app = App::start(move |_, stream| {
+        let total = 512 * 1024 * 1024_u64;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        let piece = vec![7; 64 * 1024];
+        let mut count = 0_u64;
+        // Until nothing more is taken.
+        while stream.write_all(&piece).is_ok() {
+            count += piece.len() as u64;
+        }
+        drop(sent.lock().unwrap().send(count));
+        false
+    });
+    let proxy = Proxy::to(&world, &app, &[]);
+    let mut client = proxy.connect();
+    client.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes()).unwrap();
+    until(&mut client, "\r\n\r\n");
+    let taken = progress.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert!(taken < 64 * 1024 * 1024, "{taken} bytes were taken for a client that reads none");
+}
