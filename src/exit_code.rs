@@ -77,7 +77,9 @@ impl ExitCode {
             Self::Conflict => "conflict, or not what was expected",
             Self::Partial => "partly done, or part could not be read",
             Self::Undetermined => "undetermined",
-            Self::NotStarted => "`curl`, or the program of `proxy … -- CMD`, was not started (else its own code counts)",
+            Self::NotStarted => {
+                "`curl`, or the program of `proxy … -- CMD`, was not started (else its own code counts)"
+            }
             Self::Cancelled => "cancelled",
         }
     }

@@ -1,7 +1,7 @@
 //! Headers that are about one connection and not about the message on it (RFC 9110, 7.6.1).
 
-use http::header::{CONNECTION, HeaderName, HeaderValue, TE};
 use http::HeaderMap;
+use http::header::{CONNECTION, HeaderName, HeaderValue, TE};
 
 const NAMES: [HeaderName; 5] = [
     CONNECTION,
@@ -16,8 +16,7 @@ const OLD_NAMES: [&str; 3] = ["http2-settings", "keep-alive", "proxy-connection"
 /// holds for those who pass them on.
 pub fn remove(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> =
-            headers.get_all(CONNECTION).iter().flat_map(listed).collect();
+        let named: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(listed).collect();
         for name in named.iter().filter(|name| **name != TE) {
             headers.remove(name);
         }

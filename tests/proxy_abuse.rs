@@ -100,7 +100,8 @@ struct Numbers(u64);
 impl Numbers {
     fn below(&mut self, end: usize) -> usize {
         // Knuth's MMIX.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % end
     }
 }
@@ -116,7 +117,7 @@ fn mutated(text: &str, numbers: &mut Numbers) -> Vec<String> {
             text.insert_str(at, &format!("{name}: {}\r\n", "v".repeat(numbers.below(300))));
         }
     }
-    for verb in ["GET", "PUT", "DELETE", "PATCH"].iter().take(numbers.below(5)).last() {
+    for verb in ["GET", "PUT", "DELETE", "PATCH"].iter().take(numbers.below(5)).next_back() {
         if text.starts_with("POST ") {
             text = text.replacen("POST", verb, 1);
         }

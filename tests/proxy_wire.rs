@@ -58,24 +58,30 @@ fn a_request_arrives_as_the_services_own() {
     x-forwarded-proto: http
     x-serverless-authorization: Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhLnRva2VuIiwiZW1haWwiOiJ5b3VAZXhhbXBsZS5jb20iLCJpYXQiOjE3OTUzOTQwMDksImV4cCI6MTc5NTM5NzYwOX0.c2lnbmF0dXJl
     ");
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nok"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nok"),
+        "{answer}"
+    );
 }
 
 #[test]
 fn an_answer_arrives_as_if_the_service_were_here() {
-    let (world, app) = (World::new(), App::start(|seen, stream| {
-        let port = seen.header("x-port").unwrap();
-        let text = format!(
-            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{port}/home?a=b#c\r\n\
+    let (world, app) = (
+        World::new(),
+        App::start(|seen, stream| {
+            let port = seen.header("x-port").unwrap();
+            let text = format!(
+                "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{port}/home?a=b#c\r\n\
              Content-Location: //127.0.0.1:{port}/x\r\nRefresh: 5; url=http://127.0.0.1:{port}/y\r\n\
              Set-Cookie: s=1; Domain=run.app; Path=/; Secure; HttpOnly; SameSite=None\r\n\
              Set-Cookie: __Host-t=2; Path=/; Secure\r\n\
              Connection: keep-alive, X-Hop\r\nX-Hop: gone\r\nKeep-Alive: timeout=5\r\n\
              Alt-Svc: h3=\":443\"\r\nStrict-Transport-Security: max-age=1\r\n\
              Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x08\x00"
-        );
-        stream.write_all(text.as_bytes()).is_ok()
-    }));
+            );
+            stream.write_all(text.as_bytes()).is_ok()
+        }),
+    );
     let proxy = Proxy::to(&world, &app, &[]);
     let answer = proxy.ask("GET /", &[&format!("X-Port: {}", app.port)], "");
     assert_snapshot!(plain(&answer, &proxy, &app).replace(['\x1f', '\x08', '\0'], "?"), @"
@@ -100,18 +106,21 @@ fn an_answer_arrives_as_if_the_service_were_here() {
 
 #[test]
 fn heads_ranges_and_lengths_are_as_they_were() {
-    let (world, app) = (World::new(), App::start(|seen, stream| {
-        let text = if seen.head[0].starts_with("HEAD") {
-            "HTTP/1.1 200 OK\r\nContent-Length: 12345\r\nETag: \"e\"\r\n\r\n"
-        } else if seen.header("if-none-match").is_some() {
-            "HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\n\r\n"
-        } else if seen.header("range").is_some() {
-            "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\nab"
-        } else {
-            "HTTP/1.1 204 No Content\r\n\r\n"
-        };
-        stream.write_all(text.as_bytes()).is_ok()
-    }));
+    let (world, app) = (
+        World::new(),
+        App::start(|seen, stream| {
+            let text = if seen.head[0].starts_with("HEAD") {
+                "HTTP/1.1 200 OK\r\nContent-Length: 12345\r\nETag: \"e\"\r\n\r\n"
+            } else if seen.header("if-none-match").is_some() {
+                "HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\n\r\n"
+            } else if seen.header("range").is_some() {
+                "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\nab"
+            } else {
+                "HTTP/1.1 204 No Content\r\n\r\n"
+            };
+            stream.write_all(text.as_bytes()).is_ok()
+        }),
+    );
     let proxy = Proxy::to(&world, &app, &[]);
     for (line, header, status, last) in [
         ("HEAD /", "X: y", "200 OK", "content-length: 12345"),
@@ -128,10 +137,13 @@ fn heads_ranges_and_lengths_are_as_they_were() {
 
 #[test]
 fn bodies_and_trailers_go_both_ways() {
-    let (world, app) = (World::new(), App::saying(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
+    let (world, app) = (
+        World::new(),
+        App::saying(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
          2\r\nab\r\n1\r\nc\r\n0\r\nX-Sum: 42\r\n\r\n",
-    ));
+        ),
+    );
     let proxy = Proxy::to(&world, &app, &[]);
     let answer = proxy.ask(
         "POST /",
@@ -201,7 +213,9 @@ fn events_come_one_by_one() {
     });
     let proxy = Proxy::to(&world, &app, &[]);
     let mut client = proxy.connect();
-    client.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes()).unwrap();
+    client
+        .write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes())
+        .unwrap();
     until(&mut client, "\r\n\r\n");
     for event in ["data: one\n\n", "data: two\n\n"] {
         // The next is sent only when this one has come.
@@ -218,9 +232,12 @@ fn another_protocol_is_agreed_on_and_passed_through() {
             return stream.write_all(OK.as_bytes()).is_ok();
         }
         if seen.head[0].contains("/refused") {
-            return stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").is_ok();
+            return stream
+                .write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+                .is_ok();
         }
-        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhi!";
+        let head =
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhi!";
         stream.write_all(head.as_bytes()).unwrap();
         let mut bytes = [0; 64];
         while let Ok(count) = stream.read(&mut bytes) {
@@ -253,7 +270,9 @@ fn another_protocol_is_agreed_on_and_passed_through() {
     let mut client = proxy.connect();
     client.write_all(ask("/refused", "echo").as_bytes()).unwrap();
     assert!(until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 403 "));
-    client.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes()).unwrap();
+    client
+        .write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes())
+        .unwrap();
     assert!(until(&mut client, "\r\n\r\nok").starts_with("HTTP/1.1 200 "));
     // HTTP/2 is not asked for that way.
     let mut client = proxy.connect();
@@ -295,7 +314,11 @@ fn connections_are_kept_and_a_dead_one_costs_nothing_that_may_be_repeated() {
 fn a_service_that_is_down_is_said_to_be_and_comes_back() {
     let world = World::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let app = App { port: listener.local_addr().unwrap().port(), seen: Arc::default(), connections: Arc::default() };
+    let app = App {
+        port: listener.local_addr().unwrap().port(),
+        seen: Arc::default(),
+        connections: Arc::default(),
+    };
     drop(listener);
     let proxy = Proxy::to(&world, &app, &[]);
     let answer = proxy.ask("GET /", &[], "");
@@ -335,30 +358,41 @@ fn a_client_that_goes_away_takes_its_request_along() {
     drop(client);
     gone.recv_timeout(Duration::from_secs(20)).unwrap();
     let log = proxy.log(1);
-    assert_eq!((&log[0]["status"], &log[0]["reason"]), (&serde_json::Value::Null, &"the client went away".into()));
+    assert_eq!(
+        (&log[0]["status"], &log[0]["reason"]),
+        (&serde_json::Value::Null, &"the client went away".into())
+    );
 }
 
 #[test]
 fn a_client_that_closes_its_side_gets_its_answer() {
-    let (world, app) = (World::new(), App::start(|_, stream| {
-        // After the client has closed.
-        thread::sleep(Duration::from_millis(200));
-        stream.write_all(OK.as_bytes()).is_ok()
-    }));
+    let (world, app) = (
+        World::new(),
+        App::start(|_, stream| {
+            // After the client has closed.
+            thread::sleep(Duration::from_millis(200));
+            stream.write_all(OK.as_bytes()).is_ok()
+        }),
+    );
     let proxy = Proxy::to(&world, &app, &[]);
     let mut client: TcpStream = proxy.connect();
-    client.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes()).unwrap();
+    client
+        .write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes())
+        .unwrap();
     client.shutdown(Shutdown::Write).unwrap();
     assert!(to_end(&mut client).ends_with("\r\n\r\nok"));
 }
 
 #[test]
 fn requests_on_one_connection_are_answered_in_turn() {
-    let (world, app) = (World::new(), App::start(|seen, stream| {
-        let path = seen.head[0].split(' ').nth(1).unwrap();
-        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len());
-        stream.write_all(text.as_bytes()).is_ok()
-    }));
+    let (world, app) = (
+        World::new(),
+        App::start(|seen, stream| {
+            let path = seen.head[0].split(' ').nth(1).unwrap();
+            let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len());
+            stream.write_all(text.as_bytes()).is_ok()
+        }),
+    );
     let proxy = Proxy::to(&world, &app, &[]);
     let one = |path: &str, more: &str| {
         format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{more}\r\n", proxy.host())
@@ -369,7 +403,8 @@ fn requests_on_one_connection_are_answered_in_turn() {
     );
     let text = one("/a", "") + &post + &one("/c", "Connection: close\r\n");
     let answer = proxy.raw(text.as_bytes());
-    let places: Vec<usize> = ["/a", "/b", "/c"].iter().map(|path| answer.find(path).unwrap()).collect();
+    let places: Vec<usize> =
+        ["/a", "/b", "/c"].iter().map(|path| answer.find(path).unwrap()).collect();
     assert!(places.is_sorted(), "{answer}");
     assert_eq!(app.seen().len(), 3);
 }
@@ -397,7 +432,9 @@ fn a_slow_client_holds_up_the_service() {
     });
     let proxy = Proxy::to(&world, &app, &[]);
     let mut client = proxy.connect();
-    client.write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes()).unwrap();
+    client
+        .write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes())
+        .unwrap();
     until(&mut client, "\r\n\r\n");
     let taken = progress.recv_timeout(Duration::from_secs(30)).unwrap();
     assert!(taken < 64 * 1024 * 1024, "{taken} bytes were taken for a client that reads none");

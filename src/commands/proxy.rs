@@ -107,11 +107,7 @@ pub(super) async fn run(cx: &Context, mut args: Args) -> Result<u8, CommandError
     serve(cx, args, program).await.map_err(not_started)
 }
 
-async fn serve(
-    cx: &Context,
-    mut args: Args,
-    program: Vec<OsString>,
-) -> Result<u8, CommandError> {
+async fn serve(cx: &Context, mut args: Args, program: Vec<OsString>) -> Result<u8, CommandError> {
     cx.check_format::<ProxyReport>()?;
     check(cx, &args)?;
     if args.services.is_empty() {

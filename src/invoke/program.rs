@@ -114,10 +114,7 @@ pub async fn run_program(words: &[OsString], variables: &[(String, String)]) -> 
 
 /// Waits for a program's end. Whoever asks this process to stop asks that one: it is passed on.
 #[cfg(unix)]
-async fn wait(
-    child: &mut tokio::process::Child,
-    passes_interrupt: bool,
-) -> io::Result<ExitStatus> {
+async fn wait(child: &mut tokio::process::Child, passes_interrupt: bool) -> io::Result<ExitStatus> {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
     use tokio::signal::unix::{SignalKind, signal};

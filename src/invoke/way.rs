@@ -8,7 +8,7 @@ use super::Call;
 use crate::context::Context;
 use crate::error::{CommandError, ErrorKind};
 use crate::sandbox::DEFAULT_PORT;
-use crate::transport::{Endpoint, Destination};
+use crate::transport::{Destination, Endpoint};
 
 /// How an address is reached by curl.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,7 @@ pub struct Way {
 /// How this process itself reaches what is called.
 pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandError> {
     let address = |text: &str| {
-        text.parse::<Uri>()
-            .map_err(|_| CommandError::usage(format!("`{text}` is not an address")))
+        text.parse::<Uri>().map_err(|_| CommandError::usage(format!("`{text}` is not an address")))
     };
     if !call.is_services || !cx.is_on_this_machine()? {
         return Ok(Destination { address: address(&call.origin)?, ..Destination::default() });

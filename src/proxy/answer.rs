@@ -16,18 +16,27 @@ use super::upstream::is_grpc;
 /// The statuses of gRPC that stand for those of HTTP.
 const GRPC: [(u16, &str); 5] = [(400, "3"), (401, "16"), (403, "7"), (405, "12"), (502, "14")];
 
+/// What a client understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Grpc,
+    Text,
+}
+
+impl Form {
+    /// By the headers of its request.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        if is_grpc(headers) { Self::Grpc } else { Self::Text }
+    }
+}
+
 /// A refusal or failure, in the form that the client understands.
-pub(super) fn refused(
-    headers: &HeaderMap,
-    status: u16,
-    text: &str,
-    mut ticket: Ticket,
-) -> Response<Download> {
+fn refused(form: Form, status: u16, text: &str, mut ticket: Ticket) -> Response<Download> {
     ticket.note(|told| {
         told.status = Some(status);
         told.reason = Some(text.to_owned());
     });
-    if is_grpc(headers) {
+    if form == Form::Grpc {
         // Said where its libraries look for it; they make little of another status of HTTP.
         let mut response = Response::new(Download::here("", ticket));
         let code = GRPC.iter().find(|(http, _)| *http == status).map_or("2", |(_, grpc)| grpc);
@@ -61,17 +70,17 @@ pub(super) fn not_taken(
     ticket: Ticket,
 ) -> Response<Download> {
     let text = refusal.text(site, door);
-    let mut response = refused(&head.headers, refusal.status(), &text, ticket);
+    let mut response = refused(Form::of(&head.headers), refusal.status(), &text, ticket);
     match refusal {
         Refusal::Method(_) => {
             let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
             response.headers_mut().insert(ALLOW, allowed);
         }
         // What else is on the connection cannot be told apart.
-        Refusal::Faulty(_) | Refusal::SeveralHosts | Refusal::Target => {
-            if head.version < http::Version::HTTP_2 {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
+        Refusal::Faulty(_) | Refusal::SeveralHosts | Refusal::Target
+            if head.version < http::Version::HTTP_2 =>
+        {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         _ => {}
     }
@@ -85,8 +94,8 @@ pub(super) fn own(
     site: &Site,
     ticket: Ticket,
 ) -> Result<Response<Download>, Ticket> {
-    let is_preflight = head.method == Method::OPTIONS
-        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let is_preflight =
+        head.method == Method::OPTIONS && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     if let Some(origin) = taken.cors.as_ref().filter(|_| is_preflight) {
         let mut response = empty(StatusCode::NO_CONTENT, ticket);
         *response.headers_mut() = preflight(&head.headers, origin.clone());
@@ -97,8 +106,7 @@ pub(super) fn own(
     }
     let Some(secret) = gate::secret_in_query(head) else { return Err(ticket) };
     let left = head.uri.query().unwrap_or_default().split('&');
-    let left: Vec<&str> =
-        left.filter(|pair| pair.split('=').next() != Some(SECRET)).collect();
+    let left: Vec<&str> = left.filter(|pair| pair.split('=').next() != Some(SECRET)).collect();
     let query = if left.is_empty() { String::new() } else { format!("?{}", left.join("&")) };
     // One slash: two would lead to another host.
     let to = format!("/{}{query}", head.uri.path().trim_start_matches('/'));
@@ -122,12 +130,12 @@ fn empty(status: StatusCode, mut ticket: Ticket) -> Response<Download> {
 
 /// A failure that a page of another origin may read.
 pub(super) fn failed(
-    headers: &HeaderMap,
+    form: Form,
     text: &str,
     cors: Option<HeaderValue>,
     ticket: Ticket,
 ) -> Response<Download> {
-    let mut response = refused(headers, 502, text, ticket);
+    let mut response = refused(form, 502, text, ticket);
     if let Some(origin) = cors {
         share(response.headers_mut(), origin);
     }
@@ -173,15 +181,18 @@ fn row(listed: &Listed, port: u16) -> String {
     let (label, url) = (escaped(&listed.label), escaped(&listed.url));
     let exposure = listed.exposure.as_deref().map(escaped);
     let exposure = exposure.map(|word| format!(" <span>{word}</span>")).unwrap_or_default();
-    let tags: String = listed
+    let tags: Vec<String> = listed
         .tags
         .iter()
         .map(|tag| {
             let tagged = escaped(&format!("{tag}{TAG_SIGN}{}", listed.label));
-            format!(" · <a href=\"{}\">{}</a>", at(&tagged), escaped(tag))
+            format!("<a href=\"{}\">{}</a>", at(&tagged), escaped(tag))
         })
         .collect();
-    let tags = if tags.is_empty() { tags } else { format!("<br><small>tags{tags}</small>") };
+    let tags = match tags.as_slice() {
+        [] => String::new(),
+        tags => format!("<br><small>tags · {}</small>", tags.join(" · ")),
+    };
     format!(
         "<li><a href=\"{}\">{label}</a>{exposure}<br><small>{url}</small>{tags}</li>\n",
         at(&label)

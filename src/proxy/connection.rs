@@ -2,14 +2,18 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
+use super::body::Download;
 use super::forward::Arrival;
 use super::guard::{Guard, Line};
 use super::site::Site;
@@ -24,15 +28,17 @@ const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 const LONGEST_HEAD: u32 = 64 * 1024;
 
 /// Held by whatever must have ended before the proxy has.
-pub(super) type Live = mpsc::Sender<()>;
+pub(super) type Running = mpsc::Sender<()>;
+/// Says when the proxy is to stop.
+pub(super) type Stop = watch::Receiver<bool>;
 
 /// Serves a connection until it ends, or soon after `stop` says so.
 pub(super) async fn serve(
     site: Arc<Site>,
     stream: TcpStream,
     (peer, door): (SocketAddr, usize),
-    live: Live,
-    mut stop: watch::Receiver<bool>,
+    running: Running,
+    mut stop: Stop,
 ) {
     // Where it cannot be set, answers are but slower.
     drop(stream.set_nodelay(true));
@@ -43,39 +49,59 @@ pub(super) async fn serve(
         _ = stop.wait_for(|stop| *stop) => return,
     };
     let Ok(is_http2) = is_http2 else { return };
-    let arrival = Arrival { door, peer: peer.ip(), line, live };
-    let service = service_fn(|request| {
-        let (site, arrival) = (Arc::clone(&site), arrival.clone());
-        async move { Ok::<_, Infallible>(site.answer(request, &arrival).await) }
-    });
+    let arrival = Arc::new(Arrival { door, peer: peer.ip(), line, running });
     let io = TokioIo::new(guard);
-    // What breaks a connection was told to its requests.
+    // On the heap by itself: most connections are idle, and speak one of the two.
     if is_http2 {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .auto_date_header(false)
-            .max_concurrent_streams(STREAMS)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(LONGEST_HEAD);
-        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
-        tokio::select! {
-            ended = connection.as_mut() => return drop(ended),
-            _ = stop.wait_for(|stop| *stop) => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        drop(connection.await);
+        Box::pin(over_http2(io, site, arrival, stop)).await;
     } else {
-        let mut builder = http1::Builder::new();
-        builder.auto_date_header(false).header_read_timeout(None).max_buf_size(READ_AT_ONCE);
-        let connection = builder.serve_connection(io, service).with_upgrades();
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            ended = connection.as_mut() => return drop(ended),
-            _ = stop.wait_for(|stop| *stop) => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        drop(connection.await);
+        Box::pin(over_http1(io, site, arrival, stop)).await;
     }
+}
+
+type Io = TokioIo<Guard<TcpStream>>;
+
+/// Answers a request. What that takes is on the heap, so that an idle connection does without.
+fn answered(
+    site: &Arc<Site>,
+    arrival: &Arc<Arrival>,
+    request: Request<Incoming>,
+) -> Pin<Box<impl Future<Output = Result<Response<Download>, Infallible>> + Send + 'static>> {
+    let (site, arrival) = (Arc::clone(site), Arc::clone(arrival));
+    Box::pin(async move { Ok(site.answer(request, &arrival).await) })
+}
+
+async fn over_http2(io: Io, site: Arc<Site>, arrival: Arc<Arrival>, mut stop: Stop) {
+    let service = service_fn(|request| answered(&site, &arrival, request));
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(LONGEST_HEAD);
+    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+    tokio::select! {
+        // What broke it was told to its requests.
+        ended = connection.as_mut() => return drop(ended),
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    drop(connection.await);
+}
+
+async fn over_http1(io: Io, site: Arc<Site>, arrival: Arc<Arrival>, mut stop: Stop) {
+    let service = service_fn(|request| answered(&site, &arrival, request));
+    let mut builder = http1::Builder::new();
+    builder.auto_date_header(false).header_read_timeout(None).max_buf_size(READ_AT_ONCE);
+    let connection = builder.serve_connection(io, service).with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        // What broke it was told to its requests.
+        ended = connection.as_mut() => return drop(ended),
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    drop(connection.await);
 }

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 
 use super::answer;
 use super::body::{Download, Ticket, Upload, Waits};
-use super::connection::Live;
+use super::connection::Running;
 use super::gate::{self, Taken};
 use super::guard::Line;
 use super::log::By;
@@ -23,12 +23,12 @@ use crate::invoke::Answered;
 use crate::transport::reason;
 
 /// Where a request came in.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) door: usize,
     pub(super) peer: IpAddr,
     pub(super) line: Arc<Line>,
-    pub(super) live: Live,
+    pub(super) running: Running,
 }
 
 impl Site {
@@ -81,21 +81,22 @@ impl Passage<'_> {
         let token = match self.route.keeper.header().await {
             Ok(token) => token,
             Err(no_token) => {
-                return answer::failed(request.headers(), &no_token.text(), cors, ticket);
+                let form = answer::Form::of(request.headers());
+                return answer::failed(form, &no_token.text(), cors, ticket);
             }
         };
         let protocol = protocol(request.headers());
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
         let mut head = Request::from_parts(head, ());
-        let asked = head.headers().clone();
+        let form = answer::Form::of(head.headers());
         self.prepare(&mut head, &token, protocol.as_ref());
         let answered = self.send(head, body, &token, client.is_some(), &ticket).await;
         let (mut response, load) = match answered {
             Ok(answered) => answered,
             Err(why) => {
                 let text = format!("`{}` cannot be reached: {why}", self.route.name);
-                return answer::failed(&asked, &text, cors, ticket);
+                return answer::failed(form, &text, cors, ticket);
             }
         };
         ticket.load = load;
@@ -105,8 +106,8 @@ impl Passage<'_> {
             told.status = Some(status.as_u16());
             told.by = refused.map_or(By::Application, By::FrontEnd);
         });
-        let server = (status == StatusCode::SWITCHING_PROTOCOLS)
-            .then(|| hyper::upgrade::on(&mut response));
+        let server =
+            (status == StatusCode::SWITCHING_PROTOCOLS).then(|| hyper::upgrade::on(&mut response));
         let agreed = response.headers().get(UPGRADE).cloned();
         let place = Place {
             site: self.site,
@@ -195,7 +196,7 @@ impl Passage<'_> {
         line.upgrade();
         line.begin();
         ticket.tell();
-        let live = self.arrival.live.clone();
+        let running = self.arrival.running.clone();
         tokio::spawn(async move {
             if let Ok((client, server)) = futures::future::try_join(client, server).await {
                 let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
@@ -203,7 +204,7 @@ impl Passage<'_> {
                 drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
             }
             line.end();
-            drop(live);
+            drop(running);
         });
         response.map(|_| Download::here("", ticket))
     }

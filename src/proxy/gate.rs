@@ -55,7 +55,8 @@ pub(super) fn check<'a>(
     }
     let host = host(head)?;
     let path = head.uri.path();
-    if !path.starts_with('/') && !(path == "*" && head.method == Method::OPTIONS) {
+    let is_star = path == "*" && head.method == Method::OPTIONS;
+    if !is_star && !path.starts_with('/') {
         return Err(Refusal::Target);
     }
     let found = site.find(door, host).ok_or_else(|| Refusal::Host(host.to_owned()))?;
@@ -108,7 +109,8 @@ fn origin(
         && matches!(*method, Method::GET | Method::HEAD);
     let from = headers.get(REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_allowed = site.allowed.iter().any(|known| {
-        from.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        from.strip_prefix(known.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     });
     if is_foreign && !goes_there && !is_allowed {
         return Err(Refusal::CrossSite);
@@ -144,9 +146,11 @@ impl Refusal {
     /// What is wrong, and what may help.
     pub(super) fn text(&self, site: &Site, door: &Door) -> String {
         match self {
-            Self::CrossSite => "a page of another site asks for this; `--allow-origin ORIGIN` lets \
+            Self::CrossSite => {
+                "a page of another site asks for this; `--allow-origin ORIGIN` lets \
                  its requests in"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Faulty(fault) => format!("the request is refused: {fault}"),
             Self::Host(host) => {
                 let mut text = format!("the host `{host}` is not one of this proxy's, which are");

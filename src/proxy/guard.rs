@@ -222,8 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             };
             (self.good, self.seen, self.is_whole) = (head.length, 0, true);
             self.head_since = None;
-            self.stage =
-                if head.upgrades { Stage::Upgrading } else { Stage::Reading(head.then) };
+            self.stage = if head.upgrades { Stage::Upgrading } else { Stage::Reading(head.then) };
         }
         Ok(())
     }
@@ -356,7 +355,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<S> {
                     this.stage = Stage::Reading(Expecting::Head);
                     continue;
                 }
-                Stage::Upgrading => {}
                 Stage::Open => {
                     let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
                     return match read {
@@ -378,7 +376,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<S> {
                         Poll::Pending => return Poll::Pending,
                     }
                 }
-                Stage::First | Stage::Reading(Expecting::Head) => {}
+                Stage::First | Stage::Upgrading | Stage::Reading(Expecting::Head) => {}
                 Stage::Reading(_) => {
                     if ready!(this.fill(cx))? == 0 {
                         return Poll::Ready(Ok(()));

@@ -19,7 +19,7 @@ const MARGIN: time::Duration = time::Duration::minutes(5);
 const LOOK: Duration = Duration::from_secs(15);
 /// How long after a failure the next try waits, at first and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// For how long requests are told of a failure without another try.
 const SAME_FAILURE: Duration = Duration::from_secs(2);
 
@@ -74,8 +74,7 @@ impl NoToken {
     /// The reason and the fix, in one line.
     pub(super) fn text(&self) -> String {
         let CommandError { message, causes, hints, .. } = &self.0;
-        let parts: Vec<&str> =
-            std::iter::once(message).chain(causes).map(String::as_str).collect();
+        let parts: Vec<&str> = std::iter::once(message).chain(causes).map(String::as_str).collect();
         let fix = hints.first().map(|hint| format!("; try `{hint}`")).unwrap_or_default();
         format!("there is no token, so nothing was sent: {}{fix}", parts.join(": "))
     }
@@ -136,7 +135,7 @@ impl Keeper {
         let mut wait = FIRST_WAIT;
         loop {
             let now = (self.clock)();
-            let due = self.good().and_then(|current| self.due(&current));
+            let due = self.good().and_then(|current| Self::due(&current));
             match due {
                 Some(due) if due > now => {
                     let left = Duration::try_from(due - now).unwrap_or_default();
@@ -162,7 +161,7 @@ impl Keeper {
     }
 
     /// When a token is to be renewed.
-    fn due(&self, current: &Current) -> Option<OffsetDateTime> {
+    fn due(current: &Current) -> Option<OffsetDateTime> {
         let end = current.expires?;
         let issued = crate::jwt::claims(&current.token)
             .and_then(|claims| OffsetDateTime::from_unix_timestamp(claims["iat"].as_i64()?).ok());

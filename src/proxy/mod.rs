@@ -77,7 +77,7 @@ pub async fn serve(
         sockets.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
     let site = Arc::new(Site::new(serving, &addresses));
     let (asked, told) = watch::channel(false);
-    let (live, mut ended) = mpsc::channel(1);
+    let (running, mut ended) = mpsc::channel(1);
     // Dropped at the end, and what it runs with it.
     let mut tasks = JoinSet::new();
     for (name, keeper) in site.keepers() {
@@ -87,10 +87,10 @@ pub async fn serve(
         });
     }
     for (door, socket) in sockets.into_iter().enumerate() {
-        let (site, live, told) = (Arc::clone(&site), live.clone(), told.clone());
-        tasks.spawn(async move { accept(&site, &socket, door, &live, told).await });
+        let (site, running, told) = (Arc::clone(&site), running.clone(), told.clone());
+        tasks.spawn(async move { accept(&site, &socket, door, &running, told).await });
     }
-    drop(live);
+    drop(running);
     stop.await;
     asked.send_replace(true);
     // No message comes: the channel ends when the last that holds it has.
@@ -102,8 +102,8 @@ async fn accept(
     site: &Arc<Site>,
     socket: &TcpListener,
     door: usize,
-    live: &connection::Live,
-    mut stop: watch::Receiver<bool>,
+    running: &connection::Running,
+    mut stop: connection::Stop,
 ) {
     loop {
         let taken = tokio::select! {
@@ -112,8 +112,8 @@ async fn accept(
         };
         match taken {
             Ok((stream, peer)) => {
-                let (site, live, stop) = (Arc::clone(site), live.clone(), stop.clone());
-                tokio::spawn(connection::serve(site, stream, (peer, door), live, stop));
+                let (site, running, stop) = (Arc::clone(site), running.clone(), stop.clone());
+                tokio::spawn(connection::serve(site, stream, (peer, door), running, stop));
             }
             // Out of files, as a rule: others must end first.
             Err(_) => sleep(OUT_OF_FILES).await,

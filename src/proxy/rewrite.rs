@@ -46,9 +46,7 @@ pub(super) fn outbound(
     let before = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let before: Vec<&str> = before.collect();
     let value = match (before.is_empty(), peer) {
-        (true, IpAddr::V4(peer)) if peer.is_loopback() => {
-            Ok(HeaderValue::from_static("127.0.0.1"))
-        }
+        (true, IpAddr::V4(peer)) if peer.is_loopback() => Ok(HeaderValue::from_static("127.0.0.1")),
         (true, peer) => HeaderValue::try_from(peer.to_string()),
         (false, peer) => HeaderValue::try_from(format!("{}, {peer}", before.join(", "))),
     };
@@ -76,12 +74,13 @@ pub(super) fn inbound(headers: &mut HeaderMap, place: &Place<'_>, cors: Option<H
     }
     cookie::localize(headers);
     if let Some(origin) = cors {
-        share(headers, origin);
-        let names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        let names = headers.keys().map(HeaderName::as_str);
+        let names: Vec<&str> = names.filter(|name| !name.starts_with("access-control-")).collect();
         // A browser that sends credentials takes no `*` here.
         if let Ok(names) = HeaderValue::try_from(names.join(", ")) {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, names);
         }
+        share(headers, origin);
     }
 }
 

@@ -174,7 +174,7 @@ impl Site {
 
     /// The same route, as long as this site lives.
     fn same(&self, route: &Arc<Route>) -> Option<&Arc<Route>> {
-        self.routes.get(&*route.name).map(|main| main)
+        self.routes.get(&*route.name)
     }
 
     /// The label of the service whose own host this is.

@@ -12,7 +12,7 @@ use hyper_util::client::legacy::{Builder, Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::body::Upload;
-use crate::transport::{Connector, TransportError, Destination};
+use crate::transport::{Connector, Destination, TransportError};
 
 /// How many requests share a connection of HTTP/2: what servers allow as a rule, Google's among
 /// them (a recommendation of RFC 9113, 6.5.2, and background knowledge).
@@ -132,20 +132,23 @@ impl Upstream {
                 Speaks::Http1 => is_grpc(request.headers()),
                 Speaks::Http2 | Speaks::AsAgreed => true,
             };
-        let (wire, load) = match (http2, fresh) {
-            (true, false) => wires.http2.pick(),
-            (true, true) => (wires.fresh_http2.clone(), None),
-            (false, false) => (wires.http1.clone(), None),
-            (false, true) => (wires.fresh_http1.clone(), None),
-        };
         let is_known = http2 && wires.speaks != Speaks::AsAgreed;
         *request.version_mut() = if is_known { Version::HTTP_2 } else { Version::HTTP_11 };
-        wire.request(request).await.map(|response| (response, load))
+        let (sent, load) = match (http2, fresh) {
+            (true, false) => {
+                let (wire, load) = wires.http2.pick();
+                (wire.request(request), Some(load))
+            }
+            (true, true) => (wires.fresh_http2.request(request), None),
+            (false, false) => (wires.http1.request(request), None),
+            (false, true) => (wires.fresh_http1.request(request), None),
+        };
+        sent.await.map(|response| (response, load))
     }
 }
 
 impl Lanes {
-    fn pick(&self) -> (Wire, Option<Load>) {
+    fn pick(&self) -> (Wire, Load) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let has_room = |lane: &&Lane| lane.load.load(Ordering::Acquire) < STREAMS;
         let lane = lanes.iter().find(has_room).cloned().unwrap_or_else(|| {
@@ -155,7 +158,7 @@ impl Lanes {
             lane
         });
         lane.load.fetch_add(1, Ordering::AcqRel);
-        (lane.wire, Some(Load(lane.load)))
+        (lane.wire, Load(lane.load))
     }
 }
 

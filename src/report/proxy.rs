@@ -48,7 +48,8 @@ impl std::fmt::Debug for ProxyReport {
 
 impl Report for ProxyReport {
     const ROWS: Option<&'static str> = Some("services");
-    const PATHS: &'static [&'static str] = &["name", "service", "address", "url", "exposure", "tags"];
+    const PATHS: &'static [&'static str] =
+        &["name", "service", "address", "url", "exposure", "tags"];
 
     fn table(&self, style: Style) -> String {
         let who = self.account.as_deref().map(|who| format!(" as {who}")).unwrap_or_default();

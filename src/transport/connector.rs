@@ -108,9 +108,9 @@ fn tls<C>(to: &Destination, connector: C) -> Result<HttpsConnector<C>, Transport
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = HttpsConnectorBuilder::new();
     let builder = match &to.authority {
-        None => builder
-            .with_provider_and_platform_verifier(provider)
-            .map_err(|error| failed(&error))?,
+        None => {
+            builder.with_provider_and_platform_verifier(provider).map_err(|error| failed(&error))?
+        }
         Some(path) => {
             let mut roots = RootCertStore::empty();
             let found = CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))?;

@@ -179,7 +179,8 @@ pub(crate) fn token_file(world: &World, name: &str, seconds: i64) -> PathBuf {
 pub(crate) fn unsigned_token(subject: &str, seconds: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
     let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-    let claims = json!({"sub": subject, "email": "you@example.com", "iat": now, "exp": now + seconds});
+    let claims =
+        json!({"sub": subject, "email": "you@example.com", "iat": now, "exp": now + seconds});
     format!("{}.{}.c2lnbmF0dXJl", part(json!({"alg": "RS256"})), part(claims))
 }
 

@@ -8,8 +8,8 @@ use http::Uri;
 use http::uri::Authority;
 use time::OffsetDateTime;
 
-use super::Args;
 use super::super::token::id_token;
+use super::Args;
 use crate::auth::IdToken;
 use crate::context::Context;
 use crate::domain::exposure::judge;
@@ -126,13 +126,8 @@ async fn at_url(cx: &Context, args: &Args, url: &str) -> Result<Target, CommandE
         Some(audience) => audience.clone(),
         None if chooses => {
             let allowed = [host];
-            let wanted = Wanted {
-                typed,
-                tag: None,
-                audience: None,
-                allowed: &allowed,
-                only_audience: true,
-            };
+            let wanted =
+                Wanted { typed, tag: None, audience: None, allowed: &allowed, only_audience: true };
             invoke::find(cx, wanted).await?.audience
         }
         None => String::new(),
@@ -239,8 +234,9 @@ async fn keeper(
         };
         if let Err(error) = std::fs::File::open(&path) {
             let message = format!("cannot read the ID token in `{}`", path.display());
-            return Err(CommandError::new(ErrorKind::NotAuthenticated, message)
-                .because(error.to_string()));
+            return Err(
+                CommandError::new(ErrorKind::NotAuthenticated, message).because(error.to_string())
+            );
         }
         let keeper = Keeper::new(Source::File(path), clock, None, None);
         if let Err(no_token) = keeper.header().await {
@@ -282,7 +278,11 @@ fn served(target: &Target, keeper: Arc<Keeper>) -> Result<Served, CommandError> 
     Ok(Served {
         label,
         resource: call.service.as_ref().map(ToString::to_string),
-        authorities: known.into_iter().chain(own).chain(authority(&to.address.to_string())).collect(),
+        authorities: known
+            .into_iter()
+            .chain(own)
+            .chain(authority(&to.address.to_string()))
+            .collect(),
         upstream,
         tags,
         keeper,

@@ -52,8 +52,9 @@ pub(super) fn open(
     for (name, wanted) in &args.maps {
         let Some(at) = labels.iter().position(|label| label == name) else {
             let message = format!("`--map {name}={wanted}` is for none of the services");
-            return Err(CommandError::usage(message)
-                .because(format!("they are `{}`", labels.join("`, `"))));
+            return Err(
+                CommandError::usage(message).because(format!("they are `{}`", labels.join("`, `")))
+            );
         };
         let port = add(*wanted, Some(at))
             .map_err(|error| not_opened(cx, args, *wanted, Some(name), &error))?;
@@ -125,9 +126,8 @@ fn not_opened(
         return CommandError::new(ErrorKind::State, message).because(error.to_string());
     }
     let error = CommandError::new(ErrorKind::State, format!("port {port} is in use"));
-    let is_said = |port: &u16| {
-        args.port == Some(*port) || args.maps.iter().any(|(_, said)| said == port)
-    };
+    let is_said =
+        |port: &u16| args.port == Some(*port) || args.maps.iter().any(|(_, said)| said == port);
     let free = (port..port.saturating_add(NEAR))
         .filter(|port| *port != 0 && !is_said(port))
         .find(|port| both(args.bind, *port).is_ok());

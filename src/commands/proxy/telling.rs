@@ -1,6 +1,6 @@
 //! What is told while the proxy serves: a line a request, for a person or for a program.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,13 +65,7 @@ impl Teller {
             left_out: Arc::default(),
             clock: crate::context::now,
         };
-        let writer = Writer {
-            terminal,
-            log,
-            names,
-            who,
-            left_out: Arc::clone(&handle.left_out),
-        };
+        let writer = Writer { terminal, log, names, who, left_out: Arc::clone(&handle.left_out) };
         let thread = std::thread::Builder::new().name("log".to_owned());
         Self { handle, thread: thread.spawn(move || writer.run(&lines)).ok() }
     }
@@ -177,7 +171,7 @@ impl Writer {
         );
         if let Some(why) = self.layer(event).or_else(|| event.reason.clone()) {
             let style = style.yellow();
-            line.push_str(&format!("  {}", style.apply_to(one_line(&why))));
+            let _ = write!(line, "  {}", style.apply_to(one_line(&why)));
         }
         line
     }
@@ -186,9 +180,7 @@ impl Writer {
     fn layer(&self, event: &Event) -> Option<String> {
         let who = self.who.as_deref().map_or("whoever acts".to_owned(), |who| format!("`{who}`"));
         match event.by {
-            By::FrontEnd(Answered::BadToken) => {
-                Some("Cloud Run did not take the token".to_owned())
-            }
+            By::FrontEnd(Answered::BadToken) => Some("Cloud Run did not take the token".to_owned()),
             By::FrontEnd(Answered::Forbidden) => Some(format!(
                 "Cloud Run did not let it through: {who} may not invoke the service, or may only \
                  since a moment ago"

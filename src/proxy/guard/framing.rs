@@ -132,9 +132,9 @@ impl<'a> Iterator for Lines<'a> {
 /// Checks a request line. Whether it is one of HTTP/1.0.
 fn request_line(line: &[u8]) -> Result<bool, Fault> {
     let mut words = line.split(|byte| *byte == b' ');
-    let (method, target, version) = match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(method), Some(target), Some(version), None) => (method, target, version),
-        _ => return Err(Fault::RequestLine),
+    let words = [words.next(), words.next(), words.next(), words.next()];
+    let [Some(method), Some(target), Some(version), None] = words else {
+        return Err(Fault::RequestLine);
     };
     if method.is_empty() || !method.iter().copied().all(is_token) {
         return Err(Fault::RequestLine);

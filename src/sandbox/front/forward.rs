@@ -97,8 +97,7 @@ impl Forwarder {
             return too_large_by_its_word(request.into_body()).await;
         }
         let upgrade = Upgrade::asked(&mut request);
-        let speaks_http2 =
-            upgrade.is_none() && (entry.service.http2 || is_grpc(request.headers()));
+        let speaks_http2 = upgrade.is_none() && (entry.service.http2 || is_grpc(request.headers()));
         prepare(&mut request, &entry, arrival, settings);
         if let Some(upgrade) = &upgrade {
             upgrade.say(request.headers_mut());
@@ -135,12 +134,10 @@ impl Forwarder {
         };
         let backend = &application.address;
         match client.request(request).await {
-            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                match upgrade {
-                    Some(upgrade) => upgrade.carry_out(response),
-                    None => page(502, Page::Plain, "The application changed the protocol unasked."),
-                }
-            }
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => match upgrade {
+                Some(upgrade) => upgrade.carry_out(response),
+                None => page(502, Page::Plain, "The application changed the protocol unasked."),
+            },
             Ok(response) => returned(response.map(Body::new), old, settings),
             Err(error) if is_too_large(&error) => too_large(),
             Err(error) => {

@@ -1,4 +1,4 @@
-//! What the application behind a service answers as it comes: WebSockets and gRPC, whose messages
+//! What the application behind a service answers as it comes: `WebSockets` and gRPC, whose messages
 //! it sends back, and server-sent events, one a second.
 
 use std::convert::Infallible;
@@ -78,7 +78,8 @@ fn grpc(body: Body) -> Response<Body> {
 
 fn events() -> Response<Body> {
     let ticks = IntervalStream::new(tokio::time::interval(PACE)).enumerate();
-    let events = ticks.map(|(count, _)| Ok::<_, Infallible>(format!("id: {count}\ndata: {count}\n\n")));
+    let events =
+        ticks.map(|(count, _)| Ok::<_, Infallible>(format!("id: {count}\ndata: {count}\n\n")));
     let mut response = Response::new(Body::from_stream(events));
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(CONTENT_TYPE, kind);

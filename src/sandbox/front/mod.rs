@@ -4,9 +4,9 @@
 mod audience;
 mod echo;
 mod forward;
-mod live;
 mod html;
 mod judge;
+mod live;
 mod place;
 
 use std::net::SocketAddr;
