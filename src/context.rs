@@ -87,9 +87,10 @@ pub fn bare_terminal_asks() -> bool {
     Terminal::detect(Wishes { may_ask: true, may_color: false }).interactive
 }
 
-/// The runtime: several threads for what serves, one for any command that ends by itself.
+/// The runtime: several threads for `sandbox serve`, one for any other command; the proxy brings
+/// threads of its own.
 pub fn runtime() -> std::io::Result<Runtime> {
-    let serves = env::args_os().any(|word| word == "serve" || word == "proxy");
+    let serves = env::args_os().any(|word| word == "serve");
     let mut builder =
         if serves { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     builder.enable_all().build()

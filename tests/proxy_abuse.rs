@@ -117,10 +117,9 @@ fn mutated(text: &str, numbers: &mut Numbers) -> Vec<String> {
             text.insert_str(at, &format!("{name}: {}\r\n", "v".repeat(numbers.below(300))));
         }
     }
-    for verb in ["GET", "PUT", "DELETE", "PATCH"].iter().take(numbers.below(5)).next_back() {
-        if text.starts_with("POST ") {
-            text = text.replacen("POST", verb, 1);
-        }
+    if text.starts_with("POST ") {
+        let verbs = ["POST", "GET", "PUT", "DELETE", "PATCH"];
+        text = text.replacen("POST", verbs[numbers.below(verbs.len())], 1);
     }
     if text.contains(" / ") && numbers.below(2) == 0 {
         text = text.replacen(" / ", &format!(" /{} ", "p".repeat(numbers.below(60))), 1);

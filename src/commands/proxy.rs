@@ -154,7 +154,11 @@ async fn serve(cx: &Context, mut args: Args, program: Vec<OsString>) -> Result<u
         (true, true) => Log::Text,
         _ => Log::None,
     });
-    let teller = Teller::start(cx.terminal, log, services.len() > 1, report.account.clone());
+    let names = match services.as_slice() {
+        [_] => 0,
+        several => several.iter().map(|service| service.label.len()).max().unwrap_or_default(),
+    };
+    let teller = Teller::start(cx.terminal, log, names, report.account.clone());
     let serving = Serving {
         services,
         doors: doors.services,

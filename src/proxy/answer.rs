@@ -1,14 +1,12 @@
 //! What the proxy answers itself: refusals, failures, preflights, the index.
 
-use http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION,
-    SET_COOKIE,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::body::{Download, Ticket};
 use super::gate::{self, Refusal, SECRET, Taken};
+use super::guard::Fault;
 use super::rewrite::{preflight, share};
 use super::site::{Door, Listed, Site, TAG_SIGN};
 use super::upstream::is_grpc;
@@ -94,24 +92,21 @@ pub(super) fn own(
     site: &Site,
     ticket: Ticket,
 ) -> Result<Response<Download>, Ticket> {
-    let is_preflight =
-        head.method == Method::OPTIONS && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    if let Some(origin) = taken.cors.as_ref().filter(|_| is_preflight) {
+    if let Some(origin) = taken.cors.as_ref().filter(|_| gate::is_preflight(head)) {
         let mut response = empty(StatusCode::NO_CONTENT, ticket);
         *response.headers_mut() = preflight(&head.headers, origin.clone());
         return Ok(response);
     }
-    if site.secret.is_none() {
+    let Some(secret) = site.secret.as_ref().filter(|secret| gate::is_in_query(secret, head)) else {
         return Err(ticket);
-    }
-    let Some(secret) = gate::secret_in_query(head) else { return Err(ticket) };
+    };
     let left = head.uri.query().unwrap_or_default().split('&');
     let left: Vec<&str> = left.filter(|pair| pair.split('=').next() != Some(SECRET)).collect();
     let query = if left.is_empty() { String::new() } else { format!("?{}", left.join("&")) };
-    // One slash: two would lead to another host.
-    let to = format!("/{}{query}", head.uri.path().trim_start_matches('/'));
+    // One slash: two, of either kind, would lead to another host.
+    let to = format!("/{}{query}", head.uri.path().trim_start_matches(['/', '\\']));
     let cookie = format!("{SECRET}={secret}; Path=/; HttpOnly; SameSite=Strict");
-    let mut response = empty(StatusCode::SEE_OTHER, ticket);
+    let mut response = empty(StatusCode::TEMPORARY_REDIRECT, ticket);
     for (name, text) in [(LOCATION, to), (SET_COOKIE, cookie)] {
         if let Ok(value) = HeaderValue::try_from(text) {
             response.headers_mut().insert(name, value);
@@ -140,6 +135,11 @@ pub(super) fn failed(
         share(response.headers_mut(), origin);
     }
     response
+}
+
+/// A request whose body broke off because it was wrong.
+pub(super) fn broken_off(form: Form, fault: Fault, ticket: Ticket) -> Response<Download> {
+    refused(form, 400, &format!("the request is refused: {fault}"), ticket)
 }
 
 /// The list of what is served.

@@ -8,13 +8,14 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
-use http::{Method, Request};
+use http::{HeaderMap, HeaderName, Method, Request};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::guard::Line;
 use super::log::{By, Event, Listener};
+use super::rewrite;
 use super::upstream::Load;
 
 /// How long a body waits for `100 Continue` before it goes without: what a server that does not
@@ -25,7 +26,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Upload {
     Nothing,
-    Streamed { body: Incoming, received: Arc<AtomicU64>, waits: Option<Waits> },
+    Streamed {
+        body: Incoming,
+        received: Arc<AtomicU64>,
+        waits: Option<Waits>,
+        /// The header that the token stands in, which no trailer may name.
+        header: HeaderName,
+    },
 }
 
 /// Until the service says `100 Continue`.
@@ -72,14 +79,19 @@ impl Body for Upload {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Self::Streamed { body, received, waits } = self.get_mut() else {
+        let Self::Streamed { body, received, waits, header } = self.get_mut() else {
             return Poll::Ready(None);
         };
         if let Some(waiting) = waits {
             ready!(waiting.poll(cx));
             *waits = None;
         }
-        let frame = ready!(Pin::new(body).poll_frame(cx));
+        let mut frame = ready!(Pin::new(body).poll_frame(cx));
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            rewrite::trailers(trailers, header);
+        }
         if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
             received.fetch_add(data.len() as u64, Ordering::Relaxed);
         }
@@ -112,13 +124,14 @@ pub(super) struct Ticket {
 }
 
 /// What will be told of a request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Told {
     start: Instant,
     pub(super) service: Option<Arc<str>>,
     method: Method,
     path: String,
     pub(super) status: Option<u16>,
+    pub(super) grpc_status: Option<u16>,
     received: Arc<AtomicU64>,
     pub(super) by: By,
     pub(super) reason: Option<String>,
@@ -136,8 +149,14 @@ impl Ticket {
                 start: Instant::now(),
                 service: None,
                 method: request.method().clone(),
-                path: request.uri().path().to_owned(),
+                // What stands in for a malformed request has no path that anybody asked for.
+                path: if line.fault().is_some() {
+                    "(malformed)".to_owned()
+                } else {
+                    request.uri().path().to_owned()
+                },
                 status: None,
+                grpc_status: None,
                 received: Arc::default(),
                 by: By::Proxy,
                 reason: None,
@@ -158,28 +177,43 @@ impl Ticket {
         self.told.as_ref().map(|told| Arc::clone(&told.received)).unwrap_or_default()
     }
 
-    /// Tells of it now: what follows is no answer.
-    pub(super) fn tell(&mut self) {
-        if let Some(told) = self.told.take() {
-            self.listener.request(Event {
-                service: told.service,
-                method: told.method,
-                path: told.path,
-                status: told.status,
-                took: told.start.elapsed(),
-                received: told.received.load(Ordering::Relaxed),
-                sent: self.sent,
-                by: told.by,
-                reason: told.reason,
-            });
+    /// Tells of it now, and again at its end: what follows is no answer.
+    pub(super) fn tell_so_far(&mut self) {
+        if let Some(told) = &self.told {
+            self.tell_as(Told::clone(told));
         }
+    }
+
+    /// Counts what was sent beside bodies.
+    pub(super) fn add(&mut self, received: u64, sent: u64) {
+        self.sent += sent;
+        self.note(|told| {
+            told.received.fetch_add(received, Ordering::Relaxed);
+        });
+    }
+
+    fn tell_as(&self, told: Told) {
+        self.listener.request(Event {
+            service: told.service,
+            method: told.method,
+            path: told.path,
+            status: told.status,
+            grpc_status: told.grpc_status,
+            took: told.start.elapsed(),
+            received: told.received.load(Ordering::Relaxed),
+            sent: self.sent,
+            by: told.by,
+            reason: told.reason,
+        });
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.line.end();
-        self.tell();
+        if let Some(told) = self.told.take() {
+            self.tell_as(*told);
+        }
     }
 }
 
@@ -202,9 +236,32 @@ impl Download {
         Self { content: Content::Here(Full::new(text.into())), ticket: Some(ticket) }
     }
 
+    /// Of an answer that has no end of its own.
+    pub(super) fn nothing() -> Self {
+        Self { content: Content::Here(Full::default()), ticket: None }
+    }
+
     /// The service's.
     pub(super) fn service(body: Incoming, ticket: Ticket) -> Self {
         Self { content: Content::Service(body), ticket: Some(ticket) }
+    }
+}
+
+/// The status of gRPC among trailers, or the headers of an answer that has none.
+pub(super) fn grpc_status(headers: &HeaderMap) -> Option<u16> {
+    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        if let Some(mut ticket) = self.ticket.take()
+            && !self.is_end_stream()
+        {
+            let why = "the client went away before the end";
+            ticket.note(|told| {
+                told.reason.get_or_insert_with(|| why.to_owned());
+            });
+        }
     }
 }
 
@@ -226,8 +283,10 @@ impl Body for Download {
         };
         match &frame {
             Some(Ok(part)) => {
-                if let (Some(data), Some(ticket)) = (part.data_ref(), &mut this.ticket) {
-                    ticket.sent += data.len() as u64;
+                if let Some(ticket) = &mut this.ticket {
+                    ticket.sent += part.data_ref().map_or(0, Bytes::len) as u64;
+                    let status = part.trailers_ref().and_then(grpc_status);
+                    ticket.note(|told| told.grpc_status = status.or(told.grpc_status));
                 }
             }
             Some(Err(error)) => {

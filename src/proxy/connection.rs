@@ -1,7 +1,7 @@
 //! One client's connection, from its first byte to its last.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -32,14 +32,17 @@ pub(super) type Running = mpsc::Sender<()>;
 /// Says when the proxy is to stop.
 pub(super) type Stop = watch::Receiver<bool>;
 
+/// Where a connection came in, and who serves it.
+#[derive(Debug)]
+pub(super) struct From {
+    pub(super) peer: IpAddr,
+    pub(super) door: usize,
+    pub(super) worker: usize,
+    pub(super) running: Running,
+}
+
 /// Serves a connection until it ends, or soon after `stop` says so.
-pub(super) async fn serve(
-    site: Arc<Site>,
-    stream: TcpStream,
-    (peer, door): (SocketAddr, usize),
-    running: Running,
-    mut stop: Stop,
-) {
+pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, from: From, mut stop: Stop) {
     // Where it cannot be set, answers are but slower.
     drop(stream.set_nodelay(true));
     let line = Line::new();
@@ -49,7 +52,7 @@ pub(super) async fn serve(
         _ = stop.wait_for(|stop| *stop) => return,
     };
     let Ok(is_http2) = is_http2 else { return };
-    let arrival = Arc::new(Arrival { door, peer: peer.ip(), line, running });
+    let arrival = Arc::new(Arrival { from, line });
     let io = TokioIo::new(guard);
     // On the heap by itself: most connections are idle, and speak one of the two.
     if is_http2 {

@@ -61,7 +61,7 @@ pub(super) fn restore(headers: &mut HeaderMap, own: &str) {
     let mut text = Vec::new();
     for cookie in headers.get_all(COOKIE).iter().flat_map(|v| v.as_bytes().split(|b| *b == b';')) {
         let cookie = cookie.trim_ascii();
-        let name = cookie.split(|byte| *byte == b'=').next().unwrap_or_default();
+        let name = cookie.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
         if cookie.is_empty() || name == own.as_bytes() {
             continue;
         }

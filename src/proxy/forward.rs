@@ -1,34 +1,34 @@
 //! One request: taken, given its token, sent on; its answer, or why there is none.
 
-use std::net::IpAddr;
+use std::error::Error as _;
 use std::sync::Arc;
 
-use http::header::{CONNECTION, EXPECT, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, UPGRADE};
+use http::request::Parts;
 use http::uri::{Parts as UriParts, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
+use hyper_util::client::legacy::Error;
 use hyper_util::rt::TokioIo;
 
 use super::answer;
-use super::body::{Download, Ticket, Upload, Waits};
-use super::connection::Running;
+use super::body::{Download, Ticket, Upload, Waits, grpc_status};
+use super::connection::From;
 use super::gate::{self, Taken};
-use super::guard::Line;
+use super::guard::{Fault, Line};
 use super::log::By;
 use super::rewrite::{self, Place};
 use super::site::{Door, Found, Route, Site};
-use super::upstream::{Load, Upstream};
+use super::upstream::{How, Load, Upstream, is_grpc};
 use crate::invoke::Answered;
 use crate::transport::reason;
 
-/// Where a request came in.
+/// The connection that a request came on.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    pub(super) door: usize,
-    pub(super) peer: IpAddr,
+    pub(super) from: From,
     pub(super) line: Arc<Line>,
-    pub(super) running: Running,
 }
 
 impl Site {
@@ -45,24 +45,56 @@ impl Site {
         }
         let fault = line.fault();
         let ticket = Ticket::new(&request, line, Arc::clone(&self.listener));
-        let door = &self.doors[arrival.door];
+        let door = &self.doors[arrival.from.door];
         let (head, body) = request.into_parts();
-        let taken = match gate::check(self, door, &head, fault) {
-            Ok(taken) => taken,
-            Err(refusal) => return answer::not_taken(self, door, &head, &refusal, ticket),
-        };
-        let ticket = match answer::own(&head, &taken, self, ticket) {
-            Ok(response) => return response,
-            Err(ticket) => ticket,
-        };
-        match taken.found {
-            Found::Index => answer::index(self, door, &head.method, ticket),
-            Found::Route(route) => {
+        let is_whole = body.is_end_stream() || head.version >= Version::HTTP_2;
+        let mut response = match self.own_answer(&head, door, fault, ticket) {
+            Turn::Answered(response) => response,
+            Turn::Goes { taken, route, ticket } => {
                 let passage = Passage { site: self, door, route, taken: &taken, arrival };
-                passage.pass(Request::from_parts(head, body), ticket).await
+                return passage.pass(Request::from_parts(head, body), ticket).await;
             }
+        };
+        if !is_whole {
+            // What is left of its body is not read: nothing can follow it.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// Answers what needs no service: a refusal, a preflight, the list.
+    fn own_answer<'a>(
+        &'a self,
+        head: &Parts,
+        door: &'a Door,
+        fault: Option<Fault>,
+        ticket: Ticket,
+    ) -> Turn<'a> {
+        let taken = match gate::check(self, door, head, fault) {
+            Ok(taken) => taken,
+            Err(refusal) => {
+                return Turn::Answered(answer::not_taken(self, door, head, &refusal, ticket));
+            }
+        };
+        match (answer::own(head, &taken, self, ticket), taken.found) {
+            (Ok(response), _) => Turn::Answered(response),
+            (Err(ticket), Found::Index) => {
+                Turn::Answered(answer::index(self, door, &head.method, ticket))
+            }
+            (Err(ticket), Found::Route(route)) => Turn::Goes { taken, route, ticket },
         }
     }
+}
+
+/// What becomes of a request.
+enum Turn<'a> {
+    Answered(Response<Download>),
+    /// It goes to a service.
+    Goes {
+        taken: Taken<'a>,
+        route: &'a Route,
+        ticket: Ticket,
+    },
 }
 
 /// A request on its way to a service.
@@ -85,7 +117,8 @@ impl Passage<'_> {
                 return answer::failed(form, &no_token.text(), cors, ticket);
             }
         };
-        let protocol = protocol(request.headers());
+        // Only what is whole can be followed by another protocol.
+        let protocol = protocol(request.headers()).filter(|_| request.body().is_end_stream());
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
         let mut head = Request::from_parts(head, ());
@@ -94,17 +127,18 @@ impl Passage<'_> {
         let answered = self.send(head, body, &token, client.is_some(), &ticket).await;
         let (mut response, load) = match answered {
             Ok(answered) => answered,
-            Err(why) => {
-                let text = format!("`{}` cannot be reached: {why}", self.route.name);
-                return answer::failed(form, &text, cors, ticket);
-            }
+            Err(why) => return self.no_answer(form, &why, ticket),
         };
+        if let Some(wrong) = wrong(&response, client.is_some()) {
+            return self.no_answer(form, wrong, ticket);
+        }
         ticket.load = load;
         let status = response.status();
         let refused = Answered::of(status.as_u16(), response.headers());
         ticket.note(|told| {
             told.status = Some(status.as_u16());
             told.by = refused.map_or(By::Application, By::FrontEnd);
+            told.grpc_status = grpc_status(response.headers());
         });
         let server =
             (status == StatusCode::SWITCHING_PROTOCOLS).then(|| hyper::upgrade::on(&mut response));
@@ -123,6 +157,16 @@ impl Passage<'_> {
         response.map(|body| Download::service(body, ticket))
     }
 
+    /// What is answered where the service gave no answer that can be passed on.
+    fn no_answer(&self, form: answer::Form, why: &str, ticket: Ticket) -> Response<Download> {
+        // It may be the client's own body that broke off.
+        if let Some(fault) = self.arrival.line.fault() {
+            return answer::broken_off(form, fault, ticket);
+        }
+        let text = format!("`{}` cannot be reached: {why}", self.route.name);
+        answer::failed(form, &text, self.taken.cors.clone(), ticket)
+    }
+
     /// Makes of the client's head the service's.
     fn prepare(&self, head: &mut Request<()>, token: &HeaderValue, protocol: Option<&HeaderValue>) {
         let upstream = &self.route.upstream;
@@ -132,8 +176,9 @@ impl Passage<'_> {
         let path = head.uri().path_and_query().cloned();
         target.path_and_query = path.or_else(|| Some(PathAndQuery::from_static("/")));
         *head.uri_mut() = Uri::from_parts(target).unwrap_or_default();
-        let (host, peer) = (&self.taken.host, self.arrival.peer);
-        rewrite::outbound(head.headers_mut(), self.site, token.clone(), host, peer);
+        let (host, peer) = (&self.taken.host, self.arrival.from.peer);
+        let client = (host.as_str(), peer);
+        rewrite::outbound(head.headers_mut(), self.site, token.clone(), client, &upstream.origin);
         if let Some(protocol) = protocol {
             head.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
             head.headers_mut().insert(UPGRADE, protocol.clone());
@@ -157,15 +202,17 @@ impl Passage<'_> {
             Upload::Nothing
         } else {
             let waits = head.headers().contains_key(EXPECT).then(|| Waits::for_answer(&mut head));
-            Upload::Streamed { body, received: ticket.counter(), waits }
+            let header = self.site.header.clone();
+            Upload::Streamed { body, received: ticket.counter(), waits, header }
         };
         let is_safe = repeats(head.method());
-        let sent = upstream.send(head.map(|()| upload), upgrades, false).await;
-        let answered = match (sent, &spare) {
-            (Err(error), Some(spare)) if is_safe && !error.is_connect() => {
-                again(upstream, spare, upgrades, true).await
+        let how = How { worker: self.arrival.from.worker, upgrades, fresh: false };
+        let sent = upstream.send(head.map(|()| upload), how).await;
+        let answered = match (&sent, &spare) {
+            (Err(error), Some(spare)) if is_safe && broke_off(error) => {
+                again(upstream, spare, How { fresh: true, ..how }).await
             }
-            (sent, _) => sent,
+            _ => sent,
         };
         let answered = answered.map_err(|error| reason(&error))?;
         let refused = Answered::of(answered.0.status().as_u16(), answered.0.headers());
@@ -176,7 +223,7 @@ impl Passage<'_> {
         let other = self.route.keeper.other_than(token).await;
         let (Some(other), Some(mut spare)) = (other, spare) else { return Ok(answered) };
         spare.headers_mut().insert(self.site.header.clone(), other);
-        Ok(again(upstream, &spare, upgrades, false).await.unwrap_or(answered))
+        Ok(again(upstream, &spare, how).await.unwrap_or(answered))
     }
 
     /// Answers that the protocol is another from now on, and passes on what comes then.
@@ -194,29 +241,46 @@ impl Passage<'_> {
         }
         let line = Arc::clone(&self.arrival.line);
         line.upgrade();
-        line.begin();
-        ticket.tell();
-        let running = self.arrival.running.clone();
+        ticket.tell_so_far();
+        let running = self.arrival.from.running.clone();
         tokio::spawn(async move {
             if let Ok((client, server)) = futures::future::try_join(client, server).await {
                 let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
                 // Either side may break off: the other is then closed, which is all there is to do.
-                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+                let passed = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                let (received, sent) = passed.unwrap_or_default();
+                ticket.add(received, sent);
             }
-            line.end();
-            drop(running);
+            ticket.note(|told| told.reason = Some("the connection ended".to_owned()));
+            drop((ticket, running));
         });
-        response.map(|_| Download::here("", ticket))
+        response.map(|_| Download::nothing())
     }
+}
+
+/// What is wrong with an answer, so that it cannot be passed on.
+fn wrong(response: &Response<Incoming>, upgrades: bool) -> Option<&'static str> {
+    let lengths = response.headers().get_all(CONTENT_LENGTH).iter().count();
+    if lengths > 1 {
+        return Some("its answer has several lengths");
+    }
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    (switches && !upgrades).then_some("it changed the protocol unasked")
 }
 
 async fn again(
     upstream: &Upstream,
     spare: &Request<()>,
-    upgrades: bool,
-    fresh: bool,
-) -> Result<(Response<Incoming>, Option<Load>), hyper_util::client::legacy::Error> {
-    upstream.send(bare(spare).map(|()| Upload::Nothing), upgrades, fresh).await
+    how: How,
+) -> Result<(Response<Incoming>, Option<Load>), Error> {
+    upstream.send(bare(spare).map(|()| Upload::Nothing), how).await
+}
+
+/// Whether a connection ended where an answer should have been: as one does that lay idle for too
+/// long.
+fn broke_off(error: &Error) -> bool {
+    let cause = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
+    !error.is_connect() && cause.is_some_and(|cause| !cause.is_parse() && !cause.is_user())
 }
 
 /// A request's head once more.
@@ -236,7 +300,7 @@ fn repeats(method: &Method) -> bool {
 /// The protocol that a request asks for in place of this one. HTTP/2 is not asked for that way any
 /// more (RFC 9113, 3.1), and no service could be reached by it.
 fn protocol(headers: &HeaderMap) -> Option<HeaderValue> {
-    let protocol = headers.get(UPGRADE)?;
+    let protocol = headers.get(UPGRADE).filter(|_| !is_grpc(headers))?;
     let said = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let mut names = said.flat_map(|value| value.split(','));
     let text = protocol.to_str().ok()?;

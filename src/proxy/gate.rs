@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use http::header::{HOST, ORIGIN, REFERER};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, HOST, ORIGIN, REFERER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -42,7 +42,7 @@ pub(super) struct Taken<'a> {
 /// Looks at a request.
 pub(super) fn check<'a>(
     site: &'a Site,
-    door: &Door,
+    door: &'a Door,
     head: &Parts,
     fault: Option<Fault>,
 ) -> Result<Taken<'a>, Refusal> {
@@ -59,13 +59,23 @@ pub(super) fn check<'a>(
     if !is_star && !path.starts_with('/') {
         return Err(Refusal::Target);
     }
+    if head.headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Err(Refusal::Faulty(Fault::Length));
+    }
+    if !matches!(head.uri.scheme_str(), None | Some("http" | "https")) {
+        return Err(Refusal::Target);
+    }
     let found = site.find(door, host).ok_or_else(|| Refusal::Host(host.to_owned()))?;
+    // Browsers show nothing with a preflight, and are told nothing but what is allowed.
+    let is_preflight = |cors: &Option<HeaderValue>| cors.is_some() && is_preflight(head);
+    let cors = origin(site, host, &head.headers, &head.method);
     if let Some(secret) = &site.secret
         && !shows(secret, head)
+        && !cors.as_ref().is_ok_and(is_preflight)
     {
         return Err(Refusal::NoSecret);
     }
-    let cors = origin(site, host, &head.headers, &head.method)?;
+    let cors = cors?;
     Ok(Taken { found, host: host.to_owned(), cors })
 }
 
@@ -103,7 +113,7 @@ fn origin(
     // Browsers name no origin for images, scripts and the like, but say that they are another
     // site's (Fetch Metadata). That a person goes to a page from another is left to the service.
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_foreign = matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"));
+    let is_foreign = !matches!(text("sec-fetch-site"), None | Some("same-origin" | "none"));
     let goes_there = text("sec-fetch-mode") == Some("navigate")
         && text("sec-fetch-dest") == Some("document")
         && matches!(*method, Method::GET | Method::HEAD);
@@ -118,19 +128,30 @@ fn origin(
     Ok(None)
 }
 
+/// Whether a browser asks what another origin's page may do.
+pub(super) fn is_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Whether a text is the secret.
+fn is_secret(shown: &[u8], secret: &str) -> bool {
+    verify_slices_are_equal(shown, secret.as_bytes()).is_ok()
+}
+
 /// Whether a request shows the secret.
 fn shows(secret: &str, head: &Parts) -> bool {
-    let is_it = |shown: &[u8]| verify_slices_are_equal(shown, secret.as_bytes()).is_ok();
+    let is_it = |shown: &[u8]| is_secret(shown, secret);
     let header = head.headers.get(SECRET_HEADER).map(HeaderValue::as_bytes);
     header.is_some_and(is_it)
         || cookie::value(&head.headers, SECRET).is_some_and(|shown| is_it(shown.as_bytes()))
-        || secret_in_query(head).is_some_and(|shown| is_it(shown.as_bytes()))
+        || is_in_query(secret, head)
 }
 
-/// The secret as a browser is given it first: by an address.
-pub(super) fn secret_in_query(head: &Parts) -> Option<&str> {
-    let mut pairs = head.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| *name == SECRET).map(|(_, value)| value)
+/// Whether a request shows the secret as a browser is given it first: by an address.
+pub(super) fn is_in_query(secret: &str, head: &Parts) -> bool {
+    let pairs = head.uri.query().unwrap_or_default().split('&');
+    let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
+    pairs.any(|(name, value)| name == SECRET && is_secret(value.as_bytes(), secret))
 }
 
 impl Refusal {
@@ -153,7 +174,7 @@ impl Refusal {
             }
             Self::Faulty(fault) => format!("the request is refused: {fault}"),
             Self::Host(host) => {
-                let mut text = format!("the host `{host}` is not one of this proxy's, which are");
+                let mut text = format!("the host `{host}` is not one of this proxy's; they are");
                 let mut names = vec!["localhost".to_owned()];
                 names.extend(site.index.iter().map(|listed| format!("{}.localhost", listed.label)));
                 for name in names {

@@ -26,11 +26,14 @@ const IDLE_TIME: Duration = Duration::from_mins(5);
 /// How long an answer may take to begin, or to go on, once its client has closed its side: it may
 /// be waiting, or be gone, which looks the same until something is sent.
 const HALF_CLOSED: Duration = Duration::from_secs(2);
+/// How long a client may be silent before its connection is closed for good, when its answer has
+/// been sent and it has not closed its side.
+const LINGER: Duration = Duration::from_secs(1);
 /// How much is read at once while it is not known what it is.
 const PIECE: usize = 8 * 1024;
-/// How much is read and thrown away of a client that was refused: an answer could be lost with a
-/// connection that is closed before.
-const THROWN_AWAY: usize = 256 * 1024;
+/// How much is read and thrown away of a client whose answer has been sent: it could be lost with
+/// a connection that is closed before.
+const THROWN_AWAY: usize = 256 * 1024 * 1024;
 /// What the library is given in place of a refused request, so that the refusal takes its turn.
 const STAND_IN: &[u8] = b"GET /refused HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 /// The first bytes of HTTP/2 (RFC 9113, 3.4), as many as tell it from HTTP/1.
@@ -191,7 +194,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         let mut buffer = ReadBuf::uninit(&mut piece);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         self.held.extend_from_slice(buffer.filled());
-        self.has_ended |= buffer.filled().is_empty();
+        if buffer.filled().is_empty() {
+            (self.has_ended, self.last_written) = (true, Instant::now());
+        }
         let is_head = matches!(self.stage, Stage::First | Stage::Reading(Expecting::Head));
         if is_head && !self.held.is_empty() {
             self.head_since.get_or_insert_with(Instant::now);
@@ -216,11 +221,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             if self.line.is_busy() || self.good > 0 {
                 return Ok(());
             }
+            self.is_whole = true;
             let Some(head) = framing::head(&self.held, self.seen)? else {
                 self.seen = self.held.len();
                 return Ok(());
             };
-            (self.good, self.seen, self.is_whole) = (head.length, 0, true);
+            (self.good, self.seen) = (head.length, 0);
             self.head_since = None;
             self.stage = if head.upgrades { Stage::Upgrading } else { Stage::Reading(head.then) };
         }
@@ -230,9 +236,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
     /// Takes a request back that was found to be wrong, where nothing of it was handed on.
     fn refuse(&mut self, fault: Fault) -> io::Result<()> {
         if !self.is_whole {
+            self.line.refuse(fault);
             return Err(io::Error::new(io::ErrorKind::InvalidData, fault));
         }
         self.line.refuse(fault);
+        self.seen = 0;
         self.held.clear();
         self.held.extend_from_slice(STAND_IN);
         self.good = STAND_IN.len();
@@ -293,6 +301,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         }
         self.line.reader.register(cx.waker());
         if self.line.is_busy() { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Reads what a client still sends after its last answer: who sends much reads the answer only
+    /// then, and would find the connection reset.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.has_ended && self.thrown_away < THROWN_AWAY {
+            match self.fill(cx) {
+                Poll::Ready(Ok(count)) => {
+                    self.thrown_away += count;
+                    self.last_written = Instant::now();
+                    self.held.clear();
+                }
+                // Gone: nothing can be lost any more.
+                Poll::Ready(Err(_)) => break,
+                Poll::Pending => {
+                    let due = self.last_written + LINGER;
+                    let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
+                    alarm.as_mut().reset(due);
+                    ready!(alarm.as_mut().poll(cx));
+                    break;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Whether the client's time is up. Else this task is woken when it is.
@@ -416,9 +448,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.has_ended {
-            self.last_written = Instant::now();
-        }
+        self.last_written = Instant::now();
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -427,9 +457,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.has_ended {
-            self.last_written = Instant::now();
-        }
+        self.last_written = Instant::now();
         Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
     }
 
@@ -441,7 +469,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        this.linger(cx)
     }
 }

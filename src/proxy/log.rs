@@ -29,6 +29,8 @@ pub struct Event {
     pub path: String,
     /// `None` where the client went away before there was an answer.
     pub status: Option<u16>,
+    /// The status of gRPC, where the answer has one.
+    pub grpc_status: Option<u16>,
     pub took: Duration,
     /// The bytes of the request's body.
     pub received: u64,

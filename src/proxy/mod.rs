@@ -17,6 +17,7 @@ mod log;
 mod rewrite;
 mod site;
 mod upstream;
+mod workers;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -38,6 +39,7 @@ pub use self::site::{Served, Serving};
 pub use self::upstream::Upstream;
 
 use self::site::Site;
+use self::workers::{Taken, Workers};
 
 /// How long requests under way may take once the proxy is asked to stop.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -59,6 +61,22 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Lets this process have as many connections as the machine allows it: the usual limit is low,
+/// and each request may need two.
+fn raise_limit() {
+    #[cfg(unix)]
+    {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+        if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+            && soft < hard
+        {
+            // Where it may not be, fewer are served at once.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+        }
+    }
+}
+
 /// A secret that nobody can guess.
 pub fn new_secret() -> io::Result<String> {
     let mut bytes = [0; 24];
@@ -75,8 +93,10 @@ pub async fn serve(
 ) -> io::Result<()> {
     let addresses: Vec<SocketAddr> =
         sockets.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+    raise_limit();
     let site = Arc::new(Site::new(serving, &addresses));
     let (asked, told) = watch::channel(false);
+    let workers = Workers::start(&site, &told)?;
     let (running, mut ended) = mpsc::channel(1);
     // Dropped at the end, and what it runs with it.
     let mut tasks = JoinSet::new();
@@ -87,8 +107,8 @@ pub async fn serve(
         });
     }
     for (door, socket) in sockets.into_iter().enumerate() {
-        let (site, running, told) = (Arc::clone(&site), running.clone(), told.clone());
-        tasks.spawn(async move { accept(&site, &socket, door, &running, told).await });
+        let (workers, running, told) = (workers.clone(), running.clone(), told.clone());
+        tasks.spawn(async move { accept(&workers, &socket, door, &running, told).await });
     }
     drop(running);
     stop.await;
@@ -99,21 +119,21 @@ pub async fn serve(
 }
 
 async fn accept(
-    site: &Arc<Site>,
+    workers: &Workers,
     socket: &TcpListener,
     door: usize,
     running: &connection::Running,
     mut stop: connection::Stop,
 ) {
-    loop {
+    for number in door.. {
         let taken = tokio::select! {
             taken = socket.accept() => taken,
             _ = stop.wait_for(|stop| *stop) => return,
         };
-        match taken {
+        match taken.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
             Ok((stream, peer)) => {
-                let (site, running, stop) = (Arc::clone(site), running.clone(), stop.clone());
-                tokio::spawn(connection::serve(site, stream, (peer, door), running, stop));
+                let running = running.clone();
+                workers.hand(number, Taken { stream, peer, door, running });
             }
             // Out of files, as a rule: others must end first.
             Err(_) => sleep(OUT_OF_FILES).await,

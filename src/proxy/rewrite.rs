@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALT_SVC, CONTENT_LOCATION, HOST,
-    LOCATION, REFRESH, STRICT_TRANSPORT_SECURITY, VARY,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALT_SVC, AUTHORIZATION,
+    CONTENT_LENGTH, CONTENT_LOCATION, COOKIE, HOST, LOCATION, ORIGIN, REFERER, REFRESH,
+    STRICT_TRANSPORT_SECURITY, TE, TRAILER, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -23,22 +24,37 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 /// How long a browser may keep the answer to a preflight, in seconds.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// Makes of a client's headers the service's.
+/// Makes of a client's headers the service's: that client calls this server `host`, and the service
+/// is at `origin`.
 pub(super) fn outbound(
     headers: &mut HeaderMap,
     site: &Site,
     token: HeaderValue,
-    host: &str,
-    peer: IpAddr,
+    (host, peer): (&str, IpAddr),
+    origin: &str,
 ) {
     hop_by_hop::remove(headers);
     headers.remove(HOST);
     headers.remove(SERVERLESS);
     if site.secret.is_some() {
         headers.remove(SECRET_HEADER);
+        if headers.get(REFERER).is_some_and(|from| from.to_str().is_ok_and(|f| f.contains(SECRET)))
+        {
+            headers.remove(REFERER);
+        }
     }
     cookie::restore(headers, SECRET);
     headers.insert(site.header.clone(), token);
+    // What is checked against `Host` goes with it.
+    let here = format!("http://{host}");
+    for name in [ORIGIN, REFERER] {
+        if let Some(value) = headers.get_mut(&name) {
+            rewrite(value, |said| {
+                let rest = said.strip_prefix(&here)?;
+                (rest.is_empty() || rest.starts_with('/')).then(|| format!("{origin}{rest}"))
+            });
+        }
+    }
     if let Ok(host) = HeaderValue::from_str(host) {
         headers.insert(FORWARDED_HOST, host);
     }
@@ -53,6 +69,19 @@ pub(super) fn outbound(
     if let Ok(value) = value {
         headers.insert(FORWARDED_FOR, value);
     }
+}
+
+/// Takes off a client's trailers what would mean something in a head that was made here, or where
+/// a message ends (RFC 9110, 6.5.1).
+pub(super) fn trailers(trailers: &mut HeaderMap, header: &HeaderName) {
+    hop_by_hop::remove(trailers);
+    for name in [AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, TE, TRAILER] {
+        trailers.remove(name);
+    }
+    for name in [&SERVERLESS, &FORWARDED_FOR, &FORWARDED_HOST, &FORWARDED_PROTO, header] {
+        trailers.remove(name);
+    }
+    trailers.remove(SECRET_HEADER);
 }
 
 /// Makes of a service's headers the client's.

@@ -93,7 +93,7 @@ pub(super) struct Listed {
 }
 
 /// What a host stands for.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Found<'a> {
     Route(&'a Arc<Route>),
     Index,
@@ -150,10 +150,10 @@ impl Site {
     }
 
     /// What a host leads to at a door; `None` where it is not one of ours.
-    pub(super) fn find(&self, door: &Door, host: &str) -> Option<Found<'_>> {
-        let of_door = |door: &Door| door.route.as_ref().map(|route| self.same(route));
+    pub(super) fn find<'a>(&'a self, door: &'a Door, host: &str) -> Option<Found<'a>> {
+        let of_door = || door.route.as_ref().map_or(Found::Index, Found::Route);
         if door.hosts.iter().any(|known| known == host) {
-            return Some(of_door(door).flatten().map_or(Found::Index, Found::Route));
+            return Some(of_door());
         }
         let host = host.to_ascii_lowercase();
         let name = match host.rsplit_once(':').filter(|_| !host.ends_with(']')) {
@@ -169,12 +169,7 @@ impl Site {
         }
         // Whoever shows the secret may come by any name.
         let is_ours = self.secret.is_some() || door.hosts.contains(&host);
-        is_ours.then(|| of_door(door).flatten().map_or(Found::Index, Found::Route))
-    }
-
-    /// The same route, as long as this site lives.
-    fn same(&self, route: &Arc<Route>) -> Option<&Arc<Route>> {
-        self.routes.get(&*route.name)
+        is_ours.then(of_door)
     }
 
     /// The label of the service whose own host this is.

@@ -4,21 +4,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Builder, Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::body::Upload;
+use super::workers;
 use crate::transport::{Connector, Destination, TransportError};
 
 /// How many requests share a connection of HTTP/2: what servers allow as a rule, Google's among
 /// them (a recommendation of RFC 9113, 6.5.2, and background knowledge).
 const STREAMS: usize = 100;
 /// How much of one answer is taken in before the client has taken it.
-const STREAM_WINDOW: u32 = 1024 * 1024;
+const STREAM_WINDOW: u32 = 512 * 1024;
 /// How much of all answers on a connection: as many as would be if none of its clients took any,
 /// so that no slow one holds up the others.
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
@@ -34,12 +35,28 @@ type Wire = Client<Connector, Upload>;
 pub struct Upstream {
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
-    wires: Arc<Wires>,
+    /// What a page of the service's own has for its origin.
+    pub(super) origin: String,
+    /// What stands in `Host`.
+    host: HeaderValue,
+    speaks: Speaks,
+    /// Of each thread that serves, its own.
+    wires: Arc<[Wires]>,
+}
+
+/// How a request is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    /// The thread that sends it.
+    pub(super) worker: usize,
+    /// Whether it asks for another protocol.
+    pub(super) upgrades: bool,
+    /// Whether it must not go over a connection that may be dead.
+    pub(super) fresh: bool,
 }
 
 #[derive(Debug)]
 struct Wires {
-    speaks: Speaks,
     http1: Wire,
     http2: Lanes,
     /// Connections that serve one request each.
@@ -63,7 +80,7 @@ enum Speaks {
 struct Lanes {
     builder: Builder,
     connector: Connector,
-    lanes: Mutex<Vec<Lane>>,
+    open: Mutex<Vec<Lane>>,
 }
 
 #[derive(Clone, Debug)]
@@ -99,42 +116,39 @@ impl Upstream {
             Speaks::AsAgreed => Connector::along(&Destination { only_http1: true, ..to.clone() })?,
             _ => connector.clone(),
         };
-        let (mut kept, mut fresh) = (builder(), builder());
-        fresh.pool_max_idle_per_host(0);
-        let http1 = kept.build(only_http1.clone());
-        let fresh_http1 = fresh.build(only_http1);
-        if speaks != Speaks::AsAgreed {
-            kept.http2_only(true);
-            fresh.http2_only(true);
-        }
-        let fresh_http2 = fresh.build(connector.clone());
-        let http2 = Lanes { builder: kept, connector, lanes: Mutex::default() };
-        let wires = Wires { speaks, http1, http2, fresh_http1, fresh_http2 };
-        Ok(Self { scheme, authority, wires: Arc::new(wires) })
+        let wires = |_| Wires::new(speaks, &connector, &only_http1);
+        let wires = (0..workers::count()).map(wires).collect();
+        let (host, origin) = (host_of(&authority), origin_of(&authority, to));
+        Ok(Self { scheme, authority, origin, host, speaks, wires })
     }
 
     /// The same service at another of its addresses.
     #[must_use]
     pub fn at(&self, authority: Authority) -> Self {
-        Self { authority, ..self.clone() }
+        let origin = format!("https://{authority}");
+        Self { host: host_of(&authority), authority, origin, ..self.clone() }
     }
 
-    /// Sends a request. `fresh` where it must not go over a connection that may be dead.
+    /// Sends a request.
     pub(super) async fn send(
         &self,
         mut request: Request<Upload>,
-        upgrades: bool,
-        fresh: bool,
+        how: How,
     ) -> Result<(Response<Incoming>, Option<Load>), Error> {
-        let wires = &self.wires;
-        let http2 = !upgrades
-            && match wires.speaks {
+        let wires = &self.wires[how.worker];
+        let http2 = !how.upgrades
+            && match self.speaks {
                 Speaks::Http1 => is_grpc(request.headers()),
                 Speaks::Http2 | Speaks::AsAgreed => true,
             };
-        let is_known = http2 && wires.speaks != Speaks::AsAgreed;
-        *request.version_mut() = if is_known { Version::HTTP_2 } else { Version::HTTP_11 };
-        let (sent, load) = match (http2, fresh) {
+        // HTTP/2 names the host in the address.
+        if http2 && self.speaks != Speaks::AsAgreed {
+            *request.version_mut() = Version::HTTP_2;
+        } else {
+            *request.version_mut() = Version::HTTP_11;
+            request.headers_mut().insert(HOST, self.host.clone());
+        }
+        let (sent, load) = match (http2, how.fresh) {
             (true, false) => {
                 let (wire, load) = wires.http2.pick();
                 (wire.request(request), Some(load))
@@ -147,9 +161,25 @@ impl Upstream {
     }
 }
 
+impl Wires {
+    fn new(speaks: Speaks, connector: &Connector, only_http1: &Connector) -> Self {
+        let (mut kept, mut fresh) = (builder(), builder());
+        fresh.pool_max_idle_per_host(0);
+        let http1 = kept.build(only_http1.clone());
+        let fresh_http1 = fresh.build(only_http1.clone());
+        if speaks != Speaks::AsAgreed {
+            kept.http2_only(true);
+            fresh.http2_only(true);
+        }
+        let fresh_http2 = fresh.build(connector.clone());
+        let lanes = Lanes { builder: kept, connector: connector.clone(), open: Mutex::default() };
+        Self { http1, http2: lanes, fresh_http1, fresh_http2 }
+    }
+}
+
 impl Lanes {
     fn pick(&self) -> (Wire, Load) {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let has_room = |lane: &&Lane| lane.load.load(Ordering::Acquire) < STREAMS;
         let lane = lanes.iter().find(has_room).cloned().unwrap_or_else(|| {
             let wire = self.builder.build(self.connector.clone());
@@ -162,11 +192,25 @@ impl Lanes {
     }
 }
 
+/// The value of `Host` for an address, without a port that goes without saying.
+fn host_of(authority: &Authority) -> HeaderValue {
+    // What may stand in an address may stand in a header.
+    HeaderValue::from_str(authority.as_str()).unwrap_or(HeaderValue::from_static("localhost"))
+}
+
+/// A service's own origin: over https, but where its address is one of this machine. What stands
+/// in for an address does not show in it.
+fn origin_of(authority: &Authority, to: &Destination) -> String {
+    let is_plain = to.at.is_none() && to.address.scheme_str() == Some("http");
+    format!("{}://{authority}", if is_plain { "http" } else { "https" })
+}
+
 fn builder() -> Builder {
     let mut builder = Client::builder(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
+        .set_host(false)
         .http1_max_buf_size(READ_AT_ONCE)
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
@@ -176,7 +220,7 @@ fn builder() -> Builder {
 
 /// Whether a request is gRPC, which is HTTP/2 always.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     kind.is_some_and(|kind| {
         kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web")
     })

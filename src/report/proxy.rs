@@ -1,8 +1,7 @@
 //! `proxy`: what is served where, once it is.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::table::{columns, exposure_cell, text};
@@ -18,7 +17,7 @@ pub struct ProxyReport {
     /// Whose identity requests have; `None` where the token does not say.
     pub account: Option<String>,
     /// When the first of the tokens ends; they are renewed before.
-    #[serde(serialize_with = "moment")]
+    #[serde(with = "time::serde::rfc3339::option")]
     pub token_expiry: Option<OffsetDateTime>,
     /// What clients must show, where other machines are let in.
     pub secret: Option<String>,
@@ -70,8 +69,4 @@ impl Report for ProxyReport {
         let table = columns(&["NAME", "EXPOSURE", "ADDRESS", "URL"], cells.collect(), style);
         format!("serving at {}{who}{until}\n{table}", self.address)
     }
-}
-
-fn moment<S: Serializer>(at: &Option<OffsetDateTime>, to: S) -> Result<S::Ok, S::Error> {
-    at.and_then(|at| at.format(&Rfc3339).ok()).serialize(to)
 }

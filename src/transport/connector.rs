@@ -16,14 +16,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::TransportError;
+use super::stream::Stream;
 
 /// How long a connection may take to be there, its handshake included.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +32,6 @@ const KNOCK: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Where connections lead, and by whose word.
 #[derive(Clone, Debug, Default)]
@@ -161,18 +159,20 @@ impl Service<Uri> for Connector {
         match &mut self.0 {
             Kind::Plain(connector) => {
                 let connecting = connector.call(address);
-                Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+                Box::pin(async move { Ok(Stream::new(MaybeHttpsStream::Http(connecting.await?))) })
             }
             Kind::Tls(connector) => {
                 let connecting = connector.call(address);
                 Box::pin(async move {
-                    tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| late())?
+                    let connected = tokio::time::timeout(PATIENCE, connecting).await;
+                    Ok(Stream::new(connected.map_err(|_| late())??))
                 })
             }
             Kind::Proxied(connector) => {
                 let connecting = connector.call(address);
                 Box::pin(async move {
-                    tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| late())?
+                    let connected = tokio::time::timeout(PATIENCE, connecting).await;
+                    Ok(Stream::new(connected.map_err(|_| late())??))
                 })
             }
         }

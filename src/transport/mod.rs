@@ -4,6 +4,7 @@
 
 mod connector;
 mod endpoint;
+mod stream;
 
 use std::error::Error as StdError;
 
@@ -133,5 +134,7 @@ pub fn chain(error: &dyn StdError) -> String {
         }
         next = error.source();
     }
-    parts.join(": ")
+    let text = parts.join(": ");
+    // Some libraries add where to read more, which is for their users.
+    text.split(": https://docs.rs/").next().unwrap_or_default().to_owned()
 }

@@ -56,8 +56,8 @@ impl fmt::Debug for Handle {
 }
 
 impl Teller {
-    /// `names` where lines are to name their service; `who` acts.
-    pub(super) fn start(terminal: Terminal, log: Log, names: bool, who: Option<String>) -> Self {
+    /// `names` is how long the names of services are, 0 where lines are to name none; `who` acts.
+    pub(super) fn start(terminal: Terminal, log: Log, names: usize, who: Option<String>) -> Self {
         let (sender, lines) = sync_channel(WAITING);
         let handle = Handle {
             log,
@@ -110,8 +110,8 @@ impl Listener for Handle {
 struct Writer {
     terminal: Terminal,
     log: Log,
-    /// Whether lines name their service.
-    names: bool,
+    /// How long the names of services are; 0 where lines name none.
+    names: usize,
     who: Option<String>,
     left_out: Arc<AtomicU64>,
 }
@@ -150,28 +150,44 @@ impl Writer {
         }
     }
 
-    /// One line: time, method, path, status, how long, how much, and what is behind a refusal.
+    /// A line: time, status, how long, how much, what for; and another for what is behind a
+    /// refusal.
     fn as_text(&self, time: OffsetDateTime, event: &Event) -> String {
         let clock = format_description!("[hour]:[minute]:[second]");
         let style = self.terminal.style();
-        let status = match event.status {
-            Some(status) => painted(&style, status).apply_to(status.to_string()).to_string(),
-            None => style.clone().dim().apply_to("---").to_string(),
-        };
-        let name = event.service.as_deref().filter(|_| self.names);
-        let name = name.map(|name| format!("{name} ")).unwrap_or_default();
         let dim = style.clone().dim();
-        let mut line = format!(
-            "{} {name}{} {} {status} {} {}",
-            dim.apply_to(time.format(&clock).unwrap_or_default()),
-            event.method,
-            one_line(&event.path),
-            dim.apply_to(took(event)),
-            dim.apply_to(size(event.sent)),
-        );
+        let status = match (event.status, event.grpc_status) {
+            (Some(status), None | Some(0)) => {
+                painted(&style, status).apply_to(format!("{status:<3}")).to_string()
+            }
+            (Some(_), Some(grpc)) => {
+                style.clone().yellow().apply_to(format!("g{grpc:<2}")).to_string()
+            }
+            (None, _) => dim.apply_to("---").to_string(),
+        };
+        let name = event.service.as_deref().filter(|_| self.names > 0).unwrap_or_default();
+        let size = match event.received {
+            0 => size(event.sent),
+            received => format!("{} up, {}", size(received), size(event.sent)),
+        };
+        let before = format!("{:>8}  {size:>9}", took(event));
+        let mut what = String::new();
+        if self.names > 0 {
+            let _ = write!(what, "{name:<width$}  ", width = self.names);
+        }
+        let _ = write!(what, "{} {}", event.method, one_line(&event.path));
+        // Time, status and the spaces between.
+        let used = 8 + 2 + 3 + 2 + before.chars().count() + 2;
+        if let Some(width) = self.terminal.width_stderr {
+            what = shortened(&what, width.saturating_sub(used).max(24));
+        }
+        let time = time.format(&clock).unwrap_or_default();
+        let mut line =
+            format!("{}  {status}  {}  {what}", dim.apply_to(time), dim.apply_to(before));
         if let Some(why) = self.layer(event).or_else(|| event.reason.clone()) {
-            let style = style.yellow();
-            let _ = write!(line, "  {}", style.apply_to(one_line(&why)));
+            // The advice is in the answer.
+            let why = why.split("; ").next().unwrap_or_default();
+            let _ = write!(line, "\n          {}", style.yellow().apply_to(one_line(why)));
         }
         line
     }
@@ -212,6 +228,7 @@ impl Writer {
             "method": event.method.as_str(),
             "path": event.path,
             "status": event.status,
+            "grpcStatus": event.grpc_status,
             "durationMicros": millis,
             "requestBytes": event.received,
             "responseBytes": event.sent,
@@ -221,6 +238,18 @@ impl Writer {
         })
         .to_string()
     }
+}
+
+/// A text that is too long, without its middle.
+fn shortened(text: &str, width: usize) -> String {
+    let count = text.chars().count();
+    if count <= width {
+        return text.to_owned();
+    }
+    let half = (width - 1) / 2;
+    let start: String = text.chars().take(width - 1 - half).collect();
+    let end: String = text.chars().skip(count - half).collect();
+    format!("{start}…{end}")
 }
 
 fn reason(message: &str, causes: &[String]) -> String {

@@ -425,7 +425,9 @@ mod tests {
             trailer in prop::bool::ANY,
             cuts in prop::collection::vec(1_usize..30, 1..40),
         ) {
-            let mut text = chunks.iter().map(|c| format!("{:x}\r\n{c}\r\n", c.len())).collect::<String>();
+            let chunks: Vec<String> =
+                chunks.iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect();
+            let mut text = chunks.concat();
             text.push_str(if trailer { "0\r\nX: y\r\n\r\n" } else { "0\r\n\r\n" });
             let (mut held, mut expecting) = (Vec::new(), Expecting::ChunkSize);
             let mut rest = text.as_bytes();

@@ -71,7 +71,9 @@ impl Service<Uri> for Fixed {
 impl Forwarder {
     pub(in super::super) fn new(backends: Backends) -> Self {
         let application = |address: Uri| {
-            let fixed = Fixed { connector: HttpConnector::new(), address: address.clone() };
+            let mut connector = HttpConnector::new();
+            connector.set_nodelay(true);
+            let fixed = Fixed { connector, address: address.clone() };
             let mut builder = Client::builder(TokioExecutor::new());
             let http1 = builder.build(fixed.clone());
             Application { address, http1, http2: builder.http2_only(true).build(fixed) }
@@ -108,6 +110,9 @@ impl Forwarder {
         let name = &entry.service.name;
         let application = self.0.get(&name.short()).or_else(|| self.0.get(name.service()));
         let Some(application) = application else {
+            if let Some(upgrade) = upgrade {
+                request.extensions_mut().insert(upgrade.client);
+            }
             let limit = if old { settings.request_limit } else { u64::MAX };
             return echo::answer(request, &entry, speaks_http2, limit).await;
         };
