@@ -23,6 +23,7 @@ mod planned;
 mod prompts;
 mod proxy;
 mod proxy_abuse;
+mod proxy_streams;
 mod proxy_wire;
 mod public;
 mod readme;

@@ -363,16 +363,26 @@ fn other_machines_are_let_in_with_the_secret_alone() {
     assert_eq!(app.seen().len(), 0);
     assert_eq!(status(&ask("/", &host, &format!("X-Runaccess-Secret: {secret}\r\n"))), "200");
     let entered = ask(&format!("//a?x=1&runaccess-secret={secret}&y=2"), &host, "");
-    assert_eq!(status(&entered), "303", "{entered}");
+    assert_eq!(status(&entered), "307", "{entered}");
     assert!(entered.contains("location: /a?x=1&y=2\r\n"), "{entered}");
     let cookie = format!("runaccess-secret={secret}");
     assert!(entered.contains(&format!("set-cookie: {cookie}; Path=/; HttpOnly")), "{entered}");
     assert_eq!(status(&ask("/", &host, &format!("Cookie: a=b; {cookie}\r\n"))), "200");
     let cross = format!("Cookie: {cookie}\r\nOrigin: https://evil.example\r\n");
     assert_eq!(status(&ask("/", &host, &cross)), "403");
+    // A wrong one in an address is not made a cookie, and no slash of any kind leads elsewhere.
+    let wrong = ask("/x?runaccess-secret=evil;Domain=x", &host, &format!("Cookie: {cookie}\r\n"));
+    assert_eq!(status(&wrong), "200");
+    assert!(!wrong.contains("set-cookie"), "{wrong}");
+    let to = format!("/%5C\\evil.example/?runaccess-secret={secret}");
+    assert!(ask(&to.replace("%5C", "\\"), &host, "").contains("location: /evil.example/\r\n"));
+    let from = format!(
+        "Cookie: runaccess-secret ={secret}\r\nReferer: http://{host}/?runaccess-secret={secret}\r\n"
+    );
+    assert_eq!(status(&ask("/", &host, &from)), "200");
     // The service sees none of it.
     let seen = app.seen();
-    assert_eq!(seen.len(), 2);
+    assert_eq!(seen.len(), 4);
     assert_eq!(seen[1].header("cookie"), Some("a=b"));
     assert!(!format!("{seen:?}").contains(&secret));
 }
@@ -548,7 +558,7 @@ fn a_terminal_shows_each_request() {
     };
     assert_eq!(status(&ask("/page?secret=x")), "403");
     let line = session.see("since a moment ago");
-    assert!(line.contains("GET /page 403 "), "{line}");
+    assert!(line.contains("  403  ") && line.contains("  GET /page\r\n"), "{line}");
     assert!(!line.contains("secret"), "{line}");
     assert!(line.contains("`dev@x.com` may not invoke the service"), "{line}");
     ask("/\u{1b}[2J");

@@ -94,6 +94,20 @@ fn what_is_ambiguous_is_refused_and_the_connection_closed() {
     assert!(proxy.ask("GET /", &[], "").ends_with("ok"));
 }
 
+/// A bad request behind a good one is refused like the first one would be.
+#[test]
+fn a_later_request_is_refused_in_its_turn() {
+    let (world, app) = (World::new(), App::saying(OK));
+    let proxy = Proxy::to(&world, &app, &[]);
+    let good = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host());
+    let bad = "GET /bad HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n";
+    let answer = proxy.raw(format!("{good}{bad}{good}").as_bytes());
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1, "{answer}");
+    assert!(answer.contains("HTTP/1.1 400 Bad Request"), "{answer}");
+    assert_eq!(app.seen().len(), 1);
+    assert_eq!(proxy.log(2)[1]["path"], "(malformed)");
+}
+
 /// Numbers that are the same on each run.
 struct Numbers(u64);
 
