@@ -1,4 +1,4 @@
-//! What goes through `proxy` as it comes, by clients that others wrote: WebSockets, gRPC, HTTP/2;
+//! What goes through `proxy` as it comes, by clients that others wrote: `WebSockets`, gRPC, HTTP/2;
 //! and HTTP/2 that is malformed.
 
 use std::io::{Read, Write};
@@ -181,8 +181,11 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Headers, and a body where there is one.
+type Malformed<'a> = (Vec<(&'a str, &'a str)>, Option<&'static [u8]>);
+
 /// Malformed requests over HTTP/2: what stands in their headers, and their bodies.
-fn families(host: &str) -> Vec<(Vec<(&str, &str)>, Option<&'static [u8]>)> {
+fn families(host: &str) -> Vec<Malformed<'_>> {
     let get = [(":method", "GET"), (":scheme", "http"), (":authority", host), (":path", "/")];
     let with = |more: &[(&'static str, &'static str)]| {
         let mut all: Vec<(&str, &str)> = get.to_vec();

@@ -4,11 +4,12 @@ use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, SET
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::body::{Download, Ticket};
+use super::body::Download;
 use super::gate::{self, Refusal, SECRET, Taken};
 use super::guard::Fault;
 use super::rewrite::{preflight, share};
 use super::site::{Door, Listed, Site, TAG_SIGN};
+use super::ticket::Ticket;
 use super::upstream::is_grpc;
 
 /// The statuses of gRPC that stand for those of HTTP.

@@ -5,18 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::task::AtomicWaker;
-use http::{HeaderMap, HeaderName, Method, Request};
+use http::{HeaderMap, HeaderName, Request};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::guard::Line;
-use super::log::{By, Event, Listener};
 use super::rewrite;
-use super::upstream::Load;
+use super::ticket::Ticket;
 
 /// How long a body waits for `100 Continue` before it goes without: what a server that does not
 /// know the expectation makes necessary (RFC 9110, 10.1.1).
@@ -109,110 +107,6 @@ impl Body for Upload {
         match self {
             Self::Nothing => SizeHint::with_exact(0),
             Self::Streamed { body, .. } => body.size_hint(),
-        }
-    }
-}
-
-/// What is kept of a request until its answer has ended, however that comes about.
-#[derive(Debug)]
-pub(super) struct Ticket {
-    line: Arc<Line>,
-    listener: Arc<dyn Listener>,
-    told: Option<Box<Told>>,
-    pub(super) load: Option<Load>,
-    sent: u64,
-}
-
-/// What will be told of a request.
-#[derive(Clone, Debug)]
-pub(super) struct Told {
-    start: Instant,
-    pub(super) service: Option<Arc<str>>,
-    method: Method,
-    path: String,
-    pub(super) status: Option<u16>,
-    pub(super) grpc_status: Option<u16>,
-    received: Arc<AtomicU64>,
-    pub(super) by: By,
-    pub(super) reason: Option<String>,
-}
-
-impl Ticket {
-    /// For a request that has begun.
-    pub(super) fn new<B>(
-        request: &Request<B>,
-        line: Arc<Line>,
-        listener: Arc<dyn Listener>,
-    ) -> Self {
-        let told = listener.hears_requests().then(|| {
-            Box::new(Told {
-                start: Instant::now(),
-                service: None,
-                method: request.method().clone(),
-                // What stands in for a malformed request has no path that anybody asked for.
-                path: if line.fault().is_some() {
-                    "(malformed)".to_owned()
-                } else {
-                    request.uri().path().to_owned()
-                },
-                status: None,
-                grpc_status: None,
-                received: Arc::default(),
-                by: By::Proxy,
-                reason: None,
-            })
-        });
-        Self { line, listener, told, load: None, sent: 0 }
-    }
-
-    /// Notes more about the request, where it will be told of.
-    pub(super) fn note(&mut self, note: impl FnOnce(&mut Told)) {
-        if let Some(told) = &mut self.told {
-            note(told);
-        }
-    }
-
-    /// Counts what its body brings.
-    pub(super) fn counter(&self) -> Arc<AtomicU64> {
-        self.told.as_ref().map(|told| Arc::clone(&told.received)).unwrap_or_default()
-    }
-
-    /// Tells of it now, and again at its end: what follows is no answer.
-    pub(super) fn tell_so_far(&mut self) {
-        if let Some(told) = &self.told {
-            self.tell_as(Told::clone(told));
-        }
-    }
-
-    /// Counts what was sent beside bodies.
-    pub(super) fn add(&mut self, received: u64, sent: u64) {
-        self.sent += sent;
-        self.note(|told| {
-            told.received.fetch_add(received, Ordering::Relaxed);
-        });
-    }
-
-    fn tell_as(&self, told: Told) {
-        self.listener.request(Event {
-            service: told.service,
-            method: told.method,
-            path: told.path,
-            status: told.status,
-            grpc_status: told.grpc_status,
-            took: told.start.elapsed(),
-            received: told.received.load(Ordering::Relaxed),
-            sent: self.sent,
-            by: told.by,
-            reason: told.reason,
-        });
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.line.end();
-        if let Some(told) = self.told.take() {
-            self.tell_as(*told);
         }
     }
 }

@@ -10,16 +10,17 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, V
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::Error;
-use hyper_util::rt::TokioIo;
 
 use super::answer;
-use super::body::{Download, Ticket, Upload, Waits, grpc_status};
+use super::body::{Download, Upload, Waits, grpc_status};
 use super::connection::From;
 use super::gate::{self, Taken};
 use super::guard::{Fault, Line};
 use super::log::By;
 use super::rewrite::{self, Place};
 use super::site::{Door, Found, Route, Site};
+use super::ticket::Ticket;
+use super::tunnel;
 use super::upstream::{How, Load, Upstream, is_grpc};
 use crate::invoke::Answered;
 use crate::transport::reason;
@@ -244,13 +245,8 @@ impl Passage<'_> {
         ticket.tell_so_far();
         let running = self.arrival.from.running.clone();
         tokio::spawn(async move {
-            if let Ok((client, server)) = futures::future::try_join(client, server).await {
-                let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
-                // Either side may break off: the other is then closed, which is all there is to do.
-                let passed = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-                let (received, sent) = passed.unwrap_or_default();
-                ticket.add(received, sent);
-            }
+            let (received, sent) = tunnel::join(client, server).await;
+            ticket.add(received, sent);
             ticket.note(|told| told.reason = Some("the connection ended".to_owned()));
             drop((ticket, running));
         });

@@ -2,22 +2,23 @@
 //! requests only, one at a time, and gives up on clients that do not go on.
 
 mod framing;
+mod line;
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::framing::{Expecting, LONGEST_HEAD};
 
 pub(super) use self::framing::Fault;
+pub(super) use self::line::Line;
 
 /// How long a client may take over a request's head.
 const HEAD_TIME: Duration = Duration::from_secs(15);
@@ -38,73 +39,6 @@ const THROWN_AWAY: usize = 256 * 1024 * 1024;
 const STAND_IN: &[u8] = b"GET /refused HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 /// The first bytes of HTTP/2 (RFC 9113, 3.4), as many as tell it from HTTP/1.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// What a connection's reader and those who answer its requests tell each other.
-#[derive(Debug)]
-pub(super) struct Line {
-    start: Instant,
-    in_flight: AtomicUsize,
-    /// When the last answer ended, in milliseconds from the start.
-    idle_since: AtomicU64,
-    upgraded: AtomicBool,
-    fault: Mutex<Option<Fault>>,
-    is_faulty: AtomicBool,
-    /// A reader that waits for the answer under way to end.
-    reader: AtomicWaker,
-}
-
-impl Line {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            start: Instant::now(),
-            in_flight: AtomicUsize::new(0),
-            idle_since: AtomicU64::new(0),
-            upgraded: AtomicBool::new(false),
-            fault: Mutex::default(),
-            is_faulty: AtomicBool::new(false),
-            reader: AtomicWaker::new(),
-        })
-    }
-
-    /// Why the request that is being answered is refused, if it is.
-    pub(super) fn fault(&self) -> Option<Fault> {
-        if !self.is_faulty.load(Ordering::Acquire) {
-            return None;
-        }
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes that the connection speaks another protocol from now on.
-    pub(super) fn upgrade(&self) {
-        self.upgraded.store(true, Ordering::Release);
-    }
-
-    /// Notes that an answer is under way: over HTTP/2, where the reader does not see it.
-    pub(super) fn begin(&self) {
-        self.in_flight.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Notes that an answer has ended.
-    pub(super) fn end(&self) {
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.idle_since.store(now, Ordering::Release);
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
-        self.reader.wake();
-    }
-
-    fn is_busy(&self) -> bool {
-        self.in_flight.load(Ordering::Acquire) > 0
-    }
-
-    fn idle_since(&self) -> Instant {
-        self.start + Duration::from_millis(self.idle_since.load(Ordering::Acquire))
-    }
-
-    fn refuse(&self, fault: Fault) {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
-        self.is_faulty.store(true, Ordering::Release);
-    }
-}
 
 /// A client's connection.
 #[derive(Debug)]

@@ -16,6 +16,8 @@ mod keeper;
 mod log;
 mod rewrite;
 mod site;
+mod ticket;
+mod tunnel;
 mod upstream;
 mod workers;
 

@@ -1,0 +1,115 @@
+//! What is kept of a request until its answer has ended, and told of it then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use http::{Method, Request};
+
+use super::guard::Line;
+use super::log::{By, Event, Listener};
+use super::upstream::Load;
+
+/// What is kept of a request until its answer has ended, however that comes about.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    line: Arc<Line>,
+    listener: Arc<dyn Listener>,
+    told: Option<Box<Told>>,
+    pub(super) load: Option<Load>,
+    pub(super) sent: u64,
+}
+
+/// What will be told of a request.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    start: Instant,
+    pub(super) service: Option<Arc<str>>,
+    method: Method,
+    path: String,
+    pub(super) status: Option<u16>,
+    pub(super) grpc_status: Option<u16>,
+    received: Arc<AtomicU64>,
+    pub(super) by: By,
+    pub(super) reason: Option<String>,
+}
+
+impl Ticket {
+    /// For a request that has begun.
+    pub(super) fn new<B>(
+        request: &Request<B>,
+        line: Arc<Line>,
+        listener: Arc<dyn Listener>,
+    ) -> Self {
+        let told = listener.hears_requests().then(|| {
+            Box::new(Told {
+                start: Instant::now(),
+                service: None,
+                method: request.method().clone(),
+                // What stands in for a malformed request has no path that anybody asked for.
+                path: if line.fault().is_some() {
+                    "(malformed)".to_owned()
+                } else {
+                    request.uri().path().to_owned()
+                },
+                status: None,
+                grpc_status: None,
+                received: Arc::default(),
+                by: By::Proxy,
+                reason: None,
+            })
+        });
+        Self { line, listener, told, load: None, sent: 0 }
+    }
+
+    /// Notes more about the request, where it will be told of.
+    pub(super) fn note(&mut self, note: impl FnOnce(&mut Told)) {
+        if let Some(told) = &mut self.told {
+            note(told);
+        }
+    }
+
+    /// Counts what its body brings.
+    pub(super) fn counter(&self) -> Arc<AtomicU64> {
+        self.told.as_ref().map(|told| Arc::clone(&told.received)).unwrap_or_default()
+    }
+
+    /// Tells of it now, and again at its end: what follows is no answer.
+    pub(super) fn tell_so_far(&mut self) {
+        if let Some(told) = &self.told {
+            self.tell_as(Told::clone(told));
+        }
+    }
+
+    /// Counts what was sent beside bodies.
+    pub(super) fn add(&mut self, received: u64, sent: u64) {
+        self.sent += sent;
+        self.note(|told| {
+            told.received.fetch_add(received, Ordering::Relaxed);
+        });
+    }
+
+    fn tell_as(&self, told: Told) {
+        self.listener.request(Event {
+            service: told.service,
+            method: told.method,
+            path: told.path,
+            status: told.status,
+            grpc_status: told.grpc_status,
+            took: told.start.elapsed(),
+            received: told.received.load(Ordering::Relaxed),
+            sent: self.sent,
+            by: told.by,
+            reason: told.reason,
+        });
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.line.end();
+        if let Some(told) = self.told.take() {
+            self.tell_as(*told);
+        }
+    }
+}
