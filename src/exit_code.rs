@@ -78,7 +78,7 @@ impl ExitCode {
             Self::Partial => "partly done, or part could not be read",
             Self::Undetermined => "undetermined",
             Self::NotStarted => {
-                "`curl`, or the program of `proxy … -- CMD`, was not started (else its own code counts)"
+                "`curl` or the program of `proxy` was not started (else its own code counts)"
             }
             Self::Cancelled => "cancelled",
         }
