@@ -394,7 +394,7 @@ fn roles_and_exit_codes_are_printed_without_a_request() {
        7  conflict, or not what was expected
        8  partly done, or part could not be read
        9  undetermined
-     125  `curl` was not started (else its own code counts)
+     125  `curl` or the program of `proxy` was not started (else its own code counts)
      130  cancelled
     --- status 0
     ");

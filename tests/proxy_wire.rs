@@ -522,7 +522,7 @@ fn requests_on_one_connection_are_answered_in_turn() {
 }
 
 /// A gibibyte is too much for a test of everyday: what does not fit into memory is tried by
-/// `benches/proxy_trials.sh`. Here a slow reader holds up a fast sender.
+/// `benches/proxy_trials.py`. Here a slow reader holds up a fast sender.
 #[test]
 fn a_slow_client_holds_up_the_service() {
     let world = World::new();
