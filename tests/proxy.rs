@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::{
-    App, Proxy, Serve, Session, World, refused, to_end, token_file, unsigned_token, until,
+    App, Proxy, Serve, Session, World, claims, refused, to_end, token_file, unsigned_token, until,
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -586,4 +586,37 @@ fn an_address_named_for_a_service_is_checked_before_anything_else() {
     assert!(run.stderr.contains("cannot read the ID token in `/none`"), "{run}");
     let run = refused(&world, &["a", "b", "--tag", "t"]);
     assert_eq!(run.status, 2, "{run}");
+}
+
+#[test]
+fn an_account_that_is_impersonated_has_tokens_for_each_service() {
+    let world = World::new();
+    let runner = "runner@sandbox-project.iam.gserviceaccount.com";
+    for service in ["hello", "chat"] {
+        assert_eq!(world.sandbox(&["grant", runner, service]).status, 0);
+    }
+    let url = |service: &str| format!("https://{service}-k4qx7v2nza-uc.a.run.app");
+    let (hello, chat) = (url("hello"), url("chat"));
+    let proxy = Proxy::sandbox(&world, &["--impersonate-service-account", runner, &hello, &chat]);
+    assert_eq!(proxy.ready["account"], runner);
+    for service in ["hello", "chat"] {
+        let host = format!("{service}-k4qx7v2nza-uc.localhost:{}", proxy.port);
+        let text = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let seen = echo(&proxy.raw(text.as_bytes()));
+        let token = seen["headers"]["x-serverless-authorization"].as_str().unwrap().to_owned();
+        let said = claims(token.trim_start_matches("Bearer "));
+        assert_eq!(said["email"], runner);
+        assert_eq!(said["aud"], url(service));
+    }
+    // A user has no choice, and is told so before anything is served.
+    let run =
+        world.sandbox(&["proxy", "hello", "--audience", "https://api.example.com", "--port", "0"]);
+    assert_eq!(run.status, 2, "{run}");
+    assert!(run.stderr.contains("a user's ID token cannot have the audience"), "{run}");
+    let mut world = World::new();
+    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "opaque");
+    world.set("CLOUDSDK_CORE_PROJECT", "p");
+    let run = refused(&world, &["hello", "--url", "http://127.0.0.1:1", "--port", "0"]);
+    assert_eq!(run.status, 4, "{run}");
+    assert!(run.stderr.contains("--id-token-file FILE"), "{run}");
 }

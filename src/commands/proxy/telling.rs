@@ -166,24 +166,24 @@ impl Writer {
             (None, _) => dim.apply_to("---").to_string(),
         };
         let name = event.service.as_deref().filter(|_| self.names > 0).unwrap_or_default();
-        let size = match event.received {
-            0 => size(event.sent),
-            received => format!("{} up, {}", size(received), size(event.sent)),
+        let before = format!("{:>8}  {:>9}", took(event), size(event.sent));
+        let up = match event.received {
+            0 => String::new(),
+            received => format!("  {} up", size(received)),
         };
-        let before = format!("{:>8}  {size:>9}", took(event));
         let mut what = String::new();
         if self.names > 0 {
             let _ = write!(what, "{name:<width$}  ", width = self.names);
         }
         let _ = write!(what, "{} {}", event.method, one_line(&event.path));
         // Time, status and the spaces between.
-        let used = 8 + 2 + 3 + 2 + before.chars().count() + 2;
+        let used = 8 + 2 + 3 + 2 + before.chars().count() + 2 + up.chars().count();
         if let Some(width) = self.terminal.width_stderr {
             what = shortened(&what, width.saturating_sub(used).max(24));
         }
         let time = time.format(&clock).unwrap_or_default();
-        let mut line =
-            format!("{}  {status}  {}  {what}", dim.apply_to(time), dim.apply_to(before));
+        let (time, before, up) = (dim.apply_to(time), dim.apply_to(before), dim.apply_to(up));
+        let mut line = format!("{time}  {status}  {before}  {what}{up}");
         if let Some(why) = self.layer(event).or_else(|| event.reason.clone()) {
             // The advice is in the answer.
             let why = why.split("; ").next().unwrap_or_default();
