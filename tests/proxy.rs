@@ -174,12 +174,18 @@ fn as_dev(world: &mut World, serve: &Serve) {
 #[test]
 fn a_token_that_is_not_taken_is_replaced_once() {
     let world = World::new();
-    let refuses = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error=\"invalid_token\"\r\n\
+    let refuses = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error=\"invalid_token\" \
+                   error_description=\"The access token could not be verified\"\r\n\
                    Content-Length: 2\r\n\r\nno";
     let file = world.home().join("a.token");
     let good = unsigned_token("a good one", 60);
     let app = App::start(move |seen, stream| {
         let is_good = seen.header("x-serverless-authorization").unwrap().ends_with(&good);
+        if seen.head[0].contains("/own") {
+            let own = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error=\"invalid_token\"\r\n\
+                       Content-Length: 0\r\n\r\n";
+            return stream.write_all(own.as_bytes()).is_ok();
+        }
         if seen.head[0].contains("/renew") {
             fs::write(&file, &good).unwrap();
         }
@@ -195,6 +201,10 @@ fn a_token_that_is_not_taken_is_replaced_once() {
     token_file(&world, "a.token", 60);
     assert_eq!(status(&proxy.ask("POST /renew", &[], "")), "200");
     assert_eq!(app.seen().len(), 4);
+    // An application that refuses a token of its own says nothing of ours.
+    assert_eq!(status(&proxy.ask("GET /own", &[], "")), "401");
+    assert_eq!(app.seen().len(), 5);
+    assert_eq!(proxy.log(4)[3]["by"], "application");
 }
 
 #[test]
@@ -399,6 +409,13 @@ fn several_services_are_each_at_their_own_name() {
     caused by: they are `hello`, `storefront`
     --- status 2
     ");
+    for arguments in [
+        &["proxy", "or*", "--audience", "https://x.example"][..],
+        &["proxy", "https://api-1.a.run.app", "https://api-1.us-central1.run.app"],
+    ] {
+        let run = world.sandbox(&[arguments, &["--port", "0"]].concat());
+        assert_eq!(run.status, 2, "{run}");
+    }
     let map = format!("storefront={free}");
     let proxy = Proxy::sandbox(
         &world,
@@ -438,6 +455,10 @@ fn several_services_are_each_at_their_own_name() {
     assert_eq!((&orders["service"], &orders["tag"]), (&"orders".into(), &"canary".into()));
     assert_eq!(status(&at("beta---orders.us-central1.localhost", port)), "403");
     assert_eq!(status(&at("orders.localhost", port)), "403");
+    // A tag that is served as the service stays where it is called.
+    let tagged = Proxy::sandbox(&world, &["us-central1/orders", "--tag", "canary"]);
+    let orders = echo(&tagged.ask("GET /", &[], ""));
+    assert_eq!((&orders["service"], &orders["tag"]), (&"orders".into(), &"canary".into()));
     let index = at("localhost", port);
     assert!(index.contains("content-type: text/html"), "{index}");
     for text in [

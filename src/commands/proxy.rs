@@ -195,11 +195,15 @@ fn check(cx: &Context, args: &Args) -> Result<(), CommandError> {
     }
     let one = args.url.is_some() || args.tag.is_some() || args.audience.is_some();
     if one && args.services.len() > 1 {
-        return Err(CommandError::usage(
-            "`--url`, `--tag` and `--audience` are for one service, and there are several",
-        ));
+        return Err(for_one_service());
     }
     Ok(())
+}
+
+fn for_one_service() -> CommandError {
+    CommandError::usage(
+        "`--url`, `--tag` and `--audience` are for one service, and there are several",
+    )
 }
 
 /// Says that clients may come: on stdout, but where that is a program's.
@@ -226,6 +230,7 @@ async fn until_stopped(
     sockets: Vec<tokio::net::TcpListener>,
     span: Option<Duration>,
 ) -> Result<u8, CommandError> {
+    proxy::raise_limit();
     let asked = context::stop_signal().map_err(|error| failed(&error))?;
     let (say, said) = tokio::sync::oneshot::channel();
     let stop = async move {

@@ -103,6 +103,7 @@ pub async fn run_program(words: &[OsString], variables: &[(String, String)]) -> 
     };
     let mut command = Command::new(name);
     command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
+    command.kill_on_drop(true);
     let mut child = command.spawn()?;
     #[cfg(unix)]
     // A terminal's Ctrl-C is for both, and has been heard.

@@ -5,6 +5,9 @@ use std::io::Read;
 use http::header::{CONTENT_TYPE, ETAG, SERVER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+/// What the front end's challenge says (observed); applications have others for their own tokens.
+const CHALLENGE: &str = "The access token could not be verified";
+
 /// What was seen of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -63,9 +66,7 @@ impl Answered {
             });
         let challenge = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
         match status {
-            401 if challenge.is_some_and(|said| said.contains("invalid_token")) => {
-                Some(Self::BadToken)
-            }
+            401 if challenge.is_some_and(|said| said.contains(CHALLENGE)) => Some(Self::BadToken),
             403 if is_page => Some(Self::Forbidden),
             404 if is_page => Some(Self::NotFound),
             _ => None,
@@ -80,13 +81,19 @@ mod tests {
     #[test]
     fn the_front_ends_no_is_told_from_the_applications() {
         let page = "content-type: text/html; charset=UTF-8\r\nserver: Google Frontend";
-        let challenge = "www-authenticate: Bearer error=\"invalid_token\" error_description=\"x\"";
+        let challenge = "www-authenticate: Bearer error=\"invalid_token\" error_description=\"The access token could not be verified\"";
         for (text, refused) in [
             (String::new(), None),
             (format!("HTTP/2 403 \r\n{page}\r\n\r\n"), Some(Answered::Forbidden)),
             (format!("HTTP/1.1 404 Not Found\r\n{page}\r\n\r\n"), Some(Answered::NotFound)),
             (format!("HTTP/2 401 \r\n{challenge}\r\n{page}\r\n\r\n"), Some(Answered::BadToken)),
             (format!("HTTP/2 401 \r\n{page}\r\n\r\n"), None),
+            (
+                // An application's own.
+                "HTTP/2 401 \r\nwww-authenticate: Bearer error=\"invalid_token\"\r\n\r\n"
+                    .to_owned(),
+                None,
+            ),
             (format!("HTTP/2 200 \r\n{page}\r\n\r\n"), None),
             ("HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\n\r\n".to_owned(), None),
             (format!("HTTP/1.1 403 Forbidden\r\n{page}\r\nSet-Cookie: a=b\r\n\r\n"), None),

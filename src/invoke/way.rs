@@ -8,7 +8,7 @@ use super::Call;
 use crate::context::Context;
 use crate::error::{CommandError, ErrorKind};
 use crate::sandbox::DEFAULT_PORT;
-use crate::transport::{Destination, Endpoint};
+use crate::transport::{Destination, Endpoint, on_this_machine};
 
 /// How an address is reached by curl.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,12 @@ pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandErro
         text.parse::<Uri>().map_err(|_| CommandError::usage(format!("`{text}` is not an address")))
     };
     if !call.is_services || !cx.is_on_this_machine()? {
-        return Ok(Destination { address: address(&call.origin)?, ..Destination::default() });
+        let address = address(&call.origin)?;
+        return Ok(Destination {
+            at: on_this_machine(&address),
+            address,
+            ..Destination::default()
+        });
     }
     let endpoint = cx.endpoint()?;
     let near = endpoint.authority();

@@ -115,6 +115,8 @@ impl Body for Upload {
 #[derive(Debug)]
 pub(super) struct Download {
     content: Content,
+    /// How long it will be, where that is known.
+    length: Option<u64>,
     ticket: Option<Ticket>,
 }
 
@@ -127,17 +129,19 @@ enum Content {
 impl Download {
     /// Made here.
     pub(super) fn here(text: impl Into<Bytes>, ticket: Ticket) -> Self {
-        Self { content: Content::Here(Full::new(text.into())), ticket: Some(ticket) }
+        let (content, length) = (Content::Here(Full::new(text.into())), None);
+        Self { content, length, ticket: Some(ticket) }
     }
 
     /// Of an answer that has no end of its own.
     pub(super) fn nothing() -> Self {
-        Self { content: Content::Here(Full::default()), ticket: None }
+        Self { content: Content::Here(Full::default()), length: None, ticket: None }
     }
 
-    /// The service's.
-    pub(super) fn service(body: Incoming, ticket: Ticket) -> Self {
-        Self { content: Content::Service(body), ticket: Some(ticket) }
+    /// The service's; `has_none` where its head alone is an answer, whatever length it says.
+    pub(super) fn service(body: Incoming, has_none: bool, ticket: Ticket) -> Self {
+        let length = if has_none { Some(0) } else { body.size_hint().exact() };
+        Self { content: Content::Service(body), length, ticket: Some(ticket) }
     }
 }
 
@@ -150,6 +154,7 @@ impl Drop for Download {
     fn drop(&mut self) {
         if let Some(mut ticket) = self.ticket.take()
             && !self.is_end_stream()
+            && self.length != Some(ticket.sent)
         {
             let why = "the client went away before the end";
             ticket.note(|told| {

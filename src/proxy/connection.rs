@@ -34,7 +34,7 @@ pub(super) type Stop = watch::Receiver<bool>;
 
 /// Where a connection came in, and who serves it.
 #[derive(Debug)]
-pub(super) struct From {
+pub(super) struct Whence {
     pub(super) peer: IpAddr,
     pub(super) door: usize,
     pub(super) worker: usize,
@@ -42,7 +42,7 @@ pub(super) struct From {
 }
 
 /// Serves a connection until it ends, or soon after `stop` says so.
-pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, from: From, mut stop: Stop) {
+pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, whence: Whence, mut stop: Stop) {
     // Where it cannot be set, answers are but slower.
     drop(stream.set_nodelay(true));
     let line = Line::new();
@@ -52,7 +52,7 @@ pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, from: From, mut st
         _ = stop.wait_for(|stop| *stop) => return,
     };
     let Ok(is_http2) = is_http2 else { return };
-    let arrival = Arc::new(Arrival { from, line });
+    let arrival = Arc::new(Arrival { whence, line });
     let io = TokioIo::new(guard);
     // On the heap by itself: most connections are idle, and speak one of the two.
     if is_http2 {

@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Error;
 
 use super::answer;
 use super::body::{Download, Upload, Waits, grpc_status};
-use super::connection::From;
+use super::connection::Whence;
 use super::gate::{self, Taken};
 use super::guard::{Fault, Line};
 use super::log::By;
@@ -28,7 +28,7 @@ use crate::transport::reason;
 /// The connection that a request came on.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    pub(super) from: From,
+    pub(super) whence: Whence,
     pub(super) line: Arc<Line>,
 }
 
@@ -46,7 +46,7 @@ impl Site {
         }
         let fault = line.fault();
         let ticket = Ticket::new(&request, line, Arc::clone(&self.listener));
-        let door = &self.doors[arrival.from.door];
+        let door = &self.doors[arrival.whence.door];
         let (head, body) = request.into_parts();
         let is_whole = body.is_end_stream() || head.version >= Version::HTTP_2;
         let mut response = match self.own_answer(&head, door, fault, ticket) {
@@ -122,6 +122,7 @@ impl Passage<'_> {
         let protocol = protocol(request.headers()).filter(|_| request.body().is_end_stream());
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
+        let method = head.method.clone();
         let mut head = Request::from_parts(head, ());
         let form = answer::Form::of(head.headers());
         self.prepare(&mut head, &token, protocol.as_ref());
@@ -148,14 +149,16 @@ impl Passage<'_> {
             site: self.site,
             door: self.door,
             host: &self.taken.host,
-            name: &self.route.name,
+            label: &self.route.label,
         };
         rewrite::inbound(response.headers_mut(), &place, cors);
         *response.version_mut() = Version::HTTP_11;
         if let (Some(client), Some(server)) = (client, server) {
             return self.switch(response, agreed, client, server, ticket);
         }
-        response.map(|body| Download::service(body, ticket))
+        let has_none = method == Method::HEAD
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        response.map(|body| Download::service(body, has_none, ticket))
     }
 
     /// What is answered where the service gave no answer that can be passed on.
@@ -177,7 +180,7 @@ impl Passage<'_> {
         let path = head.uri().path_and_query().cloned();
         target.path_and_query = path.or_else(|| Some(PathAndQuery::from_static("/")));
         *head.uri_mut() = Uri::from_parts(target).unwrap_or_default();
-        let (host, peer) = (&self.taken.host, self.arrival.from.peer);
+        let (host, peer) = (&self.taken.host, self.arrival.whence.peer);
         let client = (host.as_str(), peer);
         rewrite::outbound(head.headers_mut(), self.site, token.clone(), client, &upstream.origin);
         if let Some(protocol) = protocol {
@@ -207,7 +210,7 @@ impl Passage<'_> {
             Upload::Streamed { body, received: ticket.counter(), waits, header }
         };
         let is_safe = repeats(head.method());
-        let how = How { worker: self.arrival.from.worker, upgrades, fresh: false };
+        let how = How { worker: self.arrival.whence.worker, upgrades, fresh: false };
         let sent = upstream.send(head.map(|()| upload), how).await;
         let answered = match (&sent, &spare) {
             (Err(error), Some(spare)) if is_safe && broke_off(error) => {
@@ -243,7 +246,7 @@ impl Passage<'_> {
         let line = Arc::clone(&self.arrival.line);
         line.upgrade();
         ticket.tell_so_far();
-        let running = self.arrival.from.running.clone();
+        let running = self.arrival.whence.running.clone();
         tokio::spawn(async move {
             let (received, sent) = tunnel::join(client, server).await;
             ticket.add(received, sent);

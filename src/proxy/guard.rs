@@ -30,6 +30,8 @@ const HALF_CLOSED: Duration = Duration::from_secs(2);
 /// How long a client may be silent before its connection is closed for good, when its answer has
 /// been sent and it has not closed its side.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long that may go on in all.
+const LONGEST_LINGER: Duration = Duration::from_secs(10);
 /// How much is read at once while it is not known what it is.
 const PIECE: usize = 8 * 1024;
 /// How much is read and thrown away of a client whose answer has been sent: it could be lost with
@@ -58,6 +60,9 @@ pub(super) struct Guard<S> {
     thrown_away: usize,
     last_written: Instant,
     head_since: Option<Instant>,
+    /// Whether the client does not take what is written.
+    is_full: bool,
+    lingers_until: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
@@ -88,6 +93,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             thrown_away: 0,
             last_written: Instant::now(),
             head_since: None,
+            is_full: false,
+            lingers_until: None,
             alarm: None,
         }
     }
@@ -214,6 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         if self.has_ended && self.is_late(cx) {
             return Poll::Ready(Ok(()));
         }
+        self.keep_alarm(cx);
         if self.has_ended || !self.held.is_empty() {
             // The library does not ask again by itself.
             self.line.reader.register(cx.waker());
@@ -222,6 +230,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             }
         }
         Poll::Pending
+    }
+
+    /// Sees to it that this task is woken some time: the library does not ask again by itself once
+    /// an answer has ended, and an idle connection is to be noticed.
+    fn keep_alarm(&mut self, cx: &mut Context<'_>) {
+        let now = Instant::now();
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(now + IDLE_TIME)));
+        if alarm.deadline() <= now {
+            alarm.as_mut().reset(now + IDLE_TIME);
+        }
+        // It was put off just now.
+        let _ = alarm.as_mut().poll(cx);
     }
 
     fn throw_away(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -237,10 +257,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         if self.line.is_busy() { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
+    /// Notes whether the client takes what is written.
+    fn note(&mut self, written: &Poll<io::Result<usize>>) {
+        self.is_full = written.is_pending();
+        if !self.is_full {
+            self.last_written = Instant::now();
+        }
+    }
+
     /// Reads what a client still sends after its last answer: who sends much reads the answer only
     /// then, and would find the connection reset.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.has_ended && self.thrown_away < THROWN_AWAY {
+        let ends = *self.lingers_until.get_or_insert_with(|| Instant::now() + LONGEST_LINGER);
+        while !self.has_ended && self.thrown_away < THROWN_AWAY && Instant::now() < ends {
             match self.fill(cx) {
                 Poll::Ready(Ok(count)) => {
                     self.thrown_away += count;
@@ -271,6 +300,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
                 self.last_written + HALF_CLOSED
             } else {
                 match self.head_since {
+                    _ if self.is_full => self.last_written + IDLE_TIME,
                     Some(since) => since.max(self.line.idle_since()) + HEAD_TIME,
                     None => self.line.idle_since() + IDLE_TIME,
                 }
@@ -333,7 +363,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<S> {
                 }
                 Stage::Reading(Expecting::Head) if !this.line.is_busy() => {
                     if this.has_ended {
-                        return Poll::Ready(Ok(()));
+                        // Its answer may not be out yet.
+                        let waits = this.is_full && !this.is_late(cx);
+                        return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
                     }
                     match this.fill(cx) {
                         Poll::Ready(Ok(_)) => continue,
@@ -382,8 +414,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.last_written = Instant::now();
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -391,8 +424,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.last_written = Instant::now();
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.note(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -406,6 +440,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        this.linger(cx)
+        // Another protocol's other half goes on.
+        if this.stage == Stage::Open { Poll::Ready(Ok(())) } else { this.linger(cx) }
     }
 }

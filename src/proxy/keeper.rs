@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use time::OffsetDateTime;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::auth::{BearerToken, IdToken, Tokens};
 use crate::error::{CommandError, ErrorKind};
@@ -20,6 +20,10 @@ const LOOK: Duration = Duration::from_secs(15);
 /// How long after a failure the next try waits, at first and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// How long a new token may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A token that is not older is not replaced because it was refused.
+const JUST_NOW: Duration = Duration::from_secs(30);
 /// For how long requests are told of a failure without another try.
 const SAME_FAILURE: Duration = Duration::from_secs(2);
 
@@ -54,6 +58,7 @@ struct Current {
     token: String,
     /// `None` where the token does not say.
     expires: Option<OffsetDateTime>,
+    obtained: Instant,
     /// What told one version of the file from another.
     version: Option<Version>,
 }
@@ -63,6 +68,23 @@ type Version = (Option<SystemTime>, u64);
 impl std::fmt::Debug for Current {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Current").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+/// A token in whose place another is wanted.
+#[derive(Clone, Copy, Debug)]
+enum Unwanted<'a> {
+    /// Its time is nearly up.
+    Old(&'a HeaderValue),
+    /// It was not taken.
+    Refused(&'a HeaderValue),
+}
+
+impl Unwanted<'_> {
+    fn header(&self) -> &HeaderValue {
+        match self {
+            Self::Old(header) | Self::Refused(header) => header,
+        }
     }
 }
 
@@ -91,7 +113,8 @@ impl Keeper {
         let current = first.and_then(|first| {
             let header = BearerToken::new(&first.token).ok()?.header();
             let (token, expires) = (first.token.clone(), Some(first.expires));
-            Some(Arc::new(Current { header, token, expires, version: None }))
+            let obtained = Instant::now();
+            Some(Arc::new(Current { header, token, expires, obtained, version: None }))
         });
         let state = RwLock::new(State { current, failure: None });
         Self { source, clock, fix, state, turn: tokio::sync::Mutex::default() }
@@ -108,11 +131,19 @@ impl Keeper {
     /// The header of another token than one that was refused though its time was not up; `None`
     /// where there is no other.
     pub(super) async fn other_than(&self, refused: &HeaderValue) -> Option<HeaderValue> {
-        let current = self.good().filter(|current| current.header != *refused);
-        match current {
-            Some(current) => Some(current.header.clone()),
-            None => self.renewed(Some(refused)).await.ok().filter(|header| header != refused),
+        match self.good() {
+            Some(current) if current.header != *refused => Some(current.header.clone()),
+            // Another would be refused too.
+            Some(current) if self.is_minted() && current.obtained.elapsed() < JUST_NOW => None,
+            _ => {
+                let renewed = self.renewed(Some(Unwanted::Refused(refused))).await;
+                renewed.ok().filter(|header| header != refused)
+            }
         }
+    }
+
+    fn is_minted(&self) -> bool {
+        matches!(self.source, Source::Minted { .. })
     }
 
     /// When the token ends, as far as it says.
@@ -129,7 +160,7 @@ impl Keeper {
     /// Renews the token before its end, for ever. `failed` is told of what goes wrong.
     pub(super) async fn keep(&self, failed: impl Fn(&NoToken)) {
         // A file is looked at with each request.
-        if matches!(self.source, Source::File(_)) {
+        if !self.is_minted() {
             return std::future::pending().await;
         }
         let mut wait = FIRST_WAIT;
@@ -149,15 +180,27 @@ impl Keeper {
                 _ => {}
             }
             let old = self.good().map(|current| current.header.clone());
-            match self.renewed(old.as_ref()).await {
-                Ok(_) => wait = FIRST_WAIT,
-                Err(no_token) => {
-                    failed(&no_token);
-                    sleep(wait).await;
-                    wait = (wait * 2).min(LONGEST_WAIT);
+            match self.renewed(old.as_ref().map(Unwanted::Old)).await {
+                Ok(_)
+                    if self
+                        .good()
+                        .is_some_and(|current| Self::is_fresh(&current, (self.clock)())) =>
+                {
+                    wait = FIRST_WAIT;
+                    continue;
                 }
+                // What came is as old as what there was.
+                Ok(_) => {}
+                Err(no_token) => failed(&no_token),
             }
+            sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
         }
+    }
+
+    /// Whether a token need not be renewed yet.
+    fn is_fresh(current: &Current, now: OffsetDateTime) -> bool {
+        Self::due(current).is_none_or(|due| due > now)
     }
 
     /// When a token is to be renewed.
@@ -183,19 +226,22 @@ impl Keeper {
 
     /// A new token. Whoever comes while another gets one takes that one's; whoever comes right
     /// after a failure is told of it.
-    async fn renewed(&self, refused: Option<&HeaderValue>) -> Result<HeaderValue, NoToken> {
+    async fn renewed(&self, unwanted: Option<Unwanted<'_>>) -> Result<HeaderValue, NoToken> {
         let _turn = self.turn.lock().await;
-        if let Some(current) = self.good().filter(|current| refused != Some(&current.header)) {
+        let is_it = |current: &Arc<Current>| {
+            unwanted.is_none_or(|unwanted| *unwanted.header() != current.header)
+        };
+        if let Some(current) = self.good().filter(is_it) {
             return Ok(current.header.clone());
         }
         let failure = self.with_state(|state| state.failure.clone());
         if let Some((when, no_token)) = failure
             && when.elapsed() < SAME_FAILURE
-            && matches!(self.source, Source::Minted { .. })
+            && self.is_minted()
         {
             return Err(no_token);
         }
-        match self.obtain(refused).await {
+        match self.obtain(unwanted).await {
             Ok(current) => {
                 let header = current.header.clone();
                 self.with_state(|state| {
@@ -218,15 +264,19 @@ impl Keeper {
         work(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn obtain(&self, refused: Option<&HeaderValue>) -> Result<Current, CommandError> {
+    async fn obtain(&self, unwanted: Option<Unwanted<'_>>) -> Result<Current, CommandError> {
         let (token, version) = match &self.source {
             Source::Minted { tokens, audience } => {
                 let audience = audience.as_deref();
-                let said = refused.and_then(|header| header.to_str().ok());
-                if let Some(token) = said.and_then(|said| said.split_once(' ')) {
-                    tokens.forget_id(audience, token.1);
+                if let Some(Unwanted::Refused(header)) = unwanted
+                    && let Some((_, token)) = header.to_str().ok().and_then(|t| t.split_once(' '))
+                {
+                    tokens.forget_id(audience, token);
                 }
-                let minted = tokens.id_token(audience).await;
+                let minted = timeout(PATIENCE, tokens.id_token(audience)).await.map_err(|_| {
+                    let message = "no ID token came in time";
+                    CommandError::new(ErrorKind::Deadline, message)
+                })?;
                 (minted.map_err(|error| CommandError::from(&error))?.token, None)
             }
             Source::File(path) => {
@@ -257,7 +307,8 @@ impl Keeper {
             let message = format!("{} is an ID token whose time is up", place());
             return Err(CommandError::new(ErrorKind::NotAuthenticated, message));
         }
-        Ok(Current { header: bearer.header(), token, expires, version })
+        let obtained = Instant::now();
+        Ok(Current { header: bearer.header(), token, expires, obtained, version })
     }
 }
 

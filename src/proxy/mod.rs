@@ -65,7 +65,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Lets this process have as many connections as the machine allows it: the usual limit is low,
 /// and each request may need two.
-fn raise_limit() {
+pub fn raise_limit() {
     #[cfg(unix)]
     {
         use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -95,7 +95,6 @@ pub async fn serve(
 ) -> io::Result<()> {
     let addresses: Vec<SocketAddr> =
         sockets.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
-    raise_limit();
     let site = Arc::new(Site::new(serving, &addresses));
     let (asked, told) = watch::channel(false);
     let workers = Workers::start(&site, &told)?;

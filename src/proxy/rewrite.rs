@@ -154,8 +154,8 @@ pub(super) struct Place<'a> {
     pub(super) door: &'a Door,
     /// What the client calls this server.
     pub(super) host: &'a str,
-    /// The name of the service that it called.
-    pub(super) name: &'a str,
+    /// The label that it called.
+    pub(super) label: &'a str,
 }
 
 impl Place<'_> {
@@ -169,7 +169,7 @@ impl Place<'_> {
         let authority = authority.to_ascii_lowercase();
         let bare = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80"));
         let label = self.site.label_of(&authority).or_else(|| self.site.label_of(bare?))?;
-        let is_same = label == self.name;
+        let is_same = label == self.label;
         let host = if is_same {
             self.host.to_owned()
         } else {

@@ -53,7 +53,10 @@ pub struct Serving {
 /// One of a service's addresses.
 #[derive(Debug)]
 pub(super) struct Route {
+    /// The service's name here.
     pub(super) name: Arc<str>,
+    /// Its own, which has a tag before the name where it is that tag's.
+    pub(super) label: String,
     pub(super) upstream: Upstream,
     pub(super) keeper: Arc<Keeper>,
 }
@@ -109,9 +112,9 @@ impl Site {
             let Served { label, resource: _, upstream, tags, keeper, authorities, url, exposure } =
                 served;
             let name: Arc<str> = label.as_str().into();
-            let route = |upstream| {
+            let route = |label: &str, upstream| {
                 let (name, keeper) = (Arc::clone(&name), Arc::clone(&keeper));
-                Arc::new(Route { name, upstream, keeper })
+                Arc::new(Route { name, label: label.to_owned(), upstream, keeper })
             };
             for authority in authorities {
                 labels.insert(authority, label.clone());
@@ -124,10 +127,11 @@ impl Site {
             });
             for (tag, upstream) in tags {
                 let tagged = format!("{tag}{TAG_SIGN}{label}");
-                labels.insert(upstream.authority.to_string(), tagged.clone());
-                routes.insert(tagged, route(upstream));
+                // A tag that is served as the service itself stays there.
+                labels.entry(upstream.authority.to_string()).or_insert_with(|| tagged.clone());
+                routes.insert(tagged.clone(), route(&tagged, upstream));
             }
-            let main = route(upstream);
+            let main = route(&label, upstream);
             mains.push(Arc::clone(&main));
             routes.insert(label, main);
         }

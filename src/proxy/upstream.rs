@@ -197,7 +197,7 @@ impl Lanes {
     }
 }
 
-/// The value of `Host` for an address, without a port that goes without saying.
+/// The value of `Host` for an address.
 fn host_of(authority: &Authority) -> HeaderValue {
     // What may stand in an address may stand in a header.
     HeaderValue::from_str(authority.as_str()).unwrap_or(HeaderValue::from_static("localhost"))

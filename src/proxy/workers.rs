@@ -72,8 +72,8 @@ async fn serve(
         while let Some(Taken { stream, peer, door, running }) = taken.recv().await {
             // One that cannot be watched is of no use, and is closed.
             let Ok(stream) = TcpStream::from_std(stream) else { continue };
-            let from = connection::From { peer: peer.ip(), door, worker, running };
-            tokio::spawn(connection::serve(Arc::clone(site), stream, from, stop.clone()));
+            let whence = connection::Whence { peer: peer.ip(), door, worker, running };
+            tokio::spawn(connection::serve(Arc::clone(site), stream, whence, stop.clone()));
         }
         std::future::pending::<()>().await;
     };

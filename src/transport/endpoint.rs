@@ -1,6 +1,6 @@
 //! Where an API or a token endpoint is, and which addresses may be plain.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::Uri;
 use thiserror::Error;
@@ -72,6 +72,14 @@ impl Endpoint {
 pub fn names_loopback(host: &str) -> bool {
     let number = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || number.is_ok_and(|address| address.is_loopback())
+}
+
+/// Where a plain address below `localhost` is: not every machine resolves such names, and none may
+/// resolve them to another (RFC 6761, 6.3).
+pub fn on_this_machine(address: &Uri) -> Option<SocketAddr> {
+    let is_below = address.host().is_some_and(|host| host.ends_with(".localhost"));
+    let port = address.port_u16().unwrap_or(80);
+    (is_below && address.scheme_str() == Some("http")).then(|| ([127, 0, 0, 1], port).into())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use thiserror::Error as ThisError;
 
 pub use self::connector::{Connector, Destination};
-pub use self::endpoint::{Endpoint, EndpointError, names_loopback};
+pub use self::endpoint::{Endpoint, EndpointError, names_loopback, on_this_machine};
 
 /// No answer of these APIs is larger; one that is comes from something else.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;

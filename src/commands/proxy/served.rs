@@ -9,7 +9,7 @@ use http::uri::Authority;
 use time::OffsetDateTime;
 
 use super::super::token::id_token;
-use super::Args;
+use super::{Args, for_one_service};
 use crate::auth::IdToken;
 use crate::context::Context;
 use crate::domain::exposure::judge;
@@ -20,7 +20,7 @@ use crate::error::{CommandError, ErrorKind};
 use crate::invoke::{self, Call, Wanted};
 use crate::lookup;
 use crate::proxy::{Keeper, Served, Source, Upstream};
-use crate::transport::{Destination, names_loopback};
+use crate::transport::{Destination, names_loopback, on_this_machine};
 
 /// What is served.
 pub(super) struct Found {
@@ -47,7 +47,10 @@ pub(super) async fn find(cx: &Context, args: &Args) -> Result<Found, CommandErro
         Some(url) => vec![at_url(cx, args, url).await?],
         None => targets(cx, args).await?,
     };
-    tell_apart(&mut targets);
+    if targets.len() > 1 && (args.tag.is_some() || args.audience.is_some()) {
+        return Err(for_one_service());
+    }
+    tell_apart(&mut targets)?;
     if targets.len() > 1 {
         judge_all(cx, &mut targets).await?;
     }
@@ -169,11 +172,7 @@ fn destination(url: &str) -> Result<Destination, CommandError> {
         Some("http") => return Err(wrong("is not https, over which alone a token is sent")),
         _ => return Err(wrong("is not an address")),
     }
-    // Not every machine resolves these names.
-    let port = address.port_u16().unwrap_or(80);
-    let at = (is_local && address.scheme_str() == Some("http"))
-        .then(|| std::net::SocketAddr::from(([127, 0, 0, 1], port)));
-    Ok(Destination { address, at, ..Destination::default() })
+    Ok(Destination { at: on_this_machine(&address), address, ..Destination::default() })
 }
 
 fn first_label(origin: &str) -> String {
@@ -181,13 +180,29 @@ fn first_label(origin: &str) -> String {
     host.split(['.', ':']).next().unwrap_or_default().to_owned()
 }
 
-/// Adds their regions to services of the same name.
-fn tell_apart(targets: &mut [Target]) {
+/// Adds their regions to services of the same name. Those that have one name still cannot be
+/// served beside each other.
+fn tell_apart(targets: &mut [Target]) -> Result<(), CommandError> {
     let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
     for (at, target) in targets.iter_mut().enumerate() {
         if names.iter().filter(|name| **name == names[at]).count() > 1 {
             target.region = target.call.service.as_ref().map(|name| name.region().to_owned());
         }
+    }
+    let mut labels: Vec<String> = targets.iter().map(label).collect();
+    labels.sort();
+    match labels.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(CommandError::usage(format!("two services would be `{}` here", pair[0]))
+            .because("each is served at its own name; a proxy for each tells them apart")),
+        None => Ok(()),
+    }
+}
+
+/// What a service is called here.
+fn label(target: &Target) -> String {
+    match &target.region {
+        Some(region) => format!("{}.{region}", target.name),
+        None => target.name.clone(),
     }
 }
 
@@ -264,19 +279,15 @@ fn warn(cx: &Context, error: &CommandError) {
 }
 
 fn served(target: &Target, keeper: Arc<Keeper>) -> Result<Served, CommandError> {
-    let Target { call, name, region, to, exposure } = target;
+    let Target { call, to, exposure, .. } = target;
     let http2 = call.facts.as_ref().is_some_and(|facts| facts.http2);
     let upstream = Upstream::new(to, http2)?;
     let facts = call.facts.as_deref();
     let known = facts.map(known_addresses).unwrap_or_default();
     let own = authority(&call.origin);
-    let label = match region {
-        Some(region) => format!("{name}.{region}"),
-        None => name.clone(),
-    };
     let tags = facts.map(|facts| tags(facts, &upstream)).unwrap_or_default();
     Ok(Served {
-        label,
+        label: label(target),
         resource: call.service.as_ref().map(ToString::to_string),
         authorities: known
             .into_iter()

@@ -101,6 +101,17 @@ pub(super) fn open(
 /// Opens a port; on loopback of both kinds, since `localhost` may stand for either and another
 /// program at the other one would get what is meant for this.
 fn both(bind: IpAddr, wanted: u16) -> io::Result<(u16, Vec<TcpListener>)> {
+    for _ in 0..NEAR {
+        match both_once(bind, wanted) {
+            // A port that is free on one of them alone.
+            Err(error) if wanted == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
+            opened => return opened,
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
+}
+
+fn both_once(bind: IpAddr, wanted: u16) -> io::Result<(u16, Vec<TcpListener>)> {
     let first = listen(SocketAddr::new(bind, wanted))?;
     let port = first.local_addr()?.port();
     if bind != IpAddr::from([127, 0, 0, 1]) {
@@ -108,7 +119,7 @@ fn both(bind: IpAddr, wanted: u16) -> io::Result<(u16, Vec<TcpListener>)> {
     }
     match listen(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port)) {
         Ok(second) => Ok((port, vec![first, second])),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && wanted != 0 => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
         // A machine without IPv6, as a rule.
         Err(_) => Ok((port, vec![first])),
     }

@@ -143,10 +143,19 @@ impl Writer {
                     }
                 }
             }
-            match self.left_out.swap(0, Ordering::Relaxed) {
-                0 => {}
-                count => self.terminal.warning(&format!("{count} requests are not shown")),
+            self.say_left_out();
+        }
+        self.say_left_out();
+    }
+
+    /// Says how many requests could not be told of.
+    fn say_left_out(&self) {
+        match (self.left_out.swap(0, Ordering::Relaxed), self.log) {
+            (0, _) => {}
+            (count, Log::Json) => {
+                self.terminal.say(&json!({"event": "left-out", "requests": count}).to_string());
             }
+            (count, _) => self.terminal.warning(&format!("{count} requests are not shown")),
         }
     }
 
@@ -184,7 +193,7 @@ impl Writer {
         let time = time.format(&clock).unwrap_or_default();
         let (time, before, up) = (dim.apply_to(time), dim.apply_to(before), dim.apply_to(up));
         let mut line = format!("{time}  {status}  {before}  {what}{up}");
-        if let Some(why) = self.layer(event).or_else(|| event.reason.clone()) {
+        if let Some(why) = self.why(event) {
             // The advice is in the answer.
             let why = why.split("; ").next().unwrap_or_default();
             let _ = write!(line, "\n          {}", style.yellow().apply_to(one_line(why)));
@@ -192,8 +201,9 @@ impl Writer {
         line
     }
 
-    /// The layer that is likely to have refused a request; `None` where it was the application.
-    fn layer(&self, event: &Event) -> Option<String> {
+    /// Why a request was refused or broke off: the layer that is likely to have done so, or the
+    /// proxy's own reason; `None` where the application answered.
+    fn why(&self, event: &Event) -> Option<String> {
         let who = self.who.as_deref().map_or("whoever acts".to_owned(), |who| format!("`{who}`"));
         match event.by {
             By::FrontEnd(Answered::BadToken) => Some("Cloud Run did not take the token".to_owned()),
@@ -206,9 +216,8 @@ impl Writer {
                  it"
                 .to_owned(),
             ),
-            By::Application => None,
             By::Proxy if event.status.is_none() => Some("the client went away".to_owned()),
-            By::Proxy => event.reason.clone(),
+            By::Application | By::Proxy => event.reason.clone(),
         }
     }
 
@@ -220,7 +229,7 @@ impl Writer {
             By::FrontEnd(Answered::NotFound) => ("cloud-run", Some("reachability")),
             By::Proxy => ("proxy", None),
         };
-        let millis = u64::try_from(event.took.as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(event.took.as_micros()).unwrap_or(u64::MAX);
         json!({
             "time": time.format(&Rfc3339).unwrap_or_default(),
             "event": "request",
@@ -229,12 +238,12 @@ impl Writer {
             "path": event.path,
             "status": event.status,
             "grpcStatus": event.grpc_status,
-            "durationMicros": millis,
+            "durationMicros": micros,
             "requestBytes": event.received,
             "responseBytes": event.sent,
             "by": by,
             "layer": layer,
-            "reason": self.layer(event).or_else(|| event.reason.clone()),
+            "reason": self.why(event),
         })
         .to_string()
     }

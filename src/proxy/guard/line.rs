@@ -49,7 +49,8 @@ impl Line {
         self.upgraded.store(true, Ordering::Release);
     }
 
-    /// Notes that an answer is under way: over HTTP/2, where the reader does not see it.
+    /// Notes that an answer is under way: over HTTP/1 the reader does, over HTTP/2, whose requests it
+    /// does not see, whoever answers.
     pub(in crate::proxy) fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
     }
