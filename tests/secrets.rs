@@ -38,6 +38,10 @@ const COMMANDS: &[&[&str]] = &[
     &["curl", "--print", HELLO],
     &["curl", "https://elsewhere.example"],
     &["curl", HELLO, "--tag", "x"],
+    // `curl` notes what a list of processes shows of the proxy that started it.
+    &["proxy", HELLO, "--log", "json", "--", "sh", "-c", "curl -s $HELLO_K4QX7V2NZA_UC_URL/a"],
+    &["proxy", HELLO, "--for", "100ms", "--port", "0", "--log", "text"],
+    &["proxy", "nosuch"],
     &["alias", "bash"],
     &["sandbox", "status"],
     &["sandbox", "settings"],
