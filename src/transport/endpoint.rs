@@ -77,7 +77,8 @@ pub fn names_loopback(host: &str) -> bool {
 /// Where a plain address below `localhost` is: not every machine resolves such names, and none may
 /// resolve them to another (RFC 6761, 6.3).
 pub fn on_this_machine(address: &Uri) -> Option<SocketAddr> {
-    let is_below = address.host().is_some_and(|host| host.ends_with(".localhost"));
+    let host = address.host().unwrap_or_default().to_ascii_lowercase();
+    let is_below = host.ends_with(".localhost");
     let port = address.port_u16().unwrap_or(80);
     (is_below && address.scheme_str() == Some("http")).then(|| ([127, 0, 0, 1], port).into())
 }
@@ -85,6 +86,21 @@ pub fn on_this_machine(address: &Uri) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whatever a resolver says of such a name, and however it is written.
+    #[test]
+    fn names_below_localhost_are_this_machine() {
+        for (address, at) in [
+            ("http://a.localhost:81", Some("127.0.0.1:81")),
+            ("http://A.LocalHost", Some("127.0.0.1:80")),
+            ("https://a.localhost", None),
+            ("http://localhost", None),
+            ("http://a.localhost.example", None),
+        ] {
+            let found = on_this_machine(&address.parse().unwrap());
+            assert_eq!(found, at.map(|at| at.parse().unwrap()), "{address}");
+        }
+    }
 
     #[test]
     fn plain_http_goes_to_loopback_only() {

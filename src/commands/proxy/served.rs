@@ -165,14 +165,14 @@ fn destination(url: &str) -> Result<Destination, CommandError> {
     if address.path() != "/" || address.query().is_some() || url.contains('#') {
         return Err(wrong("holds a path, and all paths of the address are served"));
     }
-    let is_local = host.ends_with(".localhost");
+    let at = on_this_machine(&address);
     match address.scheme_str() {
         Some("https") => {}
-        Some("http") if is_local || names_loopback(&host) => {}
+        Some("http") if at.is_some() || names_loopback(&host) => {}
         Some("http") => return Err(wrong("is not https, over which alone a token is sent")),
         _ => return Err(wrong("is not an address")),
     }
-    Ok(Destination { at: on_this_machine(&address), address, ..Destination::default() })
+    Ok(Destination { at, address, ..Destination::default() })
 }
 
 fn first_label(origin: &str) -> String {
