@@ -1,14 +1,14 @@
 //! Headers that are about one connection and not about the message on it (RFC 9110, 7.6.1).
 
 use http::HeaderMap;
-use http::header::{CONNECTION, HeaderName, HeaderValue, TE};
+use http::header::{CONNECTION, HeaderName, HeaderValue, TE, UPGRADE};
 
 const NAMES: [HeaderName; 5] = [
     CONNECTION,
     http::header::PROXY_AUTHENTICATE,
     http::header::PROXY_AUTHORIZATION,
     http::header::TRANSFER_ENCODING,
-    http::header::UPGRADE,
+    UPGRADE,
 ];
 const OLD_NAMES: [&str; 3] = ["http2-settings", "keep-alive", "proxy-connection"];
 
@@ -34,6 +34,22 @@ pub fn remove(headers: &mut HeaderMap) {
     }
 }
 
+/// The protocol that a request asks for in place of this one. HTTP/2 is not asked for that way any
+/// more (RFC 9113, 3.1), and no service could be reached by it.
+pub fn protocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let protocol = headers.get(UPGRADE)?;
+    let mut names = headers.get_all(CONNECTION).iter().flat_map(listed);
+    let mut asked = protocol.to_str().ok()?.split(',').map(str::trim);
+    let is_http2 = asked.any(|name| name.to_ascii_lowercase().starts_with("h2"));
+    (names.any(|name| name == UPGRADE) && !is_http2).then(|| protocol.clone())
+}
+
+/// Says on the next connection that a protocol is asked for, or agreed on.
+pub fn say_protocol(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+}
+
 /// The headers that `Connection` names.
 fn listed(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
     let names = value.to_str().unwrap_or_default().split(',');
@@ -43,6 +59,22 @@ fn listed(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_protocol_is_asked_for_by_both_headers_and_is_not_http2() {
+        for (connection, upgrade, asked) in [
+            ("keep-alive, Upgrade", "websocket", true),
+            ("keep-alive", "websocket", false),
+            ("x-upgrade", "websocket", false),
+            ("upgrade", "h2c", false),
+            ("upgrade", "websocket, H2C", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONNECTION, HeaderValue::from_static(connection));
+            headers.insert(UPGRADE, HeaderValue::from_static(upgrade));
+            assert_eq!(protocol(&headers).is_some(), asked, "{connection}: {upgrade}");
+        }
+    }
 
     #[test]
     fn what_is_about_the_connection_goes_and_all_else_stays() {

@@ -23,6 +23,7 @@ pub mod report;
 pub mod sandbox;
 pub mod terminal;
 pub mod transport;
+pub mod tunnel;
 
 /// Runs the program on this process's arguments and returns its exit code.
 pub fn run() -> u8 {

@@ -3,7 +3,7 @@
 use crate::cloud::{Failure, FailureKind, Listing, Unreadable};
 use crate::context::Context;
 use crate::domain::nearest::nearest;
-use crate::domain::resource::{ServiceName, ServiceRef, glob_matches, url_origin};
+use crate::domain::resource::{ServiceName, ServiceRef, TAG_SIGN, glob_matches, url_origin};
 use crate::domain::service::Service;
 use crate::error::{CommandError, ErrorKind};
 use crate::terminal;
@@ -330,7 +330,7 @@ fn matches(service: &Service, wanted: &ServiceRef) -> bool {
             let mut urls = service.urls.iter().chain(&service.custom_audiences).chain(tags);
             // A tag that the API does not list: its documented prefix may stand before any URL
             // of the service.
-            let untagged = origin.split_once("---").map(|(_, host)| format!("https://{host}"));
+            let untagged = origin.split_once(TAG_SIGN).map(|(_, host)| format!("https://{host}"));
             urls.any(|url| {
                 let listed = url_origin(url);
                 listed.as_ref() == Some(origin) || (listed.is_some() && listed == untagged)

@@ -20,6 +20,21 @@ pub fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\u{a}")
 }
 
+/// Writes what is markup in a page, or in an attribute of one, as the text that it is.
+pub fn in_html(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            _ => safe.push(c),
+        }
+    }
+    safe
+}
+
 #[cfg(test)]
 mod tests {
     use super::printable;

@@ -5,6 +5,9 @@ use std::fmt;
 use thiserror::Error;
 use wildmatch::WildMatch;
 
+/// What stands between a traffic tag and the rest of a host (documented for Cloud Run's own URLs).
+pub const TAG_SIGN: &str = "---";
+
 /// The full name of one service: `projects/P/locations/R/services/S`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceName {

@@ -4,14 +4,13 @@ use http::Uri;
 
 use crate::cloud::FailureKind;
 use crate::context::Context;
-use crate::domain::resource::{ServiceName, ServiceRef, ServiceRefError, url_origin};
+use crate::domain::resource::{ServiceName, ServiceRef, ServiceRefError, TAG_SIGN, url_origin};
 use crate::domain::service::Service;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
 use crate::sandbox::HOME_REGION;
 use crate::transport::names_loopback;
 
-const TAG_SIGN: &str = "---";
 const RUN_APP: &str = ".run.app";
 const LOCALHOST: &str = ".localhost";
 

@@ -8,9 +8,11 @@ use super::body::Download;
 use super::gate::{self, Refusal, SECRET, Taken};
 use super::guard::Fault;
 use super::rewrite::{preflight, share};
-use super::site::{Door, Listed, Site, TAG_SIGN};
+use super::site::{Door, Listed, Site};
 use super::ticket::Ticket;
 use super::upstream::is_grpc;
+use crate::domain::printable::in_html;
+use crate::domain::resource::TAG_SIGN;
 
 /// The statuses of gRPC that stand for those of HTTP.
 const GRPC: [(u16, &str); 5] = [(400, "3"), (401, "16"), (403, "7"), (405, "12"), (502, "14")];
@@ -179,15 +181,15 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;ma
 
 fn row(listed: &Listed, port: u16) -> String {
     let at = |label: &str| format!("http://{label}.localhost:{port}/");
-    let (label, url) = (escaped(&listed.label), escaped(&listed.url));
-    let exposure = listed.exposure.as_deref().map(escaped);
+    let (label, url) = (in_html(&listed.label), in_html(&listed.url));
+    let exposure = listed.exposure.as_deref().map(in_html);
     let exposure = exposure.map(|word| format!(" <span>{word}</span>")).unwrap_or_default();
     let tags: Vec<String> = listed
         .tags
         .iter()
         .map(|tag| {
-            let tagged = escaped(&format!("{tag}{TAG_SIGN}{}", listed.label));
-            format!("<a href=\"{}\">{}</a>", at(&tagged), escaped(tag))
+            let tagged = in_html(&format!("{tag}{TAG_SIGN}{}", listed.label));
+            format!("<a href=\"{}\">{}</a>", at(&tagged), in_html(tag))
         })
         .collect();
     let tags = match tags.as_slice() {
@@ -198,8 +200,4 @@ fn row(listed: &Listed, port: u16) -> String {
         "<li><a href=\"{}\">{label}</a>{exposure}<br><small>{url}</small>{tags}</li>\n",
         at(&label)
     )
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

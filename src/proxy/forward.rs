@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, UPGRADE};
 use http::request::Parts;
 use http::uri::{Parts as UriParts, PathAndQuery};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::Error;
@@ -20,10 +20,11 @@ use super::log::By;
 use super::rewrite::{self, Place};
 use super::site::{Door, Found, Route, Site};
 use super::ticket::Ticket;
-use super::tunnel;
 use super::upstream::{How, Load, Upstream, is_grpc};
+use crate::hop_by_hop;
 use crate::invoke::Answered;
 use crate::transport::reason;
+use crate::tunnel;
 
 /// The connection that a request came on.
 #[derive(Debug)]
@@ -119,7 +120,8 @@ impl Passage<'_> {
             }
         };
         // Only what is whole can be followed by another protocol.
-        let protocol = protocol(request.headers()).filter(|_| request.body().is_end_stream());
+        let may_follow = request.body().is_end_stream() && !is_grpc(request.headers());
+        let protocol = hop_by_hop::protocol(request.headers()).filter(|_| may_follow);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
         let method = head.method.clone();
@@ -184,8 +186,7 @@ impl Passage<'_> {
         let client = (host.as_str(), peer);
         rewrite::outbound(head.headers_mut(), self.site, token.clone(), client, &upstream.origin);
         if let Some(protocol) = protocol {
-            head.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            head.headers_mut().insert(UPGRADE, protocol.clone());
+            hop_by_hop::say_protocol(head.headers_mut(), protocol.clone());
         }
     }
 
@@ -294,16 +295,4 @@ fn bare(head: &Request<()>) -> Request<()> {
 /// Whether a method may be carried out twice (RFC 9110, 9.2.2).
 fn repeats(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
-}
-
-/// The protocol that a request asks for in place of this one. HTTP/2 is not asked for that way any
-/// more (RFC 9113, 3.1), and no service could be reached by it.
-fn protocol(headers: &HeaderMap) -> Option<HeaderValue> {
-    let protocol = headers.get(UPGRADE).filter(|_| !is_grpc(headers))?;
-    let said = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let mut names = said.flat_map(|value| value.split(','));
-    let text = protocol.to_str().ok()?;
-    let is_http2 = text.split(',').any(|name| name.trim().to_ascii_lowercase().starts_with("h2"));
-    (names.any(|name| name.trim().eq_ignore_ascii_case("upgrade")) && !is_http2)
-        .then(|| protocol.clone())
 }

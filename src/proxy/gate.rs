@@ -12,7 +12,7 @@ use super::guard::Fault;
 use super::site::{Door, Found, Site};
 
 /// The header by which a client shows the secret.
-pub const SECRET_HEADER: &str = "x-runaccess-secret";
+pub(super) const SECRET_HEADER: &str = "x-runaccess-secret";
 /// The cookie by which a browser does, and the query by which it is given that.
 pub const SECRET: &str = "runaccess-secret";
 

@@ -17,7 +17,6 @@ mod log;
 mod rewrite;
 mod site;
 mod ticket;
-mod tunnel;
 mod upstream;
 mod workers;
 
@@ -34,7 +33,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-pub use self::gate::{SECRET, SECRET_HEADER};
+pub use self::gate::SECRET;
 pub use self::keeper::{Keeper, NoToken, Source};
 pub use self::log::{By, Event, Listener};
 pub use self::site::{Served, Serving};

@@ -10,9 +10,7 @@ use http::HeaderName;
 use super::keeper::Keeper;
 use super::log::Listener;
 use super::upstream::Upstream;
-
-/// What stands between a traffic tag and a service's name (documented for Cloud Run's own URLs).
-pub(super) const TAG_SIGN: &str = "---";
+use crate::domain::resource::TAG_SIGN;
 
 /// A service as it is to be served.
 #[derive(Debug)]

@@ -172,7 +172,7 @@ fn destination(url: &str) -> Result<Destination, CommandError> {
         Some("http") => return Err(wrong("is not https, over which alone a token is sent")),
         _ => return Err(wrong("is not an address")),
     }
-    Ok(Destination { at, address, ..Destination::default() })
+    Ok(Destination { address, at, ..Destination::default() })
 }
 
 fn first_label(origin: &str) -> String {

@@ -8,9 +8,9 @@ use http::{HeaderValue, Request, Response};
 use serde_json::{Map, Value, json};
 
 use super::forward::too_large;
-use super::html::escaped;
 use super::judge::Entry;
 use super::live;
+use crate::domain::printable::in_html;
 
 /// How much of a body is shown.
 const SHOWN: usize = 16 * 1024;
@@ -86,6 +86,6 @@ fn as_page(service: &str, text: &str) -> String {
          pre{{background:#303134}}}}</style>\n\
          <h1>{service}</h1>\n<p>You were let in. This is what the application behind the service \
          received.</p>\n<pre>{}</pre>\n</html>\n",
-        escaped(text)
+        in_html(text)
     )
 }

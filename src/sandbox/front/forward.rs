@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, UPGRADE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Limited;
@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use tower_service::Service;
 
 use super::super::settings::{Settings, Strip};
@@ -24,6 +24,7 @@ use super::html::Page;
 use super::judge::{Entry, SERVERLESS};
 use super::{Arrival, echo, host, page};
 use crate::hop_by_hop;
+use crate::tunnel;
 
 /// What stands in a token in place of its signature (documented).
 const NO_SIGNATURE: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
@@ -102,7 +103,7 @@ impl Forwarder {
         let speaks_http2 = upgrade.is_none() && (entry.service.http2 || is_grpc(request.headers()));
         prepare(&mut request, &entry, arrival, settings);
         if let Some(upgrade) = &upgrade {
-            upgrade.say(request.headers_mut());
+            hop_by_hop::say_protocol(request.headers_mut(), upgrade.protocol.clone());
         }
         if let Some(target) = with_path(request.uri(), path) {
             *request.uri_mut() = target;
@@ -157,8 +158,7 @@ impl Forwarder {
     }
 }
 
-/// A request for another protocol on its connection: of HTTP/1.1, but for HTTP/2 itself, which is
-/// not had that way.
+/// A request for another protocol on its connection, of HTTP/1.1.
 struct Upgrade {
     protocol: HeaderValue,
     client: OnUpgrade,
@@ -166,29 +166,18 @@ struct Upgrade {
 
 impl Upgrade {
     fn asked(request: &mut Request<Body>) -> Option<Self> {
-        let protocol = request.headers().get(UPGRADE)?.clone();
-        let named = request.headers().get(CONNECTION)?.to_str().ok()?.to_ascii_lowercase();
-        let is_http2 = protocol.to_str().is_ok_and(|text| text.starts_with("h2"));
-        if request.version() != Version::HTTP_11 || is_http2 || !named.contains("upgrade") {
+        let protocol = hop_by_hop::protocol(request.headers())?;
+        if request.version() != Version::HTTP_11 {
             return None;
         }
         Some(Self { protocol, client: hyper::upgrade::on(request) })
-    }
-
-    fn say(&self, headers: &mut HeaderMap) {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, self.protocol.clone());
     }
 
     /// Passes on what comes after an answer that agrees.
     fn carry_out(self, mut response: Response<Incoming>) -> Response<Body> {
         let server = hyper::upgrade::on(&mut response);
         tokio::spawn(async move {
-            if let Ok((client, server)) = futures::future::try_join(self.client, server).await {
-                let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
-                // Where one side breaks off, the other is closed.
-                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
-            }
+            tunnel::join(self.client, server).await;
         });
         response.map(|_| Body::empty())
     }

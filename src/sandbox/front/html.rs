@@ -1,5 +1,7 @@
 //! The pages of the front end. All but the branded one share one template (observed).
 
+use crate::domain::printable::in_html;
+
 /// What a page says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
@@ -16,7 +18,7 @@ pub(super) enum Page {
 impl Page {
     /// The page in HTML; `about` is the path that was asked for, or what else there is to say.
     pub(super) fn render(self, status: u16, about: &str) -> String {
-        let about = escaped(about);
+        let about = in_html(about);
         match self {
             Self::Branded => {
                 let (start, end) =
@@ -71,20 +73,6 @@ fn templated(title: &str, heading: &str, text: &str) -> String {
          <title>{title}</title>\n</head>\n<body text=#000000 bgcolor=#ffffff>\n\
          <h1>Error: {heading}</h1>\n<h2>{text}</h2>\n<h2></h2>\n</body></html>\n"
     )
-}
-
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            _ => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::super::api_error::ApiError;
 use super::super::names::{HASHED_END, hashed_label, parse_deterministic, parse_hashed};
 use super::super::seed::{DEFAULT_PROJECT, HOME_REGION};
 use super::super::world::World;
-use crate::domain::resource::ServiceName;
+use crate::domain::resource::{ServiceName, TAG_SIGN};
 
 const LOCALHOST: &str = ".localhost";
 const RUN_APP: &str = ".run.app";
@@ -37,7 +37,7 @@ pub(in super::super) fn is_front(
 
 /// Finds the service of a host, without its port.
 pub(super) fn find(world: &World<'_>, host: &str) -> Result<Option<Place>, ApiError> {
-    let (tag, bare) = match host.split_once("---") {
+    let (tag, bare) = match host.split_once(TAG_SIGN) {
         Some((tag, bare)) => (Some(tag.to_owned()), bare),
         None => (None, host),
     };

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
 /// Passes on what either side says until both have ended: how much came from each.
-pub(super) async fn join(client: OnUpgrade, server: OnUpgrade) -> (u64, u64) {
+pub async fn join(client: OnUpgrade, server: OnUpgrade) -> (u64, u64) {
     let Ok((client, server)) = futures::future::try_join(client, server).await else {
         return (0, 0);
     };
