@@ -148,6 +148,12 @@ impl CommandError {
         self
     }
 
+    /// The message with its causes.
+    pub fn in_one_line(&self) -> String {
+        let parts = std::iter::once(&self.message).chain(&self.causes);
+        parts.map(String::as_str).collect::<Vec<_>>().join(": ")
+    }
+
     /// As the outcome of one target among several.
     pub fn into_outcome(self) -> OutcomeError {
         OutcomeError {
@@ -173,11 +179,10 @@ impl CommandError {
             message: String,
             hints: &'a [String],
         }
-        let message = std::iter::once(&self.message).chain(&self.causes);
         let body = Body {
             code: self.kind.code(),
             exit_code: self.exit_code().number(),
-            message: message.cloned().collect::<Vec<_>>().join(": "),
+            message: self.in_one_line(),
             hints: &self.hints,
         };
         serde_json::to_string_pretty(&Document { error: body }).unwrap_or_default()

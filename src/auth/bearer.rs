@@ -1,6 +1,7 @@
 //! A token's text, and the header that carries it.
 
-use std::fmt;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 use http::HeaderValue;
 use thiserror::Error;
@@ -55,6 +56,25 @@ impl BearerToken {
         let mut value = value.unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
         value.set_sensitive(true);
         value
+    }
+}
+
+/// Why a file holds no ID token.
+#[derive(Debug, Error)]
+pub enum IdTokenFileError {
+    #[error("cannot read the ID token in `{}`", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("what stands in `{}` is not an ID token", path.display())]
+    NoToken { path: PathBuf, source: TokenError },
+}
+
+impl BearerToken {
+    /// The ID token that a file holds.
+    pub fn in_file(path: &Path) -> Result<Self, IdTokenFileError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| IdTokenFileError::Unreadable { path: path.to_owned(), source })?;
+        Self::new(text.trim())
+            .map_err(|source| IdTokenFileError::NoToken { path: path.to_owned(), source })
     }
 }
 

@@ -25,6 +25,11 @@ const OLD: Duration = Duration::from_hours(24);
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(15);
 
+/// When a token that was good from one moment to another is to be replaced.
+pub fn given_up(from: OffsetDateTime, until: OffsetDateTime) -> OffsetDateTime {
+    until - MARGIN.min((until - from) / 10)
+}
+
 /// The folder of all kept tokens.
 #[derive(Clone, Debug)]
 pub(super) struct TokenCache {
@@ -81,8 +86,7 @@ impl Slot {
 
     /// Keeps a token. Where it cannot be kept, the next command asks again: no worse than that.
     pub(super) fn write(&self, minted: &Minted, now: OffsetDateTime) {
-        let lifetime = minted.expires - now;
-        let good_until = (minted.expires - MARGIN.min(lifetime / 10)).unix_timestamp();
+        let good_until = given_up(now, minted.expires).unix_timestamp();
         let kept = Kept { token: minted.token.clone(), good_until };
         let Ok(text) = serde_json::to_vec(&kept) else { return };
         drop(private_files::replace(&self.path, &text));

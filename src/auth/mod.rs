@@ -15,8 +15,9 @@ use google_cloud_auth::credentials::Credentials;
 use thiserror::Error;
 use time::OffsetDateTime;
 
-pub use self::bearer::{BearerToken, TokenError};
+pub use self::bearer::{BearerToken, IdTokenFileError, TokenError};
 use self::cache::TokenCache;
+pub use self::cache::given_up;
 use self::credential::{Credential, Endpoints, User, is_service_account};
 pub use self::find::login_of;
 use self::find::{Found, find, passed_over, token_file};

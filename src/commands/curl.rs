@@ -1,7 +1,6 @@
 //! `curl`
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use http::Uri;
 
@@ -212,7 +211,7 @@ fn check_way(words: &CurlWords, way: &Way) -> Result<(), CommandError> {
 
 async fn start(cx: &Context, args: &Args, ready: Prepared) -> Result<u8, CommandError> {
     let token = if let Some(path) = &args.id_token_file {
-        read_token(path)?
+        BearerToken::in_file(path)?
     } else {
         let audience = Some(ready.call.audience.as_str());
         let token = id_token(cx, audience, args.audience.is_some()).await?.token;
@@ -282,17 +281,6 @@ fn tell(cx: &Context, call: &Call, ended: &Ended) {
             cx.terminal.hint(&cx.suggest(&format!("describe {named}")));
         }
     }
-}
-
-fn read_token(path: &Path) -> Result<BearerToken, CommandError> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        let message = format!("cannot read the ID token in `{}`", path.display());
-        CommandError::new(ErrorKind::NotAuthenticated, message).because(error.to_string())
-    })?;
-    BearerToken::new(text.trim()).map_err(|error| {
-        let message = format!("what stands in `{}` is not an ID token", path.display());
-        CommandError::new(ErrorKind::NotAuthenticated, message).because(error.to_string())
-    })
 }
 
 /// Prints the command that a person could run, with what makes the token in its place.

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use super::{CommandError, ErrorKind};
-use crate::auth::{AuthError, login_of};
+use crate::auth::{AuthError, IdTokenFileError, login_of};
 use crate::cloud::{Failure, FailureKind};
 use crate::domain::member::MemberError;
 use crate::domain::resource::ServiceRefError;
@@ -84,6 +84,16 @@ impl From<&AuthError> for CommandError {
             }
             AuthError::Setup(error) => Self::from(error),
         }
+    }
+}
+
+impl From<IdTokenFileError> for CommandError {
+    fn from(error: IdTokenFileError) -> Self {
+        let why = match &error {
+            IdTokenFileError::Unreadable { source, .. } => source.to_string(),
+            IdTokenFileError::NoToken { source, .. } => source.to_string(),
+        };
+        Self::new(ErrorKind::NotAuthenticated, error.to_string()).because(why)
     }
 }
 

@@ -9,12 +9,10 @@ use http::HeaderValue;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::auth::{BearerToken, IdToken, Tokens};
+use crate::auth::{BearerToken, IdToken, Tokens, given_up};
 use crate::error::{CommandError, ErrorKind};
-use crate::jwt::expiry;
+use crate::jwt::{claims, expiry};
 
-/// A token is renewed this long before its end, or a tenth of its time if that is less.
-const MARGIN: time::Duration = time::Duration::minutes(5);
 /// How often the clock is looked at: a machine that slept has missed its alarms.
 const LOOK: Duration = Duration::from_secs(15);
 /// How long after a failure the next try waits, at first and at most.
@@ -55,15 +53,32 @@ struct State {
 
 struct Current {
     header: HeaderValue,
-    token: String,
     /// `None` where the token does not say.
     expires: Option<OffsetDateTime>,
+    /// When it is to be renewed.
+    due: Option<OffsetDateTime>,
     obtained: Instant,
     /// What told one version of the file from another.
     version: Option<Version>,
 }
 
 type Version = (Option<SystemTime>, u64);
+
+impl Current {
+    fn new(bearer: &BearerToken, version: Option<Version>) -> Self {
+        let header = bearer.header();
+        let expires = expiry(token_in(&header));
+        let issued = claims(token_in(&header)).and_then(|claims| claims["iat"].as_i64());
+        let issued = issued.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+        let due = expires.map(|end| given_up(issued.unwrap_or(end - time::Duration::HOUR), end));
+        Self { header, expires, due, obtained: Instant::now(), version }
+    }
+
+    /// Whether it need not be renewed yet.
+    fn is_fresh(&self, now: OffsetDateTime) -> bool {
+        self.due.is_none_or(|due| due > now)
+    }
+}
 
 impl std::fmt::Debug for Current {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -95,10 +110,8 @@ pub struct NoToken(pub CommandError);
 impl NoToken {
     /// The reason and the fix, in one line.
     pub(super) fn text(&self) -> String {
-        let CommandError { message, causes, hints, .. } = &self.0;
-        let parts: Vec<&str> = std::iter::once(message).chain(causes).map(String::as_str).collect();
-        let fix = hints.first().map(|hint| format!("; try `{hint}`")).unwrap_or_default();
-        format!("there is no token, so nothing was sent: {}{fix}", parts.join(": "))
+        let fix = self.0.hints.first().map(|hint| format!("; try `{hint}`")).unwrap_or_default();
+        format!("there is no token, so nothing was sent: {}{fix}", self.0.in_one_line())
     }
 }
 
@@ -110,12 +123,8 @@ impl Keeper {
         fix: Option<String>,
         first: Option<&IdToken>,
     ) -> Self {
-        let current = first.and_then(|first| {
-            let header = BearerToken::new(&first.token).ok()?.header();
-            let (token, expires) = (first.token.clone(), Some(first.expires));
-            let obtained = Instant::now();
-            Some(Arc::new(Current { header, token, expires, obtained, version: None }))
-        });
+        let first = first.and_then(|first| BearerToken::new(&first.token).ok());
+        let current = first.map(|first| Arc::new(Current::new(&first, None)));
         let state = RwLock::new(State { current, failure: None });
         Self { source, clock, fix, state, turn: tokio::sync::Mutex::default() }
     }
@@ -153,7 +162,7 @@ impl Keeper {
 
     /// Whose the token is, by its own word.
     pub fn account(&self) -> Option<String> {
-        let claims = crate::jwt::claims(&self.good()?.token)?;
+        let claims = claims(token_in(&self.good()?.header))?;
         claims["email"].as_str().map(str::to_owned)
     }
 
@@ -166,27 +175,16 @@ impl Keeper {
         let mut wait = FIRST_WAIT;
         loop {
             let now = (self.clock)();
-            let due = self.good().and_then(|current| Self::due(&current));
-            match due {
-                Some(due) if due > now => {
-                    let left = Duration::try_from(due - now).unwrap_or_default();
-                    sleep(left.min(LOOK)).await;
-                    continue;
-                }
-                None if self.good().is_some() => {
-                    sleep(LOOK).await;
-                    continue;
-                }
-                _ => {}
+            let current = self.good();
+            if let Some(fresh) = current.as_ref().filter(|current| current.is_fresh(now)) {
+                wait = FIRST_WAIT;
+                let left = fresh.due.and_then(|due| Duration::try_from(due - now).ok());
+                sleep(left.unwrap_or(LOOK).min(LOOK)).await;
+                continue;
             }
-            let old = self.good().map(|current| current.header.clone());
-            match self.renewed(old.as_ref().map(Unwanted::Old)).await {
-                Ok(_)
-                    if self
-                        .good()
-                        .is_some_and(|current| Self::is_fresh(&current, (self.clock)())) =>
-                {
-                    wait = FIRST_WAIT;
+            let old = current.as_ref().map(|current| Unwanted::Old(&current.header));
+            match self.renewed(old).await {
+                Ok(_) if self.good().is_some_and(|current| current.is_fresh((self.clock)())) => {
                     continue;
                 }
                 // What came is as old as what there was.
@@ -196,20 +194,6 @@ impl Keeper {
             sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
-    }
-
-    /// Whether a token need not be renewed yet.
-    fn is_fresh(current: &Current, now: OffsetDateTime) -> bool {
-        Self::due(current).is_none_or(|due| due > now)
-    }
-
-    /// When a token is to be renewed.
-    fn due(current: &Current) -> Option<OffsetDateTime> {
-        let end = current.expires?;
-        let issued = crate::jwt::claims(&current.token)
-            .and_then(|claims| OffsetDateTime::from_unix_timestamp(claims["iat"].as_i64()?).ok());
-        let lifetime = end - issued.unwrap_or(end - time::Duration::HOUR);
-        Some(end - MARGIN.min(lifetime / 10))
     }
 
     /// The current token, where it is good still.
@@ -265,51 +249,47 @@ impl Keeper {
     }
 
     async fn obtain(&self, unwanted: Option<Unwanted<'_>>) -> Result<Current, CommandError> {
-        let (token, version) = match &self.source {
+        let (bearer, version) = match &self.source {
             Source::Minted { tokens, audience } => {
                 let audience = audience.as_deref();
-                if let Some(Unwanted::Refused(header)) = unwanted
-                    && let Some((_, token)) = header.to_str().ok().and_then(|t| t.split_once(' '))
-                {
-                    tokens.forget_id(audience, token);
+                if let Some(Unwanted::Refused(header)) = unwanted {
+                    tokens.forget_id(audience, token_in(header));
                 }
                 let minted = timeout(PATIENCE, tokens.id_token(audience)).await.map_err(|_| {
                     let message = "no ID token came in time";
                     CommandError::new(ErrorKind::Deadline, message)
                 })?;
-                (minted.map_err(|error| CommandError::from(&error))?.token, None)
+                let minted = minted.map_err(|error| CommandError::from(&error))?;
+                let bearer = BearerToken::new(&minted.token).map_err(|error| {
+                    refused("what came back is not an ID token").because(error.to_string())
+                })?;
+                (bearer, None)
             }
             Source::File(path) => {
-                let failed = |what: &str| {
-                    let message = format!("{what} `{}`", path.display());
-                    CommandError::new(ErrorKind::NotAuthenticated, message)
-                };
                 let version = version(path);
-                let text = fs::read_to_string(path).map_err(|error| {
-                    failed("cannot read the ID token in").because(error.to_string())
-                })?;
-                (text.trim().to_owned(), version)
+                (BearerToken::in_file(path)?, version)
             }
         };
-        let place = || match &self.source {
-            Source::File(path) => format!("what stands in `{}`", path.display()),
-            Source::Minted { .. } => "what came back".to_owned(),
-        };
-        let bearer = BearerToken::new(&token).map_err(|error| {
-            CommandError::new(
-                ErrorKind::NotAuthenticated,
-                format!("{} is not an ID token", place()),
-            )
-            .because(error.to_string())
-        })?;
-        let expires = expiry(&token);
-        if expires.is_some_and(|end| end <= (self.clock)()) {
-            let message = format!("{} is an ID token whose time is up", place());
-            return Err(CommandError::new(ErrorKind::NotAuthenticated, message));
+        let current = Current::new(&bearer, version);
+        if current.expires.is_some_and(|end| end <= (self.clock)()) {
+            let place = match &self.source {
+                Source::File(path) => format!("what stands in `{}`", path.display()),
+                Source::Minted { .. } => "what came back".to_owned(),
+            };
+            return Err(refused(&format!("{place} is an ID token whose time is up")));
         }
-        let obtained = Instant::now();
-        Ok(Current { header: bearer.header(), token, expires, obtained, version })
+        Ok(current)
     }
+}
+
+/// The token that a header carries.
+fn token_in(header: &HeaderValue) -> &str {
+    let text = header.to_str().unwrap_or_default();
+    text.split_once(' ').map_or(text, |(_, token)| token)
+}
+
+fn refused(message: &str) -> CommandError {
+    CommandError::new(ErrorKind::NotAuthenticated, message)
 }
 
 /// What changes with a file; the same for all that cannot be looked at.

@@ -59,11 +59,13 @@ pub(super) async fn find(cx: &Context, args: &Args) -> Result<Found, CommandErro
     for target in &targets {
         let audience = audience(cx, args, &target.call)?;
         let known = keepers.iter().find(|(known, _)| *known == audience);
-        let keeper = match known {
-            Some((_, keeper)) => Arc::clone(keeper),
-            None => Arc::new(keeper(cx, args, audience.clone()).await?),
+        let keeper = if let Some((_, keeper)) = known {
+            Arc::clone(keeper)
+        } else {
+            let keeper = Arc::new(keeper(cx, args, audience.clone()).await?);
+            keepers.push((audience, Arc::clone(&keeper)));
+            keeper
         };
-        keepers.push((audience, Arc::clone(&keeper)));
         services.push(served(target, keeper)?);
     }
     let first = keepers.first().map(|(_, keeper)| keeper);
@@ -247,17 +249,16 @@ async fn keeper(
             // The program that is run may be elsewhere, this one stays.
             crate::context::working_folder().map_or(path.clone(), |folder| folder.join(path))
         };
-        if let Err(error) = std::fs::File::open(&path) {
-            let message = format!("cannot read the ID token in `{}`", path.display());
-            return Err(
-                CommandError::new(ErrorKind::NotAuthenticated, message).because(error.to_string())
-            );
-        }
+        let is_there = std::fs::File::open(&path).is_ok();
         let keeper = Keeper::new(Source::File(path), clock, None, None);
-        if let Err(no_token) = keeper.header().await {
-            warn(cx, &no_token.0);
-        }
-        return Ok(keeper);
+        return match keeper.header().await {
+            Err(no_token) if !is_there => Err(no_token.0),
+            Err(no_token) => {
+                warn(cx, &no_token.0);
+                Ok(keeper)
+            }
+            Ok(_) => Ok(keeper),
+        };
     }
     let tokens = Arc::clone(&cx.identity()?.tokens);
     let first: Option<IdToken> =
@@ -274,8 +275,7 @@ async fn keeper(
 }
 
 fn warn(cx: &Context, error: &CommandError) {
-    let why = std::iter::once(&error.message).chain(&error.causes).cloned().collect::<Vec<_>>();
-    cx.terminal.warning(&format!("there is no token yet: {}", why.join(": ")));
+    cx.terminal.warning(&format!("there is no token yet: {}", error.in_one_line()));
 }
 
 fn served(target: &Target, keeper: Arc<Keeper>) -> Result<Served, CommandError> {

@@ -129,13 +129,13 @@ impl Writer {
                         "time": time.format(&Rfc3339).unwrap_or_default(),
                         "event": "no-token",
                         "service": service,
-                        "reason": reason(&error.message, &error.causes),
+                        "reason": error.in_one_line(),
                         "hints": error.hints,
                     });
                     self.terminal.say(&text.to_string());
                 }
                 Told::NoToken(_, service, NoToken(error)) => {
-                    let why = reason(&error.message, &error.causes);
+                    let why = error.in_one_line();
                     let text = format!("the token for `{service}` cannot be renewed: {why}");
                     self.terminal.warning(&text);
                     for hint in &error.hints {
@@ -259,10 +259,6 @@ fn shortened(text: &str, width: usize) -> String {
     let start: String = text.chars().take(width - 1 - half).collect();
     let end: String = text.chars().skip(count - half).collect();
     format!("{start}…{end}")
-}
-
-fn reason(message: &str, causes: &[String]) -> String {
-    std::iter::once(message).chain(causes.iter().map(String::as_str)).collect::<Vec<_>>().join(": ")
 }
 
 fn painted(style: &Style, status: u16) -> Style {
