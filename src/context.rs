@@ -256,14 +256,17 @@ impl Context {
 
     /// Writes to stderr what is ready, where stdout is another program's.
     pub fn show_ready<R: Report>(&self, report: &R) {
-        let style = Style { width: self.terminal.width_stderr, color: self.terminal.color_stderr };
-        self.terminal.say(report.table(style).trim_end_matches('\n'));
+        self.terminal.say(report.table(self.stderr_style()).trim_end_matches('\n'));
+    }
+
+    fn stderr_style(&self) -> Style {
+        Style { width: self.terminal.width_stderr, color: self.terminal.color_stderr }
     }
 
     /// Shows a service's access panel on stderr, where questions are.
     pub fn show_panel(&self, service: &ServiceReport) {
-        let style = Style { width: self.terminal.width_stderr, color: self.terminal.color_stderr };
-        self.terminal.say(report::panel(service, style).trim_end_matches('\n'));
+        let panel = report::panel(service, self.stderr_style());
+        self.terminal.say(panel.trim_end_matches('\n'));
     }
 
     /// Writes text to stdout.

@@ -529,10 +529,7 @@ fn it_stops_when_it_is_asked_to_once_what_is_under_way_is_done() {
     );
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let mut proxy = Proxy::to(&world, &app, &[]);
-        let (mut client, idle) = (proxy.connect(), proxy.connect());
-        client
-            .write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes())
-            .unwrap();
+        let (mut client, idle) = (proxy.open("GET /"), proxy.connect());
         until(&mut client, "ab\r\n");
         proxy.signal(signal);
         assert!(to_end(&mut client).contains("cd\r\n0\r\n\r\n"));
@@ -546,10 +543,7 @@ fn it_stops_when_it_is_asked_to_once_what_is_under_way_is_done() {
         false
     });
     let mut proxy = Proxy::to(&world, &stuck, &[]);
-    let mut client = proxy.connect();
-    client
-        .write_all(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.host()).as_bytes())
-        .unwrap();
+    let mut client = proxy.open("GET /");
     until(&mut client, "ab");
     let start = Instant::now();
     proxy.signal(Signal::SIGINT);

@@ -49,8 +49,7 @@ impl Context {
     /// follows the service is another program's, and before a `--`.
     pub fn command_with_option(&self, option: &str, value: &str) -> String {
         let mut words = self.arguments.borrow().clone();
-        let end = || words.iter().position(|word| word == "--").unwrap_or(words.len());
-        let at = self.place_of("curl").map_or_else(end, |at| at + 1);
+        let at = self.place_of("curl").map_or_else(|| end_of_options(&words), |at| at + 1);
         let added = [option.to_owned(), value.to_owned()];
         words.splice(at..at, added.into_iter().filter(|word| !word.is_empty()));
         self.rendered(&words, str::to_owned)
@@ -102,7 +101,7 @@ impl Context {
     /// The command as it was typed, with another value for one of its options.
     pub fn command_with_instead(&self, option: &str, value: &str) -> String {
         let mut words = self.words_without(option);
-        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        let end = end_of_options(&words);
         words.splice(end..end, [option.to_owned(), value.to_owned()]);
         self.rendered(&words, str::to_owned)
     }
@@ -235,6 +234,11 @@ impl Context {
             }
         })
     }
+}
+
+/// Where options end: at a bare `--`, else behind the last word.
+fn end_of_options(words: &[String]) -> usize {
+    words.iter().position(|word| word == "--").unwrap_or(words.len())
 }
 
 /// A word of the command line without its yes; `None` where nothing else is in it.

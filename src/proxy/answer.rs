@@ -142,7 +142,7 @@ pub(super) fn failed(
 
 /// A request whose body broke off because it was wrong.
 pub(super) fn broken_off(form: Form, fault: Fault, ticket: Ticket) -> Response<Download> {
-    refused(form, 400, &format!("the request is refused: {fault}"), ticket)
+    refused(form, 400, &gate::faulty(fault), ticket)
 }
 
 /// The list of what is served.

@@ -15,17 +15,14 @@ use tokio::sync::{mpsc, watch};
 
 use super::body::Download;
 use super::forward::Arrival;
-use super::guard::{Guard, Line};
+use super::guard::{Guard, LONGEST_HEAD, Line};
 use super::site::Site;
-use super::upstream::READ_AT_ONCE;
 
 /// How many requests may be under way on a connection of HTTP/2.
 const STREAMS: u32 = 1000;
 /// How much of a request's body is taken in before the service has taken it, and of all of them.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
-/// The longest header section of HTTP/2.
-const LONGEST_HEAD: u32 = 64 * 1024;
 
 /// Held by whatever must have ended before the proxy has.
 pub(super) type Running = mpsc::Sender<()>;
@@ -83,7 +80,7 @@ async fn over_http2(io: Io, site: Arc<Site>, arrival: Arc<Arrival>, mut stop: St
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(LONGEST_HEAD);
+        .max_header_list_size(u32::try_from(LONGEST_HEAD).unwrap_or(u32::MAX));
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     tokio::select! {
         // What broke it was told to its requests.
@@ -97,7 +94,7 @@ async fn over_http2(io: Io, site: Arc<Site>, arrival: Arc<Arrival>, mut stop: St
 async fn over_http1(io: Io, site: Arc<Site>, arrival: Arc<Arrival>, mut stop: Stop) {
     let service = service_fn(|request| answered(&site, &arrival, request));
     let mut builder = http1::Builder::new();
-    builder.auto_date_header(false).header_read_timeout(None).max_buf_size(READ_AT_ONCE);
+    builder.auto_date_header(false).header_read_timeout(None).max_buf_size(LONGEST_HEAD);
     let connection = builder.serve_connection(io, service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

@@ -20,7 +20,7 @@ use super::log::By;
 use super::rewrite::{self, Place};
 use super::site::{Door, Found, Route, Site};
 use super::ticket::Ticket;
-use super::upstream::{How, Load, Upstream, is_grpc};
+use super::upstream::{How, Sent, Upstream, is_grpc};
 use crate::hop_by_hop;
 use crate::invoke::Answered;
 use crate::transport::reason;
@@ -199,7 +199,7 @@ impl Passage<'_> {
         token: &HeaderValue,
         upgrades: bool,
         ticket: &Ticket,
-    ) -> Result<(Response<Incoming>, Option<Load>), String> {
+    ) -> Result<Sent, String> {
         let upstream = &self.route.upstream;
         let is_whole = body.is_end_stream();
         let spare = is_whole.then(|| bare(&head));
@@ -268,11 +268,7 @@ fn wrong(response: &Response<Incoming>, upgrades: bool) -> Option<&'static str> 
     (switches && !upgrades).then_some("it changed the protocol unasked")
 }
 
-async fn again(
-    upstream: &Upstream,
-    spare: &Request<()>,
-    how: How,
-) -> Result<(Response<Incoming>, Option<Load>), Error> {
+async fn again(upstream: &Upstream, spare: &Request<()>, how: How) -> Result<Sent, Error> {
     upstream.send(bare(spare).map(|()| Upload::Nothing), how).await
 }
 

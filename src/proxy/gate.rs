@@ -154,6 +154,11 @@ pub(super) fn is_in_query(secret: &str, head: &Parts) -> bool {
     pairs.any(|(name, value)| name == SECRET && is_secret(value.as_bytes(), secret))
 }
 
+/// What is said of a malformed request.
+pub(super) fn faulty(fault: Fault) -> String {
+    format!("the request is refused: {fault}")
+}
+
 impl Refusal {
     pub(super) fn status(&self) -> u16 {
         match self {
@@ -172,7 +177,7 @@ impl Refusal {
                  its requests in"
                     .to_owned()
             }
-            Self::Faulty(fault) => format!("the request is refused: {fault}"),
+            Self::Faulty(fault) => faulty(*fault),
             Self::Host(host) => {
                 let mut text = format!("the host `{host}` is not one of this proxy's; they are");
                 let mut names = vec!["localhost".to_owned()];

@@ -1,8 +1,10 @@
 //! What stands between a client's bytes and the HTTP library: it hands on whole, unambiguous
 //! requests only, one at a time, and gives up on clients that do not go on.
 
+mod alarm;
 mod framing;
 mod line;
+mod writing;
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -13,11 +15,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
-use self::framing::{Expecting, LONGEST_HEAD};
+use self::alarm::Alarm;
+use self::framing::Expecting;
 
-pub(super) use self::framing::Fault;
+pub(super) use self::framing::{Fault, LONGEST_HEAD};
 pub(super) use self::line::Line;
 
 /// How long a client may take over a request's head.
@@ -27,11 +30,6 @@ const IDLE_TIME: Duration = Duration::from_mins(5);
 /// How long an answer may take to begin, or to go on, once its client has closed its side: it may
 /// be waiting, or be gone, which looks the same until something is sent.
 const HALF_CLOSED: Duration = Duration::from_secs(2);
-/// How long a client may be silent before its connection is closed for good, when its answer has
-/// been sent and it has not closed its side.
-const LINGER: Duration = Duration::from_secs(1);
-/// How long that may go on in all.
-const LONGEST_LINGER: Duration = Duration::from_secs(10);
 /// How much is read at once while it is not known what it is.
 const PIECE: usize = 8 * 1024;
 /// How much is read and thrown away of a client whose answer has been sent: it could be lost with
@@ -63,7 +61,7 @@ pub(super) struct Guard<S> {
     /// Whether the client does not take what is written.
     is_full: bool,
     lingers_until: Option<Instant>,
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             head_since: None,
             is_full: false,
             lingers_until: None,
-            alarm: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -176,11 +174,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
 
     /// Takes a request back that was found to be wrong, where nothing of it was handed on.
     fn refuse(&mut self, fault: Fault) -> io::Result<()> {
+        self.line.refuse(fault);
         if !self.is_whole {
-            self.line.refuse(fault);
             return Err(io::Error::new(io::ErrorKind::InvalidData, fault));
         }
-        self.line.refuse(fault);
         self.seen = 0;
         self.held.clear();
         self.held.extend_from_slice(STAND_IN);
@@ -221,7 +218,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         if self.has_ended && self.is_late(cx) {
             return Poll::Ready(Ok(()));
         }
-        self.keep_alarm(cx);
+        // The library does not ask again by itself once an answer has ended, and an idle connection
+        // is to be noticed.
+        self.alarm.set(Instant::now() + IDLE_TIME, cx);
         if self.has_ended || !self.held.is_empty() {
             // The library does not ask again by itself.
             self.line.reader.register(cx.waker());
@@ -232,92 +231,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         Poll::Pending
     }
 
-    /// Sees to it that this task is woken some time: the library does not ask again by itself once
-    /// an answer has ended, and an idle connection is to be noticed.
-    fn keep_alarm(&mut self, cx: &mut Context<'_>) {
-        let now = Instant::now();
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(now + IDLE_TIME)));
-        if alarm.deadline() <= now {
-            alarm.as_mut().reset(now + IDLE_TIME);
+    /// Reads and throws away what comes, until the end or more than anybody sends in good faith.
+    fn discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.has_ended && self.thrown_away < THROWN_AWAY {
+            self.thrown_away += ready!(self.fill(cx))?;
+            self.held.clear();
         }
-        // It was put off just now.
-        let _ = alarm.as_mut().poll(cx);
+        Poll::Ready(Ok(()))
     }
 
+    /// Takes nothing more, and ends once the refusal has been answered.
     fn throw_away(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.has_ended && self.thrown_away < THROWN_AWAY {
-            match self.fill(cx) {
-                Poll::Ready(Ok(count)) => self.thrown_away += count,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => break,
-            }
-            self.held.clear();
+        if let Poll::Ready(Err(error)) = self.discard(cx) {
+            return Poll::Ready(Err(error));
         }
         self.line.reader.register(cx.waker());
         if self.line.is_busy() { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
-    /// Notes whether the client takes what is written.
-    fn note(&mut self, written: &Poll<io::Result<usize>>) {
-        self.is_full = written.is_pending();
-        if !self.is_full {
-            self.last_written = Instant::now();
-        }
-    }
-
-    /// Reads what a client still sends after its last answer: who sends much reads the answer only
-    /// then, and would find the connection reset.
-    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ends = *self.lingers_until.get_or_insert_with(|| Instant::now() + LONGEST_LINGER);
-        while !self.has_ended && self.thrown_away < THROWN_AWAY && Instant::now() < ends {
-            match self.fill(cx) {
-                Poll::Ready(Ok(count)) => {
-                    self.thrown_away += count;
-                    self.last_written = Instant::now();
-                    self.held.clear();
-                }
-                // Gone: nothing can be lost any more.
-                Poll::Ready(Err(_)) => break,
-                Poll::Pending => {
-                    let due = self.last_written + LINGER;
-                    let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
-                    alarm.as_mut().reset(due);
-                    ready!(alarm.as_mut().poll(cx));
-                    break;
-                }
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
     /// Whether the client's time is up. Else this task is woken when it is.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        loop {
-            let due = if self.line.is_busy() {
-                if !self.has_ended {
-                    return false;
-                }
-                self.last_written + HALF_CLOSED
-            } else {
-                match self.head_since {
-                    _ if self.is_full => self.last_written + IDLE_TIME,
-                    Some(since) => since.max(self.line.idle_since()) + HEAD_TIME,
-                    None => self.line.idle_since() + IDLE_TIME,
-                }
-            };
-            if due <= Instant::now() {
-                return true;
-            }
-            // Only ever put off, and looked at again when it rings.
-            let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
-            if alarm.deadline() > due {
-                alarm.as_mut().reset(due);
-            }
-            if alarm.as_mut().poll(cx).is_pending() {
+        let due = if self.line.is_busy() {
+            if !self.has_ended {
                 return false;
             }
-            self.alarm = None;
-        }
+            self.last_written + HALF_CLOSED
+        } else {
+            match self.head_since {
+                _ if self.is_full => self.last_written + IDLE_TIME,
+                Some(since) => since.max(self.line.idle_since()) + HEAD_TIME,
+                None => self.line.idle_since() + IDLE_TIME,
+            }
+        };
+        self.alarm.set(due, cx)
     }
 }
 
@@ -405,42 +351,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             left => Expecting::Body(left),
         });
         Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note(&written);
-        written
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.note(&written);
-        written
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        // Another protocol's other half goes on.
-        if this.stage == Stage::Open { Poll::Ready(Ok(())) } else { this.linger(cx) }
     }
 }

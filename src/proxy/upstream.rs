@@ -23,12 +23,14 @@ const STREAM_WINDOW: u32 = 512 * 1024;
 /// How much of all answers on a connection: as many as would be if none of its clients took any,
 /// so that no slow one holds up the others.
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
-/// How much is read at once from a connection of HTTP/1, and the longest head.
-pub(super) const READ_AT_ONCE: usize = 64 * 1024;
+/// How much is read at once from a connection of HTTP/1, and the longest head of an answer.
+const READ_AT_ONCE: usize = 64 * 1024;
 /// How often a connection of HTTP/2 with requests under way is asked whether it is still there.
 const PING: Duration = Duration::from_secs(30);
 
 type Wire = Client<Connector, Upload>;
+/// An answer, and its place on a shared connection.
+pub(super) type Sent = (Response<Incoming>, Option<Load>);
 
 /// A service as it is reached.
 #[derive(Clone, Debug)]
@@ -130,11 +132,7 @@ impl Upstream {
     }
 
     /// Sends a request.
-    pub(super) async fn send(
-        &self,
-        mut request: Request<Upload>,
-        how: How,
-    ) -> Result<(Response<Incoming>, Option<Load>), Error> {
+    pub(super) async fn send(&self, mut request: Request<Upload>, how: How) -> Result<Sent, Error> {
         let wires = &self.wires[how.worker];
         let http2 = !how.upgrades
             && match self.speaks {

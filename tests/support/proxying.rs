@@ -91,6 +91,14 @@ impl Proxy {
         stream
     }
 
+    /// A connection on which this is asked, with nothing but `Host`.
+    pub(crate) fn open(&self, line: &str) -> TcpStream {
+        let mut stream = self.connect();
+        let text = format!("{line} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host());
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    }
+
     /// Sends a request of these lines, `Host` and the end added, and reads to the end.
     pub(crate) fn ask(&self, line: &str, headers: &[&str], body: &str) -> String {
         let mut text = format!("{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.host());

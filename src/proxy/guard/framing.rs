@@ -6,7 +6,7 @@ use std::str;
 use thiserror::Error;
 
 /// No head is longer.
-pub(super) const LONGEST_HEAD: usize = 64 * 1024;
+pub(in crate::proxy) const LONGEST_HEAD: usize = 64 * 1024;
 /// No trailer section is longer.
 const LONGEST_TRAILERS: usize = 16 * 1024;
 /// No line that gives a chunk's size is longer: 15 digits are more than any chunk has.
