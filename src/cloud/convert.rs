@@ -1,11 +1,13 @@
 //! From what the APIs send to the domain's own terms.
 
+use google_cloud_iam_v2::model as deny;
 use google_cloud_run_v2::model;
 use google_cloud_run_v2::model::condition::State;
 use google_cloud_wkt::Timestamp;
 
 use super::wire::{Binding, Condition, Item, Text};
 use crate::domain::condition as domain;
+use crate::domain::deny::DenyRule;
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::resource::ServiceName;
@@ -158,6 +160,27 @@ pub(super) fn grants_of(bindings: &[Binding<'_>]) -> Option<Vec<Grant>> {
         }
     }
     Some(grants)
+}
+
+/// The rules of a deny policy.
+pub(super) fn deny_rules(policy: deny::Policy) -> impl Iterator<Item = DenyRule> {
+    let name = policy.name;
+    policy.rules.into_iter().filter_map(move |rule| {
+        let rule = *rule.deny_rule()?.clone();
+        let members = |texts: Vec<String>| texts.into_iter().map(Member::from_policy).collect();
+        Some(DenyRule {
+            policy: name.clone(),
+            denied_principals: members(rule.denied_principals),
+            exception_principals: members(rule.exception_principals),
+            denied_permissions: rule.denied_permissions,
+            exception_permissions: rule.exception_permissions,
+            condition: rule.denial_condition.map(|expr| domain::Condition {
+                title: expr.title,
+                description: expr.description,
+                expression: expr.expression,
+            }),
+        })
+    })
 }
 
 fn all_urls(first: Option<&String>, others: impl IntoIterator<Item = String>) -> Vec<String> {

@@ -2,7 +2,7 @@
 //! models, and writes through that client.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
 use google_cloud_gax::retry_policy::NeverRetry;
@@ -14,6 +14,8 @@ use google_cloud_wkt::FieldMask;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until};
 
+use super::above::Seen;
+use super::api::{Api, Endpoints};
 use super::convert;
 use super::deadline::Deadline;
 use super::failure::{Failure, FailureKind};
@@ -24,7 +26,7 @@ use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::Service;
-use crate::transport::{Endpoint, Transport, encoded};
+use crate::transport::encoded;
 
 /// How long an operation is left alone before it is first looked at, and at the most.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
@@ -49,32 +51,31 @@ pub struct TraceLine<'a> {
 
 /// The way to the Cloud Run Admin API for one command.
 pub struct Gateway {
-    pub(super) endpoint: Endpoint,
+    pub(super) endpoints: Endpoints,
     pub(super) tokens: Arc<Tokens>,
     pub(super) deadline: Deadline,
-    pub(super) transport: OnceLock<Transport>,
+    pub(super) seen: Seen,
     official: OnceCell<Services>,
     trace: Trace,
 }
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Gateway").field("endpoints", &self.endpoints).finish_non_exhaustive()
     }
 }
 
 impl Gateway {
-    /// A way to `endpoint` with these tokens. No connection is made and no certificate
+    /// A way to the APIs with these tokens. No connection is made and no certificate
     /// read until the first call.
-    pub fn new(endpoint: Endpoint, tokens: Arc<Tokens>, deadline: Deadline, trace: Trace) -> Self {
-        Self {
-            endpoint,
-            tokens,
-            deadline,
-            transport: OnceLock::new(),
-            official: OnceCell::new(),
-            trace,
-        }
+    pub fn new(
+        endpoints: Endpoints,
+        tokens: Arc<Tokens>,
+        deadline: Deadline,
+        trace: Trace,
+    ) -> Self {
+        let (official, seen) = (OnceCell::new(), Seen::default());
+        Self { endpoints, tokens, deadline, seen, official, trace }
     }
 
     /// Reads one service.
@@ -112,7 +113,8 @@ impl Gateway {
                     services.set_iam_policy().set_resource(target.to_string()).set_policy(policy);
                 let write = async {
                     let sent = request.send().await;
-                    sent.map(|_| ()).map_err(|error| Failure::from_client(&call, &error))
+                    let failed = |error| self.placed(Api::Run, Failure::from_client(&call, &error));
+                    sent.map(|_| ()).map_err(failed)
                 };
                 self.traced(&call, once(&call, &self.deadline, write)).await
             }
@@ -124,7 +126,8 @@ impl Gateway {
                 let mask = FieldMask::default().set_paths(["invoker_iam_disabled"]);
                 let request = services.update_service().set_service(service).set_update_mask(mask);
                 let write = async {
-                    request.send().await.map_err(|error| Failure::from_client(&call, &error))
+                    let failed = |error| self.placed(Api::Run, Failure::from_client(&call, &error));
+                    request.send().await.map_err(failed)
                 };
                 let started =
                     Box::pin(self.traced(&call, once(&call, &self.deadline, write))).await?;
@@ -181,21 +184,25 @@ impl Gateway {
         send: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let start = StdInstant::now();
-        let answer = send.await.map_err(|mut failure| {
-            if failure.kind == FailureKind::Connect {
-                failure.message = format!("{}: {}", self.endpoint.as_str(), failure.message);
-            }
-            failure
-        });
+        let answer = send.await;
         let failed = answer.as_ref().err().map(|failure| failure.kind);
         (self.trace)(TraceLine { call, took: start.elapsed(), failed });
         answer
     }
 
+    /// A failure to reach an API says where that is.
+    pub(super) fn placed(&self, api: Api, mut failure: Failure) -> Failure {
+        if failure.kind == FailureKind::Connect {
+            let endpoint = self.endpoints.endpoint(api).as_str();
+            failure.message = format!("{endpoint}: {}", failure.message);
+        }
+        failure
+    }
+
     async fn official(&self, call: &str) -> Result<&Services, Failure> {
         let build = || async {
             Services::builder()
-                .with_endpoint(self.endpoint.as_str())
+                .with_endpoint(self.endpoints.endpoint(Api::Run).as_str())
                 .with_credentials(Identity::credentials(&self.tokens))
                 .with_retry_policy(NeverRetry)
                 .build()

@@ -1,27 +1,51 @@
 //! One read over HTTP: its address, who asks, again where that may help, and what came back.
 
 use bytes::Bytes;
-use http::{StatusCode, Uri};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::error::Category;
 
+use super::api::Api;
 use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
 use crate::transport::{Answer, Transport};
 
+/// A request that reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read<'a> {
+    pub(super) api: Api,
+    /// What is done, completing "could not …".
+    pub(super) call: &'a str,
+    pub(super) path: &'a str,
+    /// Encoded.
+    pub(super) query: &'a str,
+    /// The body of a request that reads by POST, as some of Google's do; `None` for a GET.
+    pub(super) body: Option<&'a str>,
+}
+
 impl Gateway {
-    /// Reads what is at a path with an encoded query, again where that may help.
+    /// Reads what Cloud Run has at a path with an encoded query, again where that may help.
     pub(super) async fn get(&self, call: &str, path: &str, query: &str) -> Result<Bytes, Failure> {
-        let transport = self.transport(call)?;
-        let address = format!("{}{path}?{query}", self.endpoint.as_str());
-        let uri = Uri::try_from(address).map_err(|_| {
+        self.ask(Read { api: Api::Run, call, path, query, body: None }).await
+    }
+
+    /// Reads what an API has at a path, again where that may help.
+    pub(super) async fn ask(&self, read: Read<'_>) -> Result<Bytes, Failure> {
+        let call = read.call;
+        let transport = self.endpoints.transport(read.api);
+        let transport = transport.map_err(|error| Failure::of_transport(call, &error))?;
+        let base = self.endpoints.endpoint(read.api).as_str();
+        let mark = if read.query.is_empty() { "" } else { "?" };
+        let uri = Uri::try_from(format!("{base}{}{mark}{}", read.path, read.query));
+        let uri = uri.map_err(|_| {
             Failure::new(FailureKind::Other, call, "the endpoint makes no good address")
         })?;
         self.read(call, || async {
-            let answer = self.asked(call, transport, &uri).await?;
+            let answer = self.asked(&read, transport, &uri).await?;
             // A token that was kept may have been revoked since: a fresh one may do.
             let again = answer.status == StatusCode::UNAUTHORIZED && self.tokens.forget_access();
-            let answer = if again { self.asked(call, transport, &uri).await? } else { answer };
+            let answer = if again { self.asked(&read, transport, &uri).await? } else { answer };
             if answer.status.is_success() {
                 return Ok(answer.body);
             }
@@ -31,22 +55,23 @@ impl Gateway {
         .await
     }
 
-    async fn asked(&self, call: &str, transport: &Transport, uri: &Uri) -> Result<Answer, Failure> {
+    async fn asked(
+        &self,
+        read: &Read<'_>,
+        transport: &Transport,
+        uri: &Uri,
+    ) -> Result<Answer, Failure> {
         let headers = self.tokens.authorization().await;
-        let headers = headers.map_err(|error| Failure::from_auth(call, error))?;
-        transport
-            .get(uri.clone(), headers)
-            .await
-            .map_err(|error| Failure::of_transport(call, &error))
-    }
-
-    fn transport(&self, call: &str) -> Result<&Transport, Failure> {
-        if let Some(transport) = self.transport.get() {
-            return Ok(transport);
-        }
-        let transport =
-            Transport::to(&self.endpoint).map_err(|error| Failure::of_transport(call, &error))?;
-        Ok(self.transport.get_or_init(|| transport))
+        let mut headers = headers.map_err(|error| Failure::from_auth(read.call, error))?;
+        let (method, body) = match read.body {
+            None => (Method::GET, Bytes::new()),
+            Some(body) => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                (Method::POST, Bytes::copy_from_slice(body.as_bytes()))
+            }
+        };
+        let sent = transport.send(method, uri.clone(), headers, body).await;
+        sent.map_err(|error| self.placed(read.api, Failure::of_transport(read.call, &error)))
     }
 }
 

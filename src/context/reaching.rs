@@ -7,9 +7,9 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
 use super::{Context, now};
-use crate::cloud::{Gateway, Trace};
+use crate::cloud::{Api, Endpoints, Gateway, Trace};
 use crate::error::{CommandError, ErrorKind};
-use crate::gcloud::PropertySource;
+use crate::gcloud::{Properties, PropertySource};
 use crate::private_files;
 use crate::sandbox::{self, Sandbox, Serving, SetAside, StoreError};
 use crate::transport::Endpoint;
@@ -22,9 +22,9 @@ impl Context {
     pub async fn gateway(&self) -> Result<&Gateway, CommandError> {
         self.gateway
             .get_or_try_init(|| async {
-                let endpoint = self.endpoint()?.clone();
+                let endpoints = self.endpoints()?;
                 let tokens = Arc::clone(&self.identity()?.tokens);
-                Ok(Gateway::new(endpoint, tokens, self.deadline.clone(), self.trace()))
+                Ok(Gateway::new(endpoints, tokens, self.deadline.clone(), self.trace()))
             })
             .await
     }
@@ -60,6 +60,25 @@ impl Context {
         Ok(self.endpoint.get_or_init(|| endpoint))
     }
 
+    /// Where each API is. Those that are not said to be elsewhere are with Cloud Run's where that is
+    /// on this machine: a sandbox serves them all, and what it holds is nothing to ask Google about.
+    fn endpoints(&self) -> Result<Endpoints, CommandError> {
+        let run = self.endpoint()?.clone();
+        let mut said = Vec::new();
+        for api in Api::ALL.into_iter().filter(|api| *api != Api::Run) {
+            let endpoint = match &self.properties {
+                Some(properties) => overridden(properties, api)?,
+                None => None,
+            };
+            said.extend(endpoint.map(|endpoint| (api, endpoint)));
+        }
+        Ok(Endpoints::new(|api| match said.iter().find(|(known, _)| *known == api) {
+            Some((_, endpoint)) => endpoint.clone(),
+            None if api == Api::Run || run.is_loopback() => run.clone(),
+            None => api.endpoint(),
+        }))
+    }
+
     fn find_endpoint(&self) -> Result<Endpoint, CommandError> {
         let Some(properties) = &self.properties else {
             let sandbox = Arc::new(self.open_sandbox()?);
@@ -76,17 +95,7 @@ impl Context {
             tokio::spawn(sandbox::serve(serving, listener, std::future::pending()));
             return Ok(Endpoint::loopback(port));
         };
-        match properties.value("api_endpoint_overrides", "run")? {
-            Some(property) => Endpoint::parse(&property.value).map_err(|error| {
-                let error =
-                    CommandError::from(error).because(format!("it is set by {}", property.source));
-                match &property.source {
-                    PropertySource::Variable(name) => error.hint(format!("unset {name}")),
-                    _ => error.hint("gcloud config unset api_endpoint_overrides/run"),
-                }
-            }),
-            None => Ok(Endpoint::google()),
-        }
+        Ok(overridden(properties, Api::Run)?.unwrap_or_else(|| Api::Run.endpoint()))
     }
 
     /// Where `sandbox serve` listens now, by the file that it keeps; `None` where none runs.
@@ -173,4 +182,18 @@ impl Context {
             terminal.say(&format!("request: {}: {ended} after {took:.1} ms", line.call));
         })
     }
+}
+
+/// The address that is set in place of an API's own.
+fn overridden(properties: &Properties, api: Api) -> Result<Option<Endpoint>, CommandError> {
+    let Some(property) = properties.value("api_endpoint_overrides", api.word())? else {
+        return Ok(None);
+    };
+    Endpoint::parse(&property.value).map(Some).map_err(|error| {
+        let error = CommandError::from(error).because(format!("it is set by {}", property.source));
+        match &property.source {
+            PropertySource::Variable(name) => error.hint(format!("unset {name}")),
+            _ => error.hint(format!("gcloud config unset api_endpoint_overrides/{}", api.word())),
+        }
+    })
 }

@@ -1,28 +1,28 @@
 //! May this caller invoke this service: the decision, layer by layer, each step with what it
 //! rests on.
 //!
-//! The order of the layers is inferred, not documented: what cannot be reached is refused before
-//! anybody is asked who they are; Identity-Aware Proxy comes before Cloud Run's own check; where
-//! that is off, no permission is asked.
+//! Three-valued throughout, as Kleene's logic: what is unknown decides nothing, and what is denied
+//! by one layer is denied whatever the others say. The order of the layers is inferred, not
+//! documented: what cannot be reached is refused before anybody is asked who they are;
+//! Identity-Aware Proxy comes before Cloud Run's own check; where that is off, no permission is
+//! asked; deny policies outrank allow policies (documented).
+
+mod permission;
+mod reach;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use time::OffsetDateTime;
 
-use super::condition::{self, Attributes, Condition, Truth};
+pub use self::permission::{permitted, says_of_the_public};
+pub use self::reach::{Entry, is_reserved};
+use super::condition::{Attributes, Condition, Doubt, Tags};
+use super::deny::DenyRule;
 use super::invokers::Grant;
-use super::member::{Member, MemberKind};
-use super::service::{Ingress, Service};
-
-/// Who asks.
-#[derive(Clone, Copy, Debug)]
-pub enum Caller<'a> {
-    /// Somebody without a credential.
-    Anonymous,
-    /// The principal whose credential was verified.
-    Verified(&'a Member),
-}
+use super::member::Member;
+pub use super::principal::{Caller, Place};
+use super::role::{INVOKE, PASS_IAP};
+use super::service::Service;
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,32 +54,60 @@ pub struct Request<'a> {
     pub host: &'a str,
     pub time: OffsetDateTime,
     pub from: Origin,
-    /// Whether it comes by one of the service's `run.app` addresses.
-    pub by_default_url: bool,
+    /// Which of the service's addresses the host is.
+    pub entry: Entry<'a>,
 }
 
-/// The allow policy of one resource.
-#[derive(Clone, Copy, Debug)]
-pub struct Attached<'a> {
+/// A policy, or what is read as one, where it is attached.
+#[derive(Debug)]
+pub struct Attached<'a, T> {
     /// Such as `folders/725218103497`.
     pub resource: &'a str,
-    /// Its grants; `None` where they could not be read.
-    pub grants: Option<&'a [Grant]>,
+    /// What stands in it; else why it was not read.
+    pub read: Result<&'a [T], &'a str>,
 }
 
-/// What is known of roles and groups: `None` where it is not known.
+impl<T> Clone for Attached<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Attached<'_, T> {}
+
+/// What is known of roles and groups, and of where the service stands.
 #[derive(Clone, Copy)]
 pub struct Knowledge<'a> {
-    /// Whether a role carries the permission in question.
-    pub carries: &'a dyn Fn(&str) -> Option<bool>,
-    /// Whether a group holds a principal, directly or through others.
-    pub holds: &'a dyn Fn(&Member, &Member) -> Option<bool>,
+    /// Whether a role carries a permission; `None` where it was not, or may not be, read.
+    pub carries: &'a dyn Fn(&str, &str) -> Option<bool>,
+    /// Whether a group holds a principal.
+    pub holds: super::principal::GroupHolds<'a>,
+    pub place: &'a Place,
+    /// The tags in force on the service; `None` where they were not read.
+    pub tags: Option<&'a Tags>,
 }
 
-impl fmt::Debug for Knowledge<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Knowledge(…)")
+impl std::fmt::Debug for Knowledge<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Knowledge").field("place", self.place).finish_non_exhaustive()
     }
+}
+
+/// All that a decision rests on. Policies stand with the nearest resource first.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'e, 'a> {
+    pub service: &'e Service,
+    /// Of the service and of everything above it.
+    pub allow: &'e [Attached<'a, Grant>],
+    /// Of everything above the service: it can have none itself (documented).
+    pub deny: &'e [Attached<'a, DenyRule>],
+    /// Identity-Aware Proxy's own; asked only where that is on.
+    pub iap: &'e [Attached<'a, Grant>],
+    pub known: Knowledge<'e>,
+    /// What Cloud Run itself answered when the caller asked whether it may invoke
+    /// (`testIamPermissions`), which weighs groups, inheritance and deny policies, and no path or
+    /// host; `None` where it was not asked.
+    pub told: Option<bool>,
 }
 
 /// The layers, in the order in which they are asked.
@@ -88,6 +116,7 @@ pub enum Layer {
     Reachability,
     Iap,
     InvokerCheck,
+    Deny,
     Allow,
 }
 
@@ -98,6 +127,7 @@ impl Layer {
             Self::Reachability => "reachability",
             Self::Iap => "iap",
             Self::InvokerCheck => "invoker-check",
+            Self::Deny => "deny",
             Self::Allow => "allow",
         }
     }
@@ -113,22 +143,48 @@ pub enum Outcome {
     Unknown,
 }
 
-/// The grant that a step rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    pub resource: String,
-    pub role: String,
-    pub member: Member,
-    pub condition: Option<Condition>,
+impl Outcome {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Pass => "pass",
+            Self::Skip => "skip",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a step rests on: a grant, or a rule that denies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// The resource that the policy is attached to.
+    pub resource: &'a str,
+    /// `None` for a rule of a deny policy.
+    pub role: Option<&'a str>,
+    pub member: &'a Member,
+    pub condition: Option<&'a Condition>,
 }
 
 /// What one layer says, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct Step<'a> {
     pub layer: Layer,
     pub outcome: Outcome,
+    /// What the layer would say if all that was not read were silent.
+    pub silent: Outcome,
     pub reason: Cow<'static, str>,
-    pub source: Option<Source>,
+    pub source: Option<Source<'a>>,
+    /// What the layer's answer could turn on; empty unless it is unknown.
+    pub doubts: Vec<Unless<'a>>,
+}
+
+/// Something that is not known, and that an answer could turn on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unless<'a> {
+    /// The resource, where it is about one's policy.
+    pub what: &'a str,
+    pub doubt: Doubt,
 }
 
 /// The answer.
@@ -139,189 +195,198 @@ pub enum Verdict {
     Unknown,
 }
 
-/// The answer with the steps that led to it. Nothing is asked after a layer that blocks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    pub verdict: Verdict,
-    pub steps: Vec<Step>,
+impl Verdict {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn of(outcomes: impl Iterator<Item = Outcome>) -> Self {
+        let mut verdict = Self::Allowed;
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Block => return Self::Denied,
+                Outcome::Unknown => verdict = Self::Unknown,
+                Outcome::Pass | Outcome::Skip => {}
+            }
+        }
+        verdict
+    }
 }
 
-impl Decision {
-    /// The layer that blocks, if one does.
+/// The answer with the steps that led to it, every layer's: what is behind a layer that blocks is
+/// shown too, since it blocks as well or would let through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision<'a> {
+    pub verdict: Verdict,
+    pub steps: Vec<Step<'a>>,
+}
+
+impl<'a> Decision<'a> {
+    /// The layer that blocks first, if one does.
     pub fn blocked_by(&self) -> Option<Layer> {
         self.steps.iter().find(|step| step.outcome == Outcome::Block).map(|step| step.layer)
     }
+
+    /// What the answer would be if everything that was not read were silent: neither granted nor
+    /// denied anything.
+    pub fn otherwise(&self) -> Verdict {
+        Verdict::of(self.steps.iter().map(|step| step.silent))
+    }
+
+    /// What an unknown answer could turn on, with its layer.
+    pub fn unless(&self) -> impl Iterator<Item = (Layer, &Unless<'a>)> {
+        let unknown = self.verdict == Verdict::Unknown;
+        let open =
+            self.steps.iter().filter(move |step| unknown && step.outcome == Outcome::Unknown);
+        open.flat_map(|step| step.doubts.iter().map(|doubt| (step.layer, doubt)))
+    }
 }
 
-/// Decides a request. `policies` are those of the service and of everything above it.
-pub fn decide(
-    service: &Service,
-    policies: &[Attached<'_>],
+/// Decides a request.
+pub fn decide<'a>(
+    evidence: &Evidence<'_, 'a>,
     caller: Caller<'_>,
     request: &Request<'_>,
-    known: Knowledge<'_>,
-) -> Decision {
-    let mut steps = vec![reachability(service, request)];
-    if steps[0].outcome != Outcome::Block {
-        steps.push(iap(service));
-        steps.push(invoker_check(service));
-        steps.push(if service.invoker_check {
-            let attributes = Attributes {
-                path: Some(request.path),
-                host: Some(request.host),
-                time: request.time,
-            };
-            permitted(policies, caller, &attributes, known)
-        } else {
-            step(Layer::Allow, Outcome::Skip, "no permission is asked")
-        });
-    }
-    let any = |outcome| steps.iter().any(|step| step.outcome == outcome);
-    let verdict = match (any(Outcome::Block), any(Outcome::Unknown)) {
-        (true, _) => Verdict::Denied,
-        (false, true) => Verdict::Unknown,
-        (false, false) => Verdict::Allowed,
+) -> Decision<'a> {
+    let service = evidence.service;
+    let attributes = Attributes {
+        path: Some(request.path),
+        host: Some(request.host),
+        time: request.time,
+        tags: evidence.known.tags,
     };
-    Decision { verdict, steps }
-}
-
-/// Whether any of the policies gives the caller what `known.carries` asks of a role: the allow
-/// layer alone, which is all that a call of an API asks.
-pub fn permitted(
-    policies: &[Attached<'_>],
-    caller: Caller<'_>,
-    attributes: &Attributes<'_>,
-    known: Knowledge<'_>,
-) -> Step {
-    let mut unknown: Option<Step> = None;
-    let mut doubt = |reason: String, source: Option<Source>| {
-        let reason = Cow::Owned(reason);
-        unknown.get_or_insert(Step {
-            layer: Layer::Allow,
-            outcome: Outcome::Unknown,
-            reason,
-            source,
-        });
-    };
-    for policy in policies {
-        let Some(grants) = policy.grants else {
-            doubt(format!("the policy of `{}` was not read", policy.resource), None);
-            continue;
-        };
-        for grant in grants {
-            let carries = (known.carries)(&grant.role);
-            if carries == Some(false) {
-                continue;
-            }
-            let truth = reaches(grant, caller, attributes, known);
-            if truth == Truth::False {
-                continue;
-            }
-            let source = Source {
-                resource: policy.resource.to_owned(),
-                role: grant.role.clone(),
-                member: grant.member.clone(),
-                condition: grant.condition.clone(),
-            };
-            match (truth, carries) {
-                (Truth::True, Some(_)) => {
-                    return Step {
-                        layer: Layer::Allow,
-                        outcome: Outcome::Pass,
-                        reason: Cow::Borrowed("a role that carries the permission is granted"),
-                        source: Some(source),
-                    };
-                }
-                (Truth::Unknown(why), _) => doubt(why, Some(source)),
-                (_, _) => {
-                    let role = &grant.role;
-                    doubt(format!("what `{role}` carries is not known"), Some(source));
-                }
-            }
-        }
-    }
-    unknown.unwrap_or_else(|| step(Layer::Allow, Outcome::Block, "no grant reaches the caller"))
-}
-
-/// Whether a grant reaches the caller, under its condition.
-fn reaches(
-    grant: &Grant,
-    caller: Caller<'_>,
-    attributes: &Attributes<'_>,
-    known: Knowledge<'_>,
-) -> Truth {
-    let is_of = match (caller, grant.member.kind()) {
-        (_, MemberKind::AllUsers) => Truth::True,
-        (_, MemberKind::Deleted) | (Caller::Anonymous, _) => Truth::False,
-        (Caller::Verified(member), MemberKind::Group) => match (known.holds)(&grant.member, member)
-        {
-            Some(true) => Truth::True,
-            Some(false) => Truth::False,
-            None => Truth::Unknown(format!("who is in `{}` is not known", grant.member)),
-        },
-        (Caller::Verified(member), _) if grant.member.reaches(member) => Truth::True,
-        (Caller::Verified(_), MemberKind::Other) => {
-            Truth::Unknown(format!("who `{}` is, is not known", grant.member))
-        }
-        (Caller::Verified(_), _) => Truth::False,
-    };
-    if is_of == Truth::False {
-        return is_of;
-    }
-    let Some(under) = &grant.condition else { return is_of };
-    match (is_of, condition::evaluate(&under.expression, attributes)) {
-        (_, Truth::False) => Truth::False,
-        (Truth::True, truth) | (truth, _) => truth,
-    }
-}
-
-fn step(layer: Layer, outcome: Outcome, reason: impl Into<Cow<'static, str>>) -> Step {
-    Step { layer, outcome, reason: reason.into(), source: None }
-}
-
-/// Whether a request gets to the service at all (documented for each value of ingress; that the
-/// default URL is refused like one that is not there is observed).
-fn reachability(service: &Service, request: &Request<'_>) -> Step {
-    let say = |outcome, reason: &'static str| step(Layer::Reachability, outcome, reason);
-    if request.by_default_url && !service.default_url {
-        return say(Outcome::Block, "the default URL is off");
-    }
-    match (&service.ingress, request.from) {
-        (Ingress::All, _) => say(Outcome::Pass, "ingress is all"),
-        (Ingress::Internal, Origin::Internal) => say(Outcome::Pass, "the request is internal"),
-        (Ingress::Internal, _) => say(Outcome::Block, "ingress is internal"),
-        (Ingress::InternalAndLoadBalancing, Origin::Internet) => {
-            say(Outcome::Block, "ingress is internal and load balancers")
-        }
-        (Ingress::InternalAndLoadBalancing, _) => {
-            say(Outcome::Pass, "ingress is internal and load balancers")
-        }
-        (Ingress::None, _) => say(Outcome::Block, "ingress is none"),
-        (Ingress::Other(value), _) => step(
-            Layer::Reachability,
-            Outcome::Unknown,
-            format!("ingress `{value}` is not known to this version"),
-        ),
-    }
-}
-
-fn iap(service: &Service) -> Step {
+    let mut steps = Vec::with_capacity(5);
+    steps.push(reach::reachability(service, request));
+    // Behind Identity-Aware Proxy it is that which invokes (documented).
+    let agent;
+    let (mut invoker, mut told) = (Some(caller), evidence.told);
     if service.iap {
-        step(
-            Layer::Iap,
-            Outcome::Unknown,
-            "Identity-Aware Proxy asks first, by a policy of its own",
-        )
+        steps.push(past_iap(evidence, caller, &attributes));
+        agent = iap_agent(evidence.known.place);
+        (invoker, told) = (agent.as_ref().map(Caller::Verified), None);
     } else {
-        step(Layer::Iap, Outcome::Skip, "Identity-Aware Proxy is off")
+        steps.push(Step::new(Layer::Iap, Outcome::Skip, "Identity-Aware Proxy is off"));
     }
+    if !service.invoker_check {
+        steps.push(Step::new(Layer::InvokerCheck, Outcome::Skip, "the invoker check is off"));
+        for layer in [Layer::Deny, Layer::Allow] {
+            steps.push(Step::new(layer, Outcome::Skip, "no permission is asked"));
+        }
+    } else {
+        let who = if service.iap {
+            "the invoker check is on: Identity-Aware Proxy's own account is asked for"
+        } else {
+            "the invoker check is on"
+        };
+        steps.push(Step::new(Layer::InvokerCheck, Outcome::Pass, who));
+        let Some(invoker) = invoker else {
+            let why =
+                "the project's number, and so Identity-Aware Proxy's own account, is not known";
+            let unread = Unless { what: "", doubt: Doubt::unread(why) };
+            steps.push(Step::open(
+                Layer::Allow,
+                (Outcome::Pass, Outcome::Block),
+                None,
+                vec![unread],
+            ));
+            return Decision { verdict: verdict(&steps), steps };
+        };
+        let asked = permission::Asked {
+            caller: invoker,
+            permission: INVOKE,
+            attributes: &attributes,
+            known: evidence.known,
+        };
+        let denied = permission::denied(evidence.deny, asked);
+        let allowed = permission::allowed(evidence.allow, asked);
+        let (denied, allowed) = permission::with_told(told, denied, allowed);
+        steps.extend([denied, allowed]);
+    }
+    Decision { verdict: verdict(&steps), steps }
 }
 
-fn invoker_check(service: &Service) -> Step {
-    if service.invoker_check {
-        step(Layer::InvokerCheck, Outcome::Pass, "the invoker check is on")
-    } else {
-        step(Layer::InvokerCheck, Outcome::Skip, "the invoker check is off")
+fn verdict(steps: &[Step<'_>]) -> Verdict {
+    Verdict::of(steps.iter().map(|step| step.outcome))
+}
+
+/// The account with which Identity-Aware Proxy calls the services of a project (documented).
+pub fn iap_agent(place: &Place) -> Option<Member> {
+    let number = place.number.as_ref()?;
+    let address = format!("service-{number}@gcp-sa-iap.iam.gserviceaccount.com");
+    Some(Member::of_account(&address))
+}
+
+/// Whether Identity-Aware Proxy lets the caller by: its own policies count, and those of the
+/// project and of what is above it.
+fn past_iap<'a>(
+    evidence: &Evidence<'_, 'a>,
+    caller: Caller<'_>,
+    attributes: &Attributes<'_>,
+) -> Step<'a> {
+    let asked =
+        permission::Asked { caller, permission: PASS_IAP, attributes, known: evidence.known };
+    let inherited = evidence.allow.get(1..).unwrap_or_default();
+    let policies: Vec<_> = evidence.iap.iter().chain(inherited).copied().collect();
+    let denied = permission::denied(evidence.deny, asked);
+    let allowed = permission::allowed(&policies, asked);
+    // A deny policy outranks; where neither blocks, what is not known of either counts.
+    let silent = match Verdict::of([denied.silent, allowed.silent].into_iter()) {
+        Verdict::Allowed => Outcome::Pass,
+        Verdict::Denied => Outcome::Block,
+        Verdict::Unknown => Outcome::Unknown,
+    };
+    let mut step = match (denied.outcome, allowed.outcome) {
+        (Outcome::Block, _) => denied,
+        (_, Outcome::Block) | (Outcome::Pass, _) => allowed,
+        _ => {
+            let source = denied.source.or(allowed.source);
+            let doubts = denied.doubts.into_iter().chain(allowed.doubts).collect();
+            let both = (Outcome::Unknown, Outcome::Unknown);
+            Step { silent, ..Step::open(Layer::Iap, both, source, doubts) }
+        }
+    };
+    step.layer = Layer::Iap;
+    step.reason = match step.outcome {
+        Outcome::Block if step.source.is_none() => {
+            "Identity-Aware Proxy asks first, and nothing lets the caller past it".into()
+        }
+        Outcome::Pass => "Identity-Aware Proxy asks first, and lets the caller past".into(),
+        _ => step.reason,
+    };
+    step
+}
+
+impl<'a> Step<'a> {
+    fn new(layer: Layer, outcome: Outcome, reason: impl Into<Cow<'static, str>>) -> Self {
+        let (reason, doubts) = (reason.into(), Vec::new());
+        Self { layer, outcome, silent: outcome, reason, source: None, doubts }
+    }
+
+    fn with(self, source: Source<'a>) -> Self {
+        Self { source: Some(source), ..self }
+    }
+
+    /// A step that is unknown, for the first of its doubts. Of the two outcomes the first is what it
+    /// would be if any of the doubts turned out true, the other if none did.
+    fn open(
+        layer: Layer,
+        (any, none): (Outcome, Outcome),
+        source: Option<Source<'a>>,
+        doubts: Vec<Unless<'a>>,
+    ) -> Self {
+        let reason = doubts.first().map(|unless| unless.doubt.why.clone()).unwrap_or_default();
+        let silently = |silently| doubts.iter().any(|unless| unless.doubt.silently == silently);
+        let silent = match (silently(Some(true)), silently(None)) {
+            (true, _) => any,
+            (_, true) => Outcome::Unknown,
+            _ => none,
+        };
+        Self { layer, outcome: Outcome::Unknown, silent, reason, source, doubts }
     }
 }
 

@@ -1,9 +1,12 @@
 //! IAM Conditions: evaluated for a request, and a grant's own end as far as it can be read off.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use cel::extractors::This;
 use cel::objects::{Key, Map};
-use cel::{Context, ExecutionError, Program, Value};
+use cel::{Context, DeclarationError, ExecutionError, Program, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -18,12 +21,30 @@ pub struct Condition {
 
 /// What is known of a request when a condition on it is weighed. Cloud Run gives its path, host
 /// and time (documented in the reference of condition attributes); a call of an API has no path
-/// and no host.
+/// and no host. Tags are those in force on the resource (documented for every resource).
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
     pub path: Option<&'a str>,
     pub host: Option<&'a str>,
     pub time: OffsetDateTime,
+    /// `None` where they were not, or may not be, read.
+    pub tags: Option<&'a Tags>,
+}
+
+/// The tags in force on a resource, its own and inherited.
+pub type Tags = Arc<[Tag]>;
+
+/// One of them, by its names and by its ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Such as `433637338589/environment`.
+    pub key: String,
+    /// Such as `tagKeys/281476925150001`.
+    pub key_id: String,
+    /// The short name of the value, such as `production`.
+    pub value: String,
+    /// Such as `tagValues/281479190970001`.
+    pub value_id: String,
 }
 
 /// Whether something holds, where it can be told.
@@ -31,15 +52,99 @@ pub struct Attributes<'a> {
 pub enum Truth {
     False,
     True,
-    /// Why it cannot be told.
-    Unknown(String),
+    Unknown(Doubt),
+}
+
+/// Why something cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    pub why: Cow<'static, str>,
+    /// What it would be if all that was not, or may not be, read were silent: held nothing, granted
+    /// nothing, denied nothing. `None` where even that does not settle it, as nobody can tell who
+    /// sees what this program sees.
+    pub silently: Option<bool>,
+}
+
+impl Doubt {
+    /// Something was not read.
+    pub fn unread(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { why: why.into(), silently: Some(false) }
+    }
+
+    /// Something cannot be told from all that can be read.
+    pub fn undecidable(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { why: why.into(), silently: None }
+    }
+}
+
+impl Truth {
+    /// Kleene's and: a false decides, whatever the other is.
+    #[must_use]
+    pub fn and(self, other: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::False => Self::False,
+            Self::True => other(),
+            Self::Unknown(doubt) => match other() {
+                Self::False => Self::False,
+                Self::True => Self::Unknown(doubt),
+                Self::Unknown(second) => {
+                    let silently = match (doubt.silently, second.silently) {
+                        (Some(false), _) | (_, Some(false)) => Some(false),
+                        (Some(true), other) | (other, Some(true)) => other,
+                        (None, None) => None,
+                    };
+                    Self::Unknown(Doubt { silently, ..doubt })
+                }
+            },
+        }
+    }
+
+    /// Kleene's or.
+    #[must_use]
+    pub fn or(self, other: impl FnOnce() -> Self) -> Self {
+        self.not().and(|| other().not()).not()
+    }
+
+    /// Kleene's not.
+    #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "it stands beside `and` and `or`")]
+    pub fn not(self) -> Self {
+        match self {
+            Self::False => Self::True,
+            Self::True => Self::False,
+            Self::Unknown(doubt) => {
+                let silently = doubt.silently.map(|silently| !silently);
+                Self::Unknown(Doubt { silently, ..doubt })
+            }
+        }
+    }
+
+    /// Whether it is so for certain.
+    pub fn is_true(&self) -> bool {
+        *self == Self::True
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(is_so: bool) -> Self {
+        if is_so { Self::True } else { Self::False }
+    }
+}
+
+/// What a tag function says where the tags were not read; never shown.
+const TAGS_UNREAD: &str = "tags unread";
+
+/// Whether an expression asks for tags, so that they must be read to weigh it.
+pub fn asks_for_tags(expression: &str) -> bool {
+    ["hasTagKey", "matchTag"].iter().any(|function| expression.contains(function))
 }
 
 /// Weighs a condition for a request. What the expression asks of and the request does not have
 /// makes it unknown, unless the rest decides without it.
 pub fn evaluate(expression: &str, attributes: &Attributes<'_>) -> Truth {
+    let unknown = |why: String| Truth::Unknown(Doubt::undecidable(why));
     let Ok(program) = Program::compile(expression) else {
-        return Truth::Unknown("its condition cannot be parsed".to_owned());
+        return unknown("its condition cannot be parsed".to_owned());
     };
     let mut request: HashMap<Key, Value> = HashMap::new();
     let texts = [("path", attributes.path), ("host", attributes.host)];
@@ -53,13 +158,30 @@ pub fn evaluate(expression: &str, attributes: &Attributes<'_>) -> Truth {
     }
     let mut context = Context::default();
     context.add_variable_from_value("request", Value::Map(Map { map: request.into() }));
+    context.add_variable_from_value("resource", Value::Map(Map { map: HashMap::new().into() }));
+    if asks_for_tags(expression) && add_tag_functions(&mut context, attributes.tags).is_err() {
+        return unknown("its condition cannot be evaluated".to_owned());
+    }
     match program.execute(&context) {
         Ok(Value::Bool(true)) => Truth::True,
         Ok(Value::Bool(false)) => Truth::False,
-        Ok(_) => Truth::Unknown("its condition is not true or false".to_owned()),
-        Err(error) => Truth::Unknown(match error {
+        Ok(_) => unknown("its condition is not true or false".to_owned()),
+        Err(ExecutionError::FunctionError { message, .. }) if message == TAGS_UNREAD => {
+            let none = Attributes { tags: Some(&Tags::default()), ..*attributes };
+            let silently = match evaluate(expression, &none) {
+                Truth::True => Some(true),
+                Truth::False => Some(false),
+                Truth::Unknown(_) => None,
+            };
+            let why = "the tags that its condition asks of were not read".into();
+            Truth::Unknown(Doubt { why, silently })
+        }
+        Err(error) => unknown(match error {
             ExecutionError::UndeclaredReference(name) => {
                 format!("its condition asks of `{name}`, which Cloud Run does not give")
+            }
+            ExecutionError::NoSuchKey(name) if expression.contains(&format!("resource.{name}")) => {
+                format!("its condition asks of `resource.{name}`, which Cloud Run does not give")
             }
             ExecutionError::NoSuchKey(name) => {
                 format!("its condition asks of `request.{name}`, which is not known here")
@@ -67,6 +189,39 @@ pub fn evaluate(expression: &str, attributes: &Attributes<'_>) -> Truth {
             _ => "its condition cannot be evaluated".to_owned(),
         }),
     }
+}
+
+/// IAM's functions on tags (documented): by names, and by ids.
+fn add_tag_functions(
+    context: &mut Context<'_, '_>,
+    tags: Option<&Tags>,
+) -> Result<(), DeclarationError> {
+    let has = |by: fn(&Tag) -> &str| {
+        let tags = tags.cloned();
+        move |This(_): This<Value>, key: Arc<String>| {
+            let is_it = |tag: &Tag| by(tag) == key.as_str();
+            told(tags.as_ref(), "hasTagKey", |tags| tags.iter().any(is_it))
+        }
+    };
+    let matches = |by: fn(&Tag) -> (&str, &str)| {
+        let tags = tags.cloned();
+        move |This(_): This<Value>, key: Arc<String>, value: Arc<String>| {
+            let is_it = |tag: &Tag| by(tag) == (key.as_str(), value.as_str());
+            told(tags.as_ref(), "matchTag", |tags| tags.iter().any(is_it))
+        }
+    };
+    context.add_function("hasTagKey", has(|tag| &tag.key))?;
+    context.add_function("hasTagKeyId", has(|tag| &tag.key_id))?;
+    context.add_function("matchTag", matches(|tag| (&tag.key, &tag.value)))?;
+    context.add_function("matchTagId", matches(|tag| (&tag.key_id, &tag.value_id)))
+}
+
+fn told(
+    tags: Option<&Tags>,
+    function: &str,
+    holds: impl FnOnce(&Tags) -> bool,
+) -> Result<bool, ExecutionError> {
+    tags.map(holds).ok_or_else(|| ExecutionError::function_error(function, TAGS_UNREAD))
 }
 
 /// When a condition ends for good, where the expression says so in the one form that the
@@ -106,9 +261,13 @@ mod tests {
             path: Some("/reports/q1"),
             host: Some("billing-k4qx7v2nza-uc.a.run.app"),
             time: datetime!(2026-06-01 12:00 UTC),
+            tags: None,
         };
-        let unknown = |why: &str| Truth::Unknown(why.to_owned());
-        let resource = unknown("its condition asks of `resource`, which Cloud Run does not give");
+        let unknown = |why: &str| Truth::Unknown(Doubt::undecidable(why.to_owned()));
+        let foreign = |what: &str| {
+            unknown(&format!("its condition asks of `{what}`, which Cloud Run does not give"))
+        };
+        let resource = foreign("resource.type");
         for (expression, expected) in [
             (r#"request.path.startsWith("/reports")"#, Truth::True),
             (r#"request.path == "/reports""#, Truth::False),
@@ -116,7 +275,9 @@ mod tests {
             (r#"request.time < timestamp("2026-06-01T12:00:00Z")"#, Truth::False),
             (r#"request.time < timestamp("2026-06-01T12:00:01Z")"#, Truth::True),
             (r#"request.time.getHours("Europe/Berlin") == 14"#, Truth::True),
-            (r#"resource.name.startsWith("x")"#, resource.clone()),
+            (r#"resource.name.startsWith("x")"#, foreign("resource.name")),
+            (r#"api.getAttribute("x", 1) == 1"#, foreign("api")),
+            (r#"inIpRange(origin.ip, "10.0.0.0/8")"#, foreign("origin")),
             (r#"resource.type == "x" || true"#, Truth::True),
             (r#"resource.type == "x" && false"#, Truth::False),
             (r#"false && resource.type == "x""#, Truth::False),
@@ -136,6 +297,45 @@ mod tests {
             evaluate(r#"request.path == "/""#, &without),
             unknown("its condition asks of `request.path`, which is not known here")
         );
+    }
+
+    #[test]
+    fn weighs_tags_by_name_and_by_id() {
+        let tags: Tags = Arc::from([Tag {
+            key: "433637338589/environment".to_owned(),
+            key_id: "tagKeys/1".to_owned(),
+            value: "production".to_owned(),
+            value_id: "tagValues/2".to_owned(),
+        }]);
+        let read = Attributes {
+            path: None,
+            host: None,
+            time: datetime!(2026-06-01 12:00 UTC),
+            tags: Some(&tags),
+        };
+        let unread = Attributes { tags: None, ..read };
+        let not_read = |silently| Doubt {
+            why: "the tags that its condition asks of were not read".into(),
+            silently: Some(silently),
+        };
+        for (expression, expected) in [
+            ("resource.hasTagKey('433637338589/environment')", Truth::True),
+            ("resource.hasTagKey('environment')", Truth::False),
+            ("resource.hasTagKeyId('tagKeys/1')", Truth::True),
+            ("resource.matchTag('433637338589/environment', 'production')", Truth::True),
+            ("resource.matchTag('433637338589/environment', 'test')", Truth::False),
+            ("resource.matchTagId('tagKeys/1', 'tagValues/2')", Truth::True),
+            ("!resource.matchTagId('tagKeys/1', 'tagValues/3')", Truth::True),
+        ] {
+            assert_eq!(evaluate(expression, &read), expected, "{expression}");
+            assert_eq!(
+                evaluate(expression, &unread),
+                Truth::Unknown(not_read(expression.starts_with('!'))),
+                "{expression}"
+            );
+            let never = format!("{expression} && false");
+            assert_eq!(evaluate(&never, &unread), Truth::False, "{never}");
+        }
     }
 
     #[test]

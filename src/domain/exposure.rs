@@ -1,13 +1,15 @@
 //! Who may call a service, and from where: the two halves of how exposed it is.
 //!
-//! It rests on the service and on its own policy; what the project, folders and organisation
-//! grant is not in it (`inherited: unread`).
+//! It rests on the service and on the policies that were read: its own, and where a command looks
+//! further, those above it.
 
 use time::OffsetDateTime;
 
+use super::access::{Attached, Caller, Evidence, Knowledge, Outcome, Place, says_of_the_public};
+use super::condition::Attributes;
 use super::invokers::Grant;
-use super::member::MemberKind;
-use super::role::Invokes;
+use super::member::{Member, MemberKind};
+use super::role::{self, INVOKE};
 use super::service::{Ingress, Service};
 
 /// Who may call.
@@ -110,11 +112,32 @@ pub struct ExposureReport {
     pub reasons: Vec<String>,
 }
 
-/// Judges a service by its facts and its policy's grants; `None` where the policy was not or may
-/// not be read.
+/// Judges a service by its facts and its own policy's grants; `None` where the policy was not or
+/// may not be read.
 pub fn judge(service: &Service, grants: Option<&[Grant]>, now: OffsetDateTime) -> ExposureReport {
+    let own = Attached { resource: "", read: grants.ok_or("it was not read") };
+    let place = Place::default();
+    let evidence = Evidence {
+        service,
+        allow: &[own],
+        deny: &[],
+        iap: &[],
+        known: Knowledge {
+            carries: &role::carries,
+            holds: &|_, _| None,
+            place: &place,
+            tags: None,
+        },
+        told: None,
+    };
+    judge_all(&evidence, now)
+}
+
+/// Judges a service by all that was read, of it and of what is above it.
+pub fn judge_all(evidence: &Evidence<'_, '_>, now: OffsetDateTime) -> ExposureReport {
+    let service = evidence.service;
     let mut reasons = Vec::new();
-    let callers = callers(service, grants, now, &mut reasons);
+    let callers = callers(evidence, now, &mut reasons);
     let reach = reach(service, &mut reasons);
     if service.iap {
         reasons.push("Identity-Aware Proxy is on and asks first".to_owned());
@@ -135,51 +158,79 @@ fn combine(iap: bool, callers: Callers, reach: Reach) -> Exposure {
     }
 }
 
-fn callers(
-    service: &Service,
-    grants: Option<&[Grant]>,
-    now: OffsetDateTime,
-    reasons: &mut Vec<String>,
-) -> Callers {
-    if !service.invoker_check {
+fn callers(evidence: &Evidence<'_, '_>, now: OffsetDateTime, reasons: &mut Vec<String>) -> Callers {
+    if !evidence.service.invoker_check {
         reasons.push("the invoker check is off, so no permission is asked".to_owned());
         return Callers::Anyone;
     }
-    let Some(grants) = grants else {
-        reasons.push("the policy was not read".to_owned());
-        return Callers::Unknown;
+    let live: Vec<(&str, &Grant, Option<bool>)> = evidence
+        .allow
+        .iter()
+        .flat_map(|policy| {
+            policy.read.iter().copied().flatten().map(|grant| (policy.resource, grant))
+        })
+        .filter(|(_, grant)| grant.counts(now))
+        .map(|(resource, grant)| (resource, grant, (evidence.known.carries)(&grant.role, INVOKE)))
+        .filter(|(_, _, carries)| *carries != Some(false))
+        .collect();
+    let own = evidence.allow.first().map_or("", |policy| policy.resource);
+    let by = |resource: &str| {
+        if resource == own { String::new() } else { format!(", inherited from `{resource}`") }
     };
-    let live = || grants.iter().filter(|grant| grant.counts(now));
-    let find = |kind: MemberKind, invokes: Invokes| {
-        live().find(|grant| grant.member.kind() == kind && grant.invokes() == invokes)
-    };
-    for (kind, callers) in [
-        (MemberKind::AllUsers, Callers::Anyone),
-        (MemberKind::AllAuthenticatedUsers, Callers::AnyGoogleAccount),
+    let any_account = Member::any_account();
+    for (kind, caller, callers) in [
+        (MemberKind::AllUsers, Caller::Anonymous, Callers::Anyone),
+        (
+            MemberKind::AllAuthenticatedUsers,
+            Caller::Verified(&any_account),
+            Callers::AnyGoogleAccount,
+        ),
     ] {
-        if let Some(grant) = find(kind, Invokes::Yes) {
+        let of_kind = || live.iter().filter(|(_, grant, _)| grant.member.kind() == kind);
+        if let Some((resource, grant, _)) = of_kind().find(|(.., carries)| carries.is_some()) {
             let when = if grant.condition.is_some() { ", under a condition" } else { "" };
-            reasons.push(format!("`{}` has `{}`{when}", grant.member, grant.role));
+            let (member, role, by) = (&grant.member, &grant.role, by(resource));
+            if is_denied(evidence, caller, now) {
+                reasons.push(format!(
+                    "`{member}` has `{role}`{when}{by}, and a deny policy takes it away"
+                ));
+                continue;
+            }
+            reasons.push(format!("`{member}` has `{role}`{when}{by}"));
             return callers;
         }
-        if let Some(grant) = find(kind, Invokes::Unknown) {
+        if let Some((resource, grant, _)) = of_kind().next() {
             reasons.push(format!(
-                "`{}` has `{}`, and whether that role can invoke is not known",
-                grant.member, grant.role
+                "`{}` has `{}`{}, and whether that role can invoke is not known",
+                grant.member,
+                grant.role,
+                by(resource)
             ));
             return Callers::Unknown;
         }
     }
-    let known = live().any(|grant| grant.invokes() == Invokes::Yes);
-    let possible = live().find(|grant| grant.invokes() == Invokes::Unknown);
+    if evidence.allow.first().is_none_or(|policy| policy.read.is_err()) {
+        reasons.push("the policy was not read".to_owned());
+        return Callers::Unknown;
+    }
+    let known =
+        live.iter().any(|(_, grant, carries)| carries.is_some() && !grant.member.is_public());
+    let possible = live.iter().find(|(.., carries)| carries.is_none());
     if known {
         Callers::Named
-    } else if let Some(grant) = possible {
+    } else if let Some((_, grant, _)) = possible {
         reasons.push(format!("whether `{}` can invoke is not known", grant.role));
         Callers::Named
     } else {
         Callers::Nobody
     }
+}
+
+/// Whether a deny policy keeps the caller out for certain.
+fn is_denied(evidence: &Evidence<'_, '_>, caller: Caller<'_>, now: OffsetDateTime) -> bool {
+    let attributes = Attributes { path: None, host: None, time: now, tags: evidence.known.tags };
+    let denied = says_of_the_public(evidence.deny, caller, INVOKE, &attributes, evidence.known);
+    denied == Outcome::Block
 }
 
 fn reach(service: &Service, reasons: &mut Vec<String>) -> Reach {

@@ -15,6 +15,9 @@ pub const ALL_USERS: &str = "allUsers";
 /// Everyone with any Google account or service account.
 pub const ALL_AUTHENTICATED_USERS: &str = "allAuthenticatedUsers";
 
+/// The prefixes of principals that keep their case.
+const FEDERATED: [&str; 3] = ["principal:", "principalSet:", "principalHierarchy:"];
+
 /// A principal as a policy holds it, such as `user:dev@x.com`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Member(String);
@@ -44,6 +47,11 @@ impl Member {
     /// `allUsers`.
     pub fn all_users() -> Self {
         Self(ALL_USERS.to_owned())
+    }
+
+    /// `allAuthenticatedUsers`.
+    pub fn any_account() -> Self {
+        Self(ALL_AUTHENTICATED_USERS.to_owned())
     }
 
     /// The member of an account's bare address: a service account by its domain, else a user.
@@ -81,7 +89,33 @@ impl Member {
 
     /// Whether two texts name the same principal.
     pub fn same_as(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        if self.0 == other.0 {
+            return true;
+        }
+        if !(self.0.is_ascii() && other.0.is_ascii()) {
+            return self.key() == other.key();
+        }
+        // As by their keys, with nothing copied: this is asked of every member of every policy.
+        let (prefix, value) = self.0.split_at(self.kept_prefix());
+        let (other_prefix, other_value) = other.0.split_at(other.kept_prefix());
+        prefix == other_prefix && value.eq_ignore_ascii_case(other_value)
+    }
+
+    /// How much of the text is compared with regard to case: the prefix, or all of it.
+    fn kept_prefix(&self) -> usize {
+        let deleted = self.0.strip_prefix("deleted:").map_or(0, |_| "deleted:".len());
+        let body = &self.0[deleted..];
+        if FEDERATED.iter().any(|prefix| body.starts_with(prefix)) {
+            return self.0.len();
+        }
+        let none = if deleted > 0 { deleted } else { self.0.len() };
+        body.find(':').map_or(none, |colon| deleted + colon + 1)
+    }
+
+    /// The address of an account or a group, or the name of a domain: what stands behind the
+    /// prefix.
+    pub fn address(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, address)| address)
     }
 
     /// Whether this stands for everyone, or for everyone with a Google account.
@@ -100,18 +134,21 @@ impl Member {
         self.is_public() || self.kind() == MemberKind::Domain || self.is_whole_pool()
     }
 
+    /// Whether this is one account: a person's or a service account.
+    pub fn is_account(&self) -> bool {
+        matches!(self.kind(), MemberKind::User | MemberKind::ServiceAccount)
+    }
+
     /// Whether anything granted to `self` also reaches `other`, as far as the texts tell:
     /// the same principal, `allUsers`, `allAuthenticatedUsers` for an account, or the domain of
     /// an account's address.
     pub fn reaches(&self, other: &Self) -> bool {
-        let account = matches!(other.kind(), MemberKind::User | MemberKind::ServiceAccount);
         match self.kind() {
             MemberKind::AllUsers => other.kind() != MemberKind::Deleted,
-            MemberKind::AllAuthenticatedUsers if account => true,
-            MemberKind::Domain if account => {
-                let domain = self.0.split_once(':').map_or("", |(_, domain)| domain);
-                let address = other.0.rsplit('@').next().unwrap_or_default();
-                domain.eq_ignore_ascii_case(address)
+            MemberKind::AllAuthenticatedUsers if other.is_account() => true,
+            MemberKind::Domain if other.is_account() => {
+                let domain = other.0.rsplit('@').next().unwrap_or_default();
+                self.address().eq_ignore_ascii_case(domain)
             }
             _ => self.same_as(other),
         }
@@ -121,9 +158,7 @@ impl Member {
     /// that keep their case.
     pub fn key(&self) -> String {
         let body = self.0.strip_prefix("deleted:").unwrap_or(&self.0);
-        let keeps_case = ["principal:", "principalSet:", "principalHierarchy:"]
-            .iter()
-            .any(|prefix| body.starts_with(prefix));
+        let keeps_case = FEDERATED.iter().any(|prefix| body.starts_with(prefix));
         match self.0.split_once(':') {
             Some((prefix, value)) if !keeps_case => {
                 if let Some((kind, address)) = value.split_once(':').filter(|_| prefix == "deleted")
@@ -257,6 +292,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn comparing_copies_nothing_and_says_what_the_keys_say(
+            prefix in prop::sample::select(vec![
+                "user:", "deleted:user:", "group:", "principal://", "deleted:principal://",
+                "principalSet:", "allUsers", "", "deleted:",
+            ]),
+            other_prefix in prop::sample::select(vec!["user:", "User:", "deleted:user:", "principal://", ""]),
+            text in "[aAbB:é]{0,4}",
+            other in "[aAbB:é]{0,4}",
+        ) {
+            for (a, b) in [
+                (format!("{prefix}{text}"), format!("{prefix}{other}")),
+                (format!("{prefix}{text}"), format!("{other_prefix}{text}")),
+            ] {
+                let (a, b) = (Member::from_policy(a), Member::from_policy(b));
+                prop_assert_eq!(a.same_as(&b), a.key() == b.key(), "{} {}", a, b);
+            }
+        }
+
         #[test]
         fn never_panics_and_keeps_what_it_takes(text in any::<String>()) {
             if let Ok(MemberArg::Member(member)) = MemberArg::parse(&text) {

@@ -5,6 +5,8 @@
 
 pub mod access;
 pub mod condition;
+pub mod deny;
+pub mod evidence;
 pub mod exposure;
 pub mod invokers;
 pub mod member;
@@ -12,6 +14,7 @@ pub mod nearest;
 pub mod outcome;
 pub mod plan;
 pub mod policy;
+pub mod principal;
 pub mod printable;
 pub mod resource;
 pub mod role;

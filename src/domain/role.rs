@@ -4,14 +4,44 @@
 //! any `run.*` permission. Google changes roles now and then, and a custom role is in no table:
 //! both are [`Invokes::Unknown`], never "no".
 
+mod table;
+
 use std::fmt;
 
 use thiserror::Error;
+
+pub use self::table::{ROLES, TAKEN, run_permissions};
 
 use super::nearest::nearest;
 
 /// The role that lets a principal invoke a service, and nothing more of it than that.
 pub const INVOKER: &str = "roles/run.invoker";
+/// The role that lets a person past Identity-Aware Proxy (documented).
+pub const IAP_ACCESSOR: &str = "roles/iap.httpsResourceAccessor";
+
+/// The permission to invoke a service.
+pub const INVOKE: &str = "run.routes.invoke";
+/// The permission to set a service's policy, and so to grant the invoker to anyone.
+pub const SET_POLICY: &str = "run.services.setIamPolicy";
+/// The permission to have ID tokens of a service account, and so to invoke what it may.
+pub const MINT_ID_TOKEN: &str = "iam.serviceAccounts.getOpenIdToken";
+/// The permission that Identity-Aware Proxy asks for (documented).
+pub const PASS_IAP: &str = "iap.webServiceVersions.accessViaIAP";
+
+/// The predefined roles that carry [`MINT_ID_TOKEN`], by the same dump. The owner's is not among
+/// them, which is observed too.
+const MINTERS: [&str; 10] = [
+    "roles/apigateway.serviceAgent",
+    "roles/cloudbuild.serviceAgent",
+    "roles/cloudscheduler.serviceAgent",
+    "roles/cloudtasks.serviceAgent",
+    "roles/eventarc.serviceAgent",
+    "roles/iam.serviceAccountOpenIdTokenCreator",
+    "roles/iam.serviceAccountTokenCreator",
+    "roles/iam.workloadIdentityUser",
+    "roles/pubsub.serviceAgent",
+    "roles/workflows.serviceAgent",
+];
 
 /// A predefined role that holds permissions of Cloud Run.
 #[derive(Clone, Copy, Debug)]
@@ -144,76 +174,25 @@ pub fn invokes(role: &str) -> Invokes {
     }
 }
 
+/// Whether a predefined role carries one of the permissions above, by the tables; `None` where they
+/// do not say. That no role but its own lets past Identity-Aware Proxy is background knowledge.
+pub fn carries(role: &str, permission: &str) -> Option<bool> {
+    let known = info(role);
+    let minter = MINTERS.binary_search(&role).is_ok();
+    let is_known = known.is_some() || minter || role == IAP_ACCESSOR;
+    match permission {
+        INVOKE => is_known.then(|| known.is_some_and(|role| role.invokes)),
+        SET_POLICY => is_known.then(|| known.is_some_and(|role| role.can_grant)),
+        MINT_ID_TOKEN => is_known.then_some(minter),
+        PASS_IAP => is_known.then_some(role == IAP_ACCESSOR),
+        _ => None,
+    }
+}
+
 /// Whether `role` carries `run.services.setIamPolicy`; `None` where it is in no table.
 pub fn can_grant(role: &str) -> Option<bool> {
     info(role).map(|known| known.can_grant)
 }
-
-const fn role(
-    name: &'static str,
-    title: &'static str,
-    stage: Stage,
-    invokes: bool,
-    can_grant: bool,
-) -> RoleInfo {
-    RoleInfo { name, title, stage, invokes, can_grant }
-}
-
-/// Every predefined role that holds a permission of Cloud Run, by name.
-#[rustfmt::skip]
-pub const ROLES: [RoleInfo; 51] = [
-    role("roles/aiplatform.serviceAgent", "Vertex AI Service Agent", Stage::Ga, true, false),
-    role("roles/ces.serviceAgent", "Customer Engagement Suite Service Agent", Stage::Ga, true, false),
-    role("roles/cloudfunctions.admin", "Cloud Functions Admin", Stage::Ga, true, true),
-    role("roles/cloudfunctions.developer", "Cloud Functions Developer", Stage::Ga, true, false),
-    role("roles/cloudfunctions.editor", "Cloud Functions Editor", Stage::Ga, true, false),
-    role("roles/cloudfunctions.serviceAgent", "(Deprecated) Cloud Functions Service Agent", Stage::Ga, true, false),
-    role("roles/cloudfunctions.viewer", "Cloud Functions Viewer", Stage::Ga, false, false),
-    role("roles/dialogflow.serviceAgent", "Dialogflow Service Agent", Stage::Ga, true, false),
-    role("roles/dlp.orgdriver", "DLP Organization Data Profiles Driver", Stage::Ga, false, false),
-    role("roles/dlp.projectdriver", "DLP Project Data Profiles Driver", Stage::Ga, false, false),
-    role("roles/editor", "Editor", Stage::Ga, true, false),
-    role("roles/eventarc.serviceAgent", "Eventarc Service Agent", Stage::Ga, false, false),
-    role("roles/firebase.admin", "Firebase Admin", Stage::Ga, true, true),
-    role("roles/firebase.developAdmin", "Firebase Develop Admin", Stage::Ga, true, true),
-    role("roles/firebase.developViewer", "Firebase Develop Viewer", Stage::Ga, false, false),
-    role("roles/firebase.editor", "Firebase Editor", Stage::Ga, false, false),
-    role("roles/firebase.viewer", "Firebase Viewer", Stage::Ga, false, false),
-    role("roles/firebaseapphosting.serviceAgent", "Firebase App Hosting Service Agent", Stage::Ga, true, false),
-    role("roles/firebasedataconnect.serviceAgent", "Firebase Data Connect Service Agent", Stage::Ga, true, false),
-    role("roles/firebasemods.serviceAgent", "Firebase Extensions API Service Agent", Stage::Ga, false, true),
-    role("roles/iam.dataScientist", "Data Scientist", Stage::Ga, true, false),
-    role("roles/iam.devOps", "Dev Ops", Stage::Ga, true, false),
-    role("roles/iam.mlEngineer", "ML Engineer", Stage::Ga, true, false),
-    role("roles/iam.securityAdmin", "Security Admin", Stage::Ga, false, true),
-    role("roles/iam.securityAuditor", "Security Auditor", Stage::Ga, false, false),
-    role("roles/iam.securityReviewer", "Security Reviewer", Stage::Ga, false, false),
-    role("roles/iam.siteReliabilityEngineer", "Site Reliability Engineer", Stage::Ga, false, false),
-    role("roles/iam.supportUser", "Support User", Stage::Ga, false, false),
-    role("roles/integrations.serviceAgent", "Application Integration Service Agent", Stage::Ga, true, false),
-    role("roles/monitoring.notificationServiceAgent", "Monitoring Service Agent", Stage::Ga, true, false),
-    role("roles/owner", "Owner", Stage::Ga, true, true),
-    role("roles/resourcemanager.tagUser", "Tag User", Stage::Ga, false, false),
-    role("roles/resourcemanager.tagViewer", "Tag Viewer", Stage::Ga, false, false),
-    role("roles/run.admin", "Cloud Run Admin", Stage::Ga, true, true),
-    role("roles/run.developer", "Cloud Run Developer", Stage::Ga, true, false),
-    role("roles/run.editor", "Cloud Run Editor", Stage::Ga, true, false),
-    role("roles/run.invoker", "Cloud Run Invoker", Stage::Ga, true, false),
-    role("roles/run.jobsExecutor", "Cloud Run Jobs Executor", Stage::Ga, false, false),
-    role("roles/run.jobsExecutorWithOverrides", "Cloud Run Jobs Executor With Overrides", Stage::Ga, false, false),
-    role("roles/run.serviceAgent", "Cloud Run Service Agent", Stage::Ga, true, false),
-    role("roles/run.servicesInvoker", "Cloud Run Service Invoker", Stage::Ga, true, false),
-    role("roles/run.sourceDeveloper", "Cloud Run Source Developer", Stage::Ga, true, false),
-    role("roles/run.sourceViewer", "Cloud Run Source Viewer", Stage::Ga, false, false),
-    role("roles/run.sshReader", "Cloud Run SSH Read Only", Stage::Beta, false, false),
-    role("roles/run.sshRoot", "Cloud Run SSH Root Access", Stage::Beta, false, false),
-    role("roles/run.viewer", "Cloud Run Viewer", Stage::Ga, false, false),
-    role("roles/runapps.serviceAgent", "Serverless Integrations Service Agent", Stage::Ga, false, false),
-    role("roles/serverless.serviceAgent", "Cloud Run Service Agent", Stage::Ga, true, false),
-    role("roles/spanner.serviceAgent", "Cloud Spanner API Service Agent", Stage::Ga, true, false),
-    role("roles/viewer", "Viewer", Stage::Ga, false, false),
-    role("roles/visionai.serviceAgent", "Cloud Vision AI Service Agent", Stage::Ga, true, false),
-];
 
 #[cfg(test)]
 mod tests {
@@ -224,6 +203,25 @@ mod tests {
         assert!(ROLES.is_sorted_by_key(|role| role.name));
         assert_eq!(ROLES.iter().filter(|role| role.invokes).count(), 28);
         assert_eq!(ROLES.iter().filter(|role| role.can_grant).count(), 7);
+    }
+
+    #[test]
+    fn both_tables_say_the_same_of_a_role() {
+        assert!(MINTERS.is_sorted());
+        for role in ROLES {
+            let holds = |permission: &str| {
+                run_permissions(role.name).any(|held| permission == format!("run.{held}"))
+            };
+            assert_eq!(carries(role.name, INVOKE), Some(holds(INVOKE)), "{}", role.name);
+            assert_eq!(carries(role.name, SET_POLICY), Some(holds(SET_POLICY)), "{}", role.name);
+        }
+        assert_eq!(carries("roles/owner", MINT_ID_TOKEN), Some(false));
+        assert_eq!(carries("roles/iam.workloadIdentityUser", MINT_ID_TOKEN), Some(true));
+        assert_eq!(carries("roles/iam.workloadIdentityUser", INVOKE), Some(false));
+        assert_eq!(carries("roles/owner", PASS_IAP), Some(false));
+        assert_eq!(carries(IAP_ACCESSOR, PASS_IAP), Some(true));
+        assert_eq!(carries("roles/storage.admin", INVOKE), None);
+        assert_eq!(carries("roles/owner", "run.services.get"), None);
     }
 
     #[test]

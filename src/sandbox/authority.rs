@@ -5,12 +5,14 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
+use super::deny_policies::{self, DENY_POLICIES};
 use super::policy_check::bindings;
-use super::resource_manager::FOLDERS;
-use super::roles;
-use super::world::{Place, World};
-use crate::domain::access::{Attached, Caller, Knowledge, Outcome, permitted};
-use crate::domain::condition::{Attributes, Condition};
+use super::resource_manager::{FOLDERS, ORGANIZATIONS};
+use super::world::{Place as KeptAt, World};
+use super::{custom_roles, groups, tags};
+use crate::domain::access::{Attached, Caller, Knowledge, Outcome, Place, permitted};
+use crate::domain::condition::{Attributes, Condition, Tags, asks_for_tags};
+use crate::domain::deny::DenyRule;
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 
@@ -43,7 +45,7 @@ fn parent(world: &World<'_>, resource: &str) -> Result<Option<String>, ApiError>
     let above = match resource.split_once('/') {
         Some(("projects", id)) => world.project(id)?.map(|project| project.parent),
         Some((FOLDERS, id)) => {
-            let found = world.resource(Place::global(FOLDERS), id)?;
+            let found = world.resource(KeptAt::global(FOLDERS), id)?;
             found.and_then(|folder| folder["parent"].as_str().map(str::to_owned))
         }
         // An organisation has nothing above it.
@@ -73,10 +75,72 @@ pub(super) fn grants(world: &World<'_>, resource: &str) -> Result<Vec<Grant>, Ap
     Ok(grants)
 }
 
-/// What is known of groups: the sandbox has none yet, so none of them holds anybody.
-pub(super) const NO_GROUPS: &dyn Fn(&Member, &Member) -> Option<bool> = &|_, _| Some(false);
+/// Every rule of a deny policy that is about a permission, with the resource that it is attached to.
+pub(super) fn rules_on(
+    world: &World<'_>,
+    permission: &str,
+) -> Result<Vec<(String, DenyRule)>, ApiError> {
+    let mut rules = Vec::new();
+    for (resource, policy) in world.resources_by_owner(DENY_POLICIES)? {
+        let of_policy = deny_policies::rules(&policy).into_iter();
+        let covering = of_policy.filter(|rule| rule.covers(permission));
+        rules.extend(covering.map(|rule| (resource.clone(), rule)));
+    }
+    Ok(rules)
+}
 
-/// Whether a principal holds a permission on a resource, by its policy or one above it.
+/// What the world knows beside its policies, for the domain's engine.
+pub(super) struct Lore<'a> {
+    world: &'a World<'a>,
+    place: Place,
+    tags: Option<Tags>,
+}
+
+impl<'a> Lore<'a> {
+    /// Of a resource with these above it, itself first. Tags are looked up where a condition asks
+    /// for them.
+    pub(super) fn new(
+        world: &'a World<'a>,
+        lineage: &[String],
+        asks_for_tags: bool,
+    ) -> Result<Self, ApiError> {
+        let mut place = Place::default();
+        for resource in lineage {
+            match resource.split_once('/') {
+                Some(("projects", id)) if !id.contains('/') => {
+                    place.number = world.project(id)?.map(|project| project.number);
+                    id.clone_into(&mut place.project);
+                }
+                Some((FOLDERS, _)) => place.above.push(resource.clone()),
+                Some((ORGANIZATIONS, id)) => {
+                    place.above.push(resource.clone());
+                    let found = world.resource(KeptAt::global(ORGANIZATIONS), id)?;
+                    let text = |value: &Value| value.as_str().map(str::to_owned);
+                    place.customer = found.and_then(|found| {
+                        Some((text(&found["directoryCustomerId"])?, text(&found["displayName"])?))
+                    });
+                }
+                _ => {}
+            }
+        }
+        let tags = if asks_for_tags { Some(tags::effective(world, lineage)?) } else { None };
+        Ok(Self { world, place, tags })
+    }
+
+    /// Hands it to the engine.
+    pub(super) fn with<T>(&self, work: impl FnOnce(Knowledge<'_>) -> T) -> T {
+        // What the store does not tell gives nothing: whoever asks is not let in by it.
+        work(Knowledge {
+            carries: &|role, permission| custom_roles::carries(self.world, role, permission).ok(),
+            holds: &|group, member| groups::holds(self.world, group, member).ok(),
+            place: &self.place,
+            tags: self.tags.as_ref(),
+        })
+    }
+}
+
+/// Whether a principal holds a permission on a resource, by its policy or one above it, and no deny
+/// policy takes it away.
 pub(super) fn holds(
     world: &World<'_>,
     who: &Member,
@@ -84,25 +148,41 @@ pub(super) fn holds(
     permission: &str,
     now: OffsetDateTime,
 ) -> Result<bool, ApiError> {
-    let carries = |role: &str| Some(roles::carries(role, permission));
-    let known = Knowledge { carries: &carries, holds: NO_GROUPS };
-    // A call of an API has neither path nor host, so that a condition on them is not met.
-    let attributes = Attributes { path: None, host: None, time: now };
-    let gives = |resource: &str| -> Result<bool, ApiError> {
+    let rules = rules_on(world, permission)?;
+    let gives = |resource: &str, lineage: &[String]| -> Result<bool, ApiError> {
         let grants = grants(world, resource)?;
-        let attached = [Attached { resource, grants: Some(&grants) }];
-        let step = permitted(&attached, Caller::Verified(who), &attributes, known);
-        Ok(step.outcome == Outcome::Pass)
+        let in_force = rules.iter().filter(|(at, _)| lineage.contains(at));
+        let in_force: Vec<(&str, &[DenyRule])> =
+            in_force.map(|(at, rule)| (at.as_str(), std::slice::from_ref(rule))).collect();
+        let deny: Vec<_> = in_force
+            .iter()
+            .map(|(resource, rules)| Attached { resource, read: Ok(rules) })
+            .collect();
+        let conditions = grants.iter().filter_map(|grant| grant.condition.as_ref());
+        let conditions =
+            conditions.chain(rules.iter().filter_map(|(_, rule)| rule.condition.as_ref()));
+        let asks = conditions.into_iter().any(|condition| asks_for_tags(&condition.expression));
+        let lore = Lore::new(world, lineage, asks)?;
+        let allow = [Attached { resource, read: Ok(grants.as_slice()) }];
+        // A call of an API has neither path nor host, so that a condition on them is not met.
+        let attributes = Attributes { path: None, host: None, time: now, tags: lore.tags.as_ref() };
+        let outcome = lore.with(|known| {
+            permitted(&allow, &deny, Caller::Verified(who), permission, &attributes, known)
+        });
+        Ok(outcome == Outcome::Pass)
     };
     // Most grants are the project's: it is asked first, and what is above it only at last.
-    let project = project_of(resource);
+    let project =
+        project_of(resource).or_else(|| resource.strip_prefix("projects/").map(|_| resource));
     if let Some(project) = project
-        && gives(project)?
+        && rules.is_empty()
+        && gives(project, &[project.to_owned()])?
     {
         return Ok(true);
     }
-    for above in lineage(world, resource)? {
-        if Some(above.as_str()) != project && gives(&above)? {
+    let lineage = lineage(world, resource)?;
+    for above in &lineage {
+        if gives(above, &lineage)? {
             return Ok(true);
         }
     }
@@ -121,4 +201,19 @@ pub(super) fn require(
         return Ok(());
     }
     Err(ApiError::lacks(permission, resource))
+}
+
+/// A request of somebody's, outside any one project's services.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visit<'a> {
+    pub(super) world: &'a World<'a>,
+    pub(super) who: &'a Member,
+    pub(super) now: OffsetDateTime,
+}
+
+impl Visit<'_> {
+    /// Refuses who does not hold a permission on a resource.
+    pub(super) fn require(&self, permission: &str, resource: &str) -> Result<(), ApiError> {
+        require(self.world, self.who, resource, permission, self.now)
+    }
 }

@@ -1,5 +1,5 @@
 //! An embedded Cloud Run: the Admin API over HTTP on a store of its own, with what surrounds it
-//! (Resource Manager, service accounts, roles), and faults on request.
+//! (Resource Manager, IAM, Identity-Aware Proxy, organisation policies, groups), and faults on request.
 //!
 //! It knows nothing of this program's clients; any client of Cloud Run can speak to it. Services
 //! are kept as the JSON of Run v2, of which Run v1 is a view. Facts of Google's that are not
@@ -8,14 +8,19 @@
 mod api_error;
 mod authority;
 mod connection;
+mod custom_roles;
+mod deny_policies;
 mod facts;
 mod faults;
 mod front;
+mod groups;
 mod iam;
+mod iap;
 mod jobs;
 mod names;
 mod operations;
 mod options;
+mod org_policy;
 mod pages;
 mod partial;
 mod permission;
@@ -33,6 +38,7 @@ mod service_body;
 mod service_check;
 mod settings;
 mod store;
+mod tags;
 mod tls;
 mod tokens;
 mod wire;

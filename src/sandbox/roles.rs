@@ -16,7 +16,6 @@ const OTHERS: &str = include_str!("schema/other_permissions.txt");
 const OWNER: &str = "roles/owner";
 /// What Cloud Run's permissions begin with, which its table leaves out.
 const RUN: &str = "run.";
-const TABLE: &str = include_str!("schema/role_permissions.txt");
 
 /// Whether Cloud Run has this permission: the owner's role holds all of them.
 pub(super) fn is_run_permission(permission: &str) -> bool {
@@ -24,19 +23,19 @@ pub(super) fn is_run_permission(permission: &str) -> bool {
 }
 
 /// What an owner lacks of the permissions outside Cloud Run: tokens of service accounts (observed),
-/// and what is above a project.
-const NOT_AN_OWNERS: [&str; 7] = [
+/// what lets past Identity-Aware Proxy, and what is above a project.
+const NOT_AN_OWNERS: [&str; 8] = [
     "iam.serviceAccounts.getAccessToken",
     "iam.serviceAccounts.getOpenIdToken",
     "iam.serviceAccounts.implicitDelegation",
     "iam.serviceAccounts.signBlob",
     "iam.serviceAccounts.signJwt",
+    "iap.webServiceVersions.accessViaIAP",
     "resourcemanager.folders.",
     "resourcemanager.organizations.",
 ];
 
-/// Whether a predefined role holds a permission, as far as the sandbox's tables go. Custom roles
-/// hold nothing: the sandbox has none yet.
+/// Whether a predefined role holds a permission, as far as the sandbox's tables go.
 pub(super) fn carries(role: &str, permission: &str) -> bool {
     if role == OWNER && !permission.starts_with(RUN) {
         return !NOT_AN_OWNERS.iter().any(|lacked| permission.starts_with(lacked));
@@ -56,12 +55,14 @@ fn held() -> &'static HashMap<&'static str, HashSet<String>> {
     static HELD: OnceLock<HashMap<&str, HashSet<String>>> = OnceLock::new();
     HELD.get_or_init(|| {
         let mut held: HashMap<&str, HashSet<String>> = HashMap::new();
-        for (table, prefix) in [(TABLE, RUN), (OTHERS, "")] {
-            for line in table.lines().filter(|line| !line.starts_with('#')) {
-                let mut words = line.split(' ');
-                let role = words.next().unwrap_or_default();
-                held.entry(role).or_default().extend(words.map(|word| format!("{prefix}{word}")));
-            }
+        for name in names() {
+            let of_run = role::run_permissions(name).map(|permission| format!("{RUN}{permission}"));
+            held.entry(name).or_default().extend(of_run);
+        }
+        for line in OTHERS.lines().filter(|line| !line.starts_with('#')) {
+            let mut words = line.split(' ');
+            let role = words.next().unwrap_or_default();
+            held.entry(role).or_default().extend(words.map(str::to_owned));
         }
         held
     })
@@ -83,7 +84,7 @@ pub(super) fn answer(
 fn list(query: &Query) -> Result<Value, ApiError> {
     query.only(&["parent", "pageSize", "pageToken", "showDeleted", "view"])?;
     if query.get("parent").is_some_and(|parent| !parent.is_empty()) {
-        return Err(ApiError::not_implemented("custom roles (`parent`)"));
+        return Err(ApiError::not_implemented("custom roles by `parent`: ask for PARENT/roles"));
     }
     let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
     let names: Vec<&str> = names().collect();
@@ -93,12 +94,12 @@ fn list(query: &Query) -> Result<Value, ApiError> {
 }
 
 fn get(name: &str) -> Result<Value, ApiError> {
-    if names().any(|known| known == name) {
+    if held().contains_key(name) {
         Ok(show(name, true))
     } else {
         // It may well be a role of Google's; the sandbox does not know, and so does not say no.
         Err(ApiError::not_implemented(&format!(
-            "the role {name}, which holds none of Cloud Run's permissions"
+            "the role {name}, which holds none of the permissions that it knows"
         )))
     }
 }
@@ -107,24 +108,21 @@ fn show(name: &str, full: bool) -> Value {
     let info = role::info(name);
     let mut role = json!({
         "name": name,
-        "title": info.map(|info| info.title),
-        "description": "Of this role's permissions, the sandbox knows Cloud Run's.",
-        "stage": info.map(|info| info.stage.as_str()),
+        "title": info.map_or(name, |info| info.title),
+        "description": "Of this role's permissions, the sandbox knows those that it asks for.",
+        "stage": info.map_or("GA", |info| info.stage.as_str()),
         "etag": "AA==",
     });
     if full {
-        role["includedPermissions"] = permissions(name).map(|name| format!("run.{name}")).collect();
+        let mut permissions: Vec<&String> = held().get(name).into_iter().flatten().collect();
+        permissions.sort();
+        role["includedPermissions"] = permissions.into_iter().map(String::as_str).collect();
     }
     role
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(' ').next())
-}
-
-fn permissions(role: &str) -> impl Iterator<Item = &'static str> {
-    let line = TABLE.lines().find(|line| line.split(' ').next() == Some(role));
-    line.into_iter().flat_map(|line| line.split(' ').skip(1))
+    role::ROLES.iter().map(|role| role.name)
 }
 
 #[cfg(test)]
@@ -132,14 +130,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_and_the_domains_agree() {
-        assert_eq!(names().count(), 51);
-        for name in names() {
-            let info = role::info(name).unwrap_or_else(|| panic!("{name}"));
-            assert_eq!(info.invokes, permissions(name).any(|p| p == "routes.invoke"), "{name}");
-            assert_eq!(info.can_grant, permissions(name).any(|p| p == "services.setIamPolicy"));
-        }
-        assert_eq!(permissions("roles/owner").count(), 69);
+    fn a_role_holds_what_its_tables_say() {
+        assert!(carries("roles/run.invoker", "run.routes.invoke"));
+        assert!(!carries("roles/viewer", "run.routes.invoke"));
+        assert!(carries(OWNER, "iam.roles.create"));
+        assert!(!carries(OWNER, "iap.webServiceVersions.accessViaIAP"));
+        assert!(!carries(OWNER, "resourcemanager.folders.get"));
+        assert!(carries("roles/iap.httpsResourceAccessor", "iap.webServiceVersions.accessViaIAP"));
         assert!(is_run_permission("run.routes.invoke"));
         assert!(!is_run_permission("run.routes.invent") && !is_run_permission("routes.invoke"));
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
-use super::authority::require;
+use super::authority::{Visit, require};
 use super::faults::Effects;
 use super::options::Options;
 use super::partial::Fields;
@@ -16,7 +16,10 @@ use super::settings::Settings;
 use super::store::Sandbox;
 use super::tokens::{self, Issuer, VERBS};
 use super::world::{Project, World};
-use super::{resource_manager, roles, run_v1, run_v2, service_accounts, wire};
+use super::{
+    custom_roles, deny_policies, groups, iap, org_policy, resource_manager, roles, run_v1, run_v2,
+    service_accounts, tags, wire,
+};
 use crate::domain::member::Member;
 
 /// A request to an API, taken off the wire.
@@ -146,8 +149,14 @@ impl ApiRequest {
 }
 
 /// The APIs that the sandbox has, as Service Usage names them.
-const APIS: [&str; 3] =
-    ["run.googleapis.com", "iam.googleapis.com", "cloudresourcemanager.googleapis.com"];
+const APIS: [&str; 6] = [
+    "cloudidentity.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "iam.googleapis.com",
+    "iap.googleapis.com",
+    "orgpolicy.googleapis.com",
+    "run.googleapis.com",
+];
 
 /// Service Usage v1's word on an API, for which `gcloud run deploy` asks before all else.
 fn enabled(project: &Project, api: &str) -> Value {
@@ -172,22 +181,35 @@ fn dispatch(
     body: &Value,
     caller: &Member,
 ) -> Result<Value, ApiError> {
-    let decoded = percent_decode_str(&request.path).decode_utf8_lossy();
-    let path = decoded.trim_start_matches('/');
-    let (path, verb) = match path.rsplit_once(':') {
-        Some((path, verb)) if !verb.contains('/') => (path, verb),
-        _ => (path, ""),
-    };
-    let target = Target { parts: path.split('/').collect(), verb };
+    let (parts, verb) = taken_apart(&request.path);
+    let target = Target { parts: parts.iter().map(String::as_str).collect(), verb: &verb };
     let reads = request.method == "GET"
-        || matches!(verb, "getIamPolicy" | "testIamPermissions" | "wait")
-        || VERBS.contains(&verb);
+        || matches!(target.verb, "getIamPolicy" | "testIamPermissions" | "wait")
+        || VERBS.contains(&target.verb);
     let work = |world: &World<'_>| {
         let by = By { caller, issuer: sandbox.issuer(), settings: &options.settings };
         route(world, request, &target, body, by)
             .unwrap_or_else(|| Err(ApiError::unimplemented(&request.method, &request.path)))
     };
     if reads { sandbox.read(work) } else { sandbox.write(work) }
+}
+
+/// The names in which one part holds slashes of its own, encoded (documented).
+const WITH_ENCODED_SLASHES: [&str; 2] = ["v2/policies/", "v3/tagBindings/"];
+
+/// A path at its slashes, decoded, and the verb after its colon.
+fn taken_apart(path: &str) -> (Vec<String>, String) {
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let raw = path.trim_start_matches('/');
+    if WITH_ENCODED_SLASHES.iter().any(|start| raw.starts_with(start)) {
+        return (raw.split('/').map(decode).collect(), String::new());
+    }
+    let decoded = decode(raw);
+    let (path, verb) = match decoded.rsplit_once(':') {
+        Some((path, verb)) if !verb.contains('/') => (path, verb),
+        _ => (decoded.as_str(), ""),
+    };
+    (path.split('/').map(str::to_owned).collect(), verb.to_owned())
 }
 
 /// Who asks, and by whom tokens are issued.
@@ -224,6 +246,11 @@ fn route(
     {
         return Some(Err(error));
     }
+    let visit = Visit { world, who: by.caller, now: request.now };
+    let owner = |kind: &str, id: &str| {
+        let id = project.as_ref().map_or(id, |project| project.id.as_str());
+        format!("{kind}/{id}")
+    };
     let address = by.caller.as_str();
     let site = project.as_ref().map(|project| Site {
         world,
@@ -275,6 +302,34 @@ fn route(
         (["v1", "projects", _], Some(site)) if method == "GET" && verb.is_empty() => {
             Some(query.only(&[]).map(|()| resource_manager::project_v1(site.project)))
         }
+        (["v1", "projects", _, "iap_web", rest @ ..], Some(site)) if method == "POST" => {
+            iap::answer(visit, site.project, (rest, verb), query, body)
+        }
+        (["v1", kind @ ("projects" | "organizations"), id, "roles", rest @ ..], _) => {
+            custom_roles::answer(visit, &owner(kind, id), (method, rest, verb), query, body)
+        }
+        (["v1", "groups", rest @ ..], _) => {
+            groups::answer(visit, (method, rest, verb), query, body)
+        }
+        (["v2", "policies", point, rest @ ..], _) => {
+            deny_policies::answer(visit, (method, point, rest), query, body)
+        }
+        (
+            ["v2", kind @ ("projects" | "folders" | "organizations"), id, "policies", rest @ ..],
+            _,
+        ) => {
+            let owner = owner(kind, id);
+            let at = (owner.as_str(), project.as_ref());
+            org_policy::answer(visit, at, (method, rest, verb), query, body)
+        }
+        (["v3", rest @ ..], _)
+            if rest
+                .first()
+                .is_some_and(|kind| kind.starts_with("tag") || *kind == "effectiveTags") =>
+        {
+            tags::answer(visit, (method, rest, verb), query, body)
+        }
+        (["v3", kind], _) => resource_manager::collection(visit, (method, kind, verb), query, body),
         (["v3", kind, id], _) => {
             let route = resource_manager::Route { method, kind, id, verb };
             resource_manager::answer(
@@ -330,6 +385,7 @@ fn project(
     };
     let added = request.effects.constraints.iter().map(|name| (*name).to_owned());
     project.constraints.extend(added);
+    project.constraints.extend(org_policy::enforced(world, &project.id)?);
     Ok(Some(project))
 }
 

@@ -1,9 +1,12 @@
 //! The world that a new sandbox starts with: small, and each service with something to teach.
 
+mod governed;
+
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
+pub(super) use self::governed::fill as fill_governed;
 use super::iam::new_etag;
 use super::names::regions;
 use super::resource_manager::{FOLDERS, ORGANIZATIONS};

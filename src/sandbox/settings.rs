@@ -28,6 +28,7 @@ pub struct Settings {
     pub(super) audience_slash: bool,
     pub(super) clock_skew: Duration,
     pub(super) disabled_url_status: u16,
+    pub(super) iap_user_token: bool,
     pub(super) ingress_status: u16,
     pub(super) metadata_account: String,
     pub(super) method_status: u16,
@@ -69,7 +70,7 @@ const NOT_KNOWN: &str = "not known";
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, by name.
-pub const SETTINGS: [Setting; 18] = [
+pub const SETTINGS: [Setting; 19] = [
     Setting {
         name: "access-token",
         default: "refused",
@@ -109,6 +110,14 @@ pub const SETTINGS: [Setting; 18] = [
         meaning: "what a default URL that is off answers",
         source: "inferred from an unknown host's",
         set: |s, v| status(&mut s.disabled_url_status, v, &[404, 403]),
+    },
+    Setting {
+        name: "iap-user-token",
+        default: "refused",
+        values: "accepted|refused",
+        meaning: "whether a user's ID token stands for a session with Identity-Aware Proxy",
+        source: "documented: a user signs in with a browser",
+        set: |s, v| word(&mut s.iap_user_token, v, "accepted", "refused"),
     },
     Setting {
         name: "ingress-status",
@@ -236,6 +245,7 @@ impl Default for Settings {
             audience_slash: false,
             clock_skew: Duration::ZERO,
             disabled_url_status: 0,
+            iap_user_token: false,
             ingress_status: 0,
             metadata_account: String::new(),
             method_status: 0,

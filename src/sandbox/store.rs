@@ -56,6 +56,7 @@ const STEPS: [Step; VERSION as usize] = [
         fill: seed::fill_around,
     },
     Step { tables: "", fill: seed::fill_above },
+    Step { tables: "", fill: seed::fill_governed },
 ];
 
 /// One version of the store.
@@ -65,7 +66,7 @@ struct Step {
 }
 
 /// The version that this program writes.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// More readers than these would only wait for the processor.
 const READERS: usize = 4;

@@ -19,9 +19,9 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// Google's global endpoint (discovery document).
-    pub fn google() -> Self {
-        Self("https://run.googleapis.com".to_owned())
+    /// The global endpoint of an API of Google's, by its host's first word (discovery documents).
+    pub fn of_google(api: &str) -> Self {
+        Self(format!("https://{api}.googleapis.com"))
     }
 
     /// A server on this machine.

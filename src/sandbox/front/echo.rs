@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, Response};
 use serde_json::{Map, Value, json};
 
 use super::forward::too_large;
-use super::judge::Entry;
+use super::judge::Entered;
 use super::live;
 use crate::domain::printable::in_html;
 
@@ -17,7 +17,7 @@ const SHOWN: usize = 16 * 1024;
 
 pub(super) async fn answer(
     request: Request<Body>,
-    entry: &Entry,
+    entry: &Entered,
     http2: bool,
     limit: u64,
 ) -> Response<Body> {

@@ -21,7 +21,7 @@ use tower_service::Service;
 use super::super::settings::{Settings, Strip};
 use super::audience::is_client;
 use super::html::Page;
-use super::judge::{Entry, SERVERLESS};
+use super::judge::{Entered, SERVERLESS};
 use super::{Arrival, echo, host, page};
 use crate::hop_by_hop;
 use crate::tunnel;
@@ -86,7 +86,7 @@ impl Forwarder {
     pub(super) async fn pass(
         &self,
         mut request: Request<Body>,
-        entry: Entry,
+        entry: Entered,
         path: &str,
         arrival: Arrival,
         settings: &Settings,
@@ -224,6 +224,9 @@ fn is_grpc(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.starts_with("application/grpc"))
 }
 
+/// By which Identity-Aware Proxy tells the application who asks (documented).
+const IAP_USER: &str = "x-goog-authenticated-user-email";
+
 fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let target: PathAndQuery = format!("{path}{query}").parse().ok()?;
@@ -232,12 +235,17 @@ fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
 
 /// Makes of a client's request the application's: hop-by-hop headers off, the signature removed,
 /// forwarded headers added (their names are observed; their form is that of another emulator).
-fn prepare(request: &mut Request<Body>, entry: &Entry, arrival: Arrival, settings: &Settings) {
+fn prepare(request: &mut Request<Body>, entry: &Entered, arrival: Arrival, settings: &Settings) {
     let host = host(request.uri(), request.headers()).to_owned();
     let headers = request.headers_mut();
     // `te: trailers` is what gRPC asks for, and goes on.
     hop_by_hop::remove(headers);
     strip(headers, entry, settings);
+    // Nobody but Identity-Aware Proxy says whom it let by (documented).
+    headers.remove(IAP_USER);
+    if let Some(user) = &entry.iap_user {
+        set(headers, IAP_USER, &format!("accounts.google.com:{user}"));
+    }
     let peer = arrival.peer.ip();
     let is_local = host.contains(".localhost");
     // Cloud Run speaks https to the world; at a `localhost` name it is as it is.
@@ -267,7 +275,7 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
 
 /// Takes the signature off a token: in `X-Serverless-Authorization` always (documented), in
 /// `Authorization` as the setting says, and only where Cloud Run has checked it.
-fn strip(headers: &mut HeaderMap, entry: &Entry, settings: &Settings) {
+fn strip(headers: &mut HeaderMap, entry: &Entered, settings: &Settings) {
     remove_signature(headers, SERVERLESS);
     let Some(audience) = &entry.audience else { return };
     let strips = match settings.strip {

@@ -8,6 +8,8 @@ pub(super) enum Page {
     /// That of Google's own servers, for what never reaches a service.
     Branded,
     Forbidden,
+    /// Identity-Aware Proxy's, whose wording is not certain.
+    IapDenied,
     Moved,
     NotFound,
     /// For what no page of Google's is known of: the text of the error.
@@ -45,6 +47,12 @@ impl Page {
                     "Your client does not have permission to the requested URL <code>{about}</code>."
                 ),
             ),
+            Self::IapDenied => {
+                "<!DOCTYPE html>\n<html><head><title>Access Denied</title></head>\n<body>\n\
+                 <h1>You don't have access</h1>\n<p>Your account is not allowed to open this page \
+                 by Identity-Aware Proxy.</p>\n</body></html>\n"
+                    .to_owned()
+            }
             Self::Moved => templated(
                 &format!("{status} Moved"),
                 "Moved",

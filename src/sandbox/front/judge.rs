@@ -7,27 +7,25 @@ use http::header::AUTHORIZATION;
 use time::OffsetDateTime;
 
 use super::super::api_error::ApiError;
-use super::super::authority::{NO_GROUPS, grants, lineage};
+use super::super::authority::{Lore, grants, lineage, rules_on};
 use super::super::facts::facts;
+use super::super::iap;
 use super::super::options::Options;
-use super::super::roles;
 use super::super::store::Sandbox;
-use super::super::tokens::{Claims, bearer};
+use super::super::tokens::{Claims, bearer, check_times, signed_by_key};
 use super::super::world::World;
 use super::audience::{is_client, is_taken, principal};
 use super::place::{Place, find};
 use crate::domain::access::{
-    Attached, Caller, Decision, Knowledge, Layer, Origin, Outcome, Request, Verdict, decide,
+    Attached, Caller, Entry, Evidence, Layer, Origin, Request, Verdict, decide, is_reserved,
 };
+use crate::domain::condition::asks_for_tags;
+use crate::domain::deny::DenyRule;
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
+use crate::domain::role::{INVOKE, PASS_IAP};
 use crate::domain::service::{Ingress, Service};
 
-const INVOKE: &str = "run.routes.invoke";
-/// Paths that never reach a service: documented, but `/healthz`, which is observed. "Some paths
-/// that end with `z`" are documented too, without saying which.
-const RESERVED: [&str; 2] = ["/eventlog", "/healthz"];
-const RESERVED_BELOW: &str = "/_ah/";
 pub(super) const SERVERLESS: &str = "x-serverless-authorization";
 
 /// What is judged.
@@ -46,24 +44,31 @@ pub(super) struct Asked {
 
 /// A request that is let in.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct Entered {
     pub(super) service: Service,
     pub(super) tag: Option<String>,
     /// The audience of the token that was checked; `None` where none was.
     pub(super) audience: Option<String>,
+    /// Whom Identity-Aware Proxy let by.
+    pub(super) iap_user: Option<String>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Judged {
     Refused(Refusal),
-    Through(Box<Entry>),
+    Through(Box<Entered>),
 }
 
 /// Why a request is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     BadToken,
+    /// Identity-Aware Proxy knows nobody: it asks to sign in.
     Iap,
+    /// Identity-Aware Proxy does not take the token.
+    IapBadToken,
+    /// Identity-Aware Proxy does not let them by.
+    IapDenied,
     Insecure,
     NoCredential,
     NoPermission,
@@ -111,21 +116,13 @@ impl Court<'_> {
             return refused(Refusal::UnknownHost);
         }
         let path = self.asked.path.as_str();
-        if RESERVED.contains(&path) || path.starts_with(RESERVED_BELOW) {
+        if self.asked.from != Origin::LoadBalancer && is_reserved(path) {
             return refused(Refusal::Reserved);
         }
         if self.asked.is_insecure {
             return refused(Refusal::Insecure);
         }
-        let court = Case { court: self, policies: self.policies(&place)?, service, place };
-        court.judge()
-    }
-
-    /// The policies of a service and of everything above it.
-    fn policies(&self, place: &Place) -> Result<Vec<(String, Vec<Grant>)>, ApiError> {
-        let lineage = lineage(self.world, &place.name.to_string())?;
-        let of = |resource: String| Ok((resource.clone(), grants(self.world, &resource)?));
-        lineage.into_iter().map(of).collect()
+        Case::new(self, service, place)?.judge()
     }
 }
 
@@ -134,17 +131,49 @@ struct Case<'a> {
     service: Service,
     place: Place,
     policies: Vec<(String, Vec<Grant>)>,
+    rules: Vec<(String, Vec<DenyRule>)>,
+    iap: Vec<(String, Vec<Grant>)>,
+    lore: Lore<'a>,
 }
 
-impl Case<'_> {
+/// What the engine says, as far as the front end needs it.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    verdict: Verdict,
+    blocked_by: Option<Layer>,
+}
+
+impl<'a> Case<'a> {
+    /// Gathers the policies of a service and of everything above it.
+    fn new(court: &'a Court<'a>, service: Service, place: Place) -> Result<Self, ApiError> {
+        let world = court.world;
+        let lineage = lineage(world, &place.name.to_string())?;
+        let of = |resource: &String| Ok((resource.clone(), grants(world, resource)?));
+        let policies: Vec<_> = lineage.iter().map(of).collect::<Result<_, ApiError>>()?;
+        let asked = if service.iap { vec![INVOKE, PASS_IAP] } else { vec![INVOKE] };
+        let mut rules = Vec::new();
+        for permission in asked {
+            let found = rules_on(world, permission)?.into_iter();
+            rules.extend(
+                found.filter(|(at, _)| lineage.contains(at)).map(|(at, rule)| (at, vec![rule])),
+            );
+        }
+        let iap = if service.iap { iap::grants(world, &place.name)? } else { Vec::new() };
+        let conditions = policies
+            .iter()
+            .chain(&iap)
+            .flat_map(|(_, grants)| grants.iter().filter_map(|grant| grant.condition.as_ref()))
+            .chain(rules.iter().flat_map(|(_, rules)| rules).filter_map(|r| r.condition.as_ref()));
+        let asks = conditions.into_iter().any(|condition| asks_for_tags(&condition.expression));
+        let lore = Lore::new(world, &lineage, asks)?;
+        Ok(Self { court, service, place, policies, rules, iap, lore })
+    }
+
     fn judge(mut self) -> Result<Judged, ApiError> {
         let settings = &self.court.options.settings;
         let refused = |refusal| Ok(Judged::Refused(refusal));
         let mut stranger = self.decide(Caller::Anonymous);
-        if stranger.verdict == Verdict::Allowed {
-            return Ok(self.through(None));
-        }
-        let unreachable = stranger.blocked_by() == Some(Layer::Reachability);
+        let unreachable = stranger.blocked_by == Some(Layer::Reachability);
         let status = if self.place.by_default_url && !self.service.default_url {
             settings.disabled_url_status
         } else {
@@ -161,25 +190,74 @@ impl Case<'_> {
                 return refused(Refusal::Unreachable(status));
             }
         }
-        if asks_iap(&stranger) {
-            return refused(Refusal::Iap);
+        let known = self.known()?;
+        if stranger.verdict == Verdict::Allowed {
+            // Whatever bearer came along, unless a deny policy reaches whose it is.
+            return match known.member().map(|member| self.decide(Caller::Verified(member))) {
+                Some(said) if said.verdict == Verdict::Denied => refused(Refusal::NoPermission),
+                _ => Ok(self.through(None, None)),
+            };
         }
-        let Some(token) = &self.court.asked.token else {
-            return refused(Refusal::NoCredential);
+        let (member, audience) = match known {
+            Known::Nobody if self.service.iap => return refused(Refusal::Iap),
+            Known::Nobody => return refused(Refusal::NoCredential),
+            Known::NotTaken if self.service.iap => return refused(Refusal::IapBadToken),
+            Known::NotTaken => return refused(Refusal::BadToken),
+            Known::Somebody(member, audience) => (member, audience),
         };
-        let now = self.court.asked.now;
-        let Ok(claims) = self.court.sandbox.issuer().verify(token, settings, now) else {
-            return refused(Refusal::BadToken);
-        };
-        let Some(member) = self.principal(&claims)? else {
-            return refused(Refusal::BadToken);
-        };
-        match self.decide(Caller::Verified(&member)).verdict {
+        let said = self.decide(Caller::Verified(&member));
+        match said.verdict {
             Verdict::Allowed if unreachable => refused(Refusal::Unreachable(status)),
-            Verdict::Allowed => Ok(self.through(claims.aud)),
+            Verdict::Allowed => {
+                let user = self.service.iap.then(|| member.address().to_owned());
+                Ok(self.through(audience, user))
+            }
             // What cannot be told gives nothing: a condition that cannot be weighed is not met.
+            Verdict::Denied | Verdict::Unknown if said.blocked_by == Some(Layer::Iap) => {
+                refused(Refusal::IapDenied)
+            }
             Verdict::Denied | Verdict::Unknown => refused(Refusal::NoPermission),
         }
+    }
+
+    /// Whose the request's token is, if it has one that is taken here.
+    fn known(&self) -> Result<Known, ApiError> {
+        let Some(token) = &self.court.asked.token else { return Ok(Known::Nobody) };
+        let (settings, now) = (&self.court.options.settings, self.court.asked.now);
+        if self.service.iap {
+            return self.known_to_iap(token);
+        }
+        let Ok(claims) = self.court.sandbox.issuer().verify(token, settings, now) else {
+            return Ok(Known::NotTaken);
+        };
+        let member = self.principal(&claims)?;
+        Ok(member.map_or(Known::NotTaken, |member| Known::Somebody(member, claims.aud)))
+    }
+
+    /// Identity-Aware Proxy takes a service account's own signature for the address, or for all below
+    /// it (documented), an ID token for the service's URL (taken to be so), and of a person a session
+    /// alone.
+    fn known_to_iap(&self, token: &str) -> Result<Known, ApiError> {
+        let (settings, now) = (&self.court.options.settings, self.court.asked.now);
+        let is_here = |audience: &str| {
+            let bare = audience.trim_end_matches('*').trim_end_matches('/');
+            self.service.urls.iter().any(|url| url.trim_end_matches('/') == bare)
+        };
+        if let Ok(claims) = self.court.sandbox.issuer().verify(token, settings, now) {
+            let audience = claims.aud.as_deref().unwrap_or_default();
+            let taken = is_here(audience) || (settings.iap_user_token && is_client(audience));
+            let member = claims.email.as_deref().map(Member::of_account).filter(|_| taken);
+            return Ok(member.map_or(Known::NotTaken, |member| Known::Somebody(member, claims.aud)));
+        }
+        let signed = signed_by_key(self.court.world, token)?;
+        let good = |claims: &Claims| {
+            claims.iss == claims.sub
+                && check_times(claims, settings, now).is_ok()
+                && claims.aud.as_deref().is_some_and(is_here)
+        };
+        Ok(signed.filter(good).map_or(Known::NotTaken, |claims| {
+            Known::Somebody(Member::of_account(&claims.iss), claims.aud)
+        }))
     }
 
     /// Whose a verified token is, if it is one that this service takes.
@@ -199,30 +277,59 @@ impl Case<'_> {
         Ok(member.filter(|member| !of_client || member.kind() == MemberKind::User))
     }
 
-    fn decide(&self, caller: Caller<'_>) -> Decision {
-        let attached: Vec<Attached<'_>> = self
-            .policies
-            .iter()
-            .map(|(resource, grants)| Attached { resource, grants: Some(grants) })
-            .collect();
+    fn decide(&self, caller: Caller<'_>) -> Said {
+        fn attached<T>(layers: &[(String, Vec<T>)]) -> Vec<Attached<'_, T>> {
+            layers.iter().map(|(resource, read)| Attached { resource, read: Ok(read) }).collect()
+        }
+        let (allow, deny, iap) =
+            (attached(&self.policies), attached(&self.rules), attached(&self.iap));
         let asked = self.court.asked;
+        let entry = match &self.place.tag {
+            _ if !self.place.by_default_url => Entry::Domain,
+            Some(tag) => Entry::Tag(tag),
+            None => Entry::DefaultUrl,
+        };
         let request = Request {
             path: &asked.path,
             host: &asked.host,
             time: asked.now,
             from: asked.from,
-            by_default_url: self.place.by_default_url,
+            entry,
         };
-        let carries = |role: &str| Some(roles::carries(role, INVOKE));
-        let known = Knowledge { carries: &carries, holds: NO_GROUPS };
-        decide(&self.service, &attached, caller, &request, known)
+        self.lore.with(|known| {
+            let evidence = Evidence {
+                service: &self.service,
+                allow: &allow,
+                deny: &deny,
+                iap: &iap,
+                known,
+                told: None,
+            };
+            let decision = decide(&evidence, caller, &request);
+            Said { verdict: decision.verdict, blocked_by: decision.blocked_by() }
+        })
     }
 
-    fn through(self, audience: Option<String>) -> Judged {
-        Judged::Through(Box::new(Entry { service: self.service, tag: self.place.tag, audience }))
+    fn through(self, audience: Option<String>, iap_user: Option<String>) -> Judged {
+        let (service, tag) = (self.service, self.place.tag);
+        Judged::Through(Box::new(Entered { service, tag, audience, iap_user }))
     }
 }
 
-fn asks_iap(decision: &Decision) -> bool {
-    decision.steps.iter().any(|step| step.layer == Layer::Iap && step.outcome == Outcome::Unknown)
+/// What is known of who asks.
+enum Known {
+    Nobody,
+    /// There is a token, and it is not taken.
+    NotTaken,
+    /// With the audience of the token.
+    Somebody(Member, Option<String>),
+}
+
+impl Known {
+    fn member(&self) -> Option<&Member> {
+        match self {
+            Self::Somebody(member, _) => Some(member),
+            Self::Nobody | Self::NotTaken => None,
+        }
+    }
 }

@@ -36,6 +36,12 @@ const FROM: &str = "x-sandbox-from";
 const INVALID_TOKEN: &str = "Bearer error=\"invalid_token\" \
     error_description=\"The access token could not be verified\"";
 
+/// What Identity-Aware Proxy says of a token that is not for it (the beginning is documented).
+const IAP_BAD_TOKEN: &str = "Invalid IAP credentials: JWT audience doesn't match this application";
+
+/// The header by which an answer of Identity-Aware Proxy's own is known (documented).
+const IAP_GENERATED: &str = "x-goog-iap-generated-response";
+
 /// What the front end works with.
 #[derive(Debug)]
 pub(super) struct Front {
@@ -103,7 +109,9 @@ impl Front {
                 response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 response
             }
-            Refusal::Iap => to_sign_in(request, host),
+            Refusal::Iap => by_iap(to_sign_in(request, host)),
+            Refusal::IapBadToken => by_iap(page(401, Page::Plain, IAP_BAD_TOKEN)),
+            Refusal::IapDenied => by_iap(page(403, Page::IapDenied, path)),
             Refusal::Insecure => redirected(
                 settings.redirect_status,
                 &format!(
@@ -172,6 +180,11 @@ fn to_sign_in(request: &Request<Body>, host: &str) -> Response<Body> {
     let query =
         form_urlencoded::Serializer::new(String::new()).append_pair("continue", &back).finish();
     redirected(302, &format!("https://accounts.google.com/o/oauth2/v2/auth?{query}"))
+}
+
+fn by_iap(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(IAP_GENERATED, HeaderValue::from_static("true"));
+    response
 }
 
 fn failed(error: &ApiError) -> Response<Body> {

@@ -169,7 +169,7 @@ pub(in super::super) struct Subject<'a> {
 }
 
 /// Checks a token's times by the clock.
-pub(super) fn check_times(
+pub(in super::super) fn check_times(
     claims: &Claims,
     settings: &Settings,
     now: OffsetDateTime,

@@ -109,7 +109,10 @@ fn create(site: &Site<'_>, account: &Value, body: &Value) -> Result<Value, ApiEr
 }
 
 /// The claims of a token that the key of a service account signed; `None` where it was none.
-pub(super) fn signed_by_key(world: &World<'_>, token: &str) -> Result<Option<Claims>, ApiError> {
+pub(in super::super) fn signed_by_key(
+    world: &World<'_>,
+    token: &str,
+) -> Result<Option<Claims>, ApiError> {
     let header = jwt::header(token).unwrap_or_default();
     let Some(id) = header["kid"].as_str() else { return Ok(None) };
     let Some(key) = world.resource(place(), id)? else { return Ok(None) };

@@ -111,6 +111,55 @@ impl World<'_> {
         self.page(sql, from, page.limit, wanted)
     }
 
+    /// Every resource of a kind, oldest first, with what it is of: its place's project.
+    pub(in super::super) fn resources_by_owner(
+        &self,
+        kind: &str,
+    ) -> rusqlite::Result<Vec<(String, Value)>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT body, project FROM resources WHERE kind = ?1 ORDER BY serial",
+        )?;
+        let rows = statement.query_map([kind], |row| Ok((row.get(1)?, body(row)?)))?;
+        rows.collect()
+    }
+
+    /// Every resource of a kind that is wanted, oldest first.
+    pub(in super::super) fn resources_where(
+        &self,
+        kind: &str,
+        wanted: &dyn Fn(&Value) -> bool,
+    ) -> rusqlite::Result<Vec<Value>> {
+        let all = self.resources_by_owner(kind)?.into_iter().map(|(_, resource)| resource);
+        Ok(all.filter(wanted).collect())
+    }
+
+    /// Every resource of a kind that is of one owner, oldest first.
+    pub(in super::super) fn resources_of(
+        &self,
+        kind: &str,
+        owner: &str,
+    ) -> rusqlite::Result<Vec<Value>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT body FROM resources WHERE kind = ?1 AND project = ?2 ORDER BY serial",
+        )?;
+        let rows = statement.query_map([kind, owner], body)?;
+        rows.collect()
+    }
+
+    /// The first resource of a kind whose `name` is this.
+    pub(in super::super) fn resource_named(
+        &self,
+        kind: &str,
+        name: &str,
+    ) -> rusqlite::Result<Option<Value>> {
+        self.db
+            .prepare_cached(
+                "SELECT body FROM resources WHERE kind = ?1 AND json_extract(body, '$.name') = ?2",
+            )?
+            .query_row([kind, name], body)
+            .optional()
+    }
+
     /// The mapping of a domain, with its project and region.
     pub(in super::super) fn domain_mapping(
         &self,

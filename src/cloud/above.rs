@@ -1,0 +1,269 @@
+//! What is above a service: its project, the folders and the organisation, with what each grants and
+//! denies. Every part is read by itself, side by side with the others, and fails alone.
+
+use std::time::Duration;
+
+use google_cloud_iam_admin_v1::model::Role;
+use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
+use google_cloud_iam_v1::model::Policy;
+use google_cloud_iam_v2::model::{ListPoliciesResponse, Policy as DenyPolicy};
+use google_cloud_resourcemanager_v3::model::{Folder, Organization, Project};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::api::Api;
+use super::convert;
+use super::failure::{Failure, FailureKind};
+use super::gateway::Gateway;
+use super::memo::Memo;
+use super::reading::{Read, parsed};
+use crate::domain::access::Place;
+use crate::domain::deny::DenyRule;
+use crate::domain::evidence::{Layered, RoleFacts, unknown_roles};
+use crate::domain::invokers::{Grant, grants};
+use crate::domain::member::Member;
+
+/// How long one of them is waited for: what does not answer is not known, and keeps nothing else.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Deny policies of one resource are few (documented: 500 at the most).
+const PAGE: &str = "pageSize=1000";
+/// No organisation is deeper (documented: ten levels of folders).
+const DEEPEST: usize = 13;
+/// The body with which the Resource Manager is asked for conditions (documented: POST, unlike Run's).
+pub(super) const AT_VERSION_3: &str = r#"{"options":{"requestedPolicyVersion":3}}"#;
+
+/// What was read, or why it was not.
+pub(super) type Told<T> = Result<T, String>;
+
+/// What was read in this command.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    projects: Memo<Told<(String, String)>>,
+    parents: Memo<Told<Option<String>>>,
+    customers: Memo<Option<(String, String)>>,
+    allow: Memo<Told<Vec<Grant>>>,
+    deny: Memo<Told<Vec<DenyRule>>>,
+    roles: Memo<Told<RoleFacts>>,
+    pub(super) effective: Memo<Told<google_cloud_orgpolicy_v2::model::Policy>>,
+}
+
+/// What is above a service, nearest first.
+#[derive(Clone, Debug, Default)]
+pub struct Above {
+    pub place: Place,
+    pub allow: Vec<Layered<Grant>>,
+    pub deny: Vec<Layered<DenyRule>>,
+}
+
+/// One of the resources above.
+struct Level {
+    resource: String,
+    allow: Told<Vec<Grant>>,
+    deny: Told<Vec<DenyRule>>,
+    customer: Option<(String, String)>,
+}
+
+/// Why something was not read, in a few words.
+pub(super) fn why(failure: &Failure) -> String {
+    match failure.kind {
+        FailureKind::PermissionDenied => match permission_in(&failure.message) {
+            Some(permission) => format!("it takes the permission `{permission}`"),
+            None => failure.message.trim_end_matches('.').to_owned(),
+        },
+        _ => failure.message.trim_end_matches('.').to_owned(),
+    }
+}
+
+/// The permission that Google's refusal names (observed): `Permission 'X' denied on …`.
+fn permission_in(message: &str) -> Option<&str> {
+    message.split_once("Permission '")?.1.split('\'').next()
+}
+
+impl Gateway {
+    /// Reads something of an API, and gives it up in time.
+    pub(super) async fn told<T: DeserializeOwned>(&self, read: Read<'_>) -> Told<T> {
+        let answer = async {
+            let body = self.ask(read).await?;
+            parsed(read.call, &body)
+        };
+        match timeout(PATIENCE, answer).await {
+            Ok(answer) => answer.map_err(|failure: Failure| why(&failure)),
+            Err(_) => Err(format!("no answer within {} seconds", PATIENCE.as_secs())),
+        }
+    }
+
+    async fn manager<T: DeserializeOwned>(&self, what: &str, resource: &str) -> Told<T> {
+        let call = format!("read {what} `{resource}`");
+        let path = format!("/v3/{resource}");
+        let api = Api::ResourceManager;
+        self.told(Read { api, call: &call, path: &path, query: "", body: None }).await
+    }
+
+    /// Reads what is above the services of a project. Roles that are in no table, and that may
+    /// matter to `caller` (to anyone where it is `None`), are read along with the policies.
+    pub async fn above(&self, project: &str, caller: Option<&Member>) -> Above {
+        let resource = format!("projects/{project}");
+        let (levels, number) =
+            tokio::join!(self.climb(resource, caller, 0), self.project_number(project));
+        let place = Place {
+            project: project.to_owned(),
+            number: number.ok(),
+            above: levels.iter().skip(1).map(|level| level.resource.clone()).collect(),
+            customer: levels.iter().find_map(|level| level.customer.clone()),
+        };
+        let (mut allow, mut deny) = (Vec::new(), Vec::new());
+        for level in levels {
+            allow.push(Layered { resource: level.resource.clone(), read: level.allow });
+            deny.push(Layered { resource: level.resource, read: level.deny });
+        }
+        Above { place, allow, deny }
+    }
+
+    /// The number of a project.
+    pub async fn project_number(&self, project: &str) -> Result<String, String> {
+        self.project(project).await.map(|(number, _)| number)
+    }
+
+    /// The number of a project, and what it is in.
+    async fn project(&self, project: &str) -> Told<(String, String)> {
+        let read = async {
+            let resource = format!("projects/{project}");
+            let found: Project = self.manager("the project", &resource).await?;
+            let number = found.name.rsplit('/').next().unwrap_or_default().to_owned();
+            Ok((number, found.parent))
+        };
+        self.seen.projects.get(project, read).await
+    }
+
+    /// What a resource is in; `None` for an organisation, and for a project that is in none.
+    async fn parent(&self, resource: &str) -> Told<Option<String>> {
+        let read = async {
+            let parent = match resource.split_once('/') {
+                Some(("projects", id)) => self.project(id).await?.1,
+                Some(("folders", _)) => {
+                    self.manager::<Folder>("the folder", resource).await?.parent
+                }
+                _ => return Ok(None),
+            };
+            Ok(Some(parent).filter(|parent| !parent.is_empty()))
+        };
+        self.seen.parents.get(resource, read).await
+    }
+
+    /// Reads a resource and all above it: while its own policies are read, its parent is asked for.
+    async fn climb(&self, resource: String, caller: Option<&Member>, depth: usize) -> Vec<Level> {
+        let own = async {
+            let (allow, deny, customer) = tokio::join!(
+                self.allow_of(&resource, caller),
+                self.deny_of(&resource),
+                self.customer_of(&resource)
+            );
+            (allow, deny, customer)
+        };
+        let rest = async {
+            match self.parent(&resource).await {
+                Ok(Some(parent)) if depth < DEEPEST => {
+                    Box::pin(self.climb(parent, caller, depth + 1)).await
+                }
+                Ok(_) => Vec::new(),
+                Err(why) => vec![Level {
+                    resource: format!("what is above {resource}"),
+                    allow: Err(why.clone()),
+                    deny: Err(why),
+                    customer: None,
+                }],
+            }
+        };
+        let ((allow, deny, customer), rest) = tokio::join!(own, rest);
+        let mut levels = vec![Level { resource, allow, deny, customer }];
+        levels.extend(rest);
+        levels
+    }
+
+    /// The organisation's customer, with its domain. Not knowing it makes little difference.
+    async fn customer_of(&self, resource: &str) -> Option<(String, String)> {
+        if !resource.starts_with("organizations/") {
+            return None;
+        }
+        let read = async {
+            let found: Told<Organization> = self.manager("the organisation", resource).await;
+            let found = found.ok()?;
+            let customer = found.directory_customer_id().cloned()?;
+            Some((customer, found.display_name))
+        };
+        self.seen.customers.get(resource, read).await
+    }
+
+    async fn allow_of(&self, resource: &str, caller: Option<&Member>) -> Told<Vec<Grant>> {
+        let read = async {
+            let call = format!("read the policy of `{resource}`");
+            let path = format!("/v3/{resource}:getIamPolicy");
+            let (api, body) = (Api::ResourceManager, Some(AT_VERSION_3));
+            let read = Read { api, call: &call, path: &path, query: "", body };
+            self.told::<Policy>(read).await.map(|policy| grants(&policy))
+        };
+        let granted = self.seen.allow.get(resource, read).await?;
+        self.know_roles(unknown_roles(&granted, caller)).await;
+        Ok(granted)
+    }
+
+    /// The rules of a resource's deny policies, of which a list shows the names alone (documented).
+    async fn deny_of(&self, resource: &str) -> Told<Vec<DenyRule>> {
+        let read = async {
+            let call = format!("read the deny policies of `{resource}`");
+            let point = format!("cloudresourcemanager.googleapis.com/{resource}").replace('/', "%2F");
+            let path = format!("/v2/policies/{point}/denypolicies");
+            let list = Read { api: Api::Iam, call: &call, path: &path, query: PAGE, body: None };
+            let list: ListPoliciesResponse = self.told(list).await?;
+            let policies = list.policies.iter().map(async |policy| {
+                let path = format!("/v2/{}", policy.name);
+                let one = Read { api: Api::Iam, call: &call, path: &path, query: "", body: None };
+                self.told::<DenyPolicy>(one).await
+            });
+            let mut rules = Vec::new();
+            for policy in futures::future::join_all(policies).await {
+                rules.extend(convert::deny_rules(policy?));
+            }
+            Ok(rules)
+        };
+        self.seen.deny.get(resource, read).await
+    }
+
+    /// Reads roles, side by side.
+    pub(super) async fn know_roles(&self, names: Vec<String>) {
+        futures::future::join_all(names.iter().map(|name| self.role(name))).await;
+    }
+
+    /// What a role carries.
+    pub(super) async fn role(&self, name: &str) -> Told<RoleFacts> {
+        let read = async {
+            let call = format!("read the role `{name}`");
+            let path = format!("/v1/{name}");
+            let read = Read { api: Api::Iam, call: &call, path: &path, query: "", body: None };
+            let role: Role = self.told(read).await?;
+            Ok(RoleFacts {
+                is_dead: role.deleted || role.stage == RoleLaunchStage::Disabled,
+                permissions: role.included_permissions,
+            })
+        };
+        self.seen.roles.get(name, read).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_what_it_takes() {
+        let refused = |message: &str| {
+            why(&Failure::new(FailureKind::PermissionDenied, "read it", message))
+        };
+        assert_eq!(
+            refused("Permission 'resourcemanager.folders.get' denied on resource 'folders/1' (or \
+                the folder may not exist)."),
+            "it takes the permission `resourcemanager.folders.get`"
+        );
+        assert_eq!(refused("The API is disabled."), "The API is disabled");
+    }
+}

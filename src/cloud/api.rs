@@ -1,0 +1,105 @@
+//! The APIs that are asked, and where each of them is.
+
+use std::sync::OnceLock;
+
+use crate::transport::{Endpoint, Transport, TransportError};
+
+/// An API of Google's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    CloudIdentity,
+    Iam,
+    Iap,
+    OrgPolicy,
+    ResourceManager,
+    Run,
+}
+
+impl Api {
+    /// Every API, in the order of its variants.
+    pub const ALL: [Self; 6] = [
+        Self::CloudIdentity,
+        Self::Iam,
+        Self::Iap,
+        Self::OrgPolicy,
+        Self::ResourceManager,
+        Self::Run,
+    ];
+
+    /// Its host's first word, by which gcloud's properties name it too
+    /// (`api_endpoint_overrides/WORD`).
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CloudIdentity => "cloudidentity",
+            Self::Iam => "iam",
+            Self::Iap => "iap",
+            Self::OrgPolicy => "orgpolicy",
+            Self::ResourceManager => "cloudresourcemanager",
+            Self::Run => "run",
+        }
+    }
+
+    /// Google's global endpoint (discovery documents).
+    pub fn endpoint(self) -> Endpoint {
+        Endpoint::of_google(self.word())
+    }
+}
+
+/// Where each API is, and the way there once it is known.
+#[derive(Debug)]
+pub struct Endpoints {
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    endpoint: Endpoint,
+    transport: OnceLock<Transport>,
+}
+
+impl Endpoints {
+    /// Takes the endpoint of each API.
+    pub fn new(of: impl Fn(Api) -> Endpoint) -> Self {
+        let place = |api| Place { endpoint: of(api), transport: OnceLock::new() };
+        Self { places: Api::ALL.into_iter().map(place).collect() }
+    }
+
+    fn place(&self, api: Api) -> &Place {
+        // The place of APIs that stand at one address is that of the first: they share its
+        // connection.
+        let own = &self.places[api as usize];
+        self.places.iter().find(|place| place.endpoint == own.endpoint).unwrap_or(own)
+    }
+
+    /// The base address of an API.
+    pub fn endpoint(&self, api: Api) -> &Endpoint {
+        &self.place(api).endpoint
+    }
+
+    /// The way to an API. Opens no connection; reads root certificates where it will need them.
+    pub fn transport(&self, api: Api) -> Result<&Transport, TransportError> {
+        let place = self.place(api);
+        if let Some(transport) = place.transport.get() {
+            return Ok(transport);
+        }
+        let transport = Transport::to(&place.endpoint)?;
+        Ok(place.transport.get_or_init(|| transport))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apis_at_one_address_share_a_way() {
+        let endpoints = Endpoints::new(|_| Endpoint::loopback(1));
+        let ways = Api::ALL.map(|api| std::ptr::from_ref(endpoints.transport(api).unwrap()));
+        assert!(ways.iter().all(|way| *way == ways[0]));
+        for (at, api) in Api::ALL.into_iter().enumerate() {
+            assert_eq!(api as usize, at);
+        }
+        let google = Endpoints::new(Api::endpoint);
+        assert_eq!(google.endpoint(Api::Iap).as_str(), "https://iap.googleapis.com");
+    }
+}

@@ -1,0 +1,285 @@
+//! Everything that bears on who may invoke a service, read side by side: its own policy, those above
+//! it, roles, groups, tags, Identity-Aware Proxy, and what Cloud Run itself says of the caller.
+
+use std::collections::BTreeMap;
+
+use google_cloud_iam_v1::model::{Policy, TestIamPermissionsResponse};
+use google_cloud_resourcemanager_v3::model::{EffectiveTag, ListEffectiveTagsResponse};
+use serde_json::{Value, json};
+
+use super::above::{AT_VERSION_3, Above, Told, why};
+use super::api::Api;
+use super::failure::Failure;
+use super::gateway::Gateway;
+use super::reading::{Read, parsed};
+use crate::domain::condition::{Tag, Tags};
+use crate::domain::deny::DenyRule;
+use crate::domain::evidence::{
+    Gathered, Groups, Layered, Roles, asks_for_any_tag, groups_of, unknown_roles,
+};
+use crate::domain::invokers::{Grant, grants};
+use crate::domain::member::{Member, MemberKind};
+use crate::domain::resource::ServiceName;
+use crate::domain::role::INVOKE;
+use crate::domain::service::Service;
+use crate::transport::encoded;
+
+/// The label of groups that addresses can be written to, which are those that IAM takes (documented).
+const DISCUSSION: &str = "cloudidentity.googleapis.com/groups.discussion_forum";
+
+/// For whom evidence is gathered.
+#[derive(Clone, Copy, Debug)]
+pub enum For<'a> {
+    /// Nobody in particular: every role counts, and no group is looked into.
+    Anyone,
+    /// A principal; `is_self` where it is who asks, of whom Cloud Run itself can be asked.
+    One { member: &'a Member, is_self: bool },
+}
+
+impl<'a> For<'a> {
+    fn member(self) -> Option<&'a Member> {
+        match self {
+            Self::Anyone => None,
+            Self::One { member, .. } => Some(member),
+        }
+    }
+}
+
+/// What a search for a member's groups said: their addresses, where it may be asked.
+type Memberships = Option<Vec<String>>;
+
+impl Gateway {
+    /// Gathers what bears on who may invoke a service. Only the service itself must be readable.
+    pub async fn gather(&self, name: &ServiceName, whose: For<'_>) -> Result<Gathered, Failure> {
+        let caller = whose.member();
+        let resource = name.to_string();
+        let own = async {
+            let read = self.policy(name).await.map(|policy| grants(&policy));
+            if let Ok(granted) = &read {
+                self.know_roles(unknown_roles(granted, caller)).await;
+            }
+            read
+        };
+        let asked = async {
+            match whose {
+                For::One { is_self: true, .. } => self.may_invoke(name).await.ok(),
+                _ => None,
+            }
+        };
+        let service = async {
+            let service = self.service(name).await?;
+            let iap = if service.iap { self.iap_policies(name, caller).await } else { Vec::new() };
+            Ok::<_, Failure>((service, iap))
+        };
+        let (service, own, above, memberships, told) = tokio::join!(
+            service,
+            own,
+            self.above(name.project(), caller),
+            self.memberships(caller),
+            asked
+        );
+        let (service, iap) = service?;
+        let Above { place, allow, deny } = above;
+        let own = Layered { resource, read: own.map_err(|failure| why(&failure)) };
+        let mut allow_all = vec![own];
+        allow_all.extend(allow);
+        let mut gathered = Gathered {
+            service,
+            allow: allow_all,
+            deny,
+            iap,
+            place,
+            roles: Roles::new(),
+            groups: Groups::new(),
+            tags: None,
+            told,
+        };
+        let tags = async {
+            let policies = gathered.allow.iter().chain(&gathered.iap).cloned().collect::<Vec<_>>();
+            if asks_for_any_tag(&policies, &gathered.deny) {
+                self.tags(&gathered.service, gathered.place.number.as_deref()).await.ok()
+            } else {
+                None
+            }
+        };
+        let groups = async {
+            match caller {
+                Some(caller) => self.groups(caller, memberships, &gathered).await,
+                None => Groups::new(),
+            }
+        };
+        let (tags, groups) = tokio::join!(tags, groups);
+        (gathered.tags, gathered.groups) = (tags, groups);
+        gathered.roles = self.roles_in(&gathered, caller).await;
+        Ok(gathered)
+    }
+
+    /// Asks Cloud Run whether whoever asks may invoke a service: one call that weighs groups,
+    /// inheritance and deny policies.
+    pub async fn may_invoke(&self, name: &ServiceName) -> Result<bool, Failure> {
+        let call = format!("ask whether `{}` may be invoked", name.short());
+        let path = format!("/v2/{name}:testIamPermissions");
+        let body = json!({"permissions": [INVOKE]}).to_string();
+        let read = Read { api: Api::Run, call: &call, path: &path, query: "", body: Some(&body) };
+        let answer: TestIamPermissionsResponse = parsed(&call, &self.ask(read).await?)?;
+        Ok(answer.permissions.iter().any(|permission| permission == INVOKE))
+    }
+
+    /// What is known of the roles in what was gathered: those that are in no table were read along
+    /// with the policies that name them.
+    async fn roles_in(&self, gathered: &Gathered, caller: Option<&Member>) -> Roles {
+        let all = gathered.allow.iter().chain(&gathered.iap);
+        let granted = all.flat_map(|layer| layer.read.iter().flatten());
+        let mut roles = Roles::new();
+        for name in unknown_roles(granted, caller) {
+            let facts = self.role(&name).await.ok();
+            roles.insert(name, facts);
+        }
+        roles
+    }
+
+    /// The policies by which Identity-Aware Proxy decides at a service, nearest first. The names of
+    /// these resources are observed; they go by the project's number.
+    async fn iap_policies(
+        &self,
+        name: &ServiceName,
+        caller: Option<&Member>,
+    ) -> Vec<Layered<Grant>> {
+        let number = self.project_number(name.project()).await;
+        let project = number.unwrap_or_else(|_| name.project().to_owned());
+        let web = format!("projects/{project}/iap_web");
+        let region = format!("{web}/cloud_run-{}", name.region());
+        let service = format!("{region}/services/{}", name.service());
+        let read = [service, region, web].map(async |resource| {
+            let call = format!("read the IAP policy of `{resource}`");
+            let path = format!("/v1/{resource}:getIamPolicy");
+            let (api, body) = (Api::Iap, Some(AT_VERSION_3));
+            let asked = Read { api, call: &call, path: &path, query: "", body };
+            let read = self.told::<Policy>(asked).await.map(|policy| grants(&policy));
+            if let Ok(granted) = &read {
+                self.know_roles(unknown_roles(granted, caller)).await;
+            }
+            Layered { resource, read }
+        });
+        futures::future::join_all(read).await
+    }
+
+    /// The tags in force on a service. Resources go by the project's number there (documented).
+    async fn tags(&self, service: &Service, number: Option<&str>) -> Told<Tags> {
+        let name = &service.name;
+        let project = number.unwrap_or(name.project());
+        let full = format!(
+            "//run.googleapis.com/projects/{project}/locations/{}/services/{}",
+            name.region(),
+            name.service()
+        );
+        let call = format!("read the tags of `{}`", name.short());
+        let query = encoded(&[("parent", &full), ("pageSize", "300")]);
+        let read = Read {
+            api: Api::ResourceManager,
+            call: &call,
+            path: "/v3/effectiveTags",
+            query: &query,
+            body: None,
+        };
+        let list: ListEffectiveTagsResponse = self.told(read).await?;
+        Ok(list.effective_tags.into_iter().map(tag).collect())
+    }
+
+    /// The groups that a member is in, directly or through others, by one search. It is for accounts
+    /// alone, it comes with paid editions, and it takes that all of these groups may be looked into
+    /// (documented).
+    async fn memberships(&self, caller: Option<&Member>) -> Memberships {
+        let caller = caller.filter(|caller| caller.is_account())?;
+        let query = format!("member_key_id == '{}' && '{DISCUSSION}' in labels", caller.address());
+        let call = format!("look up the groups of `{caller}`");
+        let (mut found, mut page) = (Vec::new(), String::new());
+        loop {
+            let query =
+                encoded(&[("query", query.as_str()), ("pageSize", "1000"), ("pageToken", &page)]);
+            let read = Read {
+                api: Api::CloudIdentity,
+                call: &call,
+                path: "/v1/groups/-/memberships:searchTransitiveGroups",
+                query: &query,
+                body: None,
+            };
+            let answer: Value = self.told(read).await.ok()?;
+            let groups = answer["memberships"].as_array().into_iter().flatten();
+            let keys = groups.filter_map(|group| group["groupKey"]["id"].as_str());
+            found.extend(keys.map(str::to_lowercase));
+            match answer["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
+                Some(next) => next.clone_into(&mut page),
+                None => return Some(found),
+            }
+        }
+    }
+
+    /// Whether the caller is in each group that was met.
+    async fn groups(
+        &self,
+        caller: &Member,
+        memberships: Memberships,
+        gathered: &Gathered,
+    ) -> Groups {
+        let policies = gathered.allow.iter().chain(&gathered.iap);
+        let granted = policies.flat_map(|layer| layer.read.iter().flatten());
+        let rules = gathered.deny.iter().flat_map(|layer| layer.read.iter().flatten());
+        let denied = rules.flat_map(|rule: &DenyRule| {
+            rule.denied_principals.iter().chain(&rule.exception_principals)
+        });
+        let met = groups_of(granted.map(|grant| &grant.member).chain(denied));
+        let key = caller.key();
+        let holds = met.iter().map(|group| self.holds(group, caller, memberships.as_deref()));
+        let holds = futures::future::join_all(holds).await;
+        met.iter().map(|group| (group.clone(), key.clone())).zip(holds).collect::<BTreeMap<_, _>>()
+    }
+
+    /// Whether a group holds the caller. The search tells of the groups of the member's own customer;
+    /// of others, and where there was none, the group itself is asked.
+    async fn holds(
+        &self,
+        group: &str,
+        caller: &Member,
+        memberships: Option<&[String]>,
+    ) -> Option<bool> {
+        let domain = |address: &str| address.rsplit('@').next().unwrap_or_default().to_lowercase();
+        match memberships {
+            Some(groups) if groups.iter().any(|known| known == group) => return Some(true),
+            Some(_) if domain(group) == domain(caller.address()) => return Some(false),
+            _ => {}
+        }
+        let by_address = matches!(
+            caller.kind(),
+            MemberKind::User | MemberKind::ServiceAccount | MemberKind::Group
+        );
+        if !by_address {
+            // Federated identities have no address by which a group could be asked.
+            return None;
+        }
+        let call = format!("look into the group `{group}`");
+        let api = Api::CloudIdentity;
+        let query = encoded(&[("groupKey.id", group)]);
+        let path = "/v1/groups:lookup";
+        let found = Read { api, call: &call, path, query: &query, body: None };
+        let found: Value = self.told(found).await.ok()?;
+        let name = found["name"].as_str()?;
+        let query = encoded(&[("query", &format!("member_key_id == '{}'", caller.address()))]);
+        let path = format!("/v1/{name}/memberships:checkTransitiveMembership");
+        let check = Read { api, call: &call, path: &path, query: &query, body: None };
+        if let Ok(answer) = self.told::<Value>(check).await {
+            return answer["hasMembership"].as_bool().or(Some(false));
+        }
+        // Without a paid edition, who is in it directly can still be told; who is not, may be so
+        // through another group.
+        let query = encoded(&[("memberKey.id", caller.address())]);
+        let path = format!("/v1/{name}/memberships:lookup");
+        let direct = Read { api, call: &call, path: &path, query: &query, body: None };
+        self.told::<Value>(direct).await.ok().map(|_| true)
+    }
+}
+
+fn tag(tag: EffectiveTag) -> Tag {
+    let value = tag.namespaced_tag_value.rsplit('/').next().unwrap_or_default().to_owned();
+    Tag { key: tag.namespaced_tag_key, key_id: tag.tag_key, value, value_id: tag.tag_value }
+}

@@ -1,0 +1,33 @@
+//! What is read once in a command, however often it is needed, and by however many at a time.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+
+/// Values by their names; whoever asks for one that is under way waits for it.
+pub(super) struct Memo<T>(Mutex<HashMap<String, Arc<OnceCell<T>>>>);
+
+impl<T> Default for Memo<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> fmt::Debug for Memo<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memo(…)")
+    }
+}
+
+impl<T: Clone> Memo<T> {
+    /// The value of this name, read where it is not there yet.
+    pub(super) async fn get(&self, name: &str, read: impl Future<Output = T>) -> T {
+        let cell = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(name.to_owned()).or_default())
+        };
+        cell.get_or_init(|| read).await.clone()
+    }
+}

@@ -1,0 +1,276 @@
+//! Whether a caller holds a permission: what deny policies take away, and what allow policies give.
+
+use super::super::condition::{self, Attributes, Condition, Doubt, Truth};
+use super::super::deny::DenyRule;
+use super::super::invokers::Grant;
+use super::super::member::{Member, MemberKind};
+use super::super::principal::{Caller, reaches};
+use super::{Attached, Knowledge, Layer, Outcome, Source, Step, Unless};
+
+/// What is asked of policies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) caller: Caller<'a>,
+    pub(super) permission: &'a str,
+    pub(super) attributes: &'a Attributes<'a>,
+    pub(super) known: Knowledge<'a>,
+}
+
+/// Whether a caller holds a permission by these policies: what a call of an API asks.
+pub fn permitted<'a>(
+    allow: &[Attached<'a, Grant>],
+    deny: &[Attached<'a, DenyRule>],
+    caller: Caller<'_>,
+    permission: &str,
+    attributes: &Attributes<'_>,
+    known: Knowledge<'_>,
+) -> Outcome {
+    let asked = Asked { caller, permission, attributes, known };
+    match allowed(allow, asked).outcome {
+        Outcome::Block => Outcome::Block,
+        outcome => match denied(deny, asked).outcome {
+            Outcome::Pass => outcome,
+            denied => denied,
+        },
+    }
+}
+
+/// Whether deny policies keep a permission from everyone who is `caller`, whatever they are granted:
+/// for how exposed a service is.
+pub fn says_of_the_public(
+    deny: &[Attached<'_, DenyRule>],
+    caller: Caller<'_>,
+    permission: &str,
+    attributes: &Attributes<'_>,
+    known: Knowledge<'_>,
+) -> Outcome {
+    denied(deny, Asked { caller, permission, attributes, known }).outcome
+}
+
+/// The deny layer.
+pub(super) fn denied<'a>(deny: &[Attached<'a, DenyRule>], asked: Asked<'_>) -> Step<'a> {
+    let mut doubts = Vec::new();
+    let mut doubted = None;
+    for policy in deny {
+        let resource = policy.resource;
+        let rules = match policy.read {
+            Ok(rules) => rules,
+            Err(why) => {
+                doubts.push(unread("the deny policies", resource, why));
+                continue;
+            }
+        };
+        for rule in rules.iter().filter(|rule| rule.covers(asked.permission)) {
+            let (truth, member) = hits(rule, asked);
+            let source = member.map(|member| Source {
+                resource,
+                role: None,
+                member,
+                condition: rule.condition.as_ref(),
+            });
+            match (truth, source) {
+                (Truth::True, Some(source)) => {
+                    let why = format!("the deny policy `{}` takes it away", rule.policy_id());
+                    return Step::new(Layer::Deny, Outcome::Block, why).with(source);
+                }
+                (Truth::Unknown(doubt), source) => {
+                    doubts.push(Unless { what: resource, doubt });
+                    doubted = doubted.or(source);
+                }
+                _ => {}
+            }
+        }
+    }
+    if doubts.is_empty() {
+        let none = deny.iter().all(|policy| policy.read.is_ok_and(<[DenyRule]>::is_empty));
+        let why =
+            if none { "there is no deny policy" } else { "no deny policy reaches the caller" };
+        return Step::new(Layer::Deny, Outcome::Pass, why);
+    }
+    Step::open(Layer::Deny, (Outcome::Block, Outcome::Pass), doubted, doubts)
+}
+
+/// Whether a rule hits the caller, and by which of its principals.
+fn hits<'a>(rule: &'a DenyRule, asked: Asked<'_>) -> (Truth, Option<&'a Member>) {
+    let (denied, member) = any_reaches(&rule.denied_principals, asked);
+    if denied == Truth::False {
+        return (Truth::False, None);
+    }
+    let excepted = || any_reaches(&rule.exception_principals, asked).0.not();
+    let condition = || under(rule.condition.as_ref(), asked.attributes);
+    (denied.and(excepted).and(condition), member)
+}
+
+/// Whether any of these principals stands for the caller, and which does, or may.
+fn any_reaches<'a>(members: &'a [Member], asked: Asked<'_>) -> (Truth, Option<&'a Member>) {
+    let mut found = (Truth::False, None);
+    for member in members {
+        let of = reaches(member, asked.caller, asked.known.holds, asked.known.place);
+        if of.is_true() {
+            return (of, Some(member));
+        }
+        if of != Truth::False {
+            found = (found.0.or(|| of), found.1.or(Some(member)));
+        }
+    }
+    found
+}
+
+/// The allow layer.
+pub(super) fn allowed<'a>(allow: &[Attached<'a, Grant>], asked: Asked<'_>) -> Step<'a> {
+    let mut doubts = Vec::new();
+    let mut doubted = None;
+    let mut missed: Option<Source<'a>> = None;
+    for policy in allow {
+        let resource = policy.resource;
+        let grants = match policy.read {
+            Ok(grants) => grants,
+            Err(why) => {
+                doubts.push(unread("the policy", resource, why));
+                continue;
+            }
+        };
+        for grant in grants {
+            // Most grants are another's: that is seen first, and with least to do.
+            let is_of = stands_for(grant, allow, asked);
+            if is_of == Truth::False {
+                continue;
+            }
+            let carries = (asked.known.carries)(&grant.role, asked.permission);
+            if carries == Some(false) {
+                continue;
+            }
+            let source = Source {
+                resource,
+                role: Some(&grant.role),
+                member: &grant.member,
+                condition: grant.condition.as_ref(),
+            };
+            let carries = carries.map_or_else(
+                || {
+                    Truth::Unknown(Doubt::unread(format!(
+                        "what `{}` carries is not known",
+                        grant.role
+                    )))
+                },
+                |_| Truth::True,
+            );
+            let condition = || under(grant.condition.as_ref(), asked.attributes);
+            match is_of.and(condition).and(|| carries) {
+                Truth::True => {
+                    let why = if grant.condition.is_some() {
+                        "a role that carries the permission is granted, under a condition that holds"
+                    } else {
+                        "a role that carries the permission is granted"
+                    };
+                    return Step::new(Layer::Allow, Outcome::Pass, why).with(source);
+                }
+                Truth::False => missed = missed.or(Some(source)),
+                Truth::Unknown(doubt) => {
+                    doubts.push(Unless { what: resource, doubt });
+                    doubted = doubted.or(Some(source));
+                }
+            }
+        }
+    }
+    if doubts.is_empty() {
+        return match missed {
+            Some(source) => Step::new(
+                Layer::Allow,
+                Outcome::Block,
+                "a grant reaches the caller, and its condition does not hold",
+            )
+            .with(source),
+            None => Step::new(Layer::Allow, Outcome::Block, "no grant reaches the caller"),
+        };
+    }
+    Step::open(Layer::Allow, (Outcome::Pass, Outcome::Block), doubted, doubts)
+}
+
+/// Both layers, with what Cloud Run itself said of the caller: its yes decides, and its no too,
+/// unless a grant lets this very request in by its path or host, which Cloud Run was not told.
+pub(super) fn with_told<'a>(
+    told: Option<bool>,
+    denied: Step<'a>,
+    allowed: Step<'a>,
+) -> (Step<'a>, Step<'a>) {
+    match told {
+        None => (denied, allowed),
+        Some(true) => {
+            let why = "Cloud Run says that the caller holds the permission";
+            let settled = |step: Step<'a>| match step.outcome {
+                Outcome::Pass => step,
+                _ => Step::new(step.layer, Outcome::Pass, why),
+            };
+            (settled(denied), settled(allowed))
+        }
+        Some(false) if allowed.outcome == Outcome::Pass => {
+            let by_condition = allowed.source.is_some_and(|source| source.condition.is_some());
+            if by_condition || denied.outcome == Outcome::Block {
+                return (denied, allowed);
+            }
+            let doubt = Doubt::undecidable(
+                "Cloud Run says that the caller does not hold the permission, although a grant \
+                 reaches it: a change that is still spreading, or a policy that was not read",
+            );
+            let what = allowed.source.map_or("", |source| source.resource);
+            let doubts = vec![Unless { what, doubt }];
+            let either = (Outcome::Pass, Outcome::Block);
+            (denied, Step::open(Layer::Allow, either, allowed.source, doubts))
+        }
+        Some(false) => {
+            let why = match allowed.outcome {
+                Outcome::Block => allowed.reason,
+                _ => "Cloud Run says that the caller does not hold the permission".into(),
+            };
+            let source = allowed.source.filter(|_| allowed.outcome == Outcome::Block);
+            let step = Step::new(Layer::Allow, Outcome::Block, why);
+            (denied, Step { source, ..step })
+        }
+    }
+}
+
+/// Whether a grant's member stands for the caller.
+fn stands_for(grant: &Grant, allow: &[Attached<'_, Grant>], asked: Asked<'_>) -> Truth {
+    match (grant.member.kind(), asked.caller) {
+        (MemberKind::Other, Caller::Verified(_)) => holder_of_basic(&grant.member, allow, asked)
+            .unwrap_or_else(|| {
+                reaches(&grant.member, asked.caller, asked.known.holds, asked.known.place)
+            }),
+        _ => reaches(&grant.member, asked.caller, asked.known.holds, asked.known.place),
+    }
+}
+
+/// Whether the caller is one of `projectOwner:P` and the like: those who have that basic role on
+/// the project, whose policy must be among those read (documented for Cloud Storage).
+fn holder_of_basic(
+    member: &Member,
+    allow: &[Attached<'_, Grant>],
+    asked: Asked<'_>,
+) -> Option<Truth> {
+    let (prefix, project) = member.as_str().split_once(':')?;
+    let role = match prefix {
+        "projectOwner" => "roles/owner",
+        "projectEditor" => "roles/editor",
+        "projectViewer" => "roles/viewer",
+        _ => return None,
+    };
+    let is_it = |resource: &str| resource.strip_prefix("projects/") == Some(project);
+    let policy = allow.iter().find(|policy| is_it(policy.resource))?;
+    let members: Vec<Member> = policy
+        .read
+        .ok()?
+        .iter()
+        .filter(|grant| grant.role == role && grant.member.kind() != MemberKind::Other)
+        .map(|grant| grant.member.clone())
+        .collect();
+    Some(any_reaches(&members, asked).0)
+}
+
+fn under(condition: Option<&Condition>, attributes: &Attributes<'_>) -> Truth {
+    condition.map_or(Truth::True, |under| condition::evaluate(&under.expression, attributes))
+}
+
+fn unread<'a>(what: &str, resource: &'a str, why: &str) -> Unless<'a> {
+    Unless { what: resource, doubt: Doubt::unread(format!("{what} of `{resource}`: {why}")) }
+}

@@ -1,0 +1,197 @@
+//! What was read of a service and of everything that bears on who may invoke it.
+
+use std::collections::BTreeMap;
+
+use super::access::{
+    Attached, Caller, Decision, Evidence, Knowledge, Place, Request, decide, iap_agent,
+};
+use super::condition::{Tags, asks_for_tags};
+use super::deny::DenyRule;
+use super::invokers::Grant;
+use super::member::{Member, MemberKind};
+use super::role;
+use super::service::Service;
+
+/// What stands in a policy where it is attached, or why it could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layered<T> {
+    /// Such as `folders/725218103497`.
+    pub resource: String,
+    pub read: Result<Vec<T>, String>,
+}
+
+impl<T> Layered<T> {
+    /// The same, borrowed, for the engine.
+    pub fn attached(&self) -> Attached<'_, T> {
+        let read = self.read.as_deref().map_err(String::as_str);
+        Attached { resource: &self.resource, read }
+    }
+}
+
+/// What a role is, as IAM tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleFacts {
+    pub permissions: Vec<String>,
+    /// A role that is deleted, or disabled, gives nothing (documented).
+    pub is_dead: bool,
+}
+
+impl RoleFacts {
+    /// Whether it gives a permission.
+    pub fn carries(&self, permission: &str) -> bool {
+        !self.is_dead && self.permissions.iter().any(|held| held == permission)
+    }
+}
+
+/// What was read of roles beside the table of predefined ones: `None` for one that could not be.
+pub type Roles = BTreeMap<String, Option<RoleFacts>>;
+
+/// Which principals are in which groups, by the group's address in lower case and the principal's
+/// key; `None` where that could not be read.
+pub type Groups = BTreeMap<(String, String), Option<bool>>;
+
+/// Everything that was read.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    pub service: Service,
+    /// Allow policies: the service's own, then those above it, nearest first.
+    pub allow: Vec<Layered<Grant>>,
+    /// Deny policies above the service, nearest first.
+    pub deny: Vec<Layered<DenyRule>>,
+    /// Identity-Aware Proxy's own policies, where that is on.
+    pub iap: Vec<Layered<Grant>>,
+    pub place: Place,
+    pub roles: Roles,
+    pub groups: Groups,
+    /// `None` where they were not read.
+    pub tags: Option<Tags>,
+    /// What Cloud Run answered when the caller asked for itself.
+    pub told: Option<bool>,
+}
+
+/// Whether a role carries a permission, by the table of predefined roles and what was read beside
+/// it.
+pub fn carries(roles: &Roles, name: &str, permission: &str) -> Option<bool> {
+    match roles.get(name) {
+        Some(facts) => facts.as_ref().map(|facts| facts.carries(permission)),
+        None => role::carries(name, permission),
+    }
+}
+
+impl Gathered {
+    /// Whether a role carries a permission; `None` where that is not known.
+    pub fn carries(&self, name: &str, permission: &str) -> Option<bool> {
+        carries(&self.roles, name, permission)
+    }
+
+    fn holds(&self, group: &str, member: &Member) -> Option<bool> {
+        self.groups.get(&(group.to_lowercase(), member.key())).copied().flatten()
+    }
+
+    /// Decides a request on what was read.
+    pub fn decide(&self, caller: Caller<'_>, request: &Request<'_>) -> Decision<'_> {
+        self.weigh(|evidence| decide(evidence, caller, request))
+    }
+
+    /// Hands what was read to the engine.
+    pub fn weigh<'a, T>(&'a self, work: impl FnOnce(&Evidence<'_, 'a>) -> T) -> T {
+        let allow: Vec<_> = self.allow.iter().map(Layered::attached).collect();
+        let deny: Vec<_> = self.deny.iter().map(Layered::attached).collect();
+        let iap: Vec<_> = self.iap.iter().map(Layered::attached).collect();
+        let known = Knowledge {
+            carries: &|role, permission| self.carries(role, permission),
+            holds: &|group, member| self.holds(group, member),
+            place: &self.place,
+            tags: self.tags.as_ref(),
+        };
+        work(&Evidence {
+            service: &self.service,
+            allow: &allow,
+            deny: &deny,
+            iap: &iap,
+            known,
+            told: self.told,
+        })
+    }
+
+    /// Whether everything above the service was read that could grant or deny.
+    pub fn is_inherited_read(&self) -> bool {
+        let allow = self.allow.iter().skip(1).all(|layer| layer.read.is_ok());
+        allow && self.allow.len() > 1 && self.deny.iter().all(|layer| layer.read.is_ok())
+    }
+
+    /// What could not be read, and why, by resource.
+    pub fn unread(&self) -> impl Iterator<Item = (String, &str)> {
+        fn of<'a, T>(
+            layers: &'a [Layered<T>],
+            what: &'a str,
+        ) -> impl Iterator<Item = (String, &'a str)> {
+            layers.iter().filter_map(move |layer| {
+                Some((format!("{what} of {}", layer.resource), layer.read.as_ref().err()?.as_str()))
+            })
+        }
+        of(&self.allow, "the policy")
+            .chain(of(&self.deny, "the deny policies"))
+            .chain(of(&self.iap, "the IAP policy"))
+    }
+}
+
+/// Which roles are in no table and may matter to `caller`, or to anyone where it is `None`.
+pub fn unknown_roles<'a>(
+    grants: impl IntoIterator<Item = &'a Grant>,
+    caller: Option<&Member>,
+) -> Vec<String> {
+    let mut names: Vec<String> = grants
+        .into_iter()
+        .filter(|grant| role::info(&grant.role).is_none())
+        .filter(|grant| role::carries(&grant.role, role::INVOKE).is_none())
+        .filter(|grant| caller.is_none_or(|caller| may_reach(&grant.member, caller)))
+        .map(|grant| grant.role.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Whether a member may stand for the caller, whatever groups hold.
+pub fn may_reach(member: &Member, caller: &Member) -> bool {
+    match member.kind() {
+        MemberKind::Deleted => false,
+        MemberKind::Group
+        | MemberKind::Other
+        | MemberKind::PrincipalSet
+        | MemberKind::Principal => true,
+        _ => member.reaches(caller),
+    }
+}
+
+/// The addresses of the groups that these members are.
+pub fn groups_of<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<String> {
+    let mut groups: Vec<String> = members
+        .into_iter()
+        .filter_map(|member| match member.kind() {
+            MemberKind::Group => Some(member.address()),
+            _ => member.as_str().strip_prefix("principalSet://goog/group/"),
+        })
+        .map(str::to_lowercase)
+        .collect();
+    groups.sort();
+    groups.dedup();
+    groups
+}
+
+/// Whether any grant or rule has a condition on tags.
+pub fn asks_for_any_tag(gathered: &[Layered<Grant>], deny: &[Layered<DenyRule>]) -> bool {
+    let grants = gathered.iter().flat_map(|layer| layer.read.iter().flatten());
+    let rules = deny.iter().flat_map(|layer| layer.read.iter().flatten());
+    let conditions = grants
+        .filter_map(|grant| grant.condition.as_ref())
+        .chain(rules.filter_map(|rule| rule.condition.as_ref()));
+    conditions.into_iter().any(|condition| asks_for_tags(&condition.expression))
+}
+
+/// Whose access decides, where a request is `caller`'s: behind Identity-Aware Proxy that one's own
+/// account's.
+pub fn invoker_behind(service: &Service, place: &Place, caller: &Member) -> Option<Member> {
+    if service.iap { iap_agent(place) } else { Some(caller.clone()) }
+}

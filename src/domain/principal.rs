@@ -1,0 +1,317 @@
+//! Whom a principal of a policy stands for: itself, a group's members, everyone of a domain, of a
+//! pool or of a place, in the forms of allow policies and of deny policies.
+
+use super::condition::{Doubt, Truth};
+use super::member::{Member, MemberKind};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub enum Caller<'a> {
+    /// Somebody without a credential.
+    Anonymous,
+    /// The principal whose credential was verified.
+    Verified(&'a Member),
+}
+
+/// Where a resource stands, and to whom that belongs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The project's id.
+    pub project: String,
+    /// The project's number, where it is known.
+    pub number: Option<String>,
+    /// The folders and the organisation above it, nearest first, as far as they are known.
+    pub above: Vec<String>,
+    /// The organisation's customer, such as `C03xgje4y`, with the name of its domain.
+    pub customer: Option<(String, String)>,
+}
+
+/// Whether a group, by its address, holds a principal, directly or through others; `None` where it
+/// was not, or may not be, read.
+pub type GroupHolds<'a> = &'a dyn Fn(&str, &Member) -> Option<bool>;
+
+const SERVICE_ACCOUNT: &str = "principal://iam.googleapis.com/projects/-/serviceAccounts/";
+const GOOGLE_ACCOUNT: &str = "principal://goog/subject/";
+const GROUP: &str = "principalSet://goog/group/";
+const CUSTOMER: &str = "principalSet://goog/cloudIdentityCustomerId/";
+const EVERYONE: &str = "principalSet://goog/public:all";
+const ORGANIZATION: &str = "organizations/";
+const OF_A_PLACE: &str = "principalSet://cloudresourcemanager.googleapis.com/";
+const POOLS: [&str; 2] = ["/workforcePools/", "/workloadIdentityPools/"];
+
+/// Whether what holds for `set` holds for the caller. `place` is that of the resource.
+pub fn reaches(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &Place) -> Truth {
+    let kind = set.kind();
+    let member = match (kind, caller) {
+        (MemberKind::AllUsers, _) => return Truth::True,
+        (MemberKind::PrincipalSet, _) if set.as_str() == EVERYONE => return Truth::True,
+        (_, Caller::Anonymous) | (MemberKind::Deleted, _) => return Truth::False,
+        (_, Caller::Verified(member)) => member,
+    };
+    match kind {
+        MemberKind::Group => in_group(set.address(), member, holds),
+        MemberKind::Principal => (set.same_as(member) || names_account(set, member)).into(),
+        MemberKind::PrincipalSet if set.same_as(member) => Truth::True,
+        MemberKind::PrincipalSet => in_set(set.as_str(), member, holds, place),
+        _ if set.reaches(member) => Truth::True,
+        MemberKind::Other => {
+            Truth::Unknown(Doubt::undecidable(format!("who `{set}` is, is not known")))
+        }
+        _ => Truth::False,
+    }
+}
+
+fn in_group(group: &str, member: &Member, holds: GroupHolds<'_>) -> Truth {
+    // Everyone is in no group, and neither is a domain.
+    if member.is_public() || member.kind() == MemberKind::Domain {
+        return Truth::False;
+    }
+    if member.kind() == MemberKind::Group && member.address().eq_ignore_ascii_case(group) {
+        return Truth::True;
+    }
+    holds(group, member).map_or_else(
+        || Truth::Unknown(Doubt::unread(format!("who is in `group:{group}` is not known"))),
+        Truth::from,
+    )
+}
+
+/// Whether a deny policy's form names this account.
+fn names_account(set: &Member, member: &Member) -> bool {
+    let text = set.as_str();
+    let named = text.strip_prefix(GOOGLE_ACCOUNT).or_else(|| text.strip_prefix(SERVICE_ACCOUNT));
+    member.is_account() && named.is_some_and(|named| named.eq_ignore_ascii_case(member.address()))
+}
+
+fn in_set(set: &str, member: &Member, holds: GroupHolds<'_>, place: &Place) -> Truth {
+    if let Some(group) = set.strip_prefix(GROUP) {
+        return in_group(group, member, holds);
+    }
+    if let Some(customer) = set.strip_prefix(CUSTOMER) {
+        return of_customer(customer, member, place);
+    }
+    if let Some(rest) = set.strip_prefix(OF_A_PLACE) {
+        return of_place(rest, member, place);
+    }
+    // What is left is of a pool, and a pool holds its own identities only.
+    let Some(pool) = pool_of(set) else {
+        return Truth::Unknown(Doubt::undecidable(format!("who `{set}` is, is not known")));
+    };
+    if member.kind() != MemberKind::Principal || pool_of(member.as_str()) != Some(pool) {
+        return Truth::False;
+    }
+    if set.ends_with("/*") {
+        return Truth::True;
+    }
+    Truth::Unknown(Doubt::undecidable(format!(
+        "whether `{member}` is of `{set}` stands in its token alone"
+    )))
+}
+
+/// The part of a federated principal that names its pool, with what it is in.
+fn pool_of(text: &str) -> Option<&str> {
+    let start = text.find("://")? + "://".len();
+    let (at, kind) = POOLS.iter().find_map(|kind| Some((text.find(kind)?, kind)))?;
+    let id = at + kind.len();
+    let end = text[id..].find('/').map_or(text.len(), |slash| id + slash);
+    Some(&text[start..end])
+}
+
+/// Whether an account is of a customer of Google's: of the organisation's own, by the name of its
+/// domain. A customer may have other domains too.
+fn of_customer(customer: &str, member: &Member, place: &Place) -> Truth {
+    let domain = member.address().rsplit('@').next().unwrap_or_default();
+    match (&place.customer, member.kind()) {
+        (_, MemberKind::User) if is_consumer(domain) => Truth::False,
+        (Some((id, own)), MemberKind::User)
+            if id == customer && own.eq_ignore_ascii_case(domain) =>
+        {
+            Truth::True
+        }
+        (_, MemberKind::User | MemberKind::ServiceAccount | MemberKind::Group) => {
+            Truth::Unknown(Doubt::undecidable(format!(
+                "whether `{member}` is of the customer `{customer}` is not known"
+            )))
+        }
+        _ => Truth::False,
+    }
+}
+
+/// Whether addresses of this domain are nobody's but their owner's (background knowledge).
+pub fn is_consumer(domain: &str) -> bool {
+    domain.eq_ignore_ascii_case("gmail.com") || domain.eq_ignore_ascii_case("googlemail.com")
+}
+
+/// Whether an account is one of the service accounts, or of the service agents, of a project, or of
+/// all projects below a folder or an organisation: `projects/N/type/ServiceAccount`.
+fn of_place(set: &str, member: &Member, place: &Place) -> Truth {
+    let parts = set.rsplit_once("/type/");
+    let (Some((of, kind)), MemberKind::ServiceAccount) = (parts, member.kind()) else {
+        return Truth::False;
+    };
+    let address = member.address();
+    if (kind == "ServiceAgent") != is_service_agent(address) {
+        return Truth::False;
+    }
+    let own = of_the_project(address, place);
+    let above = || place.above.iter();
+    match of.split_once('/') {
+        Some(("projects", number)) => match (number_in(address), place.number.as_deref(), own) {
+            (Some(home), ..) => (home == number).into(),
+            (None, Some(here), Some(own)) if here == number => own.into(),
+            (None, Some(_), Some(true)) => Truth::False,
+            _ => unknown_home(member),
+        },
+        // All that is above is known where the organisation is.
+        Some(_) if own == Some(true) && above().any(|above| above == of) => Truth::True,
+        Some(_) if own == Some(true) && above().any(|above| above.starts_with(ORGANIZATION)) => {
+            Truth::False
+        }
+        _ => unknown_home(member),
+    }
+}
+
+fn unknown_home(member: &Member) -> Truth {
+    Truth::Unknown(Doubt::unread(format!("where the project of `{member}` stands is not known")))
+}
+
+/// Whether an address is one of Google's own accounts for a project (documented: `service-NUMBER@…`
+/// and the APIs' account).
+pub fn is_service_agent(address: &str) -> bool {
+    let (name, domain) = address.split_once('@').unwrap_or_default();
+    let number = name.strip_prefix("service-").is_some_and(is_number);
+    (number && domain.ends_with(".gserviceaccount.com"))
+        || (is_number(name) && domain == "cloudservices.gserviceaccount.com")
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The number of its project, where an account's address holds it.
+fn number_in(address: &str) -> Option<&str> {
+    let (name, domain) = address.split_once('@')?;
+    let number = match domain {
+        "developer.gserviceaccount.com" => name.strip_suffix("-compute")?,
+        "cloudservices.gserviceaccount.com" => name,
+        _ => name.strip_prefix("service-")?,
+    };
+    is_number(number).then_some(number)
+}
+
+/// Whether a service account is of the place's project, by the id or number that its address
+/// holds; `None` where it holds neither that can be compared.
+fn of_the_project(address: &str, place: &Place) -> Option<bool> {
+    if let Some(number) = number_in(address) {
+        return place.number.as_deref().map(|own| own == number);
+    }
+    let (name, domain) = address.split_once('@')?;
+    let id = match domain.strip_suffix(".iam.gserviceaccount.com") {
+        Some(id) => id,
+        None if domain == "appspot.gserviceaccount.com" => name,
+        None => return None,
+    };
+    Some(id == place.project)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `yes`, `no`, or why it cannot be told.
+    fn told(set: &str, caller: &str) -> String {
+        let place = Place {
+            project: "p".to_owned(),
+            number: Some("12".to_owned()),
+            above: vec!["folders/34".to_owned(), "organizations/56".to_owned()],
+            customer: Some(("C01".to_owned(), "x.com".to_owned())),
+        };
+        let holds = |group: &str, member: &Member| match (group, member.as_str()) {
+            ("team@x.com", "user:dev@x.com") => Some(true),
+            ("hidden@x.com", _) => None,
+            _ => Some(false),
+        };
+        let member = Member::from_policy(caller);
+        let caller = if caller.is_empty() { Caller::Anonymous } else { Caller::Verified(&member) };
+        match reaches(&Member::from_policy(set), caller, &holds, &place) {
+            Truth::True => "yes".to_owned(),
+            Truth::False => "no".to_owned(),
+            Truth::Unknown(doubt) => doubt.why.into_owned(),
+        }
+    }
+
+    #[test]
+    fn the_forms_of_deny_policies_stand_for_what_is_documented() {
+        let (dev, robot) = ("user:dev@x.com", "serviceAccount:a@p.iam.gserviceaccount.com");
+        let agent = "serviceAccount:service-12@gcp-sa-iap.iam.gserviceaccount.com";
+        let compute = "serviceAccount:12-compute@developer.gserviceaccount.com";
+        let foreign = "serviceAccount:a@q.iam.gserviceaccount.com";
+        let of = "principalSet://cloudresourcemanager.googleapis.com";
+        let where_is =
+            "where the project of `serviceAccount:a@q.iam.gserviceaccount.com` stands is not known";
+        let hidden = "who is in `group:hidden@x.com` is not known";
+        let customer = "whether `user:dev@y.com` is of the customer `C01` is not known";
+        for (set, caller, expected) in [
+            ("principalSet://goog/public:all", "", "yes"),
+            ("principalSet://goog/public:all", dev, "yes"),
+            ("principal://goog/subject/Dev@x.com", dev, "yes"),
+            ("principal://goog/subject/dev@x.com", "user:other@x.com", "no"),
+            ("principal://goog/subject/dev@x.com", "", "no"),
+            (
+                "principal://iam.googleapis.com/projects/-/serviceAccounts/a@p.iam.gserviceaccount.com",
+                robot,
+                "yes",
+            ),
+            ("principalSet://goog/group/team@x.com", dev, "yes"),
+            ("principalSet://goog/group/team@x.com", robot, "no"),
+            ("principalSet://goog/group/hidden@x.com", dev, hidden),
+            ("principalSet://goog/cloudIdentityCustomerId/C01", dev, "yes"),
+            ("principalSet://goog/cloudIdentityCustomerId/C01", "user:dev@y.com", customer),
+            ("principalSet://goog/cloudIdentityCustomerId/C01", "user:dev@gmail.com", "no"),
+            ("deleted:principal://goog/subject/dev@x.com?uid=1", dev, "no"),
+            (&format!("{of}/projects/12/type/ServiceAccount"), robot, "yes"),
+            (&format!("{of}/projects/12/type/ServiceAccount"), compute, "yes"),
+            (&format!("{of}/projects/12/type/ServiceAccount"), agent, "no"),
+            (&format!("{of}/projects/12/type/ServiceAgent"), agent, "yes"),
+            (&format!("{of}/projects/12/type/ServiceAccount"), dev, "no"),
+            (&format!("{of}/projects/12/type/ServiceAccount"), foreign, "no"),
+            (&format!("{of}/projects/99/type/ServiceAccount"), robot, "no"),
+            (&format!("{of}/projects/99/type/ServiceAccount"), foreign, where_is),
+            (&format!("{of}/folders/34/type/ServiceAccount"), robot, "yes"),
+            (&format!("{of}/folders/99/type/ServiceAccount"), robot, "no"),
+            (&format!("{of}/organizations/56/type/ServiceAgent"), agent, "yes"),
+            (&format!("{of}/organizations/56/type/ServiceAccount"), foreign, where_is),
+        ] {
+            assert_eq!(told(set, caller), expected, "{set} {caller}");
+        }
+    }
+
+    #[test]
+    fn a_pool_holds_its_own_identities() {
+        let pool = "//iam.googleapis.com/projects/12/locations/global/workloadIdentityPools/ci";
+        let bot = &format!("principal:{pool}/subject/bot");
+        let set = |rest: &str| format!("principalSet:{pool}{rest}");
+        let token =
+            |rest: &str| format!("whether `{bot}` is of `{}` stands in its token alone", set(rest));
+        for (set, caller, expected) in [
+            (bot.clone(), bot.as_str(), "yes".to_owned()),
+            (set("/*"), bot, "yes".to_owned()),
+            (set("/group/team"), bot, token("/group/team")),
+            (set("/attribute.repository/a"), bot, token("/attribute.repository/a")),
+            (set("/*"), "user:dev@x.com", "no".to_owned()),
+            (set("/*"), "", "no".to_owned()),
+            (set("2/*"), bot, "no".to_owned()),
+            (
+                "principalSet://iam.googleapis.com/locations/global/workforcePools/w/*".to_owned(),
+                bot,
+                "no".to_owned(),
+            ),
+            (
+                "principalSet://iam.googleapis.com/new/kind".to_owned(),
+                bot,
+                "who `principalSet://iam.googleapis.com/new/kind` is, is not known".to_owned(),
+            ),
+        ] {
+            assert_eq!(told(&set, caller), expected, "{set} {caller}");
+        }
+    }
+}
