@@ -86,7 +86,8 @@ impl Gateway {
             let body = self.ask(read).await?;
             parsed(read.call, &body)
         };
-        match timeout(PATIENCE, answer).await {
+        // Dozens of these are under way at once, each inside others: on the heap, not the stack.
+        match timeout(PATIENCE, Box::pin(answer)).await {
             Ok(answer) => answer.map_err(|failure: Failure| why(&failure)),
             Err(_) => Err(format!("no answer within {} seconds", PATIENCE.as_secs())),
         }

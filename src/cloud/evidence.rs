@@ -15,13 +15,12 @@ use super::reading::{Read, parsed};
 use crate::domain::condition::{Tag, Tags};
 use crate::domain::deny::DenyRule;
 use crate::domain::evidence::{
-    Gathered, Groups, Layered, Roles, asks_for_any_tag, groups_of, unknown_roles,
+    Gathered, Groups, Layered, Roles, groups_of, unknown_roles,
 };
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::resource::ServiceName;
 use crate::domain::role::INVOKE;
-use crate::domain::service::Service;
 use crate::transport::encoded;
 
 /// The label of groups that addresses can be written to, which are those that IAM takes (documented).
@@ -71,12 +70,18 @@ impl Gateway {
             let iap = if service.iap { self.iap_policies(name, caller).await } else { Vec::new() };
             Ok::<_, Failure>((service, iap))
         };
-        let (service, own, above, memberships, told) = tokio::join!(
+        // Whether a condition asks for tags is known at the end only, and would cost one more round.
+        let tags = async {
+            let number = self.project_number(name.project()).await.ok();
+            self.tags(name, number.as_deref()).await.ok()
+        };
+        let (service, own, above, memberships, told, tags) = tokio::join!(
             service,
             own,
             self.above(name.project(), caller),
             self.memberships(caller),
-            asked
+            asked,
+            tags
         );
         let (service, iap) = service?;
         let Above { place, allow, deny } = above;
@@ -91,25 +96,12 @@ impl Gateway {
             place,
             roles: Roles::new(),
             groups: Groups::new(),
-            tags: None,
+            tags,
             told,
         };
-        let tags = async {
-            let policies = gathered.allow.iter().chain(&gathered.iap).cloned().collect::<Vec<_>>();
-            if asks_for_any_tag(&policies, &gathered.deny) {
-                self.tags(&gathered.service, gathered.place.number.as_deref()).await.ok()
-            } else {
-                None
-            }
-        };
-        let groups = async {
-            match caller {
-                Some(caller) => self.groups(caller, memberships, &gathered).await,
-                None => Groups::new(),
-            }
-        };
-        let (tags, groups) = tokio::join!(tags, groups);
-        (gathered.tags, gathered.groups) = (tags, groups);
+        if let Some(caller) = caller {
+            gathered.groups = self.groups(caller, memberships, &gathered).await;
+        }
         gathered.roles = self.roles_in(&gathered, caller).await;
         Ok(gathered)
     }
@@ -123,6 +115,36 @@ impl Gateway {
         let read = Read { api: Api::Run, call: &call, path: &path, query: "", body: Some(&body) };
         let answer: TestIamPermissionsResponse = parsed(&call, &self.ask(read).await?)?;
         Ok(answer.permissions.iter().any(|permission| permission == INVOKE))
+    }
+
+    /// The policies by which somebody may have tokens of a service account: its own, and those of its
+    /// project and above.
+    pub async fn account_policies(&self, address: &str) -> Vec<Layered<Grant>> {
+        let resource = format!("projects/-/serviceAccounts/{address}");
+        let own = async {
+            let call = format!("read the policy of `{address}`");
+            let path = format!("/v1/{resource}:getIamPolicy");
+            let query = "options.requestedPolicyVersion=3";
+            let read = Read { api: Api::Iam, call: &call, path: &path, query, body: Some("{}") };
+            let read = self.told::<Policy>(read).await.map(|policy| grants(&policy));
+            if let Ok(granted) = &read {
+                self.know_roles(unknown_roles(granted, None)).await;
+            }
+            Layered { resource: resource.clone(), read }
+        };
+        let domain = address.rsplit('@').next().unwrap_or_default();
+        let project = domain.strip_suffix(".iam.gserviceaccount.com").or_else(|| {
+            // Compute Engine's default account names its project by number.
+            address.strip_suffix("-compute@developer.gserviceaccount.com")
+        });
+        let above = async {
+            match project {
+                Some(project) => self.above(project, None).await.allow,
+                None => Vec::new(),
+            }
+        };
+        let (own, above) = tokio::join!(own, above);
+        std::iter::once(own).chain(above).collect()
     }
 
     /// What is known of the roles in what was gathered: those that are in no table were read along
@@ -165,8 +187,7 @@ impl Gateway {
     }
 
     /// The tags in force on a service. Resources go by the project's number there (documented).
-    async fn tags(&self, service: &Service, number: Option<&str>) -> Told<Tags> {
-        let name = &service.name;
+    async fn tags(&self, name: &ServiceName, number: Option<&str>) -> Told<Tags> {
         let project = number.unwrap_or(name.project());
         let full = format!(
             "//run.googleapis.com/projects/{project}/locations/{}/services/{}",

@@ -28,6 +28,6 @@ impl<T: Clone> Memo<T> {
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(known.entry(name.to_owned()).or_default())
         };
-        cell.get_or_init(|| read).await.clone()
+        cell.get_or_init(|| Box::pin(read)).await.clone()
     }
 }

@@ -2,10 +2,9 @@
 
 use super::completing;
 use super::members::one_service;
-use crate::cloud::Failure;
+use crate::cloud::For;
 use crate::context::Context;
-use crate::domain::exposure::judge;
-use crate::domain::invokers::grants;
+use crate::domain::exposure::judge_all;
 use crate::domain::resource::ServiceName;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -26,8 +25,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let (report, unread) = read(cx, &found.name).await?;
     let code = match unread {
         None => ExitCode::Done,
-        Some(failure) => {
-            cx.terminal.warning(&format!("{failure}: {}", failure.message));
+        Some(why) => {
+            let short = found.name.short();
+            cx.terminal.warning(&format!("could not read the policy of `{short}`: {why}"));
             ExitCode::Partial
         }
     };
@@ -35,25 +35,22 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(code.number())
 }
 
-/// Reads a service and its policy; where the policy cannot be read, its invokers are unknown, and
-/// why comes along.
+/// Reads a service and the policies that bear on it; where its own cannot be read, its invokers are
+/// unknown, and why comes along.
 pub(super) async fn read(
     cx: &Context,
     name: &ServiceName,
-) -> Result<(ServiceReport, Option<Failure>), CommandError> {
-    let gateway = cx.gateway().await?;
-    let (service, policy) = tokio::join!(gateway.service(name), gateway.policy(name));
-    let service = match service {
-        Ok(service) => service,
+) -> Result<(ServiceReport, Option<String>), CommandError> {
+    let gathered = match cx.gateway().await?.gather(name, For::Anyone).await {
+        Ok(gathered) => gathered,
         Err(failure) => return Err(lookup::unread(cx, name, failure).await),
     };
-    let (granted, unread) = match policy {
-        Ok(policy) => (Some(grants(&policy)), None),
-        Err(failure) => (None, Some(failure)),
-    };
     let now = cx.now();
-    let exposure = judge(&service, granted.as_deref(), now);
-    let invokers =
-        granted.map(|grants| InvokerRow::all(&service.name, service.invoker_check, &grants, now));
-    Ok((ServiceReport::new(cx.is_sandbox(), service, exposure, invokers), unread))
+    let exposure = gathered.weigh(|evidence| judge_all(evidence, now));
+    let unread = gathered.allow.first().and_then(|own| own.read.as_ref().err().cloned());
+    let invokers = unread.is_none().then(|| InvokerRow::all(&gathered, now));
+    let inherited = if gathered.is_inherited_read() { "read" } else { "unread" };
+    let service = gathered.service;
+    let report = ServiceReport::new((cx.is_sandbox(), inherited), service, exposure, invokers);
+    Ok((report, unread))
 }

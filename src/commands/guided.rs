@@ -4,10 +4,9 @@
 
 use clap::Parser;
 
-use super::members::ask_for_member;
+use super::members::{ask_for_member, typed};
 use super::{Cli, Command, describe, dispatch};
 use crate::context::Context;
-use crate::domain::member::MemberArg;
 use crate::domain::resource::ServiceName;
 use crate::domain::role::INVOKER;
 use crate::error::{CommandError, ErrorKind, quoted};
@@ -188,22 +187,15 @@ fn with_member(verb: &str, member: &str, options: &[String], target: &str) -> Ve
     words
 }
 
-fn typed(member: &MemberArg) -> String {
-    match member {
-        MemberArg::Me => "me".to_owned(),
-        MemberArg::Member(member) => member.to_string(),
-        MemberArg::RuntimeOf(name) => format!("service:{name}"),
-    }
-}
-
 /// Whether a way in is a binding that can be taken away.
 fn can_go(row: &InvokerRow) -> bool {
-    row.role.is_some()
+    row.is_own_grant()
 }
 
 /// Whether anyone, or any Google account, gets in without being named.
 fn is_open(service: &ServiceReport) -> bool {
     let broad = ["allUsers", "allAuthenticatedUsers"];
     let rows = service.invokers.as_deref().unwrap_or_default();
-    !service.invoker_check || rows.iter().any(|row| broad.contains(&row.member.as_str()))
+    let own = |row: &&InvokerRow| row.is_own_grant() && broad.contains(&row.member.as_str());
+    !service.invoker_check || rows.iter().any(|row| own(&row))
 }

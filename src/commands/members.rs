@@ -97,6 +97,15 @@ pub(super) async fn ask_for_member(
     Ok(MemberArg::parse(&typed)?)
 }
 
+/// A member as it was, or could have been, typed.
+pub(super) fn typed(member: &MemberArg) -> String {
+    match member {
+        MemberArg::Me => "me".to_owned(),
+        MemberArg::Member(member) => member.to_string(),
+        MemberArg::RuntimeOf(name) => format!("service:{name}"),
+    }
+}
+
 /// Members as IAM wants them, with what the plan must say of how they came about.
 #[derive(Debug, Default)]
 pub(super) struct ResolvedMembers {
@@ -190,7 +199,7 @@ pub(super) fn role(cx: &Context, typed: &str) -> Result<Role, CommandError> {
     })
 }
 
-fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandError> {
+pub(super) fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandError> {
     MemberArg::parse(typed).map_err(|error| {
         let hint = error.instead.as_ref().map(|instead| cx.command_with_word(typed, instead));
         match hint {
@@ -201,7 +210,7 @@ fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandError> {
 }
 
 /// Notices MEMBER and SERVICE the wrong way round, and says the command put right.
-fn check_order(cx: &Context, first: &str, services: &[String]) -> Result<(), CommandError> {
+pub(super) fn check_order(cx: &Context, first: &str, services: &[String]) -> Result<(), CommandError> {
     let first_is_service = MemberArg::parse(first).is_err() && ServiceRef::parse(first).is_ok();
     let is_member = |text: &str| looks_like_member(text) || MemberArg::parse(text).is_ok();
     let member = services.iter().find(|text| is_member(text));

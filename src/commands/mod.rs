@@ -6,6 +6,7 @@ mod completing;
 mod completions;
 mod curl;
 mod describe;
+mod explain;
 mod grant;
 mod guided;
 mod help;
@@ -17,6 +18,7 @@ mod members;
 mod options;
 mod policy;
 mod proxy;
+mod remedy;
 mod revoke;
 mod roles;
 mod sandbox;
@@ -66,6 +68,7 @@ enum Command {
     Describe(describe::Args),
     Url(url::Args),
     Who(who::Args),
+    Explain(explain::Args),
     Policy(policy::Args),
     Grant(grant::Args),
     Revoke(revoke::Args),
@@ -163,6 +166,7 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
         Command::Alias(args) => alias::run(cx, &args),
         Command::Curl(args) => curl::run(cx, args, &options_of("curl")).await,
         Command::Describe(args) => describe::run(cx, args).await,
+        Command::Explain(args) => explain::run(cx, args).await,
         Command::Grant(args) => grant::run(cx, args).await,
         Command::Help(_) | Command::Man(_) => Ok(ExitCode::Done.number()),
         Command::Completions(args) => completions::run(cx, args).await,

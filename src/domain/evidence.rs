@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::access::{
-    Attached, Caller, Decision, Evidence, Knowledge, Place, Request, decide, iap_agent,
-};
-use super::condition::{Tags, asks_for_tags};
+use super::access::{Attached, Caller, Decision, Evidence, Knowledge, Place, Request, decide};
+use super::condition::Tags;
 use super::deny::DenyRule;
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
@@ -178,20 +176,4 @@ pub fn groups_of<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<Strin
     groups.sort();
     groups.dedup();
     groups
-}
-
-/// Whether any grant or rule has a condition on tags.
-pub fn asks_for_any_tag(gathered: &[Layered<Grant>], deny: &[Layered<DenyRule>]) -> bool {
-    let grants = gathered.iter().flat_map(|layer| layer.read.iter().flatten());
-    let rules = deny.iter().flat_map(|layer| layer.read.iter().flatten());
-    let conditions = grants
-        .filter_map(|grant| grant.condition.as_ref())
-        .chain(rules.filter_map(|rule| rule.condition.as_ref()));
-    conditions.into_iter().any(|condition| asks_for_tags(&condition.expression))
-}
-
-/// Whose access decides, where a request is `caller`'s: behind Identity-Aware Proxy that one's own
-/// account's.
-pub fn invoker_behind(service: &Service, place: &Place, caller: &Member) -> Option<Member> {
-    if service.iap { iap_agent(place) } else { Some(caller.clone()) }
 }

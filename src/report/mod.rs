@@ -4,6 +4,8 @@
 //! are structs of their own, so that JSON changes only on purpose.
 
 mod changes;
+mod doctor;
+mod explain;
 mod format;
 mod gcloud;
 mod panel;
@@ -22,6 +24,8 @@ mod whoami;
 use serde::Serialize;
 
 pub use self::changes::ChangesReport;
+pub use self::doctor::DoctorReport;
+pub use self::explain::{ExplainReport, RequestShape};
 pub use self::format::Format;
 pub use self::gcloud::GcloudReport;
 pub use self::panel::panel;
@@ -33,7 +37,7 @@ pub use self::service::ServiceReport;
 pub use self::services::{RowAccess, ServicesReport};
 pub use self::token::{ClaimsReport, TokenReport};
 pub use self::url::UrlReport;
-pub use self::who::{InvokerRow, UnknownRow, WhoReport};
+pub use self::who::{DenyRow, IndirectRow, InvokerRow, UnknownRow, WhoReport};
 pub use self::whoami::WhoamiReport;
 
 /// How a table may look.

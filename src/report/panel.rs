@@ -21,7 +21,7 @@ pub fn panel(service: &ServiceReport, style: Style) -> String {
     put("invoker check", text(on(service.invoker_check)));
     match service.invokers.as_deref() {
         None => put("invokers", text("unknown: the policy could not be read")),
-        Some([]) => put("invokers", text("none in the service's own policy")),
+        Some([]) => put("invokers", text(service.none_known())),
         Some(rows) => {
             for row in rows {
                 put("invoker", text(row.sentence()));

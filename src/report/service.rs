@@ -60,7 +60,7 @@ pub struct TagShape {
 impl ServiceReport {
     /// Puts what was read of a service together.
     pub fn new(
-        sandbox: bool,
+        (sandbox, inherited): (bool, &'static str),
         service: Service,
         exposure: ExposureReport,
         invokers: Option<Vec<InvokerRow>>,
@@ -116,11 +116,21 @@ impl ServiceReport {
             reach: reach.as_str(),
             exposure: exposure.as_str(),
             exposure_reasons: reasons,
-            inherited: "unread",
+            inherited,
             invokers,
             create_time,
             update_time,
             etag,
+        }
+    }
+}
+
+impl ServiceReport {
+    /// What is said where no invoker is known.
+    pub(super) fn none_known(&self) -> &'static str {
+        match self.inherited {
+            "read" => "none, by any policy",
+            _ => "none that is known: what is inherited could not all be read",
         }
     }
 }
@@ -209,7 +219,7 @@ impl Report for ServiceReport {
         match &self.invokers {
             None => put("invokers", text("unknown: the policy could not be read")),
             Some(rows) if rows.is_empty() => {
-                put("invokers", text("none in the service's own policy"));
+                put("invokers", text(self.none_known()));
             }
             Some(rows) => {
                 for row in rows {

@@ -6,9 +6,10 @@ use time::OffsetDateTime;
 
 use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
+use crate::domain::condition::{Attributes, Condition, Truth, evaluate};
+use crate::domain::evidence::{Gathered, Layered};
 use crate::domain::invokers::{Grant, GrantState};
-use crate::domain::resource::ServiceName;
-use crate::domain::role::Invokes;
+use crate::domain::role::{INVOKE, PASS_IAP, SET_POLICY};
 
 /// Who can invoke one service.
 #[derive(Clone, Debug, Serialize)]
@@ -17,11 +18,18 @@ pub struct WhoReport {
     pub service: String,
     pub exposure: &'static str,
     pub invokers: Vec<InvokerRow>,
+    /// Whom Identity-Aware Proxy lets by, where that is on: then it invokes in their place.
+    pub iap: Vec<InvokerRow>,
+    /// What takes the permission away from some, whatever they are granted.
+    pub deny: Vec<DenyRow>,
+    /// Who could make themselves an invoker; `null` where it was not asked for.
+    pub indirect: Option<Vec<IndirectRow>>,
     pub unknown: Vec<UnknownRow>,
 }
 
 /// One way in.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
 pub struct InvokerRow {
     pub member: String,
     /// `null` where no role is asked for.
@@ -29,6 +37,36 @@ pub struct InvokerRow {
     pub via: &'static str,
     /// The resource whose policy says so.
     pub resource: String,
+    pub condition: Option<ConditionShape>,
+    /// Whether the condition holds now: `holds`, `fails`, or `depends` on the request; `null` where
+    /// there is none.
+    pub condition_now: Option<&'static str>,
+    pub state: &'static str,
+    /// Whether another row gives the same member as much.
+    pub duplicate: bool,
+}
+
+/// A rule that denies.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DenyRow {
+    pub resource: String,
+    pub policy: String,
+    pub principals: Vec<String>,
+    pub exceptions: Vec<String>,
+    pub condition: Option<ConditionShape>,
+}
+
+/// A way to make oneself an invoker.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct IndirectRow {
+    pub member: String,
+    pub permission: &'static str,
+    pub role: String,
+    /// The resource whose policy says so.
+    pub resource: String,
+    /// What it is done with: the service, or the account whose tokens are had.
+    pub on: String,
     pub condition: Option<ConditionShape>,
     pub state: &'static str,
 }
@@ -40,32 +78,84 @@ pub struct UnknownRow {
     pub why: String,
 }
 
+/// What a policy is attached to, in a word.
+fn via(resource: &str) -> &'static str {
+    match resource.split('/').next() {
+        Some("folders") => "folder",
+        Some("organizations") => "organization",
+        Some("projects") if resource.split('/').count() == 2 => "project",
+        _ => "service",
+    }
+}
+
+/// Whether a condition holds now, as far as that does not rest on a request.
+fn holds_now(condition: &Condition, gathered: &Gathered, now: OffsetDateTime) -> &'static str {
+    let attributes = Attributes { path: None, host: None, time: now, tags: gathered.tags.as_ref() };
+    match evaluate(&condition.expression, &attributes) {
+        Truth::True => "holds",
+        Truth::False => "fails",
+        Truth::Unknown(_) => "depends",
+    }
+}
+
 impl InvokerRow {
-    /// The rows of a service: the check that is off, then the policy's grants in its order.
-    pub fn all(
-        service: &ServiceName,
-        invoker_check: bool,
-        grants: &[Grant],
-        now: OffsetDateTime,
-    ) -> Vec<Self> {
-        let open = (!invoker_check).then(|| Self {
+    /// The ways into a service: the check that is off, then what policies grant, the nearest first.
+    pub fn all(gathered: &Gathered, now: OffsetDateTime) -> Vec<Self> {
+        let open = (!gathered.service.invoker_check).then(|| Self {
             member: "allUsers".to_owned(),
             role: None,
             via: "invoker-check-disabled",
-            resource: service.to_string(),
+            resource: gathered.service.name.to_string(),
             condition: None,
+            condition_now: None,
             state: GrantState::Active.as_str(),
+            duplicate: false,
         });
-        let granted =
-            grants.iter().filter(|grant| grant.invokes() == Invokes::Yes).map(|grant| Self {
+        let granted = Self::granted(gathered, &gathered.allow, INVOKE, now);
+        open.into_iter().chain(granted).collect()
+    }
+
+    /// Whom Identity-Aware Proxy lets by: its own policies count, and those of the project and above.
+    pub fn past_iap(gathered: &Gathered, now: OffsetDateTime) -> Vec<Self> {
+        if !gathered.service.iap {
+            return Vec::new();
+        }
+        let inherited = gathered.allow.iter().skip(1);
+        let layers: Vec<_> = gathered.iap.iter().chain(inherited).cloned().collect();
+        Self::granted(gathered, &layers, PASS_IAP, now)
+    }
+
+    fn granted(
+        gathered: &Gathered,
+        layers: &[Layered<Grant>],
+        permission: &str,
+        now: OffsetDateTime,
+    ) -> Vec<Self> {
+        let mut rows: Vec<Self> = Vec::new();
+        for (resource, grant) in each(layers) {
+            if gathered.carries(&grant.role, permission) != Some(true) {
+                continue;
+            }
+            let state = grant.state(now);
+            let condition = grant.condition.as_ref();
+            let shape = condition.map(ConditionShape::from);
+            let as_much = |row: &Self| {
+                let unconditional = row.condition.is_none() && row.state == "active";
+                row.member.eq_ignore_ascii_case(grant.member.as_str())
+                    && (unconditional || (row.condition == shape && row.state == state.as_str()))
+            };
+            rows.push(Self {
                 member: grant.member.to_string(),
                 role: Some(grant.role.clone()),
-                via: "service",
-                resource: service.to_string(),
-                condition: grant.condition.as_ref().map(ConditionShape::from),
-                state: grant.state(now).as_str(),
+                via: via(resource),
+                resource: resource.to_owned(),
+                condition_now: condition.map(|condition| holds_now(condition, gathered, now)),
+                state: state.as_str(),
+                duplicate: rows.iter().any(as_much),
+                condition: shape,
             });
-        open.into_iter().chain(granted).collect()
+        }
+        rows
     }
 
     /// The row in a few words.
@@ -75,11 +165,165 @@ impl InvokerRow {
             (Some(role), None) => role.clone(),
             (Some(role), Some(condition)) => format!("{role}, if {}", condition.expression),
         };
+        let from = match self.via {
+            "project" | "folder" | "organization" => format!(", from {}", self.resource),
+            _ => String::new(),
+        };
         match self.state {
-            "active" => format!("{} ({how})", self.member),
-            state => format!("{} ({how}) [{state}]", self.member),
+            "active" => format!("{} ({how}{from})", self.member),
+            state => format!("{} ({how}{from}) [{state}]", self.member),
         }
     }
+
+    /// Whether it is a grant of the service's own policy, which a command can take away.
+    pub fn is_own_grant(&self) -> bool {
+        self.via == "service" && self.role.is_some()
+    }
+}
+
+impl DenyRow {
+    /// The rules above a service that are about invoking it.
+    pub fn all(gathered: &Gathered) -> Vec<Self> {
+        let rules = gathered.deny.iter().flat_map(|layer| {
+            let rules = layer.read.iter().flatten();
+            rules.filter(|rule| rule.covers(INVOKE)).map(move |rule| (layer, rule))
+        });
+        let texts = |members: &[crate::domain::member::Member]| {
+            members.iter().map(ToString::to_string).collect()
+        };
+        rules
+            .map(|(layer, rule)| Self {
+                resource: layer.resource.clone(),
+                policy: rule.policy_id().to_owned(),
+                principals: texts(&rule.denied_principals),
+                exceptions: texts(&rule.exception_principals),
+                condition: rule.condition.as_ref().map(ConditionShape::from),
+            })
+            .collect()
+    }
+}
+
+impl IndirectRow {
+    /// Who may set a service's policy, and so let themselves in.
+    pub fn setters(gathered: &Gathered, now: OffsetDateTime) -> Vec<Self> {
+        let on = gathered.service.name.to_string();
+        Self::holders(gathered, &gathered.allow, SET_POLICY, &on, now)
+    }
+
+    /// Who holds a permission by these policies, and what it is done with.
+    pub fn holders(
+        gathered: &Gathered,
+        layers: &[Layered<Grant>],
+        permission: &'static str,
+        on: &str,
+        now: OffsetDateTime,
+    ) -> Vec<Self> {
+        let holding = each(layers).filter(|(_, grant)| {
+            gathered.carries(&grant.role, permission) == Some(true) && grant.counts(now)
+        });
+        let row = |(resource, grant): (&str, &Grant)| Self {
+            member: grant.member.to_string(),
+            permission,
+            role: grant.role.clone(),
+            resource: resource.to_owned(),
+            on: on.to_owned(),
+            condition: grant.condition.as_ref().map(ConditionShape::from),
+            state: grant.state(now).as_str(),
+        };
+        holding.map(row).collect()
+    }
+}
+
+fn each(layers: &[Layered<Grant>]) -> impl Iterator<Item = (&str, &Grant)> {
+    layers.iter().flat_map(|layer| {
+        layer.read.iter().flatten().map(|grant| (layer.resource.as_str(), grant))
+    })
+}
+
+impl WhoReport {
+    fn blocks(&self, style: Style) -> Vec<String> {
+        let mut blocks = Vec::new();
+        if !self.invokers.is_empty() {
+            blocks.push(ways_in(&self.invokers, style));
+        }
+        if !self.iap.is_empty() {
+            let title = "Identity-Aware Proxy lets by:\n";
+            blocks.push(format!("{title}{}", ways_in(&self.iap, style)));
+        }
+        if !self.deny.is_empty() {
+            let rows = self.deny.iter().map(|row| {
+                let mut denied = row.principals.join(", ");
+                if !row.exceptions.is_empty() {
+                    denied += &format!(", but for {}", row.exceptions.join(", "));
+                }
+                if let Some(condition) = &row.condition {
+                    denied += &format!(", if {}", condition.expression);
+                }
+                vec![text(&row.policy), text(&row.resource), text(denied)]
+            });
+            let table = columns(&["DENY POLICY", "ON", "KEEPS OUT"], rows.collect(), style);
+            blocks.push(table);
+        }
+        if let Some(rows) = self.indirect.as_ref().filter(|rows| !rows.is_empty()) {
+            let rows = rows.iter().map(|row| {
+                let on = row.on.rsplit('/').next().unwrap_or_default();
+                let how = match row.permission {
+                    SET_POLICY => "by changing its policy".to_owned(),
+                    _ => format!("with tokens of {on}"),
+                };
+                let condition = row.condition.as_ref().map(|c| format!(", if {}", c.expression));
+                let role = format!("{}{}", row.role, condition.unwrap_or_default());
+                vec![text(&row.member), text(how), text(&row.resource), text(role)]
+            });
+            let table = columns(&["COULD LET ITSELF IN", "HOW", "FROM", "ROLE"], rows.collect(), style);
+            blocks.push(table);
+        }
+        blocks
+    }
+}
+
+fn ways_in(rows: &[InvokerRow], style: Style) -> String {
+    let has_condition = rows.iter().any(|row| row.condition.is_some());
+    let cells = rows.iter().map(|row| {
+        let public = row.member == "allUsers" || row.member == "allAuthenticatedUsers";
+        let member = text(&row.member);
+        let state = if row.duplicate {
+            format!("{}, duplicate", row.state)
+        } else {
+            row.state.to_owned()
+        };
+        let state = text(state);
+        let from = match row.via {
+            "service" | "invoker-check-disabled" => row.via.to_owned(),
+            _ => row.resource.clone(),
+        };
+        let mut cells: Vec<Cell> = vec![
+            if public && row.state == "active" {
+                member.fg(Color::Red).add_attribute(Attribute::Bold)
+            } else {
+                member
+            },
+            text(row.role.as_deref().unwrap_or("(none needed)")),
+            text(from),
+            match row.state {
+                "active" if !row.duplicate => state,
+                "conditional" => state.fg(Color::Yellow),
+                _ => state.add_attribute(Attribute::Dim),
+            },
+        ];
+        if has_condition {
+            let expression = row.condition.as_ref().map_or("", |c| c.expression.as_str());
+            let now = match row.condition_now {
+                Some("holds") => " (holds now)",
+                Some("fails") => " (does not hold now)",
+                _ => "",
+            };
+            cells.push(text(format!("{expression}{now}")));
+        }
+        cells
+    });
+    let headers = ["MEMBER", "ROLE", "VIA", "STATE", "CONDITION"];
+    columns(&headers[..4 + usize::from(has_condition)], cells.collect(), style)
 }
 
 impl Report for WhoReport {
@@ -92,49 +336,12 @@ impl Report for WhoReport {
         "condition",
         "condition.title",
         "condition.expression",
+        "conditionNow",
         "state",
+        "duplicate",
     ];
 
     fn table(&self, style: Style) -> String {
-        if self.invokers.is_empty() {
-            return String::new();
-        }
-        let rows = self
-            .invokers
-            .iter()
-            .map(|row| {
-                let public = row.member == "allUsers" || row.member == "allAuthenticatedUsers";
-                let member = text(&row.member);
-                let state = text(row.state);
-                vec![
-                    if public && row.state == "active" {
-                        member.fg(Color::Red).add_attribute(Attribute::Bold)
-                    } else {
-                        member
-                    },
-                    text(row.role.as_deref().unwrap_or("(none needed)")),
-                    text(row.via),
-                    match row.state {
-                        "active" => state,
-                        "conditional" => state.fg(Color::Yellow),
-                        _ => state.add_attribute(Attribute::Dim),
-                    },
-                    text(row.condition.as_ref().map_or("", |c| c.expression.as_str())),
-                ]
-            })
-            .collect();
-        let headers = ["MEMBER", "ROLE", "VIA", "STATE", "CONDITION"];
-        if self.invokers.iter().all(|row| row.condition.is_none()) {
-            let rows: Vec<Vec<Cell>> = rows;
-            let rows = rows
-                .into_iter()
-                .map(|mut row: Vec<Cell>| {
-                    row.pop();
-                    row
-                })
-                .collect();
-            return columns(&headers[..4], rows, style);
-        }
-        columns(&headers, rows, style)
+        self.blocks(style).join("\n")
     }
 }

@@ -1,0 +1,200 @@
+//! `explain`
+
+use http::Uri;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::completing;
+use super::members::{check_order, member, missing, resolve, service};
+use super::remedy::remedies;
+use crate::cloud::For;
+use crate::context::Context;
+use crate::domain::access::{Caller, Entry, Origin, Request, Verdict};
+use crate::domain::member::{Member, MemberKind};
+use crate::domain::resource::{TAG_SIGN, url_origin};
+use crate::domain::service::Service;
+use crate::error::CommandError;
+use crate::exit_code::ExitCode;
+use crate::lookup;
+use crate::report::{ExplainReport, RequestShape};
+
+/// Explain whether a principal may invoke a service, layer by layer
+///
+/// Exits with 0 for yes, 3 for no and 9 where it cannot be told. `allUsers` stands for somebody without
+/// any credential.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  runaccess explain me orders
+  runaccess explain auditor@example.com billing --path /reports/q1
+  runaccess explain ci@p.iam.gserviceaccount.com orders --at 2026-12-24T18:00:00Z --from internal")]
+pub(super) struct Args {
+    /// The principal: an address, `me`, `service:NAME`, or as IAM writes it
+    #[arg(value_name = "MEMBER", add = completing::members())]
+    member: Option<String>,
+    /// NAME, REGION/NAME, full resource name, or any of its URLs
+    #[arg(value_name = "SERVICE", add = completing::services())]
+    service: Option<String>,
+    /// The path of the request
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    path: Option<String>,
+    /// The host of the request, in place of the service's own
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// The time of the request, such as 2026-12-24T18:00:00Z; by default now
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<OffsetDateTime>,
+    /// Where the request comes from
+    #[arg(long, value_name = "PLACE", default_value = "internet", value_parser = origin_parser())]
+    from: String,
+    /// Take what could not be read as silent: it grants nothing and denies nothing
+    #[arg(long)]
+    lenient: bool,
+}
+
+fn origin_parser() -> clap::builder::PossibleValuesParser {
+    Origin::ALL.map(Origin::as_str).into()
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && text.parse::<Uri>().is_ok() {
+        Ok(text.split(['?', '#']).next().unwrap_or_default().to_owned())
+    } else {
+        Err("a path starts with `/`".to_owned())
+    }
+}
+
+fn time(text: &str) -> Result<OffsetDateTime, String> {
+    let whole = if text.len() == "2026-12-24".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    OffsetDateTime::parse(&whole, &Rfc3339).map_err(|_| "write it as 2026-12-24T18:00:00Z".to_owned())
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    cx.check_format::<ExplainReport>()?;
+    let (typed, target) = operands(cx, &args).await?;
+    let argument = member(cx, &typed)?;
+    let found = lookup::find(cx, &service(cx, &target)?).await?;
+    let resolved = resolve(cx, &[argument]).await?;
+    for note in &resolved.notes {
+        cx.terminal.note(note);
+    }
+    let who = resolved.members.into_iter().next().unwrap_or_else(Member::all_users);
+    if who.kind() == MemberKind::Deleted {
+        return Err(CommandError::usage(format!("`{who}` is deleted, and can do nothing")));
+    }
+    let account = cx.identity().ok().and_then(|identity| identity.account.clone());
+    let is_self = account.is_some_and(|account| Member::of_account(&account).same_as(&who));
+    let gateway = cx.gateway().await?;
+    let whose = For::One { member: &who, is_self };
+    let gathered = match gateway.gather(&found.name, whose).await {
+        Ok(gathered) => gathered,
+        Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
+    };
+    let from = Origin::ALL.into_iter().find(|known| known.as_str() == args.from);
+    let from = from.unwrap_or_default();
+    let typed_host = target.contains("://").then(|| url_origin(&target)).flatten();
+    let host = args.host.clone().or_else(|| typed_host.map(|origin| bare(&origin).to_owned()));
+    let mapped = match &host {
+        Some(host) if entry(&gathered.service, host).is_none() => {
+            let mappings = gateway.domain_mappings(found.name.project()).await.ok();
+            mappings.map(|all| {
+                all.iter().any(|mapping| {
+                    mapping.domain.eq_ignore_ascii_case(host)
+                        && mapping.service == found.name.service()
+                        && mapping.region == found.name.region()
+                })
+            })
+        }
+        _ => None,
+    };
+    let own = gathered.service.url.as_ref().or(gathered.service.urls.first());
+    let own = own.map(|url| bare(url).to_owned()).unwrap_or_default();
+    let (host, entry) = match &host {
+        Some(host) => {
+            let entry = entry(&gathered.service, host).unwrap_or(match mapped {
+                Some(true) => Entry::Domain,
+                Some(false) => Entry::Elsewhere,
+                None => Entry::Unread,
+            });
+            (host.clone(), entry)
+        }
+        None if from == Origin::LoadBalancer => (own, Entry::Domain),
+        None => (own, Entry::DefaultUrl),
+    };
+    let path = args.path.clone().or_else(|| path_of(&target)).unwrap_or_else(|| "/".to_owned());
+    let at = args.at.unwrap_or_else(|| cx.now());
+    let request = Request { path: &path, host: &host, time: at, from, entry };
+    let caller = match who.kind() {
+        MemberKind::AllUsers => Caller::Anonymous,
+        _ => Caller::Verified(&who),
+    };
+    let decision = gathered.decide(caller, &request);
+    let denied = decision.verdict == Verdict::Denied;
+    let fix = if denied { remedies(cx, &gathered, &decision, &who) } else { Vec::new() };
+    let shape = RequestShape {
+        path: path.clone(),
+        host: host.clone(),
+        time: at.format(&Rfc3339).unwrap_or_default(),
+        from: from.as_str(),
+    };
+    let names = (who.to_string(), found.name.to_string());
+    let report =
+        ExplainReport::new((cx.is_sandbox(), args.lenient), names, shape, &decision, fix);
+    cx.report(&report)?;
+    Ok(match report.verdict {
+        "allowed" => ExitCode::Done,
+        "denied" => ExitCode::No,
+        _ => ExitCode::Undetermined,
+    }
+    .number())
+}
+
+/// The two operands, asking for what is not there.
+async fn operands(cx: &Context, args: &Args) -> Result<(String, String), CommandError> {
+    if let Some(typed) = &args.member {
+        check_order(cx, typed, args.service.as_slice())?;
+    }
+    match (&args.member, &args.service) {
+        (Some(member), Some(service)) => Ok((member.clone(), service.clone())),
+        _ if !cx.terminal.interactive => Err(missing(cx, "MEMBER and SERVICE")),
+        (member, _) => {
+            let service = lookup::pick(cx, "May somebody invoke which service?").await?;
+            let member = match member {
+                Some(member) => member.clone(),
+                None => {
+                    let asked = super::members::ask_for_member(cx, "Who?").await?;
+                    super::members::typed(&asked)
+                }
+            };
+            Ok((member, service.to_string()))
+        }
+    }
+}
+
+/// Which of the service's own addresses a host is, if it is one.
+pub(super) fn entry<'a>(service: &'a Service, host: &str) -> Option<Entry<'a>> {
+    let is_host = |url: &String| bare(url).eq_ignore_ascii_case(host);
+    if service.urls.iter().chain(&service.url).any(is_host) {
+        return Some(Entry::DefaultUrl);
+    }
+    let of_tag = |tag: &&crate::domain::service::TrafficTag| {
+        let url = tag.url.as_ref().is_some_and(is_host);
+        let by_prefix = host.split_once(TAG_SIGN).is_some_and(|(prefix, rest)| {
+            prefix == tag.tag && service.urls.iter().any(|url| bare(url).eq_ignore_ascii_case(rest))
+        });
+        url || by_prefix
+    };
+    service.tags.iter().find(of_tag).map(|tag| Entry::Tag(&tag.tag))
+}
+
+/// The host of an address.
+fn bare(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', ':', '?']).next().unwrap_or_default()
+}
+
+/// The path of an address that was typed.
+fn path_of(typed: &str) -> Option<String> {
+    let (_, rest) = typed.split_once("://")?;
+    let at = rest.find('/')?;
+    Some(rest[at..].split(['?', '#']).next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,73 @@
+//! `doctor`: what is wrong with a request, or with the set-up.
+
+use serde::Serialize;
+
+use super::{Report, Style};
+
+/// One verdict, with what it rests on.
+#[derive(Clone, Debug, Serialize)]
+pub struct DoctorReport {
+    pub sandbox: bool,
+    /// The address that was looked into; `null` for the set-up.
+    pub target: Option<String>,
+    pub verdict: &'static str,
+    /// The layer that refuses; `null` where none does.
+    pub layer: Option<&'static str>,
+    /// What was recognised; listed in `docs/calling.md`.
+    pub signature: Option<&'static str>,
+    pub evidence: Vec<String>,
+    pub fix: Vec<String>,
+    /// What it means, for a person.
+    #[serde(skip)]
+    pub headline: String,
+}
+
+impl Report for DoctorReport {
+    const ROWS: Option<&'static str> = None;
+    const PATHS: &'static [&'static str] =
+        &["sandbox", "target", "verdict", "layer", "signature", "evidence", "fix"];
+
+    fn table(&self, style: Style) -> String {
+        let paint = console::Style::new().force_styling(style.color).bold();
+        let paint = match self.verdict {
+            "ok" => paint.green(),
+            "refused" => paint.red(),
+            _ => paint.yellow(),
+        };
+        let mut out = format!("{}\n", paint.apply_to(format!("{}: {}", self.verdict, self.headline)));
+        if !self.evidence.is_empty() {
+            out.push('\n');
+        }
+        for line in &self.evidence {
+            out += &wrapped(&format!("- {line}"), style.width);
+        }
+        if !self.fix.is_empty() {
+            out += "\nWhat would help:\n";
+            for command in &self.fix {
+                out += &format!("  {command}\n");
+            }
+        }
+        out
+    }
+}
+
+/// A line that goes on below its beginning where there is no room.
+fn wrapped(line: &str, width: Option<usize>) -> String {
+    let width = width.unwrap_or(usize::MAX).max(20);
+    let (mut out, mut column) = (String::new(), 0);
+    for word in line.split(' ') {
+        let long = console::measure_text_width(word);
+        if column > 0 && column + 1 + long > width {
+            out += "\n ";
+            column = 1;
+        }
+        if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out += word;
+        column += long;
+    }
+    out.push('\n');
+    out
+}
