@@ -17,7 +17,7 @@ use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
 use super::memo::Memo;
 use super::reading::{Read, parsed};
-use crate::domain::access::Place;
+use crate::domain::access::{ABOVE, Place};
 use crate::domain::deny::DenyRule;
 use crate::domain::evidence::{Layered, RoleFacts, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
@@ -168,7 +168,7 @@ impl Gateway {
                 }
                 Ok(_) => Vec::new(),
                 Err(why) => vec![Level {
-                    resource: format!("what is above {resource}"),
+                    resource: format!("{ABOVE}{resource}"),
                     allow: Err(why.clone()),
                     deny: Err(why),
                     customer: None,

@@ -12,6 +12,7 @@ use super::api::Api;
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::reading::{Read, parsed};
+use crate::domain::access::iap_agent;
 use crate::domain::condition::{Tag, Tags};
 use crate::domain::deny::DenyRule;
 use crate::domain::evidence::{
@@ -99,9 +100,26 @@ impl Gateway {
             tags,
             told,
         };
-        if let Some(caller) = caller {
-            gathered.groups = self.groups(caller, memberships, &gathered).await;
-        }
+        // Behind Identity-Aware Proxy it is that one's own account which must be let in.
+        let agent = iap_agent(&gathered.place).filter(|_| gathered.service.iap && caller.is_some());
+        let of_caller = async {
+            match caller {
+                Some(caller) => self.groups(caller, memberships, &gathered).await,
+                None => Groups::new(),
+            }
+        };
+        let of_agent = async {
+            match &agent {
+                Some(agent) => {
+                    let memberships = self.memberships(Some(agent)).await;
+                    self.groups(agent, memberships, &gathered).await
+                }
+                None => Groups::new(),
+            }
+        };
+        let (mut groups, more) = tokio::join!(of_caller, of_agent);
+        groups.extend(more);
+        gathered.groups = groups;
         gathered.roles = self.roles_in(&gathered, caller).await;
         Ok(gathered)
     }

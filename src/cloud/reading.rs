@@ -1,10 +1,12 @@
 //! One read over HTTP: its address, who asks, again where that may help, and what came back.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::header::{CONTENT_TYPE, DATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::error::Category;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::api::Api;
 use super::failure::{Failure, FailureKind};
@@ -53,6 +55,27 @@ impl Gateway {
             Err(Failure::from_answer(call, code, &answer.headers, &answer.body))
         })
         .await
+    }
+
+    /// The time by Cloud Run's own clock, which every answer tells, whatever else it says.
+    pub async fn server_time(&self) -> Result<OffsetDateTime, Failure> {
+        let call = "ask for the time";
+        let transport = self.endpoints.transport(Api::Run);
+        let transport = transport.map_err(|error| Failure::of_transport(call, &error))?;
+        let uri = Uri::try_from(format!("{}/", self.endpoints.endpoint(Api::Run).as_str()));
+        let uri = uri.map_err(|_| Failure::malformed(call))?;
+        let answer = self.read(call, || async {
+            let sent = transport.get(uri.clone(), HeaderMap::new()).await;
+            sent.map_err(|error| self.placed(Api::Run, Failure::of_transport(call, &error)))
+        });
+        let answer = answer.await?;
+        let date = answer.headers.get(DATE).and_then(|value| value.to_str().ok());
+        let date = date.and_then(|text| text.strip_suffix(" GMT"));
+        let format = format_description!(
+            "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second]"
+        );
+        let time = date.and_then(|text| PrimitiveDateTime::parse(text, &format).ok());
+        time.map(PrimitiveDateTime::assume_utc).ok_or_else(|| Failure::malformed(call))
     }
 
     async fn asked(

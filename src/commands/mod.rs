@@ -6,6 +6,7 @@ mod completing;
 mod completions;
 mod curl;
 mod describe;
+mod doctor;
 mod explain;
 mod grant;
 mod guided;
@@ -69,6 +70,7 @@ enum Command {
     Url(url::Args),
     Who(who::Args),
     Explain(explain::Args),
+    Doctor(doctor::Args),
     Policy(policy::Args),
     Grant(grant::Args),
     Revoke(revoke::Args),
@@ -166,6 +168,7 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
         Command::Alias(args) => alias::run(cx, &args),
         Command::Curl(args) => curl::run(cx, args, &options_of("curl")).await,
         Command::Describe(args) => describe::run(cx, args).await,
+        Command::Doctor(args) => Box::pin(doctor::run(cx, args)).await,
         Command::Explain(args) => explain::run(cx, args).await,
         Command::Grant(args) => grant::run(cx, args).await,
         Command::Help(_) | Command::Man(_) => Ok(ExitCode::Done.number()),

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use time::OffsetDateTime;
 
-pub use self::permission::{permitted, says_of_the_public};
+pub use self::permission::{ABOVE, permitted, says_of_the_public};
 pub use self::reach::{Entry, is_reserved};
 use super::condition::{Attributes, Condition, Doubt, Tags};
 use super::deny::DenyRule;

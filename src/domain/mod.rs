@@ -6,6 +6,7 @@
 pub mod access;
 pub mod condition;
 pub mod deny;
+pub mod diagnosis;
 pub mod evidence;
 pub mod exposure;
 pub mod invokers;

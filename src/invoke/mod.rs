@@ -2,6 +2,7 @@
 
 mod curl_line;
 mod curl_words;
+mod probe;
 mod program;
 mod target;
 mod tell;
@@ -9,6 +10,7 @@ mod way;
 
 pub use self::curl_line::{path_word, service_word};
 pub use self::curl_words::{CurlWords, WordsError};
+pub use self::probe::Prober;
 pub use self::program::{Config, Ended, Program, run_program};
 pub use self::target::{Call, Wanted, find};
 pub use self::tell::{Answered, Seen};

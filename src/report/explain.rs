@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
-use crate::domain::access::{Decision, Step, Verdict};
+use crate::domain::access::{ABOVE, Decision, Step, Verdict};
 
 /// The answer for one principal, one service, one request.
 #[derive(Clone, Debug, Serialize)]
@@ -74,15 +74,16 @@ impl StepRow {
         }
     }
 
-    fn sentence(&self) -> String {
+    fn sentence(&self, service: &str) -> String {
         let Some(source) = &self.source else { return self.reason.clone() };
+        let on = if source.resource == service { "the service" } else { &source.resource };
         let what = match &source.role {
             Some(role) => format!("{role} to {}", source.member),
             None => source.member.clone(),
         };
         let condition = source.condition.as_ref().map(|c| format!(", if {}", c.expression));
         let condition = condition.unwrap_or_default();
-        format!("{}: {what} on {}{condition}", self.reason, source.resource)
+        format!("{}: {what} on {on}{condition}", self.reason)
     }
 }
 
@@ -184,14 +185,14 @@ impl Report for ExplainReport {
         };
         let mut out = format!("{}\n\n", paint.apply_to(self.headline()));
         let rows = self.steps.iter().map(|row| {
-            vec![text(row.layer), said(row.verdict), text(row.sentence())]
+            vec![text(row.layer), said(row.verdict), text(row.sentence(&self.service))]
         });
         out += &columns(&["LAYER", "SAYS", "WHY"], rows.collect(), style);
         if !self.unless.is_empty() {
             out += "\nNot known:\n";
             for row in &self.unless {
                 let what = match row.what.as_str() {
-                    what if what.is_empty() || row.why.contains(what) => String::new(),
+                    what if row.why.contains(what.trim_start_matches(ABOVE)) => String::new(),
                     what => format!(" on {what}"),
                 };
                 out += &format!("  {}{what}: {}\n", row.layer, row.why);

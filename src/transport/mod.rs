@@ -7,11 +7,14 @@ mod endpoint;
 mod stream;
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use http::response::Parts;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::{Builder, Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -22,6 +25,9 @@ pub use self::endpoint::{Endpoint, EndpointError, names_loopback, on_this_machin
 
 /// No answer of these APIs is larger; one that is comes from something else.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
+
+/// How long the rest of an answer is waited for where only its start is wanted.
+const PEEK: Duration = Duration::from_secs(2);
 
 type Body = Full<Bytes>;
 
@@ -62,6 +68,11 @@ impl Transport {
         Ok(Self(builder().build(connector)))
     }
 
+    /// The way to a place that is known in full. Opens no connection.
+    pub fn along(to: &Destination) -> Result<Self, TransportError> {
+        Ok(Self(builder().build(Connector::along(to)?)))
+    }
+
     /// Plain HTTP, to whom the caller knows to be near: never with a token beyond this machine.
     pub fn plain() -> Self {
         Self(builder().build(Connector::plain(None)))
@@ -72,6 +83,29 @@ impl Transport {
         self.send(Method::GET, uri, headers, Bytes::new()).await
     }
 
+    /// Sends a request without a body, and reads the answer's head and as much of the rest as is asked
+    /// for and comes soon.
+    pub async fn peek(
+        &self,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        most: usize,
+    ) -> Result<Answer, TransportError> {
+        let (head, mut body) = self.sent(method, uri, headers, Bytes::new()).await?;
+        let mut start = Vec::new();
+        let reading = async {
+            while start.len() < most
+                && let Some(Ok(frame)) = body.frame().await
+            {
+                start.extend_from_slice(frame.data_ref().map_or(&[], |data| data.as_ref()));
+            }
+        };
+        // A stream that says nothing more has said enough.
+        drop(tokio::time::timeout(PEEK, reading).await);
+        Ok(Answer { status: head.status, headers: head.headers, body: start.into() })
+    }
+
     /// Sends a request and reads the whole answer.
     pub async fn send(
         &self,
@@ -80,6 +114,19 @@ impl Transport {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Answer, TransportError> {
+        let (head, body) = self.sent(method, uri, headers, body).await?;
+        let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+        let body = body.map_err(|error| broken(error.as_ref()))?.to_bytes();
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    async fn sent(
+        &self,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(Parts, Incoming), TransportError> {
         let mut request = Request::new(Body::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -88,10 +135,7 @@ impl Transport {
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(agent));
         request.headers_mut().remove(HOST);
         let sent = self.0.request(request).await;
-        let (head, body) = sent.map_err(|error| refused(&error))?.into_parts();
-        let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-        let body = body.map_err(|error| broken(error.as_ref()))?.to_bytes();
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok(sent.map_err(|error| refused(&error))?.into_parts())
     }
 }
 

@@ -7,6 +7,9 @@ use super::super::member::{Member, MemberKind};
 use super::super::principal::{Caller, reaches};
 use super::{Attached, Knowledge, Layer, Outcome, Source, Step, Unless};
 
+/// How a layer is named that stands for all above a resource whose parent is not known.
+pub const ABOVE: &str = "what is above ";
+
 /// What is asked of policies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
@@ -197,7 +200,7 @@ pub(super) fn with_told<'a>(
     match told {
         None => (denied, allowed),
         Some(true) => {
-            let why = "Cloud Run says that the caller holds the permission";
+            let why = "Cloud Run says that the caller holds the permission, groups and what is inherited weighed";
             let settled = |step: Step<'a>| match step.outcome {
                 Outcome::Pass => step,
                 _ => Step::new(step.layer, Outcome::Pass, why),
@@ -221,7 +224,9 @@ pub(super) fn with_told<'a>(
         Some(false) => {
             let why = match allowed.outcome {
                 Outcome::Block => allowed.reason,
-                _ => "Cloud Run says that the caller does not hold the permission".into(),
+                _ => "Cloud Run says that the caller does not hold the permission, groups and what is \
+                      inherited weighed"
+                    .into(),
             };
             let source = allowed.source.filter(|_| allowed.outcome == Outcome::Block);
             let step = Step::new(Layer::Allow, Outcome::Block, why);
@@ -272,5 +277,9 @@ fn under(condition: Option<&Condition>, attributes: &Attributes<'_>) -> Truth {
 }
 
 fn unread<'a>(what: &str, resource: &'a str, why: &str) -> Unless<'a> {
-    Unless { what: resource, doubt: Doubt::unread(format!("{what} of `{resource}`: {why}")) }
+    let text = match resource.strip_prefix(ABOVE) {
+        Some(below) => format!("{what} above `{below}`: {why}"),
+        None => format!("{what} of `{resource}`: {why}"),
+    };
+    Unless { what: resource, doubt: Doubt::unread(text) }
 }

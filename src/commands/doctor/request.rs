@@ -1,0 +1,429 @@
+//! Why a request is refused: made, recognised, and held against what can be read.
+
+use http::Method;
+
+use super::super::explain::entry;
+use super::super::remedy::remedies;
+use super::super::token::id_token;
+use super::Args;
+use crate::auth::BearerToken;
+use crate::cloud::{FailureKind, For};
+use crate::context::Context;
+use crate::domain::access::{
+    Caller, Decision, Entry, Layer, Origin, Outcome, Request, Verdict, is_reserved,
+};
+use crate::domain::diagnosis::{
+    Credential, Finding, Reply, Signature, Symptoms, TokenFacts, diagnose,
+};
+use crate::domain::evidence::Gathered;
+use crate::domain::member::Member;
+use crate::domain::resource::{ServiceName, ServiceRef};
+use crate::error::{CommandError, ErrorKind, quoted};
+use crate::exit_code::ExitCode;
+use crate::invoke::{self, Call, Prober, Wanted};
+use crate::jwt;
+use crate::lookup;
+use crate::report::DoctorReport;
+
+/// What a finding says that is the same as an explanation's.
+const LIKELY: &str = "most likely: ";
+
+/// What could be read, beside the request.
+#[derive(Default)]
+struct Read {
+    gathered: Option<Gathered>,
+    /// Whether there is a service at the address, as far as could be seen.
+    exists: Option<bool>,
+    /// What could not be read, and why.
+    unread: Vec<String>,
+}
+
+pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8, CommandError> {
+    let wanted = Wanted {
+        typed: target,
+        tag: None,
+        audience: None,
+        allowed: &args.allow_hosts,
+        only_audience: false,
+    };
+    if args.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+        return Err(CommandError::usage("a path starts with `/`"));
+    }
+    let call = match invoke::find(cx, wanted).await {
+        Ok(call) => Some(call),
+        // A service without an address has a verdict too.
+        Err(error) if error.kind == ErrorKind::NotFound && error.message.ends_with("has no URL") => {
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let url = call.as_ref().map(|call| call.url(args.path.as_deref()));
+    let (credential, token) = credential(cx, call.as_ref(), args).await?;
+    let who = principal(cx, &credential, token.as_ref(), args);
+    let path = url.as_deref().map_or("/", path_of).to_owned();
+    let read = read(cx, target, call.as_ref(), who.as_ref(), args).await;
+    let mut evidence = Vec::new();
+    let (mut with, mut without) = (None, None);
+    if let Some(call) = call.as_ref().filter(|_| !args.no_request) {
+        let whole = url.as_deref().map_or("/", |url| &url[call.origin.len()..]);
+        let prober = Prober::new(cx, call)?;
+        let url = url.as_deref().unwrap_or_default();
+        if let Some(token) = &token {
+            let whose = who.as_ref().map_or("a token".to_owned(), |who| format!("a token of `{who}`"));
+            cx.terminal.note(&format!("request: {} {url} with {whose}", args.method));
+            let reply = prober.ask(cx, &args.method, whole, Some(token)).await?;
+            evidence.push(format!("with {whose}: {}", in_words(&reply)));
+            with = Some(reply);
+        }
+        cx.terminal.note(&format!("request: {} {url} without a credential", args.method));
+        let reply = prober.ask(cx, &args.method, whole, None).await?;
+        evidence.push(format!("without a credential: {}", in_words(&reply)));
+        without = Some(reply);
+    }
+    let service = read.gathered.as_ref().map(|gathered| &gathered.service);
+    let host = call.as_ref().map(Call::host).unwrap_or_default();
+    let entry = service.map(|service| entry(service, host).unwrap_or(Entry::Domain));
+    let request = Request {
+        path: &path,
+        host,
+        time: cx.now(),
+        from: Origin::Internet,
+        entry: entry.unwrap_or(Entry::DefaultUrl),
+    };
+    let caller = who.as_ref().map_or(Caller::Anonymous, Caller::Verified);
+    let decision = read.gathered.as_ref().map(|gathered| gathered.decide(caller, &request));
+    let by_reach = |decision: &Decision<'_>| {
+        decision.steps.iter().any(|step| {
+            step.layer == Layer::Reachability && step.outcome == Outcome::Block
+        })
+    };
+    let beyond_reach = |decision: &Decision<'_>| {
+        let rest = decision.steps.iter().filter(|step| step.layer != Layer::Reachability);
+        rest.filter(|step| step.outcome == Outcome::Block).map(|step| step.layer).next()
+    };
+    let symptoms = Symptoms {
+        is_preflight: args.method == Method::OPTIONS,
+        path: &path,
+        now: cx.now(),
+        credential,
+        with,
+        without,
+        audiences: service.map(|service| {
+            let urls = service.urls.iter().chain(&service.url).chain(&service.custom_audiences);
+            urls.cloned().collect()
+        }),
+        told: read.gathered.as_ref().and_then(|gathered| gathered.told),
+        granted_lately: cx.was_granted_lately(call.as_ref().and_then(|call| call.service.as_ref())),
+        blocked_by: decision.as_ref().and_then(beyond_reach),
+        is_reachable: decision.as_ref().map(|decision| !by_reach(decision)),
+        default_url_off: service.is_some_and(|service| !service.default_url)
+            && entry != Some(Entry::Domain),
+        exists: read.exists,
+    };
+    evidence.extend(of_token(&symptoms.credential, service.is_some_and(|service| service.iap)));
+    evidence.extend(of_reading(decision.as_ref(), &symptoms));
+    evidence.extend(read.unread.iter().cloned());
+    let found = match diagnose(&symptoms) {
+        Some(found) => found,
+        None => by_reading(decision.as_ref(), &symptoms, call.is_none()),
+    };
+    let found = narrowed(found, &symptoms, decision.as_ref());
+    let who = who.unwrap_or_else(Member::all_users);
+    let fix = fix(cx, found, &Case { read: &read, decision: decision.as_ref(), who: &who, target, args });
+    report(cx, url.as_deref().unwrap_or(target), found, evidence, fix)
+}
+
+/// What the verdict is where no request was made.
+fn by_reading(
+    decision: Option<&Decision<'_>>,
+    symptoms: &Symptoms<'_>,
+    has_no_url: bool,
+) -> Finding {
+    let Some(decision) = decision else { return Finding::Unknown(Signature::Unreachable) };
+    if has_no_url && symptoms.default_url_off {
+        return Finding::Refused(Signature::DefaultUrlOff);
+    }
+    match (decision.verdict, decision.blocked_by()) {
+        (Verdict::Allowed, _) => Finding::Ok,
+        (Verdict::Denied, Some(layer)) => Finding::Refused(match layer {
+            Layer::Reachability if is_reserved(symptoms.path) => Signature::ReservedPath,
+            Layer::Reachability if symptoms.default_url_off => Signature::DefaultUrlOff,
+            Layer::Reachability => Signature::Ingress,
+            Layer::Iap => Signature::IapDenied,
+            Layer::Deny => Signature::DenyPolicy,
+            Layer::InvokerCheck | Layer::Allow => match symptoms.credential {
+                Credential::None(_) => Signature::NoCredential,
+                _ => Signature::NoPermission,
+            },
+        }),
+        _ => Finding::Unknown(Signature::NoPermission),
+    }
+}
+
+/// Behind Identity-Aware Proxy a 403 of Cloud Run's own is about that one's account.
+fn narrowed(
+    found: Finding,
+    symptoms: &Symptoms<'_>,
+    decision: Option<&Decision<'_>>,
+) -> Finding {
+    let is_iap = decision.is_some_and(|decision| {
+        decision.steps.iter().any(|step| step.layer == Layer::Iap && step.outcome != Outcome::Skip)
+    });
+    match found {
+        Finding::Refused(Signature::NoPermission | Signature::NoCredential) if is_iap => {
+            Finding::Refused(match symptoms.blocked_by {
+                Some(Layer::Iap) => Signature::IapDenied,
+                _ => Signature::IapAgent,
+            })
+        }
+        other => other,
+    }
+}
+
+/// The token that goes along, and what it is.
+async fn credential(
+    cx: &Context,
+    call: Option<&Call>,
+    args: &Args,
+) -> Result<(Credential, Option<BearerToken>), CommandError> {
+    let token = if let Some(path) = &args.id_token_file {
+        BearerToken::in_file(path)?
+    } else {
+        let audience = call.map(|call| call.audience.as_str());
+        match cx.identity().map(|_| id_token(cx, audience, false)) {
+            Err(error) => return Ok((Credential::None(error.message), None)),
+            Ok(token) => match token.await {
+                Ok(token) => BearerToken::new(&token.token).map_err(|error| {
+                    let message = format!("what came back is not an ID token: {error}");
+                    CommandError::new(ErrorKind::NotAuthenticated, message)
+                })?,
+                Err(error) => {
+                    let causes = error.causes.first().map(|cause| format!(": {cause}"));
+                    let why = format!("{}{}", error.message, causes.unwrap_or_default());
+                    return Ok((Credential::None(why), None));
+                }
+            },
+        }
+    };
+    let text = token.text_of_header();
+    let text = text.strip_prefix("Bearer ").unwrap_or_default();
+    let credential = match jwt::claims(text) {
+        None => Credential::Opaque,
+        Some(claims) => {
+            let part = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
+            Credential::IdToken(TokenFacts {
+                issuer: part("iss"),
+                audience: part("aud"),
+                expires: jwt::expiry(text),
+            })
+        }
+    };
+    Ok((credential, Some(token)))
+}
+
+/// Whose request it is: by the given token's own word, else by who acts.
+fn principal(
+    cx: &Context,
+    credential: &Credential,
+    token: Option<&BearerToken>,
+    args: &Args,
+) -> Option<Member> {
+    if args.id_token_file.is_some() {
+        let text = token?.text_of_header();
+        let claims = jwt::claims(text.strip_prefix("Bearer ")?)?;
+        return claims["email"].as_str().map(Member::of_account);
+    }
+    if matches!(credential, Credential::None(_)) {
+        return None;
+    }
+    let account = cx.identity().ok().and_then(|identity| identity.account.clone());
+    account.map(|account| Member::of_account(&account))
+}
+
+/// Reads what bears on the request, as far as that may be read.
+async fn read(
+    cx: &Context,
+    target: &str,
+    call: Option<&Call>,
+    who: Option<&Member>,
+    args: &Args,
+) -> Read {
+    let mut read = Read::default();
+    let name = match call.and_then(|call| call.service.clone()) {
+        Some(name) => Some(name),
+        None => by_address(cx, target, &mut read).await,
+    };
+    let Some(name) = name else { return read };
+    let is_self = args.id_token_file.is_none() && who.is_some();
+    let whose = who.map_or(For::Anyone, |member| For::One { member, is_self });
+    let Ok(gateway) = cx.gateway().await else { return read };
+    match gateway.gather(&name, whose).await {
+        Ok(gathered) => (read.exists, read.gathered) = (Some(true), Some(gathered)),
+        Err(failure) if failure.kind == FailureKind::NotFound => read.exists = Some(false),
+        Err(failure) => read.unread.push(format!("{failure}: {}", failure.message)),
+    }
+    read
+}
+
+/// The service at an address, where services may be listed.
+async fn by_address(cx: &Context, target: &str, read: &mut Read) -> Option<ServiceName> {
+    let reference = ServiceRef::parse(target).ok()?;
+    match lookup::find(cx, &reference).await {
+        Ok(found) => Some(found.name),
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            // Of another project, it may be there all the same.
+            read.unread.push(error.message);
+            None
+        }
+        Err(error) => {
+            let why = error.causes.first().map(|cause| format!(": {cause}")).unwrap_or_default();
+            read.unread.push(format!("which service it is was not found: {}{why}", error.message));
+            None
+        }
+    }
+}
+
+/// The path of an address, without its query.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("/", |at| &rest[at..]);
+    path.split(['?', '#']).next().unwrap_or_default()
+}
+
+fn in_words(reply: &Reply) -> String {
+    match reply {
+        Reply::Application(status) => format!("{status} from the application"),
+        Reply::Branded => "404 on a page of Google's own".to_owned(),
+        Reply::Forbidden => "403 from Cloud Run's front end".to_owned(),
+        Reply::IapRefused(status) => format!("{status} from Identity-Aware Proxy"),
+        Reply::IapSignIn => "sent to sign in by Identity-Aware Proxy".to_owned(),
+        Reply::Nothing(why) => format!("no answer: {why}"),
+        Reply::NotFound => "404 from Cloud Run's front end".to_owned(),
+        Reply::TokenRefused => "401 from Cloud Run's front end, which does not take the token".to_owned(),
+    }
+}
+
+/// What stands in the token.
+fn of_token(credential: &Credential, is_iap: bool) -> Option<String> {
+    match credential {
+        Credential::None(why) => Some(format!("no token was sent: {why}")),
+        Credential::Opaque => Some("the token is not in the form of an ID token".to_owned()),
+        Credential::IdToken(token) => {
+            let end = token.expires.and_then(|end| {
+                end.format(&time::format_description::well_known::Rfc3339).ok()
+            });
+            let end = end.map_or(String::new(), |end| format!(", it ends at {end}"));
+            let of = if is_iap { "; Identity-Aware Proxy takes none of a person's" } else { "" };
+            Some(format!("the token is for `{}`, by `{}`{end}{of}", token.audience, token.issuer))
+        }
+    }
+}
+
+/// What could be read that bears on it.
+fn of_reading(decision: Option<&Decision<'_>>, symptoms: &Symptoms<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    match symptoms.told {
+        Some(true) => lines.push("Cloud Run's API says that you may invoke it".to_owned()),
+        Some(false) => lines.push("Cloud Run's API says that you may not invoke it".to_owned()),
+        None => {}
+    }
+    let blocking = decision.into_iter().flat_map(|decision| &decision.steps);
+    for step in blocking.filter(|step| step.outcome == Outcome::Block) {
+        let on = step.source.map(|source| {
+            let role = source.role.map_or(String::new(), |role| format!("{role} to "));
+            let condition = source.condition.map(|c| format!(", if {}", c.expression));
+            format!(": {role}{} on {}{}", source.member, source.resource, condition.unwrap_or_default())
+        });
+        lines.push(format!("{}: {}{}", step.layer.as_str(), step.reason, on.unwrap_or_default()));
+    }
+    if symptoms.granted_lately {
+        lines.push("somebody was let in from this machine a few minutes ago".to_owned());
+    }
+    lines
+}
+
+/// What a way on is worked out from.
+struct Case<'a> {
+    read: &'a Read,
+    decision: Option<&'a Decision<'a>>,
+    who: &'a Member,
+    target: &'a str,
+    args: &'a Args,
+}
+
+/// The one way on.
+fn fix(cx: &Context, found: Finding, case: &Case<'_>) -> Vec<String> {
+    let signature = match found {
+        Finding::Ok => return Vec::new(),
+        Finding::Refused(signature) | Finding::Unknown(signature) => signature,
+    };
+    let target = quoted(case.target);
+    let again = || cx.command();
+    let named = case.read.gathered.as_ref().map(|gathered| cx.named(&gathered.service.name));
+    let by_policy = || match (&case.read.gathered, case.decision) {
+        (Some(gathered), Some(decision)) => {
+            remedies(cx, gathered, decision, case.who).into_iter().take(1).collect()
+        }
+        _ => Vec::new(),
+    };
+    let own_token = || match case.args.id_token_file {
+        Some(_) => vec![cx.suggest(&format!("token {target}"))],
+        None => vec![cx.suggest(&format!("token {target} --decode"))],
+    };
+    match signature {
+        Signature::AccessToken
+        | Signature::Expired
+        | Signature::ForeignIssuer
+        | Signature::TagAudience
+        | Signature::TokenNotTaken
+        | Signature::WrongAudience => own_token(),
+        Signature::NoPermission | Signature::IapAgent => match by_policy() {
+            empty if empty.is_empty() => {
+                let who = if case.who.is_account() { case.who.address() } else { case.who.as_str() };
+                let service = named.unwrap_or_else(|| "SERVICE".to_owned());
+                vec![cx.suggest_to_others(&format!("grant {who} {service}"))]
+            }
+            commands => commands,
+        },
+        Signature::DefaultUrlOff | Signature::IapDenied | Signature::Ingress => by_policy(),
+        Signature::NoCredential if !cx.is_sandbox() => vec!["gcloud auth login".to_owned()],
+        Signature::Propagation => vec![again()],
+        Signature::ReservedPath => vec![cx.suggest(&format!("doctor {target} /health"))],
+        Signature::Preflight => {
+            let service = named.unwrap_or(target);
+            vec![cx.suggest(&format!("proxy {service} --cors ORIGIN"))]
+        }
+        Signature::NoSuchService | Signature::NoSuchServiceOrIngress => vec![cx.suggest("list")],
+        _ => Vec::new(),
+    }
+}
+
+fn report(
+    cx: &Context,
+    target: &str,
+    found: Finding,
+    evidence: Vec<String>,
+    fix: Vec<String>,
+) -> Result<u8, CommandError> {
+    let (verdict, signature, code) = match found {
+        Finding::Ok => ("ok", None, ExitCode::Done),
+        Finding::Refused(signature) => ("refused", Some(signature), ExitCode::No),
+        Finding::Unknown(signature) => ("unknown", Some(signature), ExitCode::Undetermined),
+    };
+    let headline = match found {
+        Finding::Ok => "the request gets through to the application".to_owned(),
+        Finding::Refused(signature) => signature.meaning().to_owned(),
+        Finding::Unknown(signature) => format!("{LIKELY}{}", signature.meaning()),
+    };
+    cx.report(&DoctorReport {
+        sandbox: cx.is_sandbox(),
+        target: Some(target.to_owned()),
+        verdict,
+        layer: signature.and_then(Signature::layer),
+        signature: signature.map(Signature::as_str),
+        evidence,
+        fix,
+        headline,
+    })?;
+    Ok(code.number())
+}

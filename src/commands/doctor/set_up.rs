@@ -1,0 +1,129 @@
+//! Whether this machine is set up: credential, project, API, clock.
+
+use time::{Duration, OffsetDateTime};
+
+use crate::cloud::{Failure, FailureKind};
+use crate::context::Context;
+use crate::domain::diagnosis::Signature;
+use crate::error::{CommandError, ErrorKind};
+use crate::exit_code::ExitCode;
+use crate::report::DoctorReport;
+
+/// By how much a clock may be off before tokens are refused for it (Google allows for some minutes;
+/// how many is not documented).
+const LENIENCY: Duration = Duration::minutes(5);
+
+/// What is found wrong.
+struct Trouble {
+    signature: Signature,
+    /// Said in place of the signature's own meaning.
+    headline: Option<String>,
+    evidence: Vec<String>,
+    fix: Vec<String>,
+    is_certain: bool,
+}
+
+impl Trouble {
+    fn new(signature: Signature) -> Self {
+        let (evidence, fix) = (Vec::new(), Vec::new());
+        Self { signature, headline: None, evidence, fix, is_certain: true }
+    }
+
+    fn of(signature: Signature, error: CommandError) -> Self {
+        let is_certain = !matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Deadline);
+        let (headline, evidence, fix) = (Some(error.message), error.causes, error.hints);
+        Self { signature, headline, evidence, fix, is_certain }
+    }
+}
+
+pub(super) async fn check(cx: &Context) -> Result<u8, CommandError> {
+    let mut good = Vec::new();
+    let trouble = look(cx, &mut good).await.err();
+    let (verdict, code) = match &trouble {
+        None => ("ok", ExitCode::Done),
+        Some(trouble) if trouble.is_certain => ("refused", ExitCode::No),
+        Some(_) => ("unknown", ExitCode::Undetermined),
+    };
+    let signature = trouble.as_ref().map(|trouble| trouble.signature);
+    let meaning = signature.map_or("this machine is set up", Signature::meaning).to_owned();
+    let headline = trouble.as_ref().and_then(|trouble| trouble.headline.clone());
+    let (more, fix) = trouble.map(|trouble| (trouble.evidence, trouble.fix)).unwrap_or_default();
+    good.extend(more);
+    cx.report(&DoctorReport {
+        sandbox: cx.is_sandbox(),
+        target: None,
+        verdict,
+        layer: signature.and_then(Signature::layer),
+        signature: signature.map(Signature::as_str),
+        evidence: good,
+        fix,
+        headline: headline.unwrap_or(meaning),
+    })?;
+    Ok(code.number())
+}
+
+/// Looks at one thing after another, up to the first that is wrong. What is good is put down.
+async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> {
+    let no_credential = |error| Box::new(Trouble::of(Signature::NoCredential, cx.fit(error)));
+    let identity = cx.identity().map_err(no_credential)?;
+    let who = identity.account.as_deref().unwrap_or("somebody whom it does not name");
+    let authorization = cx.in_time("get a token", identity.tokens.authorization()).await;
+    authorization.and_then(|got| Ok(got?)).map_err(no_credential)?;
+    good.push(format!("the credential is good: {who}, by {}", identity.source));
+    let gateway = cx.gateway().await.map_err(no_credential)?;
+    if let Ok(theirs) = gateway.server_time().await {
+        let off = cx.now() - theirs;
+        if off.abs() > LENIENCY {
+            let mut trouble = Trouble::new(Signature::Clock);
+            let direction = if off.is_positive() { "ahead" } else { "behind" };
+            let minutes = off.whole_minutes().abs();
+            let now = short(cx.now());
+            trouble.evidence =
+                vec![format!("this clock is {minutes} minutes {direction} of the API's: it says {now}")];
+            trouble.fix = vec!["timedatectl set-ntp true".to_owned()];
+            return Err(Box::new(trouble));
+        }
+        good.push("the clock agrees with the API's".to_owned());
+    }
+    let no_project = |error| Box::new(Trouble::of(Signature::NoProject, cx.fit(error)));
+    let project = cx.project().map_err(no_project)?;
+    good.push(format!("the project is `{}`, by {}", project.value, project.source));
+    match gateway.regions(&project.value).await {
+        Ok(_) => good.push("the Cloud Run Admin API answers for it".to_owned()),
+        Err(failure) if is_disabled(&failure) => {
+            let mut trouble = Trouble::new(Signature::ApiDisabled);
+            trouble.evidence = vec![failure.message];
+            trouble.fix =
+                vec![format!("gcloud services enable run.googleapis.com --project={}", project.value)];
+            return Err(Box::new(trouble));
+        }
+        // Whether an account may list regions says nothing of the rest.
+        Err(failure) if failure.kind == FailureKind::PermissionDenied => good.push(format!(
+            "the Cloud Run Admin API answers, and {who} may not list regions: {}",
+            failure.message
+        )),
+        Err(failure) => {
+            let kind = failure.kind;
+            let signature = match kind {
+                FailureKind::NotFound | FailureKind::InvalidArgument => Signature::NoProject,
+                FailureKind::Unauthenticated | FailureKind::Credentials => {
+                    Signature::TokenNotTaken
+                }
+                _ => Signature::Unreachable,
+            };
+            return Err(Box::new(Trouble::of(signature, cx.fit(failure.into()))));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an API is refused because it is off (Google's text, observed).
+fn is_disabled(failure: &Failure) -> bool {
+    let said = ["has not been used in project", "it is disabled", "SERVICE_DISABLED"];
+    said.iter().any(|text| failure.message.contains(text))
+}
+
+fn short(time: OffsetDateTime) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    time.format(&format).unwrap_or_default()
+}

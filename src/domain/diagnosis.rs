@@ -1,0 +1,546 @@
+//! Why a request to a service was refused: from what came back, what stands in the token and what
+//! could be read, to one verdict.
+//!
+//! The signatures are those that were observed of Google's front end; where two causes look alike
+//! from outside, what could be read decides between them, and where nothing could, it is said.
+
+use time::OffsetDateTime;
+
+use super::access::Layer;
+use super::resource::TAG_SIGN;
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The application answered, with this status.
+    Application(u16),
+    /// Google's page for what never reaches a service.
+    Branded,
+    /// The front end's 403: no credential, or no permission.
+    Forbidden,
+    /// Identity-Aware Proxy refused, with this status.
+    IapRefused(u16),
+    /// Identity-Aware Proxy asks to sign in.
+    IapSignIn,
+    /// There was none, and why.
+    Nothing(String),
+    /// The front end's 404: no such host, or not to be reached from here.
+    NotFound,
+    /// The front end's 401: the token is not taken.
+    TokenRefused,
+}
+
+/// What came with the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// None could be had, and why.
+    None(String),
+    /// Something that is no ID token: most often an access token.
+    Opaque,
+    IdToken(TokenFacts),
+}
+
+/// What an ID token says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenFacts {
+    pub issuer: String,
+    pub audience: String,
+    pub expires: Option<OffsetDateTime>,
+}
+
+/// Everything that a verdict rests on.
+#[derive(Clone, Debug)]
+pub struct Symptoms<'a> {
+    /// Whether the request is a browser's question before another (`OPTIONS`), which never carries a
+    /// credential.
+    pub is_preflight: bool,
+    pub path: &'a str,
+    pub now: OffsetDateTime,
+    pub credential: Credential,
+    /// With the credential; `None` where that was not tried.
+    pub with: Option<Reply>,
+    /// Without any.
+    pub without: Option<Reply>,
+    /// The audiences that the service takes; `None` where that is not known.
+    pub audiences: Option<Vec<String>>,
+    /// What Cloud Run answered when it was asked whether the caller may invoke.
+    pub told: Option<bool>,
+    /// Whether somebody was let in from this machine a short while ago.
+    pub granted_lately: bool,
+    /// The first layer that blocks by what could be read.
+    pub blocked_by: Option<Layer>,
+    /// Whether the service, as it was read, is open at this address to the internet; `None` where it
+    /// was not read.
+    pub is_reachable: Option<bool>,
+    pub default_url_off: bool,
+    /// Whether there is a service at this address, as far as could be read.
+    pub exists: Option<bool>,
+}
+
+/// What is wrong, in a word for scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signature {
+    AccessToken,
+    ApiDisabled,
+    Application401,
+    Application403,
+    Clock,
+    DefaultUrlOff,
+    DenyPolicy,
+    Expired,
+    ForeignIssuer,
+    IapAgent,
+    IapDenied,
+    IapRedirect,
+    IapToken,
+    Ingress,
+    NoCredential,
+    NoPermission,
+    NoProject,
+    NoSuchService,
+    NoSuchServiceOrIngress,
+    Preflight,
+    Propagation,
+    ReservedPath,
+    TagAudience,
+    TokenNotTaken,
+    Unreachable,
+    WrongAudience,
+}
+
+impl Signature {
+    /// Every signature, for the documentation.
+    pub const ALL: [Self; 26] = [
+        Self::AccessToken,
+        Self::ApiDisabled,
+        Self::Application401,
+        Self::Application403,
+        Self::Clock,
+        Self::DefaultUrlOff,
+        Self::DenyPolicy,
+        Self::Expired,
+        Self::ForeignIssuer,
+        Self::IapAgent,
+        Self::IapDenied,
+        Self::IapRedirect,
+        Self::IapToken,
+        Self::Ingress,
+        Self::NoCredential,
+        Self::NoPermission,
+        Self::NoProject,
+        Self::NoSuchService,
+        Self::NoSuchServiceOrIngress,
+        Self::Preflight,
+        Self::Propagation,
+        Self::ReservedPath,
+        Self::TagAudience,
+        Self::TokenNotTaken,
+        Self::Unreachable,
+        Self::WrongAudience,
+    ];
+
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessToken => "access-token",
+            Self::ApiDisabled => "api-disabled",
+            Self::Application401 => "application-401",
+            Self::Application403 => "application-403",
+            Self::Clock => "clock",
+            Self::DefaultUrlOff => "default-url-off",
+            Self::DenyPolicy => "deny-policy",
+            Self::Expired => "expired",
+            Self::ForeignIssuer => "foreign-issuer",
+            Self::IapAgent => "iap-agent",
+            Self::IapDenied => "iap-denied",
+            Self::IapRedirect => "iap-redirect",
+            Self::IapToken => "iap-token",
+            Self::Ingress => "ingress",
+            Self::NoCredential => "no-credential",
+            Self::NoPermission => "no-permission",
+            Self::NoProject => "no-project",
+            Self::NoSuchService => "no-such-service",
+            Self::NoSuchServiceOrIngress => "no-such-service-or-ingress",
+            Self::Preflight => "preflight",
+            Self::Propagation => "propagation",
+            Self::ReservedPath => "reserved-path",
+            Self::TagAudience => "tag-audience",
+            Self::TokenNotTaken => "token-not-taken",
+            Self::Unreachable => "unreachable",
+            Self::WrongAudience => "wrong-audience",
+        }
+    }
+
+    /// The layer that refuses.
+    pub fn layer(self) -> Option<&'static str> {
+        Some(match self {
+            Self::AccessToken
+            | Self::Clock
+            | Self::Expired
+            | Self::ForeignIssuer
+            | Self::NoCredential
+            | Self::TagAudience
+            | Self::TokenNotTaken
+            | Self::WrongAudience => "credential",
+            Self::ApiDisabled | Self::NoProject => "project",
+            Self::Application401 | Self::Application403 => "application",
+            Self::DefaultUrlOff
+            | Self::Ingress
+            | Self::NoSuchService
+            | Self::NoSuchServiceOrIngress
+            | Self::ReservedPath => "reachability",
+            Self::DenyPolicy => "deny",
+            Self::IapDenied | Self::IapRedirect | Self::IapToken => "iap",
+            Self::IapAgent | Self::NoPermission | Self::Preflight | Self::Propagation => "allow",
+            Self::Unreachable => return None,
+        })
+    }
+
+    /// What it means, for a person.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::AccessToken => "the token is an access token; Cloud Run takes ID tokens",
+            Self::ApiDisabled => "the Cloud Run Admin API is not enabled in the project",
+            Self::Application401 => "the request got through, and the application itself answered 401",
+            Self::Application403 => "the request got through, and the application itself answered 403",
+            Self::Clock => "this machine's clock is off, so that tokens look expired or too young",
+            Self::DefaultUrlOff => "the service's default URL is turned off",
+            Self::DenyPolicy => "a deny policy takes the permission to invoke away",
+            Self::Expired => "the token is expired",
+            Self::ForeignIssuer => "the token is not one of Google's",
+            Self::IapAgent => {
+                "Identity-Aware Proxy's own account may not invoke the service, so nobody gets through"
+            }
+            Self::IapDenied => "Identity-Aware Proxy does not let this caller by",
+            Self::IapRedirect => "Identity-Aware Proxy is on, and asks to sign in with a browser",
+            Self::IapToken => "Identity-Aware Proxy is on, and does not take this token",
+            Self::Ingress => "the service's ingress lets nothing in from the internet",
+            Self::NoCredential => "the service is private, and the request carries no credential",
+            Self::NoPermission => "the caller may not invoke the service",
+            Self::NoProject => "there is no project to work in",
+            Self::NoSuchService => "there is no service at this address",
+            Self::NoSuchServiceOrIngress => {
+                "there is no service at this address, or its ingress lets nothing in from here: from \
+                 outside both look alike"
+            }
+            Self::Preflight => {
+                "a browser asks OPTIONS before a request across origins and sends no credential with \
+                 it, so a private service refuses"
+            }
+            Self::Propagation => {
+                "Cloud Run says that the caller may invoke the service, and the front end does not \
+                 know it yet: a change of access takes minutes to spread"
+            }
+            Self::ReservedPath => "Google's front end keeps this path for itself",
+            Self::TagAudience => "the token's audience is a traffic tag's URL, which is not taken",
+            Self::TokenNotTaken => "the token is not taken, and nothing that stands in it says why",
+            Self::Unreachable => "the address could not be reached",
+            Self::WrongAudience => "the token is meant for somebody else than this service",
+        }
+    }
+}
+
+/// What is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The request gets through to the application.
+    Ok,
+    Refused(Signature),
+    /// It cannot be told for certain; the likeliest.
+    Unknown(Signature),
+}
+
+/// The issuer of Google's ID tokens, in its two spellings (documented).
+const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
+/// How an audience of a user's token ends: a client's id (documented).
+const CLIENT: &str = ".apps.googleusercontent.com";
+
+/// Finds what is wrong. `None` where no request was made, so that only what was read can tell.
+pub fn diagnose(symptoms: &Symptoms<'_>) -> Option<Finding> {
+    use Finding::{Ok, Refused, Unknown};
+    // A browser's question before another carries no credential, whoever asks.
+    let reply = match (&symptoms.with, &symptoms.without) {
+        (_, Some(without)) if symptoms.is_preflight => without,
+        (Some(with), _) => with,
+        (None, Some(without)) => without,
+        (None, None) => return None,
+    };
+    Some(match reply {
+        Reply::Nothing(_) => Unknown(Signature::Unreachable),
+        Reply::Application(401) => Refused(Signature::Application401),
+        Reply::Application(403) => Refused(Signature::Application403),
+        Reply::Application(_) => Ok,
+        Reply::Branded => Refused(Signature::ReservedPath),
+        Reply::IapSignIn => Refused(Signature::IapRedirect),
+        Reply::IapRefused(401) => Refused(Signature::IapToken),
+        Reply::IapRefused(_) => Refused(Signature::IapDenied),
+        Reply::NotFound => not_found(symptoms),
+        Reply::TokenRefused => Refused(in_token(symptoms)),
+        Reply::Forbidden => forbidden(symptoms),
+    })
+}
+
+fn not_found(symptoms: &Symptoms<'_>) -> Finding {
+    use Finding::{Refused, Unknown};
+    match (symptoms.exists, symptoms.is_reachable) {
+        (Some(false), _) => Refused(Signature::NoSuchService),
+        _ if symptoms.default_url_off => Refused(Signature::DefaultUrlOff),
+        (_, Some(false)) => Refused(Signature::Ingress),
+        _ => Unknown(Signature::NoSuchServiceOrIngress),
+    }
+}
+
+/// What is wrong with a token that was refused.
+fn in_token(symptoms: &Symptoms<'_>) -> Signature {
+    let token = match &symptoms.credential {
+        Credential::None(_) => return Signature::NoCredential,
+        Credential::Opaque => return Signature::AccessToken,
+        Credential::IdToken(token) => token,
+    };
+    if !ISSUERS.contains(&token.issuer.as_str()) {
+        return Signature::ForeignIssuer;
+    }
+    if token.expires.is_some_and(|end| end <= symptoms.now) {
+        return Signature::Expired;
+    }
+    if token.audience.ends_with(CLIENT) {
+        return Signature::TokenNotTaken;
+    }
+    let bare = |text: &str| text.trim_end_matches('/').to_owned();
+    let known = symptoms.audiences.as_ref();
+    if known.is_some_and(|known| known.iter().any(|known| bare(known) == bare(&token.audience))) {
+        return Signature::TokenNotTaken;
+    }
+    let host = token.audience.split_once("://").map_or("", |(_, rest)| rest);
+    if host.split('/').next().is_some_and(|host| host.contains(TAG_SIGN)) {
+        return Signature::TagAudience;
+    }
+    Signature::WrongAudience
+}
+
+fn forbidden(symptoms: &Symptoms<'_>) -> Finding {
+    use Finding::{Refused, Unknown};
+    if symptoms.is_preflight {
+        return Refused(Signature::Preflight);
+    }
+    if symptoms.with.is_none() {
+        return Refused(Signature::NoCredential);
+    }
+    match (symptoms.told, symptoms.blocked_by) {
+        (_, Some(Layer::Deny)) => Refused(Signature::DenyPolicy),
+        (Some(true), _) => Refused(Signature::Propagation),
+        (Some(false), _) | (None, Some(Layer::Allow)) => Refused(Signature::NoPermission),
+        _ if symptoms.granted_lately => Unknown(Signature::Propagation),
+        // A 403 to a token that is taken has no other cause (observed).
+        _ => Refused(Signature::NoPermission),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
+
+    fn token(audience: &str) -> Credential {
+        Credential::IdToken(TokenFacts {
+            issuer: "https://accounts.google.com".to_owned(),
+            audience: audience.to_owned(),
+            expires: Some(datetime!(2026-06-01 01:00 UTC)),
+        })
+    }
+
+    fn symptoms() -> Symptoms<'static> {
+        Symptoms {
+            is_preflight: false,
+            path: "/",
+            now: NOW,
+            credential: token("https://s-1.us-central1.run.app"),
+            with: None,
+            without: None,
+            audiences: Some(vec!["https://s-1.us-central1.run.app".to_owned()]),
+            told: None,
+            granted_lately: false,
+            blocked_by: None,
+            is_reachable: None,
+            default_url_off: false,
+            exists: Some(true),
+        }
+    }
+
+    #[test]
+    fn each_signature_is_told_from_the_others() {
+        use Finding::{Ok, Refused, Unknown};
+        type Case = (fn(&mut Symptoms<'static>), Finding);
+        let cases: [Case; 32] = [
+            (|s| s.with = Some(Reply::Application(200)), Ok),
+            (|s| s.with = Some(Reply::Application(404)), Ok),
+            (|s| s.with = Some(Reply::Application(500)), Ok),
+            (|s| s.with = Some(Reply::Application(401)), Refused(Signature::Application401)),
+            (|s| s.with = Some(Reply::Application(403)), Refused(Signature::Application403)),
+            (|s| s.with = Some(Reply::Branded), Refused(Signature::ReservedPath)),
+            (|s| s.with = Some(Reply::IapSignIn), Refused(Signature::IapRedirect)),
+            (|s| s.with = Some(Reply::IapRefused(401)), Refused(Signature::IapToken)),
+            (|s| s.with = Some(Reply::IapRefused(403)), Refused(Signature::IapDenied)),
+            (|s| s.with = Some(Reply::Nothing("x".to_owned())), Unknown(Signature::Unreachable)),
+            (|s| s.without = Some(Reply::Forbidden), Refused(Signature::NoCredential)),
+            (
+                |s| {
+                    s.with = Some(Reply::NotFound);
+                    s.exists = None;
+                },
+                Unknown(Signature::NoSuchServiceOrIngress),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::NotFound);
+                    s.exists = Some(false);
+                },
+                Refused(Signature::NoSuchService),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::NotFound);
+                    s.is_reachable = Some(false);
+                },
+                Refused(Signature::Ingress),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::NotFound);
+                    s.is_reachable = Some(false);
+                    s.default_url_off = true;
+                },
+                Refused(Signature::DefaultUrlOff),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::TokenRefused);
+                    s.credential = Credential::Opaque;
+                },
+                Refused(Signature::AccessToken),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::TokenRefused);
+                    s.credential = token("https://other.example");
+                },
+                Refused(Signature::WrongAudience),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::TokenRefused);
+                    s.credential = token("https://canary---s-1.us-central1.run.app");
+                },
+                Refused(Signature::TagAudience),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::TokenRefused);
+                    s.audiences = None;
+                    s.credential = token("https://canary---s-1.us-central1.run.app/");
+                },
+                Refused(Signature::TagAudience),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::TokenRefused);
+                    s.now = datetime!(2026-06-01 02:00 UTC);
+                },
+                Refused(Signature::Expired),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::TokenRefused);
+                    s.credential = Credential::IdToken(TokenFacts::default());
+                },
+                Refused(Signature::ForeignIssuer),
+            ),
+            (|s| s.with = Some(Reply::TokenRefused), Refused(Signature::TokenNotTaken)),
+            (
+                |s| {
+                    s.with = Some(Reply::TokenRefused);
+                    s.credential = token("1.apps.googleusercontent.com");
+                },
+                Refused(Signature::TokenNotTaken),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::Forbidden);
+                    s.told = Some(true);
+                },
+                Refused(Signature::Propagation),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::Forbidden);
+                    s.told = Some(false);
+                },
+                Refused(Signature::NoPermission),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::Forbidden);
+                    s.told = Some(false);
+                    s.blocked_by = Some(Layer::Deny);
+                },
+                Refused(Signature::DenyPolicy),
+            ),
+            (|s| s.with = Some(Reply::Forbidden), Refused(Signature::NoPermission)),
+            (
+                |s| {
+                    s.with = Some(Reply::Forbidden);
+                    s.granted_lately = true;
+                },
+                Unknown(Signature::Propagation),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::Application(204));
+                    s.without = Some(Reply::Forbidden);
+                    s.is_preflight = true;
+                },
+                Refused(Signature::Preflight),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::Application(204));
+                    s.without = Some(Reply::Application(204));
+                    s.is_preflight = true;
+                },
+                Ok,
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::Application(200));
+                    s.without = Some(Reply::Forbidden);
+                },
+                Ok,
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::NotFound);
+                    s.is_reachable = Some(true);
+                },
+                Unknown(Signature::NoSuchServiceOrIngress),
+            ),
+        ];
+        for (number, (edit, expected)) in cases.into_iter().enumerate() {
+            let mut symptoms = symptoms();
+            edit(&mut symptoms);
+            assert_eq!(diagnose(&symptoms), Some(expected), "case {number}");
+        }
+        assert_eq!(diagnose(&symptoms()), None);
+    }
+
+    #[test]
+    fn every_signature_has_a_word_of_its_own() {
+        let mut words: Vec<&str> = Signature::ALL.iter().map(|one| one.as_str()).collect();
+        assert!(words.is_sorted());
+        words.dedup();
+        assert_eq!(words.len(), Signature::ALL.len());
+        assert!(Signature::ALL.iter().all(|one| !one.meaning().is_empty()));
+    }
+}

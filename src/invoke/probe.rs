@@ -1,0 +1,78 @@
+//! One request to a service by this program itself, and who answered it.
+
+use http::header::{AUTHORIZATION, LOCATION};
+use http::{HeaderMap, Method};
+
+use super::{Answered, Call, destination};
+use crate::auth::BearerToken;
+use crate::context::Context;
+use crate::domain::diagnosis::Reply;
+use crate::error::CommandError;
+use crate::transport::{Answer, Transport};
+
+/// How much of an answer is looked at: the front end's pages are short, and a stream has no end.
+const LOOKED_AT: usize = 16 * 1024;
+/// The header by which an answer of Identity-Aware Proxy's own is known (documented).
+const IAP_GENERATED: &str = "x-goog-iap-generated-response";
+/// Where Identity-Aware Proxy sends who has no session (observed).
+const SIGN_IN: &str = "https://accounts.google.com/";
+/// What stands on Google's page for what never reaches a service (observed).
+const BRANDED: &str = "Error 404 (Not Found)!!1";
+
+/// Sends requests to one service.
+#[derive(Debug)]
+pub struct Prober {
+    transport: Transport,
+    base: String,
+}
+
+impl Prober {
+    /// A way to the address that is called. Nothing is sent yet.
+    pub fn new(cx: &Context, call: &Call) -> Result<Self, CommandError> {
+        let to = destination(cx, call)?;
+        let scheme = to.address.scheme_str().unwrap_or("https");
+        let authority = to.address.authority().map_or("", |authority| authority.as_str());
+        Ok(Self { base: format!("{scheme}://{authority}"), transport: Transport::along(&to)? })
+    }
+
+    /// Sends one request, with a token or without, and says who answered.
+    pub async fn ask(
+        &self,
+        cx: &Context,
+        method: &Method,
+        path: &str,
+        token: Option<&BearerToken>,
+    ) -> Result<Reply, CommandError> {
+        let address = format!("{}{path}", self.base);
+        let uri = address.parse().map_err(|_| {
+            CommandError::usage(format!("`{address}` is not an address"))
+        })?;
+        let mut headers = HeaderMap::new();
+        headers.extend(token.map(|token| (AUTHORIZATION, token.header())));
+        let sent = self.transport.peek(method.clone(), uri, headers, LOOKED_AT);
+        Ok(match cx.in_time("call the service", sent).await? {
+            Ok(answer) => reply(&answer),
+            Err(error) => Reply::Nothing(error.to_string()),
+        })
+    }
+}
+
+/// Who gave an answer.
+fn reply(answer: &Answer) -> Reply {
+    let status = answer.status.as_u16();
+    let text = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+    let to_sign_in = text(LOCATION.as_str()).is_some_and(|to| to.starts_with(SIGN_IN));
+    let body = String::from_utf8_lossy(&answer.body);
+    match Answered::of(status, &answer.headers) {
+        _ if answer.status.is_redirection() && to_sign_in => Reply::IapSignIn,
+        _ if text(IAP_GENERATED).is_some() => Reply::IapRefused(status),
+        Some(Answered::BadToken) => Reply::TokenRefused,
+        // The type of the page alone is no proof: an application's may have it too.
+        Some(Answered::Forbidden) if body.contains("<title>403 Forbidden</title>") => Reply::Forbidden,
+        Some(Answered::NotFound) if body.contains(BRANDED) => Reply::Branded,
+        Some(Answered::NotFound) if body.contains("<title>404 Page not found</title>") => {
+            Reply::NotFound
+        }
+        _ => Reply::Application(status),
+    }
+}
