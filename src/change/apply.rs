@@ -39,8 +39,10 @@ pub(super) async fn apply(
             return work.stopped(cx, error);
         };
         sleep_until(wake).await;
-        let fresh = match read(cx, work.confirmed.target(), options.needs_service).await {
-            Ok(snapshot) => planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal)),
+        let fresh = match read(cx, work.confirmed.target(), options.needs).await {
+            Ok(snapshot) => {
+                planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal, options))
+            }
             Err(error) => Err(error),
         };
         match fresh {

@@ -8,6 +8,7 @@ mod show;
 use futures::{StreamExt, stream};
 
 use crate::context::Context;
+use crate::domain::constraint::Constraints;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Action, Plan, Refusal, Snapshot, reasons_to_ask};
 use crate::domain::resource::ServiceName;
@@ -32,13 +33,23 @@ pub struct ChangeOptions {
     pub expect: Option<usize>,
     /// Whether even a change that need not be confirmed is asked about.
     pub always_ask: bool,
-    /// Whether the service itself is needed, beside its policy.
-    pub needs_service: bool,
+    pub needs: Needs,
     /// What the plan's reader should know of how the targets or members came about.
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
     /// The command that goes another way where an organisation policy forbids this one.
     pub other_way: Option<String>,
+}
+
+/// What a plan rests on, beside the service's policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Needs {
+    /// The service itself.
+    pub service: bool,
+    /// The organisation policies in force, where they may be read.
+    pub constraints: bool,
+    /// What is granted above the service.
+    pub above: bool,
 }
 
 /// What was read of all targets.
@@ -78,7 +89,7 @@ impl Batch {
         let mut snapshots: Vec<(ServiceName, Result<Snapshot, CommandError>)> = Vec::new();
         let mut reads = stream::iter(targets.names)
             .map(|name| async move {
-                let snapshot = read(cx, &name, options.needs_service).await;
+                let snapshot = read(cx, &name, options.needs).await;
                 (name, snapshot)
             })
             .buffered(WIDTH);
@@ -103,10 +114,15 @@ impl Batch {
     }
 
     /// Plans every target.
-    pub fn plan(self, cx: &Context, planner: &impl Planner) -> PlannedBatch {
+    pub fn plan(
+        self,
+        cx: &Context,
+        planner: &impl Planner,
+        options: &ChangeOptions,
+    ) -> PlannedBatch {
         let plans = self.snapshots.into_iter().map(|(name, snapshot)| {
             let plan = snapshot.and_then(|snapshot| {
-                planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal))
+                planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal, options))
             });
             (name, plan)
         });
@@ -175,18 +191,26 @@ impl PlannedBatch {
     }
 }
 
-/// Reads what a plan rests on: the policy, and the service where that is needed, side by side.
-async fn read(
-    cx: &Context,
-    name: &ServiceName,
-    needs_service: bool,
-) -> Result<Snapshot, CommandError> {
+/// Reads what a plan rests on: the policy, and what else is needed, side by side. What is the same for
+/// all services of a project is read once.
+async fn read(cx: &Context, name: &ServiceName, needs: Needs) -> Result<Snapshot, CommandError> {
     let gateway = cx.gateway().await?;
     let service =
-        async { if needs_service { gateway.service(name).await.map(Some) } else { Ok(None) } };
-    match tokio::try_join!(service, gateway.policy(name)) {
-        Ok((service, policy)) => {
-            Ok(Snapshot { name: name.clone(), service, policy, read_at: cx.now() })
+        async { if needs.service { gateway.service(name).await.map(Some) } else { Ok(None) } };
+    let constraints = async {
+        let effective = gateway.constraints(name.project());
+        let own_domain = cx.own_domain();
+        let read = async { Constraints { effective: effective.await, own_domain } };
+        Ok(if needs.constraints { Some(read.await) } else { None })
+    };
+    let above = async {
+        let above = gateway.above(name.project(), None);
+        Ok(if needs.above { Box::pin(above).await.allow } else { Vec::new() })
+    };
+    match tokio::try_join!(service, gateway.policy(name), constraints, above) {
+        Ok((service, policy, constraints, above)) => {
+            let (name, read_at) = (name.clone(), cx.now());
+            Ok(Snapshot { name, service, policy, constraints, above, read_at })
         }
         Err(failure) => Err(lookup::unread(cx, name, failure).await),
     }
@@ -234,7 +258,10 @@ fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
 
 fn failed(cx: &Context, target: ServiceName, action: Action, error: CommandError) -> ChangeOutcome {
     let error = cx.fit(error);
-    let refused = matches!(error.kind, ErrorKind::ConditionRequired | ErrorKind::LimitExceeded);
+    let refused = matches!(
+        error.kind,
+        ErrorKind::ConditionRequired | ErrorKind::LimitExceeded | ErrorKind::OrganisationPolicy
+    );
     ChangeOutcome {
         target,
         action,

@@ -2,11 +2,12 @@
 
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
+use super::ChangeOptions;
 use crate::domain::plan::{Plan, Refusal};
 use crate::error::{CommandError, ErrorKind, quoted};
 
 /// A plan that was refused, with the ways on.
-pub(super) fn refusal(cx: &Context, refusal: &Refusal) -> CommandError {
+pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) -> CommandError {
     let message = refusal.to_string();
     let with = |option: &str| format!("{} {option}", cx.command());
     match refusal {
@@ -23,6 +24,14 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal) -> CommandError {
             let error = CommandError::new(ErrorKind::ConditionRequired, message)
                 .because(format!("its conditions are titled `{}`", titles.join("`, `")));
             titles.iter().fold(error, |error, held| error.hint(cx.command_with_word(title, held)))
+        }
+        Refusal::Forbidden { service, other_way_open, .. } => {
+            let error = CommandError::new(ErrorKind::OrganisationPolicy, message)
+                .because("it is in force on the project, so nothing was sent");
+            match options.other_way.as_ref().filter(|_| *other_way_open) {
+                Some(command) => error.hint(command.clone()),
+                None => error.hint(cx.suggest(&format!("describe {service}"))),
+            }
         }
         Refusal::ServiceUnread { .. } => CommandError::new(ErrorKind::Undetermined, message),
     }

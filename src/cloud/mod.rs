@@ -6,6 +6,7 @@
 
 mod above;
 mod api;
+mod constraints;
 mod convert;
 mod deadline;
 mod evidence;

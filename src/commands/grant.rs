@@ -2,9 +2,11 @@
 
 use super::completing;
 use super::members::{ask_for_member, missing, operands, resolve, role, services};
-use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, ChangeOptions};
+use super::waiting::WaitOptions;
+use super::writing::WriteOptions;
+use crate::change::{Batch, ChangeOptions, Needs};
 use crate::context::Context;
+use crate::domain::constraint::is_worth_asking;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::plan::{Action, Snapshot, plan_grant};
 use crate::domain::role::INVOKER;
@@ -35,6 +37,11 @@ pub(super) struct Args {
     /// The role
     #[arg(long, value_name = "ROLE", default_value = INVOKER, add = completing::roles())]
     role: String,
+    /// Do not look at organisation policies before a foreign principal is let in
+    #[arg(long)]
+    no_preflight: bool,
+    #[command(flatten)]
+    wait: WaitOptions,
     #[command(flatten)]
     pub(super) write: WriteOptions,
 }
@@ -63,14 +70,21 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         });
         return Err(CommandError::usage(message).hint(hint));
     }
-    let public = members.iter().any(Member::is_public);
+    let waiting = args.wait.for_members(cx, &members).await?;
+    let own_domain = cx.own_domain();
+    let foreign = |member: &Member| is_worth_asking(member, own_domain.as_deref());
+    let needs = Needs {
+        service: members.iter().any(Member::is_public),
+        constraints: !args.no_preflight && members.iter().any(foreign),
+        above: false,
+    };
     let options = ChangeOptions {
         notes: resolved.notes,
         warnings: resolved.warnings,
-        ..args.write.options(Action::Grant, public)
+        ..args.write.options(Action::Grant, needs)
     };
     let planner = |snapshot: &Snapshot| plan_grant(snapshot, &role, &members);
     let batch = Batch::read(cx, targets, &options).await?;
-    let result = batch.plan(cx, &planner).carry_out(cx, &planner, &options).await?;
-    finish(cx, result, args.write)
+    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    waiting.finish(cx, result, args.write).await
 }

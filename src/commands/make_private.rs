@@ -3,16 +3,18 @@
 use super::completing;
 use super::members::services;
 use super::writing::{WriteOptions, finish};
-use crate::change::Batch;
+use crate::change::{Batch, Needs};
 use crate::context::Context;
 use crate::domain::plan::{Action, plan_make_private};
 use crate::error::CommandError;
+use crate::exit_code::ExitCode;
 use crate::lookup;
 
 /// Let nobody invoke services but those who are named
 ///
 /// Undoes both ways of being public: `allUsers` and `allAuthenticatedUsers` lose every role that
-/// can invoke, then the invoker check is turned on.
+/// can invoke, then the invoker check is turned on. Where the project, a folder or the organisation
+/// grants the same to everyone, the service stays open: that is said, and the exit code is 3.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Names, REGION/NAME, patterns such as 'shop-*', URLs
@@ -26,9 +28,13 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
     let references = services(cx, &args.services, "Make which service private?").await?;
     let targets = lookup::find_all(cx, &references).await?;
-    let options = args.write.options(Action::MakePrivate, true);
+    let needs = Needs { service: true, above: true, ..Needs::default() };
+    let options = args.write.options(Action::MakePrivate, needs);
     let batch = Batch::read(cx, targets, &options).await?;
-    let result =
-        batch.plan(cx, &plan_make_private).carry_out(cx, &plan_make_private, &options).await?;
-    finish(cx, result, args.write)
+    let planned = batch.plan(cx, &plan_make_private, &options);
+    let result = planned.carry_out(cx, &plan_make_private, &options).await?;
+    let stays_open = result.outcomes.iter().any(|outcome| outcome.leaves_access);
+    let code = finish(cx, result, args.write)?;
+    let is_no = stays_open && code == ExitCode::Done.number();
+    Ok(if is_no { ExitCode::No.number() } else { code })
 }

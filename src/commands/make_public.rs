@@ -2,8 +2,9 @@
 
 use super::completing;
 use super::members::services;
+use super::waiting::WaitOptions;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, ChangeOptions, ChangeResult};
+use crate::change::{Batch, ChangeOptions, ChangeResult, Needs};
 use crate::context::Context;
 use crate::domain::plan::{Action, PublicVia, Snapshot, plan_make_public};
 use crate::domain::resource::ServiceName;
@@ -23,6 +24,11 @@ pub(super) struct Args {
     /// The way: the invoker role for allUsers (default), or the invoker check turned off
     #[arg(long, value_enum)]
     via: Option<Via>,
+    /// Do not look at organisation policies first
+    #[arg(long)]
+    no_preflight: bool,
+    #[command(flatten)]
+    wait: WaitOptions,
     #[command(flatten)]
     write: WriteOptions,
 }
@@ -54,7 +60,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         })),
         None => Some(format!("{} --via no-invoker-check", cx.command())),
     };
-    let mut options = ChangeOptions { other_way, ..args.write.options(Action::MakePublic, true) };
+    let needs = Needs { service: true, constraints: !args.no_preflight, above: false };
+    let waiting = args.wait.for_everyone();
+    let mut options = ChangeOptions { other_way, ..args.write.options(Action::MakePublic, needs) };
     let mut result = change(cx, targets, via, &options).await?;
     let forbidden = forbidden(&result);
     if via != Some(PublicVia::NoInvokerCheck) && !forbidden.is_empty() && cx.terminal.interactive {
@@ -77,7 +85,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             }
         }
     }
-    finish(cx, result, args.write)
+    waiting.finish(cx, result, args.write).await
 }
 
 /// Offers to turn the invoker check off where `allUsers` is forbidden, and does it; `None` for a
@@ -103,7 +111,7 @@ async fn change(
 ) -> Result<ChangeResult, CommandError> {
     let planner = |snapshot: &Snapshot| plan_make_public(snapshot, via);
     let batch = Batch::read(cx, targets, options).await?;
-    batch.plan(cx, &planner).carry_out(cx, &planner, options).await
+    batch.plan(cx, &planner, options).carry_out(cx, &planner, options).await
 }
 
 fn forbidden(result: &ChangeResult) -> Vec<ServiceName> {

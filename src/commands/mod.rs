@@ -25,6 +25,7 @@ mod roles;
 mod sandbox;
 mod token;
 mod url;
+mod waiting;
 mod who;
 mod whoami;
 mod writing;

@@ -3,7 +3,7 @@
 use super::completing;
 use super::members::{ask_for_member, operands, resolve, role, services};
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, ChangeOptions};
+use crate::change::{Batch, ChangeOptions, Needs};
 use crate::context::Context;
 use crate::domain::member::Member;
 use crate::domain::plan::{
@@ -94,7 +94,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let options = ChangeOptions {
         notes: resolved.notes,
         warnings: resolved.warnings,
-        ..args.write.options(Action::Revoke, needs_service)
+        ..args.write.options(Action::Revoke, Needs { service: needs_service, ..Needs::default() })
     };
     let members = resolved.members.into_iter().map(|member| (member, condition.clone())).collect();
     let mut request = RevokeRequest { members, roles };
@@ -108,7 +108,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         }
     }
     let planner = |snapshot: &Snapshot| plan_revoke(snapshot, &request);
-    let result = batch.plan(cx, &planner).carry_out(cx, &planner, &options).await?;
+    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
     let still = result.outcomes.iter().any(|outcome| outcome.leaves_access);
     let code = finish(cx, result, args.write)?;
     if args.strict && still && code == ExitCode::Done.number() {

@@ -1,7 +1,7 @@
 //! What every command that writes has in common around the driver.
 
 use super::curl::SPREADS;
-use crate::change::{ChangeOptions, ChangeResult};
+use crate::change::{ChangeOptions, ChangeResult, Needs};
 use crate::context::Context;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
 use crate::domain::plan::Action;
@@ -38,17 +38,22 @@ pub(super) enum Tool {
 
 impl WriteOptions {
     /// What the driver is told, with nothing to say of how the targets came about.
-    pub(super) fn options(self, action: Action, needs_service: bool) -> ChangeOptions {
+    pub(super) fn options(self, action: Action, needs: Needs) -> ChangeOptions {
         ChangeOptions {
             action,
-            only_show: self.dry_run || self.check || self.print.is_some(),
+            only_show: self.only_shows(),
             expect: self.expect,
             always_ask: self.always_ask,
-            needs_service,
+            needs,
             notes: Vec::new(),
             warnings: Vec::new(),
             other_way: None,
         }
+    }
+
+    /// Whether nothing is written.
+    pub(super) fn only_shows(self) -> bool {
+        self.dry_run || self.check || self.print.is_some()
     }
 
     /// Checks, before any call, that the format suits what will be reported.

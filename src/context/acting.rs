@@ -2,7 +2,7 @@
 
 use super::{Context, now};
 use crate::auth::{self, Identity, IdentityRequest, Workshop};
-use crate::domain::member::MemberArg;
+use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::error::CommandError;
 use crate::sandbox;
 
@@ -12,6 +12,14 @@ impl Context {
         let of_gcloud = || self.properties.as_ref()?.value("core", "account").ok().flatten();
         let set = self.settings.account.clone();
         set.or_else(|| of_gcloud().map(|property| property.value))
+    }
+
+    /// The domain of the account that acts, where that is a person's: most often the organisation's.
+    pub fn own_domain(&self) -> Option<String> {
+        let account = self.identity().ok()?.account.clone()?;
+        let member = Member::of_account(&account);
+        let domain = account.rsplit('@').next().map(str::to_lowercase);
+        domain.filter(|_| member.kind() == MemberKind::User)
     }
 
     /// The file of the access token that the command line, or gcloud's configuration, says.
@@ -27,14 +35,26 @@ impl Context {
         if let Some(identity) = self.identity.get() {
             return Ok(identity);
         }
+        let identity = self.identified(&self.settings.impersonate)?;
+        Ok(self.identity.get_or_init(|| identity))
+    }
+
+    /// A service account, as whom whoever acts would act.
+    pub fn identity_as(&self, account: &str) -> Result<Identity, CommandError> {
+        let mut chain = self.settings.impersonate.clone();
+        chain.push(account.to_owned());
+        self.identified(&chain)
+    }
+
+    fn identified(&self, impersonate: &[String]) -> Result<Identity, CommandError> {
         let request = IdentityRequest {
             access_token_file: self.settings.access_token_file.clone(),
             account: self.settings.account.clone(),
-            impersonate: self.settings.impersonate.clone(),
+            impersonate: impersonate.to_vec(),
         };
         let cache = self.settings.token_cache.then(|| self.state_folder().join("tokens"));
         let workshop = Workshop { cache, clock: now };
-        let identity = match &self.properties {
+        Ok(match &self.properties {
             None => {
                 for account in request.account.iter().chain(&request.impersonate) {
                     let known = MemberArg::parse(account);
@@ -57,7 +77,6 @@ impl Context {
                 )?
             }
             Some(properties) => auth::identify(&request, properties, &workshop)?,
-        };
-        Ok(self.identity.get_or_init(|| identity))
+        })
     }
 }

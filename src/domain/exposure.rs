@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::access::{Attached, Caller, Evidence, Knowledge, Outcome, Place, says_of_the_public};
 use super::condition::Attributes;
+use super::evidence::Layered;
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
 use super::role::{self, INVOKE};
@@ -115,11 +116,22 @@ pub struct ExposureReport {
 /// Judges a service by its facts and its own policy's grants; `None` where the policy was not or
 /// may not be read.
 pub fn judge(service: &Service, grants: Option<&[Grant]>, now: OffsetDateTime) -> ExposureReport {
+    judge_with(service, grants, &[], now)
+}
+
+/// Judges a service by its facts, its own policy's grants, and what is granted above it.
+pub fn judge_with(
+    service: &Service,
+    grants: Option<&[Grant]>,
+    above: &[Layered<Grant>],
+    now: OffsetDateTime,
+) -> ExposureReport {
     let own = Attached { resource: "", read: grants.ok_or("it was not read") };
+    let allow: Vec<_> = std::iter::once(own).chain(above.iter().map(Layered::attached)).collect();
     let place = Place::default();
     let evidence = Evidence {
         service,
-        allow: &[own],
+        allow: &allow,
         deny: &[],
         iap: &[],
         known: Knowledge {

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod condition;
+pub mod constraint;
 pub mod deny;
 pub mod diagnosis;
 pub mod evidence;

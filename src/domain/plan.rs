@@ -14,7 +14,9 @@ pub use self::public::{PublicVia, plan_make_private, plan_make_public};
 pub use self::revoke::{
     ConditionChoice, Remaining, RemainingVia, RevokeRequest, RoleChoice, plan_revoke,
 };
-use super::exposure::{self, Exposure};
+use super::constraint::Constraints;
+use super::evidence::Layered;
+use super::exposure::{self, Exposure, ExposureReport};
 use super::invokers::{Grant, grants};
 use super::member::Member;
 use super::policy::{self, Edit, LimitError};
@@ -30,6 +32,10 @@ pub struct Snapshot {
     pub service: Option<Service>,
     /// At version 3, with its etag.
     pub policy: Policy,
+    /// What organisation policies are in force; `None` where nobody looked.
+    pub constraints: Option<Constraints>,
+    /// What is granted above the service; empty where nobody looked.
+    pub above: Vec<Layered<Grant>>,
     pub read_at: OffsetDateTime,
 }
 
@@ -123,6 +129,8 @@ pub enum Refusal {
     OnlyConditional { service: String, member: Member, role: String, titles: Vec<String> },
     #[error("`{member}` has no binding on `{service}` whose condition is titled `{title}`")]
     NoSuchCondition { service: String, member: Member, title: String, titles: Vec<String> },
+    #[error("the organisation policy `constraints/{constraint}` {what} on `{service}`")]
+    Forbidden { service: String, constraint: &'static str, what: String, other_way_open: bool },
     #[error("the settings of `{service}` were not read, and this change rests on them")]
     ServiceUnread { service: String },
 }
@@ -213,8 +221,8 @@ impl Plan {
     fn from_edit(action: Action, snapshot: &Snapshot, edit: Edit) -> Self {
         let exposure = snapshot.service.as_ref().map(|service| {
             (
-                judge(service, &snapshot.policy, snapshot.read_at),
-                judge(service, &edit.policy, snapshot.read_at),
+                judge(service, &snapshot.policy, snapshot),
+                judge(service, &edit.policy, snapshot),
             )
         });
         let steps =
@@ -297,6 +305,8 @@ pub fn plan_grant(snapshot: &Snapshot, role: &Role, members: &[Member]) -> Resul
     let edit = policy::add(&snapshot.policy, role, members)
         .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
     let mut plan = Plan::from_edit(Action::Grant, snapshot, edit);
+    let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
+    plan.warnings.extend(public::may_be_added(snapshot, &added)?);
     match role::invokes(role.as_str()) {
         Invokes::Yes => {}
         _ if plan.is_empty() => {}
@@ -325,8 +335,13 @@ pub fn plan_grant(snapshot: &Snapshot, role: &Role, members: &[Member]) -> Resul
     Ok(plan)
 }
 
-fn judge(service: &Service, policy: &Policy, now: OffsetDateTime) -> Exposure {
-    exposure::judge(service, Some(&grants(policy)), now).exposure
+/// How exposed a service is with this policy, by all that the snapshot holds.
+fn judge(service: &Service, policy: &Policy, snapshot: &Snapshot) -> Exposure {
+    judged(service, policy, snapshot).exposure
+}
+
+fn judged(service: &Service, policy: &Policy, snapshot: &Snapshot) -> ExposureReport {
+    exposure::judge_with(service, Some(&grants(policy)), &snapshot.above, snapshot.read_at)
 }
 
 #[cfg(test)]

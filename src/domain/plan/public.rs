@@ -1,7 +1,8 @@
 //! Plans that make a service public, by one of the two ways there are, or private again.
 
-use super::{Action, Plan, Refusal, Setting, Snapshot, Step, StepKind, judge};
-use crate::domain::exposure;
+use super::{Action, Plan, Refusal, Setting, Snapshot, Step, StepKind, judge, judged};
+use crate::domain::access::ABOVE;
+use crate::domain::constraint::{ALLOWED_INGRESS, Constraints, Ruling};
 use crate::domain::invokers::{Grant, grants, invoker_count};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::policy;
@@ -21,7 +22,7 @@ pub enum PublicVia {
 /// way is left as it is. The snapshot must hold the service.
 pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<Plan, Refusal> {
     let service = needed(snapshot)?;
-    let open = exposure::judge(service, Some(&grants(&snapshot.policy)), snapshot.read_at);
+    let open = judged(service, &snapshot.policy, snapshot);
     let everyone = |grant: &Grant| {
         grant.member.kind() == MemberKind::AllUsers
             && grant.condition.is_none()
@@ -37,7 +38,10 @@ pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<P
     let edit = policy::add(&snapshot.policy, &Role::invoker(), members)
         .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
     let mut plan = Plan::from_edit(Action::MakePublic, snapshot, edit);
+    let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
+    plan.warnings.extend(may_be_added(snapshot, &added)?);
     if via == Some(PublicVia::NoInvokerCheck) && service.invoker_check {
+        plan.warnings.extend(may_lose_its_check(snapshot)?);
         set_invoker_check(&mut plan, snapshot, service, false);
     }
     if plan.is_empty() {
@@ -45,7 +49,92 @@ pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<P
             .extend(open.reasons.into_iter().take(1).map(|why| format!("public already: {why}")));
     }
     plan.warnings.extend(obstacles(service));
+    let allowed = snapshot.constraints.as_ref().and_then(Constraints::without_internet);
+    if let Some(allowed) = allowed.filter(|_| !plan.is_empty()) {
+        plan.warnings.push(format!(
+            "the organisation policy `constraints/{ALLOWED_INGRESS}` allows ingress `{}` only: nobody \
+             on the internet is to get through",
+            allowed.join("` or `")
+        ));
+    }
     Ok(plan)
+}
+
+/// Refuses what an organisation policy would refuse; what it may refuse is returned as warnings.
+pub(super) fn may_be_added(
+    snapshot: &Snapshot,
+    members: &[Member],
+) -> Result<Vec<String>, Refusal> {
+    let Some(constraints) = &snapshot.constraints else { return Ok(Vec::new()) };
+    let mut warnings = Vec::new();
+    for member in members {
+        match constraints.rule_on(member) {
+            Ruling::Open => {}
+            Ruling::Forbidden(constraint) => {
+                let is_public = member.kind() == MemberKind::AllUsers;
+                return Err(Refusal::Forbidden {
+                    service: snapshot.name.short(),
+                    constraint,
+                    what: format!("forbids `{member}`"),
+                    other_way_open: is_public && constraints.rule_on_no_check() == Ruling::Open,
+                });
+            }
+            Ruling::Doubtful(constraint) => warnings.push(format!(
+                "the organisation policy `constraints/{constraint}` may refuse `{member}`"
+            )),
+        }
+    }
+    Ok(warnings)
+}
+
+fn may_lose_its_check(snapshot: &Snapshot) -> Result<Option<String>, Refusal> {
+    let Some(constraints) = &snapshot.constraints else { return Ok(None) };
+    match constraints.rule_on_no_check() {
+        Ruling::Open => Ok(None),
+        Ruling::Doubtful(constraint) => Ok(Some(format!(
+            "the organisation policy `constraints/{constraint}` may refuse to turn the check off"
+        ))),
+        Ruling::Forbidden(constraint) => Err(Refusal::Forbidden {
+            service: snapshot.name.short(),
+            constraint,
+            what: "forbids turning the invoker check off".to_owned(),
+            other_way_open: constraints.rule_on(&Member::all_users()) == Ruling::Open,
+        }),
+    }
+}
+
+/// Whether something that is granted above the service to everyone, or to any Google account, keeps it
+/// open, and what does or may.
+fn open_above(snapshot: &Snapshot) -> (bool, Vec<String>) {
+    let (mut keeps_open, mut reasons) = (false, Vec::new());
+    for layer in &snapshot.above {
+        let resource = &layer.resource;
+        let Ok(granted) = &layer.read else {
+            reasons.push(match resource.strip_prefix(ABOVE) {
+                Some(below) => format!("what is above `{below}` was not read, and may keep it open"),
+                None => format!("the policy of `{resource}` was not read, and may keep it open"),
+            });
+            continue;
+        };
+        let public = granted.iter().filter(|grant| grant.member.is_public());
+        for grant in public.filter(|grant| grant.counts(snapshot.read_at)) {
+            let (member, role) = (&grant.member, &grant.role);
+            match grant.invokes() {
+                Invokes::Yes => {
+                    keeps_open = true;
+                    reasons.push(format!(
+                        "`{member}` has `{role}` on `{resource}`, which keeps the service open"
+                    ));
+                }
+                Invokes::Unknown => reasons.push(format!(
+                    "`{member}` has `{role}` on `{resource}`, and whether that role can invoke is not \
+                     known"
+                )),
+                Invokes::No => {}
+            }
+        }
+    }
+    (keeps_open, reasons)
 }
 
 /// Plans to undo both ways of being public: everyone and any Google account lose every role that
@@ -60,6 +149,10 @@ pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
     if !service.invoker_check {
         set_invoker_check(&mut plan, snapshot, service, true);
     }
+    // Said whether or not there is anything of its own to take away.
+    let (keeps_open, reasons) = open_above(snapshot);
+    plan.leaves_access = keeps_open;
+    plan.warnings.extend(reasons);
     for grant in &plan.removed {
         if grant.invokes() == Invokes::Unknown {
             plan.notes.push(format!(
@@ -148,6 +241,6 @@ fn set_invoker_check(plan: &mut Plan, snapshot: &Snapshot, service: &Service, on
         Some(StepKind::SetPolicy(policy)) => policy,
         _ => &snapshot.policy,
     };
-    let before = judge(service, &snapshot.policy, snapshot.read_at);
-    plan.exposure = Some((before, judge(&after, policy, snapshot.read_at)));
+    let before = judge(service, &snapshot.policy, snapshot);
+    plan.exposure = Some((before, judge(&after, policy, snapshot)));
 }

@@ -13,6 +13,8 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
         name: service.name.clone(),
         service: Some(service),
         policy,
+        constraints: None,
+        above: Vec::new(),
         read_at: datetime!(2026-06-01 00:00 UTC),
     }
 }

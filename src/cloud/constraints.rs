@@ -1,0 +1,94 @@
+//! Organisation policies in force on a project, and what roles of its own it has.
+
+use std::time::Duration;
+
+use google_cloud_iam_admin_v1::model::{ListRolesResponse, Role};
+use google_cloud_orgpolicy_v2::model::Policy;
+use google_cloud_orgpolicy_v2::model::policy_spec::PolicyRule;
+use google_cloud_orgpolicy_v2::model::policy_spec::policy_rule::Kind;
+use tokio::time::timeout;
+
+use super::above::Told;
+use super::api::Api;
+use super::failure::Failure;
+use super::gateway::Gateway;
+use super::reading::{Read, parsed};
+use crate::domain::constraint::{ALL, Effective, POLICY_MEMBERS};
+use crate::transport::encoded;
+
+/// How long a look ahead may take: the change itself tells soon enough what is forbidden.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Gateway {
+    /// Reads what is in force on a project of the constraints that bear on who may be let in, side by
+    /// side. What may not be read is left out.
+    pub async fn constraints(&self, project: &str) -> Vec<Effective> {
+        let all = ALL.map(async |constraint| {
+            let read = self.effective(project, constraint);
+            timeout(PATIENCE, read).await.ok()?.ok()
+        });
+        futures::future::join_all(all).await.into_iter().flatten().collect()
+    }
+
+    async fn effective(&self, project: &str, constraint: &'static str) -> Told<Effective> {
+        let name = format!("projects/{project}/policies/{constraint}");
+        let read = async {
+            let call = format!("read the organisation policy `{constraint}`");
+            let path = format!("/v2/{name}:getEffectivePolicy");
+            let read =
+                Read { api: Api::OrgPolicy, call: &call, path: &path, query: "", body: None };
+            self.told::<Policy>(read).await
+        };
+        let policy = self.seen.effective.get(&name, read).await?;
+        Ok(effective(constraint, &policy))
+    }
+
+    /// The roles that a project or an organisation has of its own, with what they carry.
+    pub async fn custom_roles(&self, owner: &str) -> Result<Vec<Role>, Failure> {
+        let call = format!("list the roles of `{owner}`");
+        let path = format!("/v1/{owner}/roles");
+        let (mut roles, mut page) = (Vec::new(), String::new());
+        loop {
+            let query = encoded(&[("view", "FULL"), ("pageSize", "1000"), ("pageToken", &page)]);
+            let read =
+                Read { api: Api::Iam, call: &call, path: &path, query: &query, body: None };
+            let list: ListRolesResponse = parsed(&call, &self.ask(read).await?)?;
+            roles.extend(list.roles);
+            if list.next_page_token.is_empty() {
+                return Ok(roles);
+            }
+            page = list.next_page_token;
+        }
+    }
+}
+
+fn effective(constraint: &'static str, policy: &Policy) -> Effective {
+    let rules = policy.spec.iter().flat_map(|spec| &spec.rules);
+    let mut found = Effective { constraint, ..Effective::default() };
+    for rule in rules {
+        let restricts = match &rule.kind {
+            Some(Kind::Values(values)) => {
+                found.allowed.extend(values.allowed_values.iter().cloned());
+                true
+            }
+            Some(Kind::DenyAll(denies) | Kind::Enforce(denies)) => *denies,
+            _ => false,
+        };
+        if constraint == POLICY_MEMBERS {
+            found.allowed.extend(parameters(rule));
+        }
+        // A rule under a condition takes some resources out, or adds some.
+        if rule.condition.as_ref().is_some_and(|condition| !condition.expression.is_empty()) {
+            found.is_conditional = true;
+        }
+        found.is_enforced |= restricts;
+    }
+    found
+}
+
+/// The members that the managed constraint lets in by name, and the sets of them.
+fn parameters(rule: &PolicyRule) -> Vec<String> {
+    let named = ["allowedMemberSubjects", "allowedPrincipalSets"];
+    let lists = named.iter().filter_map(|name| rule.parameters.as_ref()?.get(*name)?.as_array());
+    lists.flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}

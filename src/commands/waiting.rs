@@ -1,0 +1,219 @@
+//! `--wait`: after a change, the front end is asked until it agrees, several times in a row.
+
+use std::time::Duration;
+
+use http::Method;
+use tokio::time::{Instant, sleep_until};
+
+use super::token::id_token;
+use super::writing::{WriteOptions, finish};
+use crate::auth::BearerToken;
+use crate::change::ChangeResult;
+use crate::context::Context;
+use crate::domain::diagnosis::Reply;
+use crate::domain::member::{Member, MemberKind};
+use crate::domain::outcome::Status;
+use crate::domain::resource::ServiceName;
+use crate::error::{CommandError, ErrorKind};
+use crate::exit_code::ExitCode;
+use crate::invoke::{self, Call, Prober, Wanted};
+
+/// How long is waited where nothing is said: longer than most changes take to spread (Google:
+/// "potentially 7 minutes or longer").
+const USUAL: &str = "10m";
+const LONGEST: Duration = Duration::from_hours(24);
+/// How many answers in a row must agree: one alone may come from a place that knows already while
+/// others do not.
+const IN_A_ROW: u32 = 5;
+/// Between answers that agree, and at first between those that do not.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The sandbox has one place alone.
+const NEAR_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The option of the commands that let somebody in.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(super) struct WaitOptions {
+    /// Wait until the front end agrees, several times in a row: for ten minutes, or as long as is said.
+    /// Where it does not by then, the change stands and the exit code is 9
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = USUAL,
+        value_parser = time
+    )]
+    wait: Option<Duration>,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if !time.is_zero() && time <= LONGEST => Ok(time),
+        _ => Err("write a time such as 90s or 10m".to_owned()),
+    }
+}
+
+/// As whom the front end is asked.
+#[derive(Clone, Debug)]
+enum As {
+    Nobody,
+    Myself,
+    /// A service account that may be acted as.
+    Account(String),
+}
+
+/// What is waited for, if anything.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    limit: Option<Duration>,
+    whom: Vec<As>,
+}
+
+impl WaitOptions {
+    /// For a change that lets everyone in.
+    pub(super) fn for_everyone(self) -> Waiting {
+        Waiting { limit: self.wait, whom: vec![As::Nobody] }
+    }
+
+    /// For a change that lets these in. Only oneself, and accounts as whom one may act, can ask.
+    pub(super) async fn for_members(
+        self,
+        cx: &Context,
+        members: &[Member],
+    ) -> Result<Waiting, CommandError> {
+        let mut waiting = Waiting { limit: self.wait, whom: Vec::new() };
+        if self.wait.is_none() {
+            return Ok(waiting);
+        }
+        let account = cx.identity()?.account.clone();
+        let me = account.map(|account| Member::of_account(&account));
+        for member in members {
+            let is_me = me.as_ref().is_some_and(|me| member.reaches(me));
+            match member.kind() {
+                MemberKind::AllUsers => waiting.whom.push(As::Nobody),
+                _ if is_me => waiting.whom.push(As::Myself),
+                MemberKind::ServiceAccount if is_own(cx, member.address()).await => {
+                    waiting.whom.push(As::Account(member.address().to_owned()));
+                }
+                _ => cx.terminal.warning(&format!(
+                    "the front end cannot be asked as `{member}`: only its own token would tell"
+                )),
+            }
+        }
+        if waiting.whom.is_empty() {
+            return Err(CommandError::usage("there is nobody to wait for as whom one could ask")
+                .because("`--wait` asks as oneself, as nobody, or as a service account that one may act as")
+                .hint(cx.command_without("--wait")));
+        }
+        Ok(waiting)
+    }
+}
+
+/// Whether a token of a service account is to be had.
+async fn is_own(cx: &Context, account: &str) -> bool {
+    let Ok(identity) = cx.identity_as(account) else { return false };
+    let token = cx.in_time("get an ID token", identity.tokens.id_token(Some("https://run.app"))).await;
+    matches!(token, Ok(Ok(_)))
+}
+
+impl Waiting {
+    /// Reports the outcomes, waits where that was asked for, and returns the exit code of the whole.
+    pub(super) async fn finish(
+        self,
+        cx: &Context,
+        result: ChangeResult,
+        write: WriteOptions,
+    ) -> Result<u8, CommandError> {
+        let settled = |status: &Status| matches!(status, Status::Changed | Status::Unchanged);
+        let outcomes = result.outcomes.iter().filter(|outcome| settled(&outcome.status));
+        let names: Vec<ServiceName> = outcomes.map(|outcome| outcome.target.clone()).collect();
+        let code = finish(cx, result, write)?;
+        let Some(limit) = self.limit.filter(|_| !write.only_shows()) else { return Ok(code) };
+        let end = Instant::now() + limit;
+        cx.deadline.put_off_to(end + Duration::from_secs(1));
+        let mut agreed = true;
+        for name in names {
+            for whom in &self.whom {
+                if let Err(error) = agrees(cx, &name, whom, end).await {
+                    cx.terminal.error(&cx.fit(error));
+                    agreed = false;
+                }
+            }
+        }
+        let is_done = code == ExitCode::Done.number();
+        Ok(if is_done && !agreed { ExitCode::Undetermined.number() } else { code })
+    }
+}
+
+/// Asks the front end of a service until it lets in.
+async fn agrees(
+    cx: &Context,
+    name: &ServiceName,
+    whom: &As,
+    end: Instant,
+) -> Result<(), CommandError> {
+    let typed = name.to_string();
+    let wanted = Wanted { typed: &typed, tag: None, audience: None, allowed: &[], only_audience: false };
+    let call = invoke::find(cx, wanted).await?;
+    let token = token(cx, whom, &call).await?;
+    let prober = Prober::new(cx, &call)?;
+    let short = cx.named(name);
+    let who = match whom {
+        As::Nobody => "anyone".to_owned(),
+        As::Myself => "you".to_owned(),
+        As::Account(account) => format!("`{account}`"),
+    };
+    cx.terminal.note(&format!(
+        "waiting for the front end of `{short}` to let {who} in: GET {}/",
+        call.origin
+    ));
+    let usual = if cx.is_on_this_machine()? { NEAR_PAUSE } else { PAUSE };
+    let (mut in_a_row, mut pause) = (0, usual);
+    loop {
+        let reply = prober.ask(cx, &Method::GET, "/", token.as_ref()).await?;
+        match reply {
+            Reply::Application(_) => (in_a_row, pause) = (in_a_row + 1, usual),
+            // A way that is shut lets nobody in, whatever is granted.
+            Reply::NotFound | Reply::Branded | Reply::IapSignIn | Reply::IapRefused(_) => {
+                return Err(undetermined(&short, "its address does not let requests from here in")
+                    .hint(cx.suggest(&format!("doctor {short}"))));
+            }
+            Reply::Forbidden | Reply::TokenRefused | Reply::Nothing(_) => {
+                in_a_row = 0;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        if in_a_row == IN_A_ROW {
+            cx.terminal.note(&format!("the front end of `{short}` lets {who} in"));
+            return Ok(());
+        }
+        let wake = Instant::now() + pause;
+        if wake >= end {
+            return Err(undetermined(&short, "it did not agree in time; the change stands")
+                .hint(cx.suggest(&format!("doctor {short}"))));
+        }
+        sleep_until(wake).await;
+    }
+}
+
+fn undetermined(short: &str, why: &str) -> CommandError {
+    let message = format!("whether the front end of `{short}` lets in is not settled");
+    CommandError::new(ErrorKind::Undetermined, message).because(why)
+}
+
+async fn token(cx: &Context, whom: &As, call: &Call) -> Result<Option<BearerToken>, CommandError> {
+    let text = match whom {
+        As::Nobody => return Ok(None),
+        As::Myself => id_token(cx, Some(&call.audience), false).await?.token,
+        As::Account(account) => {
+            let identity = cx.identity_as(account)?;
+            let token = identity.tokens.id_token(Some(&call.audience));
+            cx.in_time("get an ID token", token).await??.token
+        }
+    };
+    BearerToken::new(&text).map(Some).map_err(|error| {
+        let message = format!("what came back is not an ID token: {error}");
+        CommandError::new(ErrorKind::NotAuthenticated, message)
+    })
+}
