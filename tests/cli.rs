@@ -4,13 +4,16 @@
 
 mod support;
 
+mod agreement;
 mod bad_input;
 mod calling;
 mod changes;
 mod clients;
 mod completions;
 mod concurrency;
+mod doctor;
 mod durability;
+mod explain;
 mod faults;
 mod front_end;
 mod gcloud_set_up;
@@ -28,6 +31,7 @@ mod proxy_wire;
 mod public;
 mod readme;
 mod requests;
+mod sandbox_above;
 mod sandbox_api;
 mod sandbox_around;
 mod sandbox_command;
@@ -36,3 +40,4 @@ mod sandbox_v1;
 mod secrets;
 mod server_faults;
 mod tls;
+mod waiting;

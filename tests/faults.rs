@@ -248,10 +248,10 @@ fn a_bare_name_is_not_changed_while_a_region_cannot_be_searched() {
 #[test]
 fn managed_organisation_policies_are_recognised_and_the_other_way_named() {
     let (world, _serve) = served(&["org-policy=iam.managed.allowedPolicyMembers"]);
-    assert_snapshot!(world.run(&["grant", "x@gmail.com", "us-central1/chat"]), @"
+    assert_snapshot!(world.run(&["grant", "x@gmail.com", "us-central1/chat", "--no-preflight"]), @"
     --- stdout
-    SERVICE           STATUS  CHANGE
-    us-central1/chat  failed  organisation-policy
+    SERVICE           STATUS   CHANGE
+    us-central1/chat  refused  organisation-policy
     --- stderr
     plan: project sandbox-project (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
       us-central1/chat
@@ -262,11 +262,12 @@ fn managed_organisation_policies_are_recognised_and_the_other_way_named() {
     --- status 5
     ");
     let (world, _serve) = served(&["org-policy=run.managed.requireInvokerIam"]);
-    let arguments = ["make-public", "us-central1/chat", "--via", "no-invoker-check", "-y", "-q"];
+    let arguments =
+        ["make-public", "us-central1/chat", "--via", "no-invoker-check", "-yq", "--no-preflight"];
     assert_snapshot!(world.run(&arguments), @"
     --- stdout
-    SERVICE           STATUS  CHANGE
-    us-central1/chat  failed  organisation-policy
+    SERVICE           STATUS   CHANGE
+    us-central1/chat  refused  organisation-policy
     --- stderr
     plan: project sandbox-project (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
       us-central1/chat
@@ -274,7 +275,7 @@ fn managed_organisation_policies_are_recognised_and_the_other_way_named() {
         exposure: restricted -> public
     error: the organisation policy `constraints/run.managed.requireInvokerIam` forbids turning the invoker check off on `us-central1/chat`
     caused by: invoker_iam_disabled is not currently available: an organization policy requires the invoker IAM check.
-    hint: runaccess make-public us-central1/chat --via all-users -q
+    hint: runaccess make-public us-central1/chat --via all-users -q --no-preflight
     --- status 5
     ");
 }

@@ -251,7 +251,8 @@ async fn who_may_invoke_is_decided_by_every_policy_above_too() {
     assert_eq!(of(HELLO, "/", &ana).await, 403);
     // A role on the folder counts for all that is below.
     let folder = "v3/folders/725218103497";
-    let (_, mut policy) = api.post(&format!("{folder}:getIamPolicy"), json!({})).await;
+    let version = json!({"options": {"requestedPolicyVersion": 3}});
+    let (_, mut policy) = api.post(&format!("{folder}:getIamPolicy"), version).await;
     let grant = json!({"role": "roles/run.servicesInvoker", "members": ["user:ana@example.com"]});
     policy["bindings"].as_array_mut().unwrap().push(grant);
     assert_eq!(api.post(&format!("{folder}:setIamPolicy"), json!({"policy": policy})).await.0, 200);

@@ -23,7 +23,7 @@ fn a_grant_is_picked_chosen_entered_shown_and_confirmed() {
     session.enter("hello");
     session.see("exposure");
     session.see("restricted");
-    session.see("none in the service's own policy");
+    session.see("user:you@example.com (roles/owner, from");
     session.see("What now?");
     session.enter("");
     session.see("Who may invoke it?");

@@ -83,6 +83,9 @@ fn describe_tells_all_that_bears_on_access() {
     runs as        orders-api@sandbox-project.iam.gserviceaccount.com
     invoker        serviceAccount:runner@sandbox-project.iam.gserviceaccount.com (roles/run.invoker)
     invoker        user:ana@example.com (roles/run.invoker)
+    invoker        user:you@example.com (roles/owner, from projects/sandbox-project)
+    invoker        serviceAccount:123456789012-compute@developer.gserviceaccount.com (roles/editor, from projects/sandbox-project)
+    invoker        group:sre@example.com (roles/run.invoker, if resource.matchTag('433637338589/environment', 'production'), from folders/725218103497) [conditional]
     created        2026-01-12T09:00:00Z
     updated        2026-01-12T09:00:00Z
     --- status 0
@@ -104,6 +107,9 @@ fn describe_tells_all_that_bears_on_access() {
     protocol       HTTP/1
     runs as        123456789012-compute@developer.gserviceaccount.com
     invoker        allUsers (roles/run.invoker)
+    invoker        user:you@example.com (roles/owner, from projects/sandbox-project)
+    invoker        serviceAccount:123456789012-compute@developer.gserviceaccount.com (roles/editor, from projects/sandbox-project)
+    invoker        group:sre@example.com (roles/run.invoker, if resource.matchTag('433637338589/environment', 'production'), from folders/725218103497) [conditional]
     created        2026-01-12T09:00:00Z
     updated        2026-01-12T09:00:00Z
     --- status 0
@@ -138,7 +144,7 @@ fn describe_tells_all_that_bears_on_access() {
       "reach": "internet",
       "exposure": "restricted",
       "exposureReasons": [],
-      "inherited": "unread",
+      "inherited": "read",
       "invokers": [
         {
           "member": "user:finance@example.com",
@@ -146,7 +152,9 @@ fn describe_tells_all_that_bears_on_access() {
           "via": "service",
           "resource": "projects/sandbox-project/locations/us-central1/services/billing",
           "condition": null,
-          "state": "active"
+          "conditionNow": null,
+          "state": "active",
+          "duplicate": false
         },
         {
           "member": "deleted:user:leaver@example.com?uid=101234567890123456789",
@@ -154,7 +162,9 @@ fn describe_tells_all_that_bears_on_access() {
           "via": "service",
           "resource": "projects/sandbox-project/locations/us-central1/services/billing",
           "condition": null,
-          "state": "deleted"
+          "conditionNow": null,
+          "state": "deleted",
+          "duplicate": false
         },
         {
           "member": "user:auditor@example.com",
@@ -165,7 +175,9 @@ fn describe_tells_all_that_bears_on_access() {
             "title": "reports only",
             "expression": "request.path.startsWith(\"/reports\")"
           },
-          "state": "conditional"
+          "conditionNow": "depends",
+          "state": "conditional",
+          "duplicate": false
         },
         {
           "member": "user:contractor@example.com",
@@ -176,7 +188,42 @@ fn describe_tells_all_that_bears_on_access() {
             "title": "until spring",
             "expression": "request.time < timestamp(\"2026-03-31T00:00:00Z\")"
           },
-          "state": "expired"
+          "conditionNow": "fails",
+          "state": "expired",
+          "duplicate": false
+        },
+        {
+          "member": "user:you@example.com",
+          "role": "roles/owner",
+          "via": "project",
+          "resource": "projects/sandbox-project",
+          "condition": null,
+          "conditionNow": null,
+          "state": "active",
+          "duplicate": false
+        },
+        {
+          "member": "serviceAccount:123456789012-compute@developer.gserviceaccount.com",
+          "role": "roles/editor",
+          "via": "project",
+          "resource": "projects/sandbox-project",
+          "condition": null,
+          "conditionNow": null,
+          "state": "active",
+          "duplicate": false
+        },
+        {
+          "member": "group:sre@example.com",
+          "role": "roles/run.invoker",
+          "via": "folder",
+          "resource": "folders/725218103497",
+          "condition": {
+            "title": "production only",
+            "expression": "resource.matchTag('433637338589/environment', 'production')"
+          },
+          "conditionNow": "holds",
+          "state": "conditional",
+          "duplicate": false
         }
       ],
       "createTime": "2026-01-12T09:00:00Z",
@@ -258,27 +305,40 @@ fn who_shows_states_and_what_is_not_known() {
     let world = World::new();
     assert_snapshot!(world.sandbox(&["who", "billing"]), @r#"
     --- stdout
-    MEMBER                                                     ROLE               VIA      STATE        CONDITION
-    user:finance@example.com                                   roles/run.invoker  service  active
-    deleted:user:leaver@example.com?uid=101234567890123456789  roles/run.invoker  service  deleted
-    user:auditor@example.com                                   roles/run.invoker  service  conditional  request.path.startsWith("/reports")
-    user:contractor@example.com                                roles/run.invoker  service  expired      request.time < timestamp("2026-03-31T00:00:00Z")
-    --- stderr
-    note: unknown: project sandbox-project and what is above it: grants inherited from there are not read
+    MEMBER                                                             ROLE               VIA                       STATE        CONDITION
+    user:finance@example.com                                           roles/run.invoker  service                   active
+    deleted:user:leaver@example.com?uid=101234567890123456789          roles/run.invoker  service                   deleted
+    user:auditor@example.com                                           roles/run.invoker  service                   conditional  request.path.startsWith("/reports")
+    user:contractor@example.com                                        roles/run.invoker  service                   expired      request.time < timestamp("2026-03-31T00:00:00Z") (does not hold now)
+    user:you@example.com                                               roles/owner        projects/sandbox-project  active
+    serviceAccount:123456789012-compute@developer.gserviceaccount.com  roles/editor       projects/sandbox-project  active
+    group:sre@example.com                                              roles/run.invoker  folders/725218103497      conditional  resource.matchTag('433637338589/environment', 'production') (holds now)
+
+    DENY POLICY     ON                          KEEPS OUT
+    no-contractors  organizations/433637338589  principalSet://goog/group/contractors@example.com, but for principal://goog/subject/vendor@example.com
     --- status 0
     "#);
     assert_snapshot!(world.sandbox(&["who", "status-page"]), @"
     --- stdout
-    MEMBER    ROLE           VIA                     STATE
-    allUsers  (none needed)  invoker-check-disabled  active
-    --- stderr
-    note: unknown: project sandbox-project and what is above it: grants inherited from there are not read
+    MEMBER                                                             ROLE               VIA                       STATE        CONDITION
+    allUsers                                                           (none needed)      invoker-check-disabled    active
+    user:you@example.com                                               roles/owner        projects/sandbox-project  active
+    serviceAccount:123456789012-compute@developer.gserviceaccount.com  roles/editor       projects/sandbox-project  active
+    group:sre@example.com                                              roles/run.invoker  folders/725218103497      conditional  resource.matchTag('433637338589/environment', 'production') (holds now)
+
+    DENY POLICY     ON                          KEEPS OUT
+    no-contractors  organizations/433637338589  principalSet://goog/group/contractors@example.com, but for principal://goog/subject/vendor@example.com
     --- status 0
     ");
     assert_snapshot!(world.sandbox(&["who", "hello"]), @"
-    --- stderr
-    note: nobody, by the policy of `us-central1/hello` itself
-    note: unknown: project sandbox-project and what is above it: grants inherited from there are not read
+    --- stdout
+    MEMBER                                                             ROLE               VIA                       STATE        CONDITION
+    user:you@example.com                                               roles/owner        projects/sandbox-project  active
+    serviceAccount:123456789012-compute@developer.gserviceaccount.com  roles/editor       projects/sandbox-project  active
+    group:sre@example.com                                              roles/run.invoker  folders/725218103497      conditional  resource.matchTag('433637338589/environment', 'production') (holds now)
+
+    DENY POLICY     ON                          KEEPS OUT
+    no-contractors  organizations/433637338589  principalSet://goog/group/contractors@example.com, but for principal://goog/subject/vendor@example.com
     --- status 0
     ");
     insta::assert_json_snapshot!(world.json(&["who", "reports"]), @r#"
@@ -293,7 +353,19 @@ fn who_shows_states_and_what_is_not_known() {
           "via": "service",
           "resource": "projects/sandbox-project/locations/us-central1/services/reports",
           "condition": null,
-          "state": "active"
+          "conditionNow": null,
+          "state": "active",
+          "duplicate": false
+        },
+        {
+          "member": "user:ana@example.com",
+          "role": "projects/sandbox-project/roles/reportReader",
+          "via": "service",
+          "resource": "projects/sandbox-project/locations/us-central1/services/reports",
+          "condition": null,
+          "conditionNow": null,
+          "state": "active",
+          "duplicate": false
         },
         {
           "member": "user:ana@example.com",
@@ -301,19 +373,60 @@ fn who_shows_states_and_what_is_not_known() {
           "via": "service",
           "resource": "projects/sandbox-project/locations/us-central1/services/reports",
           "condition": null,
-          "state": "active"
-        }
-      ],
-      "unknown": [
-        {
-          "what": "role projects/sandbox-project/roles/reportReader",
-          "why": "whether it can invoke is not known; held by user:ana@example.com"
+          "conditionNow": null,
+          "state": "active",
+          "duplicate": true
         },
         {
-          "what": "project sandbox-project and what is above it",
-          "why": "grants inherited from there are not read"
+          "member": "user:you@example.com",
+          "role": "roles/owner",
+          "via": "project",
+          "resource": "projects/sandbox-project",
+          "condition": null,
+          "conditionNow": null,
+          "state": "active",
+          "duplicate": false
+        },
+        {
+          "member": "serviceAccount:123456789012-compute@developer.gserviceaccount.com",
+          "role": "roles/editor",
+          "via": "project",
+          "resource": "projects/sandbox-project",
+          "condition": null,
+          "conditionNow": null,
+          "state": "active",
+          "duplicate": false
+        },
+        {
+          "member": "group:sre@example.com",
+          "role": "roles/run.invoker",
+          "via": "folder",
+          "resource": "folders/725218103497",
+          "condition": {
+            "title": "production only",
+            "expression": "resource.matchTag('433637338589/environment', 'production')"
+          },
+          "conditionNow": "holds",
+          "state": "conditional",
+          "duplicate": false
         }
-      ]
+      ],
+      "iap": [],
+      "deny": [
+        {
+          "resource": "organizations/433637338589",
+          "policy": "no-contractors",
+          "principals": [
+            "principalSet://goog/group/contractors@example.com"
+          ],
+          "exceptions": [
+            "principal://goog/subject/vendor@example.com"
+          ],
+          "condition": null
+        }
+      ],
+      "indirect": null,
+      "unknown": []
     }
     "#);
 }
@@ -349,37 +462,39 @@ fn roles_and_exit_codes_are_printed_without_a_request() {
     world.set("CLOUDSDK_CONFIG", "");
     assert_snapshot!(world.run(&["roles"]), @"
     --- stdout
-    ROLE                                       INVOKES  CAN GRANT  TITLE
-    roles/aiplatform.serviceAgent              yes                 Vertex AI Service Agent
-    roles/ces.serviceAgent                     yes                 Customer Engagement Suite Service Agent
-    roles/cloudfunctions.admin                 yes      yes        Cloud Functions Admin
-    roles/cloudfunctions.developer             yes                 Cloud Functions Developer
-    roles/cloudfunctions.editor                yes                 Cloud Functions Editor
-    roles/cloudfunctions.serviceAgent          yes                 (Deprecated) Cloud Functions Service Agent
-    roles/dialogflow.serviceAgent              yes                 Dialogflow Service Agent
-    roles/editor                               yes                 Editor
-    roles/firebase.admin                       yes      yes        Firebase Admin
-    roles/firebase.developAdmin                yes      yes        Firebase Develop Admin
-    roles/firebaseapphosting.serviceAgent      yes                 Firebase App Hosting Service Agent
+    ROLE                                       INVOKES  CAN GRANT  TITLE                                       ALSO
+    roles/aiplatform.serviceAgent              yes                 Vertex AI Service Agent                     delete services, read services, run jobs, in all 13 permissions of Cloud Run
+    roles/ces.serviceAgent                     yes                 Customer Engagement Suite Service Agent     run jobs
+    roles/cloudfunctions.admin                 yes      yes        Cloud Functions Admin                       deploy, delete services, read services, run jobs, open shells, in all 69 permissions of Cloud Run
+    roles/cloudfunctions.developer             yes                 Cloud Functions Developer                   deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/cloudfunctions.editor                yes                 Cloud Functions Editor                      deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/cloudfunctions.serviceAgent          yes                 (Deprecated) Cloud Functions Service Agent  deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/dialogflow.serviceAgent              yes                 Dialogflow Service Agent                    run jobs
+    roles/editor                               yes                 Editor                                      deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run, and change nearly everything else of the project
+    roles/firebase.admin                       yes      yes        Firebase Admin                              deploy, delete services, read services, run jobs, open shells, in all 69 permissions of Cloud Run
+    roles/firebase.developAdmin                yes      yes        Firebase Develop Admin                      deploy, delete services, read services, run jobs, open shells, in all 69 permissions of Cloud Run
+    roles/firebaseapphosting.serviceAgent      yes                 Firebase App Hosting Service Agent          deploy, delete services, read services, in all 10 permissions of Cloud Run
     roles/firebasedataconnect.serviceAgent     yes                 Firebase Data Connect Service Agent
     roles/firebasemods.serviceAgent                     yes        Firebase Extensions API Service Agent
-    roles/iam.dataScientist                    yes                 Data Scientist
-    roles/iam.devOps                           yes                 Dev Ops
-    roles/iam.mlEngineer                       yes                 ML Engineer
-    roles/iam.securityAdmin                             yes        Security Admin
-    roles/integrations.serviceAgent            yes                 Application Integration Service Agent
+    roles/iam.dataScientist                    yes                 Data Scientist                              deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/iam.devOps                           yes                 Dev Ops                                     deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/iam.mlEngineer                       yes                 ML Engineer                                 deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/iam.securityAdmin                             yes        Security Admin                              in all 19 permissions of Cloud Run
+    roles/integrations.serviceAgent            yes                 Application Integration Service Agent       run jobs
     roles/monitoring.notificationServiceAgent  yes                 Monitoring Service Agent
-    roles/owner                                yes      yes        Owner
-    roles/run.admin                            yes      yes        Cloud Run Admin
-    roles/run.developer                        yes                 Cloud Run Developer
-    roles/run.editor                           yes                 Cloud Run Editor
-    roles/run.invoker                          yes                 Cloud Run Invoker
+    roles/owner                                yes      yes        Owner                                       deploy, delete services, read services, run jobs, open shells, in all 69 permissions of Cloud Run, and everything else of the project, and who may
+    roles/run.admin                            yes      yes        Cloud Run Admin                             deploy, delete services, read services, run jobs, open shells, in all 69 permissions of Cloud Run
+    roles/run.developer                        yes                 Cloud Run Developer                         deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/run.editor                           yes                 Cloud Run Editor                            deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/run.invoker                          yes                 Cloud Run Invoker                           run jobs
     roles/run.serviceAgent                     yes                 Cloud Run Service Agent
     roles/run.servicesInvoker                  yes                 Cloud Run Service Invoker
-    roles/run.sourceDeveloper                  yes                 Cloud Run Source Developer
+    roles/run.sourceDeveloper                  yes                 Cloud Run Source Developer                  deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
     roles/serverless.serviceAgent              yes                 Cloud Run Service Agent
-    roles/spanner.serviceAgent                 yes                 Cloud Spanner API Service Agent
-    roles/visionai.serviceAgent                yes                 Cloud Vision AI Service Agent
+    roles/spanner.serviceAgent                 yes                 Cloud Spanner API Service Agent             run jobs
+    roles/visionai.serviceAgent                yes                 Cloud Vision AI Service Agent               run jobs
+    --- stderr
+    note: predefined roles that hold permissions of Cloud Run, of 2,461 in all, taken on 2026-08-22
     --- status 0
     ");
     assert_snapshot!(world.run(&["help", "exit-codes"]), @"

@@ -89,8 +89,7 @@ fn where_an_organisation_policy_forbids_all_users_the_other_way_is_offered() {
     let world = World::new();
     let mut session =
         Session::start(&world, &["make-public", "search", "--project", "sandbox-shared"]);
-    session.see("Go on?");
-    session.press("y");
+    session.see("cannot be planned");
     session.see("Turn the invoker check off instead");
     session.press("y");
     session.see("invokerCheck: on -> off");

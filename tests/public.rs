@@ -133,22 +133,20 @@ fn an_organisation_policy_is_named_and_the_other_way_offered() {
     };
     assert_snapshot!(shared(&["search"]), @"
     --- stdout
-    SERVICE             STATUS  CHANGE
-    us-central1/search  failed  organisation-policy
+    SERVICE             STATUS   CHANGE
+    us-central1/search  refused  organisation-policy
     --- stderr
     sandbox plan: project sandbox-shared (`--project`), as you@example.com
-      us-central1/search
-        + allUsers  roles/run.invoker
-        exposure: restricted -> public
+      us-central1/search  cannot be planned
     error: the organisation policy `constraints/iam.allowedPolicyMemberDomains` forbids `allUsers` on `us-central1/search`
-    caused by: One or more users named in the policy do not belong to a permitted customer,  perhaps due to an organization policy.
+    caused by: it is in force on the project, so nothing was sent
     hint: runaccess --sandbox make-public --project sandbox-shared search --via no-invoker-check
     --- status 5
     ");
-    assert_snapshot!(shared(&["search", "--via", "all-users"]), @"
+    assert_snapshot!(shared(&["search", "--via", "all-users", "--no-preflight"]), @"
     --- stdout
-    SERVICE             STATUS  CHANGE
-    us-central1/search  failed  organisation-policy
+    SERVICE             STATUS   CHANGE
+    us-central1/search  refused  organisation-policy
     --- stderr
     sandbox plan: project sandbox-shared (`--project`), as you@example.com
       us-central1/search
@@ -156,7 +154,7 @@ fn an_organisation_policy_is_named_and_the_other_way_offered() {
         exposure: restricted -> public
     error: the organisation policy `constraints/iam.allowedPolicyMemberDomains` forbids `allUsers` on `us-central1/search`
     caused by: One or more users named in the policy do not belong to a permitted customer,  perhaps due to an organization policy.
-    hint: runaccess --sandbox make-public --project sandbox-shared search --via no-invoker-check
+    hint: runaccess --sandbox make-public --project sandbox-shared search --via no-invoker-check --no-preflight
     --- status 5
     ");
     assert_snapshot!(shared(&["search", "--via", "no-invoker-check"]), @"
@@ -181,27 +179,26 @@ fn an_organisation_policy_is_named_and_the_other_way_offered() {
     ]);
     assert_snapshot!(run, @"
     --- stdout
-    SERVICE             STATUS  CHANGE
-    us-central1/ledger  failed  organisation-policy
+    SERVICE             STATUS   CHANGE
+    us-central1/ledger  refused  organisation-policy
     --- stderr
     sandbox plan: project sandbox-locked (`--project`), as you@example.com
-      us-central1/ledger
-        invokerCheck: on -> off
-        exposure: restricted -> public
+      us-central1/ledger  cannot be planned
     error: the organisation policy `constraints/run.managed.requireInvokerIam` forbids turning the invoker check off on `us-central1/ledger`
-    caused by: invoker_iam_disabled is not currently available: an organization policy requires the invoker IAM check.
-    hint: runaccess --sandbox make-public ledger --project sandbox-locked --via all-users
+    caused by: it is in force on the project, so nothing was sent
+    hint: runaccess --sandbox --project sandbox-locked describe us-central1/ledger
     --- status 5
     ");
     let run = world.sandbox(&["grant", "dev@x.com", "events", "--project", "sandbox-shared"]);
     assert_snapshot!(run, @"
     --- stdout
-    SERVICE              STATUS  CHANGE
-    europe-west1/events  failed  organisation-policy
+    SERVICE              STATUS   CHANGE
+    europe-west1/events  refused  organisation-policy
     --- stderr
     sandbox plan: project sandbox-shared (`--project`), as you@example.com
       europe-west1/events
         + user:dev@x.com  roles/run.invoker
+        warning: the organisation policy `constraints/iam.allowedPolicyMemberDomains` may refuse `user:dev@x.com`
     error: the organisation policy `constraints/iam.allowedPolicyMemberDomains` forbids `user:dev@x.com` on `europe-west1/events`
     caused by: One or more users named in the policy do not belong to a permitted customer,  perhaps due to an organization policy.
     hint: runaccess --sandbox --project sandbox-shared describe europe-west1/events

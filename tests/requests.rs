@@ -14,23 +14,30 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["url", "hello"][..], 1),
         (&["url", "us-central1/hello"], 1),
         (&["url", "https://hello-k4qx7v2nza-uc.a.run.app"], 1),
-        (&["describe", "us-central1/hello"], 2),
-        (&["who", "us-central1/hello"], 2),
+        // The service and its policy; project, folder and organisation, each with its policy and its
+        // deny policies; one deny policy, its tags, and eight roles that are in no table.
+        (&["describe", "us-central1/hello"], 21),
+        (&["who", "us-central1/hello"], 21),
+        // And who is in which group.
+        (&["explain", "ana@example.com", "us-central1/hello"], 15),
         (&["policy", "us-central1/hello"], 1),
         (&["grant", "dev@x.com", "us-central1/hello"], 2),
         (&["grant", "dev@x.com", "us-central1/hello"], 1),
         (&["grant", "dev@x.com", "hello"], 2),
         (&["revoke", "dev@x.com", "us-central1/hello"], 2),
-        (&["make-public", "us-central1/hello", "--yes"], 3),
-        (&["make-private", "us-central1/hello", "--yes"], 3),
+        // A look ahead is at four organisation policies, a foreign principal's too.
+        (&["make-public", "us-central1/hello", "--yes"], 7),
+        (&["revoke", "allUsers", "us-central1/hello", "--yes"], 3),
+        (&["make-public", "us-central1/hello", "--yes", "--no-preflight"], 3),
+        (&["make-private", "us-central1/hello", "--yes"], 21),
         // One of them looks at the operation.
-        (&["make-public", "us-central1/hello", "--yes", "--via", "no-invoker-check"], 4),
+        (&["make-public", "us-central1/hello", "--yes", "--via", "no-invoker-check"], 8),
         (&["list"], 13),
         (&["list", "--no-access"], 1),
         (&["roles"], 0),
     ] {
         let run = world.run(arguments);
-        assert_eq!(run.status, 0, "{run}");
+        assert!(matches!(run.status, 0 | 3), "{run}");
         assert_eq!(counter.take(), requests, "{arguments:?}: {run}");
     }
 }

@@ -137,7 +137,6 @@ async fn what_is_not_there_is_named() {
         ("GET", "v1/projects/sandbox-project/locations/-/operations"),
         ("POST", "v1/projects/sandbox-project/locations/-/workerpools"),
         ("DELETE", "v3/projects/sandbox-project"),
-        ("GET", "v1/projects/sandbox-project/roles"),
         ("POST", "v2/projects/sandbox-project/locations/us-central1/jobs/x:run"),
         ("GET", "apis/run.googleapis.com/v1/namespaces/sandbox-project/executions"),
         ("GET", "apis/serving.knative.dev/v1/namespaces/sandbox-project/services/x:getIamPolicy"),

@@ -10,6 +10,11 @@ fn against(server: &FakeServer, arguments: &[&str]) -> Run {
     world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &server.endpoint);
     world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "ya29.secret");
     world.set("CLOUDSDK_CORE_PROJECT", "p");
+    // What is above the project, and what governs it, may not be read.
+    let elsewhere = FakeServer::in_turn([Answer::error(403, "PERMISSION_DENIED", "No.")]);
+    for api in ["CLOUDRESOURCEMANAGER", "IAM", "ORGPOLICY", "CLOUDIDENTITY", "IAP"] {
+        world.set(&format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"), &elsewhere.endpoint);
+    }
     let mut run = world.run(arguments);
     assert!(!run.stderr.contains("ya29") && !run.stdout.contains("ya29"), "{run}");
     let endpoint = server.endpoint.trim_end_matches('/');
@@ -336,6 +341,8 @@ fn a_fresh_plan_beyond_what_was_confirmed_is_refused() {
         - allUsers  roles/run.invoker
         - allUsers  roles/run.developer
         exposure: public -> restricted
+        warning: the policy of `projects/p` was not read, and may keep it open
+        warning: what is above `projects/p` was not read, and may keep it open
         warning: the service's own policy will let nobody invoke it afterwards
     error: `us-central1/hello` was changed meanwhile, and the plan would now go beyond what was shown
     hint: runaccess make-private us-central1/hello
@@ -367,6 +374,8 @@ fn half_done_says_what_is_left() {
         - allUsers  roles/run.invoker
         invokerCheck: off -> on
         exposure: public -> restricted
+        warning: the policy of `projects/p` was not read, and may keep it open
+        warning: what is above `projects/p` was not read, and may keep it open
         warning: the service's own policy will let nobody invoke it afterwards
     error: `us-central1/hello` is half done: it was possible to set the policy, not to turn the invoker check on
     caused by: could not turn the invoker check on of `us-central1/hello`

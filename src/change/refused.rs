@@ -1,8 +1,8 @@
 //! What a change that was refused says, and the way on.
 
+use super::ChangeOptions;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
-use super::ChangeOptions;
 use crate::domain::plan::{Plan, Refusal};
 use crate::error::{CommandError, ErrorKind, quoted};
 

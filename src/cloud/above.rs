@@ -151,6 +151,18 @@ impl Gateway {
         self.seen.parents.get(resource, read).await
     }
 
+    /// The organisation that a project is in.
+    pub(super) async fn organization_of(&self, project: &str) -> Told<Option<String>> {
+        let mut at = format!("projects/{project}");
+        for _ in 0..DEEPEST {
+            match self.parent(&at).await? {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        Ok(at.starts_with("organizations/").then_some(at))
+    }
+
     /// Reads a resource and all above it: while its own policies are read, its parent is asked for.
     async fn climb(&self, resource: String, caller: Option<&Member>, depth: usize) -> Vec<Level> {
         let own = async {
@@ -212,7 +224,8 @@ impl Gateway {
     async fn deny_of(&self, resource: &str) -> Told<Vec<DenyRule>> {
         let read = async {
             let call = format!("read the deny policies of `{resource}`");
-            let point = format!("cloudresourcemanager.googleapis.com/{resource}").replace('/', "%2F");
+            let point =
+                format!("cloudresourcemanager.googleapis.com/{resource}").replace('/', "%2F");
             let path = format!("/v2/policies/{point}/denypolicies");
             let list = Read { api: Api::Iam, call: &call, path: &path, query: PAGE, body: None };
             let list: ListPoliciesResponse = self.told(list).await?;
@@ -257,12 +270,13 @@ mod tests {
 
     #[test]
     fn a_refusal_names_what_it_takes() {
-        let refused = |message: &str| {
-            why(&Failure::new(FailureKind::PermissionDenied, "read it", message))
-        };
+        let refused =
+            |message: &str| why(&Failure::new(FailureKind::PermissionDenied, "read it", message));
         assert_eq!(
-            refused("Permission 'resourcemanager.folders.get' denied on resource 'folders/1' (or \
-                the folder may not exist)."),
+            refused(
+                "Permission 'resourcemanager.folders.get' denied on resource 'folders/1' (or \
+                the folder may not exist)."
+            ),
             "it takes the permission `resourcemanager.folders.get`"
         );
         assert_eq!(refused("The API is disabled."), "The API is disabled");

@@ -15,9 +15,7 @@ use super::reading::{Read, parsed};
 use crate::domain::access::iap_agent;
 use crate::domain::condition::{Tag, Tags};
 use crate::domain::deny::DenyRule;
-use crate::domain::evidence::{
-    Gathered, Groups, Layered, Roles, groups_of, unknown_roles,
-};
+use crate::domain::evidence::{Gathered, Groups, Layered, Roles, groups_of, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::resource::ServiceName;

@@ -233,7 +233,7 @@ async fn start(cx: &Context, args: &Args, ready: Prepared) -> Result<u8, Command
     let watch = !ready.words.dumps_headers;
     let program = Program { name: "curl", words: ready.words.words };
     let ended = run_curl(cx, program, config, watch).await?;
-    tell(cx, &ready.call, &ended);
+    tell(cx, &ready.call, &ended, args.id_token_file.is_none()).await;
     Ok(ended.code)
 }
 
@@ -249,8 +249,16 @@ async fn run_curl(
     })
 }
 
+/// Whether who acts may invoke the service, as its API says: one call that weighs groups, what is
+/// inherited and deny policies. `None` where it cannot be asked.
+async fn may_invoke(cx: &Context, call: &Call) -> Option<bool> {
+    let name = call.service.as_ref()?;
+    let asked = cx.gateway().await.ok()?.may_invoke(name);
+    cx.in_time("ask whether it may be invoked", asked).await.ok()?.ok()
+}
+
 /// Says what may be behind a no of the front end's.
-fn tell(cx: &Context, call: &Call, ended: &Ended) {
+async fn tell(cx: &Context, call: &Call, ended: &Ended, is_own_token: bool) {
     let Some(answered) = ended.seen.refused else { return };
     let recent = cx.was_granted_lately(call.service.as_ref());
     if recent && answered == Answered::Forbidden {
@@ -263,7 +271,14 @@ fn tell(cx: &Context, call: &Call, ended: &Ended) {
     match answered {
         Answered::BadToken => {
             cx.terminal.note("Cloud Run did not take the token");
-            cx.terminal.hint(&cx.suggest(&format!("token {named} --decode")));
+            cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));
+        }
+        Answered::Forbidden if is_own_token && may_invoke(cx, call).await == Some(true) => {
+            cx.terminal.note(
+                "Cloud Run did not let it through, and its API says that you may invoke the service: a \
+                 change of access that is still spreading, or a condition on the path or host",
+            );
+            cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));
         }
         Answered::Forbidden => {
             let account = cx.identity().ok().and_then(|identity| identity.account.clone());
@@ -274,11 +289,12 @@ fn tell(cx: &Context, call: &Call, ended: &Ended) {
             ));
             let member = account.unwrap_or_else(|| "ADDRESS".to_owned());
             cx.terminal.hint(&cx.suggest_to_others(&format!("grant {member} {named}")));
+            cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));
         }
         Answered::NotFound => {
             cx.terminal
                 .note("Cloud Run has no such address, or does not let requests from here to it");
-            cx.terminal.hint(&cx.suggest(&format!("describe {named}")));
+            cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));
         }
     }
 }

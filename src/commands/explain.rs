@@ -64,8 +64,13 @@ fn path(text: &str) -> Result<String, String> {
 }
 
 fn time(text: &str) -> Result<OffsetDateTime, String> {
-    let whole = if text.len() == "2026-12-24".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    OffsetDateTime::parse(&whole, &Rfc3339).map_err(|_| "write it as 2026-12-24T18:00:00Z".to_owned())
+    let whole = if text.len() == "2026-12-24".len() {
+        format!("{text}T00:00:00Z")
+    } else {
+        text.to_owned()
+    };
+    OffsetDateTime::parse(&whole, &Rfc3339)
+        .map_err(|_| "write it as 2026-12-24T18:00:00Z".to_owned())
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
@@ -137,8 +142,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         from: from.as_str(),
     };
     let names = (who.to_string(), found.name.to_string());
-    let report =
-        ExplainReport::new((cx.is_sandbox(), args.lenient), names, shape, &decision, fix);
+    let report = ExplainReport::new((cx.is_sandbox(), args.lenient), names, shape, &decision, fix);
     cx.report(&report)?;
     Ok(match report.verdict {
         "allowed" => ExitCode::Done,

@@ -210,7 +210,11 @@ pub(super) fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandErro
 }
 
 /// Notices MEMBER and SERVICE the wrong way round, and says the command put right.
-pub(super) fn check_order(cx: &Context, first: &str, services: &[String]) -> Result<(), CommandError> {
+pub(super) fn check_order(
+    cx: &Context,
+    first: &str,
+    services: &[String],
+) -> Result<(), CommandError> {
     let first_is_service = MemberArg::parse(first).is_err() && ServiceRef::parse(first).is_ok();
     let is_member = |text: &str| looks_like_member(text) || MemberArg::parse(text).is_ok();
     let member = services.iter().find(|text| is_member(text));

@@ -119,7 +119,8 @@ pub(crate) async fn run() -> u8 {
     let in_sandbox = matches!(cli.command, Some(Command::Sandbox(_)));
     settings.sandbox |= in_sandbox;
     let with_gcloud = match &cli.command {
-        Some(Command::Roles(_) | Command::Alias(_)) => false,
+        Some(Command::Alias(_)) => false,
+        Some(Command::Roles(args)) => args.custom,
         Some(Command::Completions(args)) => args.needs_project(),
         _ => true,
     };
@@ -180,7 +181,7 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
         Command::Policy(args) => policy::run(cx, args).await,
         Command::Proxy(args) => Box::pin(proxy::run(cx, args)).await,
         Command::Revoke(args) => revoke::run(cx, args).await,
-        Command::Roles(args) => roles::run(cx, &args),
+        Command::Roles(args) => roles::run(cx, &args).await,
         Command::Sandbox(args) => sandbox::run(cx, args).await,
         Command::Token(args) => token::run(cx, args).await,
         Command::Url(args) => url::run(cx, args).await,

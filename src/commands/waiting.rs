@@ -113,7 +113,8 @@ impl WaitOptions {
 /// Whether a token of a service account is to be had.
 async fn is_own(cx: &Context, account: &str) -> bool {
     let Ok(identity) = cx.identity_as(account) else { return false };
-    let token = cx.in_time("get an ID token", identity.tokens.id_token(Some("https://run.app"))).await;
+    let token =
+        cx.in_time("get an ID token", identity.tokens.id_token(Some("https://run.app"))).await;
     matches!(token, Ok(Ok(_)))
 }
 
@@ -154,7 +155,8 @@ async fn agrees(
     end: Instant,
 ) -> Result<(), CommandError> {
     let typed = name.to_string();
-    let wanted = Wanted { typed: &typed, tag: None, audience: None, allowed: &[], only_audience: false };
+    let wanted =
+        Wanted { typed: &typed, tag: None, audience: None, allowed: &[], only_audience: false };
     let call = invoke::find(cx, wanted).await?;
     let token = token(cx, whom, &call).await?;
     let prober = Prober::new(cx, &call)?;

@@ -106,13 +106,14 @@ impl Constraints {
 }
 
 /// Whether a member's right to be in a policy may rest on an organisation policy, seen from an account
-/// of this domain: then it is worth asking.
+/// of this domain: then it is worth asking. Where that is not known, only who is foreign everywhere is.
 pub fn is_worth_asking(member: &Member, own_domain: Option<&str>) -> bool {
-    let constraints = Constraints {
-        effective: Vec::new(),
-        own_domain: own_domain.map(str::to_owned),
-    };
-    constraints.is_foreign(member) != Some(false)
+    let constraints =
+        Constraints { effective: Vec::new(), own_domain: own_domain.map(str::to_owned) };
+    match constraints.is_foreign(member) {
+        Some(is_foreign) => is_foreign,
+        None => own_domain.is_some(),
+    }
 }
 
 #[cfg(test)]
@@ -192,6 +193,7 @@ mod tests {
         ] {
             assert_eq!(is_worth_asking(&Member::from_policy(member), Some("x.com")), worth);
         }
-        assert!(is_worth_asking(&Member::from_policy("user:dev@x.com"), None));
+        assert!(!is_worth_asking(&Member::from_policy("user:dev@x.com"), None));
+        assert!(is_worth_asking(&Member::from_policy("user:dev@gmail.com"), None));
     }
 }

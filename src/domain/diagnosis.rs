@@ -201,8 +201,12 @@ impl Signature {
         match self {
             Self::AccessToken => "the token is an access token; Cloud Run takes ID tokens",
             Self::ApiDisabled => "the Cloud Run Admin API is not enabled in the project",
-            Self::Application401 => "the request got through, and the application itself answered 401",
-            Self::Application403 => "the request got through, and the application itself answered 403",
+            Self::Application401 => {
+                "the request got through, and the application itself answered 401"
+            }
+            Self::Application403 => {
+                "the request got through, and the application itself answered 403"
+            }
             Self::Clock => "this machine's clock is off, so that tokens look expired or too young",
             Self::DefaultUrlOff => "the service's default URL is turned off",
             Self::DenyPolicy => "a deny policy takes the permission to invoke away",

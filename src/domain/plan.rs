@@ -220,10 +220,7 @@ impl Plan {
 
     fn from_edit(action: Action, snapshot: &Snapshot, edit: Edit) -> Self {
         let exposure = snapshot.service.as_ref().map(|service| {
-            (
-                judge(service, &snapshot.policy, snapshot),
-                judge(service, &edit.policy, snapshot),
-            )
+            (judge(service, &snapshot.policy, snapshot), judge(service, &edit.policy, snapshot))
         });
         let steps =
             if edit.is_empty() { Vec::new() } else { vec![Step(StepKind::SetPolicy(edit.policy))] };

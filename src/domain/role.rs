@@ -75,6 +75,17 @@ impl Stage {
     }
 }
 
+/// A role of a project's or an organisation's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomRole {
+    pub name: String,
+    pub title: String,
+    /// Google's word for how settled it is, or `DISABLED`.
+    pub stage: String,
+    pub is_deleted: bool,
+    pub permissions: Vec<String>,
+}
+
 /// Whether a role lets its members invoke a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invokes {

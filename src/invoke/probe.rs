@@ -44,9 +44,9 @@ impl Prober {
         token: Option<&BearerToken>,
     ) -> Result<Reply, CommandError> {
         let address = format!("{}{path}", self.base);
-        let uri = address.parse().map_err(|_| {
-            CommandError::usage(format!("`{address}` is not an address"))
-        })?;
+        let uri = address
+            .parse()
+            .map_err(|_| CommandError::usage(format!("`{address}` is not an address")))?;
         let mut headers = HeaderMap::new();
         headers.extend(token.map(|token| (AUTHORIZATION, token.header())));
         let sent = self.transport.peek(method.clone(), uri, headers, LOOKED_AT);
@@ -68,7 +68,9 @@ fn reply(answer: &Answer) -> Reply {
         _ if text(IAP_GENERATED).is_some() => Reply::IapRefused(status),
         Some(Answered::BadToken) => Reply::TokenRefused,
         // The type of the page alone is no proof: an application's may have it too.
-        Some(Answered::Forbidden) if body.contains("<title>403 Forbidden</title>") => Reply::Forbidden,
+        Some(Answered::Forbidden) if body.contains("<title>403 Forbidden</title>") => {
+            Reply::Forbidden
+        }
         Some(Answered::NotFound) if body.contains(BRANDED) => Reply::Branded,
         Some(Answered::NotFound) if body.contains("<title>404 Page not found</title>") => {
             Reply::NotFound

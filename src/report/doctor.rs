@@ -34,7 +34,8 @@ impl Report for DoctorReport {
             "refused" => paint.red(),
             _ => paint.yellow(),
         };
-        let mut out = format!("{}\n", paint.apply_to(format!("{}: {}", self.verdict, self.headline)));
+        let mut out =
+            format!("{}\n", paint.apply_to(format!("{}: {}", self.verdict, self.headline)));
         if !self.evidence.is_empty() {
             out.push('\n');
         }

@@ -134,7 +134,10 @@ impl ExplainReport {
             ("allowed", _) => format!("allowed: {} may invoke {short}", self.member),
             ("denied", _) => format!("denied: {} may not invoke {short}", self.member),
             (_, Some("allowed")) => {
-                format!("unknown: {} may invoke {short}, unless what is not known says no", self.member)
+                format!(
+                    "unknown: {} may invoke {short}, unless what is not known says no",
+                    self.member
+                )
             }
             (_, Some(_)) => format!(
                 "unknown: {} may not invoke {short}, unless what is not known says yes",
@@ -184,9 +187,10 @@ impl Report for ExplainReport {
             _ => paint.yellow(),
         };
         let mut out = format!("{}\n\n", paint.apply_to(self.headline()));
-        let rows = self.steps.iter().map(|row| {
-            vec![text(row.layer), said(row.verdict), text(row.sentence(&self.service))]
-        });
+        let rows = self
+            .steps
+            .iter()
+            .map(|row| vec![text(row.layer), said(row.verdict), text(row.sentence(&self.service))]);
         out += &columns(&["LAYER", "SAYS", "WHY"], rows.collect(), style);
         if !self.unless.is_empty() {
             out += "\nNot known:\n";

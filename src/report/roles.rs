@@ -1,14 +1,16 @@
-//! `roles`: the predefined roles that can invoke a service, or grant that.
+//! `roles`: the roles that can invoke a service, or grant that.
 
 use serde::Serialize;
 
 use super::table::{columns, text};
 use super::{Report, Style};
-use crate::domain::role::RoleInfo;
+use crate::domain::role::{CustomRole, INVOKE, RoleInfo, SET_POLICY, TAKEN, run_permissions};
 
 /// The roles that bear on invocation.
 #[derive(Clone, Debug, Serialize)]
 pub struct RolesReport {
+    /// Where the predefined ones are from, and when that was taken; `null` where there are none.
+    pub source: Option<String>,
     pub roles: Vec<RoleRow>,
 }
 
@@ -16,47 +18,117 @@ pub struct RolesReport {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoleRow {
-    pub role: &'static str,
-    pub title: &'static str,
-    pub stage: &'static str,
+    pub role: String,
+    pub title: String,
+    pub stage: String,
     /// Carries `run.routes.invoke`.
     pub invokes: bool,
     /// Carries `run.services.setIamPolicy`.
     pub can_grant: bool,
+    /// What else it brings, in a few words.
+    pub brings: String,
+    /// What it carries of Cloud Run's permissions.
+    pub permissions: Vec<String>,
+}
+
+/// The basic roles, which bring nearly everything.
+const BASIC: [(&str, &str); 2] = [
+    ("roles/editor", "and change nearly everything else of the project"),
+    ("roles/owner", "and everything else of the project, and who may"),
+];
+/// What some permissions amount to.
+const AMOUNTS: [(&str, &str); 5] = [
+    ("run.services.update", "deploy"),
+    ("run.services.delete", "delete services"),
+    ("run.services.get", "read services"),
+    ("run.jobs.run", "run jobs"),
+    ("run.instances.sshRoot", "open shells"),
+];
+
+/// What permissions bring beside the two that have columns of their own.
+fn brings(role: &str, permissions: &[String]) -> String {
+    let holds = |wanted: &str| permissions.iter().any(|held| held == wanted);
+    let mut words: Vec<String> = AMOUNTS
+        .iter()
+        .filter(|(permission, _)| holds(permission))
+        .map(|(_, words)| (*words).to_owned())
+        .collect();
+    if permissions.len() > words.len() + 2 {
+        words.push(format!("in all {} permissions of Cloud Run", permissions.len()));
+    }
+    words.extend(BASIC.iter().filter(|(name, _)| *name == role).map(|(_, all)| (*all).to_owned()));
+    words.join(", ")
 }
 
 impl RolesReport {
     /// Takes the rows of the table that can do either.
-    pub fn new(table: &[RoleInfo]) -> Self {
-        let rows = table.iter().filter(|role| role.invokes || role.can_grant).map(|role| RoleRow {
-            role: role.name,
-            title: role.title,
-            stage: role.stage.as_str(),
-            invokes: role.invokes,
-            can_grant: role.can_grant,
+    pub fn predefined(table: &[RoleInfo]) -> Self {
+        let rows = table.iter().filter(|role| role.invokes || role.can_grant).map(|role| {
+            let permissions: Vec<String> =
+                run_permissions(role.name).map(|held| format!("run.{held}")).collect();
+            RoleRow {
+                role: role.name.to_owned(),
+                title: role.title.to_owned(),
+                stage: role.stage.as_str().to_owned(),
+                invokes: role.invokes,
+                can_grant: role.can_grant,
+                brings: brings(role.name, &permissions),
+                permissions,
+            }
         });
-        Self { roles: rows.collect() }
+        let source = format!(
+            "predefined roles that hold permissions of Cloud Run, of 2,461 in all, taken on {TAKEN}"
+        );
+        Self { source: Some(source), roles: rows.collect() }
+    }
+
+    /// Takes roles of a project's or an organisation's own. One that is disabled or deleted gives
+    /// nothing.
+    pub fn custom(roles: Vec<CustomRole>) -> Self {
+        let rows = roles.into_iter().map(|role| {
+            let is_live = !role.is_deleted && role.stage != "DISABLED";
+            let holds = |wanted: &str| role.permissions.iter().any(|held| held == wanted);
+            let brings = match is_live {
+                true => brings(&role.name, &role.permissions),
+                false => "nothing: it is disabled or deleted".to_owned(),
+            };
+            RoleRow {
+                invokes: is_live && holds(INVOKE),
+                can_grant: is_live && holds(SET_POLICY),
+                brings,
+                stage: if role.is_deleted { "DELETED".to_owned() } else { role.stage },
+                role: role.name,
+                title: role.title,
+                permissions: role.permissions,
+            }
+        });
+        Self { source: None, roles: rows.collect() }
     }
 }
 
 impl Report for RolesReport {
     const ROWS: Option<&'static str> = Some("roles");
-    const PATHS: &'static [&'static str] = &["role", "title", "stage", "invokes", "canGrant"];
+    const PATHS: &'static [&'static str] =
+        &["role", "title", "stage", "invokes", "canGrant", "brings", "permissions"];
 
     fn table(&self, style: Style) -> String {
+        if self.roles.is_empty() {
+            return String::new();
+        }
         let mark = |flag: bool| if flag { "yes" } else { "" };
         let rows = self
             .roles
             .iter()
             .map(|row| {
                 vec![
-                    text(row.role),
+                    text(&row.role),
                     text(mark(row.invokes)),
                     text(mark(row.can_grant)),
-                    text(row.title),
+                    text(&row.title),
+                    text(&row.brings),
                 ]
             })
             .collect();
-        columns(&["ROLE", "INVOKES", "CAN GRANT", "TITLE"], rows, style)
+        columns(&["ROLE", "INVOKES", "CAN GRANT", "TITLE", "ALSO"], rows, style)
     }
 }

@@ -235,9 +235,9 @@ impl IndirectRow {
 }
 
 fn each(layers: &[Layered<Grant>]) -> impl Iterator<Item = (&str, &Grant)> {
-    layers.iter().flat_map(|layer| {
-        layer.read.iter().flatten().map(|grant| (layer.resource.as_str(), grant))
-    })
+    layers
+        .iter()
+        .flat_map(|layer| layer.read.iter().flatten().map(|grant| (layer.resource.as_str(), grant)))
 }
 
 impl WhoReport {
@@ -275,7 +275,8 @@ impl WhoReport {
                 let role = format!("{}{}", row.role, condition.unwrap_or_default());
                 vec![text(&row.member), text(how), text(&row.resource), text(role)]
             });
-            let table = columns(&["COULD LET ITSELF IN", "HOW", "FROM", "ROLE"], rows.collect(), style);
+            let table =
+                columns(&["COULD LET ITSELF IN", "HOW", "FROM", "ROLE"], rows.collect(), style);
             blocks.push(table);
         }
         blocks
@@ -287,11 +288,8 @@ fn ways_in(rows: &[InvokerRow], style: Style) -> String {
     let cells = rows.iter().map(|row| {
         let public = row.member == "allUsers" || row.member == "allAuthenticatedUsers";
         let member = text(&row.member);
-        let state = if row.duplicate {
-            format!("{}, duplicate", row.state)
-        } else {
-            row.state.to_owned()
-        };
+        let state =
+            if row.duplicate { format!("{}, duplicate", row.state) } else { row.state.to_owned() };
         let state = text(state);
         let from = match row.via {
             "service" | "invoker-check-disabled" => row.via.to_owned(),

@@ -1,11 +1,14 @@
 //! Who may do what with the APIs: allow policies of a resource and of all above it, by the
 //! domain's own engine.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
 use super::deny_policies::{self, DENY_POLICIES};
+use super::iam::BEFORE;
 use super::policy_check::bindings;
 use super::resource_manager::{FOLDERS, ORGANIZATIONS};
 use super::world::{Place as KeptAt, World};
@@ -56,10 +59,33 @@ fn parent(world: &World<'_>, resource: &str) -> Result<Option<String>, ApiError>
 
 /// The grants of a resource's own policy.
 pub(super) fn grants(world: &World<'_>, resource: &str) -> Result<Vec<Grant>, ApiError> {
-    let Some(policy) = world.policy(resource)? else { return Ok(Vec::new()) };
+    Ok(world.policy(resource)?.map(|policy| grants_in(&policy)).unwrap_or_default())
+}
+
+/// The grants of a resource's own policy, as a front end that learns of a change after `delay` sees
+/// it.
+pub(super) fn grants_seen(
+    world: &World<'_>,
+    resource: &str,
+    now: OffsetDateTime,
+    delay: Duration,
+) -> Result<Vec<Grant>, ApiError> {
+    if !delay.is_zero()
+        && let Some(before) = world.resource(KeptAt::global(BEFORE), resource)?
+    {
+        let changed = before["changed"].as_i64().unwrap_or_default();
+        let delay = i64::try_from(delay.as_secs()).unwrap_or(i64::MAX);
+        if now.unix_timestamp() < changed.saturating_add(delay) {
+            return Ok(grants_in(&before["policy"]));
+        }
+    }
+    grants(world, resource)
+}
+
+fn grants_in(policy: &Value) -> Vec<Grant> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut grants = Vec::new();
-    for binding in bindings(&policy) {
+    for binding in bindings(policy) {
         let condition = binding.get("condition").filter(|c| c.is_object()).map(|c| Condition {
             title: text(&c["title"]),
             description: text(&c["description"]),
@@ -72,7 +98,7 @@ pub(super) fn grants(world: &World<'_>, resource: &str) -> Result<Vec<Grant>, Ap
             condition: condition.clone(),
         }));
     }
-    Ok(grants)
+    grants
 }
 
 /// Every rule of a deny policy that is about a permission, with the resource that it is attached to.

@@ -11,9 +11,11 @@ use super::names::fnv1a;
 use super::policy_check::{Rules, bindings, check_limits, check_types, checked_bindings, remove};
 use super::router::Query;
 use super::schema::known_fields;
-use super::world::World;
+use super::world::{Place, World};
 use crate::domain::member::Member;
 
+/// The kind under which a policy is kept as it was before its latest change.
+pub(super) const BEFORE: &str = "policies before";
 /// The etag of a policy that was never set (observed).
 const NEVER_SET: &str = "ACAB";
 
@@ -56,7 +58,7 @@ pub(super) fn set(
     world: &World<'_>,
     rules: Rules<'_>,
     resource: &str,
-    body: &Value,
+    (body, now): (&Value, OffsetDateTime),
 ) -> Result<Value, ApiError> {
     known_fields(body, &["policy", "updateMask", "resource"], "")?;
     let asked = body
@@ -99,6 +101,9 @@ pub(super) fn set(
     }
     check_limits(&after)?;
     after["etag"] = Value::from(new_etag());
+    // For a front end that learns late.
+    let changed = json!({"policy": before, "changed": now.unix_timestamp()});
+    world.put_resource(Place::global(BEFORE), resource, &changed)?;
     world.put_policy(resource, &after)?;
     get(world, resource, Some(if version == 3 { "3" } else { "1" }))
 }
@@ -163,7 +168,9 @@ pub(super) fn verb(
             };
             get(world, resource, query.get(option).or(in_body.as_deref()))
         }),
-        "setIamPolicy" => query.only(&[]).and_then(|()| set(world, rules, resource, body)),
+        "setIamPolicy" => {
+            query.only(&[]).and_then(|()| set(world, rules, resource, (body, asker.1)))
+        }
         "testIamPermissions" => {
             query.only(&[]).and_then(|()| test_permissions(world, asker, resource, body, is_valid))
         }

@@ -99,6 +99,13 @@ impl World {
         serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"))
     }
 
+    /// Runs the program as it is set up and returns its JSON, whatever the exit code.
+    #[track_caller]
+    pub(crate) fn json_of(&self, arguments: &[&str]) -> Value {
+        let run = self.run(&[arguments, &["-o", "json"]].concat());
+        serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"))
+    }
+
     pub(crate) fn finished(&self, output: Output) -> Run {
         Run {
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -52,14 +52,16 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     let call = match invoke::find(cx, wanted).await {
         Ok(call) => Some(call),
         // A service without an address has a verdict too.
-        Err(error) if error.kind == ErrorKind::NotFound && error.message.ends_with("has no URL") => {
+        Err(error)
+            if error.kind == ErrorKind::NotFound && error.message.ends_with("has no URL") =>
+        {
             None
         }
         Err(error) => return Err(error),
     };
     let url = call.as_ref().map(|call| call.url(args.path.as_deref()));
     let (credential, token) = credential(cx, call.as_ref(), args).await?;
-    let who = principal(cx, &credential, token.as_ref(), args);
+    let who = principal(cx, token.as_ref(), args);
     let path = url.as_deref().map_or("/", path_of).to_owned();
     let read = read(cx, target, call.as_ref(), who.as_ref(), args).await;
     let mut evidence = Vec::new();
@@ -69,7 +71,8 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         let prober = Prober::new(cx, call)?;
         let url = url.as_deref().unwrap_or_default();
         if let Some(token) = &token {
-            let whose = who.as_ref().map_or("a token".to_owned(), |who| format!("a token of `{who}`"));
+            let whose =
+                who.as_ref().map_or("a token".to_owned(), |who| format!("a token of `{who}`"));
             cx.terminal.note(&format!("request: {} {url} with {whose}", args.method));
             let reply = prober.ask(cx, &args.method, whole, Some(token)).await?;
             evidence.push(format!("with {whose}: {}", in_words(&reply)));
@@ -88,14 +91,15 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         host,
         time: cx.now(),
         from: Origin::Internet,
-        entry: entry.unwrap_or(Entry::DefaultUrl),
+        entry: entry.filter(|_| call.is_some()).unwrap_or(Entry::DefaultUrl),
     };
     let caller = who.as_ref().map_or(Caller::Anonymous, Caller::Verified);
     let decision = read.gathered.as_ref().map(|gathered| gathered.decide(caller, &request));
     let by_reach = |decision: &Decision<'_>| {
-        decision.steps.iter().any(|step| {
-            step.layer == Layer::Reachability && step.outcome == Outcome::Block
-        })
+        decision
+            .steps
+            .iter()
+            .any(|step| step.layer == Layer::Reachability && step.outcome == Outcome::Block)
     };
     let beyond_reach = |decision: &Decision<'_>| {
         let rest = decision.steps.iter().filter(|step| step.layer != Layer::Reachability);
@@ -117,11 +121,14 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         blocked_by: decision.as_ref().and_then(beyond_reach),
         is_reachable: decision.as_ref().map(|decision| !by_reach(decision)),
         default_url_off: service.is_some_and(|service| !service.default_url)
-            && entry != Some(Entry::Domain),
+            && request.entry != Entry::Domain,
         exists: read.exists,
     };
     evidence.extend(of_token(&symptoms.credential, service.is_some_and(|service| service.iap)));
     evidence.extend(of_reading(decision.as_ref(), &symptoms));
+    if call.is_none() {
+        evidence.push("no request was made: the service has no address".to_owned());
+    }
     evidence.extend(read.unread.iter().cloned());
     let found = match diagnose(&symptoms) {
         Some(found) => found,
@@ -129,7 +136,8 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     };
     let found = narrowed(found, &symptoms, decision.as_ref());
     let who = who.unwrap_or_else(Member::all_users);
-    let fix = fix(cx, found, &Case { read: &read, decision: decision.as_ref(), who: &who, target, args });
+    let fix =
+        fix(cx, found, &Case { read: &read, decision: decision.as_ref(), who: &who, target, args });
     report(cx, url.as_deref().unwrap_or(target), found, evidence, fix)
 }
 
@@ -161,11 +169,7 @@ fn by_reading(
 }
 
 /// Behind Identity-Aware Proxy a 403 of Cloud Run's own is about that one's account.
-fn narrowed(
-    found: Finding,
-    symptoms: &Symptoms<'_>,
-    decision: Option<&Decision<'_>>,
-) -> Finding {
+fn narrowed(found: Finding, symptoms: &Symptoms<'_>, decision: Option<&Decision<'_>>) -> Finding {
     let is_iap = decision.is_some_and(|decision| {
         decision.steps.iter().any(|step| step.layer == Layer::Iap && step.outcome != Outcome::Skip)
     });
@@ -207,7 +211,9 @@ async fn credential(
     };
     let text = token.text_of_header();
     let text = text.strip_prefix("Bearer ").unwrap_or_default();
-    let credential = match jwt::claims(text) {
+    // An access token may have the form of a JWT too, and says so (RFC 9068).
+    let is_access_token = jwt::header(text).is_some_and(|header| header["typ"] == "at+jwt");
+    let credential = match jwt::claims(text).filter(|_| !is_access_token) {
         None => Credential::Opaque,
         Some(claims) => {
             let part = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
@@ -221,22 +227,15 @@ async fn credential(
     Ok((credential, Some(token)))
 }
 
-/// Whose request it is: by the given token's own word, else by who acts.
-fn principal(
-    cx: &Context,
-    credential: &Credential,
-    token: Option<&BearerToken>,
-    args: &Args,
-) -> Option<Member> {
-    if args.id_token_file.is_some() {
-        let text = token?.text_of_header();
-        let claims = jwt::claims(text.strip_prefix("Bearer ")?)?;
-        return claims["email"].as_str().map(Member::of_account);
+/// Whose request it is, by the token's own word, else by who acts.
+fn principal(cx: &Context, token: Option<&BearerToken>, args: &Args) -> Option<Member> {
+    let text = token?.text_of_header();
+    let claims = text.strip_prefix("Bearer ").and_then(jwt::claims).unwrap_or_default();
+    if let Some(address) = claims["email"].as_str() {
+        return Some(Member::of_account(address));
     }
-    if matches!(credential, Credential::None(_)) {
-        return None;
-    }
-    let account = cx.identity().ok().and_then(|identity| identity.account.clone());
+    let own = || cx.identity().ok().and_then(|identity| identity.account.clone());
+    let account = if args.id_token_file.is_none() { own() } else { None };
     account.map(|account| Member::of_account(&account))
 }
 
@@ -299,7 +298,9 @@ fn in_words(reply: &Reply) -> String {
         Reply::IapSignIn => "sent to sign in by Identity-Aware Proxy".to_owned(),
         Reply::Nothing(why) => format!("no answer: {why}"),
         Reply::NotFound => "404 from Cloud Run's front end".to_owned(),
-        Reply::TokenRefused => "401 from Cloud Run's front end, which does not take the token".to_owned(),
+        Reply::TokenRefused => {
+            "401 from Cloud Run's front end, which does not take the token".to_owned()
+        }
     }
 }
 
@@ -309,9 +310,9 @@ fn of_token(credential: &Credential, is_iap: bool) -> Option<String> {
         Credential::None(why) => Some(format!("no token was sent: {why}")),
         Credential::Opaque => Some("the token is not in the form of an ID token".to_owned()),
         Credential::IdToken(token) => {
-            let end = token.expires.and_then(|end| {
-                end.format(&time::format_description::well_known::Rfc3339).ok()
-            });
+            let end = token
+                .expires
+                .and_then(|end| end.format(&time::format_description::well_known::Rfc3339).ok());
             let end = end.map_or(String::new(), |end| format!(", it ends at {end}"));
             let of = if is_iap { "; Identity-Aware Proxy takes none of a person's" } else { "" };
             Some(format!("the token is for `{}`, by `{}`{end}{of}", token.audience, token.issuer))
@@ -322,7 +323,11 @@ fn of_token(credential: &Credential, is_iap: bool) -> Option<String> {
 /// What could be read that bears on it.
 fn of_reading(decision: Option<&Decision<'_>>, symptoms: &Symptoms<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    match symptoms.told {
+    let is_iap = decision.is_some_and(|decision| {
+        decision.steps.iter().any(|step| step.layer == Layer::Iap && step.outcome != Outcome::Skip)
+    });
+    // Behind Identity-Aware Proxy it is another that must hold the permission.
+    match symptoms.told.filter(|_| !is_iap) {
         Some(true) => lines.push("Cloud Run's API says that you may invoke it".to_owned()),
         Some(false) => lines.push("Cloud Run's API says that you may not invoke it".to_owned()),
         None => {}
@@ -332,7 +337,12 @@ fn of_reading(decision: Option<&Decision<'_>>, symptoms: &Symptoms<'_>) -> Vec<S
         let on = step.source.map(|source| {
             let role = source.role.map_or(String::new(), |role| format!("{role} to "));
             let condition = source.condition.map(|c| format!(", if {}", c.expression));
-            format!(": {role}{} on {}{}", source.member, source.resource, condition.unwrap_or_default())
+            format!(
+                ": {role}{} on {}{}",
+                source.member,
+                source.resource,
+                condition.unwrap_or_default()
+            )
         });
         lines.push(format!("{}: {}{}", step.layer.as_str(), step.reason, on.unwrap_or_default()));
     }
@@ -379,13 +389,20 @@ fn fix(cx: &Context, found: Finding, case: &Case<'_>) -> Vec<String> {
         | Signature::WrongAudience => own_token(),
         Signature::NoPermission | Signature::IapAgent => match by_policy() {
             empty if empty.is_empty() => {
-                let who = if case.who.is_account() { case.who.address() } else { case.who.as_str() };
+                let who =
+                    if case.who.is_account() { case.who.address() } else { case.who.as_str() };
                 let service = named.unwrap_or_else(|| "SERVICE".to_owned());
                 vec![cx.suggest_to_others(&format!("grant {who} {service}"))]
             }
             commands => commands,
         },
         Signature::DefaultUrlOff | Signature::IapDenied | Signature::Ingress => by_policy(),
+        // Signing in helps only who is let by then.
+        Signature::IapRedirect | Signature::IapToken
+            if case.decision.and_then(Decision::blocked_by) == Some(Layer::Iap) =>
+        {
+            by_policy()
+        }
         Signature::NoCredential if !cx.is_sandbox() => vec!["gcloud auth login".to_owned()],
         Signature::Propagation => vec![again()],
         Signature::ReservedPath => vec![cx.suggest(&format!("doctor {target} /health"))],

@@ -78,8 +78,9 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
             let direction = if off.is_positive() { "ahead" } else { "behind" };
             let minutes = off.whole_minutes().abs();
             let now = short(cx.now());
-            trouble.evidence =
-                vec![format!("this clock is {minutes} minutes {direction} of the API's: it says {now}")];
+            trouble.evidence = vec![format!(
+                "this clock is {minutes} minutes {direction} of the API's: it says {now}"
+            )];
             trouble.fix = vec!["timedatectl set-ntp true".to_owned()];
             return Err(Box::new(trouble));
         }
@@ -93,8 +94,10 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
         Err(failure) if is_disabled(&failure) => {
             let mut trouble = Trouble::new(Signature::ApiDisabled);
             trouble.evidence = vec![failure.message];
-            trouble.fix =
-                vec![format!("gcloud services enable run.googleapis.com --project={}", project.value)];
+            trouble.fix = vec![format!(
+                "gcloud services enable run.googleapis.com --project={}",
+                project.value
+            )];
             return Err(Box::new(trouble));
         }
         // Whether an account may list regions says nothing of the rest.
@@ -106,9 +109,7 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
             let kind = failure.kind;
             let signature = match kind {
                 FailureKind::NotFound | FailureKind::InvalidArgument => Signature::NoProject,
-                FailureKind::Unauthenticated | FailureKind::Credentials => {
-                    Signature::TokenNotTaken
-                }
+                FailureKind::Unauthenticated | FailureKind::Credentials => Signature::TokenNotTaken,
                 _ => Signature::Unreachable,
             };
             return Err(Box::new(Trouble::of(signature, cx.fit(failure.into()))));

@@ -42,13 +42,13 @@ pub(super) fn reachability<'a>(service: &Service, request: &Request<'_>) -> Step
         );
     }
     let by_default_url = match request.entry {
-        Entry::DefaultUrl => true,
         Entry::Tag(tag) if !service.tags.iter().any(|known| known.tag == tag) => {
             return Step::new(layer, Outcome::Block, format!("there is no traffic tag `{tag}`"));
         }
-        Entry::Tag(_) => true,
-        Entry::Domain => false,
+        // It leads to the service by itself, whatever host it is asked for (documented).
         _ if request.from == Origin::LoadBalancer => false,
+        Entry::DefaultUrl | Entry::Tag(_) => true,
+        Entry::Domain => false,
         Entry::Elsewhere => {
             return say(Outcome::Block, "the host is none of the service's addresses");
         }

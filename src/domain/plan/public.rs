@@ -111,7 +111,9 @@ fn open_above(snapshot: &Snapshot) -> (bool, Vec<String>) {
         let resource = &layer.resource;
         let Ok(granted) = &layer.read else {
             reasons.push(match resource.strip_prefix(ABOVE) {
-                Some(below) => format!("what is above `{below}` was not read, and may keep it open"),
+                Some(below) => {
+                    format!("what is above `{below}` was not read, and may keep it open")
+                }
                 None => format!("the policy of `{resource}` was not read, and may keep it open"),
             });
             continue;

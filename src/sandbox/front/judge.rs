@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use time::OffsetDateTime;
 
 use super::super::api_error::ApiError;
-use super::super::authority::{Lore, grants, lineage, rules_on};
+use super::super::authority::{Lore, grants_seen, lineage, rules_on};
 use super::super::facts::facts;
 use super::super::iap;
 use super::super::options::Options;
@@ -40,6 +40,8 @@ pub(super) struct Asked {
     /// Whether it came over http where https is to be had.
     pub(super) is_insecure: bool,
     pub(super) now: OffsetDateTime,
+    /// When it is taken to be made, where conditions ask.
+    pub(super) at: OffsetDateTime,
 }
 
 /// A request that is let in.
@@ -148,7 +150,9 @@ impl<'a> Case<'a> {
     fn new(court: &'a Court<'a>, service: Service, place: Place) -> Result<Self, ApiError> {
         let world = court.world;
         let lineage = lineage(world, &place.name.to_string())?;
-        let of = |resource: &String| Ok((resource.clone(), grants(world, resource)?));
+        let (now, delay) = (court.asked.now, court.options.settings.access_delay);
+        let of =
+            |resource: &String| Ok((resource.clone(), grants_seen(world, resource, now, delay)?));
         let policies: Vec<_> = lineage.iter().map(of).collect::<Result<_, ApiError>>()?;
         let asked = if service.iap { vec![INVOKE, PASS_IAP] } else { vec![INVOKE] };
         let mut rules = Vec::new();
@@ -292,7 +296,7 @@ impl<'a> Case<'a> {
         let request = Request {
             path: &asked.path,
             host: &asked.host,
-            time: asked.now,
+            time: asked.at,
             from: asked.from,
             entry,
         };

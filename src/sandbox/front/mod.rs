@@ -17,6 +17,7 @@ use http::header::{CONTENT_TYPE, HOST, LOCATION, SERVER, WWW_AUTHENTICATE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 pub(super) use self::forward::{Backends, Forwarder};
 pub(super) use self::place::{is_front, labels};
@@ -31,6 +32,9 @@ use crate::domain::access::Origin;
 /// By what header a request may say where it comes from, since on loopback all come from the same
 /// place. It is taken off before the application sees it.
 const FROM: &str = "x-sandbox-from";
+/// By what header a request may say when it is made, for conditions on time (RFC 3339). Tokens go by
+/// the clock all the same.
+const AT: &str = "x-sandbox-at";
 
 /// The challenge of a token that is not taken (observed).
 const INVALID_TOKEN: &str = "Bearer error=\"invalid_token\" \
@@ -75,7 +79,10 @@ impl Front {
         let from = request.headers_mut().remove(FROM);
         let from =
             from.and_then(|from| Origin::ALL.into_iter().find(|known| from == known.as_str()));
+        let at = request.headers_mut().remove(AT);
+        let at = at.and_then(|at| OffsetDateTime::parse(at.to_str().ok()?, &Rfc3339).ok());
         let asked = judge::Asked {
+            at: at.unwrap_or(arrival.now),
             host: host.to_owned(),
             path: path.clone(),
             from: from.unwrap_or_default(),

@@ -1,0 +1,265 @@
+//! `who`, `explain`, `roles --custom`: who can invoke, and why not, by all that bears on it.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::support::World;
+
+#[test]
+fn who_names_every_way_in_and_what_takes_it_away() {
+    assert_snapshot!(World::new().sandbox(&["who", "intranet"]), @"
+    --- stdout
+    MEMBER                                                                  ROLE               VIA                       STATE        CONDITION
+    serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com  roles/run.invoker  service                   active
+    user:you@example.com                                                    roles/owner        projects/sandbox-project  active
+    serviceAccount:123456789012-compute@developer.gserviceaccount.com       roles/editor       projects/sandbox-project  active
+    group:sre@example.com                                                   roles/run.invoker  folders/725218103497      conditional  resource.matchTag('433637338589/environment', 'production') (holds now)
+
+    Identity-Aware Proxy lets by:
+    MEMBER                       ROLE                             VIA      STATE
+    group:employees@example.com  roles/iap.httpsResourceAccessor  service  active
+
+    DENY POLICY     ON                          KEEPS OUT
+    no-contractors  organizations/433637338589  principalSet://goog/group/contractors@example.com, but for principal://goog/subject/vendor@example.com
+    --- status 0
+    ");
+}
+
+#[test]
+fn who_could_let_itself_in_is_told_on_request() {
+    let world = World::new();
+    let json = world.json(&["who", "us-central1/orders", "--indirect"]);
+    let rows: Vec<(&str, &str, &str)> = json["indirect"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let text = |name: &str| row[name].as_str().unwrap();
+            (text("member"), text("permission"), text("on").rsplit('/').next().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("user:you@example.com", "run.services.setIamPolicy", "orders"),
+            (
+                "user:you@example.com",
+                "iam.serviceAccounts.getOpenIdToken",
+                "runner@sandbox-project.iam.gserviceaccount.com"
+            ),
+        ]
+    );
+    assert_eq!(world.json(&["who", "us-central1/orders"])["indirect"], Value::Null);
+}
+
+#[test]
+fn what_may_not_be_read_is_unknown_and_never_no() {
+    let world = World::new();
+    // She may look at services, and at nothing above them.
+    let bea = |words: &[&str]| world.sandbox(&[&["--account", "bea@example.com"], words].concat());
+    let who = bea(&["who", "backoffice"]);
+    assert_eq!(who.status, 0, "{who}");
+    assert!(who.stderr.contains("note: unknown: the policy of projects/sandbox-project"), "{who}");
+    assert_eq!(bea(&["who", "backoffice", "--strict"]).status, 9);
+    assert_snapshot!(bea(&["explain", "ana@example.com", "hello"]), @"
+    --- stdout
+    unknown: user:ana@example.com may not invoke us-central1/hello, unless what is not known says yes
+
+    LAYER          SAYS     WHY
+    reachability   pass     ingress is `all`
+    iap            skip     Identity-Aware Proxy is off
+    invoker-check  pass     the invoker check is on
+    deny           unknown  the deny policies of `projects/sandbox-project`: it takes the permission `iam.denypolicies.list`
+    allow          unknown  the policy of `projects/sandbox-project`: it takes the permission `resourcemanager.projects.getIamPolicy`
+
+    Not known:
+      deny: the deny policies of `projects/sandbox-project`: it takes the permission `iam.denypolicies.list`
+      deny: the deny policies of `folders/725218103497`: it takes the permission `iam.denypolicies.list`
+      deny: the deny policies above `folders/725218103497`: it takes the permission `resourcemanager.folders.get`
+      allow: the policy of `projects/sandbox-project`: it takes the permission `resourcemanager.projects.getIamPolicy`
+      allow: the policy of `folders/725218103497`: it takes the permission `resourcemanager.folders.getIamPolicy`
+      allow: the policy above `folders/725218103497`: it takes the permission `resourcemanager.folders.get`
+    --- status 9
+    ");
+    // What is known of herself rests on one question to Cloud Run.
+    assert_snapshot!(bea(&["explain", "me", "hello"]), @"
+    --- stdout
+    denied: user:bea@example.com may not invoke us-central1/hello
+
+    LAYER          SAYS     WHY
+    reachability   pass     ingress is `all`
+    iap            skip     Identity-Aware Proxy is off
+    invoker-check  pass     the invoker check is on
+    deny           unknown  the deny policies of `projects/sandbox-project`: it takes the permission `iam.denypolicies.list`
+    allow          block    Cloud Run says that the caller does not hold the permission, groups and what is inherited weighed
+
+    What would change it:
+      runaccess --sandbox grant bea@example.com us-central1/hello
+    --- stderr
+    note: `me` is `bea@example.com`
+    --- status 3
+    ");
+    let lenient = bea(&["explain", "ana@example.com", "hello", "--lenient", "-o", "json"]);
+    let json: Value = serde_json::from_str(&lenient.stdout).unwrap();
+    assert_eq!((json["verdict"].as_str(), lenient.status), (Some("denied"), 3));
+    let strict = bea(&["explain", "ana@example.com", "hello", "-o", "json"]);
+    let json: Value = serde_json::from_str(&strict.stdout).unwrap();
+    assert_eq!((json["verdict"].as_str(), strict.status), (Some("unknown"), 9));
+    assert_eq!(json["otherwise"], "denied");
+    assert!(json["unless"].as_array().unwrap().len() >= 4, "{json}");
+}
+
+#[test]
+fn a_proof_can_be_followed() {
+    let world = World::new();
+    assert_snapshot!(world.sandbox(&["explain", "sam@example.com", "hello"]), @"
+    --- stdout
+    allowed: user:sam@example.com may invoke us-central1/hello
+
+    LAYER          SAYS  WHY
+    reachability   pass  ingress is `all`
+    iap            skip  Identity-Aware Proxy is off
+    invoker-check  pass  the invoker check is on
+    deny           pass  no deny policy reaches the caller
+    allow          pass  a role that carries the permission is granted, under a condition that holds: roles/run.invoker to group:sre@example.com on folders/725218103497, if resource.matchTag('433637338589/environment', 'production')
+    --- status 0
+    ");
+    assert_snapshot!(world.sandbox(&["explain", "contractor@example.com", "api"]), @"
+    --- stdout
+    denied: user:contractor@example.com may not invoke us-central1/api
+
+    LAYER          SAYS   WHY
+    reachability   pass   ingress is `all`
+    iap            skip   Identity-Aware Proxy is off
+    invoker-check  pass   the invoker check is on
+    deny           block  the deny policy `no-contractors` takes it away: principalSet://goog/group/contractors@example.com on organizations/433637338589
+    allow          pass   a role that carries the permission is granted: roles/run.invoker to domain:example.com on the service
+    --- status 3
+    ");
+    assert_snapshot!(world.sandbox(&["explain", "ana@example.com", "intranet"]), @"
+    --- stdout
+    denied: user:ana@example.com may not invoke us-central1/intranet
+
+    LAYER          SAYS   WHY
+    reachability   pass   ingress is `all`
+    iap            block  Identity-Aware Proxy asks first, and nothing lets the caller past it
+    invoker-check  pass   the invoker check is on: Identity-Aware Proxy's own account is asked for
+    deny           pass   no deny policy reaches the caller
+    allow          pass   a role that carries the permission is granted: roles/run.invoker to serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com on the service
+
+    What would change it:
+      gcloud beta iap web add-iam-policy-binding --member=user:ana@example.com --role=roles/iap.httpsResourceAccessor --region=us-central1 --resource-type=cloud-run --service=intranet --project=sandbox-project --condition=None
+    --- status 3
+    ");
+    assert_snapshot!(world.sandbox(&["explain", "allUsers", "catalog"]), @"
+    --- stdout
+    denied: allUsers may not invoke us-central1/catalog
+
+    LAYER          SAYS   WHY
+    reachability   block  the default URL is off
+    iap            skip   Identity-Aware Proxy is off
+    invoker-check  pass   the invoker check is on
+    deny           pass   no deny policy reaches the caller
+    allow          pass   a role that carries the permission is granted: roles/run.invoker to allUsers on the service
+    --- status 3
+    ");
+}
+
+#[test]
+fn the_request_is_as_it_is_said() {
+    let world = World::new();
+    let verdict = |words: &[&str]| {
+        let run = world.sandbox(&[&["explain"], words, &["-o", "value(verdict)"]].concat());
+        format!("{}{}", run.stdout.trim(), run.status)
+    };
+    let auditor = "auditor@example.com";
+    for (words, expected) in [
+        (&[auditor, "billing"][..], "denied3"),
+        (&[auditor, "billing", "--path", "/reports/q1"], "allowed0"),
+        (&[auditor, "https://billing-k4qx7v2nza-uc.a.run.app/reports/q1?x=y"], "allowed0"),
+        (&["contractor@example.com", "billing", "--at", "2026-03-01"], "denied3"),
+        (&["vendor@example.com", "api", "--at", "2026-03-01T00:00:00Z"], "allowed0"),
+        (&["bea@example.com", "backoffice"], "denied3"),
+        (&["bea@example.com", "backoffice", "--from", "internal"], "allowed0"),
+        (&["ola@example.com", "backoffice", "--from", "internal"], "allowed0"),
+        (&["allUsers", "catalog"], "denied3"),
+        (&["allUsers", "catalog", "--from", "load-balancer"], "allowed0"),
+        (&["allUsers", "storefront", "--host", "shop.example.com"], "allowed0"),
+        (&["allUsers", "storefront", "--host", "other.example.com"], "denied3"),
+        (&["allUsers", "storefront", "--path", "/healthz"], "denied3"),
+        (&["you@example.com", "https://canary---orders-k4qx7v2nza-uc.a.run.app"], "allowed0"),
+        (
+            &[
+                "you@example.com",
+                "us-central1/orders",
+                "--host",
+                "beta---orders-k4qx7v2nza-uc.a.run.app",
+            ],
+            "denied3",
+        ),
+        (&["service:billing", "us-central1/orders"], "allowed0"),
+        (&["group:team@example.com", "chat"], "allowed0"),
+        (&["someone@gmail.com", "reports"], "allowed0"),
+        (&["allUsers", "reports"], "denied3"),
+    ] {
+        assert_eq!(verdict(words), expected, "{words:?}");
+    }
+}
+
+#[test]
+fn what_is_asked_wrongly_is_put_right() {
+    let world = World::new();
+    let run = world.sandbox(&["explain", "hello", "dev@example.com"]);
+    assert_eq!(run.status, 2);
+    assert!(
+        run.stderr.contains("hint: runaccess --sandbox explain dev@example.com hello"),
+        "{run}"
+    );
+    for words in [
+        &["explain", "dev@example.com", "hello", "--path", "reports"][..],
+        &["explain", "dev@example.com", "hello", "--at", "soon"],
+        &["explain", "dev@example.com", "hello", "--from", "mars"],
+        &["explain", "deleted:user:a@x.com?uid=1", "hello"],
+        &["explain", "dev@example.com"],
+    ] {
+        assert_eq!(world.sandbox(words).status, 2, "{words:?}");
+    }
+    assert_eq!(world.sandbox(&["explain", "me", "nosuch"]).status, 6);
+}
+
+#[test]
+fn custom_roles_are_listed_with_what_they_bring() {
+    assert_snapshot!(World::new().sandbox(&["roles", "--custom"]), @"
+    --- stdout
+    ROLE                                           INVOKES  CAN GRANT  TITLE          ALSO
+    projects/sandbox-project/roles/reportReader    yes                 Report reader  read services
+    organizations/433637338589/roles/legacyCaller                      Caller of old  nothing: it is disabled or deleted
+    --- status 0
+    ");
+}
+
+/// The JSON of `explain` is a contract.
+#[test]
+fn the_document_has_what_is_promised() {
+    let json = World::new().json(&["explain", "sam@example.com", "hello", "--at", "2026-06-01"]);
+    let allow = &json["steps"][4];
+    assert_eq!(json["sandbox"], true);
+    assert_eq!(json["request"]["time"], "2026-06-01T00:00:00Z");
+    assert_eq!(json["request"]["from"], "internet");
+    assert_eq!((&json["otherwise"], &json["unless"]), (&Value::Null, &json!([])));
+    let layers: Vec<&str> =
+        json["steps"].as_array().unwrap().iter().map(|s| s["layer"].as_str().unwrap()).collect();
+    assert_eq!(layers, ["reachability", "iap", "invoker-check", "deny", "allow"]);
+    assert_eq!(
+        allow["source"],
+        json!({
+            "resource": "folders/725218103497",
+            "role": "roles/run.invoker",
+            "member": "group:sre@example.com",
+            "condition": {
+                "title": "production only",
+                "expression": "resource.matchTag('433637338589/environment', 'production')",
+            },
+        })
+    );
+}
