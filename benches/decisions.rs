@@ -1,7 +1,5 @@
 //! Decisions of the engine a second, over policies of 10, 100 and 1,500 bindings, the caller's last:
 //! `cargo bench --bench decisions`.
-#![expect(missing_docs, reason = "Criterion's macros make public functions without any")]
-
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -64,7 +62,7 @@ fn decisions(criterion: &mut Criterion) {
     let caller = Member::from_policy("user:caller@example.com");
     let request = Request {
         path: "/",
-        host: "s-1.us-central1.run.app",
+        host: Some("s-1.us-central1.run.app"),
         time: datetime!(2026-06-01 00:00 UTC),
         from: Origin::Internet,
         entry: Entry::DefaultUrl,

@@ -204,6 +204,14 @@ impl Context {
         }
     }
 
+    /// A service as somebody else is to type it, who does not have this command's flags.
+    pub fn named_to_others(&self, name: &ServiceName) -> String {
+        match self.settings.project {
+            Some(_) => name.to_string(),
+            None => self.named(name),
+        }
+    }
+
     /// Waits for another program, which hears Ctrl-C itself and is let to end by it.
     pub async fn while_it_runs<T>(&self, program: impl Future<Output = T>) -> T {
         self.running.set(true);

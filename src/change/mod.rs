@@ -7,6 +7,7 @@ mod show;
 
 use futures::{StreamExt, stream};
 
+use crate::cloud::Above;
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
 use crate::domain::outcome::{ChangeOutcome, Status};
@@ -205,12 +206,13 @@ async fn read(cx: &Context, name: &ServiceName, needs: Needs) -> Result<Snapshot
     };
     let above = async {
         let above = gateway.above(name.project(), None);
-        Ok(if needs.above { Box::pin(above).await.allow } else { Vec::new() })
+        Ok(if needs.above { Box::pin(above).await } else { Above::default() })
     };
     match tokio::try_join!(service, gateway.policy(name), constraints, above) {
         Ok((service, policy, constraints, above)) => {
             let (name, read_at) = (name.clone(), cx.now());
-            Ok(Snapshot { name, service, policy, constraints, above, read_at })
+            let Above { allow: above, roles, .. } = above;
+            Ok(Snapshot { name, service, policy, constraints, above, roles, read_at })
         }
         Err(failure) => Err(lookup::unread(cx, name, failure).await),
     }

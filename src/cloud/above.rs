@@ -19,14 +19,13 @@ use super::memo::Memo;
 use super::reading::{Read, parsed};
 use crate::domain::access::{ABOVE, Place};
 use crate::domain::deny::DenyRule;
-use crate::domain::evidence::{Layered, RoleFacts, unknown_roles};
+use crate::domain::evidence::{Layered, RoleFacts, Roles, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
+use crate::transport::encoded;
 
 /// How long one of them is waited for: what does not answer is not known, and keeps nothing else.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Deny policies of one resource are few (documented: 500 at the most).
-const PAGE: &str = "pageSize=1000";
 /// No organisation is deeper (documented: ten levels of folders).
 const DEEPEST: usize = 13;
 /// The body with which the Resource Manager is asked for conditions (documented: POST, unlike Run's).
@@ -38,7 +37,7 @@ pub(super) type Told<T> = Result<T, String>;
 /// What was read in this command.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    projects: Memo<Told<(String, String)>>,
+    projects: Memo<Told<ProjectFacts>>,
     parents: Memo<Told<Option<String>>>,
     customers: Memo<Option<(String, String)>>,
     allow: Memo<Told<Vec<Grant>>>,
@@ -47,12 +46,22 @@ pub(super) struct Seen {
     pub(super) effective: Memo<Told<google_cloud_orgpolicy_v2::model::Policy>>,
 }
 
+/// What is known of a project by itself.
+#[derive(Clone, Debug)]
+struct ProjectFacts {
+    id: String,
+    number: String,
+    parent: String,
+}
+
 /// What is above a service, nearest first.
 #[derive(Clone, Debug, Default)]
 pub struct Above {
     pub place: Place,
     pub allow: Vec<Layered<Grant>>,
     pub deny: Vec<Layered<DenyRule>>,
+    /// The roles in the allow policies that are in no table.
+    pub roles: Roles,
 }
 
 /// One of the resources above.
@@ -96,19 +105,21 @@ impl Gateway {
     async fn manager<T: DeserializeOwned>(&self, what: &str, resource: &str) -> Told<T> {
         let call = format!("read {what} `{resource}`");
         let path = format!("/v3/{resource}");
-        let api = Api::ResourceManager;
-        self.told(Read { api, call: &call, path: &path, query: "", body: None }).await
+        self.told(Read::of(Api::ResourceManager, &call, &path)).await
     }
 
     /// Reads what is above the services of a project. Roles that are in no table, and that may
     /// matter to `caller` (to anyone where it is `None`), are read along with the policies.
     pub async fn above(&self, project: &str, caller: Option<&Member>) -> Above {
         let resource = format!("projects/{project}");
-        let (levels, number) =
-            tokio::join!(self.climb(resource, caller, 0), self.project_number(project));
+        let (levels, facts) = tokio::join!(self.climb(resource, caller, 0), self.project(project));
+        let (id, number) = match facts {
+            Ok(facts) => (facts.id, Some(facts.number)),
+            Err(_) => (project.to_owned(), None),
+        };
         let place = Place {
-            project: project.to_owned(),
-            number: number.ok(),
+            project: id,
+            number,
             above: levels.iter().skip(1).map(|level| level.resource.clone()).collect(),
             customer: levels.iter().find_map(|level| level.customer.clone()),
         };
@@ -117,21 +128,21 @@ impl Gateway {
             allow.push(Layered { resource: level.resource.clone(), read: level.allow });
             deny.push(Layered { resource: level.resource, read: level.deny });
         }
-        Above { place, allow, deny }
+        let roles = self.roles_in(&allow, caller).await;
+        Above { place, allow, deny, roles }
     }
 
     /// The number of a project.
     pub async fn project_number(&self, project: &str) -> Result<String, String> {
-        self.project(project).await.map(|(number, _)| number)
+        self.project(project).await.map(|facts| facts.number)
     }
 
-    /// The number of a project, and what it is in.
-    async fn project(&self, project: &str) -> Told<(String, String)> {
+    async fn project(&self, project: &str) -> Told<ProjectFacts> {
         let read = async {
             let resource = format!("projects/{project}");
             let found: Project = self.manager("the project", &resource).await?;
             let number = found.name.rsplit('/').next().unwrap_or_default().to_owned();
-            Ok((number, found.parent))
+            Ok(ProjectFacts { id: found.project_id, number, parent: found.parent })
         };
         self.seen.projects.get(project, read).await
     }
@@ -140,7 +151,7 @@ impl Gateway {
     async fn parent(&self, resource: &str) -> Told<Option<String>> {
         let read = async {
             let parent = match resource.split_once('/') {
-                Some(("projects", id)) => self.project(id).await?.1,
+                Some(("projects", id)) => self.project(id).await?.parent,
                 Some(("folders", _)) => {
                     self.manager::<Folder>("the folder", resource).await?.parent
                 }
@@ -211,8 +222,7 @@ impl Gateway {
         let read = async {
             let call = format!("read the policy of `{resource}`");
             let path = format!("/v3/{resource}:getIamPolicy");
-            let (api, body) = (Api::ResourceManager, Some(AT_VERSION_3));
-            let read = Read { api, call: &call, path: &path, query: "", body };
+            let read = Read::of(Api::ResourceManager, &call, &path).with_body(AT_VERSION_3);
             self.told::<Policy>(read).await.map(|policy| grants(&policy))
         };
         let granted = self.seen.allow.get(resource, read).await?;
@@ -227,20 +237,45 @@ impl Gateway {
             let point =
                 format!("cloudresourcemanager.googleapis.com/{resource}").replace('/', "%2F");
             let path = format!("/v2/policies/{point}/denypolicies");
-            let list = Read { api: Api::Iam, call: &call, path: &path, query: PAGE, body: None };
-            let list: ListPoliciesResponse = self.told(list).await?;
-            let policies = list.policies.iter().map(async |policy| {
+            let mut found = Vec::new();
+            let mut page = String::new();
+            loop {
+                let query = encoded(&[("pageSize", "1000"), ("pageToken", &page)]);
+                let list = Read::of(Api::Iam, &call, &path).with_query(&query);
+                let list: ListPoliciesResponse = self.told(list).await?;
+                found.extend(list.policies);
+                page = list.next_page_token;
+                if page.is_empty() {
+                    break;
+                }
+            }
+            let policies = found.iter().map(async |policy| {
                 let path = format!("/v2/{}", policy.name);
-                let one = Read { api: Api::Iam, call: &call, path: &path, query: "", body: None };
-                self.told::<DenyPolicy>(one).await
+                self.told::<DenyPolicy>(Read::of(Api::Iam, &call, &path)).await
             });
             let mut rules = Vec::new();
             for policy in futures::future::join_all(policies).await {
-                rules.extend(convert::deny_rules(policy?));
+                rules.extend(convert::deny_rules(policy?)?);
             }
             Ok(rules)
         };
         self.seen.deny.get(resource, read).await
+    }
+
+    /// What is known of the roles in policies that may matter to `caller`: those that are in no table
+    /// were read along with the policies that name them.
+    pub(super) async fn roles_in(
+        &self,
+        layers: &[Layered<Grant>],
+        caller: Option<&Member>,
+    ) -> Roles {
+        let granted = layers.iter().flat_map(|layer| layer.read.iter().flatten());
+        let mut roles = Roles::new();
+        for name in unknown_roles(granted, caller) {
+            let facts = self.role(&name).await.ok();
+            roles.insert(name, facts);
+        }
+        roles
     }
 
     /// Reads roles, side by side.
@@ -253,8 +288,7 @@ impl Gateway {
         let read = async {
             let call = format!("read the role `{name}`");
             let path = format!("/v1/{name}");
-            let read = Read { api: Api::Iam, call: &call, path: &path, query: "", body: None };
-            let role: Role = self.told(read).await?;
+            let role: Role = self.told(Read::of(Api::Iam, &call, &path)).await?;
             Ok(RoleFacts {
                 is_dead: role.deleted || role.stage == RoleLaunchStage::Disabled,
                 permissions: role.included_permissions,

@@ -76,6 +76,12 @@ impl Endpoints {
         &self.place(api).endpoint
     }
 
+    /// The address of a region's own, where the API is at Google's.
+    pub fn regional(&self, api: Api, region: &str) -> Option<Endpoint> {
+        let is_googles = *self.endpoint(api) == api.endpoint();
+        is_googles.then(|| Endpoint::of_google(&format!("{region}-{}", api.word())))
+    }
+
     /// The way to an API. Opens no connection; reads root certificates where it will need them.
     pub fn transport(&self, api: Api) -> Result<&Transport, TransportError> {
         let place = self.place(api);
@@ -101,5 +107,8 @@ mod tests {
         }
         let google = Endpoints::new(Api::endpoint);
         assert_eq!(google.endpoint(Api::Iap).as_str(), "https://iap.googleapis.com");
+        let regional = google.regional(Api::ResourceManager, "us-central1").unwrap();
+        assert_eq!(regional.as_str(), "https://us-central1-cloudresourcemanager.googleapis.com");
+        assert_eq!(endpoints.regional(Api::ResourceManager, "us-central1"), None);
     }
 }

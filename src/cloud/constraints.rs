@@ -36,9 +36,7 @@ impl Gateway {
         let read = async {
             let call = format!("read the organisation policy `{constraint}`");
             let path = format!("/v2/{name}:getEffectivePolicy");
-            let read =
-                Read { api: Api::OrgPolicy, call: &call, path: &path, query: "", body: None };
-            self.told::<Policy>(read).await
+            self.told::<Policy>(Read::of(Api::OrgPolicy, &call, &path)).await
         };
         let policy = self.seen.effective.get(&name, read).await?;
         Ok(effective(constraint, &policy))
@@ -75,7 +73,7 @@ impl Gateway {
         let (mut roles, mut page) = (Vec::new(), String::new());
         loop {
             let query = encoded(&[("view", "FULL"), ("pageSize", "1000"), ("pageToken", &page)]);
-            let read = Read { api: Api::Iam, call: &call, path: &path, query: &query, body: None };
+            let read = Read::of(Api::Iam, &call, &path).with_query(&query);
             let list: ListRolesResponse = parsed(&call, &self.ask(read).await?)?;
             roles.extend(list.roles.into_iter().map(|role| CustomRole {
                 name: role.name,
@@ -99,6 +97,7 @@ fn effective(constraint: &'static str, policy: &Policy) -> Effective {
         let restricts = match &rule.kind {
             Some(Kind::Values(values)) => {
                 found.allowed.extend(values.allowed_values.iter().cloned());
+                found.denied.extend(values.denied_values.iter().cloned());
                 true
             }
             Some(Kind::DenyAll(denies) | Kind::Enforce(denies)) => *denies,

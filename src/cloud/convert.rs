@@ -162,13 +162,16 @@ pub(super) fn grants_of(bindings: &[Binding<'_>]) -> Option<Vec<Grant>> {
     Some(grants)
 }
 
-/// The rules of a deny policy.
-pub(super) fn deny_rules(policy: deny::Policy) -> impl Iterator<Item = DenyRule> {
+/// The rules of a deny policy. One of a kind that is not known may deny anything.
+pub(super) fn deny_rules(policy: deny::Policy) -> Result<Vec<DenyRule>, String> {
     let name = policy.name;
-    policy.rules.into_iter().filter_map(move |rule| {
-        let rule = *rule.deny_rule()?.clone();
+    let rules = policy.rules.into_iter().map(|rule| {
+        let Some(rule) = rule.deny_rule() else {
+            return Err(format!("`{name}` holds a rule of a kind that is not known here"));
+        };
+        let rule = *rule.clone();
         let members = |texts: Vec<String>| texts.into_iter().map(Member::from_policy).collect();
-        Some(DenyRule {
+        Ok(DenyRule {
             policy: name.clone(),
             denied_principals: members(rule.denied_principals),
             exception_principals: members(rule.exception_principals),
@@ -180,7 +183,8 @@ pub(super) fn deny_rules(policy: deny::Policy) -> impl Iterator<Item = DenyRule>
                 expression: expr.expression,
             }),
         })
-    })
+    });
+    rules.collect()
 }
 
 fn all_urls(first: Option<&String>, others: impl IntoIterator<Item = String>) -> Vec<String> {

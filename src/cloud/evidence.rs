@@ -12,12 +12,13 @@ use super::api::Api;
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::reading::{Read, parsed};
-use crate::domain::access::iap_agent;
+use crate::domain::access::{ABOVE, Place, iap_agent};
 use crate::domain::condition::{Tag, Tags};
 use crate::domain::deny::DenyRule;
 use crate::domain::evidence::{Gathered, Groups, Layered, Roles, groups_of, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind};
+use crate::domain::principal::project_in;
 use crate::domain::resource::ServiceName;
 use crate::domain::role::INVOKE;
 use crate::transport::encoded;
@@ -83,7 +84,7 @@ impl Gateway {
             tags
         );
         let (service, iap) = service?;
-        let Above { place, allow, deny } = above;
+        let Above { place, allow, deny, roles } = above;
         let own = Layered { resource, read: own.map_err(|failure| why(&failure)) };
         let mut allow_all = vec![own];
         allow_all.extend(allow);
@@ -93,7 +94,7 @@ impl Gateway {
             deny,
             iap,
             place,
-            roles: Roles::new(),
+            roles,
             groups: Groups::new(),
             tags,
             told,
@@ -118,7 +119,13 @@ impl Gateway {
         let (mut groups, more) = tokio::join!(of_caller, of_agent);
         groups.extend(more);
         gathered.groups = groups;
-        gathered.roles = self.roles_in(&gathered, caller).await;
+        let layers: Vec<_> = gathered.allow.iter().chain(&gathered.iap).cloned().collect();
+        gathered.roles.extend(self.roles_in(&layers, caller).await);
+        if let Some(agent) = &agent {
+            let granted = gathered.allow.iter().flat_map(|layer| layer.read.iter().flatten());
+            self.know_roles(unknown_roles(granted, Some(agent))).await;
+            gathered.roles.extend(self.roles_in(&gathered.allow, Some(agent)).await);
+        }
         Ok(gathered)
     }
 
@@ -128,52 +135,51 @@ impl Gateway {
         let call = format!("ask whether `{}` may be invoked", name.short());
         let path = format!("/v2/{name}:testIamPermissions");
         let body = json!({"permissions": [INVOKE]}).to_string();
-        let read = Read { api: Api::Run, call: &call, path: &path, query: "", body: Some(&body) };
+        let read = Read::of(Api::Run, &call, &path).with_body(&body);
         let answer: TestIamPermissionsResponse = parsed(&call, &self.ask(read).await?)?;
         Ok(answer.permissions.iter().any(|permission| permission == INVOKE))
     }
 
     /// The policies by which somebody may have tokens of a service account: its own, and those of its
-    /// project and above.
-    pub async fn account_policies(&self, address: &str) -> Vec<Layered<Grant>> {
+    /// project and above; with the roles in them that are in no table. `home` is a project of which the
+    /// number and the id are known.
+    pub async fn account_policies(
+        &self,
+        address: &str,
+        home: &Place,
+    ) -> (Vec<Layered<Grant>>, Roles) {
         let resource = format!("projects/-/serviceAccounts/{address}");
         let own = async {
             let call = format!("read the policy of `{address}`");
             let path = format!("/v1/{resource}:getIamPolicy");
             let query = "options.requestedPolicyVersion=3";
-            let read = Read { api: Api::Iam, call: &call, path: &path, query, body: Some("{}") };
+            let read = Read::of(Api::Iam, &call, &path).with_query(query).with_body("{}");
             let read = self.told::<Policy>(read).await.map(|policy| grants(&policy));
             if let Ok(granted) = &read {
                 self.know_roles(unknown_roles(granted, None)).await;
             }
             Layered { resource: resource.clone(), read }
         };
-        let domain = address.rsplit('@').next().unwrap_or_default();
-        let project = domain.strip_suffix(".iam.gserviceaccount.com").or_else(|| {
-            // Compute Engine's default account names its project by number.
-            address.strip_suffix("-compute@developer.gserviceaccount.com")
-        });
         let above = async {
-            match project {
-                Some(project) => self.above(project, None).await.allow,
-                None => Vec::new(),
+            match project_in(address) {
+                Some(number) if home.number.as_deref() == Some(number) => {
+                    self.above(&home.project, None).await
+                }
+                Some(project) => self.above(project, None).await,
+                None => Above {
+                    allow: vec![Layered {
+                        resource: format!("{ABOVE}{resource}"),
+                        read: Err("its address does not say of which project it is".to_owned()),
+                    }],
+                    ..Above::default()
+                },
             }
         };
         let (own, above) = tokio::join!(own, above);
-        std::iter::once(own).chain(above).collect()
-    }
-
-    /// What is known of the roles in what was gathered: those that are in no table were read along
-    /// with the policies that name them.
-    async fn roles_in(&self, gathered: &Gathered, caller: Option<&Member>) -> Roles {
-        let all = gathered.allow.iter().chain(&gathered.iap);
-        let granted = all.flat_map(|layer| layer.read.iter().flatten());
-        let mut roles = Roles::new();
-        for name in unknown_roles(granted, caller) {
-            let facts = self.role(&name).await.ok();
-            roles.insert(name, facts);
-        }
-        roles
+        let own = vec![own];
+        let mut roles = above.roles;
+        roles.extend(self.roles_in(&own, None).await);
+        (own.into_iter().chain(above.allow).collect(), roles)
     }
 
     /// The policies by which Identity-Aware Proxy decides at a service, nearest first. The names of
@@ -191,8 +197,7 @@ impl Gateway {
         let read = [service, region, web].map(async |resource| {
             let call = format!("read the IAP policy of `{resource}`");
             let path = format!("/v1/{resource}:getIamPolicy");
-            let (api, body) = (Api::Iap, Some(AT_VERSION_3));
-            let asked = Read { api, call: &call, path: &path, query: "", body };
+            let asked = Read::of(Api::Iap, &call, &path).with_body(AT_VERSION_3);
             let read = self.told::<Policy>(asked).await.map(|policy| grants(&policy));
             if let Ok(granted) = &read {
                 self.know_roles(unknown_roles(granted, caller)).await;
@@ -202,7 +207,9 @@ impl Gateway {
         futures::future::join_all(read).await
     }
 
-    /// The tags in force on a service. Resources go by the project's number there (documented).
+    /// The tags in force on a service. Resources go by the project's number there (documented); those of
+    /// regional resources are asked for at their region's address (reported for bindings, and taken to
+    /// be so for what is in force).
     async fn tags(&self, name: &ServiceName, number: Option<&str>) -> Told<Tags> {
         let project = number.unwrap_or(name.project());
         let full = format!(
@@ -211,16 +218,18 @@ impl Gateway {
             name.service()
         );
         let call = format!("read the tags of `{}`", name.short());
-        let query = encoded(&[("parent", &full), ("pageSize", "300")]);
-        let read = Read {
-            api: Api::ResourceManager,
-            call: &call,
-            path: "/v3/effectiveTags",
-            query: &query,
-            body: None,
-        };
-        let list: ListEffectiveTagsResponse = self.told(read).await?;
-        Ok(list.effective_tags.into_iter().map(tag).collect())
+        let (mut tags, mut page) = (Vec::new(), String::new());
+        loop {
+            let query = encoded(&[("parent", &full), ("pageSize", "300"), ("pageToken", &page)]);
+            let read = Read::of(Api::ResourceManager, &call, "/v3/effectiveTags");
+            let read = read.with_query(&query).in_region(name.region());
+            let list: ListEffectiveTagsResponse = self.told(read).await?;
+            tags.extend(list.effective_tags.into_iter().map(tag));
+            page = list.next_page_token;
+            if page.is_empty() {
+                return Ok(tags.into());
+            }
+        }
     }
 
     /// The groups that a member is in, directly or through others, by one search. It is for accounts
@@ -234,13 +243,8 @@ impl Gateway {
         loop {
             let query =
                 encoded(&[("query", query.as_str()), ("pageSize", "1000"), ("pageToken", &page)]);
-            let read = Read {
-                api: Api::CloudIdentity,
-                call: &call,
-                path: "/v1/groups/-/memberships:searchTransitiveGroups",
-                query: &query,
-                body: None,
-            };
+            let path = "/v1/groups/-/memberships:searchTransitiveGroups";
+            let read = Read::of(Api::CloudIdentity, &call, path).with_query(&query);
             let answer: Value = self.told(read).await.ok()?;
             let groups = answer["memberships"].as_array().into_iter().flatten();
             let keys = groups.filter_map(|group| group["groupKey"]["id"].as_str());
@@ -295,24 +299,41 @@ impl Gateway {
             return None;
         }
         let call = format!("look into the group `{group}`");
-        let api = Api::CloudIdentity;
-        let query = encoded(&[("groupKey.id", group)]);
-        let path = "/v1/groups:lookup";
-        let found = Read { api, call: &call, path, query: &query, body: None };
-        let found: Value = self.told(found).await.ok()?;
-        let name = found["name"].as_str()?;
-        let query = encoded(&[("query", &format!("member_key_id == '{}'", caller.address()))]);
-        let path = format!("/v1/{name}/memberships:checkTransitiveMembership");
-        let check = Read { api, call: &call, path: &path, query: &query, body: None };
-        if let Ok(answer) = self.told::<Value>(check).await {
-            return answer["hasMembership"].as_bool().or(Some(false));
+        let ask = async |path: String, query: String| -> Option<Value> {
+            self.told(Read::of(Api::CloudIdentity, &call, &path).with_query(&query)).await.ok()
+        };
+        let found = ask("/v1/groups:lookup".to_owned(), encoded(&[("groupKey.id", group)])).await?;
+        let memberships = format!("/v1/{}/memberships", found["name"].as_str()?);
+        let key = caller.address();
+        let query = encoded(&[("query", &format!("member_key_id == '{key}'"))]);
+        let check = ask(format!("{memberships}:checkTransitiveMembership"), query).await;
+        match check.map(|answer| answer["hasMembership"] == true) {
+            Some(true) => return Some(true),
+            // It tells of what may be seen alone (documented): the whole list must say no.
+            Some(false) => {
+                let mut page = String::new();
+                loop {
+                    let query = encoded(&[("pageSize", "1000"), ("pageToken", &page)]);
+                    let path = format!("{memberships}:searchTransitiveMemberships");
+                    let list = ask(path, query).await?;
+                    let members = list["memberships"].as_array().into_iter().flatten();
+                    let mut keys = members
+                        .flat_map(|member| member["preferredMemberKey"].as_array().into_iter().flatten());
+                    if keys.any(|other| other["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(key))) {
+                        return Some(true);
+                    }
+                    match list["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
+                        Some(next) => next.clone_into(&mut page),
+                        None => return Some(false),
+                    }
+                }
+            }
+            None => {}
         }
         // Without a paid edition, who is in it directly can still be told; who is not, may be so
         // through another group.
-        let query = encoded(&[("memberKey.id", caller.address())]);
-        let path = format!("/v1/{name}/memberships:lookup");
-        let direct = Read { api, call: &call, path: &path, query: &query, body: None };
-        self.told::<Value>(direct).await.ok().map(|_| true)
+        let query = encoded(&[("memberKey.id", key)]);
+        ask(format!("{memberships}:lookup"), query).await.map(|_| true)
     }
 }
 

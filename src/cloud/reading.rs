@@ -24,20 +24,51 @@ pub(super) struct Read<'a> {
     pub(super) query: &'a str,
     /// The body of a request that reads by POST, as some of Google's do; `None` for a GET.
     pub(super) body: Option<&'a str>,
+    /// The region at whose own address it is asked, where that is Google's.
+    pub(super) region: Option<&'a str>,
+}
+
+impl<'a> Read<'a> {
+    /// A GET without a query.
+    pub(super) fn of(api: Api, call: &'a str, path: &'a str) -> Self {
+        Self { api, call, path, query: "", body: None, region: None }
+    }
+
+    pub(super) fn with_query(self, query: &'a str) -> Self {
+        Self { query, ..self }
+    }
+
+    pub(super) fn with_body(self, body: &'a str) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    pub(super) fn in_region(self, region: &'a str) -> Self {
+        Self { region: Some(region), ..self }
+    }
 }
 
 impl Gateway {
     /// Reads what Cloud Run has at a path with an encoded query, again where that may help.
     pub(super) async fn get(&self, call: &str, path: &str, query: &str) -> Result<Bytes, Failure> {
-        self.ask(Read { api: Api::Run, call, path, query, body: None }).await
+        self.ask(Read::of(Api::Run, call, path).with_query(query)).await
     }
 
     /// Reads what an API has at a path, again where that may help.
     pub(super) async fn ask(&self, read: Read<'_>) -> Result<Bytes, Failure> {
         let call = read.call;
-        let transport = self.endpoints.transport(read.api);
-        let transport = transport.map_err(|error| Failure::of_transport(call, &error))?;
-        let base = self.endpoints.endpoint(read.api).as_str();
+        let failed = |error| Failure::of_transport(call, &error);
+        let regional = read.region.and_then(|region| self.endpoints.regional(read.api, region));
+        let own;
+        let (transport, base) = match &regional {
+            Some(endpoint) => {
+                own = Transport::to(endpoint).map_err(failed)?;
+                (&own, endpoint.as_str())
+            }
+            None => (
+                self.endpoints.transport(read.api).map_err(failed)?,
+                self.endpoints.endpoint(read.api).as_str(),
+            ),
+        };
         let mark = if read.query.is_empty() { "" } else { "?" };
         let uri = Uri::try_from(format!("{base}{}{mark}{}", read.path, read.query));
         let uri = uri.map_err(|_| {

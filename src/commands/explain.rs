@@ -11,7 +11,7 @@ use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::access::{Caller, Entry, Origin, Request, Verdict};
 use crate::domain::member::{Member, MemberKind};
-use crate::domain::resource::{TAG_SIGN, url_origin};
+use crate::domain::resource::TAG_SIGN;
 use crate::domain::service::Service;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -87,7 +87,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         return Err(CommandError::usage(format!("`{who}` is deleted, and can do nothing")));
     }
     let account = cx.identity().ok().and_then(|identity| identity.account.clone());
-    let is_self = account.is_some_and(|account| Member::of_account(&account).same_as(&who));
+    // Cloud Run itself can be asked for oneself only, and only for now.
+    let is_self = args.at.is_none()
+        && account.is_some_and(|account| Member::of_account(&account).same_as(&who));
     let gateway = cx.gateway().await?;
     let whose = For::One { member: &who, is_self };
     let gathered = match gateway.gather(&found.name, whose).await {
@@ -96,8 +98,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let from = Origin::ALL.into_iter().find(|known| known.as_str() == args.from);
     let from = from.unwrap_or_default();
-    let typed_host = target.contains("://").then(|| url_origin(&target)).flatten();
-    let host = args.host.clone().or_else(|| typed_host.map(|origin| bare(&origin).to_owned()));
+    let typed_host = looks_like_host(&target).then(|| bare(&target).to_owned());
+    let host = args.host.clone().or(typed_host);
     let mapped = match &host {
         Some(host) if entry(&gathered.service, host).is_none() => {
             let mappings = gateway.domain_mappings(found.name.project()).await.ok();
@@ -112,7 +114,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         _ => None,
     };
     let own = gathered.service.url.as_ref().or(gathered.service.urls.first());
-    let own = own.map(|url| bare(url).to_owned()).unwrap_or_default();
+    let own = own.map(|url| bare(url).to_owned());
     let (host, entry) = match &host {
         Some(host) => {
             let entry = entry(&gathered.service, host).unwrap_or(match mapped {
@@ -120,21 +122,22 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
                 Some(false) => Entry::Elsewhere,
                 None => Entry::Unread,
             });
-            (host.clone(), entry)
+            (Some(host.clone()), entry)
         }
-        None if from == Origin::LoadBalancer => (own, Entry::Domain),
+        // Which domains lead to it there is nowhere to be read.
+        None if from == Origin::LoadBalancer => (None, Entry::Domain),
         None => (own, Entry::DefaultUrl),
     };
     let path = args.path.clone().or_else(|| path_of(&target)).unwrap_or_else(|| "/".to_owned());
     let at = args.at.unwrap_or_else(|| cx.now());
-    let request = Request { path: &path, host: &host, time: at, from, entry };
+    let request = Request { path: &path, host: host.as_deref(), time: at, from, entry };
     let caller = match who.kind() {
         MemberKind::AllUsers => Caller::Anonymous,
         _ => Caller::Verified(&who),
     };
     let decision = gathered.decide(caller, &request);
     let denied = decision.verdict == Verdict::Denied;
-    let fix = if denied { remedies(cx, &gathered, &decision, &who) } else { Vec::new() };
+    let fix = if denied { remedies(cx, &gathered, &decision, &request, &who) } else { Vec::new() };
     let shape = RequestShape {
         path: path.clone(),
         host: host.clone(),
@@ -193,12 +196,20 @@ pub(super) fn entry<'a>(service: &'a Service, host: &str) -> Option<Entry<'a>> {
 /// The host of an address.
 fn bare(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split(['/', ':', '?']).next().unwrap_or_default()
+    rest.split(['/', ':', '?', '#']).next().unwrap_or_default()
+}
+
+/// Whether what was typed is an address rather than a name.
+fn looks_like_host(typed: &str) -> bool {
+    typed.contains("://") || bare(typed).contains('.')
 }
 
 /// The path of an address that was typed.
 fn path_of(typed: &str) -> Option<String> {
-    let (_, rest) = typed.split_once("://")?;
-    let at = rest.find('/')?;
-    Some(rest[at..].split(['?', '#']).next().unwrap_or_default().to_owned())
+    if !looks_like_host(typed) {
+        return None;
+    }
+    let rest = typed.split_once("://").map_or(typed, |(_, rest)| rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    rest.find('/').map(|at| rest[at..].to_owned())
 }

@@ -1,77 +1,104 @@
 //! The least that would let a refused caller in: never a wider role, never the public in passing.
 
 use crate::context::Context;
-use crate::domain::access::{Decision, Layer, Outcome};
+use crate::domain::access::{self, Decision, Entry, Layer, Origin, Outcome, Request, is_reserved};
 use crate::domain::evidence::Gathered;
 use crate::domain::exposure::{Callers, judge_all};
 use crate::domain::member::{Member, MemberKind};
-use crate::domain::principal::Place;
 use crate::domain::role::IAP_ACCESSOR;
 use crate::domain::service::Ingress;
 use crate::error::quoted;
 
-/// The commands that would let a caller through, one a layer that blocks; none for what only the
-/// caller, or whoever wrote a deny policy, can change.
+/// The commands that would let `who` through, one a layer that blocks; none of them where one of those
+/// layers opens to no command: what only the caller, or whoever wrote a deny policy, can change.
 pub(super) fn remedies(
     cx: &Context,
     gathered: &Gathered,
     decision: &Decision<'_>,
+    request: &Request<'_>,
     who: &Member,
 ) -> Vec<String> {
     let blocking = decision.steps.iter().filter(|step| step.outcome == Outcome::Block);
-    blocking.filter_map(|step| remedy(cx, gathered, step.layer, who)).collect()
+    let all: Option<Vec<_>> =
+        blocking.map(|step| remedy(cx, gathered, step.layer, request, who)).collect();
+    all.unwrap_or_default()
 }
 
-fn remedy(cx: &Context, gathered: &Gathered, layer: Layer, who: &Member) -> Option<String> {
+/// The command that would open one layer to `who`.
+pub(super) fn remedy(
+    cx: &Context,
+    gathered: &Gathered,
+    layer: Layer,
+    request: &Request<'_>,
+    who: &Member,
+) -> Option<String> {
     let service = &gathered.service;
-    let named = cx.named(&service.name);
+    let named = cx.named_to_others(&service.name);
     match layer {
-        Layer::Reachability => reach(cx, gathered),
+        Layer::Reachability => reach(cx, gathered, request),
         Layer::Iap => Some(past_iap(gathered, who)),
         Layer::InvokerCheck | Layer::Deny => None,
         Layer::Allow if service.iap => {
-            let agent = iap_agent(&gathered.place)?;
-            Some(cx.suggest_to_others(&format!("grant {agent} {named}")))
+            let agent = access::iap_agent(&gathered.place)?;
+            Some(cx.suggest_to_others(&format!("grant {} {named}", agent.address())))
         }
         Layer::Allow if who.kind() == MemberKind::AllUsers => {
             Some(cx.suggest_to_others(&format!("make-public {named}")))
         }
-        Layer::Allow => {
-            let member = quoted(short(who));
-            let comma = if who.as_str().contains(',') { "--member " } else { "" };
-            Some(cx.suggest_to_others(&format!("grant {comma}{member} {named}")))
-        }
+        Layer::Allow => Some(cx.suggest_to_others(&grant(who, &named))),
     }
 }
 
-fn iap_agent(place: &Place) -> Option<String> {
-    crate::domain::access::iap_agent(place).map(|member| member.address().to_owned())
+/// The command that grants, with a member as a user types it.
+pub(super) fn grant(who: &Member, service: &str) -> String {
+    let is_plain = who.is_account() && who.address().contains('@');
+    let member = if is_plain { who.address() } else { who.as_str() };
+    let flag = if member.contains(',') { "--member " } else { "" };
+    format!("grant {flag}{} {service}", quoted(member))
 }
 
-/// A member as a user types it.
-fn short(who: &Member) -> &str {
-    if who.is_account() { who.address() } else { who.as_str() }
-}
-
-/// Opens the service to the internet where that makes nobody a caller who is not named.
-fn reach(cx: &Context, gathered: &Gathered) -> Option<String> {
+/// Opens the service to where the request comes from, where that makes nobody a caller who is not
+/// named.
+fn reach(cx: &Context, gathered: &Gathered, request: &Request<'_>) -> Option<String> {
     let service = &gathered.service;
     let callers = gathered.weigh(|evidence| judge_all(evidence, cx.now())).callers;
+    let by_default_url = match request.entry {
+        Entry::Tag(tag) if !service.tags.iter().any(|known| known.tag == tag) => return None,
+        _ if request.from == Origin::LoadBalancer => false,
+        // What the front end keeps, or is no address of the service, no setting opens.
+        _ if is_reserved(request.path) => return None,
+        Entry::Elsewhere | Entry::Unread => return None,
+        Entry::DefaultUrl | Entry::Tag(_) => true,
+        Entry::Domain => false,
+    };
     if !matches!(callers, Callers::Named | Callers::Nobody) {
         return None;
     }
-    let flag = match &service.ingress {
-        Ingress::All if !service.default_url => "--default-url",
-        Ingress::Internal | Ingress::InternalAndLoadBalancing | Ingress::None => "--ingress=all",
-        _ => return None,
-    };
+    let mut flags = Vec::new();
+    if by_default_url && !service.default_url {
+        flags.push("--default-url");
+    }
+    flags.extend(match (&service.ingress, request.from) {
+        (Ingress::Internal | Ingress::InternalAndLoadBalancing, Origin::Internal)
+        | (Ingress::InternalAndLoadBalancing, Origin::LoadBalancer)
+        | (Ingress::All, _) => None,
+        (Ingress::Internal | Ingress::None, Origin::LoadBalancer) => {
+            Some("--ingress=internal-and-cloud-load-balancing")
+        }
+        (Ingress::None, Origin::Internal) => Some("--ingress=internal"),
+        (_, Origin::Internet) => Some("--ingress=all"),
+        (Ingress::Other(_), _) => return None,
+    });
     let name = &service.name;
-    Some(format!(
-        "gcloud run services update {} {flag} --region={} --project={}",
-        name.service(),
-        name.region(),
-        name.project()
-    ))
+    (!flags.is_empty()).then(|| {
+        format!(
+            "gcloud run services update {} {} --region={} --project={}",
+            name.service(),
+            flags.join(" "),
+            name.region(),
+            name.project()
+        )
+    })
 }
 
 /// As Google's page on Identity-Aware Proxy for Cloud Run has it.

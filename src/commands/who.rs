@@ -4,11 +4,12 @@ use super::completing;
 use super::members::one_service;
 use crate::cloud::For;
 use crate::context::Context;
-use crate::domain::evidence::Gathered;
+use crate::domain::evidence::{Gathered, Layered, Roles, carries};
 use crate::domain::exposure::judge_all;
+use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::principal::is_service_agent;
-use crate::domain::role::{INVOKE, MINT_ID_TOKEN};
+use crate::domain::role::{INVOKE, MINT_ID_TOKEN, PASS_IAP, SET_POLICY};
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup;
@@ -49,7 +50,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let mut unknown = unknown(&gathered);
     let indirect = if args.indirect {
         let (rows, more) = indirect(cx, &gathered).await?;
-        unknown.extend(more);
+        push_new(&mut unknown, more);
         Some(rows)
     } else {
         None
@@ -80,20 +81,42 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
 fn unknown(gathered: &Gathered) -> Vec<UnknownRow> {
     let unread = gathered.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
     let mut rows: Vec<UnknownRow> = unread.collect();
-    let granted = || gathered.allow.iter().flat_map(|layer| layer.read.iter().flatten());
-    for grant in granted().filter(|grant| gathered.carries(&grant.role, INVOKE).is_none()) {
+    push_new(&mut rows, unknown_roles(&gathered.roles, &gathered.allow, INVOKE));
+    push_new(&mut rows, unknown_roles(&gathered.roles, &gathered.iap, PASS_IAP));
+    rows
+}
+
+/// The roles in these policies of which it is not known whether they carry a permission.
+fn unknown_roles(
+    roles: &Roles,
+    layers: &[Layered<Grant>],
+    permission: &str,
+) -> Vec<UnknownRow> {
+    let granted = || layers.iter().flat_map(|layer| layer.read.iter().flatten());
+    let mut rows = Vec::new();
+    for grant in granted().filter(|grant| carries(roles, &grant.role, permission).is_none()) {
         let holders = granted().filter(|other| other.role == grant.role);
         let mut holders: Vec<String> = holders.map(|other| other.member.to_string()).collect();
+        holders.sort();
         holders.dedup();
-        let row = UnknownRow {
-            what: format!("role {}", grant.role),
-            why: format!("whether it can invoke is not known; held by {}", holders.join(", ")),
+        let does = match permission {
+            INVOKE => "it can invoke",
+            MINT_ID_TOKEN => "it gives tokens of the account",
+            PASS_IAP => "Identity-Aware Proxy lets it by",
+            _ => "it can change the policy",
         };
+        let why = format!("whether {does} is not known; held by {}", holders.join(", "));
+        push_new(&mut rows, vec![UnknownRow { what: format!("role {}", grant.role), why }]);
+    }
+    rows
+}
+
+fn push_new(rows: &mut Vec<UnknownRow>, more: Vec<UnknownRow>) {
+    for row in more {
         if !rows.contains(&row) {
             rows.push(row);
         }
     }
-    rows
 }
 
 /// Who could make themselves an invoker, and what of it could not be read.
@@ -103,7 +126,7 @@ async fn indirect(
 ) -> Result<(Vec<IndirectRow>, Vec<UnknownRow>), CommandError> {
     let now = cx.now();
     let mut rows = IndirectRow::setters(gathered, now);
-    let mut unknown = Vec::new();
+    let mut unknown = unknown_roles(&gathered.roles, &gathered.allow, SET_POLICY);
     let granted = gathered.allow.iter().flat_map(|layer| layer.read.iter().flatten());
     let mut accounts: Vec<Member> = granted
         .filter(|grant| grant.member.kind() == MemberKind::ServiceAccount && grant.counts(now))
@@ -115,17 +138,19 @@ async fn indirect(
     accounts.sort();
     accounts.dedup_by(|a, b| a.same_as(b));
     let gateway = cx.gateway().await?;
-    let above = accounts.iter().map(|account| gateway.account_policies(account.address()));
-    for (account, layers) in accounts.iter().zip(futures::future::join_all(above).await) {
+    let above = accounts.iter().map(|account| {
+        gateway.account_policies(account.address(), &gathered.place)
+    });
+    for (account, (layers, mut roles)) in accounts.iter().zip(futures::future::join_all(above).await) {
         let on = account.address();
+        roles.extend(gathered.roles.iter().map(|(name, facts)| (name.clone(), facts.clone())));
         for layer in layers.iter().filter(|layer| layer.read.is_err()) {
             let why = layer.read.as_ref().err().cloned().unwrap_or_default();
-            let row = UnknownRow { what: format!("the policy of {}", layer.resource), why };
-            if !unknown.contains(&row) {
-                unknown.push(row);
-            }
+            let what = format!("the policy of {}", layer.resource);
+            push_new(&mut unknown, vec![UnknownRow { what, why }]);
         }
-        rows.extend(IndirectRow::holders(gathered, &layers, MINT_ID_TOKEN, on, now));
+        rows.extend(IndirectRow::holders(&roles, &layers, MINT_ID_TOKEN, on, now));
+        push_new(&mut unknown, unknown_roles(&roles, &layers, MINT_ID_TOKEN));
     }
     Ok((rows, unknown))
 }

@@ -51,7 +51,8 @@ impl Origin {
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub path: &'a str,
-    pub host: &'a str,
+    /// `None` where it is not known, as behind a load balancer.
+    pub host: Option<&'a str>,
     pub time: OffsetDateTime,
     pub from: Origin,
     /// Which of the service's addresses the host is.
@@ -177,6 +178,8 @@ pub struct Step<'a> {
     pub source: Option<Source<'a>>,
     /// What the layer's answer could turn on; empty unless it is unknown.
     pub doubts: Vec<Unless<'a>>,
+    /// Whether any of the doubts is about a grant under a condition on the request's path or host.
+    rests_on_request: bool,
 }
 
 /// Something that is not known, and that an answer could turn on.
@@ -256,7 +259,7 @@ pub fn decide<'a>(
     let service = evidence.service;
     let attributes = Attributes {
         path: Some(request.path),
-        host: Some(request.host),
+        host: request.host,
         time: request.time,
         tags: evidence.known.tags,
     };
@@ -364,7 +367,8 @@ fn past_iap<'a>(
 impl<'a> Step<'a> {
     fn new(layer: Layer, outcome: Outcome, reason: impl Into<Cow<'static, str>>) -> Self {
         let (reason, doubts) = (reason.into(), Vec::new());
-        Self { layer, outcome, silent: outcome, reason, source: None, doubts }
+        let (silent, source, rests_on_request) = (outcome, None, false);
+        Self { layer, outcome, silent, reason, source, doubts, rests_on_request }
     }
 
     fn with(self, source: Source<'a>) -> Self {
@@ -386,7 +390,8 @@ impl<'a> Step<'a> {
             (_, true) => Outcome::Unknown,
             _ => none,
         };
-        Self { layer, outcome: Outcome::Unknown, silent, reason, source, doubts }
+        let (outcome, rests_on_request) = (Outcome::Unknown, false);
+        Self { layer, outcome, silent, reason, source, doubts, rests_on_request }
     }
 }
 

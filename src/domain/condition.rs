@@ -139,6 +139,11 @@ pub fn asks_for_tags(expression: &str) -> bool {
     ["hasTagKey", "matchTag"].iter().any(|function| expression.contains(function))
 }
 
+/// Whether an expression may rest on what only the request itself has: its path or its host.
+pub fn rests_on_request(expression: &str) -> bool {
+    ["request.path", "request.host"].iter().any(|attribute| expression.contains(attribute))
+}
+
 /// Weighs a condition for a request. What the expression asks of and the request does not have
 /// makes it unknown, unless the rest decides without it.
 pub fn evaluate(expression: &str, attributes: &Attributes<'_>) -> Truth {

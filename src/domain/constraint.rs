@@ -26,6 +26,8 @@ pub struct Effective {
     pub is_conditional: bool,
     /// What a list allows, and the members and sets of them that the managed constraint does.
     pub allowed: Vec<String>,
+    /// What a list denies. One that allows nothing by name allows all else.
+    pub denied: Vec<String>,
 }
 
 /// What is in force on a project, as far as it could be read.
@@ -57,7 +59,8 @@ impl Constraints {
         let mut ruling = Ruling::Open;
         for constraint in [MEMBER_DOMAINS, POLICY_MEMBERS] {
             let Some(one) = self.of(constraint) else { continue };
-            if one.allowed.iter().any(|allowed| allowed == member.as_str()) {
+            let is_it = |allowed: &String| Member::from_policy(allowed.as_str()).same_as(member);
+            if one.allowed.iter().any(is_it) {
                 continue;
             }
             match self.is_foreign(member) {
@@ -101,7 +104,9 @@ impl Constraints {
     pub fn without_internet(&self) -> Option<&[String]> {
         let one = self.of(ALLOWED_INGRESS)?;
         let is_all = |value: &String| value.trim_start_matches("is:") == "all";
-        (!one.allowed.iter().any(is_all)).then_some(one.allowed.as_slice())
+        let denies = one.denied.iter().any(is_all);
+        let names_others = !one.allowed.is_empty() && !one.allowed.iter().any(is_all);
+        (denies || names_others).then_some(one.allowed.as_slice())
     }
 }
 
@@ -127,11 +132,12 @@ mod tests {
             is_enforced: true,
             is_conditional,
             allowed: vec!["C01".to_owned()],
+            denied: Vec::new(),
         };
         let managed = Effective {
             constraint: POLICY_MEMBERS,
             is_enforced: true,
-            allowed: vec!["user:friend@gmail.com".to_owned()],
+            allowed: vec!["user:Friend@gmail.com".to_owned()],
             ..Effective::default()
         };
         let of = |effective: Vec<Effective>| Constraints {
@@ -179,7 +185,7 @@ mod tests {
             };
             of(vec![one]).without_internet().is_some()
         };
-        assert!(ingress(&["internal"]) && !ingress(&["is:all", "internal"]));
+        assert!(ingress(&["internal"]) && !ingress(&["is:all", "internal"]) && !ingress(&[]));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use time::OffsetDateTime;
 
-use super::access::Layer;
+use super::access::{Layer, is_reserved};
 use super::resource::TAG_SIGN;
 
 /// What came back.
@@ -250,14 +250,20 @@ pub enum Finding {
     /// The request gets through to the application.
     Ok,
     Refused(Signature),
+    /// No request was made, and what was read does not tell.
+    Undetermined,
     /// It cannot be told for certain; the likeliest.
     Unknown(Signature),
 }
 
 /// The issuer of Google's ID tokens, in its two spellings (documented).
 const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
-/// How an audience of a user's token ends: a client's id (documented).
-const CLIENT: &str = ".apps.googleusercontent.com";
+/// The clients whose tokens are taken from users: gcloud's (documented) and that of Application
+/// Default Credentials (reported both ways). An arbitrary one is not.
+const CLIENTS: [&str; 2] = [
+    "32555940559.apps.googleusercontent.com",
+    "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com",
+];
 
 /// Finds what is wrong. `None` where no request was made, so that only what was read can tell.
 pub fn diagnose(symptoms: &Symptoms<'_>) -> Option<Finding> {
@@ -288,6 +294,7 @@ fn not_found(symptoms: &Symptoms<'_>) -> Finding {
     use Finding::{Refused, Unknown};
     match (symptoms.exists, symptoms.is_reachable) {
         (Some(false), _) => Refused(Signature::NoSuchService),
+        _ if is_reserved(symptoms.path) => Refused(Signature::ReservedPath),
         _ if symptoms.default_url_off => Refused(Signature::DefaultUrlOff),
         (_, Some(false)) => Refused(Signature::Ingress),
         _ => Unknown(Signature::NoSuchServiceOrIngress),
@@ -307,7 +314,7 @@ fn in_token(symptoms: &Symptoms<'_>) -> Signature {
     if token.expires.is_some_and(|end| end <= symptoms.now) {
         return Signature::Expired;
     }
-    if token.audience.ends_with(CLIENT) {
+    if CLIENTS.contains(&token.audience.as_str()) {
         return Signature::TokenNotTaken;
     }
     let bare = |text: &str| text.trim_end_matches('/').to_owned();
@@ -378,7 +385,7 @@ mod tests {
     fn each_signature_is_told_from_the_others() {
         use Finding::{Ok, Refused, Unknown};
         type Case = (fn(&mut Symptoms<'static>), Finding);
-        let cases: [Case; 32] = [
+        let cases: [Case; 34] = [
             (|s| s.with = Some(Reply::Application(200)), Ok),
             (|s| s.with = Some(Reply::Application(404)), Ok),
             (|s| s.with = Some(Reply::Application(500)), Ok),
@@ -466,9 +473,24 @@ mod tests {
             (
                 |s| {
                     s.with = Some(Reply::TokenRefused);
-                    s.credential = token("1.apps.googleusercontent.com");
+                    s.credential = token("32555940559.apps.googleusercontent.com");
                 },
                 Refused(Signature::TokenNotTaken),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::TokenRefused);
+                    s.credential = token("1.apps.googleusercontent.com");
+                },
+                Refused(Signature::WrongAudience),
+            ),
+            (
+                |s| {
+                    s.with = Some(Reply::NotFound);
+                    s.path = "/healthz";
+                    s.is_reachable = Some(false);
+                },
+                Refused(Signature::ReservedPath),
             ),
             (
                 |s| {

@@ -7,10 +7,10 @@ use time::OffsetDateTime;
 
 use super::access::{Attached, Caller, Evidence, Knowledge, Outcome, Place, says_of_the_public};
 use super::condition::Attributes;
-use super::evidence::Layered;
+use super::evidence::{self, Layered, Roles};
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
-use super::role::{self, INVOKE};
+use super::role::INVOKE;
 use super::service::{Ingress, Service};
 
 /// Who may call.
@@ -116,14 +116,14 @@ pub struct ExposureReport {
 /// Judges a service by its facts and its own policy's grants; `None` where the policy was not or
 /// may not be read.
 pub fn judge(service: &Service, grants: Option<&[Grant]>, now: OffsetDateTime) -> ExposureReport {
-    judge_with(service, grants, &[], now)
+    judge_with(service, grants, (&[], &Roles::new()), now)
 }
 
 /// Judges a service by its facts, its own policy's grants, and what is granted above it.
 pub fn judge_with(
     service: &Service,
     grants: Option<&[Grant]>,
-    above: &[Layered<Grant>],
+    (above, roles): (&[Layered<Grant>], &Roles),
     now: OffsetDateTime,
 ) -> ExposureReport {
     let own = Attached { resource: "", read: grants.ok_or("it was not read") };
@@ -135,7 +135,7 @@ pub fn judge_with(
         deny: &[],
         iap: &[],
         known: Knowledge {
-            carries: &role::carries,
+            carries: &|role, permission| evidence::carries(roles, role, permission),
             holds: &|_, _| None,
             place: &place,
             tags: None,
@@ -190,6 +190,8 @@ fn callers(evidence: &Evidence<'_, '_>, now: OffsetDateTime, reasons: &mut Vec<S
         if resource == own { String::new() } else { format!(", inherited from `{resource}`") }
     };
     let any_account = Member::any_account();
+    // Whom a deny policy makes an exception for gets in by what everyone has.
+    let mut excepted = false;
     for (kind, caller, callers) in [
         (MemberKind::AllUsers, Caller::Anonymous, Callers::Anyone),
         (
@@ -206,6 +208,7 @@ fn callers(evidence: &Evidence<'_, '_>, now: OffsetDateTime, reasons: &mut Vec<S
                 reasons.push(format!(
                     "`{member}` has `{role}`{when}{by}, and a deny policy takes it away"
                 ));
+                excepted |= has_exceptions(evidence);
                 continue;
             }
             reasons.push(format!("`{member}` has `{role}`{when}{by}"));
@@ -225,8 +228,9 @@ fn callers(evidence: &Evidence<'_, '_>, now: OffsetDateTime, reasons: &mut Vec<S
         reasons.push("the policy was not read".to_owned());
         return Callers::Unknown;
     }
+    let named = |grant: &Grant| !grant.member.is_public();
     let known =
-        live.iter().any(|(_, grant, carries)| carries.is_some() && !grant.member.is_public());
+        excepted || live.iter().any(|(_, grant, carries)| carries.is_some() && named(grant));
     let possible = live.iter().find(|(.., carries)| carries.is_none());
     if known {
         Callers::Named
@@ -236,6 +240,12 @@ fn callers(evidence: &Evidence<'_, '_>, now: OffsetDateTime, reasons: &mut Vec<S
     } else {
         Callers::Nobody
     }
+}
+
+/// Whether a rule about invoking makes exceptions.
+fn has_exceptions(evidence: &Evidence<'_, '_>) -> bool {
+    let rules = evidence.deny.iter().flat_map(|policy| policy.read.iter().copied().flatten());
+    rules.into_iter().any(|rule| rule.covers(INVOKE) && !rule.exception_principals.is_empty())
 }
 
 /// Whether a deny policy keeps the caller out for certain.

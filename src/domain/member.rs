@@ -95,6 +95,10 @@ impl Member {
         if !(self.0.is_ascii() && other.0.is_ascii()) {
             return self.key() == other.key();
         }
+        // In ASCII, case changes no length.
+        if self.0.len() != other.0.len() {
+            return false;
+        }
         // As by their keys, with nothing copied: this is asked of every member of every policy.
         let (prefix, value) = self.0.split_at(self.kept_prefix());
         let (other_prefix, other_value) = other.0.split_at(other.kept_prefix());

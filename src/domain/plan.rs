@@ -15,7 +15,7 @@ pub use self::revoke::{
     ConditionChoice, Remaining, RemainingVia, RevokeRequest, RoleChoice, plan_revoke,
 };
 use super::constraint::Constraints;
-use super::evidence::Layered;
+use super::evidence::{Layered, Roles};
 use super::exposure::{self, Exposure, ExposureReport};
 use super::invokers::{Grant, grants};
 use super::member::Member;
@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub constraints: Option<Constraints>,
     /// What is granted above the service; empty where nobody looked.
     pub above: Vec<Layered<Grant>>,
+    /// The roles that it grants and that are in no table.
+    pub roles: Roles,
     pub read_at: OffsetDateTime,
 }
 
@@ -338,7 +340,8 @@ fn judge(service: &Service, policy: &Policy, snapshot: &Snapshot) -> Exposure {
 }
 
 fn judged(service: &Service, policy: &Policy, snapshot: &Snapshot) -> ExposureReport {
-    exposure::judge_with(service, Some(&grants(policy)), &snapshot.above, snapshot.read_at)
+    let above = (snapshot.above.as_slice(), &snapshot.roles);
+    exposure::judge_with(service, Some(&grants(policy)), above, snapshot.read_at)
 }
 
 #[cfg(test)]

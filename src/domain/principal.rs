@@ -39,35 +39,79 @@ const ORGANIZATION: &str = "organizations/";
 const OF_A_PLACE: &str = "principalSet://cloudresourcemanager.googleapis.com/";
 const POOLS: [&str; 2] = ["/workforcePools/", "/workloadIdentityPools/"];
 
-/// Whether what holds for `set` holds for the caller. `place` is that of the resource.
+/// Whether what holds for `set` holds for the caller. `place` is that of the resource. A caller that
+/// itself stands for several (a group, a domain, a set) is reached where all of it is for certain;
+/// where some of it may be, it cannot be told.
 pub fn reaches(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &Place) -> Truth {
+    let member = match caller {
+        Caller::Verified(member) if set.as_str() == member.as_str() => {
+            return (member.kind() != MemberKind::Deleted).into();
+        }
+        Caller::Verified(member) => Some(member),
+        Caller::Anonymous => None,
+    };
     let kind = set.kind();
-    let member = match (kind, caller) {
+    let member = match (kind, member) {
         (MemberKind::AllUsers, _) => return Truth::True,
         (MemberKind::PrincipalSet, _) if set.as_str() == EVERYONE => return Truth::True,
-        (_, Caller::Anonymous) | (MemberKind::Deleted, _) => return Truth::False,
-        (_, Caller::Verified(member)) => member,
+        (_, None) | (MemberKind::Deleted, _) => return Truth::False,
+        (_, Some(member)) => member,
     };
-    match kind {
+    let one = match kind {
+        MemberKind::User | MemberKind::ServiceAccount => set.same_as(member).into(),
         MemberKind::Group => in_group(set.address(), member, holds),
         MemberKind::Principal => (set.same_as(member) || names_account(set, member)).into(),
         MemberKind::PrincipalSet if set.same_as(member) => Truth::True,
         MemberKind::PrincipalSet => in_set(set.as_str(), member, holds, place),
+        MemberKind::AllAuthenticatedUsers if holds_accounts(member) => Truth::True,
         _ if set.reaches(member) => Truth::True,
         MemberKind::Other => {
             Truth::Unknown(Doubt::undecidable(format!("who `{set}` is, is not known")))
         }
         _ => Truth::False,
+    };
+    // Of those that a caller stands for, some may be reached though not all are for certain.
+    let several = matches!(
+        member.kind(),
+        MemberKind::Domain | MemberKind::Group | MemberKind::PrincipalSet
+    );
+    if one == Truth::False && several && may_overlap(set, member) {
+        return Truth::Unknown(Doubt::undecidable(format!(
+            "`{member}` stands for several, and `{set}` may reach some of them"
+        )));
+    }
+    one
+}
+
+/// Whether all that a member stands for have Google accounts.
+fn holds_accounts(member: &Member) -> bool {
+    matches!(member.kind(), MemberKind::Domain | MemberKind::Group)
+}
+
+/// Whether a set may reach some of those for whom a member stands.
+fn may_overlap(set: &Member, member: &Member) -> bool {
+    match (pool_of(set.as_str()), pool_of(member.as_str())) {
+        (Some(one), Some(other)) => one == other,
+        (Some(_), None) | (None, Some(_)) => false,
+        // Groups hold accounts of any domain; a domain's accounts are in any group. One account of
+        // them is no more than that.
+        (None, None) => matches!(
+            set.kind(),
+            MemberKind::Domain | MemberKind::Group | MemberKind::PrincipalSet
+        ),
     }
 }
 
 fn in_group(group: &str, member: &Member, holds: GroupHolds<'_>) -> Truth {
-    // Everyone is in no group, and neither is a domain.
-    if member.is_public() || member.kind() == MemberKind::Domain {
+    // Everyone is in no group.
+    if member.is_public() {
         return Truth::False;
     }
     if member.kind() == MemberKind::Group && member.address().eq_ignore_ascii_case(group) {
         return Truth::True;
+    }
+    if !matches!(member.kind(), MemberKind::User | MemberKind::ServiceAccount | MemberKind::Group) {
+        return holds(group, member).map_or(Truth::False, Truth::from);
     }
     holds(group, member).map_or_else(
         || Truth::Unknown(Doubt::unread(format!("who is in `group:{group}` is not known"))),
@@ -96,7 +140,8 @@ fn in_set(set: &str, member: &Member, holds: GroupHolds<'_>, place: &Place) -> T
     let Some(pool) = pool_of(set) else {
         return Truth::Unknown(Doubt::undecidable(format!("who `{set}` is, is not known")));
     };
-    if member.kind() != MemberKind::Principal || pool_of(member.as_str()) != Some(pool) {
+    let federated = matches!(member.kind(), MemberKind::Principal | MemberKind::PrincipalSet);
+    if !federated || pool_of(member.as_str()) != Some(pool) {
         return Truth::False;
     }
     if set.ends_with("/*") {
@@ -174,13 +219,27 @@ fn unknown_home(member: &Member) -> Truth {
     Truth::Unknown(Doubt::unread(format!("where the project of `{member}` stands is not known")))
 }
 
-/// Whether an address is one of Google's own accounts for a project (documented: `service-NUMBER@…`
-/// and the APIs' account).
+/// The projects of Google's own in which service agents live, beside those that begin with `gcp-sa-`
+/// (documented).
+const AGENTS: [&str; 8] = [
+    "cloud-redis",
+    "cloudcomposer-accounts",
+    "compute-system",
+    "container-engine-robot",
+    "containerregistry",
+    "dataflow-service-producer-prod",
+    "gcf-admin-robot",
+    "serverless-robot-prod",
+];
+
+/// Whether an address is one of Google's own accounts for a project: a service agent, or the APIs'
+/// account (documented). Anybody may call an account of theirs `service-1`; its domain tells.
 pub fn is_service_agent(address: &str) -> bool {
     let (name, domain) = address.split_once('@').unwrap_or_default();
-    let number = name.strip_prefix("service-").is_some_and(is_number);
-    (number && domain.ends_with(".gserviceaccount.com"))
-        || (is_number(name) && domain == "cloudservices.gserviceaccount.com")
+    let of_google = domain.strip_suffix(".iam.gserviceaccount.com").is_some_and(|project| {
+        project.starts_with("gcp-sa-") || AGENTS.contains(&project)
+    });
+    of_google || (is_number(name) && domain == "cloudservices.gserviceaccount.com")
 }
 
 fn is_number(text: &str) -> bool {
@@ -192,10 +251,21 @@ fn number_in(address: &str) -> Option<&str> {
     let (name, domain) = address.split_once('@')?;
     let number = match domain {
         "developer.gserviceaccount.com" => name.strip_suffix("-compute")?,
-        "cloudservices.gserviceaccount.com" => name,
-        _ => name.strip_prefix("service-")?,
+        "cloudservices.gserviceaccount.com" | "cloudbuild.gserviceaccount.com" => name,
+        _ if is_service_agent(address) => name.strip_prefix("service-")?,
+        _ => return None,
     };
     is_number(number).then_some(number)
+}
+
+/// The id or number of a service account's project, where its address holds it.
+pub fn project_in(address: &str) -> Option<&str> {
+    let (name, domain) = address.split_once('@')?;
+    number_in(address).or_else(|| match domain.strip_suffix(".iam.gserviceaccount.com") {
+        Some(id) if !id.contains('.') && !is_service_agent(address) => Some(id),
+        None if domain == "appspot.gserviceaccount.com" => Some(name),
+        _ => None,
+    })
 }
 
 /// Whether a service account is of the place's project, by the id or number that its address
@@ -206,6 +276,8 @@ fn of_the_project(address: &str, place: &Place) -> Option<bool> {
     }
     let (name, domain) = address.split_once('@')?;
     let id = match domain.strip_suffix(".iam.gserviceaccount.com") {
+        // An agent's domain is Google's own; that of a project below a domain is the other way round.
+        Some(id) if is_service_agent(address) || id.contains('.') => return None,
         Some(id) => id,
         None if domain == "appspot.gserviceaccount.com" => name,
         None => return None,

@@ -27,7 +27,8 @@ pub struct ExplainReport {
 #[derive(Clone, Debug, Serialize)]
 pub struct RequestShape {
     pub path: String,
-    pub host: String,
+    /// `null` behind a load balancer, unless it was said.
+    pub host: Option<String>,
     pub time: String,
     pub from: &'static str,
 }

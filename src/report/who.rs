@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::condition::{Attributes, Condition, Truth, evaluate};
-use crate::domain::evidence::{Gathered, Layered};
+use crate::domain::evidence::{Gathered, Layered, Roles, carries};
 use crate::domain::invokers::{Grant, GrantState};
 use crate::domain::role::{INVOKE, PASS_IAP, SET_POLICY};
 
@@ -84,6 +84,8 @@ fn via(resource: &str) -> &'static str {
         Some("folders") => "folder",
         Some("organizations") => "organization",
         Some("projects") if resource.split('/').count() == 2 => "project",
+        // Identity-Aware Proxy's own for all of a project, and for all of a region.
+        Some("projects") if !resource.contains("/services/") => "project",
         _ => "service",
     }
 }
@@ -132,6 +134,7 @@ impl InvokerRow {
         now: OffsetDateTime,
     ) -> Vec<Self> {
         let mut rows: Vec<Self> = Vec::new();
+        let mut before: Vec<&Grant> = Vec::new();
         for (resource, grant) in each(layers) {
             if gathered.carries(&grant.role, permission) != Some(true) {
                 continue;
@@ -139,10 +142,10 @@ impl InvokerRow {
             let state = grant.state(now);
             let condition = grant.condition.as_ref();
             let shape = condition.map(ConditionShape::from);
-            let as_much = |row: &Self| {
-                let unconditional = row.condition.is_none() && row.state == "active";
-                row.member.eq_ignore_ascii_case(grant.member.as_str())
-                    && (unconditional || (row.condition == shape && row.state == state.as_str()))
+            let as_much = |other: &&Grant| {
+                let unconditional = other.condition.is_none() && other.counts(now);
+                let alike = other.condition == grant.condition && other.state(now) == state;
+                other.member.same_as(&grant.member) && (unconditional || alike)
             };
             rows.push(Self {
                 member: grant.member.to_string(),
@@ -151,9 +154,10 @@ impl InvokerRow {
                 resource: resource.to_owned(),
                 condition_now: condition.map(|condition| holds_now(condition, gathered, now)),
                 state: state.as_str(),
-                duplicate: rows.iter().any(as_much),
+                duplicate: before.iter().any(as_much),
                 condition: shape,
             });
+            before.push(grant);
         }
         rows
     }
@@ -207,19 +211,19 @@ impl IndirectRow {
     /// Who may set a service's policy, and so let themselves in.
     pub fn setters(gathered: &Gathered, now: OffsetDateTime) -> Vec<Self> {
         let on = gathered.service.name.to_string();
-        Self::holders(gathered, &gathered.allow, SET_POLICY, &on, now)
+        Self::holders(&gathered.roles, &gathered.allow, SET_POLICY, &on, now)
     }
 
     /// Who holds a permission by these policies, and what it is done with.
     pub fn holders(
-        gathered: &Gathered,
+        roles: &Roles,
         layers: &[Layered<Grant>],
         permission: &'static str,
         on: &str,
         now: OffsetDateTime,
     ) -> Vec<Self> {
         let holding = each(layers).filter(|(_, grant)| {
-            gathered.carries(&grant.role, permission) == Some(true) && grant.counts(now)
+            carries(roles, &grant.role, permission) == Some(true) && grant.counts(now)
         });
         let row = |(resource, grant): (&str, &Grant)| Self {
             member: grant.member.to_string(),

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::super::explain::entry;
-use super::super::remedy::remedies;
+use super::super::remedy::{grant, remedy};
 use super::super::token::id_token;
 use super::Args;
 use crate::auth::BearerToken;
@@ -84,8 +84,10 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         without = Some(reply);
     }
     let service = read.gathered.as_ref().map(|gathered| &gathered.service);
-    let host = call.as_ref().map(Call::host).unwrap_or_default();
-    let entry = service.map(|service| entry(service, host).unwrap_or(Entry::Domain));
+    let host = call.as_ref().map(Call::host);
+    let entry = service.map(|service| {
+        host.and_then(|host| entry(service, host)).unwrap_or(Entry::Domain)
+    });
     let request = Request {
         path: &path,
         host,
@@ -95,12 +97,6 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     };
     let caller = who.as_ref().map_or(Caller::Anonymous, Caller::Verified);
     let decision = read.gathered.as_ref().map(|gathered| gathered.decide(caller, &request));
-    let by_reach = |decision: &Decision<'_>| {
-        decision
-            .steps
-            .iter()
-            .any(|step| step.layer == Layer::Reachability && step.outcome == Outcome::Block)
-    };
     let beyond_reach = |decision: &Decision<'_>| {
         let rest = decision.steps.iter().filter(|step| step.layer != Layer::Reachability);
         rest.filter(|step| step.outcome == Outcome::Block).map(|step| step.layer).next()
@@ -119,7 +115,7 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         told: read.gathered.as_ref().and_then(|gathered| gathered.told),
         granted_lately: cx.was_granted_lately(call.as_ref().and_then(|call| call.service.as_ref())),
         blocked_by: decision.as_ref().and_then(beyond_reach),
-        is_reachable: decision.as_ref().map(|decision| !by_reach(decision)),
+        is_reachable: decision.as_ref().map(|decision| !blocks(decision, Layer::Reachability)),
         default_url_off: service.is_some_and(|service| !service.default_url)
             && request.entry != Entry::Domain,
         exists: read.exists,
@@ -135,10 +131,16 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         None => by_reading(decision.as_ref(), &symptoms, call.is_none()),
     };
     let found = narrowed(found, &symptoms, decision.as_ref());
-    let who = who.unwrap_or_else(Member::all_users);
-    let fix =
-        fix(cx, found, &Case { read: &read, decision: decision.as_ref(), who: &who, target, args });
+    let gathered = read.gathered.as_ref();
+    let who = who.as_ref();
+    let case = Case { gathered, decision: decision.as_ref(), request: &request, who, target, args };
+    let fix = fix(cx, found, &case);
     report(cx, url.as_deref().unwrap_or(target), found, evidence, fix)
+}
+
+/// Whether a layer blocks by what was read.
+fn blocks(decision: &Decision<'_>, layer: Layer) -> bool {
+    decision.steps.iter().any(|step| step.layer == layer && step.outcome == Outcome::Block)
 }
 
 /// What the verdict is where no request was made.
@@ -147,7 +149,10 @@ fn by_reading(
     symptoms: &Symptoms<'_>,
     has_no_url: bool,
 ) -> Finding {
-    let Some(decision) = decision else { return Finding::Unknown(Signature::Unreachable) };
+    if symptoms.exists == Some(false) {
+        return Finding::Refused(Signature::NoSuchService);
+    }
+    let Some(decision) = decision else { return Finding::Undetermined };
     if has_no_url && symptoms.default_url_off {
         return Finding::Refused(Signature::DefaultUrlOff);
     }
@@ -164,7 +169,7 @@ fn by_reading(
                 _ => Signature::NoPermission,
             },
         }),
-        _ => Finding::Unknown(Signature::NoPermission),
+        _ => Finding::Undetermined,
     }
 }
 
@@ -285,8 +290,8 @@ async fn by_address(cx: &Context, target: &str, read: &mut Read) -> Option<Servi
 /// The path of an address, without its query.
 fn path_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest.find('/').map_or("/", |at| &rest[at..]);
-    path.split(['?', '#']).next().unwrap_or_default()
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    rest.find('/').map_or("/", |at| &rest[at..])
 }
 
 fn in_words(reply: &Reply) -> String {
@@ -333,7 +338,7 @@ fn of_reading(decision: Option<&Decision<'_>>, symptoms: &Symptoms<'_>) -> Vec<S
         None => {}
     }
     let blocking = decision.into_iter().flat_map(|decision| &decision.steps);
-    for step in blocking.filter(|step| step.outcome == Outcome::Block) {
+    for step in blocking.filter(|step| step.outcome == Outcome::Block || step.outcome == Outcome::Unknown) {
         let on = step.source.map(|source| {
             let role = source.role.map_or(String::new(), |role| format!("{role} to "));
             let condition = source.condition.map(|c| format!(", if {}", c.expression));
@@ -354,9 +359,11 @@ fn of_reading(decision: Option<&Decision<'_>>, symptoms: &Symptoms<'_>) -> Vec<S
 
 /// What a way on is worked out from.
 struct Case<'a> {
-    read: &'a Read,
+    gathered: Option<&'a Gathered>,
     decision: Option<&'a Decision<'a>>,
-    who: &'a Member,
+    request: &'a Request<'a>,
+    /// `None` where it is not known, or there is no credential.
+    who: Option<&'a Member>,
     target: &'a str,
     args: &'a Args,
 }
@@ -364,18 +371,20 @@ struct Case<'a> {
 /// The one way on.
 fn fix(cx: &Context, found: Finding, case: &Case<'_>) -> Vec<String> {
     let signature = match found {
-        Finding::Ok => return Vec::new(),
+        Finding::Ok | Finding::Undetermined => return Vec::new(),
         Finding::Refused(signature) | Finding::Unknown(signature) => signature,
     };
     let target = quoted(case.target);
     let again = || cx.command();
-    let named = case.read.gathered.as_ref().map(|gathered| cx.named(&gathered.service.name));
-    let by_policy = || match (&case.read.gathered, case.decision) {
-        (Some(gathered), Some(decision)) => {
-            remedies(cx, gathered, decision, case.who).into_iter().take(1).collect()
-        }
-        _ => Vec::new(),
+    let named = case.gathered.map(|gathered| cx.named_to_others(&gathered.service.name));
+    // Of the layer that refused, since a request that another lets through never meets the rest.
+    let open = |layer: Layer, who: Option<&Member>| -> Vec<String> {
+        let command = case.gathered.zip(who).and_then(|(gathered, who)| {
+            remedy(cx, gathered, layer, case.request, who)
+        });
+        command.into_iter().collect()
     };
+    let anyone = Member::all_users();
     let own_token = || match case.args.id_token_file {
         Some(_) => vec![cx.suggest(&format!("token {target}"))],
         None => vec![cx.suggest(&format!("token {target} --decode"))],
@@ -387,21 +396,20 @@ fn fix(cx: &Context, found: Finding, case: &Case<'_>) -> Vec<String> {
         | Signature::TagAudience
         | Signature::TokenNotTaken
         | Signature::WrongAudience => own_token(),
-        Signature::NoPermission | Signature::IapAgent => match by_policy() {
-            empty if empty.is_empty() => {
-                let who =
-                    if case.who.is_account() { case.who.address() } else { case.who.as_str() };
-                let service = named.unwrap_or_else(|| "SERVICE".to_owned());
-                vec![cx.suggest_to_others(&format!("grant {who} {service}"))]
-            }
-            commands => commands,
-        },
-        Signature::DefaultUrlOff | Signature::IapDenied | Signature::Ingress => by_policy(),
+        Signature::NoPermission => {
+            let service = named.unwrap_or_else(|| "SERVICE".to_owned());
+            let command = case.who.map(|who| cx.suggest_to_others(&grant(who, &service)));
+            command.into_iter().collect()
+        }
+        // Whom they let in does not rest on who asked.
+        Signature::IapAgent => open(Layer::Allow, Some(&anyone)),
+        Signature::DefaultUrlOff | Signature::Ingress => open(Layer::Reachability, Some(&anyone)),
+        Signature::IapDenied => open(Layer::Iap, case.who),
         // Signing in helps only who is let by then.
         Signature::IapRedirect | Signature::IapToken
-            if case.decision.and_then(Decision::blocked_by) == Some(Layer::Iap) =>
+            if case.decision.is_some_and(|decision| blocks(decision, Layer::Iap)) =>
         {
-            by_policy()
+            open(Layer::Iap, case.who)
         }
         Signature::NoCredential if !cx.is_sandbox() => vec!["gcloud auth login".to_owned()],
         Signature::Propagation => vec![again()],
@@ -424,11 +432,13 @@ fn report(
 ) -> Result<u8, CommandError> {
     let (verdict, signature, code) = match found {
         Finding::Ok => ("ok", None, ExitCode::Done),
+        Finding::Undetermined => ("unknown", None, ExitCode::Undetermined),
         Finding::Refused(signature) => ("refused", Some(signature), ExitCode::No),
         Finding::Unknown(signature) => ("unknown", Some(signature), ExitCode::Undetermined),
     };
     let headline = match found {
         Finding::Ok => "the request gets through to the application".to_owned(),
+        Finding::Undetermined => "no request was made, and what could be read does not tell".to_owned(),
         Finding::Refused(signature) => signature.meaning().to_owned(),
         Finding::Unknown(signature) => format!("{LIKELY}{}", signature.meaning()),
     };

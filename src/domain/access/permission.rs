@@ -124,6 +124,7 @@ pub(super) fn allowed<'a>(allow: &[Attached<'a, Grant>], asked: Asked<'_>) -> St
     let mut doubts = Vec::new();
     let mut doubted = None;
     let mut missed: Option<Source<'a>> = None;
+    let mut rests_on_request = false;
     for policy in allow {
         let resource = policy.resource;
         let grants = match policy.read {
@@ -170,6 +171,8 @@ pub(super) fn allowed<'a>(allow: &[Attached<'a, Grant>], asked: Asked<'_>) -> St
                 }
                 Truth::False => missed = missed.or(Some(source)),
                 Truth::Unknown(doubt) => {
+                    let under = grant.condition.as_ref().map(|under| under.expression.as_str());
+                    rests_on_request |= under.is_some_and(condition::rests_on_request);
                     doubts.push(Unless { what: resource, doubt });
                     doubted = doubted.or(Some(source));
                 }
@@ -187,7 +190,8 @@ pub(super) fn allowed<'a>(allow: &[Attached<'a, Grant>], asked: Asked<'_>) -> St
             None => Step::new(Layer::Allow, Outcome::Block, "no grant reaches the caller"),
         };
     }
-    Step::open(Layer::Allow, (Outcome::Pass, Outcome::Block), doubted, doubts)
+    let step = Step::open(Layer::Allow, (Outcome::Pass, Outcome::Block), doubted, doubts);
+    Step { rests_on_request, ..step }
 }
 
 /// Both layers, with what Cloud Run itself said of the caller: its yes decides, and its no too,
@@ -207,9 +211,10 @@ pub(super) fn with_told<'a>(
             };
             (settled(denied), settled(allowed))
         }
+        // It was not told of path and host: a grant that rests on them stands as it was weighed here.
+        Some(false) if rests_on_request(&allowed) => (denied, allowed),
         Some(false) if allowed.outcome == Outcome::Pass => {
-            let by_condition = allowed.source.is_some_and(|source| source.condition.is_some());
-            if by_condition || denied.outcome == Outcome::Block {
+            if denied.outcome == Outcome::Block {
                 return (denied, allowed);
             }
             let doubt = Doubt::undecidable(
@@ -233,6 +238,15 @@ pub(super) fn with_told<'a>(
             (denied, Step { source, ..step })
         }
     }
+}
+
+/// Whether the answer of the allow layer rests, or may rest, on a grant under a condition on the path
+/// or the host.
+fn rests_on_request(allowed: &Step<'_>) -> bool {
+    let open = matches!(allowed.outcome, Outcome::Pass | Outcome::Unknown);
+    let condition = allowed.source.and_then(|source| source.condition);
+    let by_source = condition.is_some_and(|under| condition::rests_on_request(&under.expression));
+    open && (by_source || allowed.rests_on_request)
 }
 
 /// Whether a grant's member stands for the caller.

@@ -2,11 +2,12 @@
 
 use super::{Action, Plan, Refusal, Setting, Snapshot, Step, StepKind, judge, judged};
 use crate::domain::access::ABOVE;
+use crate::domain::evidence::carries;
 use crate::domain::constraint::{ALLOWED_INGRESS, Constraints, Ruling};
 use crate::domain::invokers::{Grant, grants, invoker_count};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::policy;
-use crate::domain::role::{Invokes, Role};
+use crate::domain::role::{INVOKE, Invokes, Role};
 use crate::domain::service::{Ingress, Service};
 
 /// The two ways to let anyone in.
@@ -51,10 +52,13 @@ pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<P
     plan.warnings.extend(obstacles(service));
     let allowed = snapshot.constraints.as_ref().and_then(Constraints::without_internet);
     if let Some(allowed) = allowed.filter(|_| !plan.is_empty()) {
+        let only = match allowed {
+            [] => "does not allow ingress `all`".to_owned(),
+            values => format!("allows ingress `{}` only", values.join("` or `")),
+        };
         plan.warnings.push(format!(
-            "the organisation policy `constraints/{ALLOWED_INGRESS}` allows ingress `{}` only: nobody \
-             on the internet is to get through",
-            allowed.join("` or `")
+            "the organisation policy `constraints/{ALLOWED_INGRESS}` {only}: nobody on the internet is \
+             to get through"
         ));
     }
     Ok(plan)
@@ -121,18 +125,18 @@ fn open_above(snapshot: &Snapshot) -> (bool, Vec<String>) {
         let public = granted.iter().filter(|grant| grant.member.is_public());
         for grant in public.filter(|grant| grant.counts(snapshot.read_at)) {
             let (member, role) = (&grant.member, &grant.role);
-            match grant.invokes() {
-                Invokes::Yes => {
+            match carries(&snapshot.roles, role, INVOKE) {
+                Some(true) => {
                     keeps_open = true;
                     reasons.push(format!(
                         "`{member}` has `{role}` on `{resource}`, which keeps the service open"
                     ));
                 }
-                Invokes::Unknown => reasons.push(format!(
+                None => reasons.push(format!(
                     "`{member}` has `{role}` on `{resource}`, and whether that role can invoke is not \
                      known"
                 )),
-                Invokes::No => {}
+                Some(false) => {}
             }
         }
     }

@@ -15,6 +15,7 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
         policy,
         constraints: None,
         above: Vec::new(),
+        roles: crate::domain::evidence::Roles::new(),
         read_at: datetime!(2026-06-01 00:00 UTC),
     }
 }

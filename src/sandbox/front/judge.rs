@@ -295,7 +295,7 @@ impl<'a> Case<'a> {
         };
         let request = Request {
             path: &asked.path,
-            host: &asked.host,
+            host: Some(&asked.host),
             time: asked.at,
             from: asked.from,
             entry,

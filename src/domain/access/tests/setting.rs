@@ -201,7 +201,7 @@ fn request_of(text: &str) -> Request<'_> {
     let mut words = text.split_whitespace();
     let mut request = Request {
         path: words.next().unwrap_or("/"),
-        host: HOST,
+        host: Some(HOST),
         time: NOW,
         from: Origin::Internet,
         entry: Entry::DefaultUrl,
@@ -214,7 +214,7 @@ fn request_of(text: &str) -> Request<'_> {
                     Origin::ALL.into_iter().find(|origin| origin.as_str() == value).unwrap();
             }
             "at" => request.time = OffsetDateTime::parse(value, &Rfc3339).unwrap(),
-            "host" => request.host = value,
+            "host" => request.host = Some(value).filter(|host| *host != "unknown"),
             "tag" => request.entry = Entry::Tag(value),
             "by" => {
                 request.entry = match value {

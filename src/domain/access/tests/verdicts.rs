@@ -39,6 +39,7 @@ const IAP: &str = "iap: Enable IAP for Cloud Run";
 const MAPPED: &str = "run: Mapping custom domains";
 const TAGGED: &str = "run: Traffic tags";
 const KLEENE: &str = "inferred: what is not read is not known, unless the rest decides";
+const SEVERAL: &str = "inferred: what holds for some holds for all, or cannot be told";
 const TOLD: &str = "testIamPermissions, IAM reference";
 
 const A: &str = "allowed";
@@ -105,6 +106,18 @@ pub(super) const ROWS: &[Row] = &[
     Row("Cloud Storage: convenience values", "own projectViewer:p run.invoker; project user:dev@x.com viewer", DEV, "/", A),
     Row(KLEENE, "own projectViewer:q run.invoker", DEV, "/", U),
     Row(KLEENE, "own somethingNew:dev@x.com run.invoker", DEV, "/", U),
+    // Callers that stand for several.
+    Row(SEVERAL, "own allAuthenticatedUsers run.invoker", "group:team@x.com", "/", A),
+    Row(SEVERAL, "own allAuthenticatedUsers run.invoker", "domain:x.com", "/", A),
+    Row(SEVERAL, "own domain:x.com run.invoker", "domain:x.com", "/", A),
+    Row(SEVERAL, "own domain:x.com run.invoker", "group:team@x.com", "/", U),
+    Row(SEVERAL, "own group:team@x.com run.invoker", "domain:x.com", "/", U),
+    Row(SEVERAL, "own user:dev@x.com run.invoker", "group:team@x.com", "/", D),
+    Row(SEVERAL, "own principalSet://iam.googleapis.com/projects/12/locations/global/workloadIdentityPools/ci/* run.invoker", "principalSet://iam.googleapis.com/projects/12/locations/global/workloadIdentityPools/ci/attribute.repo/a", "/", A),
+    Row(SEVERAL, "own principalSet://iam.googleapis.com/projects/12/locations/global/workloadIdentityPools/ci/attribute.repo/a run.invoker", "principalSet://iam.googleapis.com/projects/12/locations/global/workloadIdentityPools/ci/*", "/", U),
+    Row(SEVERAL, "own domain:x.com run.invoker; deny principalSet://goog/cloudIdentityCustomerId/C01 routes.invoke", "domain:x.com", "/", D),
+    Row(SEVERAL, "own domain:x.com run.invoker; deny group:team@x.com routes.invoke", "domain:x.com", "/", U),
+    Row(SEVERAL, "own domain:x.com run.invoker; deny principalSet://iam.googleapis.com/projects/12/locations/global/workloadIdentityPools/ci/* routes.invoke", "domain:x.com", "/", A),
     // Roles.
     Row(ROLES, "own user:dev@x.com run.servicesInvoker", DEV, "/", A),
     Row(ROLES, "own user:dev@x.com run.admin", DEV, "/", A),
@@ -174,6 +187,7 @@ pub(super) const ROWS: &[Row] = &[
     Row(KLEENE, "own group:hidden@x.com run.invoker if request.path == '/b'", DEV, "/a", D),
     Row(KLEENE, "own group:hidden@x.com run.invoker if request.path == '/a'", DEV, "/a", UD),
     Row(KLEENE, "own user:dev@x.com projects/p/roles/hidden if request.path == '/b'", DEV, "/a", D),
+    Row("inferred: a load balancer's host is its own", "own user:dev@x.com run.invoker if request.host.endsWith('.run.app')", DEV, "/ by domain from load-balancer host unknown", U),
     Row(TAGS, "own user:dev@x.com run.invoker if resource.matchTag('5/env', 'prod')", DEV, "/", A),
     Row(TAGS, "own user:dev@x.com run.invoker if resource.matchTag('5/env', 'test')", DEV, "/", D),
     Row(TAGS, "org user:dev@x.com run.invoker if resource.hasTagKey('5/env')", DEV, "/", A),
@@ -285,6 +299,10 @@ pub(super) const ROWS: &[Row] = &[
     Row(TOLD, "told no; own user:dev@x.com run.invoker if request.path == '/a'", DEV, "/b", D),
     Row(TOLD, "told no; own user:dev@x.com run.invoker", DEV, "/", U),
     Row(TOLD, "told no; own user:dev@x.com run.invoker; deny user:dev@x.com *.*", DEV, "/", D),
+    Row(TOLD, "told no; own group:hidden@x.com run.invoker if request.path == '/a'", DEV, "/a", UD),
+    Row(TOLD, "told no; own group:hidden@x.com run.invoker if request.path == '/a'", DEV, "/b", D),
+    Row(TOLD, "told no; own user:dev@x.com run.invoker if request.time < timestamp('2027-01-01T00:00:00Z')", DEV, "/", U),
+    Row(TOLD, "told no; unread folder", DEV, "/", D),
     Row(TOLD, "told yes; set iap=on; set check=off", DEV, "/", D),
     Row(TOLD, "told no; set check=off", DEV, "/", A),
 ];
