@@ -241,7 +241,16 @@ fn without_a_credential_a_private_service_is_said_to_be_that() {
 
 #[test]
 fn the_set_up_is_checked() {
-    assert_snapshot!(World::new().sandbox(&["doctor"]), @"");
+    assert_snapshot!(World::new().sandbox(&["doctor"]), @"
+    --- stdout
+    ok: this machine is set up
+
+    - the credential is good: you@example.com, by the sandbox
+    - the clock agrees with the API's
+    - the project is `sandbox-project`, by the sandbox's own
+    - the Cloud Run Admin API answers for it
+    --- status 0
+    ");
     // Nobody is logged in.
     let mut world = World::new();
     let (found, json) = told(&world.run(&["doctor", "-o", "json"]));

@@ -198,7 +198,7 @@ fn the_request_is_as_it_is_said() {
             "denied3",
         ),
         (&["service:billing", "us-central1/orders"], "allowed0"),
-        (&["group:team@example.com", "chat"], "allowed0"),
+        (&["group:team@example.com", "chat"], "unknown9"),
         (&["someone@gmail.com", "reports"], "allowed0"),
         (&["allUsers", "reports"], "denied3"),
     ] {

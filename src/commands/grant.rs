@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::domain::constraint::is_worth_asking;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::plan::{Action, Snapshot, plan_grant};
-use crate::domain::role::INVOKER;
+use crate::domain::role::{INVOKER, Invokes, invokes};
 use crate::error::CommandError;
 use crate::lookup;
 
@@ -69,6 +69,10 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             other => other.to_owned(),
         });
         return Err(CommandError::usage(message).hint(hint));
+    }
+    if args.wait.is_on() && invokes(role.as_str()) == Invokes::No {
+        let message = format!("there is nothing to wait for: `{role}` does not let anybody in");
+        return Err(CommandError::usage(message).hint(cx.command_without("--wait")));
     }
     let waiting = args.wait.for_members(cx, &members).await?;
     let own_domain = cx.own_domain();

@@ -71,6 +71,11 @@ pub(super) struct Waiting {
 }
 
 impl WaitOptions {
+    /// Whether anything is waited for.
+    pub(super) fn is_on(self) -> bool {
+        self.wait.is_some()
+    }
+
     /// For a change that lets everyone in.
     pub(super) fn for_everyone(self) -> Waiting {
         Waiting { limit: self.wait, whom: vec![As::Nobody] }

@@ -167,12 +167,18 @@ fn of_customer(customer: &str, member: &Member, place: &Place) -> Truth {
     let domain = member.address().rsplit('@').next().unwrap_or_default();
     match (&place.customer, member.kind()) {
         (_, MemberKind::User) if is_consumer(domain) => Truth::False,
-        (Some((id, own)), MemberKind::User)
+        (Some((id, own)), MemberKind::User | MemberKind::Domain)
             if id == customer && own.eq_ignore_ascii_case(domain) =>
         {
             Truth::True
         }
-        (_, MemberKind::User | MemberKind::ServiceAccount | MemberKind::Group) => {
+        (
+            _,
+            MemberKind::User
+            | MemberKind::ServiceAccount
+            | MemberKind::Group
+            | MemberKind::Domain,
+        ) => {
             Truth::Unknown(Doubt::undecidable(format!(
                 "whether `{member}` is of the customer `{customer}` is not known"
             )))

@@ -175,8 +175,11 @@ pub(super) fn holds(
     now: OffsetDateTime,
 ) -> Result<bool, ApiError> {
     let rules = rules_on(world, permission)?;
-    let gives = |resource: &str, lineage: &[String]| -> Result<bool, ApiError> {
-        let grants = grants(world, resource)?;
+    let gives = |granting: &[String], lineage: &[String]| -> Result<bool, ApiError> {
+        let mut allow = Vec::new();
+        for resource in granting {
+            allow.push((resource, grants(world, resource)?));
+        }
         let in_force = rules.iter().filter(|(at, _)| lineage.contains(at));
         let in_force: Vec<(&str, &[DenyRule])> =
             in_force.map(|(at, rule)| (at.as_str(), std::slice::from_ref(rule))).collect();
@@ -184,12 +187,16 @@ pub(super) fn holds(
             .iter()
             .map(|(resource, rules)| Attached { resource, read: Ok(rules) })
             .collect();
-        let conditions = grants.iter().filter_map(|grant| grant.condition.as_ref());
+        let granted = allow.iter().flat_map(|(_, grants)| grants);
+        let conditions = granted.filter_map(|grant| grant.condition.as_ref());
         let conditions =
             conditions.chain(rules.iter().filter_map(|(_, rule)| rule.condition.as_ref()));
         let asks = conditions.into_iter().any(|condition| asks_for_tags(&condition.expression));
         let lore = Lore::new(world, lineage, asks)?;
-        let allow = [Attached { resource, read: Ok(grants.as_slice()) }];
+        let allow: Vec<_> = allow
+            .iter()
+            .map(|(resource, grants)| Attached { resource, read: Ok(grants.as_slice()) })
+            .collect();
         // A call of an API has neither path nor host, so that a condition on them is not met.
         let attributes = Attributes { path: None, host: None, time: now, tags: lore.tags.as_ref() };
         let outcome = lore.with(|known| {
@@ -200,19 +207,20 @@ pub(super) fn holds(
     // Most grants are the project's: it is asked first, and what is above it only at last.
     let project =
         project_of(resource).or_else(|| resource.strip_prefix("projects/").map(|_| resource));
-    if let Some(project) = project
+    if let Some(project) = project.map(str::to_owned)
         && rules.is_empty()
-        && gives(project, &[project.to_owned()])?
     {
-        return Ok(true);
-    }
-    let lineage = lineage(world, resource)?;
-    for above in &lineage {
-        if gives(above, &lineage)? {
+        let is_tagged = |grant: &Grant| {
+            grant.condition.as_ref().is_some_and(|condition| asks_for_tags(&condition.expression))
+        };
+        // A tag may be bound to what is above, and to the resource itself.
+        let alone = [project];
+        if !grants(world, &alone[0])?.iter().any(is_tagged) && gives(&alone, &alone)? {
             return Ok(true);
         }
     }
-    Ok(false)
+    let lineage = lineage(world, resource)?;
+    gives(&lineage, &lineage)
 }
 
 /// Refuses who does not hold a permission on a resource.

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::authority::Visit;
-use super::iam::new_etag;
+use super::iam::{new_etag, same_bytes};
 use super::pages::{page, page_request};
 use super::roles;
-use super::router::Query;
+use super::query::Query;
 use super::schema::known_fields;
 use super::world::{Place, World};
 
@@ -48,10 +48,15 @@ pub(super) fn answer(
         ("POST", [], "") => may("create").and_then(|()| create(world, owner, query, body)),
         ("GET", [id], "") => may("get").and_then(|()| get(world, owner, id)),
         ("PATCH", [id], "") => may("update").and_then(|()| update(world, owner, id, query, body)),
-        ("DELETE", [id], "") => may("delete").and_then(|()| set_deleted(world, owner, id, true)),
-        ("POST", [id], "undelete") => {
-            may("undelete").and_then(|()| set_deleted(world, owner, id, false))
-        }
+        ("DELETE", [id], "") => may("delete").and_then(|()| {
+            query.only(&["etag"])?;
+            set_deleted(world, owner, id, true, query.get("etag"))
+        }),
+        ("POST", [id], "undelete") => may("undelete").and_then(|()| {
+            query.only(&[])?;
+            known_fields(body, &["etag"], "")?;
+            set_deleted(world, owner, id, false, body["etag"].as_str())
+        }),
         _ => return None,
     })
 }
@@ -83,7 +88,13 @@ fn create(world: &World<'_>, owner: &str, query: &Query, body: &Value) -> Result
     if !(3..=64).contains(&id.len()) || !id.chars().all(is_id) {
         return Err(ApiError::invalid(format!("The role ID {id} is ill-formed.")));
     }
-    if world.resource(place(owner), id)?.is_some() {
+    if let Some(there) = world.resource(place(owner), id)? {
+        if there["deleted"] == true {
+            // Google's text (observed).
+            return Err(ApiError::failed_precondition(format!(
+                "You can't create a role_id ({id}) which has been marked for deletion."
+            )));
+        }
         return Err(ApiError::already_exists(format!(
             "A role named {id} in {owner} already exists."
         )));
@@ -133,7 +144,13 @@ fn update(
     query.only(&["updateMask"])?;
     known_fields(body, &FIELDS, "role")?;
     let mut role = get(world, owner, id)?;
-    check_etag(&role, body)?;
+    check_etag(&role, body["etag"].as_str())?;
+    if role["deleted"] == true {
+        // That it is refused, rather than brought back, is taken to be so.
+        return Err(ApiError::failed_precondition(format!(
+            "You can't update the role {owner}/roles/{id}, which has been marked for deletion."
+        )));
+    }
     let mask = query.get("updateMask").unwrap_or_default();
     let named: Vec<String> = match mask {
         "" => body.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect(),
@@ -152,8 +169,10 @@ fn set_deleted(
     owner: &str,
     id: &str,
     is_deleted: bool,
+    etag: Option<&str>,
 ) -> Result<Value, ApiError> {
     let mut role = get(world, owner, id)?;
+    check_etag(&role, etag)?;
     if (role["deleted"] == true) == is_deleted {
         let state = if is_deleted { "is already" } else { "is not" };
         return Err(ApiError::failed_precondition(format!(
@@ -170,9 +189,11 @@ fn set_deleted(
     Ok(role)
 }
 
-fn check_etag(role: &Value, body: &Value) -> Result<(), ApiError> {
-    match body["etag"].as_str().filter(|etag| !etag.is_empty()) {
-        Some(etag) if role["etag"] != etag => Err(ApiError::policy_conflict()),
+/// The etags of roles are bytes (discovery document).
+fn check_etag(role: &Value, etag: Option<&str>) -> Result<(), ApiError> {
+    let current = role["etag"].as_str().unwrap_or_default();
+    match etag.filter(|etag| !etag.is_empty()) {
+        Some(etag) if !same_bytes(etag, current) => Err(ApiError::policy_conflict()),
         _ => Ok(()),
     }
 }

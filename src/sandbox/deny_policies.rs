@@ -6,7 +6,7 @@ use super::api_error::ApiError;
 use super::authority::Visit;
 use super::iam::new_etag;
 use super::pages::{page, page_request};
-use super::router::Query;
+use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
 use super::world::{Place, World};
@@ -44,14 +44,17 @@ pub(super) fn rules(policy: &Value) -> Vec<DenyRule> {
 }
 
 /// The resource that an attachment point names, such as
-/// `cloudresourcemanager.googleapis.com/projects/P`, as policies are kept by.
-fn attached_to(world: &World<'_>, point: &str) -> Result<Option<String>, ApiError> {
+/// `cloudresourcemanager.googleapis.com/projects/P`: as policies are kept by, and as it is shown, which
+/// is by a project's number (documented).
+fn attached_to(world: &World<'_>, point: &str) -> Result<Option<(String, String)>, ApiError> {
     let Some(resource) = point.strip_prefix(ATTACHED_BY) else { return Ok(None) };
     match resource.split_once('/') {
-        Some(("projects", id)) => {
-            Ok(world.project(id)?.map(|project| format!("projects/{}", project.id)))
+        Some(("projects", id)) => Ok(world.project(id)?.map(|project| {
+            (format!("projects/{}", project.id), format!("projects/{}", project.number))
+        })),
+        Some(("folders" | "organizations", _)) => {
+            Ok(Some((resource.to_owned(), resource.to_owned())))
         }
-        Some(("folders" | "organizations", _)) => Ok(Some(resource.to_owned())),
         _ => Ok(None),
     }
 }
@@ -65,8 +68,8 @@ pub(super) fn answer(
     body: &Value,
 ) -> Option<Result<Value, ApiError>> {
     let ["denypolicies", rest @ ..] = rest else { return None };
-    let resource = match attached_to(visit.world, point) {
-        Ok(Some(resource)) => resource,
+    let (resource, shown) = match attached_to(visit.world, point) {
+        Ok(Some(found)) => found,
         Ok(None) => {
             return Some(Err(ApiError::invalid(format!("Invalid attachment point: {point}."))));
         }
@@ -75,7 +78,7 @@ pub(super) fn answer(
     let may =
         |permission: &str| visit.require(&format!("iam.denypolicies.{permission}"), &resource);
     let world = visit.world;
-    let name = |id: &str| format!("policies/{}/denypolicies/{id}", point.replace('/', "%2F"));
+    let name = |id: &str| policy_name(&shown, id);
     Some(match (method, rest) {
         ("GET", []) => may("list").and_then(|()| list(world, &resource, query)),
         ("POST", []) => may("create").and_then(|()| {
@@ -84,6 +87,10 @@ pub(super) fn answer(
             create(visit, &resource, (id, &name(id)), body)
         }),
         ("GET", [id]) => may("get").and_then(|()| get(world, &resource, id, &name(id))),
+        // What every change is done with at once.
+        ("GET", [id, "operations", _]) => {
+            may("get").and_then(|()| get(world, &resource, id, &name(id)).map(|found| done(&found)))
+        }
         ("PUT", [id]) => {
             may("update").and_then(|()| update(visit, &resource, (id, &name(id)), body))
         }
@@ -96,6 +103,12 @@ pub(super) fn answer(
         }),
         _ => return None,
     })
+}
+
+/// The name of a policy of such a resource as `projects/NUMBER`.
+pub(super) fn policy_name(shown: &str, id: &str) -> String {
+    let point = format!("{ATTACHED_BY}{shown}").replace('/', "%2F");
+    format!("policies/{point}/denypolicies/{id}")
 }
 
 /// A list does not show the rules (documented: "only the metadata").
@@ -122,7 +135,8 @@ fn create(
     body: &Value,
 ) -> Result<Value, ApiError> {
     let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    if id.is_empty() || id.len() > LONGEST_ID || !id.chars().all(is_id) {
+    let is_begun = id.starts_with(|c: char| c.is_ascii_lowercase());
+    if !(3..=LONGEST_ID).contains(&id.len()) || !is_begun || !id.chars().all(is_id) {
         return Err(ApiError::invalid(format!("Invalid policy ID: {id}.")));
     }
     if visit.world.resource(place(resource), id)?.is_some() {
@@ -153,6 +167,9 @@ pub(super) fn put(
     let now = Value::from(stamp(visit.now));
     policy["createTime"] =
         before.map_or_else(|| now.clone(), |before| before["createTime"].clone());
+    if let Some(before) = before {
+        policy["uid"] = before["uid"].clone();
+    }
     policy["updateTime"] = now;
     policy["etag"] = Value::from(new_etag());
     visit.world.put_resource(place(resource), id, &policy)?;

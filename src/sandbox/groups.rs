@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::api_error::ApiError;
 use super::authority::{Visit, holds as holds_permission};
 use super::pages::{page, page_request};
-use super::router::Query;
+use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
 use super::world::{PageRequest, Place, World};
@@ -35,11 +35,7 @@ pub(super) fn holds(world: &World<'_>, group: &str, member: &Member) -> Result<b
             if world.resource(of_group(&group), &address)?.is_some() {
                 return Ok(true);
             }
-            for membership in world.resources_of(MEMBERSHIPS, &group)? {
-                if membership["type"] == "GROUP" {
-                    below.push(key_of(&membership["preferredMemberKey"]));
-                }
-            }
+            below.extend(world.groups_in(&group)?);
             seen.push(group);
         }
         if below.is_empty() {
@@ -145,8 +141,12 @@ fn administers(visit: Visit<'_>) -> Result<bool, ApiError> {
 }
 
 fn may_read(visit: Visit<'_>, group: &Value) -> Result<(), ApiError> {
+    may_see(visit, group, administers(visit)?)
+}
+
+fn may_see(visit: Visit<'_>, group: &Value, administers: bool) -> Result<(), ApiError> {
     let address = key_of(&group["groupKey"]);
-    if administers(visit)? || holds(visit.world, &address, visit.who)? {
+    if administers || holds(visit.world, &address, visit.who)? {
         return Ok(());
     }
     Err(hidden(group["name"].as_str().unwrap_or_default()))
@@ -182,7 +182,7 @@ fn lookup(visit: Visit<'_>, query: &Query) -> Result<Value, ApiError> {
 
 fn list(visit: Visit<'_>, query: &Query) -> Result<Value, ApiError> {
     query.only(&["parent", "pageSize", "pageToken", "view"])?;
-    let parent = query.get("parent").unwrap_or_default().to_owned();
+    let parent = customer(query.get("parent").unwrap_or_default());
     let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
     if !administers(visit)? {
         return Err(hidden(&parent));
@@ -206,28 +206,45 @@ fn create(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value, ApiErr
     if visit.world.resource(Place::global(GROUPS), &address)?.is_some() {
         return Err(ApiError::already_exists("Requested entity already exists"));
     }
-    let name = body["displayName"].as_str().unwrap_or(&address);
-    let group = put_group(visit, &address, name, body["parent"].as_str().unwrap_or_default())?;
+    let parent = customer(body["parent"].as_str().unwrap_or_default());
+    let group = put_group(visit, &address, body, &parent)?;
+    // Documented; without it, whoever makes a group is not in it.
+    if query.get("initialGroupConfig") == Some("WITH_INITIAL_OWNER") && visit.who.is_account() {
+        let roles = json!([{"name": "MEMBER"}, {"name": "OWNER"}]);
+        put_member(visit, &group, &visit.who.address().to_lowercase(), &roles)?;
+    }
     Ok(done(&group, "google.apps.cloudidentity.groups.v1.Group"))
 }
 
-/// Keeps a group.
+/// A customer as groups are kept by; gcloud writes `customerId/` for `customers/`.
+fn customer(parent: &str) -> String {
+    parent.strip_prefix("customerId/").map_or_else(|| parent.to_owned(), |id| format!("customers/{id}"))
+}
+
+/// Keeps a group, with the names and labels of `fields`.
 pub(super) fn put_group(
     visit: Visit<'_>,
     address: &str,
-    name: &str,
+    fields: &Value,
     parent: &str,
 ) -> Result<Value, ApiError> {
     let now = stamp(visit.now);
-    let group = json!({
+    let mut labels = fields["labels"].clone();
+    if !labels.is_object() {
+        labels = json!({DISCUSSION: ""});
+    }
+    let mut group = json!({
         "name": format!("groups/{}", new_id()),
         "groupKey": {"id": address},
         "parent": parent,
-        "displayName": name,
-        "labels": {DISCUSSION: ""},
+        "displayName": fields["displayName"].as_str().unwrap_or(address),
+        "labels": labels,
         "createTime": now,
         "updateTime": now,
     });
+    if let Some(description) = fields["description"].as_str() {
+        group["description"] = Value::from(description);
+    }
     visit.world.put_resource(Place::global(GROUPS), &address.to_lowercase(), &group)?;
     Ok(group)
 }
@@ -292,21 +309,23 @@ fn membership(world: &World<'_>, group: &Value, id: &str) -> Result<(String, Val
 fn groups_of(visit: Visit<'_>, query: &Query, transitive: bool) -> Result<Value, ApiError> {
     query.only(&["query", "pageSize", "pageToken", "orderBy"])?;
     let text = query.get("query").unwrap_or_default();
-    if !text.contains(" in labels") {
-        return Err(ApiError::invalid("The query must name a label."));
-    }
+    let label = text.split_once(" in labels").and_then(|(before, _)| quoted_last(before));
+    let label = label.ok_or_else(|| ApiError::invalid("The query must name a label."))?;
     let member = asked_member(query)?;
+    let administers = administers(visit)?;
     let mut found = Vec::new();
     for (_, group) in visit.world.resources_by_owner(GROUPS)? {
+        if group["labels"].get(label).is_none() {
+            continue;
+        }
         let address = key_of(&group["groupKey"]);
-        let direct =
-            visit.world.resource(of_group(&address), &member.address().to_lowercase())?.is_some();
-        let is_in = direct || (transitive && holds(visit.world, &address, &member)?);
+        let direct = visit.world.resource(of_group(&address), &member.address().to_lowercase())?;
+        let is_in = direct.is_some() || (transitive && holds(visit.world, &address, &member)?);
         if !is_in {
             continue;
         }
         let own = member.same_as(visit.who);
-        match may_read(visit, &group) {
+        match may_see(visit, &group, administers) {
             _ if own => {}
             Ok(()) => {}
             Err(error) if transitive => return Err(error),
@@ -317,12 +336,12 @@ fn groups_of(visit: Visit<'_>, query: &Query, transitive: bool) -> Result<Value,
             "group": group["name"],
             "displayName": group["displayName"],
             "labels": group["labels"],
-            "roles": [{"role": "MEMBER"}],
-            "relationType": if direct { "DIRECT" } else { "INDIRECT" },
+            "roles": direct.as_ref().map_or_else(|| json!([{"role": "MEMBER"}]), roles_of),
+            "relationType": if direct.is_some() { "DIRECT" } else { "INDIRECT" },
         }));
     }
     // Whoever is neither an administrator nor the member itself may not ask.
-    if transitive && !member.same_as(visit.who) && !administers(visit)? {
+    if transitive && !member.same_as(visit.who) && !administers {
         return Err(hidden("-"));
     }
     Ok(page(MEMBERSHIPS, found, None))
@@ -344,13 +363,27 @@ fn everyone(visit: Visit<'_>, group: &str, query: &Query) -> Result<Value, ApiEr
             found.push(json!({
                 "member": membership["name"],
                 "preferredMemberKey": [membership["preferredMemberKey"]],
-                "roles": [{"role": "MEMBER"}],
+                "roles": roles_of(&membership),
                 "relationType": if seen.is_empty() { "DIRECT" } else { "INDIRECT" },
             }));
         }
         seen.push(group);
     }
     Ok(page(MEMBERSHIPS, found, None))
+}
+
+/// A membership's roles as searches name them.
+fn roles_of(membership: &Value) -> Value {
+    let roles = membership["roles"].as_array().into_iter().flatten();
+    roles.map(|role| json!({"role": role["name"]})).collect()
+}
+
+/// What stands in quotes at the end of a text.
+fn quoted_last(text: &str) -> Option<&str> {
+    let text = text.trim_end();
+    let quote = text.chars().next_back().filter(|c| matches!(c, '\'' | '"'))?;
+    let inside = &text[..text.len() - 1];
+    inside.rfind(quote).map(|start| &inside[start + 1..])
 }
 
 /// The member that a query such as `member_key_id == 'ana@example.com' && …` is about.

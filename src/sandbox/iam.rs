@@ -9,7 +9,7 @@ use super::api_error::ApiError;
 use super::authority;
 use super::names::fnv1a;
 use super::policy_check::{Rules, bindings, check_limits, check_types, checked_bindings, remove};
-use super::router::Query;
+use super::query::Query;
 use super::schema::known_fields;
 use super::world::{Place, World};
 use crate::domain::member::Member;
@@ -219,7 +219,7 @@ fn has_conditions(policy: &Value) -> bool {
 }
 
 /// Whether two etags are the same bytes, in whichever of base64's two alphabets.
-fn same_bytes(a: &str, b: &str) -> bool {
+pub(super) fn same_bytes(a: &str, b: &str) -> bool {
     let standard = |text: &str| text.replace('-', "+").replace('_', "/");
     standard(a).trim_end_matches('=') == standard(b).trim_end_matches('=')
 }

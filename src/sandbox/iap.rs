@@ -8,7 +8,7 @@ use super::authority::{self, Visit};
 use super::iam;
 use super::policy_check::Rules;
 use super::resource_manager::is_permission;
-use super::router::Query;
+use super::query::Query;
 use super::world::{Project, World};
 use crate::domain::invokers::Grant;
 use crate::domain::resource::ServiceName;

@@ -7,7 +7,7 @@ use super::api_error::ApiError;
 use super::names::{check_id, check_region};
 use super::operations::{self, Subject};
 use super::pages::{page, page_request};
-use super::router::Query;
+use super::query::Query;
 use super::run_v2::Site;
 use super::schema::{self, Api};
 use super::service_body::{new_uid, quoted_etag, shown, stamp};

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::api_error::ApiError;
 use super::pages::{page, page_request};
-use super::router::Query;
+use super::query::Query;
 use super::run_v2::Site;
 use super::schema::known_fields;
 use super::service_body::{TOLD_TO_FAIL, millis, shown};

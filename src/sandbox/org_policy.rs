@@ -6,16 +6,50 @@ use super::api_error::ApiError;
 use super::authority::{Visit, lineage};
 use super::iam::new_etag;
 use super::pages::{page, page_request};
-use super::router::Query;
+use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
 use super::world::{Place, Project, World};
 
 const KIND: &str = "orgpolicies";
 const DEFAULT_PAGE: usize = 100;
-/// The constraint that has a list of values; the others are enforced or not.
 const DOMAINS: &str = "iam.allowedPolicyMemberDomains";
-const INGRESS: &str = "run.allowedIngress";
+
+/// The constraints that the sandbox has, with what Google calls them, and whether each has a list of
+/// values rather than being enforced or not. Those of Cloud Run's ingress and egress are kept without
+/// being enforced.
+const CONSTRAINTS: [(&str, &str, bool); 5] = [
+    (DOMAINS, "Domain restricted sharing", true),
+    ("iam.managed.allowedPolicyMembers", "Restrict allowed policy members in IAM allow policies", false),
+    ("run.allowedIngress", "Allowed ingress settings (Cloud Run)", true),
+    ("run.allowedVPCEgress", "Allowed VPC egress settings (Cloud Run)", true),
+    ("run.managed.requireInvokerIam", "Require IAM invoker check for Cloud Run services", false),
+];
+
+fn has_list(constraint: &str) -> bool {
+    CONSTRAINTS.iter().any(|(name, _, has_list)| *name == constraint && *has_list)
+}
+
+/// What may be set on an owner, by its name as it was asked for, which gcloud compares.
+pub(super) fn constraints(
+    visit: Visit<'_>,
+    (owner, asked): (&str, &str),
+    query: &Query,
+) -> Result<Value, ApiError> {
+    query.only(&["pageSize", "pageToken"])?;
+    visit.require("orgpolicy.constraints.list", owner)?;
+    let show = |(name, title, has_list): &(&str, &str, bool)| {
+        let mut constraint = json!({
+            "name": format!("{asked}/constraints/{name}"),
+            "displayName": title,
+            "constraintDefault": "ALLOW",
+            "supportsDryRun": true,
+        });
+        constraint[if *has_list { "listConstraint" } else { "booleanConstraint" }] = json!({});
+        constraint
+    };
+    Ok(page("constraints", CONSTRAINTS.iter().map(show).collect(), None))
+}
 
 /// The constraints that are enforced on a project by policies set through the API, on it or above.
 pub(super) fn enforced(world: &World<'_>, project: &str) -> Result<Vec<String>, ApiError> {
@@ -94,22 +128,59 @@ pub(super) fn answer(
             if world.resource(place(owner), &constraint)?.is_some() {
                 return Err(ApiError::already_exists("Requested entity already exists"));
             }
-            put(visit, owner, (&constraint, &name(&constraint)), body)
+            put(visit, owner, (&constraint, &name(&constraint)), body, None)
         }),
         ("GET", [constraint], "") => may("policy.get").and_then(|()| {
-            let found = world.resource(place(owner), constraint)?;
-            found.ok_or_else(|| ApiError::not_found("Requested entity was not found."))
+            query.only(&[])?;
+            there(world, owner, constraint)
         }),
         ("GET", [constraint], "getEffectivePolicy") => may("policy.get")
             .and_then(|()| effective(world, (owner, project), constraint, &name(constraint))),
-        ("PATCH", [constraint], "") => may("policies.update")
-            .and_then(|()| put(visit, owner, (constraint, &name(constraint)), body)),
+        ("PATCH", [constraint], "") => may("policies.update").and_then(|()| {
+            query.only(&["updateMask"])?;
+            let before = there(world, owner, constraint)?;
+            check_etag(&before, body["etag"].as_str().or(body["spec"]["etag"].as_str()))?;
+            let body = masked(body, &before, query.get("updateMask").unwrap_or_default());
+            put(visit, owner, (constraint, &name(constraint)), &body, Some(&before))
+        }),
         ("DELETE", [constraint], "") => may("policies.delete").and_then(|()| {
+            query.only(&["etag"])?;
+            check_etag(&there(world, owner, constraint)?, query.get("etag"))?;
             world.delete_resource(place(owner), constraint, &name(constraint))?;
             Ok(json!({}))
         }),
         _ => return None,
     })
+}
+
+fn there(world: &World<'_>, owner: &str, constraint: &str) -> Result<Value, ApiError> {
+    let found = world.resource(place(owner), constraint)?;
+    found.ok_or_else(|| ApiError::not_found("Requested entity was not found."))
+}
+
+fn check_etag(policy: &Value, etag: Option<&str>) -> Result<(), ApiError> {
+    match etag.filter(|etag| !etag.is_empty()) {
+        Some(etag) if policy["etag"] != etag => {
+            Err(ApiError::aborted("The policy was changed meanwhile."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a policy is to hold, where the mask says which of its parts the body has (discovery document:
+/// without one, all is overwritten).
+fn masked(body: &Value, before: &Value, mask: &str) -> Value {
+    if mask.is_empty() {
+        return body.clone();
+    }
+    let part = |path: &str| super::wire::camel(path.trim().trim_start_matches("policy."));
+    let named: Vec<String> = mask.split(',').map(part).collect();
+    let mut policy = json!({});
+    for field in ["spec", "dryRunSpec"] {
+        let from = if named.iter().any(|name| name == field) { body } else { before };
+        policy[field] = from[field].clone();
+    }
+    policy
 }
 
 /// Without any policy, the constraint's default is in force: nothing is restricted.
@@ -125,7 +196,7 @@ fn effective(
     let spec = match spec(world, &lineage, constraint)? {
         Some(spec) => spec,
         None if seeded => json!({"rules": [seeded_rule(world, &lineage, constraint)?]}),
-        None if matches!(constraint, DOMAINS | INGRESS) => json!({"rules": [{"allowAll": true}]}),
+        None if has_list(constraint) => json!({"rules": [{"allowAll": true}]}),
         None => json!({"rules": [{"enforce": false}]}),
     };
     Ok(json!({"name": name, "spec": spec}))
@@ -151,25 +222,34 @@ fn put(
     owner: &str,
     (constraint, name): (&str, &str),
     body: &Value,
+    before: Option<&Value>,
 ) -> Result<Value, ApiError> {
     known_fields(body, &["name", "spec", "dryRunSpec", "etag", "alternate"], "policy")?;
-    let fields = ["etag", "updateTime", "rules", "inheritFromParent", "reset"];
-    known_fields(&body["spec"], &fields, "policy.spec")?;
-    if !constraint.contains('.') {
-        return Err(ApiError::invalid("Invalid policy name."));
-    }
-    for rule in body["spec"]["rules"].as_array().into_iter().flatten() {
-        let fields = ["allowAll", "denyAll", "enforce", "condition", "values", "parameters"];
-        known_fields(rule, &fields, "policy.spec.rules")?;
-    }
-    let mut spec = body["spec"].clone();
-    if !spec.is_object() {
-        spec = json!({});
+    if !CONSTRAINTS.iter().any(|(known, ..)| *known == constraint) {
+        // Google has it, or not: the sandbox enforces nothing by it, and so does not say that it would.
+        return Err(ApiError::not_found(format!(
+            "The sandbox has no constraint constraints/{constraint}."
+        )));
     }
     let etag = new_etag();
-    spec["etag"] = Value::from(etag.as_str());
-    spec["updateTime"] = Value::from(stamp(visit.now));
-    let policy = json!({"name": name, "spec": spec, "etag": etag});
+    let mut policy = json!({"name": name, "etag": etag});
+    for part in ["spec", "dryRunSpec"] {
+        let mut spec = body[part].clone();
+        if !spec.is_object() {
+            continue;
+        }
+        let fields = ["etag", "updateTime", "rules", "inheritFromParent", "reset"];
+        known_fields(&spec, &fields, part)?;
+        for rule in spec["rules"].as_array().into_iter().flatten() {
+            let fields = ["allowAll", "denyAll", "enforce", "condition", "values", "parameters"];
+            known_fields(rule, &fields, "rules")?;
+        }
+        if before.is_none_or(|before| before[part] != spec) {
+            spec["etag"] = Value::from(etag.as_str());
+            spec["updateTime"] = Value::from(stamp(visit.now));
+        }
+        policy[part] = spec;
+    }
     visit.world.put_resource(place(owner), constraint, &policy)?;
     Ok(policy)
 }

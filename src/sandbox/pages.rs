@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
-use super::router::Query;
+use super::query::Query;
 use super::world::PageRequest;
 
 const LARGEST_PAGE: usize = 1_000;

@@ -48,9 +48,18 @@ pub(super) fn needed(asked: Asked<'_>, project: Option<&str>) -> Option<Needed> 
         }
         (["v1", "projects", _, "services", ..], Some(_)) => of("serviceusage.services.get", home),
         (["v1" | "v3", "projects", _], Some(_)) => {
-            of(&format!("resourcemanager.projects.{}", verb(asked, 1)), home)
+            let verb = match verb(asked, 1) {
+                "getAncestry" => "get",
+                verb => verb,
+            };
+            of(&format!("resourcemanager.projects.{verb}"), home)
         }
-        (["v3", kind @ ("folders" | "organizations"), id], _) => {
+        (
+            ["v3", kind @ ("folders" | "organizations"), id]
+            | ["v2", kind @ "folders", id]
+            | ["v1", kind @ "organizations", id],
+            _,
+        ) => {
             of(&format!("resourcemanager.{kind}.{}", verb(asked, 1)), format!("{kind}/{id}"))
         }
         (["v1", "projects", _, "locations"], Some(_)) => of("run.locations.list", home),

@@ -8,7 +8,7 @@ use super::authority::{Visit, lineage};
 use super::iam::{self, new_etag};
 use super::pages::{page, page_request};
 use super::policy_check::Rules;
-use super::router::Query;
+use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
 use super::world::{Place, Project, World};
@@ -53,7 +53,9 @@ pub(super) fn collection(
         // What is found is what the caller may see (documented).
         ("GET", ORGANIZATIONS, "search") => {
             query.only(&["query", "pageSize", "pageToken"]).and_then(|()| {
-                let mut found = visit.world.resources_where(ORGANIZATIONS, &|_| true)?;
+                let asked = query.get("query").unwrap_or_default().to_owned();
+                let wanted = |found: &Value| is_asked_for(found, &asked);
+                let mut found = visit.world.resources_where(ORGANIZATIONS, &wanted)?;
                 let may = |organization: &Value| {
                     let name = organization["name"].as_str().unwrap_or_default();
                     visit.require("resourcemanager.organizations.get", name).is_ok()
@@ -64,6 +66,21 @@ pub(super) fn collection(
         }
         _ => return None,
     })
+}
+
+/// Whether a search for `domain:NAME` or `directorycustomerid:ID` means an organisation (documented).
+pub(super) fn is_asked_for(organization: &Value, query: &str) -> bool {
+    let wanted = match query.split_once(':') {
+        Some((field, wanted)) if field.trim().eq_ignore_ascii_case("domain") => {
+            ("displayName", wanted)
+        }
+        Some((field, wanted)) if field.trim().eq_ignore_ascii_case("directorycustomerid") => {
+            ("directoryCustomerId", wanted)
+        }
+        _ => return true,
+    };
+    let held = organization[wanted.0].as_str().unwrap_or_default();
+    held.eq_ignore_ascii_case(wanted.1.trim())
 }
 
 /// A list of what is right below a folder or organisation, for who may list it there.
@@ -137,7 +154,7 @@ pub(super) fn put_folder(visit: Visit<'_>, parent: &str, name: &str) -> Result<V
 }
 
 /// Makes a project, whose owner is who made it (documented).
-fn create_project(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value, ApiError> {
+pub(super) fn create_project(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value, ApiError> {
     query.only(&[])?;
     known_fields(
         body,
@@ -145,8 +162,11 @@ fn create_project(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value
         "project",
     )?;
     let world = visit.world;
-    let parent = parent(world, body)?;
-    visit.require("resourcemanager.projects.create", &parent)?;
+    // A project in no organisation anybody may make (documented).
+    let parent = if body["parent"].is_null() { String::new() } else { parent(world, body)? };
+    if !parent.is_empty() {
+        visit.require("resourcemanager.projects.create", &parent)?;
+    }
     let id = body["projectId"].as_str().unwrap_or_default();
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let is_id = (6..=30).contains(&id.len())
@@ -167,7 +187,13 @@ fn create_project(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value
         domain: String::new(),
         constraints: Vec::new(),
         parent,
+        facts: json!({"createTime": stamp(visit.now)}),
     };
+    for field in ["displayName", "labels"] {
+        if !body[field].is_null() {
+            project.facts[field] = body[field].clone();
+        }
+    }
     let above = lineage(world, &project.parent)?;
     if let Some(organization) = above.iter().find_map(|name| name.strip_prefix("organizations/")) {
         let found = world.resource(Place::global(ORGANIZATIONS), organization)?.unwrap_or_default();
@@ -194,7 +220,9 @@ fn delete_folder(world: &World<'_>, name: &str, folder: &Value) -> Result<Value,
     }
     let id = name.rsplit('/').next().unwrap_or_default();
     world.delete_resource(Place::global(FOLDERS), id, name)?;
-    Ok(done(folder, "Folder"))
+    let mut gone = folder.clone();
+    gone["state"] = Value::from("DELETE_REQUESTED");
+    Ok(done(&gone, "Folder"))
 }
 
 /// What a request is, below `v3/KIND/ID`.
@@ -248,19 +276,6 @@ pub(super) fn answer(
     iam::verb(world, asker, verb, &full, rules, (query, body), is_permission)
 }
 
-/// A project as v1 shows it, which gcloud still asks for.
-pub(super) fn project_v1(project: &Project) -> Value {
-    let (kind, id) = project.parent.split_once('/').unwrap_or_default();
-    json!({
-        "projectNumber": project.number,
-        "projectId": project.id,
-        "lifecycleState": "ACTIVE",
-        "name": project.id,
-        "createTime": "2026-01-12T09:00:00Z",
-        "parent": {"type": kind.trim_end_matches('s'), "id": id},
-    })
-}
-
 fn holder(world: &World<'_>, kind: &str, id: &str) -> Result<Value, ApiError> {
     world.resource(Place::global(kind), id)?.ok_or_else(|| {
         // As with projects, what is hidden cannot be told from what is not there.
@@ -269,16 +284,23 @@ fn holder(world: &World<'_>, kind: &str, id: &str) -> Result<Value, ApiError> {
 }
 
 fn show_project(project: &Project) -> Value {
-    json!({
+    let facts = &project.facts;
+    let mut shown = json!({
         "name": format!("projects/{}", project.number),
-        "parent": project.parent,
         "projectId": project.id,
         "state": "ACTIVE",
-        "displayName": project.id,
-        "createTime": "2026-01-12T09:00:00Z",
-        "updateTime": "2026-01-12T09:00:00Z",
+        "displayName": facts["displayName"].as_str().unwrap_or(&project.id),
+        "createTime": facts["createTime"],
+        "updateTime": facts["createTime"],
         "etag": "W/\"2f9a1c5b7d3e\"",
-    })
+    });
+    if !project.parent.is_empty() {
+        shown["parent"] = Value::from(project.parent.as_str());
+    }
+    if facts["labels"].is_object() {
+        shown["labels"] = facts["labels"].clone();
+    }
+    shown
 }
 
 /// Whether a text has the form of a permission: the sandbox has no list of all of them.

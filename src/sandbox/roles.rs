@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::pages::{page, page_request, slice};
-use super::router::Query;
+use super::query::Query;
+use super::schema::known_fields;
 use crate::domain::role;
 
 const DEFAULT_PAGE: usize = 300;
@@ -79,6 +80,27 @@ pub(super) fn answer(
         ("GET", [name]) => Some(query.only(&[]).and_then(|()| get(&format!("roles/{name}")))),
         _ => None,
     }
+}
+
+/// `permissions:queryTestablePermissions`: the permissions that the sandbox knows, on whatever resource,
+/// which is named by an endpoint of one's own there.
+pub(super) fn testable(query: &Query, body: &Value) -> Result<Value, ApiError> {
+    query.only(&[])?;
+    known_fields(body, &["fullResourceName", "pageSize", "pageToken"], "")?;
+    let text = |name: &str| match &body[name] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let (size, token) = (text("pageSize"), text("pageToken"));
+    let asked = Query::of(&[("pageSize", &size), ("pageToken", &token)]);
+    let request = page_request(&asked, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let mut all: Vec<&str> = held().values().flatten().map(String::as_str).collect();
+    all.sort_unstable();
+    all.dedup();
+    let (some, next) = slice(request, &all);
+    let show = |name: &&str| json!({"name": name, "stage": "GA"});
+    Ok(page("permissions", some.iter().map(show).collect(), next))
 }
 
 fn list(query: &Query) -> Result<Value, ApiError> {

@@ -8,8 +8,8 @@ use super::api_error::ApiError;
 use super::authority::{Visit, require};
 use super::faults::Effects;
 use super::options::Options;
-use super::partial::Fields;
 use super::permission::{Asked, Needed, needed};
+use super::query::Query;
 use super::run_v1::Route;
 use super::run_v2::Site;
 use super::settings::Settings;
@@ -17,7 +17,7 @@ use super::store::Sandbox;
 use super::tokens::{self, Issuer, VERBS};
 use super::world::{Project, World};
 use super::{
-    custom_roles, deny_policies, groups, iap, org_policy, resource_manager, roles, run_v1, run_v2,
+    custom_roles, deny_policies, groups, iap, older_resource_manager, org_policy, resource_manager, roles, run_v1, run_v2,
     service_accounts, tags, wire,
 };
 use crate::domain::member::Member;
@@ -37,77 +37,6 @@ pub(super) struct ApiRequest {
     /// Where this server is, as the client names it: such as `http://127.0.0.1:8787`.
     pub(super) base: String,
     pub(super) effects: Effects,
-}
-
-/// The parameters that any request may have (discovery document), in both spellings of `alt`.
-const OF_EVERY_REQUEST: [&str; 12] = [
-    "$.xgafv",
-    "$alt",
-    "access_token",
-    "alt",
-    "callback",
-    "fields",
-    "key",
-    "oauth_token",
-    "prettyPrint",
-    "quotaUser",
-    "uploadType",
-    "upload_protocol",
-];
-
-/// The parameters of a request.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Query(Vec<(String, String)>);
-
-impl Query {
-    pub(super) fn parse(text: &str) -> Self {
-        let pairs = form_urlencoded::parse(text.as_bytes()).into_owned();
-        Self(pairs.map(|(name, value)| (camel_name(name), value)).collect())
-    }
-
-    pub(super) fn of(pairs: &[(&str, &str)]) -> Self {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Self(pairs.iter().map(owned).collect())
-    }
-
-    /// Refuses a parameter that is neither one of these nor one of every request, in the words of
-    /// Google's parser.
-    pub(super) fn only(&self, known: &[&str]) -> Result<(), ApiError> {
-        let is_known = |name: &str| known.contains(&name) || OF_EVERY_REQUEST.contains(&name);
-        match self.0.iter().find(|(name, _)| !is_known(name)) {
-            None => Ok(()),
-            Some((name, _)) => Err(ApiError::invalid(format!(
-                "Invalid JSON payload received. Unknown name \"{name}\": Cannot bind query \
-                 parameter. Field '{name}' could not be found in request message."
-            ))),
-        }
-    }
-
-    /// The fields that are asked for; without any, all.
-    pub(super) fn fields(&self) -> Result<Fields, ApiError> {
-        self.get("fields").map_or_else(|| Ok(Fields::default()), Fields::parse)
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// A parameter that is true or false.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
-        match self.get(name) {
-            Some("true") => Ok(true),
-            None | Some("" | "false") => Ok(false),
-            Some(other) => Err(ApiError::invalid(format!("Invalid value at '{name}': {other}."))),
-        }
-    }
-}
-
-/// A parameter's name as JSON has it; Google's parser takes that of the protocol buffers too.
-fn camel_name(name: String) -> String {
-    if OF_EVERY_REQUEST.contains(&name.as_str()) {
-        return name;
-    }
-    wire::camel(&name)
 }
 
 /// Answers a request, in the dialect that it asks for.
@@ -202,7 +131,9 @@ fn taken_apart(path: &str) -> (Vec<String>, String) {
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let raw = path.trim_start_matches('/');
     if WITH_ENCODED_SLASHES.iter().any(|start| raw.starts_with(start)) {
-        return (raw.split('/').map(decode).collect(), String::new());
+        // gcloud encodes such a name twice.
+        let twice = |text: &str| decode(&decode(text));
+        return (raw.split('/').map(twice).collect(), String::new());
     }
     let decoded = decode(raw);
     let (path, verb) = match decoded.rsplit_once(':') {
@@ -299,8 +230,32 @@ fn route(
         {
             APIS.contains(api).then(|| Ok(enabled(site.project, api)))
         }
-        (["v1", "projects", _], Some(site)) if method == "GET" && verb.is_empty() => {
-            Some(query.only(&[]).map(|()| resource_manager::project_v1(site.project)))
+        // That an API is on already is what turning it on answers too.
+        (["v1", "projects", _, "services", api], Some(site)) if verb == "enable" => {
+            Some(Ok(json!({
+                "name": "operations/noop.DONE_OPERATION",
+                "done": true,
+                "response": {
+                    "@type": "type.googleapis.com/google.api.serviceusage.v1.EnableServiceResponse",
+                    "service": enabled(site.project, api),
+                },
+            })))
+        }
+        (["v1", "permissions"], _) if verb == "queryTestablePermissions" => {
+            Some(roles::testable(query, body))
+        }
+        (["v1", "projects" | "organizations"] | ["v2", "folders"], _)
+        | (["v1", "projects" | "organizations", _] | ["v2", "folders", _], _) => {
+            let parts = target.parts.as_slice();
+            let found = project.as_ref();
+            older_resource_manager::answer(visit, (method, parts, verb), found, query, body)
+        }
+        (
+            ["v2", kind @ ("projects" | "folders" | "organizations"), id, "constraints"],
+            _,
+        ) if method == "GET" => {
+            let at = (owner(kind, id), format!("{kind}/{id}"));
+            Some(org_policy::constraints(visit, (&at.0, &at.1), query))
         }
         (["v1", "projects", _, "iap_web", rest @ ..], Some(site)) if method == "POST" => {
             iap::answer(visit, site.project, (rest, verb), query, body)

@@ -11,7 +11,7 @@ use super::names::{check_id, check_region};
 use super::operations::Subject;
 use super::pages::{page, page_request};
 use super::policy_check::{Rules, remove};
-use super::router::Query;
+use super::query::Query;
 use super::service_check::check_service;
 use super::world::{Project, World};
 use super::{jobs, operations, roles, run_v1, service_body};

@@ -186,6 +186,7 @@ fn projects() -> [Project; 3] {
         number: number.to_owned(),
         hash: hash.to_owned(),
         domain: "example.com".to_owned(),
+        facts: Value::Null,
         constraints: constraints.iter().map(|name| (*name).to_owned()).collect(),
         parent: String::new(),
     };

@@ -22,7 +22,8 @@ use super::connection::{Door, Line};
 use super::faults::{Effects, FaultSpec, Faults};
 use super::front::{self, Arrival, Forwarder, Front, host};
 use super::options::Options;
-use super::router::{self, ApiRequest, Query, region_of_host};
+use super::query::Query;
+use super::router::{self, ApiRequest, region_of_host};
 use super::store::Sandbox;
 use super::{tls, tokens};
 

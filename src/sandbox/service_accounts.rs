@@ -7,7 +7,7 @@ use super::iam::{self, new_etag};
 use super::pages::{page, page_request};
 use super::policy_check::Rules;
 use super::resource_manager::is_permission;
-use super::router::Query;
+use super::query::Query;
 use super::run_v2::Site;
 use super::schema::known_fields;
 use super::settings::Settings;

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::authority::{Visit, lineage};
-use super::iam::new_etag;
+use super::iam::{new_etag, same_bytes};
 use super::pages::{page, page_request};
-use super::router::Query;
+use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
 use super::world::{Place, World};
@@ -99,7 +99,7 @@ pub(super) fn answer(
         ("POST", [kind @ (KEYS | VALUES)], "") => create(visit, kind, query, body),
         ("GET", [kind @ (KEYS | VALUES), "namespaced"], "") => namespaced(visit, kind, query),
         ("GET", [kind @ (KEYS | VALUES), id], "") => read(visit, kind, id).map(|(found, _)| found),
-        ("DELETE", [kind @ (KEYS | VALUES), id], "") => delete(visit, kind, id),
+        ("DELETE", [kind @ (KEYS | VALUES), id], "") => delete(visit, kind, id, query),
         _ => return None,
     })
 }
@@ -142,11 +142,19 @@ fn list(visit: Visit<'_>, kind: &str, query: &Query) -> Result<Value, ApiError> 
 fn namespaced(visit: Visit<'_>, kind: &str, query: &Query) -> Result<Value, ApiError> {
     query.only(&["name"])?;
     let name = query.get("name").unwrap_or_default();
-    let all = visit.world.resources_by_owner(kind)?;
-    let found = all.into_iter().find(|(_, found)| found["namespacedName"] == name);
-    let found = found.ok_or_else(|| ApiError::lacks(&permission(kind, "get"), name))?.1;
+    let found = by_namespaced_name(visit.world, kind, name)?;
+    let found = found.ok_or_else(|| ApiError::lacks(&permission(kind, "get"), name))?;
     let id = found["name"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
     read(visit, kind, id).map(|(found, _)| found)
+}
+
+fn by_namespaced_name(
+    world: &World<'_>,
+    kind: &str,
+    name: &str,
+) -> Result<Option<Value>, ApiError> {
+    let found = world.resources_where(kind, &|found| found["namespacedName"] == name)?;
+    Ok(found.into_iter().next())
 }
 
 fn create(visit: Visit<'_>, kind: &str, query: &Query, body: &Value) -> Result<Value, ApiError> {
@@ -162,7 +170,9 @@ fn create(visit: Visit<'_>, kind: &str, query: &Query, body: &Value) -> Result<V
     }
     visit.require(&permission(kind, "create"), &holder(visit.world, parent)?)?;
     let message = if kind == KEYS { "TagKey" } else { "TagValue" };
-    put(visit, kind, parent, short, &body["description"]).map(|made| done(&made, message))
+    let work = || put(visit, kind, parent, short, &body["description"]);
+    let made = visit.world.kept_unless(query.flag("validateOnly")?, work)?;
+    Ok(done(&made, message))
 }
 
 /// Keeps a key or a value.
@@ -205,15 +215,21 @@ pub(super) fn put(
     Ok(made)
 }
 
-fn delete(visit: Visit<'_>, kind: &str, id: &str) -> Result<Value, ApiError> {
+fn delete(visit: Visit<'_>, kind: &str, id: &str, query: &Query) -> Result<Value, ApiError> {
+    query.only(&["validateOnly", "etag"])?;
     let (found, holder) = read(visit, kind, id)?;
     visit.require(&permission(kind, "delete"), &holder)?;
+    let current = found["etag"].as_str().unwrap_or_default();
+    if query.get("etag").is_some_and(|etag| !etag.is_empty() && !same_bytes(etag, current)) {
+        return Err(ApiError::aborted("The tag was changed meanwhile."));
+    }
     let (below, field) = if kind == KEYS { (VALUES, "parent") } else { (BINDINGS, "tagValue") };
     let uses = visit.world.resources_by_owner(below)?;
     if uses.iter().any(|(_, used)| used[field] == found["name"]) {
         return Err(ApiError::failed_precondition("The tag is still in use."));
     }
-    visit.world.delete_resource(Place::global(kind), id, "")?;
+    let delete = || Ok(visit.world.delete_resource(Place::global(kind), id, "")?);
+    visit.world.kept_unless(query.flag("validateOnly")?, delete)?;
     Ok(done(&found, if kind == KEYS { "TagKey" } else { "TagValue" }))
 }
 
@@ -260,9 +276,21 @@ fn bind(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value, ApiError
     let full = body["parent"].as_str().unwrap_or_default();
     let resource = wanted_resource(visit.world, full)?;
     visit.require(&on(&resource, "createTagBinding"), &resource)?;
-    let value = kept(visit.world, VALUES, &body["tagValue"])?;
+    // One of the two names it (documented).
+    let value = match (body["tagValue"].as_str(), body["tagValueNamespacedName"].as_str()) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::invalid(
+                "Only one of tag_value and tag_value_namespaced_name may be set.",
+            ));
+        }
+        (_, Some(name)) => by_namespaced_name(visit.world, VALUES, name)?,
+        _ => kept(visit.world, VALUES, &body["tagValue"])?,
+    };
     let value = value.ok_or_else(|| ApiError::invalid("There is no such tag value."))?;
-    let binding = put_binding(visit, full, &resource, &value)?;
+    let holder = holder(visit.world, value["parent"].as_str().unwrap_or_default())?;
+    visit.require("resourcemanager.tagValueBindings.create", &holder)?;
+    let bind = || put_binding(visit, full, &resource, &value);
+    let binding = visit.world.kept_unless(query.flag("validateOnly")?, bind)?;
     Ok(done(&binding, "TagBinding"))
 }
 
@@ -299,6 +327,9 @@ fn unbind(visit: Visit<'_>, full: &str, value: &str) -> Result<Value, ApiError> 
     visit.require(&on(&resource, "deleteTagBinding"), &resource)?;
     let found = visit.world.resource(bound(&resource), value)?;
     let found = found.ok_or_else(|| ApiError::not_found("Requested entity was not found."))?;
+    let known = kept(visit.world, VALUES, &found["tagValue"])?.unwrap_or_default();
+    let holder = holder(visit.world, known["parent"].as_str().unwrap_or_default())?;
+    visit.require("resourcemanager.tagValueBindings.delete", &holder)?;
     visit.world.delete_resource(bound(&resource), value, "")?;
     Ok(done(&found, "TagBinding"))
 }

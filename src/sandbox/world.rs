@@ -30,7 +30,12 @@ pub(super) struct Project {
     pub(super) constraints: Vec<String>,
     /// The folder or organisation that it is in, such as `folders/725218103497`.
     pub(super) parent: String,
+    /// What it is called and labelled, and when it was made.
+    pub(super) facts: Value,
 }
+
+/// The kind under which what projects are called is kept.
+const PROJECT_FACTS: &str = "project facts";
 
 impl Project {
     /// The account that its services run as where none is named.
@@ -107,7 +112,11 @@ impl<'a> World<'a> {
                     json!(project.constraints).to_string()
                 ],
             )
-            .map(|_| ())
+            .map(|_| ())?;
+        if project.facts.is_object() {
+            self.put_resource(Place::global(PROJECT_FACTS), &project.id, &project.facts)?;
+        }
+        Ok(())
     }
 
     /// A project by its id or number.
@@ -118,8 +127,10 @@ impl<'a> World<'a> {
                  WHERE id = ?1 OR number = ?1",
             )?
             .query_row([id], |row| {
+                let id: String = row.get(0)?;
                 Ok(Project {
-                    id: row.get(0)?,
+                    facts: self.facts(&id)?,
+                    id,
                     number: row.get(1)?,
                     hash: row.get(2)?,
                     domain: row.get(3)?,
@@ -128,6 +139,11 @@ impl<'a> World<'a> {
                 })
             })
             .optional()
+    }
+
+    fn facts(&self, id: &str) -> rusqlite::Result<Value> {
+        let found = self.resource(Place::global(PROJECT_FACTS), id)?;
+        Ok(found.unwrap_or_else(|| json!({"createTime": "2026-01-12T09:00:00Z"})))
     }
 
     /// The id of the project whose hashed host names hold this.
@@ -217,6 +233,7 @@ impl<'a> World<'a> {
         )?;
         let full = name.to_string();
         self.db.execute("DELETE FROM policies WHERE resource = ?1", [&full])?;
+        self.delete_resource(Place::global(super::iam::BEFORE), &full, &full)?;
         self.db.execute("DELETE FROM revisions WHERE service = ?1", [&full]).map(|_| ())
     }
 

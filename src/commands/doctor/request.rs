@@ -337,8 +337,12 @@ fn of_reading(decision: Option<&Decision<'_>>, symptoms: &Symptoms<'_>) -> Vec<S
         Some(false) => lines.push("Cloud Run's API says that you may not invoke it".to_owned()),
         None => {}
     }
-    let blocking = decision.into_iter().flat_map(|decision| &decision.steps);
-    for step in blocking.filter(|step| step.outcome == Outcome::Block || step.outcome == Outcome::Unknown) {
+    let is_open = decision.is_some_and(|decision| decision.verdict == Verdict::Unknown);
+    let tells = |outcome: Outcome| {
+        outcome == Outcome::Block || (is_open && outcome == Outcome::Unknown)
+    };
+    let steps = decision.into_iter().flat_map(|decision| &decision.steps);
+    for step in steps.filter(|step| tells(step.outcome)) {
         let on = step.source.map(|source| {
             let role = source.role.map_or(String::new(), |role| format!("{role} to "));
             let condition = source.condition.map(|c| format!(", if {}", c.expression));

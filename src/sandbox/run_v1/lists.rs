@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::api_error::ApiError;
 use super::super::jobs;
 use super::super::pages::page_request;
-use super::super::router::Query;
+use super::super::query::Query;
 use super::super::run_v2::Site;
 use super::super::world::PageRequest;
 use super::selector::Selector;

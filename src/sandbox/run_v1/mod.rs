@@ -22,7 +22,7 @@ use super::jobs;
 use super::names::{is_region, regions};
 use super::operations;
 use super::pages::{page, page_request, slice};
-use super::router::Query;
+use super::query::Query;
 use super::run_v2::{self, Site};
 use super::world::{PageRequest, Place, Project};
 use crate::domain::resource::ServiceName;

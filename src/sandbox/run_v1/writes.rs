@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::api_error::ApiError;
 use super::super::jobs;
 use super::super::policy_check::remove;
-use super::super::router::Query;
+use super::super::query::Query;
 use super::super::run_v2::{self, Site, check_constraints, new_name};
 use super::super::schema::{self, Api};
 use super::super::service_body::{self, Change, OUTCOME};

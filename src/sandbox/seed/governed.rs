@@ -50,7 +50,7 @@ fn govern(visit: Visit<'_>) -> Result<(), ApiError> {
         (format!("organizations/{ORGANIZATION}"), format!("folders/{FOLDER}"));
     let project = format!("projects/{DEFAULT_PROJECT}");
     for (address, name, members) in GROUPS {
-        let group = groups::put_group(visit, address, name, CUSTOMER)?;
+        let group = groups::put_group(visit, address, &json!({"displayName": name}), CUSTOMER)?;
         for member in members {
             groups::put_member(visit, &group, member, &Value::Null)?;
         }

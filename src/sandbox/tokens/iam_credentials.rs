@@ -6,7 +6,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::super::api_error::ApiError;
 use super::super::authority::require;
-use super::super::router::Query;
+use super::super::query::Query;
 use super::super::run_v2::Site;
 use super::super::schema::known_fields;
 use super::super::settings::Settings;

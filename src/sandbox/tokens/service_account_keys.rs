@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::super::api_error::ApiError;
-use super::super::router::Query;
+use super::super::query::Query;
 use super::super::run_v2::Site;
 use super::super::schema::known_fields;
 use super::super::service_body::{stamp, without_own as shown};

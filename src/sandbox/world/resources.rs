@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 use serde_json::Value;
 
+use super::super::api_error::ApiError;
 use super::{Page, PageRequest, World, body};
 
 /// A resource of a kind that has no table of its own, by its place and name. What is in no
@@ -83,6 +84,21 @@ impl World<'_> {
             .map(|_| ())
     }
 
+    /// Does some work, and undoes it where it was asked for on trial.
+    pub(in super::super) fn kept_unless<T>(
+        &self,
+        on_trial: bool,
+        work: impl FnOnce() -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        if !on_trial {
+            return work();
+        }
+        self.db.execute_batch("SAVEPOINT trial")?;
+        let done = work();
+        self.db.execute_batch("ROLLBACK TO trial; RELEASE trial")?;
+        done
+    }
+
     /// Takes a resource away, and the policy of `full_name` with it.
     pub(in super::super) fn delete_resource(
         &self,
@@ -143,6 +159,16 @@ impl World<'_> {
             "SELECT body FROM resources WHERE kind = ?1 AND project = ?2 ORDER BY serial",
         )?;
         let rows = statement.query_map([kind, owner], body)?;
+        rows.collect()
+    }
+
+    /// The groups that are right in a group, by their addresses.
+    pub(in super::super) fn groups_in(&self, group: &str) -> rusqlite::Result<Vec<String>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT name FROM resources WHERE kind = 'memberships' AND project = ?1
+             AND json_extract(body, '$.type') = 'GROUP' ORDER BY serial",
+        )?;
+        let rows = statement.query_map([group], |row| row.get(0))?;
         rows.collect()
     }
 
