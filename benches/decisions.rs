@@ -98,8 +98,9 @@ fn decisions(criterion: &mut Criterion) {
     }
     let mut conditional = grants(10);
     conditional[9].condition = Some(Condition {
-        expression: "request.path.startsWith('/') && request.time < timestamp('2027-01-01T00:00:00Z')"
-            .to_owned(),
+        expression:
+            "request.path.startsWith('/') && request.time < timestamp('2027-01-01T00:00:00Z')"
+                .to_owned(),
         ..Condition::default()
     });
     measure("10 bindings, the caller's under a condition", &conditional);

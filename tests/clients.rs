@@ -213,8 +213,10 @@ impl Gcloud {
             .envs(std::env::var_os("PATH").map(|paths| ("PATH", paths)))
             .env("HOME", self.world.home())
             .env("CLOUDSDK_CONFIG", self.world.home().join("gcloud"))
-            .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &endpoint)
-            .env("CLOUDSDK_API_ENDPOINT_OVERRIDES_SERVICEUSAGE", &endpoint)
+            .envs(
+                ["RUN", "SERVICEUSAGE", "CLOUDRESOURCEMANAGER", "IAM", "CLOUDIDENTITY"]
+                    .map(|api| (format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"), &endpoint)),
+            )
             .env("CLOUDSDK_AUTH_ACCESS_TOKEN", "opaque")
             .env("CLOUDSDK_CORE_PROJECT", "sandbox-project")
             .env("CLOUDSDK_RUN_REGION", "us-central1")
@@ -266,6 +268,51 @@ fn gcloud_reads() {
     let revisions =
         ["run", "revisions", "list", "--service=hello", "--format=value(metadata.name)"];
     assert!(gcloud.ok(&revisions).starts_with("hello-00001-"));
+}
+
+/// An organisation is loaded with gcloud alone, and bears on who may invoke.
+#[test]
+fn gcloud_makes_what_is_above() {
+    let Some(gcloud) = Gcloud::start() else { return };
+    let verdict = |member: &str| {
+        gcloud.world.json(&["explain", member, "us-central1/hello"])["verdict"].clone()
+    };
+    assert_eq!(verdict("gil@example.com"), "denied");
+    let role = "projects/sandbox-project/roles/greeter";
+    let permissions = "--permissions=run.routes.invoke";
+    gcloud.ok(&["iam", "roles", "create", "greeter", "--project=sandbox-project", permissions]);
+    let update = ["iam", "roles", "update", "greeter", "--project=sandbox-project"];
+    gcloud.ok(&[&update[..], &["--title=Greeter"]].concat());
+    let group = "--group-email=greeters@example.com";
+    let groups = ["identity", "groups"];
+    let create = ["create", "greeters@example.com", "--organization=example.com"];
+    gcloud.ok(&[&groups[..], &create].concat());
+    let add = ["memberships", "add", group, "--member-email=gil@example.com"];
+    gcloud.ok(&[&groups[..], &add].concat());
+    let binding = ["--member=group:greeters@example.com", &format!("--role={role}")];
+    let add = ["projects", "add-iam-policy-binding", "sandbox-project"];
+    gcloud.ok(&[&add[..], &binding].concat());
+    assert_eq!(verdict("gil@example.com"), "allowed");
+    let file = gcloud.world.home().join("deny.json");
+    let rule = r#"{"rules": [{"denyRule": {
+        "deniedPrincipals": ["principalSet://goog/group/greeters@example.com"],
+        "deniedPermissions": ["run.googleapis.com/routes.invoke"]}}]}"#;
+    std::fs::write(&file, rule).unwrap();
+    let folder = gcloud.ok(&[
+        "resource-manager",
+        "folders",
+        "list",
+        "--organization=433637338589",
+        "--format=value(name)",
+    ]);
+    let point = format!(
+        "--attachment-point=cloudresourcemanager.googleapis.com/folders/{}",
+        folder.trim().rsplit('/').next().unwrap()
+    );
+    let file = format!("--policy-file={}", file.display());
+    let policy = ["iam", "policies", "create", "no-greeters", "--kind=denypolicies", &point, &file];
+    gcloud.ok(&policy);
+    assert_eq!(verdict("gil@example.com"), "denied");
 }
 
 #[test]

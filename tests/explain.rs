@@ -197,6 +197,8 @@ fn the_request_is_as_it_is_said() {
             ],
             "denied3",
         ),
+        (&["you@example.com", "canary---orders-k4qx7v2nza-uc.a.run.app/items?x=/y"], "allowed0"),
+        (&["auditor@example.com", "billing-k4qx7v2nza-uc.a.run.app/reports/q1?x=y"], "allowed0"),
         (&["service:billing", "us-central1/orders"], "allowed0"),
         (&["group:team@example.com", "chat"], "unknown9"),
         (&["someone@gmail.com", "reports"], "allowed0"),
@@ -204,6 +206,45 @@ fn the_request_is_as_it_is_said() {
     ] {
         assert_eq!(verdict(words), expected, "{words:?}");
     }
+}
+
+/// What is offered opens the service to where the request comes from, and no further; for what no
+/// setting opens, nothing is.
+#[test]
+fn what_would_change_it_is_the_least() {
+    let world = World::new();
+    let fix = |words: &[&str]| {
+        let run = world.sandbox(&[&["explain"], words, &["-o", "json"]].concat());
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        report["fix"].clone()
+    };
+    let update = |flag: &str| {
+        json!([format!(
+            "gcloud run services update backoffice {flag} --region=us-central1 \
+             --project=sandbox-project"
+        )])
+    };
+    let bea = ["bea@example.com", "backoffice"];
+    assert_eq!(fix(&bea), update("--ingress=all"));
+    assert_eq!(
+        fix(&[&bea[..], &["--from", "load-balancer"]].concat()),
+        update("--ingress=internal-and-cloud-load-balancing")
+    );
+    assert_eq!(fix(&[&bea[..], &["--path", "/healthz"]].concat()), json!([]));
+    assert_eq!(fix(&[&bea[..], &["--host", "other.example.com"]].concat()), json!([]));
+    // A deny policy outranks whatever else were granted.
+    assert_eq!(fix(&["contractor@example.com", "billing"]), json!([]));
+    // Somebody else does not have this command's flags.
+    let run = world.sandbox(&[
+        "--project",
+        "sandbox-shared",
+        "explain",
+        "zed@gmail.com",
+        "shared-api",
+        "-o",
+        "json",
+    ]);
+    assert!(!run.stdout.contains("grant zed@gmail.com shared-api"), "{run}");
 }
 
 #[test]

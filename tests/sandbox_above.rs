@@ -230,8 +230,11 @@ async fn versions_are_minded() {
     let role = api.get(path).await;
     let stale = json!({"title": "x", "etag": "AAAA"});
     assert_eq!(api.refused("PATCH", path, Some(&stale)).await.0, 409);
-    let fresh = json!({"title": "x", "etag": role["etag"]});
+    // The bytes count, in whichever of base64's alphabets: gcloud writes the other.
+    let etag = role["etag"].as_str().unwrap().replace('+', "-").replace('/', "_");
+    let fresh = json!({"title": "x", "etag": etag});
     assert_eq!(api.send("PATCH", path, Some(&fresh)).await.0, 200);
+    assert_eq!(api.refused("DELETE", &format!("{path}?etag=AAAA"), None).await.0, 409);
     let deny = "v2/policies/cloudresourcemanager.googleapis.com%2Forganizations%2F433637338589/denypolicies";
     let list = api.get(deny).await;
     assert_eq!(list["policies"][0].get("rules"), None, "a list shows no rules");
@@ -241,4 +244,69 @@ async fn versions_are_minded() {
     stale["etag"] = json!("AAAA");
     assert_eq!(api.refused("PUT", &format!("{deny}/no-contractors"), Some(&stale)).await.0, 409);
     assert_eq!(api.send("PUT", &format!("{deny}/no-contractors"), Some(&one)).await.0, 200);
+}
+
+/// What real clients send beside the plain way.
+#[tokio::test]
+async fn clients_have_ways_of_their_own() {
+    let api = Api::new();
+    // gcloud encodes a name's slashes twice, and Python writes its booleans with a capital.
+    let deny = "v2/policies/cloudresourcemanager.googleapis.com%252Forganizations%252F433637338589";
+    let one = api.get(&format!("{deny}/denypolicies/no-contractors")).await;
+    assert_eq!(one["displayName"], "No contractors");
+    let roles = "v1/projects/sandbox-project/roles";
+    ok(&api, "DELETE", &format!("{roles}/reportReader"), Value::Null).await;
+    assert_eq!(api.get(&format!("{roles}?showDeleted=False")).await["roles"], Value::Null);
+    assert_eq!(api.get(&format!("{roles}?showDeleted=True")).await["roles"][0]["deleted"], true);
+    // What is deleted is not brought back in passing, nor is its name free.
+    let title = json!({"title": "x"});
+    let refused = api.refused("PATCH", &format!("{roles}/reportReader"), Some(&title)).await;
+    assert_eq!((refused.0, refused.1.as_str()), (400, "FAILED_PRECONDITION"));
+    let again = json!({"roleId": "reportReader", "role": {}});
+    assert_eq!(api.refused("POST", roles, Some(&again)).await.0, 400);
+    // A trial keeps nothing, and a value is bound by either of its names.
+    let key = json!({"parent": ORGANIZATION, "shortName": "tier"});
+    let made = ok(&api, "POST", "v3/tagKeys?validateOnly=true", key.clone()).await;
+    assert_eq!(made["namespacedName"], "433637338589/tier");
+    let named = "v3/tagKeys/namespaced?name=433637338589/tier";
+    assert_eq!(api.refused("GET", named, None).await.0, 403);
+    let key = ok(&api, "POST", "v3/tagKeys", key).await;
+    let value = json!({"parent": key["name"], "shortName": "gold"});
+    ok(&api, "POST", "v3/tagValues", value).await;
+    let binding = json!({
+        "parent": "//cloudresourcemanager.googleapis.com/projects/210987654321",
+        "tagValueNamespacedName": "433637338589/tier/gold",
+    });
+    let bound = ok(&api, "POST", "v3/tagBindings", binding).await;
+    let bound = bound["name"].as_str().unwrap();
+    ok(&api, "DELETE", &format!("v3/{}", bound.replace("%2F", "%252F")), Value::Null).await;
+    // A mask leaves the rest of a policy as it was.
+    let policies = "v2/projects/sandbox-project/policies";
+    let enforced = json!({"spec": {"rules": [{"enforce": true}]},
+        "name": "projects/sandbox-project/policies/run.managed.requireInvokerIam"});
+    ok(&api, "POST", policies, enforced).await;
+    let one = format!("{policies}/run.managed.requireInvokerIam");
+    let trial = json!({"dryRunSpec": {"rules": [{"enforce": false}]}});
+    let path = format!("{one}?updateMask=policy.dryRunSpec");
+    let after = ok(&api, "PATCH", &path, trial).await;
+    assert_eq!(after["spec"]["rules"], json!([{"enforce": true}]));
+    assert_eq!(after["dryRunSpec"]["rules"], json!([{"enforce": false}]));
+    assert_eq!(api.refused("DELETE", &format!("{one}?etag=stale"), None).await.0, 409);
+    ok(&api, "DELETE", &one, Value::Null).await;
+    assert_eq!(api.refused("DELETE", &one, None).await.0, 404);
+    // A group keeps what it is given, and whoever makes it may own it.
+    let group = json!({"groupKey": {"id": "new@example.com"}, "parent": "customerId/C03xgje4y",
+        "description": "new", "labels": {"cloudidentity.googleapis.com/groups.security": ""}});
+    let path = "v1/groups?initialGroupConfig=WITH_INITIAL_OWNER";
+    let group = ok(&api, "POST", path, group).await;
+    assert_eq!(
+        (&group["description"], &group["parent"]),
+        (&json!("new"), &json!("customers/C03xgje4y"))
+    );
+    let members = api.get(&format!("v1/{}/memberships", group["name"].as_str().unwrap())).await;
+    assert_eq!(members["memberships"][0]["preferredMemberKey"]["id"], "you@example.com");
+    let query = "query=member_key_id=='you@example.com'%20%26%26%20\
+        'cloudidentity.googleapis.com/groups.discussion_forum'%20in%20labels";
+    let found = api.get(&format!("v1/groups/-/memberships:searchTransitiveGroups?{query}")).await;
+    assert!(!found.to_string().contains("new@example.com"), "{found}");
 }

@@ -68,6 +68,9 @@ fn a_grant_is_waited_for_as_whom_it_lets_in() {
     let run = wait("me", "backoffice");
     assert_eq!(run.status, 9, "{run}");
     assert_eq!(world.sandbox(&["grant", "me", "hello", "--wait=soon"]).status, 2);
+    // A role that lets nobody in there is no waiting for.
+    let run = world.sandbox(&["grant", "me", "hello", "--role", "roles/run.viewer", "--wait"]);
+    assert!(run.status == 2 && run.stderr.contains("there is nothing to wait for"), "{run}");
 }
 
 #[test]

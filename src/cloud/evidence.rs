@@ -50,6 +50,11 @@ type Memberships = Option<Vec<String>>;
 impl Gateway {
     /// Gathers what bears on who may invoke a service. Only the service itself must be readable.
     pub async fn gather(&self, name: &ServiceName, whose: For<'_>) -> Result<Gathered, Failure> {
+        // It is large, and would make every command's future so.
+        Box::pin(self.gathered(name, whose)).await
+    }
+
+    async fn gathered(&self, name: &ServiceName, whose: For<'_>) -> Result<Gathered, Failure> {
         let caller = whose.member();
         let resource = name.to_string();
         let own = async {
@@ -317,9 +322,12 @@ impl Gateway {
                     let path = format!("{memberships}:searchTransitiveMemberships");
                     let list = ask(path, query).await?;
                     let members = list["memberships"].as_array().into_iter().flatten();
-                    let mut keys = members
-                        .flat_map(|member| member["preferredMemberKey"].as_array().into_iter().flatten());
-                    if keys.any(|other| other["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(key))) {
+                    let mut keys = members.flat_map(|member| {
+                        member["preferredMemberKey"].as_array().into_iter().flatten()
+                    });
+                    if keys.any(|other| {
+                        other["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(key))
+                    }) {
                         return Some(true);
                     }
                     match list["nextPageToken"].as_str().filter(|token| !token.is_empty()) {

@@ -1,5 +1,7 @@
 //! `doctor`
 
+mod evidence;
+mod fix;
 mod request;
 mod set_up;
 

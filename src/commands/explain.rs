@@ -165,12 +165,11 @@ async fn operands(cx: &Context, args: &Args) -> Result<(String, String), Command
         _ if !cx.terminal.interactive => Err(missing(cx, "MEMBER and SERVICE")),
         (member, _) => {
             let service = lookup::pick(cx, "May somebody invoke which service?").await?;
-            let member = match member {
-                Some(member) => member.clone(),
-                None => {
-                    let asked = super::members::ask_for_member(cx, "Who?").await?;
-                    super::members::typed(&asked)
-                }
+            let member = if let Some(member) = member {
+                member.clone()
+            } else {
+                let asked = super::members::ask_for_member(cx, "Who?").await?;
+                super::members::typed(&asked)
             };
             Ok((member, service.to_string()))
         }

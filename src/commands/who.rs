@@ -87,11 +87,7 @@ fn unknown(gathered: &Gathered) -> Vec<UnknownRow> {
 }
 
 /// The roles in these policies of which it is not known whether they carry a permission.
-fn unknown_roles(
-    roles: &Roles,
-    layers: &[Layered<Grant>],
-    permission: &str,
-) -> Vec<UnknownRow> {
+fn unknown_roles(roles: &Roles, layers: &[Layered<Grant>], permission: &str) -> Vec<UnknownRow> {
     let granted = || layers.iter().flat_map(|layer| layer.read.iter().flatten());
     let mut rows = Vec::new();
     for grant in granted().filter(|grant| carries(roles, &grant.role, permission).is_none()) {
@@ -138,10 +134,11 @@ async fn indirect(
     accounts.sort();
     accounts.dedup_by(|a, b| a.same_as(b));
     let gateway = cx.gateway().await?;
-    let above = accounts.iter().map(|account| {
-        gateway.account_policies(account.address(), &gathered.place)
-    });
-    for (account, (layers, mut roles)) in accounts.iter().zip(futures::future::join_all(above).await) {
+    let above =
+        accounts.iter().map(|account| gateway.account_policies(account.address(), &gathered.place));
+    for (account, (layers, mut roles)) in
+        accounts.iter().zip(futures::future::join_all(above).await)
+    {
         let on = account.address();
         roles.extend(gathered.roles.iter().map(|(name, facts)| (name.clone(), facts.clone())));
         for layer in layers.iter().filter(|layer| layer.read.is_err()) {

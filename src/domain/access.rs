@@ -280,36 +280,31 @@ pub fn decide<'a>(
         for layer in [Layer::Deny, Layer::Allow] {
             steps.push(Step::new(layer, Outcome::Skip, "no permission is asked"));
         }
-    } else {
-        let who = if service.iap {
-            "the invoker check is on: Identity-Aware Proxy's own account is asked for"
-        } else {
-            "the invoker check is on"
-        };
-        steps.push(Step::new(Layer::InvokerCheck, Outcome::Pass, who));
-        let Some(invoker) = invoker else {
-            let why =
-                "the project's number, and so Identity-Aware Proxy's own account, is not known";
-            let unread = Unless { what: "", doubt: Doubt::unread(why) };
-            steps.push(Step::open(
-                Layer::Allow,
-                (Outcome::Pass, Outcome::Block),
-                None,
-                vec![unread],
-            ));
-            return Decision { verdict: verdict(&steps), steps };
-        };
-        let asked = permission::Asked {
-            caller: invoker,
-            permission: INVOKE,
-            attributes: &attributes,
-            known: evidence.known,
-        };
-        let denied = permission::denied(evidence.deny, asked);
-        let allowed = permission::allowed(evidence.allow, asked);
-        let (denied, allowed) = permission::with_told(told, denied, allowed);
-        steps.extend([denied, allowed]);
+        return Decision { verdict: verdict(&steps), steps };
     }
+    let who = if service.iap {
+        "the invoker check is on: Identity-Aware Proxy's own account is asked for"
+    } else {
+        "the invoker check is on"
+    };
+    steps.push(Step::new(Layer::InvokerCheck, Outcome::Pass, who));
+    let Some(invoker) = invoker else {
+        let why = "the project's number, and so Identity-Aware Proxy's own account, is not known";
+        let unread = Unless { what: "", doubt: Doubt::unread(why) };
+        let either = (Outcome::Pass, Outcome::Block);
+        steps.push(Step::open(Layer::Allow, either, None, vec![unread]));
+        return Decision { verdict: verdict(&steps), steps };
+    };
+    let asked = permission::Asked {
+        caller: invoker,
+        permission: INVOKE,
+        attributes: &attributes,
+        known: evidence.known,
+    };
+    let denied = permission::denied(evidence.deny, asked);
+    let allowed = permission::allowed(evidence.allow, asked);
+    let (denied, allowed) = permission::with_told(told, denied, allowed);
+    steps.extend([denied, allowed]);
     Decision { verdict: verdict(&steps), steps }
 }
 

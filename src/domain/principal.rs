@@ -71,10 +71,8 @@ pub fn reaches(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &
         _ => Truth::False,
     };
     // Of those that a caller stands for, some may be reached though not all are for certain.
-    let several = matches!(
-        member.kind(),
-        MemberKind::Domain | MemberKind::Group | MemberKind::PrincipalSet
-    );
+    let several =
+        matches!(member.kind(), MemberKind::Domain | MemberKind::Group | MemberKind::PrincipalSet);
     if one == Truth::False && several && may_overlap(set, member) {
         return Truth::Unknown(Doubt::undecidable(format!(
             "`{member}` stands for several, and `{set}` may reach some of them"
@@ -95,10 +93,9 @@ fn may_overlap(set: &Member, member: &Member) -> bool {
         (Some(_), None) | (None, Some(_)) => false,
         // Groups hold accounts of any domain; a domain's accounts are in any group. One account of
         // them is no more than that.
-        (None, None) => matches!(
-            set.kind(),
-            MemberKind::Domain | MemberKind::Group | MemberKind::PrincipalSet
-        ),
+        (None, None) => {
+            matches!(set.kind(), MemberKind::Domain | MemberKind::Group | MemberKind::PrincipalSet)
+        }
     }
 }
 
@@ -174,15 +171,10 @@ fn of_customer(customer: &str, member: &Member, place: &Place) -> Truth {
         }
         (
             _,
-            MemberKind::User
-            | MemberKind::ServiceAccount
-            | MemberKind::Group
-            | MemberKind::Domain,
-        ) => {
-            Truth::Unknown(Doubt::undecidable(format!(
-                "whether `{member}` is of the customer `{customer}` is not known"
-            )))
-        }
+            MemberKind::User | MemberKind::ServiceAccount | MemberKind::Group | MemberKind::Domain,
+        ) => Truth::Unknown(Doubt::undecidable(format!(
+            "whether `{member}` is of the customer `{customer}` is not known"
+        ))),
         _ => Truth::False,
     }
 }
@@ -242,9 +234,9 @@ const AGENTS: [&str; 8] = [
 /// account (documented). Anybody may call an account of theirs `service-1`; its domain tells.
 pub fn is_service_agent(address: &str) -> bool {
     let (name, domain) = address.split_once('@').unwrap_or_default();
-    let of_google = domain.strip_suffix(".iam.gserviceaccount.com").is_some_and(|project| {
-        project.starts_with("gcp-sa-") || AGENTS.contains(&project)
-    });
+    let of_google = domain
+        .strip_suffix(".iam.gserviceaccount.com")
+        .is_some_and(|project| project.starts_with("gcp-sa-") || AGENTS.contains(&project));
     of_google || (is_number(name) && domain == "cloudservices.gserviceaccount.com")
 }
 

@@ -45,7 +45,7 @@ impl Report for DoctorReport {
         if !self.fix.is_empty() {
             out += "\nWhat would help:\n";
             for command in &self.fix {
-                out += &format!("  {command}\n");
+                out.extend(["  ", command, "\n"]);
             }
         }
         out

@@ -200,13 +200,13 @@ impl Report for ExplainReport {
                     what if row.why.contains(what.trim_start_matches(ABOVE)) => String::new(),
                     what => format!(" on {what}"),
                 };
-                out += &format!("  {}{what}: {}\n", row.layer, row.why);
+                out.extend(["  ", row.layer, &what, ": ", &row.why, "\n"]);
             }
         }
         if !self.fix.is_empty() {
             out += "\nWhat would change it:\n";
             for command in &self.fix {
-                out += &format!("  {command}\n");
+                out.extend(["  ", command, "\n"]);
             }
         }
         out

@@ -88,9 +88,10 @@ impl RolesReport {
         let rows = roles.into_iter().map(|role| {
             let is_live = !role.is_deleted && role.stage != "DISABLED";
             let holds = |wanted: &str| role.permissions.iter().any(|held| held == wanted);
-            let brings = match is_live {
-                true => brings(&role.name, &role.permissions),
-                false => "nothing: it is disabled or deleted".to_owned(),
+            let brings = if is_live {
+                brings(&role.name, &role.permissions)
+            } else {
+                "nothing: it is disabled or deleted".to_owned()
             };
             RoleRow {
                 invokes: is_live && holds(INVOKE),

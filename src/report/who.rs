@@ -258,10 +258,10 @@ impl WhoReport {
             let rows = self.deny.iter().map(|row| {
                 let mut denied = row.principals.join(", ");
                 if !row.exceptions.is_empty() {
-                    denied += &format!(", but for {}", row.exceptions.join(", "));
+                    denied.extend([", but for ", &row.exceptions.join(", ")]);
                 }
                 if let Some(condition) = &row.condition {
-                    denied += &format!(", if {}", condition.expression);
+                    denied.extend([", if ", &condition.expression]);
                 }
                 vec![text(&row.policy), text(&row.resource), text(denied)]
             });

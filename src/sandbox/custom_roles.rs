@@ -7,8 +7,8 @@ use super::api_error::ApiError;
 use super::authority::Visit;
 use super::iam::{new_etag, same_bytes};
 use super::pages::{page, page_request};
-use super::roles;
 use super::query::Query;
+use super::roles;
 use super::schema::known_fields;
 use super::world::{Place, World};
 

@@ -33,8 +33,7 @@ pub(super) fn answer(
         (_, ["v1", kind @ ("projects" | ORGANIZATIONS), id] | ["v2", kind @ FOLDERS, id], _) => {
             let route = Route { method, kind, id, verb };
             let asker = (visit.who, visit.now);
-            let answer =
-                resource_manager::answer(world, asker, route, project, query, body)?;
+            let answer = resource_manager::answer(world, asker, route, project, query, body)?;
             match (method, *kind, verb) {
                 ("GET", ORGANIZATIONS, "") => answer.map(|found| organization_v1(&found)),
                 ("GET", FOLDERS, "") => answer.map(|found| folder_v2(&found)),
@@ -80,8 +79,7 @@ fn create_project(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value
     let id = body["projectId"].as_str().unwrap_or_default();
     let project = visit.world.project(id)?;
     let mut response = project.as_ref().map(project_v1).unwrap_or_default();
-    response["@type"] =
-        Value::from("type.googleapis.com/google.cloudresourcemanager.v1.Project");
+    response["@type"] = Value::from("type.googleapis.com/google.cloudresourcemanager.v1.Project");
     Ok(json!({"name": done["name"], "done": true, "response": response}))
 }
 

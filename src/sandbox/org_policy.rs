@@ -20,7 +20,11 @@ const DOMAINS: &str = "iam.allowedPolicyMemberDomains";
 /// being enforced.
 const CONSTRAINTS: [(&str, &str, bool); 5] = [
     (DOMAINS, "Domain restricted sharing", true),
-    ("iam.managed.allowedPolicyMembers", "Restrict allowed policy members in IAM allow policies", false),
+    (
+        "iam.managed.allowedPolicyMembers",
+        "Restrict allowed policy members in IAM allow policies",
+        false,
+    ),
     ("run.allowedIngress", "Allowed ingress settings (Cloud Run)", true),
     ("run.allowedVPCEgress", "Allowed VPC egress settings (Cloud Run)", true),
     ("run.managed.requireInvokerIam", "Require IAM invoker check for Cloud Run services", false),

@@ -59,9 +59,7 @@ pub(super) fn needed(asked: Asked<'_>, project: Option<&str>) -> Option<Needed> 
             | ["v2", kind @ "folders", id]
             | ["v1", kind @ "organizations", id],
             _,
-        ) => {
-            of(&format!("resourcemanager.{kind}.{}", verb(asked, 1)), format!("{kind}/{id}"))
-        }
+        ) => of(&format!("resourcemanager.{kind}.{}", verb(asked, 1)), format!("{kind}/{id}")),
         (["v1", "projects", _, "locations"], Some(_)) => of("run.locations.list", home),
         (["v1" | "v2", "projects", _, "locations", region, rest @ ..], Some(_)) => {
             run(asked, &home, region, rest)

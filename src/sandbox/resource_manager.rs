@@ -154,7 +154,11 @@ pub(super) fn put_folder(visit: Visit<'_>, parent: &str, name: &str) -> Result<V
 }
 
 /// Makes a project, whose owner is who made it (documented).
-pub(super) fn create_project(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value, ApiError> {
+pub(super) fn create_project(
+    visit: Visit<'_>,
+    query: &Query,
+    body: &Value,
+) -> Result<Value, ApiError> {
     query.only(&[])?;
     known_fields(
         body,

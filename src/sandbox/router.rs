@@ -15,10 +15,10 @@ use super::run_v2::Site;
 use super::settings::Settings;
 use super::store::Sandbox;
 use super::tokens::{self, Issuer, VERBS};
-use super::world::{Project, World};
+use super::world::{Place, Project, World};
 use super::{
-    custom_roles, deny_policies, groups, iap, older_resource_manager, org_policy, resource_manager, roles, run_v1, run_v2,
-    service_accounts, tags, wire,
+    custom_roles, deny_policies, groups, iap, older_resource_manager, org_policy, resource_manager,
+    roles, run_v1, run_v2, service_accounts, tags, wire,
 };
 use crate::domain::member::Member;
 
@@ -117,11 +117,21 @@ fn dispatch(
         || VERBS.contains(&target.verb);
     let work = |world: &World<'_>| {
         let by = By { caller, issuer: sandbox.issuer(), settings: &options.settings };
-        route(world, request, &target, body, by)
-            .unwrap_or_else(|| Err(ApiError::unimplemented(&request.method, &request.path)))
+        let answer = route(world, request, &target, body, by)
+            .unwrap_or_else(|| Err(ApiError::unimplemented(&request.method, &request.path)))?;
+        // gcloud asks for an operation again though it is done.
+        let name = answer["name"].as_str().filter(|_| answer["done"] == true);
+        if let Some(id) = name.and_then(|name| name.strip_prefix("operations/")).filter(|_| !reads)
+        {
+            world.put_resource(Place::global(OPERATIONS), id, &answer)?;
+        }
+        Ok(answer)
     };
     if reads { sandbox.read(work) } else { sandbox.write(work) }
 }
+
+/// The kind under which the operations of Resource Manager and Service Usage are kept.
+const OPERATIONS: &str = "operations";
 
 /// The names in which one part holds slashes of its own, encoded (documented).
 const WITH_ENCODED_SLASHES: [&str; 2] = ["v2/policies/", "v3/tagBindings/"];
@@ -178,10 +188,6 @@ fn route(
         return Some(Err(error));
     }
     let visit = Visit { world, who: by.caller, now: request.now };
-    let owner = |kind: &str, id: &str| {
-        let id = project.as_ref().map_or(id, |project| project.id.as_str());
-        format!("{kind}/{id}")
-    };
     let address = by.caller.as_str();
     let site = project.as_ref().map(|project| Site {
         world,
@@ -241,62 +247,74 @@ fn route(
                 },
             })))
         }
-        (["v1", "permissions"], _) if verb == "queryTestablePermissions" => {
+        _ => around(visit, (method, target), project.as_ref(), query, body),
+    }
+}
+
+/// The APIs beside Cloud Run's, of what is above and around a service; `None` where there is no such
+/// route.
+fn around(
+    visit: Visit<'_>,
+    (method, target): (&str, &Target<'_>),
+    project: Option<&Project>,
+    query: &Query,
+    body: &Value,
+) -> Option<Result<Value, ApiError>> {
+    let verb = target.verb;
+    let owner = |kind: &str, id: &str| {
+        let id = project.map_or(id, |project| project.id.as_str());
+        format!("{kind}/{id}")
+    };
+    match target.parts.as_slice() {
+        ["v1" | "v3", OPERATIONS, id] if method == "GET" && verb.is_empty() => {
+            Some(query.only(&[]).and_then(|()| {
+                let found = visit.world.resource(Place::global(OPERATIONS), id)?;
+                found.ok_or_else(|| ApiError::not_found("Requested entity was not found."))
+            }))
+        }
+        ["v1", "permissions"] if verb == "queryTestablePermissions" => {
             Some(roles::testable(query, body))
         }
-        (["v1", "projects" | "organizations"] | ["v2", "folders"], _)
-        | (["v1", "projects" | "organizations", _] | ["v2", "folders", _], _) => {
-            let parts = target.parts.as_slice();
-            let found = project.as_ref();
-            older_resource_manager::answer(visit, (method, parts, verb), found, query, body)
+        ["v1", "roles", rest @ ..] if verb.is_empty() => roles::answer(method, rest, query),
+        ["v1", kind @ ("projects" | "organizations"), id, "roles", rest @ ..] => {
+            custom_roles::answer(visit, &owner(kind, id), (method, rest, verb), query, body)
         }
-        (
-            ["v2", kind @ ("projects" | "folders" | "organizations"), id, "constraints"],
-            _,
-        ) if method == "GET" => {
+        ["v1", "projects", _, "iap_web", rest @ ..] if method == "POST" => {
+            iap::answer(visit, project?, (rest, verb), query, body)
+        }
+        ["v1", "groups", rest @ ..] => groups::answer(visit, (method, rest, verb), query, body),
+        ["v2", "policies", point, rest @ ..] => {
+            deny_policies::answer(visit, (method, point, rest), query, body)
+        }
+        ["v2", kind @ ("projects" | "folders" | "organizations"), id, "constraints"]
+            if method == "GET" =>
+        {
             let at = (owner(kind, id), format!("{kind}/{id}"));
             Some(org_policy::constraints(visit, (&at.0, &at.1), query))
         }
-        (["v1", "projects", _, "iap_web", rest @ ..], Some(site)) if method == "POST" => {
-            iap::answer(visit, site.project, (rest, verb), query, body)
+        ["v2", kind @ ("projects" | "folders" | "organizations"), id, "policies", rest @ ..] => {
+            let at = (owner(kind, id), project);
+            org_policy::answer(visit, (&at.0, at.1), (method, rest, verb), query, body)
         }
-        (["v1", kind @ ("projects" | "organizations"), id, "roles", rest @ ..], _) => {
-            custom_roles::answer(visit, &owner(kind, id), (method, rest, verb), query, body)
+        parts @ (["v1", "projects" | "organizations"]
+        | ["v2", "folders"]
+        | ["v1", "projects" | "organizations", _]
+        | ["v2", "folders", _]) => {
+            older_resource_manager::answer(visit, (method, parts, verb), project, query, body)
         }
-        (["v1", "groups", rest @ ..], _) => {
-            groups::answer(visit, (method, rest, verb), query, body)
-        }
-        (["v2", "policies", point, rest @ ..], _) => {
-            deny_policies::answer(visit, (method, point, rest), query, body)
-        }
-        (
-            ["v2", kind @ ("projects" | "folders" | "organizations"), id, "policies", rest @ ..],
-            _,
-        ) => {
-            let owner = owner(kind, id);
-            let at = (owner.as_str(), project.as_ref());
-            org_policy::answer(visit, at, (method, rest, verb), query, body)
-        }
-        (["v3", rest @ ..], _)
+        ["v3", rest @ ..]
             if rest
                 .first()
                 .is_some_and(|kind| kind.starts_with("tag") || *kind == "effectiveTags") =>
         {
             tags::answer(visit, (method, rest, verb), query, body)
         }
-        (["v3", kind], _) => resource_manager::collection(visit, (method, kind, verb), query, body),
-        (["v3", kind, id], _) => {
+        ["v3", kind] => resource_manager::collection(visit, (method, kind, verb), query, body),
+        ["v3", kind, id] => {
             let route = resource_manager::Route { method, kind, id, verb };
-            resource_manager::answer(
-                world,
-                (by.caller, request.now),
-                route,
-                project.as_ref(),
-                query,
-                body,
-            )
+            let asker = (visit.who, visit.now);
+            resource_manager::answer(visit.world, asker, route, project, query, body)
         }
-        (["v1", "roles", rest @ ..], _) if verb.is_empty() => roles::answer(method, rest, query),
         _ => None,
     }
 }

@@ -3,22 +3,21 @@
 use http::Method;
 
 use super::super::explain::entry;
-use super::super::remedy::{grant, remedy};
 use super::super::token::id_token;
 use super::Args;
+use super::evidence::{in_words, of_reading, of_token};
+use super::fix::{Case, fix};
 use crate::auth::BearerToken;
 use crate::cloud::{FailureKind, For};
 use crate::context::Context;
 use crate::domain::access::{
     Caller, Decision, Entry, Layer, Origin, Outcome, Request, Verdict, is_reserved,
 };
-use crate::domain::diagnosis::{
-    Credential, Finding, Reply, Signature, Symptoms, TokenFacts, diagnose,
-};
+use crate::domain::diagnosis::{Credential, Finding, Signature, Symptoms, TokenFacts, diagnose};
 use crate::domain::evidence::Gathered;
 use crate::domain::member::Member;
 use crate::domain::resource::{ServiceName, ServiceRef};
-use crate::error::{CommandError, ErrorKind, quoted};
+use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
 use crate::invoke::{self, Call, Prober, Wanted};
 use crate::jwt;
@@ -71,11 +70,11 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         let prober = Prober::new(cx, call)?;
         let url = url.as_deref().unwrap_or_default();
         if let Some(token) = &token {
-            let whose =
+            let sent =
                 who.as_ref().map_or("a token".to_owned(), |who| format!("a token of `{who}`"));
-            cx.terminal.note(&format!("request: {} {url} with {whose}", args.method));
+            cx.terminal.note(&format!("request: {} {url} with {sent}", args.method));
             let reply = prober.ask(cx, &args.method, whole, Some(token)).await?;
-            evidence.push(format!("with {whose}: {}", in_words(&reply)));
+            evidence.push(format!("with {sent}: {}", in_words(&reply)));
             with = Some(reply);
         }
         cx.terminal.note(&format!("request: {} {url} without a credential", args.method));
@@ -85,9 +84,8 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     }
     let service = read.gathered.as_ref().map(|gathered| &gathered.service);
     let host = call.as_ref().map(Call::host);
-    let entry = service.map(|service| {
-        host.and_then(|host| entry(service, host)).unwrap_or(Entry::Domain)
-    });
+    let entry =
+        service.map(|service| host.and_then(|host| entry(service, host)).unwrap_or(Entry::Domain));
     let request = Request {
         path: &path,
         host,
@@ -120,7 +118,7 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
             && request.entry != Entry::Domain,
         exists: read.exists,
     };
-    evidence.extend(of_token(&symptoms.credential, service.is_some_and(|service| service.iap)));
+    evidence.push(of_token(&symptoms.credential, service.is_some_and(|service| service.iap)));
     evidence.extend(of_reading(decision.as_ref(), &symptoms));
     if call.is_none() {
         evidence.push("no request was made: the service has no address".to_owned());
@@ -139,7 +137,7 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
 }
 
 /// Whether a layer blocks by what was read.
-fn blocks(decision: &Decision<'_>, layer: Layer) -> bool {
+pub(super) fn blocks(decision: &Decision<'_>, layer: Layer) -> bool {
     decision.steps.iter().any(|step| step.layer == layer && step.outcome == Outcome::Block)
 }
 
@@ -294,139 +292,6 @@ fn path_of(url: &str) -> &str {
     rest.find('/').map_or("/", |at| &rest[at..])
 }
 
-fn in_words(reply: &Reply) -> String {
-    match reply {
-        Reply::Application(status) => format!("{status} from the application"),
-        Reply::Branded => "404 on a page of Google's own".to_owned(),
-        Reply::Forbidden => "403 from Cloud Run's front end".to_owned(),
-        Reply::IapRefused(status) => format!("{status} from Identity-Aware Proxy"),
-        Reply::IapSignIn => "sent to sign in by Identity-Aware Proxy".to_owned(),
-        Reply::Nothing(why) => format!("no answer: {why}"),
-        Reply::NotFound => "404 from Cloud Run's front end".to_owned(),
-        Reply::TokenRefused => {
-            "401 from Cloud Run's front end, which does not take the token".to_owned()
-        }
-    }
-}
-
-/// What stands in the token.
-fn of_token(credential: &Credential, is_iap: bool) -> Option<String> {
-    match credential {
-        Credential::None(why) => Some(format!("no token was sent: {why}")),
-        Credential::Opaque => Some("the token is not in the form of an ID token".to_owned()),
-        Credential::IdToken(token) => {
-            let end = token
-                .expires
-                .and_then(|end| end.format(&time::format_description::well_known::Rfc3339).ok());
-            let end = end.map_or(String::new(), |end| format!(", it ends at {end}"));
-            let of = if is_iap { "; Identity-Aware Proxy takes none of a person's" } else { "" };
-            Some(format!("the token is for `{}`, by `{}`{end}{of}", token.audience, token.issuer))
-        }
-    }
-}
-
-/// What could be read that bears on it.
-fn of_reading(decision: Option<&Decision<'_>>, symptoms: &Symptoms<'_>) -> Vec<String> {
-    let mut lines = Vec::new();
-    let is_iap = decision.is_some_and(|decision| {
-        decision.steps.iter().any(|step| step.layer == Layer::Iap && step.outcome != Outcome::Skip)
-    });
-    // Behind Identity-Aware Proxy it is another that must hold the permission.
-    match symptoms.told.filter(|_| !is_iap) {
-        Some(true) => lines.push("Cloud Run's API says that you may invoke it".to_owned()),
-        Some(false) => lines.push("Cloud Run's API says that you may not invoke it".to_owned()),
-        None => {}
-    }
-    let is_open = decision.is_some_and(|decision| decision.verdict == Verdict::Unknown);
-    let tells = |outcome: Outcome| {
-        outcome == Outcome::Block || (is_open && outcome == Outcome::Unknown)
-    };
-    let steps = decision.into_iter().flat_map(|decision| &decision.steps);
-    for step in steps.filter(|step| tells(step.outcome)) {
-        let on = step.source.map(|source| {
-            let role = source.role.map_or(String::new(), |role| format!("{role} to "));
-            let condition = source.condition.map(|c| format!(", if {}", c.expression));
-            format!(
-                ": {role}{} on {}{}",
-                source.member,
-                source.resource,
-                condition.unwrap_or_default()
-            )
-        });
-        lines.push(format!("{}: {}{}", step.layer.as_str(), step.reason, on.unwrap_or_default()));
-    }
-    if symptoms.granted_lately {
-        lines.push("somebody was let in from this machine a few minutes ago".to_owned());
-    }
-    lines
-}
-
-/// What a way on is worked out from.
-struct Case<'a> {
-    gathered: Option<&'a Gathered>,
-    decision: Option<&'a Decision<'a>>,
-    request: &'a Request<'a>,
-    /// `None` where it is not known, or there is no credential.
-    who: Option<&'a Member>,
-    target: &'a str,
-    args: &'a Args,
-}
-
-/// The one way on.
-fn fix(cx: &Context, found: Finding, case: &Case<'_>) -> Vec<String> {
-    let signature = match found {
-        Finding::Ok | Finding::Undetermined => return Vec::new(),
-        Finding::Refused(signature) | Finding::Unknown(signature) => signature,
-    };
-    let target = quoted(case.target);
-    let again = || cx.command();
-    let named = case.gathered.map(|gathered| cx.named_to_others(&gathered.service.name));
-    // Of the layer that refused, since a request that another lets through never meets the rest.
-    let open = |layer: Layer, who: Option<&Member>| -> Vec<String> {
-        let command = case.gathered.zip(who).and_then(|(gathered, who)| {
-            remedy(cx, gathered, layer, case.request, who)
-        });
-        command.into_iter().collect()
-    };
-    let anyone = Member::all_users();
-    let own_token = || match case.args.id_token_file {
-        Some(_) => vec![cx.suggest(&format!("token {target}"))],
-        None => vec![cx.suggest(&format!("token {target} --decode"))],
-    };
-    match signature {
-        Signature::AccessToken
-        | Signature::Expired
-        | Signature::ForeignIssuer
-        | Signature::TagAudience
-        | Signature::TokenNotTaken
-        | Signature::WrongAudience => own_token(),
-        Signature::NoPermission => {
-            let service = named.unwrap_or_else(|| "SERVICE".to_owned());
-            let command = case.who.map(|who| cx.suggest_to_others(&grant(who, &service)));
-            command.into_iter().collect()
-        }
-        // Whom they let in does not rest on who asked.
-        Signature::IapAgent => open(Layer::Allow, Some(&anyone)),
-        Signature::DefaultUrlOff | Signature::Ingress => open(Layer::Reachability, Some(&anyone)),
-        Signature::IapDenied => open(Layer::Iap, case.who),
-        // Signing in helps only who is let by then.
-        Signature::IapRedirect | Signature::IapToken
-            if case.decision.is_some_and(|decision| blocks(decision, Layer::Iap)) =>
-        {
-            open(Layer::Iap, case.who)
-        }
-        Signature::NoCredential if !cx.is_sandbox() => vec!["gcloud auth login".to_owned()],
-        Signature::Propagation => vec![again()],
-        Signature::ReservedPath => vec![cx.suggest(&format!("doctor {target} /health"))],
-        Signature::Preflight => {
-            let service = named.unwrap_or(target);
-            vec![cx.suggest(&format!("proxy {service} --cors ORIGIN"))]
-        }
-        Signature::NoSuchService | Signature::NoSuchServiceOrIngress => vec![cx.suggest("list")],
-        _ => Vec::new(),
-    }
-}
-
 fn report(
     cx: &Context,
     target: &str,
@@ -442,7 +307,9 @@ fn report(
     };
     let headline = match found {
         Finding::Ok => "the request gets through to the application".to_owned(),
-        Finding::Undetermined => "no request was made, and what could be read does not tell".to_owned(),
+        Finding::Undetermined => {
+            "no request was made, and what could be read does not tell".to_owned()
+        }
         Finding::Refused(signature) => signature.meaning().to_owned(),
         Finding::Unknown(signature) => format!("{LIKELY}{}", signature.meaning()),
     };

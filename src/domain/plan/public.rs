@@ -2,8 +2,8 @@
 
 use super::{Action, Plan, Refusal, Setting, Snapshot, Step, StepKind, judge, judged};
 use crate::domain::access::ABOVE;
-use crate::domain::evidence::carries;
 use crate::domain::constraint::{ALLOWED_INGRESS, Constraints, Ruling};
+use crate::domain::evidence::carries;
 use crate::domain::invokers::{Grant, grants, invoker_count};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::policy;

@@ -249,8 +249,8 @@ impl<'a> Case<'a> {
         };
         if let Ok(claims) = self.court.sandbox.issuer().verify(token, settings, now) {
             let audience = claims.aud.as_deref().unwrap_or_default();
-            let taken = is_here(audience) || (settings.iap_user_token && is_client(audience));
-            let member = claims.email.as_deref().map(Member::of_account).filter(|_| taken);
+            let is_meant = is_here(audience) || (settings.iap_user_token && is_client(audience));
+            let member = claims.email.as_deref().map(Member::of_account).filter(|_| is_meant);
             return Ok(member.map_or(Known::NotTaken, |member| Known::Somebody(member, claims.aud)));
         }
         let signed = signed_by_key(self.court.world, token)?;

@@ -184,9 +184,9 @@ impl Setting {
                     format!("{}: {}: {}", step.layer.as_str(), step.outcome.as_str(), step.reason);
                 if let Some(source) = step.source {
                     let role = source.role.map(|role| format!("{role} ")).unwrap_or_default();
-                    text += &format!(": {} {role}{}", source.resource, source.member);
+                    text.extend([": ", source.resource, " ", &role, source.member.as_str()]);
                     if let Some(condition) = source.condition {
-                        text += &format!(" {}", condition.expression);
+                        text.extend([" ", &condition.expression]);
                     }
                 }
                 text
