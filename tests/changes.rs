@@ -415,3 +415,18 @@ fn several_losers_must_be_confirmed() {
     --- status 2
     ");
 }
+
+/// What is granted above the service, to a group, or by the check that is off counts too.
+#[test]
+fn strict_revocation_looks_at_everything() {
+    let world = World::new();
+    let strict = |member: &str, service: &str| {
+        world.sandbox(&["revoke", member, service, "--strict", "--yes"])
+    };
+    let run = strict("sam@example.com", "hello");
+    assert_eq!(run.status, 3, "{run}");
+    let by = "warning: `user:sam@example.com` can still invoke `us-central1/hello`: ";
+    assert!(run.stderr.contains(by) && run.stderr.contains("group:sre@example.com"), "{run}");
+    assert_eq!(strict("me", "hello").status, 3);
+    assert_eq!(strict("nobody@example.com", "hello").status, 0);
+}

@@ -251,6 +251,10 @@ fn the_set_up_is_checked() {
     - the Cloud Run Admin API answers for it
     --- status 0
     ");
+    // A project that is not there cannot be told from one that may not be seen.
+    let run = World::new().sandbox(&["--project", "nosuch", "doctor", "-o", "json"]);
+    assert_eq!((told(&run).0.as_str(), run.status), ("unknown project no-project", 9));
+    assert_eq!(World::new().sandbox(&["doctor", "hello", "--method", "TRACE"]).status, 2);
     // Nobody is logged in.
     let mut world = World::new();
     let (found, json) = told(&world.run(&["doctor", "-o", "json"]));

@@ -63,22 +63,22 @@ fn what_may_not_be_read_is_unknown_and_never_no() {
     assert_eq!(bea(&["who", "backoffice", "--strict"]).status, 9);
     assert_snapshot!(bea(&["explain", "ana@example.com", "hello"]), @"
     --- stdout
-    unknown: user:ana@example.com may not invoke us-central1/hello, unless what is not known says yes
+    unknown: whether user:ana@example.com may invoke us-central1/hello; what is known says no
 
     LAYER          SAYS     WHY
     reachability   pass     ingress is `all`
     iap            skip     Identity-Aware Proxy is off
     invoker-check  pass     the invoker check is on
-    deny           unknown  the deny policies of `projects/sandbox-project`: it takes the permission `iam.denypolicies.list`
-    allow          unknown  the policy of `projects/sandbox-project`: it takes the permission `resourcemanager.projects.getIamPolicy`
+    deny           unknown  the deny policies of `projects/sandbox-project` could not be read: it takes the permission `iam.denypolicies.list`
+    allow          unknown  the policy of `projects/sandbox-project` could not be read: it takes the permission `resourcemanager.projects.getIamPolicy`
 
     Not known:
-      deny: the deny policies of `projects/sandbox-project`: it takes the permission `iam.denypolicies.list`
-      deny: the deny policies of `folders/725218103497`: it takes the permission `iam.denypolicies.list`
-      deny: the deny policies above `folders/725218103497`: it takes the permission `resourcemanager.folders.get`
-      allow: the policy of `projects/sandbox-project`: it takes the permission `resourcemanager.projects.getIamPolicy`
-      allow: the policy of `folders/725218103497`: it takes the permission `resourcemanager.folders.getIamPolicy`
-      allow: the policy above `folders/725218103497`: it takes the permission `resourcemanager.folders.get`
+      deny: the deny policies of `projects/sandbox-project` could not be read: it takes the permission `iam.denypolicies.list`
+      deny: the deny policies of `folders/725218103497` could not be read: it takes the permission `iam.denypolicies.list`
+      deny: the deny policies above `folders/725218103497` could not be read: it takes the permission `resourcemanager.folders.get`
+      allow: the policy of `projects/sandbox-project` could not be read: it takes the permission `resourcemanager.projects.getIamPolicy`
+      allow: the policy of `folders/725218103497` could not be read: it takes the permission `resourcemanager.folders.getIamPolicy`
+      allow: the policy above `folders/725218103497` could not be read: it takes the permission `resourcemanager.folders.get`
     --- status 9
     ");
     // What is known of herself rests on one question to Cloud Run.
@@ -90,7 +90,7 @@ fn what_may_not_be_read_is_unknown_and_never_no() {
     reachability   pass     ingress is `all`
     iap            skip     Identity-Aware Proxy is off
     invoker-check  pass     the invoker check is on
-    deny           unknown  the deny policies of `projects/sandbox-project`: it takes the permission `iam.denypolicies.list`
+    deny           unknown  the deny policies of `projects/sandbox-project` could not be read: it takes the permission `iam.denypolicies.list`
     allow          block    Cloud Run says that the caller does not hold the permission, groups and what is inherited weighed
 
     What would change it:
@@ -234,6 +234,11 @@ fn what_would_change_it_is_the_least() {
     assert_eq!(fix(&[&bea[..], &["--host", "other.example.com"]].concat()), json!([]));
     // A deny policy outranks whatever else were granted.
     assert_eq!(fix(&["contractor@example.com", "billing"]), json!([]));
+    // The public is not let by Identity-Aware Proxy in passing, and an account that only its prefix
+    // makes one is named by it.
+    assert_eq!(fix(&["allUsers", "intranet"]), json!([]));
+    let robot = fix(&["serviceAccount:ana@example.com", "hello"]);
+    assert!(robot[0].as_str().unwrap().contains("grant serviceAccount:ana@"), "{robot}");
     // Somebody else does not have this command's flags.
     let run = world.sandbox(&[
         "--project",
@@ -250,6 +255,19 @@ fn what_would_change_it_is_the_least() {
 #[test]
 fn what_is_asked_wrongly_is_put_right() {
     let world = World::new();
+    for (words, hint) in [
+        (
+            ["principal://goog/subject/dev@example.com", "hello"],
+            "explain user:dev@example.com hello",
+        ),
+        (["principalSet://goog/group/t@example.com", "hello"], "explain group:t@example.com hello"),
+    ] {
+        let run = world.sandbox(&[&["explain"], &words[..]].concat());
+        assert!(run.status == 2 && run.stderr.contains(hint), "{run}");
+    }
+    for host in ["", "https://foo/", "a:443"] {
+        assert_eq!(world.sandbox(&["explain", "me", "hello", "--host", host]).status, 2);
+    }
     let run = world.sandbox(&["explain", "hello", "dev@example.com"]);
     assert_eq!(run.status, 2);
     assert!(
@@ -274,7 +292,7 @@ fn custom_roles_are_listed_with_what_they_bring() {
     --- stdout
     ROLE                                           INVOKES  CAN GRANT  TITLE          ALSO
     projects/sandbox-project/roles/reportReader    yes                 Report reader  read services
-    organizations/433637338589/roles/legacyCaller                      Caller of old  nothing: it is disabled or deleted
+    organizations/433637338589/roles/legacyCaller                      Caller of old  nothing: it is disabled
     --- status 0
     ");
 }

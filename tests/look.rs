@@ -325,9 +325,6 @@ fn who_shows_states_and_what_is_not_known() {
     user:you@example.com                                               roles/owner        projects/sandbox-project  active
     serviceAccount:123456789012-compute@developer.gserviceaccount.com  roles/editor       projects/sandbox-project  active
     group:sre@example.com                                              roles/run.invoker  folders/725218103497      conditional  resource.matchTag('433637338589/environment', 'production') (holds now)
-
-    DENY POLICY     ON                          KEEPS OUT
-    no-contractors  organizations/433637338589  principalSet://goog/group/contractors@example.com, but for principal://goog/subject/vendor@example.com
     --- status 0
     ");
     assert_snapshot!(world.sandbox(&["who", "hello"]), @"
@@ -463,38 +460,38 @@ fn roles_and_exit_codes_are_printed_without_a_request() {
     assert_snapshot!(world.run(&["roles"]), @"
     --- stdout
     ROLE                                       INVOKES  CAN GRANT  TITLE                                       ALSO
-    roles/aiplatform.serviceAgent              yes                 Vertex AI Service Agent                     delete services, read services, run jobs, in all 13 permissions of Cloud Run
+    roles/aiplatform.serviceAgent              yes                 Vertex AI Service Agent                     delete services, read services, run jobs, 13 permissions of Cloud Run in all
     roles/ces.serviceAgent                     yes                 Customer Engagement Suite Service Agent     run jobs
-    roles/cloudfunctions.admin                 yes      yes        Cloud Functions Admin                       deploy, delete services, read services, run jobs, open shells, in all 69 permissions of Cloud Run
-    roles/cloudfunctions.developer             yes                 Cloud Functions Developer                   deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
-    roles/cloudfunctions.editor                yes                 Cloud Functions Editor                      deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
-    roles/cloudfunctions.serviceAgent          yes                 (Deprecated) Cloud Functions Service Agent  deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/cloudfunctions.admin                 yes      yes        Cloud Functions Admin                       deploy, delete services, read services, run jobs, open shells, 69 permissions of Cloud Run in all
+    roles/cloudfunctions.developer             yes                 Cloud Functions Developer                   deploy, delete services, read services, run jobs, open shells, 61 permissions of Cloud Run in all
+    roles/cloudfunctions.editor                yes                 Cloud Functions Editor                      deploy, delete services, read services, run jobs, open shells, 61 permissions of Cloud Run in all
+    roles/cloudfunctions.serviceAgent          yes                 (Deprecated) Cloud Functions Service Agent  deploy, delete services, read services, run jobs, open shells, 61 permissions of Cloud Run in all
     roles/dialogflow.serviceAgent              yes                 Dialogflow Service Agent                    run jobs
-    roles/editor                               yes                 Editor                                      deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run, and change nearly everything else of the project
-    roles/firebase.admin                       yes      yes        Firebase Admin                              deploy, delete services, read services, run jobs, open shells, in all 69 permissions of Cloud Run
-    roles/firebase.developAdmin                yes      yes        Firebase Develop Admin                      deploy, delete services, read services, run jobs, open shells, in all 69 permissions of Cloud Run
-    roles/firebaseapphosting.serviceAgent      yes                 Firebase App Hosting Service Agent          deploy, delete services, read services, in all 10 permissions of Cloud Run
+    roles/editor                               yes                 Editor                                      deploy, delete services, read services, run jobs, open shells, 61 permissions of Cloud Run in all, and change nearly everything else of the project
+    roles/firebase.admin                       yes      yes        Firebase Admin                              deploy, delete services, read services, run jobs, open shells, 69 permissions of Cloud Run in all
+    roles/firebase.developAdmin                yes      yes        Firebase Develop Admin                      deploy, delete services, read services, run jobs, open shells, 69 permissions of Cloud Run in all
+    roles/firebaseapphosting.serviceAgent      yes                 Firebase App Hosting Service Agent          deploy, delete services, read services, 10 permissions of Cloud Run in all
     roles/firebasedataconnect.serviceAgent     yes                 Firebase Data Connect Service Agent
     roles/firebasemods.serviceAgent                     yes        Firebase Extensions API Service Agent
-    roles/iam.dataScientist                    yes                 Data Scientist                              deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
-    roles/iam.devOps                           yes                 Dev Ops                                     deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
-    roles/iam.mlEngineer                       yes                 ML Engineer                                 deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
-    roles/iam.securityAdmin                             yes        Security Admin                              in all 19 permissions of Cloud Run
+    roles/iam.dataScientist                    yes                 Data Scientist                              deploy, delete services, read services, run jobs, open shells, 61 permissions of Cloud Run in all
+    roles/iam.devOps                           yes                 Dev Ops                                     deploy, delete services, read services, run jobs, open shells, 61 permissions of Cloud Run in all
+    roles/iam.mlEngineer                       yes                 ML Engineer                                 deploy, delete services, read services, run jobs, open shells, 61 permissions of Cloud Run in all
+    roles/iam.securityAdmin                             yes        Security Admin                              19 permissions of Cloud Run in all
     roles/integrations.serviceAgent            yes                 Application Integration Service Agent       run jobs
     roles/monitoring.notificationServiceAgent  yes                 Monitoring Service Agent
-    roles/owner                                yes      yes        Owner                                       deploy, delete services, read services, run jobs, open shells, in all 69 permissions of Cloud Run, and everything else of the project, and who may
-    roles/run.admin                            yes      yes        Cloud Run Admin                             deploy, delete services, read services, run jobs, open shells, in all 69 permissions of Cloud Run
-    roles/run.developer                        yes                 Cloud Run Developer                         deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
-    roles/run.editor                           yes                 Cloud Run Editor                            deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/owner                                yes      yes        Owner                                       deploy, delete services, read services, run jobs, open shells, 69 permissions of Cloud Run in all, and all else of the project, and who may do it
+    roles/run.admin                            yes      yes        Cloud Run Admin                             deploy, delete services, read services, run jobs, open shells, 69 permissions of Cloud Run in all
+    roles/run.developer                        yes                 Cloud Run Developer                         deploy, delete services, read services, run jobs, open shells, 61 permissions of Cloud Run in all
+    roles/run.editor                           yes                 Cloud Run Editor                            deploy, delete services, read services, run jobs, open shells, 61 permissions of Cloud Run in all
     roles/run.invoker                          yes                 Cloud Run Invoker                           run jobs
     roles/run.serviceAgent                     yes                 Cloud Run Service Agent
     roles/run.servicesInvoker                  yes                 Cloud Run Service Invoker
-    roles/run.sourceDeveloper                  yes                 Cloud Run Source Developer                  deploy, delete services, read services, run jobs, open shells, in all 61 permissions of Cloud Run
+    roles/run.sourceDeveloper                  yes                 Cloud Run Source Developer                  deploy, delete services, read services, run jobs, open shells, 61 permissions of Cloud Run in all
     roles/serverless.serviceAgent              yes                 Cloud Run Service Agent
     roles/spanner.serviceAgent                 yes                 Cloud Spanner API Service Agent             run jobs
     roles/visionai.serviceAgent                yes                 Cloud Vision AI Service Agent               run jobs
     --- stderr
-    note: predefined roles that hold permissions of Cloud Run, of 2,461 in all, taken on 2026-08-22
+    note: by what all 2,461 predefined roles held on 2026-08-22
     --- status 0
     ");
     assert_snapshot!(world.run(&["help", "exit-codes"]), @"

@@ -71,6 +71,7 @@ fn a_grant_is_waited_for_as_whom_it_lets_in() {
     // A role that lets nobody in there is no waiting for.
     let run = world.sandbox(&["grant", "me", "hello", "--role", "roles/run.viewer", "--wait"]);
     assert!(run.status == 2 && run.stderr.contains("there is nothing to wait for"), "{run}");
+    assert!(run.stderr.contains("grant me hello --role roles/run.viewer"), "{run}");
 }
 
 #[test]

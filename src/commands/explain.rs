@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH", value_parser = path)]
     path: Option<String>,
     /// The host of the request, in place of the service's own
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host)]
     host: Option<String>,
     /// The time of the request, such as 2026-12-24T18:00:00Z; by default now
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -60,6 +60,16 @@ fn path(text: &str) -> Result<String, String> {
         Ok(text.split(['?', '#']).next().unwrap_or_default().to_owned())
     } else {
         Err("a path starts with `/`".to_owned())
+    }
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let is_bare =
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
+    if is_bare {
+        Ok(text.to_owned())
+    } else {
+        Err("write a host alone, such as shop.example.com".to_owned())
     }
 }
 
@@ -164,7 +174,7 @@ async fn operands(cx: &Context, args: &Args) -> Result<(String, String), Command
         (Some(member), Some(service)) => Ok((member.clone(), service.clone())),
         _ if !cx.terminal.interactive => Err(missing(cx, "MEMBER and SERVICE")),
         (member, _) => {
-            let service = lookup::pick(cx, "May somebody invoke which service?").await?;
+            let service = lookup::pick(cx, "Which service?").await?;
             let member = if let Some(member) = member {
                 member.clone()
             } else {

@@ -36,6 +36,8 @@ pub(super) fn remedy(
     let named = cx.named_to_others(&service.name);
     match layer {
         Layer::Reachability => reach(cx, gathered, request),
+        // The public is let by on purpose only.
+        Layer::Iap if who.is_public() => None,
         Layer::Iap => Some(past_iap(gathered, who)),
         Layer::InvokerCheck | Layer::Deny => None,
         Layer::Allow if service.iap => {
@@ -51,7 +53,8 @@ pub(super) fn remedy(
 
 /// The command that grants, with a member as a user types it.
 pub(super) fn grant(who: &Member, service: &str) -> String {
-    let is_plain = who.is_account() && who.address().contains('@');
+    // A service account with an address like a person's is one by its prefix only.
+    let is_plain = who.address().contains('@') && Member::of_account(who.address()) == *who;
     let member = if is_plain { who.address() } else { who.as_str() };
     let flag = if member.contains(',') { "--member " } else { "" };
     format!("grant {flag}{} {service}", quoted(member))

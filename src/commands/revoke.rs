@@ -4,12 +4,16 @@ use super::completing;
 use super::members::{ask_for_member, operands, resolve, role, services};
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, ChangeOptions, Needs};
+use crate::cloud::For;
 use crate::context::Context;
+use crate::domain::access::Verdict;
 use crate::domain::member::Member;
+use crate::domain::outcome::Status;
 use crate::domain::plan::{
     Action, ConditionChoice, Refusal, RevokeRequest, RoleChoice, Snapshot, plan_revoke,
 };
 use crate::domain::printable::printable;
+use crate::domain::resource::ServiceName;
 use crate::domain::role::INVOKER;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -107,12 +111,54 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             }
         }
     }
+    let asked: Vec<Member> = request.members.iter().map(|(member, _)| member.clone()).collect();
     let planner = |snapshot: &Snapshot| plan_revoke(snapshot, &request);
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
     let still = result.outcomes.iter().any(|outcome| outcome.leaves_access);
+    let settled = |status: &Status| matches!(status, Status::Changed | Status::Unchanged);
+    let done = result.outcomes.iter().filter(|outcome| settled(&outcome.status));
+    let done: Vec<ServiceName> = done.map(|outcome| outcome.target.clone()).collect();
     let code = finish(cx, result, args.write)?;
-    if args.strict && still && code == ExitCode::Done.number() {
+    if !args.strict || code != ExitCode::Done.number() {
+        return Ok(code);
+    }
+    if still {
         return Ok(ExitCode::No.number());
+    }
+    Ok(left_over(cx, &done, &asked).await?.number())
+}
+
+/// Whether somebody who lost access to these services can still invoke one of them, by all that can be
+/// read: what is granted above, groups, the check that is off.
+async fn left_over(
+    cx: &Context,
+    services: &[ServiceName],
+    members: &[Member],
+) -> Result<ExitCode, CommandError> {
+    let gateway = cx.gateway().await?;
+    let mut code = ExitCode::Done;
+    for (name, member) in services.iter().flat_map(|name| members.iter().map(move |m| (name, m))) {
+        let short = cx.named(name);
+        let whose = For::One { member, is_self: false };
+        let Ok(gathered) = gateway.gather(name, whose).await else {
+            cx.terminal
+                .warning(&format!("whether `{member}` can still invoke `{short}` is unknown"));
+            code = code.max(ExitCode::Undetermined);
+            continue;
+        };
+        match gathered.may_call(member, cx.now()) {
+            (Verdict::Denied, _) => {}
+            (Verdict::Allowed, by) => {
+                cx.terminal.warning(&format!("`{member}` can still invoke `{short}`: {by}"));
+                return Ok(ExitCode::No);
+            }
+            (Verdict::Unknown, by) => {
+                let unknown =
+                    format!("whether `{member}` can still invoke `{short}` is unknown: {by}");
+                cx.terminal.warning(&unknown);
+                code = ExitCode::Undetermined;
+            }
+        }
     }
     Ok(code)
 }

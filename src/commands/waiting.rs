@@ -182,7 +182,11 @@ async fn agrees(
         match reply {
             Reply::Application(_) => (in_a_row, pause) = (in_a_row + 1, usual),
             // A way that is shut lets nobody in, whatever is granted.
-            Reply::NotFound | Reply::Branded | Reply::IapSignIn | Reply::IapRefused(_) => {
+            Reply::IapSignIn | Reply::IapRefused(_) => {
+                return Err(undetermined(&short, "Identity-Aware Proxy is on, and asks first")
+                    .hint(cx.suggest(&format!("doctor {short}"))));
+            }
+            Reply::NotFound | Reply::Branded => {
                 return Err(undetermined(&short, "its address does not let requests from here in")
                     .hint(cx.suggest(&format!("doctor {short}"))));
             }

@@ -57,8 +57,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     if invokers.is_empty() {
         let short = found.name.short();
-        let known = if unknown.is_empty() { "by any policy" } else { "by what could be read" };
-        cx.terminal.note(&format!("nobody can invoke `{short}`, {known}"));
+        cx.terminal.note(&if unknown.is_empty() {
+            format!("nobody can invoke `{short}`, by any policy")
+        } else {
+            format!("what could be read lets nobody into `{short}`; the rest is unknown")
+        });
     }
     cx.report(&WhoReport {
         sandbox: cx.is_sandbox(),

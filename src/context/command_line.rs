@@ -112,7 +112,10 @@ impl Context {
         let joined = format!("{option}=");
         while let Some(word) = words.next() {
             if word == option {
-                words.next();
+                // One whose value is joined to it, if it has any, has none that follows.
+                if option != "--wait" {
+                    words.next();
+                }
             } else if !word.starts_with(&joined) {
                 left.push(word);
             }

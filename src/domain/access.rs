@@ -208,7 +208,7 @@ impl Verdict {
         }
     }
 
-    fn of(outcomes: impl Iterator<Item = Outcome>) -> Self {
+    pub(super) fn of(outcomes: impl Iterator<Item = Outcome>) -> Self {
         let mut verdict = Self::Allowed;
         for outcome in outcomes {
             match outcome {

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::access::{Attached, Caller, Decision, Evidence, Knowledge, Place, Request, decide};
+use time::OffsetDateTime;
+
+use super::access::{
+    Attached, Caller, Decision, Entry, Evidence, Knowledge, Layer, Origin, Outcome, Place, Request,
+    Source, Verdict, decide,
+};
 use super::condition::Tags;
 use super::deny::DenyRule;
 use super::invokers::Grant;
@@ -89,6 +94,38 @@ impl Gathered {
     /// Decides a request on what was read.
     pub fn decide(&self, caller: Caller<'_>, request: &Request<'_>) -> Decision<'_> {
         self.weigh(|evidence| decide(evidence, caller, request))
+    }
+
+    /// Whether somebody may call the service, from wherever it can be reached, and what says so.
+    pub fn may_call(&self, member: &Member, now: OffsetDateTime) -> (Verdict, String) {
+        let request = Request {
+            path: "/",
+            host: None,
+            time: now,
+            from: Origin::LoadBalancer,
+            entry: Entry::Domain,
+        };
+        let caller = match member.kind() {
+            MemberKind::AllUsers => Caller::Anonymous,
+            _ => Caller::Verified(member),
+        };
+        let decision = self.decide(caller, &request);
+        let steps = || decision.steps.iter().filter(|step| step.layer != Layer::Reachability);
+        let verdict = Verdict::of(steps().map(|step| step.outcome));
+        let telling = match verdict {
+            Verdict::Allowed => steps()
+                .find(|step| step.layer == Layer::InvokerCheck && step.outcome == Outcome::Skip)
+                .or(decision.steps.last()),
+            Verdict::Denied => steps().find(|step| step.outcome == Outcome::Block),
+            Verdict::Unknown => steps().find(|step| step.outcome == Outcome::Unknown),
+        };
+        let by = telling.map(|step| match step.source {
+            Some(Source { role: Some(role), member, resource, .. }) => {
+                format!("`{member}` has `{role}` on `{resource}`")
+            }
+            _ => step.reason.clone().into_owned(),
+        });
+        (verdict, by.unwrap_or_default())
     }
 
     /// Hands what was read to the engine.

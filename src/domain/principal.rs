@@ -70,6 +70,11 @@ pub fn reaches(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &
         }
         _ => Truth::False,
     };
+    if one == Truth::False && member.kind() == MemberKind::Other {
+        return Truth::Unknown(Doubt::undecidable(format!(
+            "who `{member}` stands for is not known"
+        )));
+    }
     // Of those that a caller stands for, some may be reached though not all are for certain.
     let several =
         matches!(member.kind(), MemberKind::Domain | MemberKind::Group | MemberKind::PrincipalSet);

@@ -132,19 +132,23 @@ impl ExplainReport {
             _ => self.service.clone(),
         };
         match (self.verdict, self.otherwise) {
-            ("allowed", _) => format!("allowed: {} may invoke {short}", self.member),
-            ("denied", _) => format!("denied: {} may not invoke {short}", self.member),
-            (_, Some("allowed")) => {
+            ("allowed", None) => format!("allowed: {} may invoke {short}", self.member),
+            ("denied", None) => format!("denied: {} may not invoke {short}", self.member),
+            (taken @ ("allowed" | "denied"), Some(_)) => {
+                let may = if taken == "allowed" { "may" } else { "may not" };
                 format!(
-                    "unknown: {} may invoke {short}, unless what is not known says no",
+                    "{taken}: {} {may} invoke {short}, where what is not known says nothing",
                     self.member
                 )
             }
-            (_, Some(_)) => format!(
-                "unknown: {} may not invoke {short}, unless what is not known says yes",
-                self.member
-            ),
-            _ => format!("unknown: whether {} may invoke {short}", self.member),
+            (_, known) => {
+                let known = match known {
+                    Some("allowed") => "; what is known says yes",
+                    Some(_) => "; what is known says no",
+                    None => "",
+                };
+                format!("unknown: whether {} may invoke {short}{known}", self.member)
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct RoleRow {
 /// The basic roles, which bring nearly everything.
 const BASIC: [(&str, &str); 2] = [
     ("roles/editor", "and change nearly everything else of the project"),
-    ("roles/owner", "and everything else of the project, and who may"),
+    ("roles/owner", "and all else of the project, and who may do it"),
 ];
 /// What some permissions amount to.
 const AMOUNTS: [(&str, &str); 5] = [
@@ -54,7 +54,7 @@ fn brings(role: &str, permissions: &[String]) -> String {
         .map(|(_, words)| (*words).to_owned())
         .collect();
     if permissions.len() > words.len() + 2 {
-        words.push(format!("in all {} permissions of Cloud Run", permissions.len()));
+        words.push(format!("{} permissions of Cloud Run in all", permissions.len()));
     }
     words.extend(BASIC.iter().filter(|(name, _)| *name == role).map(|(_, all)| (*all).to_owned()));
     words.join(", ")
@@ -76,9 +76,7 @@ impl RolesReport {
                 permissions,
             }
         });
-        let source = format!(
-            "predefined roles that hold permissions of Cloud Run, of 2,461 in all, taken on {TAKEN}"
-        );
+        let source = format!("by what all 2,461 predefined roles held on {TAKEN}");
         Self { source: Some(source), roles: rows.collect() }
     }
 
@@ -91,7 +89,7 @@ impl RolesReport {
             let brings = if is_live {
                 brings(&role.name, &role.permissions)
             } else {
-                "nothing: it is disabled or deleted".to_owned()
+                format!("nothing: it is {}", if role.is_deleted { "deleted" } else { "disabled" })
             };
             RoleRow {
                 invokes: is_live && holds(INVOKE),

@@ -188,6 +188,10 @@ impl InvokerRow {
 impl DenyRow {
     /// The rules above a service that are about invoking it.
     pub fn all(gathered: &Gathered) -> Vec<Self> {
+        // No permission is asked for, so that none is denied.
+        if !gathered.service.invoker_check {
+            return Vec::new();
+        }
         let rules = gathered.deny.iter().flat_map(|layer| {
             let rules = layer.read.iter().flatten();
             rules.filter(|rule| rule.covers(INVOKE)).map(move |rule| (layer, rule))

@@ -13,7 +13,9 @@ use crate::context::Context;
 use crate::domain::access::{
     Caller, Decision, Entry, Layer, Origin, Outcome, Request, Verdict, is_reserved,
 };
-use crate::domain::diagnosis::{Credential, Finding, Signature, Symptoms, TokenFacts, diagnose};
+use crate::domain::diagnosis::{
+    Credential, Finding, Reply, Signature, Symptoms, TokenFacts, diagnose,
+};
 use crate::domain::evidence::Gathered;
 use crate::domain::member::Member;
 use crate::domain::resource::{ServiceName, ServiceRef};
@@ -45,6 +47,10 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         allowed: &args.allow_hosts,
         only_audience: false,
     };
+    if args.method == Method::TRACE || args.method == Method::CONNECT {
+        let message = format!("Google's front end answers {} itself, for any service", args.method);
+        return Err(CommandError::usage(message));
+    }
     if args.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
         return Err(CommandError::usage("a path starts with `/`"));
     }
@@ -63,25 +69,13 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     let who = principal(cx, token.as_ref(), args);
     let path = url.as_deref().map_or("/", path_of).to_owned();
     let read = read(cx, target, call.as_ref(), who.as_ref(), args).await;
-    let mut evidence = Vec::new();
-    let (mut with, mut without) = (None, None);
-    if let Some(call) = call.as_ref().filter(|_| !args.no_request) {
-        let whole = url.as_deref().map_or("/", |url| &url[call.origin.len()..]);
-        let prober = Prober::new(cx, call)?;
-        let url = url.as_deref().unwrap_or_default();
-        if let Some(token) = &token {
-            let sent =
-                who.as_ref().map_or("a token".to_owned(), |who| format!("a token of `{who}`"));
-            cx.terminal.note(&format!("request: {} {url} with {sent}", args.method));
-            let reply = prober.ask(cx, &args.method, whole, Some(token)).await?;
-            evidence.push(format!("with {sent}: {}", in_words(&reply)));
-            with = Some(reply);
+    let (asked, mut evidence) = match (&call, &url) {
+        (Some(call), Some(url)) if !args.no_request => {
+            ask(cx, (call, url), token.as_ref().zip(Some(who.as_ref())), &args.method).await?
         }
-        cx.terminal.note(&format!("request: {} {url} without a credential", args.method));
-        let reply = prober.ask(cx, &args.method, whole, None).await?;
-        evidence.push(format!("without a credential: {}", in_words(&reply)));
-        without = Some(reply);
-    }
+        _ => ((None, None), Vec::new()),
+    };
+    let (with, without) = asked;
     let service = read.gathered.as_ref().map(|gathered| &gathered.service);
     let host = call.as_ref().map(Call::host);
     let entry =
@@ -93,8 +87,14 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         from: Origin::Internet,
         entry: entry.filter(|_| call.is_some()).unwrap_or(Entry::DefaultUrl),
     };
-    let caller = who.as_ref().map_or(Caller::Anonymous, Caller::Verified);
-    let decision = read.gathered.as_ref().map(|gathered| gathered.decide(caller, &request));
+    // Whose token it is may not be known; then nothing that was read is about them.
+    let caller = match (&who, &token) {
+        (Some(who), _) => Some(Caller::Verified(who)),
+        (None, Some(_)) => None,
+        (None, None) => Some(Caller::Anonymous),
+    };
+    let decision = read.gathered.as_ref().zip(caller);
+    let decision = decision.map(|(gathered, caller)| gathered.decide(caller, &request));
     let beyond_reach = |decision: &Decision<'_>| {
         let rest = decision.steps.iter().filter(|step| step.layer != Layer::Reachability);
         rest.filter(|step| step.outcome == Outcome::Block).map(|step| step.layer).next()
@@ -133,7 +133,34 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     let who = who.as_ref();
     let case = Case { gathered, decision: decision.as_ref(), request: &request, who, target, args };
     let fix = fix(cx, found, &case);
-    report(cx, url.as_deref().unwrap_or(target), found, evidence, fix)
+    let is_made = symptoms.with.is_some() || symptoms.without.is_some();
+    report(cx, url.as_deref().unwrap_or(target), (found, is_made), evidence, fix)
+}
+
+/// What came back with the token and without, and that in words.
+type Asked = ((Option<Reply>, Option<Reply>), Vec<String>);
+
+/// Makes the request, with the token if there is one, whosever it is, and without.
+async fn ask(
+    cx: &Context,
+    (call, url): (&Call, &str),
+    token: Option<(&BearerToken, Option<&Member>)>,
+    method: &Method,
+) -> Result<Asked, CommandError> {
+    let prober = Prober::new(cx, call)?;
+    let path = &url[call.origin.len()..];
+    let (mut with, mut evidence) = (None, Vec::new());
+    if let Some((token, who)) = token {
+        let sent = who.map_or("a token".to_owned(), |who| format!("a token of `{who}`"));
+        cx.terminal.note(&format!("request: {method} {url} with {sent}"));
+        let reply = prober.ask(cx, method, path, Some(token)).await?;
+        evidence.push(format!("with {sent}: {}", in_words(&reply)));
+        with = Some(reply);
+    }
+    cx.terminal.note(&format!("request: {method} {url} without a credential"));
+    let reply = prober.ask(cx, method, path, None).await?;
+    evidence.push(format!("without a credential: {}", in_words(&reply)));
+    Ok(((with, Some(reply)), evidence))
 }
 
 /// Whether a layer blocks by what was read.
@@ -295,7 +322,7 @@ fn path_of(url: &str) -> &str {
 fn report(
     cx: &Context,
     target: &str,
-    found: Finding,
+    (found, is_made): (Finding, bool),
     evidence: Vec<String>,
     fix: Vec<String>,
 ) -> Result<u8, CommandError> {
@@ -306,7 +333,8 @@ fn report(
         Finding::Unknown(signature) => ("unknown", Some(signature), ExitCode::Undetermined),
     };
     let headline = match found {
-        Finding::Ok => "the request gets through to the application".to_owned(),
+        Finding::Ok if is_made => "the request gets through to the application".to_owned(),
+        Finding::Ok => "a request would get through, by what could be read".to_owned(),
         Finding::Undetermined => {
             "no request was made, and what could be read does not tell".to_owned()
         }

@@ -100,11 +100,17 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
             )];
             return Err(Box::new(trouble));
         }
-        // Whether an account may list regions says nothing of the rest.
-        Err(failure) if failure.kind == FailureKind::PermissionDenied => good.push(format!(
-            "the Cloud Run Admin API answers, and {who} may not list regions: {}",
-            failure.message
-        )),
+        // A project that may not be seen cannot be told from one that is not there.
+        Err(failure) if failure.kind == FailureKind::PermissionDenied => {
+            let mut trouble = Trouble::new(Signature::NoProject);
+            trouble.headline = Some(format!(
+                "there is no project `{}`, or {who} may see nothing of it",
+                project.value
+            ));
+            trouble.is_certain = false;
+            trouble.evidence = vec![format!("the regions may not be listed: {}", failure.message)];
+            return Err(Box::new(trouble));
+        }
         Err(failure) => {
             let kind = failure.kind;
             let signature = match kind {

@@ -292,8 +292,8 @@ fn under(condition: Option<&Condition>, attributes: &Attributes<'_>) -> Truth {
 
 fn unread<'a>(what: &str, resource: &'a str, why: &str) -> Unless<'a> {
     let text = match resource.strip_prefix(ABOVE) {
-        Some(below) => format!("{what} above `{below}`: {why}"),
-        None => format!("{what} of `{resource}`: {why}"),
+        Some(below) => format!("{what} above `{below}` could not be read: {why}"),
+        None => format!("{what} of `{resource}` could not be read: {why}"),
     };
     Unless { what: resource, doubt: Doubt::unread(text) }
 }

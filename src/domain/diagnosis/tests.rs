@@ -34,7 +34,15 @@ fn symptoms() -> Symptoms<'static> {
 
 type Case = (fn(&mut Symptoms<'static>), Finding);
 
-const CASES: [Case; 34] = [
+const CASES: [Case; 35] = [
+    (
+        |s| {
+            s.with = Some(Reply::Forbidden);
+            s.without = Some(Reply::Application(200));
+            s.told = Some(false);
+        },
+        Finding::Refused(Signature::DenyPolicy),
+    ),
     (|s| s.with = Some(Reply::Application(200)), Finding::Ok),
     (|s| s.with = Some(Reply::Application(404)), Finding::Ok),
     (|s| s.with = Some(Reply::Application(500)), Finding::Ok),

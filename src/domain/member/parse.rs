@@ -64,6 +64,16 @@ impl MemberArg {
                 return fail("its spelling matters", Some(public.to_owned()));
             }
         }
+        for (form, prefix) in [
+            ("principal://goog/subject/", "user:"),
+            ("principalSet://goog/group/", "group:"),
+            ("principal://iam.googleapis.com/projects/-/serviceAccounts/", "serviceAccount:"),
+        ] {
+            if let Some(address) = typed.strip_prefix(form) {
+                let why = "deny policies alone write it so";
+                return fail(why, Some(format!("{prefix}{address}")));
+            }
+        }
         if let Some(name) = typed.strip_prefix("service:") {
             return if name.is_empty() {
                 fail("`service:` wants the name of a service behind it", None)
