@@ -294,10 +294,10 @@ fn gcloud_makes_what_is_above() {
     gcloud.ok(&[&add[..], &binding].concat());
     assert_eq!(verdict("gil@example.com"), "allowed");
     let file = gcloud.world.home().join("deny.json");
-    let rule = r#"{"rules": [{"denyRule": {
+    let denial = r#"{"rules": [{"denyRule": {
         "deniedPrincipals": ["principalSet://goog/group/greeters@example.com"],
         "deniedPermissions": ["run.googleapis.com/routes.invoke"]}}]}"#;
-    std::fs::write(&file, rule).unwrap();
+    std::fs::write(&file, denial).unwrap();
     let folder = gcloud.ok(&[
         "resource-manager",
         "folders",

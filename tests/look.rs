@@ -75,6 +75,7 @@ fn describe_tells_all_that_bears_on_access() {
     tag canary     https://canary---orders-k4qx7v2nza-uc.a.run.app (0%)
     ready          yes
     exposure       restricted
+    because        the deny policy `no-contractors` on `organizations/433637338589` keeps some out
     ingress        all
     default URL    on
     invoker check  on
@@ -100,6 +101,7 @@ fn describe_tells_all_that_bears_on_access() {
     exposure       public-behind-load-balancer
     because        `allUsers` has `roles/run.invoker`
     because        ingress is internal and load balancers
+    because        the deny policy `no-contractors` on `organizations/433637338589` keeps some out
     ingress        internal-and-cloud-load-balancing
     default URL    off
     invoker check  on
@@ -143,7 +145,9 @@ fn describe_tells_all_that_bears_on_access() {
       "callers": "named",
       "reach": "internet",
       "exposure": "restricted",
-      "exposureReasons": [],
+      "exposureReasons": [
+        "the deny policy `no-contractors` on `organizations/433637338589` keeps some out"
+      ],
       "inherited": "read",
       "invokers": [
         {

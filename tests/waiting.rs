@@ -173,7 +173,7 @@ async fn what_is_granted_above_keeps_a_service_public() {
     let json = api.world.json_of(&["describe", "us-central1/hello"]);
     assert_eq!((&json["exposure"], &json["inherited"]), (&json!("public"), &json!("read")));
     assert_eq!(
-        json["exposureReasons"],
-        json!(["`allUsers` has `roles/run.invoker`, inherited from `folders/725218103497`"])
+        json["exposureReasons"][0],
+        "`allUsers` has `roles/run.invoker`, inherited from `folders/725218103497`"
     );
 }

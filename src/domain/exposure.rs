@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::access::{Attached, Caller, Evidence, Knowledge, Outcome, Place, says_of_the_public};
 use super::condition::Attributes;
+use super::deny::DenyRule;
 use super::evidence::{self, Layered, Roles};
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
@@ -153,6 +154,14 @@ pub fn judge_all(evidence: &Evidence<'_, '_>, now: OffsetDateTime) -> ExposureRe
     let reach = reach(service, &mut reasons);
     if service.iap {
         reasons.push("Identity-Aware Proxy is on and asks first".to_owned());
+    }
+    for policy in evidence.deny.iter().filter(|_| service.invoker_check) {
+        let rules = policy.read.iter().copied().flatten().filter(|rule| rule.covers(INVOKE));
+        let mut named: Vec<&str> = rules.map(DenyRule::policy_id).collect();
+        named.dedup();
+        reasons.extend(named.iter().map(|name| {
+            format!("the deny policy `{name}` on `{}` keeps some out", policy.resource)
+        }));
     }
     ExposureReport { callers, reach, exposure: combine(service.iap, callers, reach), reasons }
 }

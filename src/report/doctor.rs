@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::table::flowing;
 use super::{Report, Style};
 
 /// One verdict, with what it rests on.
@@ -40,7 +41,7 @@ impl Report for DoctorReport {
             out.push('\n');
         }
         for line in &self.evidence {
-            out += &wrapped(&format!("- {line}"), style.width);
+            out += &flowing("- ", line, style);
         }
         if !self.fix.is_empty() {
             out += "\nWhat would help:\n";
@@ -50,25 +51,4 @@ impl Report for DoctorReport {
         }
         out
     }
-}
-
-/// A line that goes on below its beginning where there is no room.
-fn wrapped(line: &str, width: Option<usize>) -> String {
-    let width = width.unwrap_or(usize::MAX).max(20);
-    let (mut out, mut column) = (String::new(), 0);
-    for word in line.split(' ') {
-        let long = console::measure_text_width(word);
-        if column > 0 && column + 1 + long > width {
-            out += "\n ";
-            column = 1;
-        }
-        if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out += word;
-        column += long;
-    }
-    out.push('\n');
-    out
 }

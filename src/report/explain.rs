@@ -3,7 +3,7 @@
 use comfy_table::{Attribute, Cell, Color};
 use serde::Serialize;
 
-use super::table::{columns, text};
+use super::table::{columns, flowing, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::access::{ABOVE, Decision, Step, Verdict};
 
@@ -204,7 +204,7 @@ impl Report for ExplainReport {
                     what if row.why.contains(what.trim_start_matches(ABOVE)) => String::new(),
                     what => format!(" on {what}"),
                 };
-                out.extend(["  ", row.layer, &what, ": ", &row.why, "\n"]);
+                out += &flowing("  ", &format!("{}{what}: {}", row.layer, row.why), style);
             }
         }
         if !self.fix.is_empty() {

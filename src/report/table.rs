@@ -34,16 +34,41 @@ pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> S
     }
     let mut lines = shorter.lines();
     let mut text = lines.next().unwrap_or_default().to_owned() + "\n";
+    // What stands below says what it is, too.
+    let title = headers.last().copied().unwrap_or_default();
+    let dim = console::Style::new().force_styling(style.color).dim();
+    text += &flowing("  ", &dim.apply_to(title).to_string(), style);
     for (line, last) in lines.zip(lasts) {
         text.push_str(line);
         text.push('\n');
         for below in last.lines() {
-            text.push_str("  ");
-            text.push_str(below);
-            text.push('\n');
+            text += &flowing("  ", below, style);
         }
     }
     text
+}
+
+/// A text behind its lead, which goes on below where there is no room, as far in as it began. A word
+/// that is longer than a line is left whole, so that it can be copied.
+pub(super) fn flowing(lead: &str, text: &str, style: Style) -> String {
+    let width = style.width.unwrap_or(usize::MAX).max(20);
+    let begin = console::measure_text_width(lead);
+    let (mut out, mut column) = (lead.to_owned(), begin);
+    for word in text.split(' ') {
+        let long = console::measure_text_width(word);
+        if column > begin && column + 1 + long > width {
+            out.push('\n');
+            out.push_str(&" ".repeat(begin));
+            column = begin;
+        } else if column > begin {
+            out.push(' ');
+            column += 1;
+        }
+        out += word;
+        column += long;
+    }
+    out.push('\n');
+    out
 }
 
 /// One block a row, a line a cell: what is left where not even the short columns fit.
