@@ -208,6 +208,31 @@ fn the_request_is_as_it_is_said() {
     }
 }
 
+/// Who may do nothing but invoke is told so by Cloud Run itself, though not even the service may be
+/// read.
+#[test]
+fn an_invoker_that_may_read_nothing_gets_an_answer() {
+    let world = World::new();
+    let explain = |account: &str, more: &[&str]| {
+        let words = ["--account", account, "explain", "me", "us-central1/reports"];
+        world.sandbox(&[&words[..], more, &["-o", "json"]].concat())
+    };
+    let run = explain("ana@example.com", &[]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["verdict"], "allowed", "she may read this one: {run}");
+    world.sandbox(&["grant", "lea@example.com", "orders", "--region", "us-central1", "--yes"]);
+    for (account, otherwise, lenient) in
+        [("lea@example.com", "allowed", 0), ("mia@example.com", "denied", 3)]
+    {
+        let words = ["--account", account, "explain", "me", "us-central1/orders", "-o", "json"];
+        let run = world.sandbox(&words);
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!((run.status, &report["verdict"]), (9, &json!("unknown")), "{run}");
+        assert_eq!(report["otherwise"], otherwise, "{run}");
+        assert_eq!(world.sandbox(&[&words[..], &["--lenient"]].concat()).status, lenient);
+    }
+}
+
 /// What is offered opens the service to where the request comes from, and no further; for what no
 /// setting opens, nothing is.
 #[test]

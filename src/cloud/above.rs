@@ -73,7 +73,7 @@ struct Level {
 }
 
 /// Why something was not read, in a few words.
-pub(super) fn why(failure: &Failure) -> String {
+pub fn why(failure: &Failure) -> String {
     match failure.kind {
         FailureKind::PermissionDenied => match permission_in(&failure.message) {
             Some(permission) => format!("it takes the permission `{permission}`"),

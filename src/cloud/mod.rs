@@ -19,7 +19,7 @@ mod reading;
 mod retry;
 mod wire;
 
-pub use self::above::Above;
+pub use self::above::{Above, why};
 pub use self::api::{Api, Endpoints};
 pub use self::deadline::Deadline;
 pub use self::evidence::For;

@@ -7,9 +7,9 @@ use time::format_description::well_known::Rfc3339;
 use super::completing;
 use super::members::{check_order, member, missing, resolve, service};
 use super::remedy::remedies;
-use crate::cloud::For;
+use crate::cloud::{FailureKind, For, Gateway, why};
 use crate::context::Context;
-use crate::domain::access::{Caller, Entry, Origin, Request, Verdict};
+use crate::domain::access::{Caller, Decision, Entry, Origin, Request, Verdict, decide_unread};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::resource::TAG_SIGN;
 use crate::domain::service::Service;
@@ -100,46 +100,48 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     // Cloud Run itself can be asked for oneself only, and only for now.
     let is_self = args.at.is_none()
         && account.is_some_and(|account| Member::of_account(&account).same_as(&who));
-    let gateway = cx.gateway().await?;
-    let whose = For::One { member: &who, is_self };
-    let gathered = match gateway.gather(&found.name, whose).await {
-        Ok(gathered) => gathered,
-        Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
-    };
     let from = Origin::ALL.into_iter().find(|known| known.as_str() == args.from);
     let from = from.unwrap_or_default();
     let typed_host = looks_like_host(&target).then(|| bare(&target).to_owned());
     let host = args.host.clone().or(typed_host);
-    let mapped = match &host {
-        Some(host) if entry(&gathered.service, host).is_none() => {
-            let mappings = gateway.domain_mappings(found.name.project()).await.ok();
-            mappings.map(|all| {
-                all.iter().any(|mapping| {
-                    mapping.domain.eq_ignore_ascii_case(host)
-                        && mapping.service == found.name.service()
-                        && mapping.region == found.name.region()
-                })
-            })
-        }
-        _ => None,
-    };
-    let own = gathered.service.url.as_ref().or(gathered.service.urls.first());
-    let own = own.map(|url| bare(url).to_owned());
-    let (host, entry) = match &host {
-        Some(host) => {
-            let entry = entry(&gathered.service, host).unwrap_or(match mapped {
-                Some(true) => Entry::Domain,
-                Some(false) => Entry::Elsewhere,
-                None => Entry::Unread,
-            });
-            (Some(host.clone()), entry)
-        }
-        // Which domains lead to it there is nowhere to be read.
-        None if from == Origin::LoadBalancer => (None, Entry::Domain),
-        None => (own, Entry::DefaultUrl),
-    };
     let path = args.path.clone().or_else(|| path_of(&target)).unwrap_or_else(|| "/".to_owned());
     let at = args.at.unwrap_or_else(|| cx.now());
+    let say = |decision: &Decision<'_>, host: Option<String>, fix: Vec<String>| {
+        let time = at.format(&Rfc3339).unwrap_or_default();
+        let request = RequestShape { path: path.clone(), host, time, from: from.as_str() };
+        let names = (who.to_string(), found.name.to_string());
+        let taken = (cx.is_sandbox(), args.lenient);
+        let report = ExplainReport::new(taken, names, request, decision, fix);
+        cx.report(&report)?;
+        Ok(match report.verdict {
+            "allowed" => ExitCode::Done,
+            "denied" => ExitCode::No,
+            _ => ExitCode::Undetermined,
+        }
+        .number())
+    };
+    let gateway = cx.gateway().await?;
+    let whose = For::One { member: &who, is_self };
+    let gathered = match gateway.gather(&found.name, whose).await {
+        Ok(gathered) => gathered,
+        // Who may only invoke is told so all the same.
+        Err(failure) if is_self && failure.kind == FailureKind::PermissionDenied => {
+            let Ok(told) = gateway.may_invoke(&found.name).await else {
+                return Err(lookup::unread(cx, &found.name, failure).await);
+            };
+            return say(&decide_unread(told, &why(&failure)), host, Vec::new());
+        }
+        Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
+    };
+    let (host, entry) = match &host {
+        Some(host) => (Some(host.clone()), entry_at(&gateway, &gathered.service, host).await),
+        // Which domains lead to it there is nowhere to be read.
+        None if from == Origin::LoadBalancer => (None, Entry::Domain),
+        None => {
+            let own = gathered.service.url.as_ref().or(gathered.service.urls.first());
+            (own.map(|url| bare(url).to_owned()), Entry::DefaultUrl)
+        }
+    };
     let request = Request { path: &path, host: host.as_deref(), time: at, from, entry };
     let caller = match who.kind() {
         MemberKind::AllUsers => Caller::Anonymous,
@@ -148,21 +150,24 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let decision = gathered.decide(caller, &request);
     let denied = decision.verdict == Verdict::Denied;
     let fix = if denied { remedies(cx, &gathered, &decision, &request, &who) } else { Vec::new() };
-    let shape = RequestShape {
-        path: path.clone(),
-        host: host.clone(),
-        time: at.format(&Rfc3339).unwrap_or_default(),
-        from: from.as_str(),
-    };
-    let names = (who.to_string(), found.name.to_string());
-    let report = ExplainReport::new((cx.is_sandbox(), args.lenient), names, shape, &decision, fix);
-    cx.report(&report)?;
-    Ok(match report.verdict {
-        "allowed" => ExitCode::Done,
-        "denied" => ExitCode::No,
-        _ => ExitCode::Undetermined,
+    say(&decision, host.clone(), fix)
+}
+
+/// Which of the service's addresses a host is, mapped domains looked up where it is none of its own.
+async fn entry_at<'a>(gateway: &Gateway, service: &'a Service, host: &str) -> Entry<'a> {
+    if let Some(entry) = entry(service, host) {
+        return entry;
     }
-    .number())
+    let name = &service.name;
+    let Ok(mappings) = gateway.domain_mappings(name.project()).await else {
+        return Entry::Unread;
+    };
+    let is_mapped = mappings.iter().any(|mapping| {
+        mapping.domain.eq_ignore_ascii_case(host)
+            && mapping.service == name.service()
+            && mapping.region == name.region()
+    });
+    if is_mapped { Entry::Domain } else { Entry::Elsewhere }
 }
 
 /// The two operands, asking for what is not there.

@@ -71,19 +71,19 @@ impl Member {
 
     /// What sort of principal this is.
     pub fn kind(&self) -> MemberKind {
-        match self.0.as_str() {
-            ALL_USERS => MemberKind::AllUsers,
-            ALL_AUTHENTICATED_USERS => MemberKind::AllAuthenticatedUsers,
-            text => match text.split_once(':').map(|(prefix, _)| prefix) {
-                Some("deleted") => MemberKind::Deleted,
-                Some("domain") => MemberKind::Domain,
-                Some("group") => MemberKind::Group,
-                Some("principal") => MemberKind::Principal,
-                Some("principalSet") => MemberKind::PrincipalSet,
-                Some("serviceAccount") => MemberKind::ServiceAccount,
-                Some("user") => MemberKind::User,
-                _ => MemberKind::Other,
-            },
+        // Asked of every member of every policy, several times: the commonest first.
+        let text = self.0.as_str();
+        match text.as_bytes().first() {
+            Some(b'u') if text.starts_with("user:") => MemberKind::User,
+            Some(b's') if text.starts_with("serviceAccount:") => MemberKind::ServiceAccount,
+            Some(b'g') if text.starts_with("group:") => MemberKind::Group,
+            Some(b'd') if text.starts_with("domain:") => MemberKind::Domain,
+            Some(b'd') if text.starts_with("deleted:") => MemberKind::Deleted,
+            Some(b'p') if text.starts_with("principal:") => MemberKind::Principal,
+            Some(b'p') if text.starts_with("principalSet:") => MemberKind::PrincipalSet,
+            Some(b'a') if text == ALL_USERS => MemberKind::AllUsers,
+            Some(b'a') if text == ALL_AUTHENTICATED_USERS => MemberKind::AllAuthenticatedUsers,
+            _ => MemberKind::Other,
         }
     }
 
