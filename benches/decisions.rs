@@ -61,7 +61,7 @@ fn decisions(criterion: &mut Criterion) {
     let place = Place { project: "p".to_owned(), ..Place::default() };
     let caller = Member::from_policy("user:caller@example.com");
     let request = Request {
-        path: "/",
+        path: Some("/"),
         host: Some("s-1.us-central1.run.app"),
         time: datetime!(2026-06-01 00:00 UTC),
         from: Origin::Internet,

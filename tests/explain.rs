@@ -199,6 +199,10 @@ fn the_request_is_as_it_is_said() {
         ),
         (&["you@example.com", "canary---orders-k4qx7v2nza-uc.a.run.app/items?x=/y"], "allowed0"),
         (&["auditor@example.com", "billing-k4qx7v2nza-uc.a.run.app/reports/q1?x=y"], "allowed0"),
+        (
+            &["dev@example.com", "api-k4qx7v2nza-uc.a.run.app/in?next=https://shop.example.com/x"],
+            "allowed0",
+        ),
         (&["service:billing", "us-central1/orders"], "allowed0"),
         (&["group:team@example.com", "chat"], "unknown9"),
         (&["someone@gmail.com", "reports"], "allowed0"),

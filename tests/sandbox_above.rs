@@ -291,9 +291,32 @@ async fn clients_have_ways_of_their_own() {
     let after = ok(&api, "PATCH", &path, trial).await;
     assert_eq!(after["spec"]["rules"], json!([{"enforce": true}]));
     assert_eq!(after["dryRunSpec"]["rules"], json!([{"enforce": false}]));
+    let all = json!({"spec": {"rules": [{"enforce": false}]}});
+    let after = ok(&api, "PATCH", &format!("{one}?updateMask=*"), all.clone()).await;
+    assert_eq!(
+        (&after["spec"]["rules"], after.get("dryRunSpec")),
+        (&json!([{"enforce": false}]), None)
+    );
+    let path = format!("{one}?updateMask=spec.rules");
+    assert_eq!(api.refused("PATCH", &path, Some(&all)).await.0, 400);
     assert_eq!(api.refused("DELETE", &format!("{one}?etag=stale"), None).await.0, 409);
     ok(&api, "DELETE", &one, Value::Null).await;
     assert_eq!(api.refused("DELETE", &one, None).await.0, 404);
+    // In the older versions too, a parent that is ill-formed is none, and no reason to leave it out.
+    let folders = format!("v2/folders?parent={ORGANIZATION}");
+    for (path, body) in [
+        (folders.as_str(), json!([])),
+        (&folders, json!("x")),
+        (
+            "v1/projects",
+            json!({"projectId": "lost-one", "parent": {"type": "organization", "id": 4}}),
+        ),
+    ] {
+        assert_eq!(api.refused("POST", path, Some(&body)).await.0, 400, "{path} {body}");
+    }
+    let nobody = json!({"filter": "owner.directorycustomerid:C1"});
+    let found = ok(&api, "POST", "v1/organizations:search", nobody).await;
+    assert_eq!(found["organizations"], json!([]));
     // A group keeps what it is given, and whoever makes it may own it.
     let group = json!({"groupKey": {"id": "new@example.com"}, "parent": "customerId/C03xgje4y",
         "description": "new", "labels": {"cloudidentity.googleapis.com/groups.security": ""}});

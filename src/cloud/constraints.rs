@@ -100,7 +100,11 @@ fn effective(constraint: &'static str, policy: &Policy) -> Effective {
                 found.denied.extend(values.denied_values.iter().cloned());
                 true
             }
-            Some(Kind::DenyAll(denies) | Kind::Enforce(denies)) => *denies,
+            Some(Kind::DenyAll(true)) => {
+                found.denied.push("all".to_owned());
+                true
+            }
+            Some(Kind::Enforce(denies)) => *denies,
             _ => false,
         };
         if constraint == POLICY_MEMBERS {

@@ -102,7 +102,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         && account.is_some_and(|account| Member::of_account(&account).same_as(&who));
     let from = Origin::ALL.into_iter().find(|known| known.as_str() == args.from);
     let from = from.unwrap_or_default();
-    let typed_host = looks_like_host(&target).then(|| bare(&target).to_owned());
+    let typed_host = looks_like_host(&target).then(|| bare(&target).to_ascii_lowercase());
     let host = args.host.clone().or(typed_host);
     let path = args.path.clone().or_else(|| path_of(&target)).unwrap_or_else(|| "/".to_owned());
     let at = args.at.unwrap_or_else(|| cx.now());
@@ -134,7 +134,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
     };
     let (host, entry) = match &host {
-        Some(host) => (Some(host.clone()), entry_at(&gateway, &gathered.service, host).await),
+        Some(host) => (Some(host.clone()), entry_at(gateway, &gathered.service, host).await),
         // Which domains lead to it there is nowhere to be read.
         None if from == Origin::LoadBalancer => (None, Entry::Domain),
         None => {
@@ -142,7 +142,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             (own.map(|url| bare(url).to_owned()), Entry::DefaultUrl)
         }
     };
-    let request = Request { path: &path, host: host.as_deref(), time: at, from, entry };
+    let request = Request { path: Some(&path), host: host.as_deref(), time: at, from, entry };
     let caller = match who.kind() {
         MemberKind::AllUsers => Caller::Anonymous,
         _ => Caller::Verified(&who),
@@ -209,13 +209,17 @@ pub(super) fn entry<'a>(service: &'a Service, host: &str) -> Option<Entry<'a>> {
 
 /// The host of an address.
 fn bare(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split(['/', ':', '?', '#']).next().unwrap_or_default()
+    without_scheme(url).split(['/', ':', '?', '#']).next().unwrap_or_default()
+}
+
+/// An address from its host on; what follows may hold another.
+fn without_scheme(url: &str) -> &str {
+    url.split_once("://").filter(|(scheme, _)| !scheme.contains('.')).map_or(url, |(_, rest)| rest)
 }
 
 /// Whether what was typed is an address rather than a name.
 fn looks_like_host(typed: &str) -> bool {
-    typed.contains("://") || bare(typed).contains('.')
+    bare(typed).contains('.')
 }
 
 /// The path of an address that was typed.
@@ -223,7 +227,6 @@ fn path_of(typed: &str) -> Option<String> {
     if !looks_like_host(typed) {
         return None;
     }
-    let rest = typed.split_once("://").map_or(typed, |(_, rest)| rest);
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let rest = without_scheme(typed).split(['?', '#']).next().unwrap_or_default();
     rest.find('/').map(|at| rest[at..].to_owned())
 }

@@ -1,7 +1,9 @@
 //! The least that would let a refused caller in: never a wider role, never the public in passing.
 
 use crate::context::Context;
-use crate::domain::access::{self, Decision, Entry, Layer, Origin, Outcome, Request, is_reserved};
+use crate::domain::access::{
+    self, Decision, Entry, Layer, Origin, Outcome, Request, Step, is_reserved,
+};
 use crate::domain::evidence::Gathered;
 use crate::domain::exposure::{Callers, judge_all};
 use crate::domain::member::{Member, MemberKind};
@@ -20,24 +22,27 @@ pub(super) fn remedies(
 ) -> Vec<String> {
     let blocking = decision.steps.iter().filter(|step| step.outcome == Outcome::Block);
     let all: Option<Vec<_>> =
-        blocking.map(|step| remedy(cx, gathered, step.layer, request, who)).collect();
+        blocking.map(|step| remedy(cx, gathered, step, request, who)).collect();
     all.unwrap_or_default()
 }
 
-/// The command that would open one layer to `who`.
+/// The command that would open the layer of one step to `who`.
 pub(super) fn remedy(
     cx: &Context,
     gathered: &Gathered,
-    layer: Layer,
+    step: &Step<'_>,
     request: &Request<'_>,
     who: &Member,
 ) -> Option<String> {
     let service = &gathered.service;
+    // A grant does not help where a deny policy takes it away.
+    let is_denied = step.source.is_some_and(|source| source.role.is_none());
     let named = cx.named_to_others(&service.name);
-    match layer {
+    match step.layer {
         Layer::Reachability => reach(cx, gathered, request),
         // The public is let by on purpose only.
         Layer::Iap if who.is_public() => None,
+        Layer::Iap if is_denied => None,
         Layer::Iap => Some(past_iap(gathered, who)),
         Layer::InvokerCheck | Layer::Deny => None,
         Layer::Allow if service.iap => {
@@ -69,7 +74,7 @@ fn reach(cx: &Context, gathered: &Gathered, request: &Request<'_>) -> Option<Str
         Entry::Tag(tag) if !service.tags.iter().any(|known| known.tag == tag) => return None,
         _ if request.from == Origin::LoadBalancer => false,
         // What the front end keeps, or is no address of the service, no setting opens.
-        _ if is_reserved(request.path) => return None,
+        _ if request.path.is_some_and(is_reserved) => return None,
         Entry::Elsewhere | Entry::Unread => return None,
         Entry::DefaultUrl | Entry::Tag(_) => true,
         Entry::Domain => false,

@@ -50,7 +50,8 @@ impl Origin {
 /// One request to a service.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    pub path: &'a str,
+    /// `None` where it may be any.
+    pub path: Option<&'a str>,
     /// `None` where it is not known, as behind a load balancer.
     pub host: Option<&'a str>,
     pub time: OffsetDateTime,
@@ -258,7 +259,7 @@ pub fn decide<'a>(
 ) -> Decision<'a> {
     let service = evidence.service;
     let attributes = Attributes {
-        path: Some(request.path),
+        path: request.path,
         host: request.host,
         time: request.time,
         tags: evidence.known.tags,

@@ -339,11 +339,15 @@ fn forbidden(symptoms: &Symptoms<'_>) -> Finding {
     }
     match (symptoms.told, symptoms.blocked_by) {
         (_, Some(Layer::Deny)) => Refused(Signature::DenyPolicy),
+        (Some(true), _) => Refused(Signature::Propagation),
         // Who needs no credential needs no grant: only a deny policy keeps somebody out of there.
         _ if matches!(symptoms.without, Some(Reply::Application(_))) => {
-            Refused(Signature::DenyPolicy)
+            if symptoms.granted_lately {
+                Unknown(Signature::Propagation)
+            } else {
+                Refused(Signature::DenyPolicy)
+            }
         }
-        (Some(true), _) => Refused(Signature::Propagation),
         (Some(false), _) | (None, Some(Layer::Allow)) => Refused(Signature::NoPermission),
         _ if symptoms.granted_lately => Unknown(Signature::Propagation),
         // A 403 to a token that is taken has no other cause (observed).

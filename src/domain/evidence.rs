@@ -99,7 +99,7 @@ impl Gathered {
     /// Whether somebody may call the service, from wherever it can be reached, and what says so.
     pub fn may_call(&self, member: &Member, now: OffsetDateTime) -> (Verdict, String) {
         let request = Request {
-            path: "/",
+            path: None,
             host: None,
             time: now,
             from: Origin::LoadBalancer,

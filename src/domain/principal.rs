@@ -197,6 +197,9 @@ fn of_place(set: &str, member: &Member, place: &Place) -> Truth {
         return Truth::False;
     };
     let address = member.address();
+    if may_be_agent(address) && of_the_project(address, place) != Some(true) {
+        return unknown_home(member);
+    }
     if (kind == "ServiceAgent") != is_service_agent(address) {
         return Truth::False;
     }
@@ -245,6 +248,14 @@ pub fn is_service_agent(address: &str) -> bool {
     of_google || (is_number(name) && domain == "cloudservices.gserviceaccount.com")
 }
 
+/// Whether an address has the form of a service agent's in a project that is not known to be Google's:
+/// there are more of those than are listed anywhere.
+fn may_be_agent(address: &str) -> bool {
+    let (name, domain) = address.split_once('@').unwrap_or_default();
+    let is_numbered = name.strip_prefix("service-").is_some_and(is_number);
+    is_numbered && domain.ends_with(".iam.gserviceaccount.com") && !is_service_agent(address)
+}
+
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -265,7 +276,9 @@ fn number_in(address: &str) -> Option<&str> {
 pub fn project_in(address: &str) -> Option<&str> {
     let (name, domain) = address.split_once('@')?;
     number_in(address).or_else(|| match domain.strip_suffix(".iam.gserviceaccount.com") {
-        Some(id) if !id.contains('.') && !is_service_agent(address) => Some(id),
+        Some(id) if !id.contains('.') && !is_service_agent(address) && !may_be_agent(address) => {
+            Some(id)
+        }
         None if domain == "appspot.gserviceaccount.com" => Some(name),
         _ => None,
     })
@@ -323,6 +336,9 @@ mod tests {
         let of = "principalSet://cloudresourcemanager.googleapis.com";
         let where_is =
             "where the project of `serviceAccount:a@q.iam.gserviceaccount.com` stands is not known";
+        // Whose project that is, Google's or anybody's, its name does not say.
+        let unlisted = "serviceAccount:service-12@dataproc-accounts.iam.gserviceaccount.com";
+        let where_else = "where the project of `serviceAccount:service-12@dataproc-accounts.iam.gserviceaccount.com` stands is not known";
         let hidden = "who is in `group:hidden@x.com` is not known";
         let customer = "whether `user:dev@y.com` is of the customer `C01` is not known";
         for (set, caller, expected) in [
@@ -339,6 +355,8 @@ mod tests {
             ("principalSet://goog/group/team@x.com", dev, "yes"),
             ("principalSet://goog/group/team@x.com", robot, "no"),
             ("principalSet://goog/group/hidden@x.com", dev, hidden),
+            (&format!("{of}/projects/12/type/ServiceAgent"), unlisted, where_else),
+            (&format!("{of}/projects/12/type/ServiceAccount"), unlisted, where_else),
             ("principalSet://goog/cloudIdentityCustomerId/C01", dev, "yes"),
             ("principalSet://goog/cloudIdentityCustomerId/C01", "user:dev@y.com", customer),
             ("principalSet://goog/cloudIdentityCustomerId/C01", "user:dev@gmail.com", "no"),

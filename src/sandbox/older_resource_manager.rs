@@ -66,9 +66,9 @@ fn create_project(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value
     query.only(&[])?;
     known_fields(body, &["name", "parent", "projectId", "labels"], "project")?;
     let mut asked = json!({"projectId": body["projectId"]});
-    if let (Some(kind), Some(id)) = (body["parent"]["type"].as_str(), body["parent"]["id"].as_str())
-    {
-        asked["parent"] = Value::from(format!("{kind}s/{id}"));
+    if !body["parent"].is_null() {
+        let part = |name: &str| body["parent"][name].as_str().unwrap_or_default();
+        asked["parent"] = Value::from(format!("{}s/{}", part("type"), part("id")));
     }
     for (to, from) in [("displayName", "name"), ("labels", "labels")] {
         if !body[from].is_null() {
@@ -95,7 +95,9 @@ fn ancestry(world: &World<'_>, project: &Project) -> Result<Value, ApiError> {
 fn search(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value, ApiError> {
     query.only(&[])?;
     known_fields(body, &["filter", "pageSize", "pageToken"], "")?;
+    // v1 knows the customer as its owner's.
     let asked = body["filter"].as_str().unwrap_or_default();
+    let asked = asked.strip_prefix("owner.").unwrap_or(asked);
     let wanted = |found: &Value| {
         let name = found["name"].as_str().unwrap_or_default();
         is_asked_for(found, asked)

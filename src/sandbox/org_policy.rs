@@ -143,8 +143,9 @@ pub(super) fn answer(
         ("PATCH", [constraint], "") => may("policies.update").and_then(|()| {
             query.only(&["updateMask"])?;
             let before = there(world, owner, constraint)?;
-            check_etag(&before, body["etag"].as_str().or(body["spec"]["etag"].as_str()))?;
-            let body = masked(body, &before, query.get("updateMask").unwrap_or_default());
+            check_etag(&before, body["etag"].as_str())?;
+            check_etag(&before["spec"], body["spec"]["etag"].as_str())?;
+            let body = masked(body, &before, query.get("updateMask").unwrap_or_default())?;
             put(visit, owner, (constraint, &name(constraint)), &body, Some(&before))
         }),
         ("DELETE", [constraint], "") => may("policies.delete").and_then(|()| {
@@ -173,18 +174,22 @@ fn check_etag(policy: &Value, etag: Option<&str>) -> Result<(), ApiError> {
 
 /// What a policy is to hold, where the mask says which of its parts the body has (discovery document:
 /// without one, all is overwritten).
-fn masked(body: &Value, before: &Value, mask: &str) -> Value {
-    if mask.is_empty() {
-        return body.clone();
+fn masked(body: &Value, before: &Value, mask: &str) -> Result<Value, ApiError> {
+    if matches!(mask, "" | "*") {
+        return Ok(body.clone());
     }
     let part = |path: &str| super::wire::camel(path.trim().trim_start_matches("policy."));
     let named: Vec<String> = mask.split(',').map(part).collect();
+    let fields = ["spec", "dryRunSpec"];
+    if let Some(other) = named.iter().find(|name| !fields.contains(&name.as_str())) {
+        return Err(ApiError::invalid(format!("Invalid value at 'update_mask': {other}.")));
+    }
     let mut policy = json!({});
-    for field in ["spec", "dryRunSpec"] {
+    for field in fields {
         let from = if named.iter().any(|name| name == field) { body } else { before };
         policy[field] = from[field].clone();
     }
-    policy
+    Ok(policy)
 }
 
 /// Without any policy, the constraint's default is in force: nothing is restricted.

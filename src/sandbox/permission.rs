@@ -46,7 +46,10 @@ pub(super) fn needed(asked: Asked<'_>, project: Option<&str>) -> Option<Needed> 
                 _ => of(&format!("iam.serviceAccounts.{}", verb(asked, rest.len())), resource),
             }
         }
-        (["v1", "projects", _, "services", ..], Some(_)) => of("serviceusage.services.get", home),
+        (["v1", "projects", _, "services", ..], Some(_)) => {
+            let verb = if asked.verb == "enable" { "enable" } else { "get" };
+            of(&format!("serviceusage.services.{verb}"), home)
+        }
         (["v1" | "v3", "projects", _], Some(_)) => {
             let verb = match verb(asked, 1) {
                 "getAncestry" => "get",

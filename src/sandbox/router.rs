@@ -65,6 +65,11 @@ fn parse_body(request: &ApiRequest) -> Result<Value, ApiError> {
     }
     let mut body: Value = serde_json::from_slice(&request.body)
         .map_err(|error| ApiError::invalid(format!("Invalid JSON payload received. {error}")))?;
+    if !body.is_object() {
+        return Err(ApiError::invalid(
+            "Invalid JSON payload received. Root element must be a message.",
+        ));
+    }
     wire::with_names(&mut body);
     Ok(body)
 }
@@ -86,6 +91,12 @@ const APIS: [&str; 6] = [
     "orgpolicy.googleapis.com",
     "run.googleapis.com",
 ];
+
+/// Whether an API may be turned on: those that are here, and the bundle that gcloud turns on in each new
+/// project.
+fn may_be_on(api: &str) -> bool {
+    APIS.contains(&api) || api == "cloudapis.googleapis.com"
+}
 
 /// Service Usage v1's word on an API, for which `gcloud run deploy` asks before all else.
 fn enabled(project: &Project, api: &str) -> Value {
@@ -121,7 +132,9 @@ fn dispatch(
             .unwrap_or_else(|| Err(ApiError::unimplemented(&request.method, &request.path)))?;
         // gcloud asks for an operation again though it is done.
         let name = answer["name"].as_str().filter(|_| answer["done"] == true);
-        if let Some(id) = name.and_then(|name| name.strip_prefix("operations/")).filter(|_| !reads)
+        if let Some(id) = name
+            .and_then(|name| name.strip_prefix("operations/"))
+            .filter(|id| !reads && !id.starts_with("noop."))
         {
             world.put_resource(Place::global(OPERATIONS), id, &answer)?;
         }
@@ -237,7 +250,9 @@ fn route(
             APIS.contains(api).then(|| Ok(enabled(site.project, api)))
         }
         // That an API is on already is what turning it on answers too.
-        (["v1", "projects", _, "services", api], Some(site)) if verb == "enable" => {
+        (["v1", "projects", _, "services", api], Some(site))
+            if method == "POST" && verb == "enable" && may_be_on(api) =>
+        {
             Some(Ok(json!({
                 "name": "operations/noop.DONE_OPERATION",
                 "done": true,

@@ -32,11 +32,11 @@ pub(super) fn fix(cx: &Context, found: Finding, case: &Case<'_>) -> Vec<String> 
     let named = case.gathered.map(|gathered| cx.named_to_others(&gathered.service.name));
     // Of the layer that refused, since a request that another lets through never meets the rest.
     let open = |layer: Layer, who: Option<&Member>| -> Vec<String> {
-        let command = case
-            .gathered
-            .zip(who)
-            .and_then(|(gathered, who)| remedy(cx, gathered, layer, case.request, who));
-        command.into_iter().collect()
+        let command = || {
+            let step = case.decision?.steps.iter().find(|step| step.layer == layer)?;
+            remedy(cx, case.gathered?, step, case.request, who?)
+        };
+        command().into_iter().collect()
     };
     let anyone = Member::all_users();
     let own_token = || match case.args.id_token_file {

@@ -81,7 +81,7 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     let entry =
         service.map(|service| host.and_then(|host| entry(service, host)).unwrap_or(Entry::Domain));
     let request = Request {
-        path: &path,
+        path: Some(&path),
         host,
         time: cx.now(),
         from: Origin::Internet,

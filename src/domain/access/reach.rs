@@ -35,7 +35,7 @@ pub enum Entry<'a> {
 pub(super) fn reachability<'a>(service: &Service, request: &Request<'_>) -> Step<'a> {
     let layer = Layer::Reachability;
     let say = |outcome, reason: &'static str| Step::new(layer, outcome, reason);
-    if request.from != Origin::LoadBalancer && is_reserved(request.path) {
+    if request.from != Origin::LoadBalancer && request.path.is_some_and(is_reserved) {
         return say(
             Outcome::Block,
             "Google's front end keeps this path for itself, and no service ever sees it",

@@ -294,7 +294,7 @@ impl<'a> Case<'a> {
             None => Entry::DefaultUrl,
         };
         let request = Request {
-            path: &asked.path,
+            path: Some(&asked.path),
             host: Some(&asked.host),
             time: asked.at,
             from: asked.from,

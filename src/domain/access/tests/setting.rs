@@ -200,7 +200,7 @@ impl Setting {
 fn request_of(text: &str) -> Request<'_> {
     let mut words = text.split_whitespace();
     let mut request = Request {
-        path: words.next().unwrap_or("/"),
+        path: Some(words.next().unwrap_or("/")),
         host: Some(HOST),
         time: NOW,
         from: Origin::Internet,
