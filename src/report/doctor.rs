@@ -35,8 +35,8 @@ impl Report for DoctorReport {
             "refused" => paint.red(),
             _ => paint.yellow(),
         };
-        let mut out =
-            format!("{}\n", paint.apply_to(format!("{}: {}", self.verdict, self.headline)));
+        let headline = flowing("", &format!("{}: {}", self.verdict, self.headline), style);
+        let mut out = format!("{}\n", paint.apply_to(headline.trim_end()));
         if !self.evidence.is_empty() {
             out.push('\n');
         }

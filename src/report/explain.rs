@@ -191,7 +191,8 @@ impl Report for ExplainReport {
             "denied" => paint.red(),
             _ => paint.yellow(),
         };
-        let mut out = format!("{}\n\n", paint.apply_to(self.headline()));
+        let headline = flowing("", &self.headline(), style);
+        let mut out = format!("{}\n\n", paint.apply_to(headline.trim_end()));
         let rows = self
             .steps
             .iter()

@@ -96,6 +96,18 @@ pub(super) fn denied<'a>(deny: &[Attached<'a, DenyRule>], asked: Asked<'_>) -> S
 /// Whether a rule hits the caller, and by which of its principals.
 fn hits<'a>(rule: &'a DenyRule, asked: Asked<'_>) -> (Truth, Option<&'a Member>) {
     let (denied, member) = any_reaches(&rule.denied_principals, asked);
+    // Whoever stands for every account stands for those who are denied, too.
+    let of_all = matches!(asked.caller, Caller::Verified(caller)
+        if caller.kind() == MemberKind::AllAuthenticatedUsers);
+    let (denied, member) = match rule.denied_principals.first() {
+        Some(first) if of_all && denied == Truth::False => {
+            let why = format!(
+                "`allAuthenticatedUsers` stands for several, and `{first}` for some of them"
+            );
+            (Truth::Unknown(Doubt::undecidable(why)), Some(first))
+        }
+        _ => (denied, member),
+    };
     if denied == Truth::False {
         return (Truth::False, None);
     }

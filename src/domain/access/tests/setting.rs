@@ -155,10 +155,10 @@ impl Setting {
         request: &str,
         take: impl FnOnce(Decision<'_>) -> T,
     ) -> T {
-        let member = if caller.contains(':') || caller.is_empty() {
-            Member::from_policy(caller)
-        } else {
+        let member = if caller.contains('@') && !caller.contains(':') {
             Member::of_account(caller)
+        } else {
+            Member::from_policy(caller)
         };
         let caller = if caller.is_empty() { Caller::Anonymous } else { Caller::Verified(&member) };
         take(self.0.decide(caller, &request_of(request)))

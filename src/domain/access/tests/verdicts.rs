@@ -118,6 +118,8 @@ pub(super) const ROWS: &[Row] = &[
     Row(SEVERAL, "own domain:x.com run.invoker; deny principalSet://goog/cloudIdentityCustomerId/C01 routes.invoke", "domain:x.com", "/", D),
     Row(SEVERAL, "own domain:x.com run.invoker; deny group:team@x.com routes.invoke", "domain:x.com", "/", U),
     Row(SEVERAL, "own domain:x.com run.invoker; deny principalSet://iam.googleapis.com/projects/12/locations/global/workloadIdentityPools/ci/* routes.invoke", "domain:x.com", "/", A),
+    Row(SEVERAL, "own allAuthenticatedUsers run.invoker; deny group:team@x.com routes.invoke", "allAuthenticatedUsers", "/", U),
+    Row(SEVERAL, "own allAuthenticatedUsers run.invoker; deny public:all routes.invoke", "allAuthenticatedUsers", "/", D),
     // Roles.
     Row(ROLES, "own user:dev@x.com run.servicesInvoker", DEV, "/", A),
     Row(ROLES, "own user:dev@x.com run.admin", DEV, "/", A),
