@@ -107,7 +107,9 @@ pub(super) fn rules_on(
     permission: &str,
 ) -> Result<Vec<(String, DenyRule)>, ApiError> {
     let mut rules = Vec::new();
-    for (resource, policy) in world.resources_by_owner(DENY_POLICIES)? {
+    // Most are about something else, which their text shows before it is taken apart.
+    let named = permission.split_once('.').map_or(permission, |(_, rest)| rest);
+    for (resource, policy) in world.resources_that_say(DENY_POLICIES, [named, "*"])? {
         let of_policy = deny_policies::rules(&policy).into_iter();
         let covering = of_policy.filter(|rule| rule.covers(permission));
         rules.extend(covering.map(|rule| (resource.clone(), rule)));

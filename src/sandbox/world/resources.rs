@@ -1,6 +1,6 @@
 //! Resources of the kinds that have no table of their own, and the policies of all.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::super::api_error::ApiError;
@@ -137,6 +137,20 @@ impl World<'_> {
         )?;
         let rows = statement.query_map([kind], |row| Ok((row.get(1)?, body(row)?)))?;
         rows.collect()
+    }
+
+    /// Every resource of a kind whose text holds one of two words, oldest first, with what it is of.
+    pub(in super::super) fn resources_that_say(
+        &self,
+        kind: &str,
+        words: [&str; 2],
+    ) -> rusqlite::Result<Vec<(String, Value)>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT body, project FROM resources
+             WHERE kind = ?1 AND (instr(body, ?2) OR instr(body, ?3)) ORDER BY serial",
+        )?;
+        let read = |row: &Row<'_>| Ok((row.get(1)?, body(row)?));
+        statement.query_map([kind, words[0], words[1]], read)?.collect()
     }
 
     /// Every resource of a kind that is wanted, oldest first.
