@@ -177,11 +177,7 @@ pub(super) fn holds(
     now: OffsetDateTime,
 ) -> Result<bool, ApiError> {
     let rules = rules_on(world, permission)?;
-    let gives = |granting: &[String], lineage: &[String]| -> Result<bool, ApiError> {
-        let mut allow = Vec::new();
-        for resource in granting {
-            allow.push((resource, grants(world, resource)?));
-        }
+    let gives = |allow: &[(&str, Vec<Grant>)], lineage: &[String]| -> Result<bool, ApiError> {
         let in_force = rules.iter().filter(|(at, _)| lineage.contains(at));
         let in_force: Vec<(&str, &[DenyRule])> =
             in_force.map(|(at, rule)| (at.as_str(), std::slice::from_ref(rule))).collect();
@@ -217,12 +213,18 @@ pub(super) fn holds(
         };
         // A tag may be bound to what is above, and to the resource itself.
         let alone = [project];
-        if !grants(world, &alone[0])?.iter().any(is_tagged) && gives(&alone, &alone)? {
+        let granted = grants(world, &alone[0])?;
+        let is_tagged = granted.iter().any(is_tagged);
+        if !is_tagged && gives(&[(&alone[0], granted)], &alone)? {
             return Ok(true);
         }
     }
     let lineage = lineage(world, resource)?;
-    gives(&lineage, &lineage)
+    let mut allow = Vec::new();
+    for above in &lineage {
+        allow.push((above.as_str(), grants(world, above)?));
+    }
+    gives(&allow, &lineage)
 }
 
 /// Refuses who does not hold a permission on a resource.

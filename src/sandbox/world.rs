@@ -36,6 +36,8 @@ pub(super) struct Project {
 
 /// The kind under which what projects are called is kept.
 const PROJECT_FACTS: &str = "project facts";
+/// When the projects of the seeded world were made.
+const FIRST_MADE: &str = "2026-01-12T09:00:00Z";
 
 impl Project {
     /// The account that its services run as where none is named.
@@ -123,27 +125,25 @@ impl<'a> World<'a> {
     pub(super) fn project(&self, id: &str) -> rusqlite::Result<Option<Project>> {
         self.db
             .prepare_cached(
-                "SELECT id, number, hash, domain, constraints, parent FROM projects
-                 WHERE id = ?1 OR number = ?1",
+                "SELECT id, number, hash, domain, constraints, parent,
+                     (SELECT body FROM resources WHERE kind = 'project facts' AND project = ''
+                      AND region = '' AND name = projects.id)
+                 FROM projects WHERE id = ?1 OR number = ?1",
             )?
             .query_row([id], |row| {
-                let id: String = row.get(0)?;
+                let facts = row.get::<_, Option<String>>(6)?;
+                let facts = facts.and_then(|text| serde_json::from_str(&text).ok());
                 Ok(Project {
-                    facts: self.facts(&id)?,
-                    id,
+                    id: row.get(0)?,
                     number: row.get(1)?,
                     hash: row.get(2)?,
                     domain: row.get(3)?,
                     constraints: list(&row.get::<_, String>(4)?),
                     parent: row.get(5)?,
+                    facts: facts.unwrap_or_else(|| json!({"createTime": FIRST_MADE})),
                 })
             })
             .optional()
-    }
-
-    fn facts(&self, id: &str) -> rusqlite::Result<Value> {
-        let found = self.resource(Place::global(PROJECT_FACTS), id)?;
-        Ok(found.unwrap_or_else(|| json!({"createTime": "2026-01-12T09:00:00Z"})))
     }
 
     /// The id of the project whose hashed host names hold this.
