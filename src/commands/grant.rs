@@ -72,7 +72,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     }
     if args.wait.is_on() && invokes(role.as_str()) == Invokes::No {
         let message = format!("there is nothing to wait for: `{role}` does not let anybody in");
-        return Err(CommandError::usage(message).hint(cx.command_without("--wait")));
+        return Err(CommandError::usage(message).hint(cx.command_without_flag("--wait")));
     }
     let waiting = args.wait.for_members(cx, &members).await?;
     let own_domain = cx.own_domain();

@@ -109,7 +109,7 @@ impl WaitOptions {
         if waiting.whom.is_empty() {
             return Err(CommandError::usage("there is nobody to wait for as whom one could ask")
                 .because("`--wait` asks as oneself, as nobody, or as a service account that one may act as")
-                .hint(cx.command_without("--wait")));
+                .hint(cx.command_without_flag("--wait")));
         }
         Ok(waiting)
     }

@@ -95,25 +95,29 @@ impl Context {
 
     /// The command as it was typed, but for one option and its value.
     pub fn command_without(&self, option: &str) -> String {
-        self.rendered(&self.words_without(option), str::to_owned)
+        self.rendered(&self.words_without(option, true), str::to_owned)
+    }
+
+    /// The same, of an option whose value, if it has one, is joined to it.
+    pub fn command_without_flag(&self, flag: &str) -> String {
+        self.rendered(&self.words_without(flag, false), str::to_owned)
     }
 
     /// The command as it was typed, with another value for one of its options.
     pub fn command_with_instead(&self, option: &str, value: &str) -> String {
-        let mut words = self.words_without(option);
+        let mut words = self.words_without(option, true);
         let end = end_of_options(&words);
         words.splice(end..end, [option.to_owned(), value.to_owned()]);
         self.rendered(&words, str::to_owned)
     }
 
-    fn words_without(&self, option: &str) -> Vec<String> {
+    fn words_without(&self, option: &str, has_value: bool) -> Vec<String> {
         let mut left = Vec::new();
         let mut words = self.arguments.borrow().clone().into_iter();
         let joined = format!("{option}=");
         while let Some(word) = words.next() {
             if word == option {
-                // One whose value is joined to it, if it has any, has none that follows.
-                if option != "--wait" {
+                if has_value {
                     words.next();
                 }
             } else if !word.starts_with(&joined) {
