@@ -9,6 +9,7 @@
 
 mod permission;
 mod reach;
+mod unread;
 
 use std::borrow::Cow;
 
@@ -16,6 +17,7 @@ use time::OffsetDateTime;
 
 pub use self::permission::{ABOVE, permitted, says_of_the_public};
 pub use self::reach::{Entry, is_reserved};
+pub use self::unread::decide_unread;
 use super::condition::{Attributes, Condition, Doubt, Tags};
 use super::deny::DenyRule;
 use super::invokers::Grant;
@@ -306,31 +308,6 @@ pub fn decide<'a>(
     let allowed = permission::allowed(evidence.allow, asked);
     let (denied, allowed) = permission::with_told(told, denied, allowed);
     steps.extend([denied, allowed]);
-    Decision { verdict: verdict(&steps), steps }
-}
-
-/// Decides where not even the service could be read, and why that is, by what Cloud Run said of the
-/// caller. Whether the check is on, and what comes before it, is unknown then.
-pub fn decide_unread(told: bool, why: &str) -> Decision<'static> {
-    let open = |layer: Layer, why: String| {
-        let doubt = vec![Unless { what: "", doubt: Doubt::unread(why) }];
-        Step::open(layer, (Outcome::Block, Outcome::Pass), None, doubt)
-    };
-    let mut steps = vec![
-        open(Layer::Reachability, format!("the service could not be read: {why}")),
-        open(Layer::Iap, "whether it is on could not be read".to_owned()),
-        open(Layer::InvokerCheck, "whether it is on could not be read".to_owned()),
-    ];
-    if told {
-        let why = "Cloud Run says that the caller holds the permission";
-        steps.extend([Layer::Deny, Layer::Allow].map(|layer| Step::new(layer, Outcome::Pass, why)));
-    } else {
-        let why = "Cloud Run says that the caller does not hold the permission, which matters where \
-                   the check is on";
-        let doubt = vec![Unless { what: "", doubt: Doubt::unread(why) }];
-        let either = (Outcome::Pass, Outcome::Block);
-        steps.push(Step::open(Layer::Allow, either, None, doubt));
-    }
     Decision { verdict: verdict(&steps), steps }
 }
 

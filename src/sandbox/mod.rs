@@ -38,6 +38,7 @@ mod server;
 mod service_accounts;
 mod service_body;
 mod service_check;
+mod service_usage;
 mod settings;
 mod store;
 mod tags;

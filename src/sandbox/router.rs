@@ -1,7 +1,7 @@
 //! Which request is what.
 
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
@@ -18,7 +18,7 @@ use super::tokens::{self, Issuer, VERBS};
 use super::world::{Place, Project, World};
 use super::{
     custom_roles, deny_policies, groups, iap, older_resource_manager, org_policy, resource_manager,
-    roles, run_v1, run_v2, service_accounts, tags, wire,
+    roles, run_v1, run_v2, service_accounts, service_usage, tags, wire,
 };
 use crate::domain::member::Member;
 
@@ -80,32 +80,6 @@ impl ApiRequest {
         let mut parts = self.path.rsplit('/').skip(1);
         self.method == "GET" && parts.next() == Some("services")
     }
-}
-
-/// The APIs that the sandbox has, as Service Usage names them.
-const APIS: [&str; 6] = [
-    "cloudidentity.googleapis.com",
-    "cloudresourcemanager.googleapis.com",
-    "iam.googleapis.com",
-    "iap.googleapis.com",
-    "orgpolicy.googleapis.com",
-    "run.googleapis.com",
-];
-
-/// Whether an API may be turned on: those that are here, and the bundle that gcloud turns on in each new
-/// project.
-fn may_be_on(api: &str) -> bool {
-    APIS.contains(&api) || api == "cloudapis.googleapis.com"
-}
-
-/// Service Usage v1's word on an API, for which `gcloud run deploy` asks before all else.
-fn enabled(project: &Project, api: &str) -> Value {
-    json!({
-        "name": format!("projects/{}/services/{api}", project.number),
-        "config": {"name": api},
-        "state": "ENABLED",
-        "parent": format!("projects/{}", project.number),
-    })
 }
 
 /// What a path names, and the verb after its colon.
@@ -244,23 +218,8 @@ fn route(
                 body,
             )
         }
-        (["v1", "projects", _, "services", api], Some(site))
-            if method == "GET" && verb.is_empty() =>
-        {
-            APIS.contains(api).then(|| Ok(enabled(site.project, api)))
-        }
-        // That an API is on already is what turning it on answers too.
-        (["v1", "projects", _, "services", api], Some(site))
-            if method == "POST" && verb == "enable" && may_be_on(api) =>
-        {
-            Some(Ok(json!({
-                "name": "operations/noop.DONE_OPERATION",
-                "done": true,
-                "response": {
-                    "@type": "type.googleapis.com/google.api.serviceusage.v1.EnableServiceResponse",
-                    "service": enabled(site.project, api),
-                },
-            })))
+        (["v1", "projects", _, "services", api], Some(site)) => {
+            service_usage::answer(site.project, (method, api, verb))
         }
         _ => around(visit, (method, target), project.as_ref(), query, body),
     }

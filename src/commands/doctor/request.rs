@@ -113,7 +113,10 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         told: read.gathered.as_ref().and_then(|gathered| gathered.told),
         granted_lately: cx.was_granted_lately(call.as_ref().and_then(|call| call.service.as_ref())),
         blocked_by: decision.as_ref().and_then(beyond_reach),
-        is_reachable: decision.as_ref().map(|decision| !blocks(decision, Layer::Reachability)),
+        // Whoever asks.
+        is_reachable: read.gathered.as_ref().map(|gathered| {
+            !blocks(&gathered.decide(Caller::Anonymous, &request), Layer::Reachability)
+        }),
         default_url_off: service.is_some_and(|service| !service.default_url)
             && request.entry != Entry::Domain,
         exists: read.exists,
