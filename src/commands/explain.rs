@@ -104,7 +104,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let from = from.unwrap_or_default();
     let typed_host = looks_like_host(&target).then(|| bare(&target).to_ascii_lowercase());
     let host = args.host.clone().or(typed_host);
-    let path = args.path.clone().or_else(|| path_of(&target)).unwrap_or_else(|| "/".to_owned());
+    let typed_path = looks_like_host(&target).then(|| path_in(&target)).flatten();
+    let path = args.path.as_deref().or(typed_path).unwrap_or("/").to_owned();
     let at = args.at.unwrap_or_else(|| cx.now());
     let say = |decision: &Decision<'_>, host: Option<String>, fix: Vec<String>| {
         let time = at.format(&Rfc3339).unwrap_or_default();
@@ -222,11 +223,8 @@ fn looks_like_host(typed: &str) -> bool {
     bare(typed).contains('.')
 }
 
-/// The path of an address that was typed.
-fn path_of(typed: &str) -> Option<String> {
-    if !looks_like_host(typed) {
-        return None;
-    }
-    let rest = without_scheme(typed).split(['?', '#']).next().unwrap_or_default();
-    rest.find('/').map(|at| rest[at..].to_owned())
+/// The path of an address, without its query.
+pub(super) fn path_in(address: &str) -> Option<&str> {
+    let rest = without_scheme(address).split(['?', '#']).next().unwrap_or_default();
+    rest.find('/').map(|at| &rest[at..])
 }

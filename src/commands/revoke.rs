@@ -8,7 +8,6 @@ use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::access::Verdict;
 use crate::domain::member::Member;
-use crate::domain::outcome::Status;
 use crate::domain::plan::{
     Action, ConditionChoice, Refusal, RevokeRequest, RoleChoice, Snapshot, plan_revoke,
 };
@@ -115,8 +114,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let planner = |snapshot: &Snapshot| plan_revoke(snapshot, &request);
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
     let still = result.outcomes.iter().any(|outcome| outcome.leaves_access);
-    let settled = |status: &Status| matches!(status, Status::Changed | Status::Unchanged);
-    let done = result.outcomes.iter().filter(|outcome| settled(&outcome.status));
+    let done = result.outcomes.iter().filter(|outcome| outcome.status.is_settled());
     let done: Vec<ServiceName> = done.map(|outcome| outcome.target.clone()).collect();
     let code = finish(cx, result, args.write)?;
     if !args.strict || code != ExitCode::Done.number() {

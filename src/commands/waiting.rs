@@ -12,7 +12,6 @@ use crate::change::ChangeResult;
 use crate::context::Context;
 use crate::domain::diagnosis::Reply;
 use crate::domain::member::{Member, MemberKind};
-use crate::domain::outcome::Status;
 use crate::domain::resource::ServiceName;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
@@ -131,8 +130,7 @@ impl Waiting {
         result: ChangeResult,
         write: WriteOptions,
     ) -> Result<u8, CommandError> {
-        let settled = |status: &Status| matches!(status, Status::Changed | Status::Unchanged);
-        let outcomes = result.outcomes.iter().filter(|outcome| settled(&outcome.status));
+        let outcomes = result.outcomes.iter().filter(|outcome| outcome.status.is_settled());
         let names: Vec<ServiceName> = outcomes.map(|outcome| outcome.target.clone()).collect();
         let code = finish(cx, result, write)?;
         let Some(limit) = self.limit.filter(|_| !write.only_shows()) else { return Ok(code) };

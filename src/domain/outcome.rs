@@ -45,6 +45,11 @@ impl Status {
             Self::Unchanged => "unchanged",
         }
     }
+
+    /// Whether the service is now as it was asked to be.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Changed | Self::Unchanged)
+    }
 }
 
 /// Why the change of one service did not come about.
