@@ -240,8 +240,13 @@ impl Context {
         done.map_err(|_| Failure::deadline(call, self.deadline.limit()).into())
     }
 
-    /// The time now.
+    /// The time now: by Google's clock where this machine's is found to differ.
     pub fn now(&self) -> OffsetDateTime {
+        self.gateway.get().map_or_else(now, Gateway::now)
+    }
+
+    /// The time by this machine's own clock.
+    pub fn local_time(&self) -> OffsetDateTime {
         now()
     }
 
@@ -326,6 +331,11 @@ impl Context {
                     .hint("runaccess --sandbox list")
             },
         )
+    }
+
+    /// The project that the command line itself says.
+    pub fn project_of_the_command_line(&self) -> Option<String> {
+        self.settings.project.clone()
     }
 
     /// The region that is set; `None` for every region.

@@ -36,15 +36,18 @@ pub enum ErrorKind {
     FailedPrecondition,
     InvalidArgument,
     LimitExceeded,
+    LimitsNothing,
     MalformedResponse,
     NotAuthenticated,
     NotExpected,
     NotFound,
+    NotToBeUndone,
     OrganisationPolicy,
     Partial,
     PermissionDenied,
     PlanChanged,
     RateLimited,
+    SavedBefore,
     State,
     Unavailable,
     Undetermined,
@@ -65,15 +68,18 @@ impl ErrorKind {
             Self::FailedPrecondition => "failed-precondition",
             Self::InvalidArgument => "invalid-argument",
             Self::LimitExceeded => "limit-exceeded",
+            Self::LimitsNothing => "limits-nothing",
             Self::MalformedResponse => "malformed-response",
             Self::NotAuthenticated => "not-authenticated",
             Self::NotExpected => "not-expected",
             Self::NotFound => "not-found",
+            Self::NotToBeUndone => "not-to-be-undone",
             Self::OrganisationPolicy => "organisation-policy",
             Self::Partial => "partial",
             Self::PermissionDenied => "permission-denied",
             Self::PlanChanged => "plan-changed",
             Self::RateLimited => "rate-limited",
+            Self::SavedBefore => "saved-before",
             Self::State => "state",
             Self::Unavailable => "unavailable",
             Self::Undetermined => "undetermined",
@@ -89,7 +95,12 @@ impl ErrorKind {
             | Self::ConfirmationRequired
             | Self::Usage => ExitCode::Usage,
             Self::Cancelled => ExitCode::Cancelled,
-            Self::Conflict | Self::NotExpected | Self::PlanChanged => ExitCode::Conflict,
+            Self::Conflict
+            | Self::NotExpected
+            | Self::NotToBeUndone
+            | Self::PlanChanged
+            | Self::SavedBefore => ExitCode::Conflict,
+            Self::LimitsNothing => ExitCode::No,
             Self::Deadline
             | Self::Failed
             | Self::FailedPrecondition

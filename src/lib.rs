@@ -15,6 +15,7 @@ pub mod exit_code;
 pub mod gcloud;
 pub mod hop_by_hop;
 pub mod invoke;
+pub mod journal;
 pub mod jwt;
 pub mod lookup;
 pub mod private_files;

@@ -16,6 +16,7 @@ fn a_grant_is_planned_written_and_then_unchanged() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/hello
         + user:dev@x.com  roles/run.invoker
+    undo: runaccess --sandbox undo s1
     --- status 0
     ");
     assert_snapshot!(world.sandbox(&["grant", "Dev@X.com", "hello"]), @"
@@ -32,7 +33,7 @@ fn a_grant_is_planned_written_and_then_unchanged() {
       "sandbox": true,
       "changes": [
         {
-          "id": null,
+          "id": "s2",
           "service": "projects/sandbox-project/locations/us-central1/services/hello",
           "action": "grant",
           "status": "changed",
@@ -97,6 +98,7 @@ fn members_of_every_kind_are_taken() {
         + principal://iam.googleapis.com/locations/global/workforcePools/P/subject/a,b  roles/run.invoker
         + user:you@example.com  roles/run.invoker
         + serviceAccount:runner@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
+    undo: runaccess --sandbox undo s1
     --- status 0
     ");
     let shared = world.sandbox(&["grant", "service:us-central1/orders", "hello", "--dry-run"]);
@@ -209,6 +211,7 @@ fn several_targets_each_have_their_outcome() {
     hint: runaccess --sandbox list
     error: no service of project `sandbox-project` is named `nosuch`
     hint: runaccess --sandbox list
+    undo: runaccess --sandbox undo s1
     --- status 8
     ");
     let json = world.json(&["grant", "dev@x.com", "hello", "chat", "--dry-run"]);
@@ -232,6 +235,7 @@ fn a_pattern_changes_all_it_matches_once_confirmed() {
         + user:dev@x.com  roles/run.invoker
       us-central1/orders
         + user:dev@x.com  roles/run.invoker
+    undo: runaccess --sandbox undo s1
     --- status 0
     ");
 }
@@ -261,6 +265,7 @@ fn a_revoke_says_what_is_left() {
       us-central1/reports
         - user:ana@example.com  roles/run.invoker
         warning: `allAuthenticatedUsers` can still invoke it through `roles/run.invoker`, and 2 more
+    undo: runaccess --sandbox undo s2
     --- status 0
     ");
     let run = world.sandbox(&["revoke", "ana@example.com", "reports", "--any-role", "--strict"]);
@@ -274,6 +279,7 @@ fn a_revoke_says_what_is_left() {
         - user:ana@example.com  roles/run.developer
         exposure: any-google-account, as before
         warning: `allAuthenticatedUsers` can still invoke it through `roles/run.invoker`, and 1 more
+    undo: runaccess --sandbox undo s3
     --- status 3
     ");
     let json = world.json(&["revoke", "ana@example.com", "reports"]);
@@ -319,6 +325,7 @@ fn a_conditional_grant_is_never_revoked_in_passing() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/billing
         - user:auditor@example.com  roles/run.invoker  if request.path.startsWith("/reports")
+    undo: runaccess --sandbox undo s1
     --- status 0
     "#);
     assert_snapshot!(world.sandbox(&["revoke", "contractor@example.com", "billing", "--all"]), @r#"
@@ -329,6 +336,7 @@ fn a_conditional_grant_is_never_revoked_in_passing() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/billing
         - user:contractor@example.com  roles/run.invoker  if request.time < timestamp("2026-03-31T00:00:00Z")
+    undo: runaccess --sandbox undo s2
     --- status 0
     "#);
 }
@@ -347,6 +355,7 @@ fn deleted_members_are_kept_and_can_be_revoked() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/billing
         - deleted:user:leaver@example.com?uid=101234567890123456789  roles/run.invoker
+    undo: runaccess --sandbox undo s1
     --- status 0
     ");
     assert!(!world.sandbox(&["policy", "billing"]).stdout.contains(deleted));
@@ -385,6 +394,7 @@ fn revoke_goes_over_all_services() {
         - group:team@example.com  roles/run.invoker
       us-central1/chat
         - group:team@example.com  roles/run.invoker
+    undo: runaccess --sandbox undo s1
     --- status 0
     ");
     assert_snapshot!(world.sandbox(&["revoke", "group:team@example.com", "--all-services", "--yes"]), @"

@@ -358,6 +358,7 @@ async fn the_plan_says_which_of_two_accounts_acts() {
       us-central1/hello
         + user:ana@x.com  roles/run.invoker
     note: a change of access takes a while to spread: two minutes as a rule, seven and more at times
+    undo: runaccess undo 1
     --- status 0
     ");
     assert_snapshot!(set_up.run(&["whoami"]).await, @"

@@ -15,9 +15,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("auth", &["domain", "gcloud", "jwt", "private_files", "transport"]),
     ("cloud", &["auth", "domain", "transport"]),
     ("sandbox", &["domain", "hop_by_hop", "jwt", "private_files", "tunnel"]),
+    ("journal", &["domain", "private_files"]),
     ("terminal", &["domain", "error"]),
     ("exit_code", &[]),
-    ("error", &["auth", "cloud", "domain", "exit_code", "gcloud", "sandbox", "transport"]),
+    (
+        "error",
+        &["auth", "cloud", "domain", "exit_code", "gcloud", "journal", "sandbox", "transport"],
+    ),
     ("report", &["domain", "error", "sandbox", "transport"]),
     (
         "context",
@@ -28,6 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "error",
             "exit_code",
             "gcloud",
+            "journal",
             "private_files",
             "report",
             "sandbox",
@@ -39,7 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lookup", &["cloud", "context", "domain", "error", "terminal"]),
     ("invoke", &["auth", "cloud", "context", "domain", "error", "lookup", "sandbox", "transport"]),
     ("proxy", &["auth", "domain", "error", "hop_by_hop", "invoke", "jwt", "transport", "tunnel"]),
-    ("change", &["cloud", "context", "domain", "error", "lookup", "terminal"]),
+    ("change", &["cloud", "context", "domain", "error", "journal", "lookup", "terminal"]),
     (
         "commands",
         &[
@@ -52,6 +57,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "error",
             "exit_code",
             "invoke",
+            "journal",
             "jwt",
             "lookup",
             "proxy",
@@ -76,7 +82,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("google_cloud_resourcemanager_v3", &["cloud"]),
     ("hyper_util", &["proxy", "sandbox", "transport", "tunnel"]),
     ("hyper_rustls", &["transport"]),
-    ("rusqlite", &["gcloud", "sandbox", "auth"]),
+    ("rusqlite", &["auth", "gcloud", "journal", "sandbox"]),
     ("axum", &["sandbox"]),
     ("jsonwebtoken", &["auth", "sandbox"]),
     ("rcgen", &["sandbox"]),

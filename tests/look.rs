@@ -158,6 +158,7 @@ fn describe_tells_all_that_bears_on_access() {
           "condition": null,
           "conditionNow": null,
           "state": "active",
+          "endsAt": null,
           "duplicate": false
         },
         {
@@ -168,6 +169,7 @@ fn describe_tells_all_that_bears_on_access() {
           "condition": null,
           "conditionNow": null,
           "state": "deleted",
+          "endsAt": null,
           "duplicate": false
         },
         {
@@ -181,6 +183,7 @@ fn describe_tells_all_that_bears_on_access() {
           },
           "conditionNow": "depends",
           "state": "conditional",
+          "endsAt": null,
           "duplicate": false
         },
         {
@@ -194,6 +197,7 @@ fn describe_tells_all_that_bears_on_access() {
           },
           "conditionNow": "fails",
           "state": "expired",
+          "endsAt": "2026-03-31T00:00:00Z",
           "duplicate": false
         },
         {
@@ -204,6 +208,7 @@ fn describe_tells_all_that_bears_on_access() {
           "condition": null,
           "conditionNow": null,
           "state": "active",
+          "endsAt": null,
           "duplicate": false
         },
         {
@@ -214,6 +219,7 @@ fn describe_tells_all_that_bears_on_access() {
           "condition": null,
           "conditionNow": null,
           "state": "active",
+          "endsAt": null,
           "duplicate": false
         },
         {
@@ -227,6 +233,7 @@ fn describe_tells_all_that_bears_on_access() {
           },
           "conditionNow": "holds",
           "state": "conditional",
+          "endsAt": null,
           "duplicate": false
         }
       ],
@@ -356,6 +363,7 @@ fn who_shows_states_and_what_is_not_known() {
           "condition": null,
           "conditionNow": null,
           "state": "active",
+          "endsAt": null,
           "duplicate": false
         },
         {
@@ -366,6 +374,7 @@ fn who_shows_states_and_what_is_not_known() {
           "condition": null,
           "conditionNow": null,
           "state": "active",
+          "endsAt": null,
           "duplicate": false
         },
         {
@@ -376,6 +385,7 @@ fn who_shows_states_and_what_is_not_known() {
           "condition": null,
           "conditionNow": null,
           "state": "active",
+          "endsAt": null,
           "duplicate": true
         },
         {
@@ -386,6 +396,7 @@ fn who_shows_states_and_what_is_not_known() {
           "condition": null,
           "conditionNow": null,
           "state": "active",
+          "endsAt": null,
           "duplicate": false
         },
         {
@@ -396,6 +407,7 @@ fn who_shows_states_and_what_is_not_known() {
           "condition": null,
           "conditionNow": null,
           "state": "active",
+          "endsAt": null,
           "duplicate": false
         },
         {
@@ -409,6 +421,7 @@ fn who_shows_states_and_what_is_not_known() {
           },
           "conditionNow": "holds",
           "state": "conditional",
+          "endsAt": null,
           "duplicate": false
         }
       ],

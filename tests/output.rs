@@ -106,6 +106,7 @@ fn json_is_one_document_on_partial_failure_too() {
 fn every_field_of_the_json_is_a_path() {
     let world = World::new();
     world.sandbox(&["make-public", "hello", "--yes", "--via", "no-invoker-check"]);
+    world.sandbox(&["grant", "dev@x.com", "hello", "--for", "4h"]);
     for (command, rows) in [
         (&["list"][..], "services"),
         (&["describe", "us-central1/orders"], ""),
@@ -121,6 +122,9 @@ fn every_field_of_the_json_is_a_path() {
         (&["make-private", "hello", "--dry-run"], "changes"),
         (&["grant", "dev@x.com", "hello", "nosuch"], "changes"),
         (&["revoke", "auditor@example.com", "billing", "--all", "--dry-run"], "changes"),
+        (&["undo", "s1", "--dry-run"], "changes"),
+        (&["history"], "entries"),
+        (&["history", "s1"], "entries"),
     ] {
         let json = world.json(command);
         let row = if rows.is_empty() { &json } else { &json[rows] };

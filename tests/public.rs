@@ -22,7 +22,7 @@ fn make_public_needs_a_yes_and_then_is_public() {
       "sandbox": true,
       "changes": [
         {
-          "id": null,
+          "id": "s1",
           "service": "projects/sandbox-project/locations/us-central1/services/hello",
           "action": "make-public",
           "status": "changed",
@@ -77,7 +77,7 @@ fn the_other_way_turns_the_check_off_and_waits() {
       "sandbox": true,
       "changes": [
         {
-          "id": null,
+          "id": "s1",
           "service": "projects/sandbox-project/locations/us-central1/services/hello",
           "action": "make-public",
           "status": "changed",
@@ -121,6 +121,7 @@ fn make_public_tells_what_a_stranger_will_see() {
         + allUsers  roles/run.invoker
         exposure: iap, as before
         warning: Identity-Aware Proxy is on: a stranger is sent to sign in, and passes only if IAP's own policy says so
+    undo: runaccess --sandbox undo s1
     --- status 0
     ");
 }
@@ -166,6 +167,7 @@ fn an_organisation_policy_is_named_and_the_other_way_offered() {
       us-central1/search
         invokerCheck: on -> off
         exposure: restricted -> public
+    undo: runaccess --sandbox --project sandbox-shared undo s2
     --- status 0
     ");
     let run = world.sandbox(&[
@@ -216,7 +218,7 @@ fn make_private_undoes_both_ways() {
       "sandbox": true,
       "changes": [
         {
-          "id": null,
+          "id": "s3",
           "service": "projects/sandbox-project/locations/us-central1/services/hello",
           "action": "make-private",
           "status": "changed",
@@ -290,6 +292,7 @@ fn make_private_takes_the_public_out_of_roles_it_does_not_know() {
         exposure: unknown -> restricted
         note: whether `projects/sandbox-project/roles/reportReader` can invoke is not known, so `allUsers` loses it as well
         warning: the service's own policy will let nobody invoke it afterwards
+    undo: runaccess --sandbox undo s2
     --- status 0
     ");
 }

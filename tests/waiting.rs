@@ -168,6 +168,7 @@ async fn what_is_granted_above_keeps_a_service_public() {
         exposure: public, as before
         warning: `allUsers` has `roles/run.invoker` on `folders/725218103497`, which keeps the service open
         warning: the service's own policy will let nobody invoke it afterwards
+    undo: runaccess undo 1
     --- status 3
     ");
     let json = api.world.json_of(&["describe", "us-central1/hello"]);

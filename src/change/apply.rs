@@ -7,9 +7,11 @@ use tokio::time::{Instant, sleep_until};
 use super::{ChangeOptions, Planner, failed, outcome_of, read, refused};
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
+use crate::domain::history::Etags;
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::{Plan, Setting, Step};
+use crate::domain::plan::Plan;
+use crate::domain::setting::Setting;
 use crate::error::{CommandError, ErrorKind};
 
 /// How long conflicts are worked against, whatever the command's own deadline.
@@ -34,11 +36,12 @@ pub(super) async fn apply(
         let Err(failure) = Box::pin(work.carry_out(cx)).await else {
             return work.finished();
         };
-        let Some(wake) = work.next_attempt(cx, &failure) else {
-            let error = work.explain(cx, failure, options);
+        let next = work.next_attempt(cx, &failure);
+        let error = work.explain(cx, failure, options);
+        let Some(Next { at, may_write }) = next else {
             return work.stopped(cx, error);
         };
-        sleep_until(wake).await;
+        sleep_until(at).await;
         let fresh = match read(cx, work.confirmed.target(), options.needs).await {
             Ok(snapshot) => {
                 planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal, options))
@@ -47,6 +50,7 @@ pub(super) async fn apply(
         };
         match fresh {
             Ok(fresh) if fresh.is_empty() => return work.found_done(fresh),
+            Ok(_) | Err(_) if !may_write => return work.stopped(cx, error),
             Ok(fresh) if fresh.is_within(&work.confirmed) => work.go_on_with(fresh),
             Ok(_) => {
                 let short = work.confirmed.target().short();
@@ -61,6 +65,14 @@ pub(super) async fn apply(
             Err(error) => return work.stopped(cx, error),
         }
     }
+}
+
+/// What follows a step that failed: a look at what is there.
+#[derive(Clone, Copy, Debug)]
+struct Next {
+    at: Instant,
+    /// Whether it is written again where it is not there.
+    may_write: bool,
 }
 
 /// What has come of a plan so far.
@@ -78,8 +90,18 @@ struct Work {
     added: Vec<Grant>,
     removed: Vec<Grant>,
     settings: Vec<Setting>,
-    done: Option<&'static str>,
-    left: Option<&'static str>,
+    done: Option<String>,
+    left: Option<Left>,
+    after: Etags,
+}
+
+/// The step that failed.
+#[derive(Clone, Debug)]
+struct Left {
+    sets_policy: bool,
+    what: String,
+    /// Whether it may have been done.
+    unclear: bool,
 }
 
 impl Work {
@@ -95,6 +117,7 @@ impl Work {
             settings: Vec::new(),
             done: None,
             left: None,
+            after: Etags::default(),
         }
     }
 
@@ -106,26 +129,34 @@ impl Work {
             let (what, sets_policy) = (step.describe(), step.sets_policy());
             let written = match cx.gateway().await {
                 Ok(gateway) => cx.write(Box::pin(gateway.apply(&target, step))).await,
-                Err(error) => Err(Failure::new(FailureKind::Other, what, error.message)),
+                Err(error) => Err(Failure::new(FailureKind::Other, &what, error.message)),
             };
-            if let Err(failure) = written {
-                self.left = Some(what);
-                let unclear = failure.accepted || is_fate_unclear(failure.kind);
-                self.unclear += u32::from(unclear);
-                if unclear {
+            match written {
+                Ok(Etags { policy, service }) => {
                     cx.note_written();
+                    self.after.policy = policy.or(self.after.policy.take());
+                    self.after.service = service.or(self.after.service.take());
+                    self.credit(sets_policy, what);
                 }
-                return Err(failure);
+                Err(failure) => {
+                    let unclear = failure.accepted || is_fate_unclear(failure.kind);
+                    self.unclear += u32::from(unclear);
+                    if unclear {
+                        cx.note_written();
+                    }
+                    // One that had no answer may still be done while a later one is refused.
+                    let before = self.left.take().filter(|left| left.sets_policy == sets_policy);
+                    let unclear = unclear || before.is_some_and(|left| left.unclear);
+                    self.left = Some(Left { sets_policy, what, unclear });
+                    return Err(failure);
+                }
             }
-            cx.note_written();
-            self.credit(sets_policy);
-            self.done = Some(what);
         }
         Ok(())
     }
 
     /// Counts a step of the present plan as done.
-    fn credit(&mut self, sets_policy: bool) {
+    fn credit(&mut self, sets_policy: bool, what: String) {
         fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
             for item in more {
                 if !all.contains(item) {
@@ -139,10 +170,13 @@ impl Work {
         } else {
             extend(&mut self.settings, self.plan.settings());
         }
+        self.done = Some(what);
+        self.left = None;
     }
 
-    /// When to try again; `None` where that would not help or comes too late.
-    fn next_attempt(&mut self, cx: &Context, failure: &Failure) -> Option<Instant> {
+    /// When to look again; `None` where that would not help or comes too late. Once too many writes
+    /// had no answer, whether the last one was done is still worth a look.
+    fn next_attempt(&mut self, cx: &Context, failure: &Failure) -> Option<Next> {
         let now = Instant::now();
         let until = if failure.kind == FailureKind::Aborted {
             let until = *self.conflicts_until.get_or_insert(now + CONFLICT_LIMIT);
@@ -151,10 +185,11 @@ impl Work {
         } else {
             cx.deadline.end()
         };
-        let wake = now + wait(self.attempts, failure.retry_after);
-        let may = failure.accepted || may_write_again(failure.kind);
-        let worth_it = may && self.unclear < UNCLEAR_ATTEMPTS;
-        (worth_it && wake < until).then_some(wake)
+        let at = now + wait(self.attempts, failure.retry_after);
+        let passing = matches!(failure.kind, FailureKind::Aborted | FailureKind::RateLimited);
+        let unclear = failure.accepted || is_fate_unclear(failure.kind);
+        let may_write = (passing || unclear) && self.unclear < UNCLEAR_ATTEMPTS;
+        ((may_write || unclear) && at < until).then_some(Next { at, may_write })
     }
 
     /// Says why the last step was not done.
@@ -174,6 +209,7 @@ impl Work {
             removed: self.removed,
             settings: self.settings,
             exposure,
+            after: self.after,
             attempts: self.attempts,
             ..outcome_of(&self.plan, Status::Changed)
         }
@@ -182,12 +218,10 @@ impl Work {
     /// Goes on with a fresh plan. A step whose fate was unclear and that is not in it any more was
     /// done.
     fn go_on_with(&mut self, fresh: Plan) {
-        let unclear = self.left.filter(|_| self.unclear > 0);
-        if let Some(left) = unclear.filter(|left| fresh.step(left).is_none())
-            && let Some(sets_policy) = self.plan.step(left).map(Step::sets_policy)
+        if let Some(Left { sets_policy, what, unclear: true }) = self.left.clone()
+            && !fresh.has_step(sets_policy)
         {
-            self.credit(sets_policy);
-            self.done = Some(left);
+            self.credit(sets_policy, what);
         }
         self.plan = fresh;
     }
@@ -195,7 +229,9 @@ impl Work {
     /// The outcome where a fresh look finds nothing left to do: either the write that seemed to
     /// fail was done, or somebody else did the same.
     fn found_done(mut self, fresh: Plan) -> ChangeOutcome {
+        let found = fresh.etags().clone();
         self.go_on_with(fresh);
+        self.after = found;
         if self.done.is_none() {
             let attempts = self.attempts;
             return ChangeOutcome { attempts, ..outcome_of(&self.plan, Status::Unchanged) };
@@ -211,9 +247,10 @@ impl Work {
         if self.conflicts_until.is_some() && error.kind == ErrorKind::Deadline {
             error.kind = ErrorKind::Conflict;
         }
-        if let (Some(done), Some(left)) = (self.done, self.left) {
-            error = refused::half_done(&short, done, left, error).hint(cx.command());
-        } else if self.unclear > 0 {
+        let fate_unknown = self.left.as_ref().is_some_and(|left| left.unclear);
+        if let (Some(done), Some(left)) = (&self.done, &self.left) {
+            error = refused::half_done(&short, done, &left.what, error).hint(cx.command());
+        } else if fate_unknown {
             error = error
                 .because("whether it was written is not known")
                 .hint(cx.suggest(&format!("who {}", cx.named(self.confirmed.target()))));
@@ -223,6 +260,8 @@ impl Work {
             added: self.added,
             removed: self.removed,
             settings: self.settings,
+            after: self.after,
+            fate_unknown,
             attempts: self.attempts,
             ..outcome
         }
@@ -236,16 +275,6 @@ fn is_fate_unclear(kind: FailureKind) -> bool {
         FailureKind::Deadline
             | FailureKind::Malformed
             | FailureKind::Network
-            | FailureKind::Unavailable
-    )
-}
-
-fn may_write_again(kind: FailureKind) -> bool {
-    matches!(
-        kind,
-        FailureKind::Aborted
-            | FailureKind::Network
-            | FailureKind::RateLimited
             | FailureKind::Unavailable
     )
 }

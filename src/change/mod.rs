@@ -2,18 +2,23 @@
 //! plan again, within what was confirmed.
 
 mod apply;
+mod journalled;
 mod refused;
 mod show;
 
 use futures::{StreamExt, stream};
 
+use self::journalled::Journalled;
+pub use self::journalled::{settle, what_is_there};
 use crate::cloud::Above;
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
+use crate::domain::history::{ChangeId, Etags};
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Action, Plan, Refusal, Snapshot, reasons_to_ask};
 use crate::domain::resource::ServiceName;
 use crate::error::{CommandError, ErrorKind};
+use crate::journal::Journal;
 use crate::lookup::{self, Targets};
 use crate::terminal;
 
@@ -40,6 +45,11 @@ pub struct ChangeOptions {
     pub warnings: Vec<String>,
     /// The command that goes another way where an organisation policy forbids this one.
     pub other_way: Option<String>,
+    /// Whether the change is written into the journal first.
+    pub journal: bool,
+    pub reason: Option<String>,
+    /// The changes that this one reverses, by service.
+    pub undoes: Vec<(ServiceName, ChangeId)>,
 }
 
 /// What a plan rests on, beside the service's policy.
@@ -57,6 +67,7 @@ pub struct Needs {
 #[derive(Debug)]
 pub struct Batch {
     snapshots: Vec<(ServiceName, Result<Snapshot, CommandError>)>,
+    journal: Option<Journal>,
     by_pattern: bool,
     partly_searched: bool,
 }
@@ -65,6 +76,7 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct PlannedBatch {
     plans: Vec<(ServiceName, Result<Plan, CommandError>)>,
+    journal: Option<Journal>,
     by_pattern: bool,
     partly_searched: bool,
 }
@@ -85,6 +97,7 @@ impl Batch {
         options: &ChangeOptions,
     ) -> Result<Self, CommandError> {
         cx.gateway().await?;
+        let mut journal = journalled::open(cx, options)?;
         let progress = cx.terminal.progress("reading");
         let total = targets.names.len();
         let mut snapshots: Vec<(ServiceName, Result<Snapshot, CommandError>)> = Vec::new();
@@ -101,8 +114,12 @@ impl Batch {
         drop(progress);
         let missing = targets.missing.into_iter().map(|(name, error)| (name, Err(error)));
         snapshots.extend(missing);
+        if let Some(journal) = &mut journal {
+            journalled::settle_read(cx, journal, &snapshots).await;
+        }
         Ok(Self {
             snapshots,
+            journal,
             by_pattern: targets.by_pattern,
             partly_searched: !targets.unreachable.is_empty(),
         })
@@ -129,6 +146,7 @@ impl Batch {
         });
         PlannedBatch {
             plans: plans.collect(),
+            journal: self.journal,
             by_pattern: self.by_pattern,
             partly_searched: self.partly_searched,
         }
@@ -158,17 +176,24 @@ impl PlannedBatch {
             cx.check_proxy()?;
         }
         confirm(cx, &self.plans, self.by_pattern, options.always_ask).await?;
+        let journal = Journalled::begin(cx, self.journal, &self.plans, options)?;
         let outcomes = stream::iter(self.plans)
-            .map(|(name, plan)| async move {
-                match plan {
-                    Ok(plan) => Box::pin(apply::apply(cx, plan, planner, options)).await,
-                    Err(error) => failed(cx, name, options.action, error),
+            .map(|(name, plan)| {
+                let journal = &journal;
+                async move {
+                    match plan {
+                        Ok(plan) => {
+                            let outcome = Box::pin(apply::apply(cx, plan, planner, options)).await;
+                            journal.end(cx, outcome)
+                        }
+                        Err(error) => failed(cx, name, options.action, error),
+                    }
                 }
             })
             .buffered(WIDTH)
             .collect()
             .await;
-        Ok(result(outcomes))
+        Ok(ChangeResult { outcomes, partly_searched: self.partly_searched })
     }
 }
 
@@ -231,7 +256,10 @@ async fn confirm(
         return Ok(());
     }
     if !cx.terminal.interactive {
-        let message = format!("this must be confirmed: {}", reasons.join("; "));
+        let message = match reasons.as_slice() {
+            [] => "this must be confirmed".to_owned(),
+            reasons => format!("this must be confirmed: {}", reasons.join("; ")),
+        };
         return Err(CommandError::new(ErrorKind::ConfirmationRequired, message)
             .hint(format!("{} --dry-run", cx.command())));
     }
@@ -244,6 +272,7 @@ async fn confirm(
 
 fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
     ChangeOutcome {
+        id: None,
         target: plan.target().clone(),
         action: plan.action(),
         status,
@@ -253,6 +282,8 @@ fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
         exposure: plan.exposure(),
         remaining: plan.remaining().to_vec(),
         leaves_access: plan.leaves_access(),
+        after: Etags::default(),
+        fate_unknown: false,
         attempts: 1,
         error: None,
     }
@@ -262,9 +293,15 @@ fn failed(cx: &Context, target: ServiceName, action: Action, error: CommandError
     let error = cx.fit(error);
     let refused = matches!(
         error.kind,
-        ErrorKind::ConditionRequired | ErrorKind::LimitExceeded | ErrorKind::OrganisationPolicy
+        ErrorKind::ConditionRequired
+            | ErrorKind::LimitExceeded
+            | ErrorKind::LimitsNothing
+            | ErrorKind::NotToBeUndone
+            | ErrorKind::OrganisationPolicy
+            | ErrorKind::SavedBefore
     );
     ChangeOutcome {
+        id: None,
         target,
         action,
         status: if refused { Status::Refused } else { Status::Failed },
@@ -274,6 +311,8 @@ fn failed(cx: &Context, target: ServiceName, action: Action, error: CommandError
         exposure: None,
         remaining: Vec::new(),
         leaves_access: false,
+        after: Etags::default(),
+        fate_unknown: false,
         attempts: 1,
         error: Some(error.into_outcome()),
     }

@@ -4,6 +4,7 @@ use super::ChangeOptions;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::plan::{Plan, Refusal};
+use crate::domain::role::INVOKER;
 use crate::error::{CommandError, ErrorKind, quoted};
 
 /// A plan that was refused, with the ways on.
@@ -33,6 +34,20 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) 
                 None => error.hint(cx.suggest(&format!("describe {service}"))),
             }
         }
+        Refusal::LimitsNothing { service, member, role } => {
+            let command = match role.as_str() {
+                INVOKER => format!("revoke {} {service}", quoted(member.as_str())),
+                role => format!("revoke {} {service} --role {role}", quoted(member.as_str())),
+            };
+            CommandError::new(ErrorKind::LimitsNothing, message).hint(cx.suggest(&command))
+        }
+        Refusal::NotToBeUndone { service, .. } => {
+            CommandError::new(ErrorKind::NotToBeUndone, message)
+                .hint(cx.suggest(&format!("who {service}")))
+        }
+        Refusal::SavedBefore { .. } => CommandError::new(ErrorKind::SavedBefore, message)
+            .hint(with("--dry-run"))
+            .hint(with("--ignore-etag")),
         Refusal::ServiceUnread { .. } => CommandError::new(ErrorKind::Undetermined, message),
     }
 }

@@ -60,7 +60,9 @@ pub(super) fn plan(
                 for setting in plan.settings() {
                     out.say(&format!(
                         "    {}: {} -> {}",
-                        setting.name, setting.before, setting.after
+                        setting.name.as_str(),
+                        setting.before,
+                        setting.after
                     ));
                 }
                 if let Some((before, after)) = plan.exposure() {

@@ -12,6 +12,7 @@ use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::{Ingress, Readiness, Service, TrafficTag};
+use crate::domain::setting::SettingName;
 
 /// A service of Run v2, under the name by which it was asked for.
 pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Service {
@@ -56,6 +57,42 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
         create_time: service.create_time.map(timestamp),
         update_time: service.update_time.map(timestamp),
         etag: some(service.etag.clone()),
+    }
+}
+
+/// A service with these settings alone, and the mask that says so.
+pub(super) fn turned(
+    name: &ServiceName,
+    settings: &[(SettingName, String)],
+    etag: String,
+) -> (model::Service, Vec<&'static str>) {
+    let mut service = model::Service::new().set_name(name.to_string()).set_etag(etag);
+    let mut mask = Vec::new();
+    for (setting, value) in settings {
+        let on = value == "on";
+        let field;
+        (service, field) = match setting {
+            SettingName::DefaultUrl => {
+                (service.set_default_uri_disabled(!on), "default_uri_disabled")
+            }
+            SettingName::Iap => (service.set_iap_enabled(on), "iap_enabled"),
+            SettingName::Ingress => (service.set_ingress(ingress_v2(value)), "ingress"),
+            SettingName::InvokerCheck => {
+                (service.set_invoker_iam_disabled(!on), "invoker_iam_disabled")
+            }
+        };
+        mask.push(field);
+    }
+    (service, mask)
+}
+
+fn ingress_v2(word: &str) -> model::IngressTraffic {
+    match Ingress::from_annotation(word) {
+        Ingress::All => model::IngressTraffic::All,
+        Ingress::Internal => model::IngressTraffic::InternalOnly,
+        Ingress::InternalAndLoadBalancing => model::IngressTraffic::InternalLoadBalancer,
+        Ingress::None => model::IngressTraffic::None,
+        Ingress::Other(word) => model::IngressTraffic::from(word.as_str()),
     }
 }
 

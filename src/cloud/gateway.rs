@@ -2,7 +2,7 @@
 //! models, and writes through that client.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant as StdInstant};
 
 use google_cloud_gax::retry_policy::NeverRetry;
@@ -11,6 +11,8 @@ use google_cloud_longrunning::model::Operation;
 use google_cloud_run_v2::client::Services;
 use google_cloud_run_v2::model;
 use google_cloud_wkt::FieldMask;
+use http::HeaderMap;
+use time::OffsetDateTime;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until};
 
@@ -19,15 +21,18 @@ use super::api::{Api, Endpoints};
 use super::convert;
 use super::deadline::Deadline;
 use super::failure::{Failure, FailureKind};
-use super::reading::parsed;
+use super::reading::{date_of, parsed};
 use super::retry::{once, until_answered};
 use crate::auth::{Identity, Tokens};
+use crate::domain::history::Etags;
 use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::Service;
 use crate::transport::encoded;
 
+/// Clocks that differ by less are taken for the same.
+const CLOCKS_AGREE: time::Duration = time::Duration::seconds(20);
 /// How long an operation is left alone before it is first looked at, and at the most.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
@@ -57,6 +62,10 @@ pub struct Gateway {
     pub(super) seen: Seen,
     official: OnceCell<Services>,
     trace: Trace,
+    /// This machine's clock.
+    clock: fn() -> OffsetDateTime,
+    /// By how much Google's is ahead of it, where that matters.
+    ahead: Mutex<Option<time::Duration>>,
 }
 
 impl fmt::Debug for Gateway {
@@ -66,6 +75,21 @@ impl fmt::Debug for Gateway {
 }
 
 impl Gateway {
+    /// The time by Google's clock, as far as an answer has told it.
+    pub fn now(&self) -> OffsetDateTime {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.clock)().saturating_add(ahead.unwrap_or_default())
+    }
+
+    /// Takes the time from an answer. What could as well be the way that it took is no difference.
+    pub(super) fn note_time(&self, headers: &HeaderMap) {
+        let Some(theirs) = date_of(headers) else { return };
+        let ahead = theirs - (self.clock)();
+        let differs = ahead.abs() > CLOCKS_AGREE;
+        let mut known = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = differs.then_some(ahead);
+    }
+
     /// A way to the APIs with these tokens. No connection is made and no certificate
     /// read until the first call.
     pub fn new(
@@ -73,9 +97,11 @@ impl Gateway {
         tokens: Arc<Tokens>,
         deadline: Deadline,
         trace: Trace,
+        clock: fn() -> OffsetDateTime,
     ) -> Self {
         let (official, seen) = (OnceCell::new(), Seen::default());
-        Self { endpoints, tokens, deadline, seen, official, trace }
+        let ahead = Mutex::default();
+        Self { endpoints, tokens, deadline, seen, official, trace, clock, ahead }
     }
 
     /// Reads one service.
@@ -104,7 +130,7 @@ impl Gateway {
     }
 
     /// Does one step of a plan, with its precondition: the one way in which anything is written.
-    pub async fn apply(&self, target: &ServiceName, step: Step) -> Result<(), Failure> {
+    pub async fn apply(&self, target: &ServiceName, step: Step) -> Result<Etags, Failure> {
         let call = format!("{} of `{}`", step.describe(), target.short());
         let services = self.official(&call).await?;
         match step.into_kind() {
@@ -114,16 +140,14 @@ impl Gateway {
                 let write = async {
                     let sent = request.send().await;
                     let failed = |error| self.placed(Api::Run, Failure::from_client(&call, &error));
-                    sent.map(|_| ()).map_err(failed)
+                    sent.map_err(failed)
                 };
-                self.traced(&call, once(&call, &self.deadline, write)).await
+                let policy = self.traced(&call, once(&call, &self.deadline, write)).await?;
+                Ok(Etags { policy: etag_of(&policy), service: None })
             }
-            StepKind::SetInvokerCheck { on, etag } => {
-                let service = model::Service::new()
-                    .set_name(target.to_string())
-                    .set_invoker_iam_disabled(!on)
-                    .set_etag(etag);
-                let mask = FieldMask::default().set_paths(["invoker_iam_disabled"]);
+            StepKind::Turn { settings, etag } => {
+                let (service, mask) = convert::turned(target, &settings, etag);
+                let mask = FieldMask::default().set_paths(mask);
                 let request = services.update_service().set_service(service).set_update_mask(mask);
                 let write = async {
                     let failed = |error| self.placed(Api::Run, Failure::from_client(&call, &error));
@@ -131,7 +155,8 @@ impl Gateway {
                 };
                 let started =
                     Box::pin(self.traced(&call, once(&call, &self.deadline, write))).await?;
-                self.wait_for(services, started, &call).await
+                let done = self.wait_for(services, started, &call).await?;
+                Ok(Etags { policy: None, service: done.map(|service| service.etag) })
             }
         }
     }
@@ -143,7 +168,7 @@ impl Gateway {
         services: &Services,
         mut operation: Operation,
         call: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<model::Service>, Failure> {
         let mut pause = FIRST_LOOK;
         while !operation.done {
             // The last look is at the deadline itself.
@@ -161,7 +186,7 @@ impl Gateway {
             operation = look.await.map_err(Failure::after_acceptance)?;
         }
         match operation.error() {
-            None => Ok(()),
+            None => Ok(operation.response().and_then(|any| any.to_msg().ok())),
             Some(status) => Err(Failure::of_operation(call, status.code, &status.message)),
         }
     }
@@ -211,4 +236,10 @@ impl Gateway {
         };
         self.official.get_or_try_init(build).await
     }
+}
+
+/// A policy's etag as the API writes it.
+fn etag_of(policy: &Policy) -> Option<String> {
+    let policy = serde_json::to_value(policy).ok()?;
+    policy["etag"].as_str().filter(|etag| !etag.is_empty()).map(str::to_owned)
 }

@@ -79,6 +79,7 @@ impl Gateway {
             // A token that was kept may have been revoked since: a fresh one may do.
             let again = answer.status == StatusCode::UNAUTHORIZED && self.tokens.forget_access();
             let answer = if again { self.asked(&read, transport, &uri).await? } else { answer };
+            self.note_time(&answer.headers);
             if answer.status.is_success() {
                 return Ok(answer.body);
             }
@@ -100,13 +101,7 @@ impl Gateway {
             sent.map_err(|error| self.placed(Api::Run, Failure::of_transport(call, &error)))
         });
         let answer = answer.await?;
-        let date = answer.headers.get(DATE).and_then(|value| value.to_str().ok());
-        let date = date.and_then(|text| text.strip_suffix(" GMT"));
-        let format = format_description!(
-            "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second]"
-        );
-        let time = date.and_then(|text| PrimitiveDateTime::parse(text, &format).ok());
-        time.map(PrimitiveDateTime::assume_utc).ok_or_else(|| Failure::malformed(call))
+        date_of(&answer.headers).ok_or_else(|| Failure::malformed(call))
     }
 
     async fn asked(
@@ -135,4 +130,13 @@ pub(super) fn parsed<'a, T: Deserialize<'a>>(call: &str, body: &'a [u8]) -> Resu
         Category::Data => Failure::malformed(call),
         _ => Failure::new(FailureKind::Malformed, call, "the answer is not JSON"),
     })
+}
+
+/// When an answer was given, by the clock of whoever gave it.
+pub(super) fn date_of(headers: &HeaderMap) -> Option<OffsetDateTime> {
+    let format = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second]"
+    );
+    let date = headers.get(DATE)?.to_str().ok()?.strip_suffix(" GMT")?;
+    PrimitiveDateTime::parse(date, &format).ok().map(PrimitiveDateTime::assume_utc)
 }

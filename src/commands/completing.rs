@@ -13,6 +13,7 @@ use super::Cli;
 use crate::completion::{self, Cache, Candidate, Known, SHELLS};
 use crate::context::{self, Context, Settings};
 use crate::domain::exposure::judge;
+use crate::domain::history::Entry;
 use crate::domain::role;
 use crate::error::{CommandError, ErrorKind};
 use crate::terminal;
@@ -21,6 +22,8 @@ use crate::terminal;
 pub(super) const ASKED: &str = "COMPLETE";
 /// More policies than these are not read to know whom to name.
 const POLICIES: usize = 200;
+/// Nobody picks among more changes than these.
+const CHANGES: usize = 40;
 /// How long a renewal may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -57,6 +60,21 @@ pub(super) fn members() -> ArgValueCompleter {
 pub(super) fn tags() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         shown(completion::tags(&known(), &text(typed), &words()))
+    })
+}
+
+/// Completes the names of changes, the latest first.
+pub(super) fn changes() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let journal = surroundings().and_then(|cx| cx.existing_journal().ok().flatten());
+        let entries = journal.and_then(|journal| journal.entries().ok()).unwrap_or_default();
+        let typed = text(typed);
+        let candidate = |entry: &Entry| Candidate {
+            value: entry.id.to_string(),
+            about: format!("{} {}, {}", entry.action.as_str(), entry.target.short(), entry.word()),
+        };
+        let named = entries.iter().rev().map(candidate);
+        shown(named.filter(|named| named.value.starts_with(&typed)).take(CHANGES).collect())
     })
 }
 

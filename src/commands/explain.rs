@@ -7,6 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use super::completing;
 use super::members::{check_order, member, missing, resolve, service};
 use super::remedy::remedies;
+use super::times::moment;
 use crate::cloud::{FailureKind, For, Gateway, why};
 use crate::context::Context;
 use crate::domain::access::{Caller, Decision, Entry, Origin, Request, Verdict, decide_unread};
@@ -41,7 +42,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOST", value_parser = host)]
     host: Option<String>,
     /// The time of the request, such as 2026-12-24T18:00:00Z; by default now
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<OffsetDateTime>,
     /// Where the request comes from
     #[arg(long, value_name = "PLACE", default_value = "internet", value_parser = origin_parser())]
@@ -71,16 +72,6 @@ fn host(text: &str) -> Result<String, String> {
     } else {
         Err("write a host alone, such as shop.example.com".to_owned())
     }
-}
-
-fn time(text: &str) -> Result<OffsetDateTime, String> {
-    let whole = if text.len() == "2026-12-24".len() {
-        format!("{text}T00:00:00Z")
-    } else {
-        text.to_owned()
-    };
-    OffsetDateTime::parse(&whole, &Rfc3339)
-        .map_err(|_| "write it as 2026-12-24T18:00:00Z".to_owned())
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {

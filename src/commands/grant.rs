@@ -1,6 +1,7 @@
 //! `grant`
 
 use super::completing;
+use super::limits::LimitOptions;
 use super::members::{ask_for_member, missing, operands, resolve, role, services};
 use super::waiting::WaitOptions;
 use super::writing::WriteOptions;
@@ -8,7 +9,7 @@ use crate::change::{Batch, ChangeOptions, Needs};
 use crate::context::Context;
 use crate::domain::constraint::is_worth_asking;
 use crate::domain::member::{Member, MemberKind};
-use crate::domain::plan::{Action, Snapshot, plan_grant};
+use crate::domain::plan::{Action, GrantRequest, Snapshot, plan_grant};
 use crate::domain::role::{INVOKER, Invokes, invokes};
 use crate::error::CommandError;
 use crate::lookup;
@@ -25,7 +26,10 @@ use crate::lookup;
     after_help = "Examples:
   runaccess grant dev@example.com orders
   runaccess grant group:team@example.com 'orders-*' --dry-run
-  runaccess grant service:storefront orders"
+  runaccess grant service:storefront orders
+  runaccess grant dev@example.com orders --for 4h --reason 'incident 4711'
+  runaccess grant dev@example.com orders --condition 'request.path.startsWith(\"/admin\")' \\
+      --condition-title 'admin pages'"
 )]
 pub(super) struct Args {
     /// The principals, then the services
@@ -37,6 +41,8 @@ pub(super) struct Args {
     /// The role
     #[arg(long, value_name = "ROLE", default_value = INVOKER, add = completing::roles())]
     role: String,
+    #[command(flatten)]
+    limits: LimitOptions,
     /// Do not look at organisation policies before a foreign principal is let in
     #[arg(long)]
     no_preflight: bool,
@@ -74,6 +80,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         let message = format!("there is nothing to wait for: `{role}` does not let anybody in");
         return Err(CommandError::usage(message).hint(cx.command_without_flag("--wait")));
     }
+    args.limits.check(cx, &members)?;
     let waiting = args.wait.for_members(cx, &members).await?;
     let own_domain = cx.own_domain();
     let foreign = |member: &Member| is_worth_asking(member, own_domain.as_deref());
@@ -87,8 +94,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         warnings: resolved.warnings,
         ..args.write.options(Action::Grant, needs)
     };
-    let planner = |snapshot: &Snapshot| plan_grant(snapshot, &role, &members);
     let batch = Batch::read(cx, targets, &options).await?;
+    // By Google's clock, which its answers have told by now, and once for all services.
+    let condition = args.limits.condition(cx, args.write.reason.as_deref())?;
+    let request = GrantRequest { role, members, condition };
+    let planner = |snapshot: &Snapshot| plan_grant(snapshot, &request);
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
-    waiting.finish(cx, result, args.write).await
+    waiting.finish(cx, result, &args.write).await
 }

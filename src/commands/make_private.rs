@@ -34,7 +34,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let planned = batch.plan(cx, &plan_make_private, &options);
     let result = planned.carry_out(cx, &plan_make_private, &options).await?;
     let stays_open = result.outcomes.iter().any(|outcome| outcome.leaves_access);
-    let code = finish(cx, result, args.write)?;
+    let code = finish(cx, result, &args.write)?;
     let is_no = stays_open && code == ExitCode::Done.number();
     Ok(if is_no { ExitCode::No.number() } else { code })
 }

@@ -80,12 +80,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             }
             Err(error) => {
                 // What the first way did is told, whatever became of the second.
-                finish(cx, result, args.write)?;
+                finish(cx, result, &args.write)?;
                 return Err(error);
             }
         }
     }
-    waiting.finish(cx, result, args.write).await
+    waiting.finish(cx, result, &args.write).await
 }
 
 /// Offers to turn the invoker check off where `allUsers` is forbidden, and does it; `None` for a

@@ -11,6 +11,8 @@ mod explain;
 mod grant;
 mod guided;
 mod help;
+mod history;
+mod limits;
 mod list;
 mod make_private;
 mod make_public;
@@ -20,10 +22,14 @@ mod options;
 mod policy;
 mod proxy;
 mod remedy;
+mod restore;
 mod revoke;
 mod roles;
 mod sandbox;
+mod switch;
+mod times;
 mod token;
+mod undo;
 mod url;
 mod waiting;
 mod who;
@@ -77,6 +83,12 @@ enum Command {
     Revoke(revoke::Args),
     MakePublic(make_public::Args),
     MakePrivate(make_private::Args),
+    Restore(restore::Args),
+    Ingress(switch::IngressArgs),
+    InvokerCheck(switch::InvokerCheckArgs),
+    DefaultUrl(switch::DefaultUrlArgs),
+    History(history::Args),
+    Undo(undo::Args),
     Roles(roles::Args),
     Whoami(whoami::Args),
     Token(token::Args),
@@ -158,7 +170,7 @@ pub(crate) async fn run() -> u8 {
 /// Runs a command; without one, the guided way, where there is somebody to guide.
 async fn begin(cx: &Context, command: Option<Command>) -> Result<u8, CommandError> {
     match command {
-        Some(command) => dispatch(cx, command).await,
+        Some(command) => Box::pin(dispatch(cx, command)).await,
         None if cx.terminal.interactive => guided::run(cx).await,
         None => Err(CommandError::usage("there is no command, and no terminal to ask at")
             .hint("runaccess help")),
@@ -169,21 +181,27 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
     match command {
         Command::Alias(args) => alias::run(cx, &args),
         Command::Curl(args) => curl::run(cx, args, &options_of("curl")).await,
+        Command::DefaultUrl(args) => switch::default_url(cx, args).await,
         Command::Describe(args) => describe::run(cx, args).await,
         Command::Doctor(args) => Box::pin(doctor::run(cx, args)).await,
         Command::Explain(args) => Box::pin(explain::run(cx, args)).await,
         Command::Grant(args) => Box::pin(grant::run(cx, args)).await,
         Command::Help(_) | Command::Man(_) => Ok(ExitCode::Done.number()),
+        Command::History(args) => Box::pin(history::run(cx, args)).await,
+        Command::Ingress(args) => switch::ingress(cx, args).await,
+        Command::InvokerCheck(args) => switch::invoker_check(cx, args).await,
         Command::Completions(args) => completions::run(cx, args).await,
         Command::List(args) => list::run(cx, args).await,
         Command::MakePrivate(args) => make_private::run(cx, args).await,
         Command::MakePublic(args) => Box::pin(make_public::run(cx, args)).await,
         Command::Policy(args) => policy::run(cx, args).await,
         Command::Proxy(args) => Box::pin(proxy::run(cx, args)).await,
-        Command::Revoke(args) => revoke::run(cx, args).await,
+        Command::Restore(args) => Box::pin(restore::run(cx, args)).await,
+        Command::Revoke(args) => Box::pin(revoke::run(cx, args)).await,
         Command::Roles(args) => roles::run(cx, &args).await,
         Command::Sandbox(args) => sandbox::run(cx, args).await,
         Command::Token(args) => token::run(cx, args).await,
+        Command::Undo(args) => Box::pin(undo::run(cx, args)).await,
         Command::Url(args) => url::run(cx, args).await,
         Command::Who(args) => who::run(cx, args).await,
         Command::Whoami(args) => whoami::run(cx, args).await,

@@ -1,15 +1,17 @@
 //! `revoke`
 
 use super::completing;
-use super::members::{ask_for_member, operands, resolve, role, services};
-use super::writing::{WriteOptions, finish};
+use super::members::{ask_for_member, member, operands, resolve, role, services};
+use super::writing::{WriteOptions, finish, report};
 use crate::change::{Batch, ChangeOptions, Needs};
 use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::access::Verdict;
+use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::plan::{
-    Action, ConditionChoice, Refusal, RevokeRequest, RoleChoice, Snapshot, plan_revoke,
+    Action, ClearRequest, ConditionChoice, Refusal, RevokeRequest, RoleChoice, Snapshot,
+    plan_clear, plan_revoke,
 };
 use crate::domain::printable::printable;
 use crate::domain::resource::ServiceName;
@@ -19,17 +21,24 @@ use crate::exit_code::ExitCode;
 use crate::lookup::{self, Targets};
 use crate::terminal;
 
+const ROLE_HELP: &str = "The role [default: roles/run.invoker; with `--expired` or `--deleted`: \
+                         every role that can, or may, invoke]";
+const CLEARING_EXCLUDES: [&str; 5] =
+    ["any_role", "condition_title", "any_condition", "all_services", "strict"];
+
 /// Revoke a principal's right to invoke services
 ///
 /// Takes the members as `grant` does, and `deleted:` principals as a policy holds them.
 #[derive(clap::Args, Debug)]
 #[command(
     override_usage = "runaccess revoke [OPTIONS] MEMBER[,MEMBER...] SERVICE...\n       \
-                      runaccess revoke [OPTIONS] --member MEMBER... SERVICE...",
+                      runaccess revoke [OPTIONS] --member MEMBER... SERVICE...\n       \
+                      runaccess revoke [OPTIONS] --expired|--deleted [SERVICE...]",
     after_help = "Examples:
   runaccess revoke dev@example.com orders
   runaccess revoke dev@example.com --all-services --any-role --dry-run
-  runaccess revoke auditor@example.com billing --condition-title 'reports only'"
+  runaccess revoke auditor@example.com billing --condition-title 'reports only'
+  runaccess revoke --expired"
 )]
 pub(super) struct Args {
     /// The principals, then the services
@@ -39,8 +48,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "MEMBER", add = completing::members())]
     member: Vec<String>,
     /// The role
-    #[arg(long, value_name = "ROLE", conflicts_with = "any_role", default_value = INVOKER, add = completing::roles())]
-    role: String,
+    #[arg(long, value_name = "ROLE", conflicts_with = "any_role", help = ROLE_HELP, add = completing::roles())]
+    role: Option<String>,
     /// Revoke every role that is known to invoke
     #[arg(long)]
     any_role: bool,
@@ -53,6 +62,13 @@ pub(super) struct Args {
     /// Revoke on every service of the project (not what project, folder or organisation grant)
     #[arg(long)]
     all_services: bool,
+    /// Clear what is past its end; every operand is then a service, and without one every service
+    /// of the project is looked at
+    #[arg(long, conflicts_with_all = CLEARING_EXCLUDES)]
+    expired: bool,
+    /// Clear what names deleted principals; operands as with `--expired`
+    #[arg(long, conflicts_with_all = CLEARING_EXCLUDES)]
+    deleted: bool,
     /// Exit with 3 if the member can still invoke
     #[arg(long)]
     strict: bool,
@@ -62,10 +78,13 @@ pub(super) struct Args {
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
+    if args.expired || args.deleted {
+        return clear(cx, args).await;
+    }
     let roles = if args.any_role {
         RoleChoice::AnyInvoking
     } else {
-        RoleChoice::Only(role(cx, &args.role)?)
+        RoleChoice::Only(role(cx, args.role.as_deref().unwrap_or(INVOKER))?)
     };
     let condition = match (args.condition_title, args.any_condition) {
         (Some(title), _) => ConditionChoice::Titled(title),
@@ -88,7 +107,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let resolved = resolve(cx, &typed).await?;
     let targets = if args.all_services {
-        every_service_of(cx, &resolved.members).await?
+        let named = |grant: &Grant| resolved.members.iter().any(|m| m.same_as(&grant.member));
+        every_service_with(cx, named).await?
     } else {
         lookup::find_all(cx, &references).await?
     };
@@ -116,14 +136,34 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let still = result.outcomes.iter().any(|outcome| outcome.leaves_access);
     let done = result.outcomes.iter().filter(|outcome| outcome.status.is_settled());
     let done: Vec<ServiceName> = done.map(|outcome| outcome.target.clone()).collect();
-    let code = finish(cx, result, args.write)?;
-    if !args.strict || code != ExitCode::Done.number() {
-        return Ok(code);
-    }
-    if still {
-        return Ok(ExitCode::No.number());
-    }
-    Ok(left_over(cx, &done, &asked).await?.number())
+    let reported = report(cx, result, &args.write)?;
+    let code = match reported.code {
+        code if !args.strict || code != ExitCode::Done.number() => Ok(code),
+        _ if still => Ok(ExitCode::No.number()),
+        _ => left_over(cx, &done, &asked).await.map(ExitCode::number),
+    };
+    reported.tell_undo(cx);
+    code
+}
+
+/// `revoke --expired` and `revoke --deleted`: every operand is a service, and without one every
+/// service is looked at.
+async fn clear(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    let members = args.member.iter().map(|typed| member(cx, typed));
+    let members = resolve(cx, &members.collect::<Result<Vec<_>, _>>()?).await?.members;
+    let role = args.role.as_deref().map(|typed| role(cx, typed)).transpose()?;
+    let request = ClearRequest { expired: args.expired, deleted: args.deleted, role, members };
+    let targets = if args.operands.is_empty() {
+        every_service_with(cx, |grant| request.selects(grant, cx.now())).await?
+    } else {
+        let references = services(cx, &args.operands, "Clear which service?").await?;
+        lookup::find_all(cx, &references).await?
+    };
+    let options = args.write.options(Action::Revoke, Needs::default());
+    let planner = |snapshot: &Snapshot| Ok(plan_clear(snapshot, &request));
+    let batch = Batch::read(cx, targets, &options).await?;
+    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    finish(cx, result, &args.write)
 }
 
 /// Whether somebody who lost access to these services can still invoke one of them, by all that can be
@@ -161,9 +201,11 @@ async fn left_over(
     Ok(code)
 }
 
-/// Every service whose policy names one of the members, or cannot be read: the driver then says
-/// why.
-async fn every_service_of(cx: &Context, members: &[Member]) -> Result<Targets, CommandError> {
+/// Every service whose policy holds such a grant, or cannot be read: the driver then says why.
+async fn every_service_with(
+    cx: &Context,
+    wanted: impl Fn(&Grant) -> bool,
+) -> Result<Targets, CommandError> {
     let project = cx.project()?.value;
     let region = cx.region_of_the_command_line()?;
     let progress = cx.terminal.progress("reading policies");
@@ -175,11 +217,7 @@ async fn every_service_of(cx: &Context, members: &[Member]) -> Result<Targets, C
     lookup::warn_of(cx, &unreachable);
     let names = services
         .into_iter()
-        .filter(|access| {
-            access.grants.as_ref().map_or(true, |grants| {
-                grants.iter().any(|grant| members.iter().any(|m| m.same_as(&grant.member)))
-            })
-        })
+        .filter(|access| access.grants.as_ref().map_or(true, |grants| grants.iter().any(&wanted)))
         .map(|access| access.service.name)
         .collect();
     Ok(Targets { names, missing: Vec::new(), by_pattern: true, unreachable })

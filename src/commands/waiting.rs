@@ -6,7 +6,7 @@ use http::Method;
 use tokio::time::{Instant, sleep_until};
 
 use super::token::id_token;
-use super::writing::{WriteOptions, finish};
+use super::writing::{WriteOptions, report};
 use crate::auth::BearerToken;
 use crate::change::ChangeResult;
 use crate::context::Context;
@@ -128,12 +128,16 @@ impl Waiting {
         self,
         cx: &Context,
         result: ChangeResult,
-        write: WriteOptions,
+        write: &WriteOptions,
     ) -> Result<u8, CommandError> {
         let outcomes = result.outcomes.iter().filter(|outcome| outcome.status.is_settled());
         let names: Vec<ServiceName> = outcomes.map(|outcome| outcome.target.clone()).collect();
-        let code = finish(cx, result, write)?;
-        let Some(limit) = self.limit.filter(|_| !write.only_shows()) else { return Ok(code) };
+        let reported = report(cx, result, write)?;
+        let code = reported.code;
+        let Some(limit) = self.limit.filter(|_| !write.only_shows()) else {
+            reported.tell_undo(cx);
+            return Ok(code);
+        };
         let end = Instant::now() + limit;
         cx.deadline.put_off_to(end + Duration::from_secs(1));
         let mut agreed = true;
@@ -145,6 +149,7 @@ impl Waiting {
                 }
             }
         }
+        reported.tell_undo(cx);
         let is_done = code == ExitCode::Done.number();
         Ok(if is_done && !agreed { ExitCode::Undetermined.number() } else { code })
     }

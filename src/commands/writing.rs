@@ -3,6 +3,7 @@
 use super::curl::SPREADS;
 use crate::change::{ChangeOptions, ChangeResult, Needs};
 use crate::context::Context;
+use crate::domain::history::ChangeId;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
 use crate::domain::plan::Action;
 use crate::error::CommandError;
@@ -10,7 +11,7 @@ use crate::exit_code::ExitCode;
 use crate::report::{ChangesReport, GcloudReport};
 
 /// The options of every command that writes.
-#[derive(clap::Args, Clone, Copy, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 pub(super) struct WriteOptions {
     /// Show the plan and write nothing
     #[arg(short = 'n', long)]
@@ -25,6 +26,12 @@ pub(super) struct WriteOptions {
     /// Refuse unless exactly this many services change
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) expect: Option<usize>,
+    /// Why, for the journal; for a grant that ends also in its condition
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// Make the change although it cannot be journalled: it cannot be undone then
+    #[arg(long)]
+    pub(super) no_journal: bool,
     /// Whether even a change that need not be confirmed is asked about: the guided way does.
     #[arg(skip)]
     pub(super) always_ask: bool,
@@ -38,7 +45,7 @@ pub(super) enum Tool {
 
 impl WriteOptions {
     /// What the driver is told, with nothing to say of how the targets came about.
-    pub(super) fn options(self, action: Action, needs: Needs) -> ChangeOptions {
+    pub(super) fn options(&self, action: Action, needs: Needs) -> ChangeOptions {
         ChangeOptions {
             action,
             only_show: self.only_shows(),
@@ -48,16 +55,19 @@ impl WriteOptions {
             notes: Vec::new(),
             warnings: Vec::new(),
             other_way: None,
+            journal: !self.no_journal,
+            reason: self.reason.clone(),
+            undoes: Vec::new(),
         }
     }
 
     /// Whether nothing is written.
-    pub(super) fn only_shows(self) -> bool {
+    pub(super) fn only_shows(&self) -> bool {
         self.dry_run || self.check || self.print.is_some()
     }
 
     /// Checks, before any call, that the format suits what will be reported.
-    pub(super) fn check_format(self, cx: &Context) -> Result<(), CommandError> {
+    pub(super) fn check_format(&self, cx: &Context) -> Result<(), CommandError> {
         match self.print {
             None => cx.check_format::<ChangesReport>(),
             Some(Tool::Gcloud) => cx.check_format::<GcloudReport>(),
@@ -65,12 +75,41 @@ impl WriteOptions {
     }
 }
 
-/// Reports the outcomes and returns the exit code of the whole.
+/// What is left to be done once the outcomes are reported: to say how it is undone, last of all.
+#[must_use]
+pub(super) struct Reported {
+    /// The exit code of the whole.
+    pub(super) code: u8,
+    runs: Vec<ChangeId>,
+}
+
+impl Reported {
+    /// Says how the change is undone, on the last line.
+    pub(super) fn tell_undo(self, cx: &Context) {
+        for id in self.runs {
+            cx.terminal.labelled_undo(&cx.suggest(&format!("undo {id}")));
+        }
+    }
+}
+
+/// Reports the outcomes, says how they are undone, and returns the exit code of the whole.
 pub(super) fn finish(
     cx: &Context,
     result: ChangeResult,
-    write: WriteOptions,
+    write: &WriteOptions,
 ) -> Result<u8, CommandError> {
+    let reported = report(cx, result, write)?;
+    let code = reported.code;
+    reported.tell_undo(cx);
+    Ok(code)
+}
+
+/// Reports the outcomes.
+pub(super) fn report(
+    cx: &Context,
+    result: ChangeResult,
+    write: &WriteOptions,
+) -> Result<Reported, CommandError> {
     let ChangeResult { outcomes, partly_searched } = result;
     let mut codes: Vec<u8> = outcomes.iter().map(code).collect();
     if partly_searched {
@@ -86,6 +125,7 @@ pub(super) fn finish(
     if !cx.is_sandbox() {
         note_spreading(cx, &outcomes);
     }
+    let runs = runs(&outcomes);
     let would_change = outcomes.iter().any(|outcome| outcome.status == Status::Planned);
     match write.print {
         None => cx.report(&ChangesReport::new(cx.is_sandbox(), outcomes))?,
@@ -101,7 +141,23 @@ pub(super) fn finish(
     }
     let code = ExitCode::of_all(codes);
     let is_no = write.check && would_change && code == ExitCode::Done.number();
-    Ok(if is_no { ExitCode::No.number() } else { code })
+    let code = if is_no { ExitCode::No.number() } else { code };
+    Ok(Reported { code, runs })
+}
+
+/// The runs that did something, each once; of one of which a single part did, that part.
+fn runs(outcomes: &[ChangeOutcome]) -> Vec<ChangeId> {
+    let done = outcomes.iter().filter(|outcome| !outcome.done().is_empty());
+    let done: Vec<ChangeId> = done.filter_map(|outcome| outcome.id).collect();
+    let mut runs: Vec<ChangeId> = Vec::new();
+    for id in &done {
+        let is_alone = done.iter().filter(|other| other.whole() == id.whole()).count() == 1;
+        let name = if is_alone { *id } else { id.whole() };
+        if !runs.contains(&name) {
+            runs.push(name);
+        }
+    }
+    runs
 }
 
 /// Says, and remembers, that what was granted does not count everywhere yet.

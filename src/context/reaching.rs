@@ -10,6 +10,7 @@ use super::{Context, now};
 use crate::cloud::{Api, Endpoints, Gateway, Trace};
 use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, PropertySource};
+use crate::journal::{Journal, Realm};
 use crate::private_files;
 use crate::sandbox::{self, Sandbox, Serving, SetAside, StoreError};
 use crate::transport::Endpoint;
@@ -24,7 +25,7 @@ impl Context {
             .get_or_try_init(|| async {
                 let endpoints = self.endpoints()?;
                 let tokens = Arc::clone(&self.identity()?.tokens);
-                Ok(Gateway::new(endpoints, tokens, self.deadline.clone(), self.trace()))
+                Ok(Gateway::new(endpoints, tokens, self.deadline.clone(), self.trace(), now))
             })
             .await
     }
@@ -34,9 +35,35 @@ impl Context {
         self.world(Sandbox::open)
     }
 
-    /// The sandbox's world, made anew.
+    /// The sandbox's world, made anew. What was changed in the old one is forgotten with it.
     pub fn reset_sandbox(&self) -> Result<Sandbox, CommandError> {
+        if let Some(mut journal) = Journal::open_existing(&self.journal_folder(), Realm::Sandbox)? {
+            journal.forget_all()?;
+        }
         self.world(Sandbox::reset)
+    }
+
+    /// The journal of the changes that are made from this machine where this command works.
+    pub fn journal(&self) -> Result<Journal, CommandError> {
+        Ok(Journal::open(&self.journal_folder(), self.realm()?)?)
+    }
+
+    /// The journal, where there is one.
+    pub fn existing_journal(&self) -> Result<Option<Journal>, CommandError> {
+        Ok(Journal::open_existing(&self.journal_folder(), self.realm()?)?)
+    }
+
+    fn realm(&self) -> Result<Realm, CommandError> {
+        if self.is_sandbox() {
+            return Ok(Realm::Sandbox);
+        }
+        let endpoint = self.endpoint()?;
+        let local = endpoint.is_loopback().then(|| Realm::Local(endpoint.as_str().to_owned()));
+        Ok(local.unwrap_or(Realm::Google))
+    }
+
+    fn journal_folder(&self) -> PathBuf {
+        self.state_folder().join("journal")
     }
 
     fn world(&self, take: fn(&Path, OffsetDateTime) -> Opened) -> Result<Sandbox, CommandError> {

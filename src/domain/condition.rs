@@ -1,4 +1,8 @@
-//! IAM Conditions: evaluated for a request, and a grant's own end as far as it can be read off.
+//! IAM Conditions: evaluated for a request, checked before they are sent, and a grant's own end.
+
+mod check;
+mod ending;
+mod program;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,7 +12,10 @@ use cel::extractors::This;
 use cel::objects::{Key, Map};
 use cel::{Context, DeclarationError, ExecutionError, Program, Value};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+
+pub use self::check::{ConditionError, check};
+pub use self::ending::{ends_at, has_ended, timed, until};
+use self::program::with_room;
 
 /// A condition as a binding carries it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,6 +138,7 @@ impl From<bool> for Truth {
     }
 }
 
+const NO_TRUTH: &str = "its condition is not true or false";
 /// What a tag function says where the tags were not read; never shown.
 const TAGS_UNREAD: &str = "tags unread";
 
@@ -147,6 +155,13 @@ pub fn rests_on_request(expression: &str) -> bool {
 /// Weighs a condition for a request. What the expression asks of and the request does not have
 /// makes it unknown, unless the rest decides without it.
 pub fn evaluate(expression: &str, attributes: &Attributes<'_>) -> Truth {
+    with_room(expression, || weighed(expression, attributes)).unwrap_or_else(|| {
+        let why = "its condition is too large to be weighed here";
+        Truth::Unknown(Doubt::undecidable(why))
+    })
+}
+
+fn weighed(expression: &str, attributes: &Attributes<'_>) -> Truth {
     let unknown = |why: String| Truth::Unknown(Doubt::undecidable(why));
     let Ok(program) = Program::compile(expression) else {
         return unknown("its condition cannot be parsed".to_owned());
@@ -170,10 +185,10 @@ pub fn evaluate(expression: &str, attributes: &Attributes<'_>) -> Truth {
     match program.execute(&context) {
         Ok(Value::Bool(true)) => Truth::True,
         Ok(Value::Bool(false)) => Truth::False,
-        Ok(_) => unknown("its condition is not true or false".to_owned()),
+        Ok(_) => unknown(NO_TRUTH.to_owned()),
         Err(ExecutionError::FunctionError { message, .. }) if message == TAGS_UNREAD => {
             let none = Attributes { tags: Some(&Tags::default()), ..*attributes };
-            let silently = match evaluate(expression, &none) {
+            let silently = match weighed(expression, &none) {
                 Truth::True => Some(true),
                 Truth::False => Some(false),
                 Truth::Unknown(_) => None,
@@ -227,31 +242,6 @@ fn told(
     holds: impl FnOnce(&Tags) -> bool,
 ) -> Result<bool, ExecutionError> {
     tags.map(holds).ok_or_else(|| ExecutionError::function_error(function, TAGS_UNREAD))
-}
-
-/// When a condition ends for good, where the expression says so in the one form that the
-/// console, gcloud's examples and this program write: `request.time < timestamp("T")`, alone or
-/// as one of several terms joined by `&&`. Anything else has no end that is known.
-pub fn ends_at(expression: &str) -> Option<OffsetDateTime> {
-    if expression.contains("||") || expression.contains('?') || expression.contains('!') {
-        return None;
-    }
-    expression.split("&&").filter_map(term_end).min()
-}
-
-/// Whether a grant under `expression` is over at `now`, as far as is known.
-pub fn has_ended(expression: &str, now: OffsetDateTime) -> bool {
-    ends_at(expression).is_some_and(|end| end <= now)
-}
-
-fn term_end(term: &str) -> Option<OffsetDateTime> {
-    let rest = term.trim().strip_prefix("request.time")?.trim_start();
-    let rest = rest.strip_prefix("<=").or_else(|| rest.strip_prefix('<'))?.trim_start();
-    let rest = rest.strip_prefix("timestamp")?.trim_start();
-    let inner = rest.strip_prefix('(')?.strip_suffix(')')?.trim();
-    let quote = inner.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let text = inner.strip_prefix(quote)?.strip_suffix(quote)?;
-    OffsetDateTime::parse(text, &Rfc3339).ok()
 }
 
 #[cfg(test)]
@@ -340,24 +330,6 @@ mod tests {
             );
             let never = format!("{expression} && false");
             assert_eq!(evaluate(&never, &unread), Truth::False, "{never}");
-        }
-    }
-
-    #[test]
-    fn reads_the_end_only_where_it_is_sure() {
-        let end = Some(datetime!(2026-01-02 03:04:05 UTC));
-        for (expression, expected) in [
-            (r#"request.time < timestamp("2026-01-02T03:04:05Z")"#, end),
-            ("request.time<timestamp('2026-01-02T03:04:05Z')", end),
-            (r#"request.path == "/x" && request.time <= timestamp("2026-01-02T03:04:05Z")"#, end),
-            (r#"request.time > timestamp("2026-01-02T03:04:05Z")"#, None),
-            (r#"request.time < timestamp("2026-01-02T03:04:05Z") || true"#, None),
-            (r#"!(request.time < timestamp("2026-01-02T03:04:05Z"))"#, None),
-            (r#"request.path.startsWith("/api")"#, None),
-            ("request.time < timestamp(\"soon\")", None),
-            ("", None),
-        ] {
-            assert_eq!(ends_at(expression), expected, "{expression}");
         }
     }
 }

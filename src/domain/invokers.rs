@@ -40,6 +40,13 @@ impl GrantState {
 }
 
 impl Grant {
+    /// Whether another grant is the same: role, principal and condition.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.role == other.role
+            && self.member.same_as(&other.member)
+            && self.condition == other.condition
+    }
+
     /// Whether this grant counts at `now`.
     pub fn state(&self, now: OffsetDateTime) -> GrantState {
         if self.member.kind() == MemberKind::Deleted {

@@ -1,13 +1,17 @@
 //! What became of a change.
 
 use super::exposure::Exposure;
+use super::history::{ChangeId, Difference, Etags};
 use super::invokers::Grant;
-use super::plan::{Action, Remaining, Setting};
+use super::plan::{Action, Remaining};
 use super::resource::ServiceName;
+use super::setting::Setting;
 
 /// What became of the change of one service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangeOutcome {
+    /// The journal's name for it; `None` where nothing was written, or nothing is journalled.
+    pub id: Option<ChangeId>,
     pub target: ServiceName,
     pub action: Action,
     pub status: Status,
@@ -20,9 +24,24 @@ pub struct ChangeOutcome {
     pub remaining: Vec<Remaining>,
     /// Whether a member that was to lose access can still invoke, or may.
     pub leaves_access: bool,
+    /// The versions that it left behind, where the answers to its writes told.
+    pub after: Etags,
+    /// Whether a write may have been done of which no answer came.
+    pub fate_unknown: bool,
     /// How often the service was read and written until it was done.
     pub attempts: u32,
     pub error: Option<OutcomeError>,
+}
+
+impl ChangeOutcome {
+    /// What was done for certain.
+    pub fn done(&self) -> Difference {
+        Difference {
+            added: self.added.clone(),
+            removed: self.removed.clone(),
+            settings: self.settings.clone(),
+        }
+    }
 }
 
 /// How the change of one service ended.

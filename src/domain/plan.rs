@@ -3,26 +3,37 @@
 //! A plan is made here and nowhere else: its fields are private and only the `plan_*` functions
 //! put one together, so whatever is written was planned from what was read.
 
+mod grant;
 mod public;
+mod restore;
 mod revoke;
+mod turn;
+mod undo;
 
 use google_cloud_iam_v1::model::Policy;
 use thiserror::Error;
 use time::OffsetDateTime;
 
+pub use self::grant::{GrantRequest, plan_grant};
 pub use self::public::{PublicVia, plan_make_private, plan_make_public};
+pub use self::restore::{SavedError, SavedPolicy, plan_restore};
 pub use self::revoke::{
-    ConditionChoice, Remaining, RemainingVia, RevokeRequest, RoleChoice, plan_revoke,
+    ClearRequest, ConditionChoice, Remaining, RemainingVia, RevokeRequest, RoleChoice, plan_clear,
+    plan_revoke,
 };
+pub use self::turn::plan_turn;
+pub use self::undo::plan_undo;
 use super::constraint::Constraints;
 use super::evidence::{Layered, Roles};
 use super::exposure::{self, Exposure, ExposureReport};
-use super::invokers::{Grant, grants};
+use super::history::{Difference, Etags};
+use super::invokers::{Grant, GrantState, grants};
 use super::member::Member;
-use super::policy::{self, Edit, LimitError};
+use super::policy::{Edit, LimitError};
 use super::resource::ServiceName;
-use super::role::{self, Invokes, Role};
+use super::role;
 use super::service::Service;
+use super::setting::{Setting, SettingName};
 
 /// What was read of one service before a change.
 #[derive(Clone, Debug)]
@@ -41,34 +52,64 @@ pub struct Snapshot {
     pub read_at: OffsetDateTime,
 }
 
-/// The command that a change came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    Grant,
-    MakePrivate,
-    MakePublic,
-    Revoke,
-}
-
-impl Action {
-    /// The command's name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::MakePrivate => "make-private",
-            Self::MakePublic => "make-public",
-            Self::Revoke => "revoke",
+impl Snapshot {
+    /// The versions of what was read.
+    pub fn etags(&self) -> Etags {
+        let policy = serde_json::to_value(&self.policy).unwrap_or_default();
+        Etags {
+            policy: policy["etag"].as_str().map(str::to_owned),
+            service: self.service.as_ref().and_then(|service| service.etag.clone()),
         }
     }
 }
 
-/// A setting of a service that a change turns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// Its name in `describe`'s JSON.
-    pub name: &'static str,
-    pub before: &'static str,
-    pub after: &'static str,
+/// The command that a change came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    DefaultUrl,
+    Grant,
+    Ingress,
+    InvokerCheck,
+    MakePrivate,
+    MakePublic,
+    Restore,
+    Revoke,
+    Undo,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::DefaultUrl,
+        Self::Grant,
+        Self::Ingress,
+        Self::InvokerCheck,
+        Self::MakePrivate,
+        Self::MakePublic,
+        Self::Restore,
+        Self::Revoke,
+        Self::Undo,
+    ];
+
+    /// The command's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DefaultUrl => "default-url",
+            Self::Grant => "grant",
+            Self::Ingress => "ingress",
+            Self::InvokerCheck => "invoker-check",
+            Self::MakePrivate => "make-private",
+            Self::MakePublic => "make-public",
+            Self::Restore => "restore",
+            Self::Revoke => "revoke",
+            Self::Undo => "undo",
+        }
+    }
+
+    /// The command of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == name)
+    }
 }
 
 /// One write on one resource, with its precondition.
@@ -80,8 +121,8 @@ pub struct Step(StepKind);
 pub enum StepKind {
     /// Sets the service's policy; its etag, which is in it, is the precondition.
     SetPolicy(Policy),
-    /// Turns the invoker check on or off, if the service is still at `etag`.
-    SetInvokerCheck { on: bool, etag: String },
+    /// Turns settings, if the service is still at `etag`.
+    Turn { settings: Vec<(SettingName, String)>, etag: String },
 }
 
 impl Step {
@@ -96,11 +137,13 @@ impl Step {
     }
 
     /// What the step does, for a sentence.
-    pub fn describe(&self) -> &'static str {
+    pub fn describe(&self) -> String {
         match &self.0 {
-            StepKind::SetPolicy(_) => "set the policy",
-            StepKind::SetInvokerCheck { on: true, .. } => "turn the invoker check on",
-            StepKind::SetInvokerCheck { on: false, .. } => "turn the invoker check off",
+            StepKind::SetPolicy(_) => "set the policy".to_owned(),
+            StepKind::Turn { settings, .. } => {
+                let turned = settings.iter().map(|(name, value)| name.turned(value));
+                turned.collect::<Vec<_>>().join(" and ")
+            }
         }
     }
 }
@@ -110,6 +153,7 @@ impl Step {
 pub struct Plan {
     target: ServiceName,
     action: Action,
+    etags: Etags,
     steps: Vec<Step>,
     added: Vec<Grant>,
     removed: Vec<Grant>,
@@ -120,6 +164,7 @@ pub struct Plan {
     leaves_access: bool,
     notes: Vec<String>,
     warnings: Vec<String>,
+    read_at: OffsetDateTime,
 }
 
 /// Why a change is not even planned.
@@ -127,6 +172,8 @@ pub struct Plan {
 pub enum Refusal {
     #[error("`{service}` takes no more: {limit}")]
     Limit { service: String, limit: LimitError },
+    #[error("`{member}` has `{role}` on `{service}` without a condition: one would limit nothing")]
+    LimitsNothing { service: String, member: Member, role: String },
     #[error("`{member}` has `{role}` on `{service}` under a condition only")]
     OnlyConditional { service: String, member: Member, role: String, titles: Vec<String> },
     #[error("`{member}` has no binding on `{service}` whose condition is titled `{title}`")]
@@ -135,6 +182,10 @@ pub enum Refusal {
     Forbidden { service: String, constraint: &'static str, what: String, other_way_open: bool },
     #[error("the settings of `{service}` were not read, and this change rests on them")]
     ServiceUnread { service: String },
+    #[error("the change cannot be undone on `{service}`: {why}")]
+    NotToBeUndone { service: String, why: String },
+    #[error("the policy of `{service}` is not the one that was saved: it was changed since")]
+    SavedBefore { service: String },
 }
 
 impl Plan {
@@ -144,6 +195,11 @@ impl Plan {
 
     pub fn action(&self) -> Action {
         self.action
+    }
+
+    /// The versions of what was read.
+    pub fn etags(&self) -> &Etags {
+        &self.etags
     }
 
     pub fn added(&self) -> &[Grant] {
@@ -156,6 +212,12 @@ impl Plan {
 
     pub fn settings(&self) -> &[Setting] {
         &self.settings
+    }
+
+    /// All that it would change.
+    pub fn difference(&self) -> Difference {
+        let (added, removed) = (self.added.clone(), self.removed.clone());
+        Difference { added, removed, settings: self.settings.clone() }
     }
 
     pub fn exposure(&self) -> Option<(Exposure, Exposure)> {
@@ -187,9 +249,9 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// The step that does this, as it describes itself.
-    pub fn step(&self, what: &str) -> Option<&Step> {
-        self.steps.iter().find(|step| step.describe() == what)
+    /// Whether it has a step that sets the policy, or one that turns settings.
+    pub fn has_step(&self, sets_policy: bool) -> bool {
+        self.steps.iter().any(|step| step.sets_policy() == sets_policy)
     }
 
     /// The steps, in the order in which they are to be done.
@@ -201,13 +263,7 @@ impl Plan {
     /// setting, and no more exposure.
     pub fn is_within(&self, confirmed: &Self) -> bool {
         let covered = |mine: &[Grant], theirs: &[Grant]| {
-            mine.iter().all(|grant| {
-                theirs.iter().any(|shown| {
-                    shown.role == grant.role
-                        && shown.member.same_as(&grant.member)
-                        && shown.condition == grant.condition
-                })
-            })
+            mine.iter().all(|grant| theirs.iter().any(|shown| shown.same_as(grant)))
         };
         let exposure = match (self.exposure, confirmed.exposure) {
             (Some((_, after)), Some((_, shown))) => after >= shown,
@@ -220,6 +276,11 @@ impl Plan {
             && exposure
     }
 
+    /// Whether a grant that goes had ended before, so that nobody loses anything by it.
+    fn is_over(&self, grant: &Grant) -> bool {
+        grant.state(self.read_at) == GrantState::Expired
+    }
+
     fn from_edit(action: Action, snapshot: &Snapshot, edit: Edit) -> Self {
         let exposure = snapshot.service.as_ref().map(|service| {
             (judge(service, &snapshot.policy, snapshot), judge(service, &edit.policy, snapshot))
@@ -229,6 +290,7 @@ impl Plan {
         Self {
             target: snapshot.name.clone(),
             action,
+            etags: snapshot.etags(),
             steps,
             added: edit.added,
             removed: edit.removed,
@@ -238,6 +300,7 @@ impl Plan {
             leaves_access: false,
             notes: Vec::new(),
             warnings: Vec::new(),
+            read_at: snapshot.read_at,
         }
     }
 }
@@ -265,6 +328,16 @@ pub fn reasons_to_ask<'a>(
         if matches!(plan.action, Action::MakePublic | Action::MakePrivate) {
             continue;
         }
+        if let Some((before, after)) = plan.exposure.filter(|(before, after)| before != after)
+            && !plan.settings.is_empty()
+        {
+            add(format!(
+                "`{}` goes from {} to {}",
+                plan.target.short(),
+                before.as_str(),
+                after.as_str()
+            ));
+        }
         for grant in &plan.added {
             if grant.member.is_broad() {
                 add(format!("`{}` gains access", grant.member));
@@ -285,7 +358,7 @@ pub fn reasons_to_ask<'a>(
                 add(format!("`{}` loses access", grant.member));
             }
             let key = grant.member.key();
-            if !losers.contains(&key) {
+            if !losers.contains(&key) && !plan.is_over(grant) {
                 losers.push(key);
             }
         }
@@ -297,41 +370,6 @@ pub fn reasons_to_ask<'a>(
         add(format!("{} services change", plans.len()));
     }
     reasons
-}
-
-/// Plans to give `members` the role on one service.
-pub fn plan_grant(snapshot: &Snapshot, role: &Role, members: &[Member]) -> Result<Plan, Refusal> {
-    let edit = policy::add(&snapshot.policy, role, members)
-        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
-    let mut plan = Plan::from_edit(Action::Grant, snapshot, edit);
-    let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
-    plan.warnings.extend(public::may_be_added(snapshot, &added)?);
-    match role::invokes(role.as_str()) {
-        Invokes::Yes => {}
-        _ if plan.is_empty() => {}
-        Invokes::No => plan.warnings.push(format!("`{role}` does not let anyone invoke a service")),
-        Invokes::Unknown => {
-            plan.notes.push(format!("whether `{role}` lets its members invoke is not known here"));
-        }
-    }
-    for grant in grants(&snapshot.policy) {
-        let conditional = grant.condition.as_ref().filter(|_| grant.role == role.as_str());
-        if let Some(condition) = conditional
-            && plan.added.iter().any(|added| added.member.same_as(&grant.member))
-        {
-            plan.notes.push(format!(
-                "`{}` had this role under the condition `{}`, which limits nothing from now on",
-                grant.member, condition.title
-            ));
-        }
-    }
-    if let Some(service) = &snapshot.service {
-        let public = plan.added.iter().any(|grant| grant.member.is_public());
-        if public {
-            plan.warnings.extend(public::obstacles(service));
-        }
-    }
-    Ok(plan)
 }
 
 /// How exposed a service is with this policy, by all that the snapshot holds.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use google_cloud_iam_v1::model::{Binding, Policy};
 use thiserror::Error;
 
+use super::condition::Condition;
 use super::invokers::{Grant, condition_of, grants};
 use super::member::{Member, MemberKind};
 use super::role::Role;
@@ -56,43 +57,58 @@ pub enum LimitError {
 
 /// Gives `members` the role without a condition. A member that has it already is left alone.
 pub fn add(policy: &Policy, role: &Role, members: &[Member]) -> Result<Edit, LimitError> {
+    let grant =
+        |member: &Member| Grant { role: role.to_string(), member: member.clone(), condition: None };
+    edit(policy, |_| false, &members.iter().map(grant).collect::<Vec<_>>())
+}
+
+/// Takes away every grant that `select` picks, in every binding that holds it.
+pub fn remove(policy: &Policy, select: impl Fn(&Grant) -> bool) -> Edit {
     let mut edited = policy.clone();
+    let removed = take_away(&mut edited, select);
+    Edit { policy: at_version_3(edited), added: Vec::new(), removed }
+}
+
+/// Takes away every grant that `select` picks, then gives those of `wanted` that are not there.
+pub fn edit(
+    policy: &Policy,
+    select: impl Fn(&Grant) -> bool,
+    wanted: &[Grant],
+) -> Result<Edit, LimitError> {
+    let mut edited = policy.clone();
+    let removed = take_away(&mut edited, select);
     let mut added: Vec<Grant> = Vec::new();
-    for member in members {
-        let has_it = edited
-            .bindings
-            .iter()
-            .filter(|binding| binding.role == role.as_str() && binding.condition.is_none())
-            .flat_map(|binding| &binding.members)
-            .any(|existing| Member::from_policy(existing.clone()).same_as(member));
-        if has_it {
+    for grant in wanted {
+        let same = |binding: &Binding| {
+            binding.role == grant.role && condition_of(binding) == grant.condition
+        };
+        let mut same_bindings = edited.bindings.iter().filter(|binding| same(binding));
+        let holds = |binding: &Binding| {
+            let mut members = binding.members.iter();
+            members.any(|held| Member::from_policy(held.clone()).same_as(&grant.member))
+        };
+        if same_bindings.any(holds) {
             continue;
         }
-        let spelled = spelling_in(&edited, member);
-        let place = edited
-            .bindings
-            .iter_mut()
-            .find(|binding| binding.role == role.as_str() && binding.condition.is_none());
-        match place {
-            Some(binding) => binding.members.push(spelled.as_str().to_owned()),
-            None => edited
-                .bindings
-                .push(Binding::new().set_role(role.as_str()).set_members([spelled.as_str()])),
+        let member = spelling_in(policy, &grant.member);
+        match edited.bindings.iter_mut().find(|binding| same(binding)) {
+            Some(binding) => binding.members.push(member.as_str().to_owned()),
+            None => {
+                edited.bindings.push(binding_of(&grant.role, &member, grant.condition.as_ref()));
+            }
         }
-        added.push(Grant { role: role.to_string(), member: spelled, condition: None });
+        added.push(Grant { member, ..grant.clone() });
     }
     if !added.is_empty() {
         check_limits(&edited)?;
     }
-    Ok(Edit { policy: at_version_3(edited), added, removed: Vec::new() })
+    Ok(Edit { policy: at_version_3(edited), added, removed })
 }
 
-/// Takes away every grant that `select` picks, in every binding that holds it. A binding left
-/// without members goes.
-pub fn remove(policy: &Policy, select: impl Fn(&Grant) -> bool) -> Edit {
-    let mut edited = policy.clone();
+/// A binding left without members goes.
+fn take_away(policy: &mut Policy, select: impl Fn(&Grant) -> bool) -> Vec<Grant> {
     let mut removed: Vec<Grant> = Vec::new();
-    edited.bindings.retain_mut(|binding| {
+    policy.bindings.retain_mut(|binding| {
         let condition = condition_of(binding);
         let before = binding.members.len();
         let role = binding.role.clone();
@@ -110,10 +126,21 @@ pub fn remove(policy: &Policy, select: impl Fn(&Grant) -> bool) -> Edit {
         });
         binding.members.len() == before || !binding.members.is_empty()
     });
-    Edit { policy: at_version_3(edited), added: Vec::new(), removed }
+    removed
 }
 
-/// The policy as the server spells `member` elsewhere in it, for addresses differ in case only.
+fn binding_of(role: &str, member: &Member, condition: Option<&Condition>) -> Binding {
+    let mut binding = Binding::new().set_role(role).set_members([member.as_str()]);
+    if let Some(Condition { title, description, expression }) = condition {
+        let expr = binding.condition.get_or_insert_default();
+        expr.title.clone_from(title);
+        expr.description.clone_from(description);
+        expr.expression.clone_from(expression);
+    }
+    binding
+}
+
+/// The member as the server spells `member` elsewhere in it, for addresses differ in case only.
 fn spelling_in(policy: &Policy, member: &Member) -> Member {
     grants(policy)
         .into_iter()

@@ -2,13 +2,14 @@
 
 use std::error::Error;
 
-use super::{CommandError, ErrorKind};
+use super::{CommandError, ErrorKind, quoted};
 use crate::auth::{AuthError, IdTokenFileError, login_of};
 use crate::cloud::{Failure, FailureKind};
 use crate::domain::member::MemberError;
 use crate::domain::resource::ServiceRefError;
 use crate::domain::role::RoleError;
 use crate::gcloud::SetupError;
+use crate::journal::JournalError;
 use crate::sandbox::StoreError;
 use crate::transport::{EndpointError, TransportError};
 
@@ -146,6 +147,23 @@ impl From<StoreError> for CommandError {
             }
             StoreError::Open { .. } => command_error.hint("runaccess sandbox reset"),
             StoreError::Newer { .. } => command_error,
+        }
+    }
+}
+
+impl From<JournalError> for CommandError {
+    fn from(error: JournalError) -> Self {
+        let message = error.to_string();
+        let mut command_error = Self::new(ErrorKind::State, message);
+        if let Some(source) = error.source() {
+            command_error = command_error.because(source.to_string());
+        }
+        match error.damaged() {
+            Some(path) => {
+                let path = quoted(&path.display().to_string());
+                command_error.hint(format!("mv {path} {path}.damaged"))
+            }
+            None => command_error,
         }
     }
 }

@@ -9,8 +9,9 @@ use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
-use crate::domain::plan::{Remaining, RemainingVia, Setting};
+use crate::domain::plan::{Remaining, RemainingVia};
 use crate::domain::printable::one_line;
+use crate::domain::setting::Setting;
 
 /// The outcome of a command that writes.
 #[derive(Clone, Debug, Serialize)]
@@ -52,8 +53,34 @@ pub struct GrantShape {
 #[derive(Clone, Debug, Serialize)]
 pub struct SettingShape {
     pub name: &'static str,
-    pub before: &'static str,
-    pub after: &'static str,
+    pub before: String,
+    pub after: String,
+}
+
+impl From<Setting> for SettingShape {
+    fn from(setting: Setting) -> Self {
+        let Setting { name, before, after } = setting;
+        Self { name: name.as_str(), before, after }
+    }
+}
+
+impl GrantShape {
+    /// Who, as what, and under which condition.
+    pub(super) fn words(&self) -> String {
+        let condition = self.condition.as_ref().map(|condition| condition.title.as_str());
+        let under = condition.map(|title| format!(" under `{title}`")).unwrap_or_default();
+        format!("{} ({}){under}", self.member, self.role)
+    }
+}
+
+impl From<Grant> for GrantShape {
+    fn from(grant: Grant) -> Self {
+        Self {
+            condition: grant.condition.as_ref().map(ConditionShape::from),
+            member: grant.member.to_string(),
+            role: grant.role,
+        }
+    }
 }
 
 /// Exposure before and after.
@@ -100,6 +127,7 @@ impl ChangesReport {
 impl From<ChangeOutcome> for ChangeRow {
     fn from(outcome: ChangeOutcome) -> Self {
         let ChangeOutcome {
+            id,
             target,
             action,
             status,
@@ -108,27 +136,21 @@ impl From<ChangeOutcome> for ChangeRow {
             settings,
             exposure,
             remaining,
-            // For the exit code alone.
+            // For the exit code alone, and for the journal.
             leaves_access: _,
+            after: _,
+            fate_unknown: _,
             attempts,
             error,
         } = outcome;
-        let grant = |grant: Grant| GrantShape {
-            condition: grant.condition.as_ref().map(ConditionShape::from),
-            member: grant.member.to_string(),
-            role: grant.role,
-        };
         Self {
-            id: None,
+            id: id.map(|id| id.to_string()),
             service: target.to_string(),
             action: action.as_str(),
             status: status.as_str(),
-            added: added.into_iter().map(grant).collect(),
-            removed: removed.into_iter().map(grant).collect(),
-            settings: settings
-                .into_iter()
-                .map(|Setting { name, before, after }| SettingShape { name, before, after })
-                .collect(),
+            added: added.into_iter().map(GrantShape::from).collect(),
+            removed: removed.into_iter().map(GrantShape::from).collect(),
+            settings: settings.into_iter().map(SettingShape::from).collect(),
             exposure: exposure.map(|(before, after)| ExposureShape {
                 before: before.as_str(),
                 after: after.as_str(),
@@ -231,10 +253,7 @@ impl Report for ChangesReport {
 impl ChangeRow {
     fn what_changed(&self) -> String {
         let signed = |sign: char, grants: &[GrantShape]| -> Vec<String> {
-            grants
-                .iter()
-                .map(|grant| one_line(&format!("{sign}{} ({})", grant.member, grant.role)))
-                .collect()
+            grants.iter().map(|grant| one_line(&format!("{sign}{}", grant.words()))).collect()
         };
         let mut parts = signed('+', &self.added);
         parts.extend(signed('-', &self.removed));

@@ -6,7 +6,7 @@ use super::{Report, Style};
 use crate::domain::condition::Condition;
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::Setting;
+use crate::domain::setting::{Setting, SettingName};
 use crate::error::quoted;
 
 /// The commands, in the order in which they are to be run.
@@ -85,10 +85,13 @@ fn of_condition(condition: &Condition) -> String {
 }
 
 fn of_setting(setting: &Setting) -> Vec<String> {
-    match (setting.name, setting.after) {
-        ("invokerCheck", "on") => vec!["--invoker-iam-check".to_owned()],
-        ("invokerCheck", _) => vec!["--no-invoker-iam-check".to_owned()],
-        (name, after) => vec![format!("--{name}={after}")],
+    let on = setting.after == "on";
+    let flag = |flag: &str| vec![format!("--{}{flag}", if on { "" } else { "no-" })];
+    match setting.name {
+        SettingName::DefaultUrl => flag("default-url"),
+        SettingName::Iap => flag("iap"),
+        SettingName::Ingress => vec![format!("--ingress={}", setting.after)],
+        SettingName::InvokerCheck => flag("invoker-iam-check"),
     }
 }
 

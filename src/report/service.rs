@@ -176,6 +176,7 @@ impl Report for ServiceReport {
         "invokers.condition.expression",
         "invokers.conditionNow",
         "invokers.state",
+        "invokers.endsAt",
         "invokers.duplicate",
         "createTime",
         "updateTime",

@@ -3,10 +3,11 @@
 use comfy_table::{Attribute, Cell, Color};
 use serde::Serialize;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
-use crate::domain::condition::{Attributes, Condition, Truth, evaluate};
+use crate::domain::condition::{Attributes, Condition, Truth, ends_at, evaluate};
 use crate::domain::evidence::{Gathered, Layered, Roles, carries};
 use crate::domain::invokers::{Grant, GrantState};
 use crate::domain::role::{INVOKE, PASS_IAP, SET_POLICY};
@@ -42,8 +43,13 @@ pub struct InvokerRow {
     /// there is none.
     pub condition_now: Option<&'static str>,
     pub state: &'static str,
+    /// When it ends for good, where its condition says so.
+    pub ends_at: Option<String>,
     /// Whether another row gives the same member as much.
     pub duplicate: bool,
+    /// How long it still lasts, in words.
+    #[serde(skip)]
+    left: Option<String>,
 }
 
 /// A rule that denies.
@@ -111,7 +117,9 @@ impl InvokerRow {
             condition: None,
             condition_now: None,
             state: GrantState::Active.as_str(),
+            ends_at: None,
             duplicate: false,
+            left: None,
         });
         let granted = Self::granted(gathered, &gathered.allow, INVOKE, now);
         open.into_iter().chain(granted).collect()
@@ -147,7 +155,10 @@ impl InvokerRow {
                 let alike = other.condition == grant.condition && other.state(now) == state;
                 other.member.same_as(&grant.member) && (unconditional || alike)
             };
+            let end = condition.and_then(|condition| ends_at(&condition.expression));
             rows.push(Self {
+                ends_at: end.and_then(|end| end.format(&Rfc3339).ok()),
+                left: end.and_then(|end| left(end - now)),
                 member: grant.member.to_string(),
                 role: Some(grant.role.clone()),
                 via: via(resource),
@@ -242,6 +253,14 @@ impl IndirectRow {
     }
 }
 
+/// A span that is left, in its two greatest units; `None` where nothing is.
+fn left(span: time::Duration) -> Option<String> {
+    let span = std::time::Duration::try_from(span).ok().filter(|span| !span.is_zero())?;
+    let whole = humantime::format_duration(std::time::Duration::from_secs(span.as_secs().max(1)));
+    let whole = whole.to_string();
+    Some(whole.split(' ').take(2).collect::<Vec<_>>().join(" "))
+}
+
 fn each(layers: &[Layered<Grant>]) -> impl Iterator<Item = (&str, &Grant)> {
     layers
         .iter()
@@ -324,6 +343,11 @@ fn ways_in(rows: &[InvokerRow], style: Style) -> String {
                 Some("fails") => " (does not hold now)",
                 _ => "",
             };
+            let left = row.left.as_ref().map(|left| format!(", {left} left)"));
+            let now = match &left {
+                Some(left) => format!("{}{left}", now.strip_suffix(')').unwrap_or(" (ends")),
+                None => now.to_owned(),
+            };
             cells.push(text(format!("{expression}{now}")));
         }
         cells
@@ -344,6 +368,7 @@ impl Report for WhoReport {
         "condition.expression",
         "conditionNow",
         "state",
+        "endsAt",
         "duplicate",
     ];
 

@@ -88,6 +88,11 @@ impl Terminal {
         self.labelled("command", &self.style().cyan(), command);
     }
 
+    /// The command that takes back what was done.
+    pub fn labelled_undo(self, command: &str) {
+        self.labelled("undo", &self.style().cyan(), command);
+    }
+
     /// A command that is worth running next.
     pub fn hint(self, command: &str) {
         self.labelled("hint", &self.style().cyan(), command);

@@ -72,12 +72,12 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
     good.push(format!("the credential is good: {who}, by {}", identity.source));
     let gateway = cx.gateway().await.map_err(no_credential)?;
     if let Ok(theirs) = gateway.server_time().await {
-        let off = cx.now() - theirs;
+        let off = cx.local_time() - theirs;
         if off.abs() > LENIENCY {
             let mut trouble = Trouble::new(Signature::Clock);
             let direction = if off.is_positive() { "ahead" } else { "behind" };
             let minutes = off.whole_minutes().abs();
-            let now = short(cx.now());
+            let now = short(cx.local_time());
             trouble.evidence = vec![format!(
                 "this clock is {minutes} minutes {direction} of the API's: it says {now}"
             )];

@@ -1,6 +1,7 @@
 //! Plans that make a service public, by one of the two ways there are, or private again.
 
-use super::{Action, Plan, Refusal, Setting, Snapshot, Step, StepKind, judge, judged};
+use super::turn::{needed, turn};
+use super::{Action, Plan, Refusal, Snapshot, judged};
 use crate::domain::access::ABOVE;
 use crate::domain::constraint::{ALLOWED_INGRESS, Constraints, Ruling};
 use crate::domain::evidence::carries;
@@ -9,6 +10,7 @@ use crate::domain::member::{Member, MemberKind};
 use crate::domain::policy;
 use crate::domain::role::{INVOKE, Invokes, Role};
 use crate::domain::service::{Ingress, Service};
+use crate::domain::setting::SettingName;
 
 /// The two ways to let anyone in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<P
     plan.warnings.extend(may_be_added(snapshot, &added)?);
     if via == Some(PublicVia::NoInvokerCheck) && service.invoker_check {
         plan.warnings.extend(may_lose_its_check(snapshot)?);
-        set_invoker_check(&mut plan, snapshot, service, false);
+        turn(&mut plan, snapshot, &[(SettingName::InvokerCheck, "off".to_owned())])?;
     }
     if plan.is_empty() {
         plan.notes
@@ -91,7 +93,7 @@ pub(super) fn may_be_added(
     Ok(warnings)
 }
 
-fn may_lose_its_check(snapshot: &Snapshot) -> Result<Option<String>, Refusal> {
+pub(super) fn may_lose_its_check(snapshot: &Snapshot) -> Result<Option<String>, Refusal> {
     let Some(constraints) = &snapshot.constraints else { return Ok(None) };
     match constraints.rule_on_no_check() {
         Ruling::Open => Ok(None),
@@ -153,7 +155,7 @@ pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
     let left = grants(&edit.policy);
     let mut plan = Plan::from_edit(Action::MakePrivate, snapshot, edit);
     if !service.invoker_check {
-        set_invoker_check(&mut plan, snapshot, service, true);
+        turn(&mut plan, snapshot, &[(SettingName::InvokerCheck, "on".to_owned())])?;
     }
     // Said whether or not there is anything of its own to take away.
     let (keeps_open, reasons) = open_above(snapshot);
@@ -191,13 +193,6 @@ pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-fn needed(snapshot: &Snapshot) -> Result<&Service, Refusal> {
-    snapshot
-        .service
-        .as_ref()
-        .ok_or_else(|| Refusal::ServiceUnread { service: snapshot.name.short() })
-}
-
 /// What keeps a stranger out of a service that is open to all.
 pub(super) fn obstacles(service: &Service) -> Vec<String> {
     let mut obstacles = Vec::new();
@@ -233,20 +228,4 @@ pub(super) fn obstacles(service: &Service) -> Vec<String> {
         );
     }
     obstacles
-}
-
-fn set_invoker_check(plan: &mut Plan, snapshot: &Snapshot, service: &Service, on: bool) {
-    let word = |on| if on { "on" } else { "off" };
-    plan.steps.push(Step(StepKind::SetInvokerCheck {
-        on,
-        etag: service.etag.clone().unwrap_or_default(),
-    }));
-    plan.settings.push(Setting { name: "invokerCheck", before: word(!on), after: word(on) });
-    let after = Service { invoker_check: on, ..service.clone() };
-    let policy = match plan.steps.first().map(|step| &step.0) {
-        Some(StepKind::SetPolicy(policy)) => policy,
-        _ => &snapshot.policy,
-    };
-    let before = judge(service, &snapshot.policy, snapshot);
-    plan.exposure = Some((before, judge(&after, policy, snapshot)));
 }

@@ -1,8 +1,10 @@
 //! Plans that take grants away, and what is left of access afterwards.
 
+use time::OffsetDateTime;
+
 use super::{Action, Plan, Refusal, Snapshot};
 use crate::domain::condition::Condition;
-use crate::domain::invokers::{Grant, grants};
+use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
 use crate::domain::role::{self, Invokes, Role};
@@ -144,6 +146,43 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
         .collect();
     plan.remaining = still(&losers);
     Ok(plan)
+}
+
+/// What `revoke --expired` and `revoke --deleted` are asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClearRequest {
+    /// Whether grants go that are past their end.
+    pub expired: bool,
+    /// Whether grants of principals go that are deleted.
+    pub deleted: bool,
+    /// `None` for every role that can, or may, invoke.
+    pub role: Option<Role>,
+    /// Whose grants alone; empty for everybody's.
+    pub members: Vec<Member>,
+}
+
+impl ClearRequest {
+    /// Whether a grant is one of those that go.
+    pub fn selects(&self, grant: &Grant, now: OffsetDateTime) -> bool {
+        let in_role = match &self.role {
+            None => grant.invokes() != Invokes::No,
+            Some(role) => grant.role == role.as_str(),
+        };
+        let dead = match grant.state(now) {
+            GrantState::Expired => self.expired,
+            GrantState::Deleted => self.deleted,
+            GrantState::Active | GrantState::Conditional => false,
+        };
+        let whose = self.members.is_empty()
+            || self.members.iter().any(|member| member.same_as(&grant.member));
+        in_role && dead && whose
+    }
+}
+
+/// Plans to clear a service of grants that let nobody in any more.
+pub fn plan_clear(snapshot: &Snapshot, request: &ClearRequest) -> Plan {
+    let selected = |grant: &Grant| request.selects(grant, snapshot.read_at);
+    Plan::from_edit(Action::Revoke, snapshot, policy::remove(&snapshot.policy, selected))
 }
 
 fn remaining_warning(remaining: &[Remaining]) -> Option<String> {

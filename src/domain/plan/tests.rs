@@ -2,7 +2,13 @@ use serde_json::{Value, json};
 use time::macros::datetime;
 
 use super::*;
+use crate::domain::condition::Condition;
+use crate::domain::role::Role;
 use crate::domain::service::Ingress;
+
+mod limits;
+mod reversing;
+mod saved;
 
 #[expect(clippy::needless_pass_by_value, reason = "reads better at its many callers")]
 fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
@@ -18,6 +24,10 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
         roles: crate::domain::evidence::Roles::new(),
         read_at: datetime!(2026-06-01 00:00 UTC),
     }
+}
+
+fn to_grant(role: &str, texts: &[&str], condition: Option<Condition>) -> GrantRequest {
+    GrantRequest { role: Role::parse(role).unwrap(), members: members(texts), condition }
 }
 
 fn members(texts: &[&str]) -> Vec<Member> {
@@ -39,7 +49,8 @@ const CONDITIONAL: &str = r#"[{"role":"roles/run.invoker","members":["user:a@x.c
 fn a_grant_that_is_so_already_is_an_empty_plan() {
     let snapshot =
         snapshot(json!([{"role": "roles/run.invoker", "members": ["user:A@x.com"]}]), |_| ());
-    let plan = plan_grant(&snapshot, &Role::invoker(), &members(&["user:a@x.com"])).unwrap();
+    let plan =
+        plan_grant(&snapshot, &to_grant("roles/run.invoker", &["user:a@x.com"], None)).unwrap();
     assert!(plan.is_empty() && reasons_to_ask([&plan], true).is_empty());
 }
 
@@ -50,7 +61,7 @@ fn asks_for_what_widens_or_takes_from_many() {
         |_| (),
     );
     let grant = |member: &str, role: &str| {
-        let plan = plan_grant(&snapshot, &Role::parse(role).unwrap(), &members(&[member])).unwrap();
+        let plan = plan_grant(&snapshot, &to_grant(role, &[member], None)).unwrap();
         reasons_to_ask([&plan], false)
     };
     assert!(grant("user:n@x.com", "roles/run.invoker").is_empty());
@@ -74,7 +85,8 @@ fn asks_for_what_widens_or_takes_from_many() {
     assert_eq!(taken(&["domain:x.com"]), ["`domain:x.com` loses access"]);
     let public = plan_make_public(&snapshot, None).unwrap();
     assert!(!reasons_to_ask([&public], false).is_empty());
-    let one = plan_grant(&snapshot, &Role::invoker(), &members(&["user:n@x.com"])).unwrap();
+    let one =
+        plan_grant(&snapshot, &to_grant("roles/run.invoker", &["user:n@x.com"], None)).unwrap();
     assert_eq!(reasons_to_ask([&one, &one], true), ["2 services change"]);
     assert!(reasons_to_ask([&one, &one], false).is_empty());
     assert!(reasons_to_ask([&one], true).is_empty());
@@ -157,7 +169,8 @@ fn make_private_undoes_both_ways_policy_first() {
     let kinds: Vec<StepKind> = plan.into_steps().into_iter().map(Step::into_kind).collect();
     assert!(matches!(
         kinds.as_slice(),
-        [StepKind::SetPolicy(_), StepKind::SetInvokerCheck { on: true, etag }] if etag == "e1"
+        [StepKind::SetPolicy(_), StepKind::Turn { settings, etag }]
+            if etag == "e1" && *settings == [(SettingName::InvokerCheck, "on".to_owned())]
     ));
 }
 
@@ -225,8 +238,8 @@ fn a_check_that_is_off_leaves_access() {
 #[test]
 fn a_role_that_is_not_known_is_asked_about() {
     let snapshot = snapshot(json!([]), |_| ());
-    let role = Role::parse("projects/p/roles/c").unwrap();
-    let plan = plan_grant(&snapshot, &role, &members(&["user:n@x.com"])).unwrap();
+    let plan =
+        plan_grant(&snapshot, &to_grant("projects/p/roles/c", &["user:n@x.com"], None)).unwrap();
     assert_eq!(
         reasons_to_ask([&plan], false),
         ["`projects/p/roles/c` is not known here and may let its members grant access to others"]

@@ -1,0 +1,164 @@
+//! A change in the journal: begun before anything is sent, ended as it came about, settled where it
+//! was left open.
+
+use std::cell::RefCell;
+
+use futures::{StreamExt, stream};
+
+use super::{ChangeOptions, Needs, WIDTH, read};
+use crate::context::Context;
+use crate::domain::history::{ChangeId, Difference, Entry, Intent, State};
+use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
+use crate::domain::plan::{Plan, Snapshot};
+use crate::domain::resource::ServiceName;
+use crate::error::{CommandError, ErrorKind};
+use crate::journal::{Ended, Journal, RunFacts};
+
+/// Opens the journal that a change will be written into; `None` where none is wanted. What is in its
+/// way is said before anything is read.
+pub(super) fn open(cx: &Context, options: &ChangeOptions) -> Result<Option<Journal>, CommandError> {
+    if options.only_show || !options.journal {
+        return Ok(None);
+    }
+    cx.journal().map(Some).map_err(|error| without(cx, error))
+}
+
+/// Whoever does without a journal must say so.
+fn without(cx: &Context, error: CommandError) -> CommandError {
+    error
+        .because("every change is journalled before it is made; nothing was changed")
+        .hint(format!("{} --no-journal", cx.command()))
+}
+
+/// The journal's part in one run.
+pub(super) struct Journalled {
+    journal: Option<RefCell<Journal>>,
+    ids: Vec<(ServiceName, ChangeId)>,
+}
+
+impl Journalled {
+    /// Writes what the plans are about to do.
+    pub(super) fn begin(
+        cx: &Context,
+        journal: Option<Journal>,
+        plans: &[(ServiceName, Result<Plan, CommandError>)],
+        options: &ChangeOptions,
+    ) -> Result<Self, CommandError> {
+        let none = Self { journal: None, ids: Vec::new() };
+        let Some(mut journal) = journal else { return Ok(none) };
+        let plans = plans.iter().filter_map(|(_, plan)| plan.as_ref().ok());
+        let undone = |name: &ServiceName| {
+            options.undoes.iter().find(|(target, _)| target == name).map(|(_, id)| *id)
+        };
+        let intents: Vec<Intent> = plans
+            .filter(|plan| !plan.is_empty())
+            .map(|plan| Intent::of(plan, undone(plan.target())))
+            .collect();
+        if intents.is_empty() {
+            return Ok(none);
+        }
+        let run = RunFacts {
+            account: cx.identity()?.account.clone(),
+            command: cx.command(),
+            reason: options.reason.clone(),
+        };
+        let ids = journal.begin(&run, &intents, cx.now());
+        let ids = ids.map_err(|error| without(cx, error.into()))?;
+        let ids = intents.into_iter().map(|intent| intent.target).zip(ids).collect();
+        Ok(Self { journal: Some(RefCell::new(journal)), ids })
+    }
+
+    /// Writes how the change of one service ended, and names the outcome. One of which it is not known
+    /// whether it was done stays as it is: what is there will tell.
+    pub(super) fn end(&self, cx: &Context, outcome: ChangeOutcome) -> ChangeOutcome {
+        let id = self.ids.iter().find(|(target, _)| *target == outcome.target);
+        let (Some(journal), Some((_, id))) = (&self.journal, id) else { return outcome };
+        let done = outcome.done();
+        let wrote = !done.is_empty() || outcome.fate_unknown;
+        let is_named = wrote || outcome.status == Status::Failed;
+        if !outcome.fate_unknown {
+            let state = match outcome.status {
+                Status::Changed => State::Applied,
+                // It was there when it was looked for again, and not by this run.
+                Status::Unchanged => State::EffectPresent,
+                Status::Failed | Status::Planned | Status::Refused => State::Failed,
+            };
+            let done = if state == State::EffectPresent { Difference::default() } else { done };
+            let error = outcome.error.as_ref().map(in_one_line);
+            let ended = Ended { state, done: Some(done), after: outcome.after.clone(), error };
+            if let Err(error) = journal.borrow_mut().finish(*id, &ended, cx.now()) {
+                cx.terminal.warning(&format!(
+                    "how the change of `{}` ended could not be journalled: {}",
+                    cx.named(&outcome.target),
+                    CommandError::from(error).in_one_line()
+                ));
+            }
+        }
+        ChangeOutcome { id: is_named.then_some(*id), ..outcome }
+    }
+}
+
+fn in_one_line(error: &OutcomeError) -> String {
+    let parts = std::iter::once(&error.message).chain(&error.causes);
+    let said: Vec<&str> = parts.map(String::as_str).collect();
+    format!("{}: {}", error.code, said.join(": "))
+}
+
+/// Settles what is open of the services that were read. Where that cannot be, it is left for later.
+pub(super) async fn settle_read(
+    cx: &Context,
+    journal: &mut Journal,
+    snapshots: &[(ServiceName, Result<Snapshot, CommandError>)],
+) {
+    let Ok(open) = journal.unsettled() else { return };
+    let mut found = Vec::new();
+    for entry in open {
+        let read = snapshots.iter().find(|(name, _)| *name == entry.target);
+        let Some((_, Ok(snapshot))) = read else { continue };
+        match entry.intended.found(&snapshot.policy, snapshot.service.as_ref()) {
+            Some(state) => found.push((entry.id, state)),
+            None => found.extend(what_is_there(cx, &entry).await.map(|state| (entry.id, state))),
+        }
+    }
+    tell(cx, journal, &found);
+}
+
+/// Settles these open changes by what is there. What cannot be read stays open.
+pub async fn settle(cx: &Context, journal: &mut Journal, open: &[Entry]) {
+    let looks = stream::iter(open)
+        .map(|entry| async move { (entry.id, what_is_there(cx, entry).await) })
+        .buffered(WIDTH);
+    let looks: Vec<(ChangeId, Option<State>)> = looks.collect().await;
+    let found: Vec<(ChangeId, State)> =
+        looks.into_iter().filter_map(|(id, state)| Some((id, state?))).collect();
+    tell(cx, journal, &found);
+}
+
+fn tell(cx: &Context, journal: &mut Journal, found: &[(ChangeId, State)]) {
+    if found.is_empty() {
+        return;
+    }
+    if let Err(error) = journal.settle(found) {
+        cx.terminal.warning(&CommandError::from(error).in_one_line());
+        return;
+    }
+    for (id, state) in found {
+        let what = match state {
+            State::EffectPresent => "what it meant to do is there",
+            State::EffectAbsent => "what it meant to do is not there",
+            _ => "what is there is neither what was nor what it meant to do",
+        };
+        cx.terminal.note(&format!("the end of change `{id}` was not noted: {what}"));
+    }
+}
+
+/// What is found of a change; `None` where it cannot be read.
+pub async fn what_is_there(cx: &Context, entry: &Entry) -> Option<State> {
+    let service = !entry.intended.settings.is_empty();
+    match read(cx, &entry.target, Needs { service, ..Needs::default() }).await {
+        Ok(snapshot) => entry.intended.found(&snapshot.policy, snapshot.service.as_ref()),
+        // With the service, all that the change was about is gone.
+        Err(error) if error.kind == ErrorKind::NotFound => Some(State::Overtaken),
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,237 @@
+//! `history`
+
+use std::time::Duration;
+
+use super::completing;
+use super::members::{member, resolve, service};
+use super::times::{Since, span};
+use crate::change;
+use crate::context::Context;
+use crate::domain::history::{ChangeId, Entry};
+use crate::domain::member::Member;
+use crate::domain::plan::Action;
+use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
+use crate::error::{CommandError, ErrorKind};
+use crate::exit_code::ExitCode;
+use crate::journal::Journal;
+use crate::lookup;
+use crate::report::{EntryReport, HistoryReport};
+use crate::terminal;
+
+/// Show the changes that were made from this machine, the latest first
+///
+/// A change whose end was not noted, because its process was killed or no answer came, is settled by what
+/// is there: `effect-present`, `effect-absent`, or `overtaken` where it is neither. Who brought that
+/// about cannot be told from it.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  runaccess history --since 7d
+  runaccess history --member dev@example.com --action grant
+  runaccess history 17
+  runaccess history --prune 365d")]
+pub(super) struct Args {
+    /// One change, or one run of several, with all that is known of it
+    #[arg(value_name = "ID", conflicts_with_all = ["service", "member", "since", "action", "prune"], add = completing::changes())]
+    id: Option<String>,
+    /// Only changes of this service
+    #[arg(long, value_name = "SERVICE", add = completing::services())]
+    service: Option<String>,
+    /// Only changes that gave this principal something, or took it away
+    #[arg(long, value_name = "MEMBER", add = completing::members())]
+    member: Option<String>,
+    /// Only changes since then: a time, or how long ago
+    #[arg(long, value_name = "TIME", value_parser = Since::parse)]
+    since: Option<Since>,
+    /// Only changes by this command
+    #[arg(long, value_name = "COMMAND", value_parser = action)]
+    action: Option<Action>,
+    /// Show at most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// Forget the changes that are older than this; those whose end is not known stay
+    #[arg(long, value_name = "SPAN", value_parser = span, conflicts_with_all = ["service", "member", "since", "action"])]
+    prune: Option<Duration>,
+}
+
+fn action(word: &str) -> Result<Action, String> {
+    Action::parse(word).ok_or_else(|| {
+        let words: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+        format!("it is one of {}", words.join(", "))
+    })
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    match &args.id {
+        Some(_) => cx.check_format::<EntryReport>()?,
+        None => cx.check_format::<HistoryReport>()?,
+    }
+    let Some(mut journal) = cx.existing_journal()? else {
+        return match &args.id {
+            Some(typed) => Err(not_there(cx, typed)),
+            None => show(cx, &[]),
+        };
+    };
+    if let Some(age) = args.prune {
+        return prune(cx, &mut journal, age).await;
+    }
+    let entries = settled(cx, &mut journal).await?;
+    if let Some(typed) = &args.id {
+        let Chosen { entries, .. } = chosen(cx, &entries, typed)?;
+        cx.report(&EntryReport::new(cx.is_sandbox(), &entries))?;
+        return Ok(ExitCode::Done.number());
+    }
+    let filter = Filter::of(cx, &args).await?;
+    let wanted = entries.into_iter().rev().filter(|entry| filter.takes(entry));
+    let mut shown: Vec<Entry> = wanted.take(args.limit.saturating_add(1)).collect();
+    let is_more = shown.len() > args.limit;
+    shown.truncate(args.limit);
+    let code = show(cx, &shown)?;
+    if is_more {
+        cx.terminal.note(&format!("there are more than these {}: see `--limit`", args.limit));
+    }
+    Ok(code)
+}
+
+fn show(cx: &Context, entries: &[Entry]) -> Result<u8, CommandError> {
+    if entries.is_empty() {
+        cx.terminal.note("no such change was made from this machine");
+    }
+    cx.report(&HistoryReport::new(cx.is_sandbox(), entries))?;
+    Ok(ExitCode::Done.number())
+}
+
+/// Every change, those that were open settled by what is there.
+pub(super) async fn settled(
+    cx: &Context,
+    journal: &mut Journal,
+) -> Result<Vec<Entry>, CommandError> {
+    let open = journal.unsettled()?;
+    if !open.is_empty() {
+        change::settle(cx, journal, &open).await;
+    }
+    Ok(journal.entries()?)
+}
+
+/// The changes that a name stands for.
+pub(super) struct Chosen {
+    pub(super) entries: Vec<Entry>,
+    pub(super) is_whole_run: bool,
+}
+
+/// Finds the changes of a name.
+pub(super) fn chosen(cx: &Context, entries: &[Entry], typed: &str) -> Result<Chosen, CommandError> {
+    let Ok(id) = typed.parse::<ChangeId>() else {
+        return Err(CommandError::usage(format!("`{typed}` is not the name of a change"))
+            .hint(cx.suggest("history")));
+    };
+    let is_it = |entry: &&Entry| entry.id == id || (id.part.is_none() && entry.id.whole() == id);
+    let found: Vec<Entry> = entries.iter().filter(is_it).cloned().collect();
+    if found.is_empty() {
+        return Err(not_there(cx, typed));
+    }
+    let is_whole_run = found.iter().any(|entry| entry.id != id);
+    Ok(Chosen { entries: found, is_whole_run })
+}
+
+/// The error of a name that stands for nothing here.
+fn not_there(cx: &Context, typed: &str) -> CommandError {
+    let error = CommandError::new(
+        ErrorKind::NotFound,
+        format!("no change `{typed}` was made from this machine"),
+    );
+    match typed.parse::<ChangeId>() {
+        Ok(id) if id.sandbox && !cx.is_sandbox() => error
+            .because("a name with `s` is a change in the sandbox")
+            .hint(cx.command_with_option("--sandbox", "")),
+        Ok(id) if !id.sandbox && cx.is_sandbox() => error
+            .because("the names of changes in the sandbox begin with `s`")
+            .hint(cx.suggest("history")),
+        _ => error.hint(cx.suggest("history")),
+    }
+}
+
+/// Which changes are shown.
+struct Filter {
+    project: Option<String>,
+    service: Option<Wanted>,
+    member: Option<Member>,
+    since: Option<time::OffsetDateTime>,
+    action: Option<Action>,
+}
+
+enum Wanted {
+    Is(ServiceName),
+    Matches { region: Option<String>, name: String },
+}
+
+impl Filter {
+    async fn of(cx: &Context, args: &Args) -> Result<Self, CommandError> {
+        let service = match args.service.as_deref().map(|typed| service(cx, typed)).transpose()? {
+            None => None,
+            Some(ServiceRef::Full(name)) => Some(Wanted::Is(name)),
+            Some(ServiceRef::Name(name)) => Some(Wanted::Matches { region: None, name }),
+            Some(ServiceRef::Glob { region, pattern }) => {
+                Some(Wanted::Matches { region, name: pattern })
+            }
+            Some(ServiceRef::Regional { region, service }) => {
+                let region = Some(region).filter(|region| region != "-");
+                Some(Wanted::Matches { region, name: service })
+            }
+            // An address says nothing by itself.
+            Some(url @ ServiceRef::Url(_)) => Some(Wanted::Is(lookup::find(cx, &url).await?.name)),
+        };
+        let member = match &args.member {
+            None => None,
+            // One that is deleted is looked for by its whole name.
+            Some(typed) => resolve(cx, &[member(cx, typed)?]).await?.members.into_iter().next(),
+        };
+        Ok(Self {
+            project: cx.project_of_the_command_line(),
+            service,
+            member,
+            since: args.since.map(|since| since.from(cx.now())),
+            action: args.action,
+        })
+    }
+
+    fn takes(&self, entry: &Entry) -> bool {
+        let target = &entry.target;
+        let of_service = self.service.as_ref().is_none_or(|wanted| match wanted {
+            Wanted::Is(name) => name == target,
+            Wanted::Matches { region, name } => {
+                region.as_ref().is_none_or(|region| region == target.region())
+                    && glob_matches(name, target.service())
+            }
+        });
+        let of_member = self.member.as_ref().is_none_or(|member| {
+            let difference = entry.effect();
+            let mut grants = difference.added.iter().chain(&difference.removed);
+            grants.any(|grant| grant.member.same_as(member))
+        });
+        of_service
+            && of_member
+            && self.project.as_ref().is_none_or(|project| project == target.project())
+            && self.since.is_none_or(|since| entry.time >= since)
+            && self.action.is_none_or(|action| action == entry.action)
+    }
+}
+
+async fn prune(cx: &Context, journal: &mut Journal, age: Duration) -> Result<u8, CommandError> {
+    let before = cx.local_time() - age;
+    let count = journal.count_before(before)?;
+    if count > 0 && !cx.yes() {
+        let changes = if count == 1 { "1 change".to_owned() } else { format!("{count} changes") };
+        let question = format!("Forget {changes}, which can then not be undone?");
+        if !cx.terminal.interactive {
+            let message = format!("this must be confirmed: {changes} would be forgotten");
+            return Err(CommandError::new(ErrorKind::ConfirmationRequired, message)
+                .hint(cx.suggest("history")));
+        }
+        if !cx.ask(&question, terminal::confirm).await? {
+            return Err(cx.cancelled());
+        }
+    }
+    let forgotten = if count > 0 { journal.forget_before(before)? } else { 0 };
+    cx.terminal.note(&format!("forgotten: {forgotten} of the changes made from this machine"));
+    Ok(ExitCode::Done.number())
+}

@@ -1,0 +1,220 @@
+//! What limits a grant: its end, or a condition of any kind.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::times::{moment, span};
+use crate::context::Context;
+use crate::domain::condition::{self, Condition};
+use crate::domain::member::Member;
+use crate::error::CommandError;
+
+/// The bytes of a description that IAM takes; background knowledge, not confirmed.
+const MAX_DESCRIPTION: usize = 256;
+
+/// The options that limit a grant.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct LimitOptions {
+    /// Let it end after this span, such as 90m, 4h or 7d; granting again extends it
+    #[arg(long = "for", value_name = "SPAN", value_parser = span, conflicts_with = "until")]
+    span: Option<Duration>,
+    /// Let it end at this time, such as 2026-12-24T18:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<OffsetDateTime>,
+    /// Let it count where this CEL expression holds; also as gcloud writes it
+    /// (`expression=…,title=…[,description=…]`), or `None`
+    #[arg(long, value_name = "EXPR")]
+    condition: Option<String>,
+    /// What the condition is called
+    #[arg(long, value_name = "TITLE")]
+    condition_title: Option<String>,
+    /// What the condition is for
+    #[arg(long, value_name = "TEXT")]
+    condition_description: Option<String>,
+}
+
+impl LimitOptions {
+    fn is_timed(&self) -> bool {
+        self.span.is_some() || self.until.is_some()
+    }
+
+    /// Checks what can be checked before any call.
+    pub(super) fn check(&self, cx: &Context, members: &[Member]) -> Result<(), CommandError> {
+        let typed = self.typed(cx)?;
+        if typed.expression.is_none() && !self.is_timed() {
+            return Ok(());
+        }
+        if let Some(member) = members.iter().find(|member| member.is_public()) {
+            let message = format!("`{member}` cannot be let in under a condition or for a time");
+            return Err(CommandError::usage(message)
+                .because("IAM takes conditions for principals that are named")
+                .hint(cx.suggest("grant --help")));
+        }
+        match typed {
+            Typed { expression: Some(expression), title, description } => {
+                let title = if title.is_empty() { "untitled".to_owned() } else { title };
+                check(&Condition { title, description, expression })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The condition of the grant; `None` where nothing limits it.
+    pub(super) fn condition(
+        &self,
+        cx: &Context,
+        reason: Option<&str>,
+    ) -> Result<Option<Condition>, CommandError> {
+        let (typed, now) = (self.typed(cx)?, cx.now());
+        let Typed { expression, mut title, mut description } = typed;
+        let end = match (self.span, self.until) {
+            (Some(span), _) => now.checked_add(time::Duration::try_from(span).unwrap_or_default()),
+            (None, until) => until,
+        };
+        let Some(end) = end else {
+            return Ok(expression.map(|expression| Condition { title, description, expression }));
+        };
+        if end <= now {
+            return Err(CommandError::usage(format!("{} is past already", minutes(end))));
+        }
+        if title.is_empty() {
+            title = format!("until {} (runaccess)", minutes(end));
+        }
+        if description.is_empty() {
+            description = why(cx, now, reason);
+        }
+        let expression = condition::until(expression.as_deref(), end);
+        let condition = Condition { title, description, expression };
+        check(&condition)?;
+        Ok(Some(condition))
+    }
+
+    /// What was typed for the condition, without its end.
+    fn typed(&self, cx: &Context) -> Result<Typed, CommandError> {
+        let parts = match self.condition.as_deref() {
+            None | Some("None") => Parts::default(),
+            Some(text) => Parts::parse(text),
+        };
+        let told = |option: &Option<String>, part: Option<String>| {
+            option.clone().or(part).unwrap_or_default()
+        };
+        let typed = Typed {
+            expression: parts.expression,
+            title: told(&self.condition_title, parts.title),
+            description: told(&self.condition_description, parts.description),
+        };
+        let is_limited = typed.expression.is_some() || self.is_timed();
+        let is_named = !typed.title.is_empty() || !typed.description.is_empty();
+        if is_named && !is_limited {
+            return Err(CommandError::usage("there is no condition to be given a title")
+                .hint(cx.command_with_option("--condition", "EXPR")));
+        }
+        if typed.expression.is_some() && typed.title.is_empty() && !self.is_timed() {
+            return Err(CommandError::usage("a condition needs a title")
+                .hint(cx.command_with_option("--condition-title", "TITLE")));
+        }
+        Ok(typed)
+    }
+}
+
+/// A condition as it was typed.
+#[derive(Debug)]
+struct Typed {
+    expression: Option<String>,
+    title: String,
+    description: String,
+}
+
+fn check(typed: &Condition) -> Result<(), CommandError> {
+    condition::check(typed).map_err(|error| {
+        CommandError::usage(format!("the condition `{}` cannot be used", typed.expression))
+            .because(error.to_string())
+    })
+}
+
+/// Who granted it, when, by what and why: as much as fits.
+fn why(cx: &Context, now: OffsetDateTime, reason: Option<&str>) -> String {
+    let account = cx.identity().ok().and_then(|identity| identity.account.clone());
+    let by = account.map(|account| format!(" by {account}")).unwrap_or_default();
+    let made = format!("granted{by} at {} with runaccess", minutes(now));
+    let text = match reason {
+        None => made,
+        Some(reason) => format!("{made}: {reason}"),
+    };
+    let mut end = text.len().min(MAX_DESCRIPTION);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+fn minutes(time: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    time.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_default()
+}
+
+/// A condition in the parts that gcloud's flag has.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Parts {
+    expression: Option<String>,
+    title: Option<String>,
+    description: Option<String>,
+}
+
+impl Parts {
+    /// Takes an expression alone, or gcloud's pairs: joined by commas, or by the sign between carets
+    /// that is said first (`gcloud topic escaping`). A comma that begins no pair belongs to the value.
+    fn parse(text: &str) -> Self {
+        let keys = ["expression=", "title=", "description="];
+        let (sign, pairs) = match text.strip_prefix('^').and_then(|rest| rest.split_once('^')) {
+            Some((sign, pairs)) if !sign.is_empty() => (sign, pairs),
+            _ => (",", text),
+        };
+        let mut parts = Self::default();
+        if !keys.iter().any(|key| pairs.starts_with(key)) {
+            parts.expression = Some(text.to_owned());
+            return parts;
+        }
+        let mut beside = String::new();
+        let mut value = &mut beside;
+        for (at, piece) in pairs.split(sign).enumerate() {
+            if let Some(rest) = piece.strip_prefix("expression=") {
+                value = parts.expression.insert(rest.to_owned());
+            } else if let Some(rest) = piece.strip_prefix("title=") {
+                value = parts.title.insert(rest.to_owned());
+            } else if let Some(rest) = piece.strip_prefix("description=") {
+                value = parts.description.insert(rest.to_owned());
+            } else {
+                value.push_str(if at == 0 { "" } else { sign });
+                value.push_str(piece);
+            }
+        }
+        parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_as_gcloud_writes_them() {
+        let parts = |expression: &str, title: Option<&str>, description: Option<&str>| Parts {
+            expression: Some(expression.to_owned()),
+            title: title.map(str::to_owned),
+            description: description.map(str::to_owned),
+        };
+        for (text, expected) in [
+            ("a == 1", parts("a == 1", None, None)),
+            ("a == 'title=x'", parts("a == 'title=x'", None, None)),
+            ("expression=a == 1,title=t", parts("a == 1", Some("t"), None)),
+            ("title=t,expression=f(a, b),description=d", parts("f(a, b)", Some("t"), Some("d"))),
+            ("^;^expression=f(a, b);title=t, u", parts("f(a, b)", Some("t, u"), None)),
+            ("", parts("", None, None)),
+        ] {
+            assert_eq!(Parts::parse(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `restore`
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use serde_json::Value;
+
+use super::completing;
+use super::members::one_service;
+use super::writing::{WriteOptions, finish};
+use crate::change::{Batch, Needs};
+use crate::context::Context;
+use crate::domain::plan::{Action, SavedPolicy, Snapshot, plan_restore};
+use crate::error::{CommandError, ErrorKind, quoted};
+use crate::lookup::Targets;
+
+/// No policy is as long; IAM takes a few tens of kilobytes.
+const LONGEST: u64 = 4 * 1024 * 1024;
+
+/// Bring a service's IAM policy back to a saved one
+///
+/// The file is what `policy` or `gcloud run services get-iam-policy` printed, as JSON or YAML. What is
+/// planned is the difference to today's policy. Where that was changed since the file was saved, nothing
+/// is written unless `--ignore-etag` says that this is known.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  runaccess policy orders -o json > orders.json
+  runaccess restore orders.json orders --dry-run
+  runaccess restore orders.json orders --ignore-etag")]
+pub(super) struct Args {
+    /// The saved policy; `-` for stdin
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// NAME, REGION/NAME, full resource name, or any of its URLs
+    #[arg(value_name = "SERVICE", add = completing::services())]
+    service: Option<String>,
+    /// Restore although the policy was changed since it was saved: that is taken back too
+    #[arg(long)]
+    ignore_etag: bool,
+    #[command(flatten)]
+    write: WriteOptions,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    args.write.check_format(cx)?;
+    let saved = read(cx, &args)?;
+    let service = one_service(cx, args.service.as_deref(), "Restore which service?").await?;
+    let targets = Targets { names: vec![service.name], ..Targets::default() };
+    let needs = Needs { service: true, constraints: true, above: false };
+    let options = args.write.options(Action::Restore, needs);
+    let same_etag = !args.ignore_etag && !options.only_show;
+    let planner = |snapshot: &Snapshot| plan_restore(snapshot, &saved, same_etag);
+    let batch = Batch::read(cx, targets, &options).await?;
+    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    finish(cx, result, &args.write)
+}
+
+fn read(cx: &Context, args: &Args) -> Result<SavedPolicy, CommandError> {
+    let file = args.file.as_str();
+    let bad = |why: String| {
+        CommandError::usage(format!("`{file}` holds no policy that can be restored")).because(why)
+    };
+    let mut text = String::new();
+    let opened: io::Result<Box<dyn Read>> = match file {
+        "-" => Ok(Box::new(io::stdin())),
+        path => File::open(path).map(|file| Box::new(file) as Box<dyn Read>),
+    };
+    let taken = opened.and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text));
+    let size = taken.map_err(|error| {
+        let service = args.service.as_deref().unwrap_or("SERVICE");
+        CommandError::new(ErrorKind::State, format!("cannot read `{file}`"))
+            .because(error.to_string())
+            .hint(cx.suggest(&format!("policy {} -o json", quoted(service))))
+    })?;
+    if size as u64 > LONGEST {
+        return Err(bad("it is longer than any policy".to_owned()));
+    }
+    // JSON is YAML, but for what its parser says of errors.
+    let document: Value = if text.trim_start().starts_with('{') {
+        serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?
+    } else {
+        serde_norway::from_str(&text).map_err(|error| bad(error.to_string()))?
+    };
+    SavedPolicy::parse(&document).map_err(|error| bad(error.to_string()))
+}

@@ -1,0 +1,73 @@
+//! Times and spans as the command line takes them.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Nobody means more than that.
+const LONGEST: Duration = Duration::from_hours(24 * 3_660);
+
+/// A point in time: a day, from its beginning in UTC, or RFC 3339.
+pub(super) fn moment(text: &str) -> Result<OffsetDateTime, String> {
+    let whole = if text.len() == "2026-12-24".len() {
+        format!("{text}T00:00:00Z")
+    } else {
+        text.to_owned()
+    };
+    OffsetDateTime::parse(&whole, &Rfc3339)
+        .map_err(|_| "write it as 2026-12-24T18:00:00Z".to_owned())
+}
+
+/// A span such as `4h`, `90m` or `7d`.
+pub(super) fn span(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(span) if !span.is_zero() && span <= LONGEST => Ok(span),
+        Ok(_) => Err("it must be longer than nothing and at most ten years".to_owned()),
+        Err(_) => Err("write a span such as 90m, 4h or 7d".to_owned()),
+    }
+}
+
+/// A point in the past: a time, or how long ago it was.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Since {
+    Ago(Duration),
+    At(OffsetDateTime),
+}
+
+impl Since {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let told = || "write a span such as 4h or 7d, or a time such as 2026-12-24".to_owned();
+        moment(text).map(Self::At).or_else(|_| span(text).map(Self::Ago)).map_err(|_| told())
+    }
+
+    pub(super) fn from(self, now: OffsetDateTime) -> OffsetDateTime {
+        match self {
+            Self::Ago(span) => now - span,
+            Self::At(time) => time,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn times_and_spans() {
+        let now = datetime!(2026-11-26 10:00 UTC);
+        for (text, expected) in [
+            ("2h", datetime!(2026-11-26 08:00 UTC)),
+            ("1d", datetime!(2026-11-25 10:00 UTC)),
+            ("2026-11-20", datetime!(2026-11-20 0:00 UTC)),
+            ("2026-11-20T10:00:00+02:00", datetime!(2026-11-20 8:00 UTC)),
+        ] {
+            assert_eq!(Since::parse(text).unwrap().from(now), expected, "{text}");
+        }
+        for text in ["", "soon", "0s", "20years", "2026-13-01", "-4h", "4"] {
+            assert!(Since::parse(text).is_err(), "{text}");
+        }
+    }
+}

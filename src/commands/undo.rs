@@ -1,0 +1,119 @@
+//! `undo`
+
+use super::completing;
+use super::history::{Chosen, chosen, settled};
+use super::writing::{WriteOptions, report};
+use crate::change::{Batch, ChangeOptions, Needs};
+use crate::context::Context;
+use crate::domain::history::{Entry, State};
+use crate::domain::outcome::Status;
+use crate::domain::plan::{Action, Refusal, Snapshot, plan_undo};
+use crate::domain::resource::ServiceName;
+use crate::error::{CommandError, ErrorKind};
+use crate::lookup::Targets;
+
+/// Take back a change that was made from this machine
+///
+/// It is the change's inverse on what is there today: what it added goes, what it took away comes back,
+/// what it turned is turned back, and whatever others changed since stays. It is planned, shown and
+/// journalled like any change, and can itself be undone. Without ID it is the last change of this
+/// project and account that is neither an undo nor undone, and is asked about.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  runaccess undo 17
+  runaccess undo 17.2
+  runaccess undo --dry-run")]
+pub(super) struct Args {
+    /// The change, or the run of several, as `history` names it
+    #[arg(value_name = "ID", add = completing::changes())]
+    id: Option<String>,
+    #[command(flatten)]
+    write: WriteOptions,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    args.write.check_format(cx)?;
+    let nothing = || {
+        CommandError::new(ErrorKind::NotFound, "there is no change to be undone")
+            .hint(cx.suggest("history"))
+    };
+    let Some(mut journal) = cx.existing_journal()? else { return Err(nothing()) };
+    let entries = settled(cx, &mut journal).await?;
+    let asked = match &args.id {
+        Some(typed) => {
+            let Chosen { entries, is_whole_run } = chosen(cx, &entries, typed)?;
+            let stands = |entry: &Entry| entry.stands() || entry.state == State::Overtaken;
+            // Of a whole run, the parts that can be; of one change alone, why it cannot.
+            let any = is_whole_run && entries.iter().any(stands);
+            entries.into_iter().filter(|entry| !any || stands(entry)).collect()
+        }
+        None => last(cx, entries)?,
+    };
+    if asked.is_empty() {
+        return Err(nothing());
+    }
+    let targets = asked.iter().map(|entry| entry.target.clone()).collect();
+    let targets = Targets { names: targets, ..Targets::default() };
+    let needs = Needs { service: true, constraints: lets_in(&asked), above: false };
+    let options = ChangeOptions {
+        notes: what_it_was(cx, &asked),
+        undoes: asked.iter().map(|entry| (entry.target.clone(), entry.id)).collect(),
+        always_ask: args.id.is_none(),
+        ..args.write.options(Action::Undo, needs)
+    };
+    let planner = |snapshot: &Snapshot| match of(&asked, &snapshot.name) {
+        Some(entry) => plan_undo(snapshot, entry),
+        None => Err(Refusal::ServiceUnread { service: snapshot.name.short() }),
+    };
+    let batch = Batch::read(cx, targets, &options).await?;
+    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    if !options.only_show {
+        // Nothing of it is there any more: others were faster.
+        let gone = result.outcomes.iter().filter(|outcome| outcome.status == Status::Unchanged);
+        let gone = gone.filter_map(|outcome| of(&asked, &outcome.target));
+        let gone: Vec<_> = gone.map(|entry| (entry.id, State::Overtaken)).collect();
+        journal.settle(&gone)?;
+    }
+    let reported = report(cx, result, &args.write)?;
+    let code = reported.code;
+    reported.tell_undo(cx);
+    Ok(code)
+}
+
+fn of<'a>(entries: &'a [Entry], target: &ServiceName) -> Option<&'a Entry> {
+    entries.iter().find(|entry| entry.target == *target)
+}
+
+/// The last run of this project and account that did something and stands.
+fn last(cx: &Context, entries: Vec<Entry>) -> Result<Vec<Entry>, CommandError> {
+    let (project, account) = (cx.project()?.value, cx.identity()?.account.clone());
+    let is_ours = |entry: &Entry| {
+        entry.target.project() == project
+            && entry.account == account
+            && entry.undoes.is_none()
+            && entry.stands()
+    };
+    let last = entries.iter().rev().find(|entry| is_ours(entry)).map(|entry| entry.id.whole());
+    let Some(run) = last else { return Ok(Vec::new()) };
+    Ok(entries.into_iter().filter(|entry| entry.id.whole() == run && is_ours(entry)).collect())
+}
+
+/// Whether anybody may be let in by the undoing.
+fn lets_in(entries: &[Entry]) -> bool {
+    let gives = |entry: &Entry| {
+        let effect = entry.effect();
+        !effect.removed.is_empty() || !effect.settings.is_empty()
+    };
+    entries.iter().any(gives)
+}
+
+/// What was done, and by whom if that was somebody else.
+fn what_it_was(cx: &Context, entries: &[Entry]) -> Vec<String> {
+    let Some(first) = entries.first() else { return Vec::new() };
+    let id = if entries.len() == 1 { first.id } else { first.id.whole() };
+    let by = first.account.as_deref().unwrap_or("somebody who was not named");
+    let reason = first.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let acting = cx.identity().ok().and_then(|identity| identity.account.clone());
+    let by = if acting == first.account { String::new() } else { format!(", by {by}") };
+    vec![format!("`{id}` was: {}{reason}{by}", first.command)]
+}

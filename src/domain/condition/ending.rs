@@ -1,0 +1,128 @@
+//! When a condition ends for good: read off it, and written into it.
+
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+/// When a condition ends for good, where the expression says so in the one form that the
+/// console, gcloud's examples and this program write: `request.time < timestamp("T")`, alone or
+/// as one of several terms joined by `&&`. Anything else has no end that is known.
+pub fn ends_at(expression: &str) -> Option<OffsetDateTime> {
+    if let Some((_, end)) = timed(expression) {
+        return Some(end);
+    }
+    if expression.contains("||") || expression.contains('?') || expression.contains('!') {
+        return None;
+    }
+    expression.split("&&").filter_map(term_end).min()
+}
+
+/// Whether a grant under `expression` is over at `now`, as far as is known.
+pub fn has_ended(expression: &str, now: OffsetDateTime) -> bool {
+    ends_at(expression).is_some_and(|end| end <= now)
+}
+
+/// The expression that holds where `base` does, or always where there is none, until `end`, which is
+/// taken to the next whole second.
+pub fn until(base: Option<&str>, end: OffsetDateTime) -> String {
+    let fraction = i64::from(end.nanosecond());
+    let up = if fraction == 0 {
+        Duration::ZERO
+    } else {
+        Duration::nanoseconds(1_000_000_000 - fraction)
+    };
+    let end = end.checked_add(up).unwrap_or(end).to_offset(time::UtcOffset::UTC);
+    let text = end.format(&Rfc3339).unwrap_or_default();
+    let term = format!("request.time < timestamp(\"{text}\")");
+    match base {
+        None => term,
+        Some(base) => format!("({base}) && {term}"),
+    }
+}
+
+/// Takes an expression of the form of [`until`] apart, whoever wrote it: what it says beside its end,
+/// and the end.
+pub fn timed(expression: &str) -> Option<(Option<&str>, OffsetDateTime)> {
+    if let Some(end) = term_end(expression) {
+        return Some((None, end));
+    }
+    let (left, right) = expression.rsplit_once("&&")?;
+    let end = term_end(right)?;
+    let inner = left.trim().strip_prefix('(')?.strip_suffix(')')?;
+    is_balanced(inner).then_some((Some(inner), end))
+}
+
+/// Whether no parenthesis in a text is closed that is not opened in it; what stands in quotes does not
+/// count.
+fn is_balanced(text: &str) -> bool {
+    let (mut depth, mut quote, mut escaped) = (0_u32, None, false);
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') if depth == 0 => return false,
+            (None, ')') => depth -= 1,
+            _ => {}
+        }
+    }
+    depth == 0 && quote.is_none()
+}
+
+fn term_end(term: &str) -> Option<OffsetDateTime> {
+    let rest = term.trim().strip_prefix("request.time")?.trim_start();
+    let rest = rest.strip_prefix("<=").or_else(|| rest.strip_prefix('<'))?.trim_start();
+    let rest = rest.strip_prefix("timestamp")?.trim_start();
+    let inner = rest.strip_prefix('(')?.strip_suffix(')')?.trim();
+    let quote = inner.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let text = inner.strip_prefix(quote)?.strip_suffix(quote)?;
+    OffsetDateTime::parse(text, &Rfc3339).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn reads_the_end_only_where_it_is_sure() {
+        let end = Some(datetime!(2026-01-02 03:04:05 UTC));
+        for (expression, expected) in [
+            (r#"request.time < timestamp("2026-01-02T03:04:05Z")"#, end),
+            ("request.time<timestamp('2026-01-02T03:04:05Z')", end),
+            (r#"request.path == "/x" && request.time <= timestamp("2026-01-02T03:04:05Z")"#, end),
+            (r#"request.time > timestamp("2026-01-02T03:04:05Z")"#, None),
+            (r#"request.time < timestamp("2026-01-02T03:04:05Z") || true"#, None),
+            (r#"!(request.time < timestamp("2026-01-02T03:04:05Z"))"#, None),
+            (r#"request.path.startsWith("/api")"#, None),
+            ("request.time < timestamp(\"soon\")", None),
+            ("", None),
+        ] {
+            assert_eq!(ends_at(expression), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let end = datetime!(2026-01-02 03:04:05.5 UTC);
+        let rounded = datetime!(2026-01-02 03:04:06 UTC);
+        assert_eq!(until(None, end), r#"request.time < timestamp("2026-01-02T03:04:06Z")"#);
+        for base in [None, Some(r#"request.path == "/a)" || !(request.host == 'x')"#)] {
+            let written = until(base, end);
+            assert_eq!(timed(&written), Some((base, rounded)), "{written}");
+            assert_eq!(ends_at(&written), Some(rounded));
+        }
+        let elsewhere = datetime!(2026-01-02 03:04:05 +02:00);
+        assert_eq!(until(None, elsewhere), r#"request.time < timestamp("2026-01-02T01:04:05Z")"#);
+        for open in [
+            r#"(true) || (true) && request.time < timestamp("2026-01-02T03:04:05Z")"#,
+            r#"true && request.time < timestamp("2026-01-02T03:04:05Z")"#,
+            r#"(true && request.time < timestamp("2026-01-02T03:04:05Z")"#,
+            "(true)",
+        ] {
+            assert_eq!(timed(open), None, "{open}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Plans that give a role to principals, for good or under a condition.
+
+use super::{Action, Plan, Refusal, Snapshot, public};
+use crate::domain::condition::{self, Condition};
+use crate::domain::invokers::{Grant, grants};
+use crate::domain::member::Member;
+use crate::domain::policy;
+use crate::domain::role::{self, Invokes, Role};
+
+/// What `grant` is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantRequest {
+    pub role: Role,
+    pub members: Vec<Member>,
+    /// The condition, checked; a member's earlier grant that differs in its end only gives way to it.
+    pub condition: Option<Condition>,
+}
+
+/// Plans to give the members the role on one service.
+pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, Refusal> {
+    let GrantRequest { role, members, condition } = request;
+    let held = grants(&snapshot.policy);
+    if condition.is_some() {
+        limits_something(snapshot, request, &held)?;
+    }
+    let wanted: Vec<Grant> = members
+        .iter()
+        .map(|member| Grant {
+            role: role.to_string(),
+            member: member.clone(),
+            condition: condition.clone(),
+        })
+        .collect();
+    let gives_way = |grant: &Grant| {
+        let (Some(old), Some(new)) = (&grant.condition, condition) else { return false };
+        grant.role == role.as_str()
+            && members.iter().any(|member| member.same_as(&grant.member))
+            && old != new
+            && differ_in_end_only(&old.expression, &new.expression)
+    };
+    let edit = policy::edit(&snapshot.policy, gives_way, &wanted)
+        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
+    let mut plan = Plan::from_edit(Action::Grant, snapshot, edit);
+    let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
+    plan.warnings.extend(public::may_be_added(snapshot, &added)?);
+    match role::invokes(role.as_str()) {
+        Invokes::Yes => {}
+        _ if plan.is_empty() => {}
+        Invokes::No => plan.warnings.push(format!("`{role}` does not let anyone invoke a service")),
+        Invokes::Unknown => {
+            plan.notes.push(format!("whether `{role}` lets its members invoke is not known here"));
+        }
+    }
+    match condition {
+        Some(condition) => remark_on_condition(&mut plan, &held, condition),
+        None => remark_on_limits_lost(&mut plan, role, &held),
+    }
+    if let Some(service) = &snapshot.service {
+        let public = plan.added.iter().any(|grant| grant.member.is_public());
+        if public {
+            plan.warnings.extend(public::obstacles(service));
+        }
+    }
+    Ok(plan)
+}
+
+/// Refuses a condition for a member that is let in without one.
+fn limits_something(
+    snapshot: &Snapshot,
+    request: &GrantRequest,
+    held: &[Grant],
+) -> Result<(), Refusal> {
+    let lets_in = role::invokes(request.role.as_str()) == Invokes::Yes;
+    for member in &request.members {
+        let same = |grant: &&Grant| {
+            let as_much =
+                grant.role == request.role.as_str() || (lets_in && grant.invokes() == Invokes::Yes);
+            grant.condition.is_none() && as_much && grant.member.same_as(member)
+        };
+        if let Some(grant) = held.iter().find(same) {
+            return Err(Refusal::LimitsNothing {
+                service: snapshot.name.short(),
+                member: grant.member.clone(),
+                role: grant.role.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn differ_in_end_only(old: &str, new: &str) -> bool {
+    match (condition::timed(old), condition::timed(new)) {
+        (Some((old, _)), Some((new, _))) => old == new,
+        _ => false,
+    }
+}
+
+fn remark_on_condition(plan: &mut Plan, held: &[Grant], condition: &Condition) {
+    let end = condition::ends_at(&condition.expression);
+    for grant in &plan.removed {
+        let old = grant.condition.as_ref();
+        let old = old.and_then(|condition| condition::ends_at(&condition.expression));
+        if old > end {
+            plan.warnings.push(format!("`{}` had access for longer than that", grant.member));
+        }
+    }
+    let is_first = held.iter().all(|grant| grant.condition.is_none());
+    // Measured of gcloud: an edit off a terminal needs `--condition`, and `deploy` reads the policy at
+    // version 1.
+    if is_first && !plan.is_empty() {
+        plan.warnings.push(
+            "this is the first condition in this policy: from now on gcloud wants `--condition=None`, \
+             or the condition, where it edits the policy off a terminal, and `gcloud run deploy \
+             --allow-unauthenticated` reads the policy without conditions and may fail on it"
+                .to_owned(),
+        );
+    }
+}
+
+fn remark_on_limits_lost(plan: &mut Plan, role: &Role, held: &[Grant]) {
+    for grant in held {
+        let conditional = grant.condition.as_ref().filter(|_| grant.role == role.as_str());
+        if let Some(condition) = conditional
+            && plan.added.iter().any(|added| added.member.same_as(&grant.member))
+        {
+            plan.notes.push(format!(
+                "`{}` had this role under the condition `{}`, which limits nothing from now on",
+                grant.member, condition.title
+            ));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Plans that bring a policy back to a saved one.
+
+use google_cloud_iam_v1::model::Policy;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{Action, Plan, Refusal, Snapshot, public};
+use crate::domain::invokers::{Grant, grants};
+use crate::domain::member::{Member, MemberArg, MemberKind};
+use crate::domain::policy;
+use crate::domain::role::{Invokes, Role};
+
+/// A policy that was saved, as `policy` and gcloud's `get-iam-policy` print one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedPolicy {
+    grants: Vec<Grant>,
+    etag: Option<String>,
+    audits: bool,
+}
+
+/// Why a document is no saved policy.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SavedError {
+    #[error("`{0}` is not a field of a policy")]
+    Field(String),
+    #[error("`{0}` is no principal that IAM takes")]
+    Member(String),
+    #[error("it is not an IAM policy: {0}")]
+    Shape(String),
+    #[error("its binding of `{0}` was read without conditions, which would be lost")]
+    WithoutConditions(String),
+    #[error("`{0}` is not a role")]
+    Role(String),
+}
+
+impl SavedPolicy {
+    /// Takes a document as a policy. What is in it is checked as strictly as if it were typed.
+    pub fn parse(document: &Value) -> Result<Self, SavedError> {
+        let shape = |why: &str| SavedError::Shape(why.to_owned());
+        let Value::Object(fields) = document else { return Err(shape("it holds no fields")) };
+        let known = ["auditConfigs", "bindings", "etag", "kind", "resourceId", "version"];
+        if let Some(field) = fields.keys().find(|field| !known.contains(&field.as_str())) {
+            return Err(SavedError::Field(field.clone()));
+        }
+        if !["bindings", "etag", "version"].iter().any(|field| fields.contains_key(*field)) {
+            return Err(shape("it holds none of `bindings`, `etag` and `version`"));
+        }
+        let etag = fields.get("etag").and_then(Value::as_str).map(comparable);
+        let audits = fields.contains_key("auditConfigs");
+        // Written by people and tools, and of no use here.
+        let bindings = fields.get("bindings").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+        let policy: Policy = serde_json::from_value(serde_json::json!({ "bindings": bindings }))
+            .map_err(|error| SavedError::Shape(error.to_string()))?;
+        let grants = grants(&policy);
+        for grant in &grants {
+            if grant.role.contains("_withcond_") {
+                return Err(SavedError::WithoutConditions(grant.role.clone()));
+            }
+            if Role::parse(&grant.role).is_err() {
+                return Err(SavedError::Role(grant.role.clone()));
+            }
+            let member = grant.member.as_str();
+            let whole = MemberArg::parse(member);
+            if !matches!(&whole, Ok(MemberArg::Member(whole)) if whole.as_str() == member) {
+                return Err(SavedError::Member(member.to_owned()));
+            }
+        }
+        Ok(Self { grants, etag, audits })
+    }
+}
+
+/// An etag in one alphabet, as gcloud and the API write it in two.
+fn comparable(etag: &str) -> String {
+    etag.replace('-', "+").replace('_', "/").trim_end_matches('=').to_owned()
+}
+
+/// Plans to bring the policy of a service back to a saved one. With `same_etag` that is refused where
+/// it was changed since; without, the plan says so.
+pub fn plan_restore(
+    snapshot: &Snapshot,
+    saved: &SavedPolicy,
+    same_etag: bool,
+) -> Result<Plan, Refusal> {
+    let held = grants(&snapshot.policy);
+    let is_saved = |grant: &Grant| saved.grants.iter().any(|saved| saved.same_as(grant));
+    let missing = saved.grants.iter().filter(|saved| !held.iter().any(|held| held.same_as(saved)));
+    let (gone, wanted): (Vec<Grant>, Vec<Grant>) =
+        missing.cloned().partition(|grant| grant.member.kind() == MemberKind::Deleted);
+    let edit = policy::edit(&snapshot.policy, |grant| !is_saved(grant), &wanted)
+        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
+    let after = grants(&edit.policy);
+    let mut plan = Plan::from_edit(Action::Restore, snapshot, edit);
+    let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
+    plan.warnings.extend(public::may_be_added(snapshot, &added)?);
+    for grant in gone {
+        plan.warnings.push(format!("`{}` was deleted, and cannot be granted again", grant.member));
+    }
+    let who = |grants: &[Grant]| -> Vec<Member> {
+        let mut all: Vec<Member> = Vec::new();
+        for grant in grants {
+            let counts = grant.counts(snapshot.read_at) && grant.invokes() == Invokes::Yes;
+            if counts && !all.iter().any(|known| known.same_as(&grant.member)) {
+                all.push(grant.member.clone());
+            }
+        }
+        all
+    };
+    let (before, after) = (who(&held), who(&after));
+    for (here, there, what) in [(&after, &before, "gains"), (&before, &after, "loses")] {
+        for member in here.iter().filter(|one| !there.iter().any(|other| other.same_as(one))) {
+            plan.notes.push(format!("`{member}` {what} the right to invoke by this policy"));
+        }
+    }
+    if saved.audits {
+        plan.notes.push("what the file says of audit logs is not restored".to_owned());
+    }
+    let today = snapshot.etags().policy.as_deref().map(comparable);
+    if !plan.is_empty() && saved.etag != today {
+        if same_etag {
+            return Err(Refusal::SavedBefore { service: snapshot.name.short() });
+        }
+        plan.warnings.push(match &saved.etag {
+            Some(_) => {
+                "the policy was changed since it was saved; that is taken back too".to_owned()
+            }
+            None => {
+                "the file has no etag: whether the policy was changed since is not known".to_owned()
+            }
+        });
+    }
+    Ok(plan)
+}

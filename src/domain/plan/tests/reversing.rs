@@ -1,0 +1,346 @@
+//! Undoing: by cases, and by properties over arbitrary policies.
+
+use std::collections::BTreeSet;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::history::{ChangeId, Entry, State};
+use crate::domain::policy;
+
+/// A world in which plans are carried out: what a server would hold.
+fn carried_out(before: &Snapshot, plan: Plan) -> Snapshot {
+    let mut after = before.clone();
+    for step in plan.into_steps() {
+        match step.into_kind() {
+            StepKind::SetPolicy(policy) => after.policy = policy,
+            StepKind::Turn { settings, .. } => {
+                for (name, value) in settings {
+                    after.service = after.service.map(|service| name.set(&service, &value));
+                }
+            }
+        }
+    }
+    after
+}
+
+fn entry(plan: &Plan) -> Entry {
+    Entry {
+        id: ChangeId { sandbox: false, run: 1, part: None },
+        time: datetime!(2026-06-01 00:00 UTC),
+        account: None,
+        command: "runaccess".to_owned(),
+        reason: None,
+        action: plan.action(),
+        target: plan.target().clone(),
+        undoes: None,
+        intended: plan.difference(),
+        done: Some(plan.difference()),
+        before: plan.etags().clone(),
+        after: Etags::default(),
+        state: State::Applied,
+        undone_by: None,
+        error: None,
+    }
+}
+
+fn as_set(policy: &Policy) -> BTreeSet<String> {
+    let text =
+        |grant: Grant| format!("{} {} {:?}", grant.role, grant.member.key(), grant.condition);
+    grants(policy).into_iter().map(text).collect()
+}
+
+/// The bindings that a change is not about, to the letter.
+fn others(policy: &Policy) -> Vec<Value> {
+    let other = policy.bindings.iter().filter(|binding| binding.role != "roles/run.invoker");
+    other.map(|binding| serde_json::to_value(binding).unwrap()).collect()
+}
+
+fn any_condition() -> impl Strategy<Value = Option<Condition>> {
+    let expression = prop_oneof![
+        Just("request.path == '/x'"),
+        Just(r#"request.time < timestamp("2026-06-01T04:00:00Z")"#),
+        Just(r#"request.time < timestamp("2026-06-01T08:00:00Z")"#),
+        Just(r#"request.time < timestamp("2026-05-01T04:00:00Z")"#),
+    ];
+    let condition = (expression, "[tu]", "[de]?").prop_map(|(expression, title, description)| {
+        Condition { title, description, expression: expression.to_owned() }
+    });
+    prop_oneof![2 => Just(None), 1 => condition.prop_map(Some)]
+}
+
+fn any_member() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        Just("user:a@x.com"),
+        Just("user:B@x.com"),
+        Just("user:b@x.com"),
+        Just("group:g@x.com"),
+        Just("allUsers"),
+        Just("allAuthenticatedUsers"),
+        Just("serviceAccount:s@p.iam.gserviceaccount.com"),
+        Just("principal://iam.googleapis.com/p/subject/X"),
+        Just("principal://iam.googleapis.com/p/subject/x"),
+    ]
+}
+
+fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+    let role = prop_oneof![
+        3 => Just("roles/run.invoker"),
+        1 => Just("roles/viewer"),
+        1 => Just("roles/run.admin"),
+        1 => Just("projects/p/roles/c"),
+    ];
+    let binding = (role, vec(any_member(), 1..4), any_condition(), any::<bool>()).prop_map(
+        |(role, members, condition, unknown)| {
+            let mut value = json!({"role": role, "members": members});
+            if unknown {
+                value["futureField"] = json!({"kept": [1]});
+            }
+            if let Some(Condition { title, description, expression }) = condition {
+                value["condition"] = json!({"title": title, "expression": expression});
+                if !description.is_empty() {
+                    value["condition"]["description"] = json!(description);
+                }
+            }
+            value
+        },
+    );
+    let ingress = prop_oneof![Just(Ingress::All), Just(Ingress::Internal), Just(Ingress::None)];
+    (vec(binding, 0..6), any::<[bool; 3]>(), ingress).prop_map(|(bindings, on, ingress)| {
+        snapshot(Value::Array(bindings), |service| {
+            [service.invoker_check, service.default_url, service.iap] = on;
+            service.ingress = ingress.clone();
+        })
+    })
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Grant(GrantRequest),
+    Revoke(RevokeRequest),
+    MakePublic(Option<PublicVia>),
+    MakePrivate,
+    Turn(SettingName, &'static str),
+    Restore(Value),
+    Clear,
+}
+
+impl Change {
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        match self {
+            Self::Grant(request) => plan_grant(snapshot, request),
+            Self::Revoke(request) => plan_revoke(snapshot, request),
+            Self::MakePublic(via) => plan_make_public(snapshot, *via),
+            Self::MakePrivate => plan_make_private(snapshot),
+            Self::Turn(name, value) => plan_turn(snapshot, Action::Ingress, *name, value),
+            Self::Restore(document) => {
+                plan_restore(snapshot, &SavedPolicy::parse(document).unwrap(), false)
+            }
+            Self::Clear => {
+                let request =
+                    ClearRequest { expired: true, deleted: true, role: None, members: Vec::new() };
+                Ok(plan_clear(snapshot, &request))
+            }
+        }
+    }
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let some = || vec(any_member(), 1..3);
+    let invoker = "roles/run.invoker";
+    prop_oneof![
+        4 => (some(), any_condition())
+            // One that is past is not granted.
+            .prop_filter("it is past", |(_, when)| {
+                when.as_ref().is_none_or(|when| !when.expression.contains("2026-05"))
+            })
+            .prop_map(move |(who, when)| Change::Grant(to_grant(invoker, &who, when))),
+        2 => some().prop_map(|who| Change::Revoke(revoke(&who, ConditionChoice::Any))),
+        1 => prop_oneof![
+            Just(None),
+            Just(Some(PublicVia::AllUsers)),
+            Just(Some(PublicVia::NoInvokerCheck)),
+        ]
+        .prop_map(Change::MakePublic),
+        1 => Just(Change::MakePrivate),
+        1 => Just(Change::Clear),
+        2 => prop_oneof![
+            Just((SettingName::Ingress, "internal")),
+            Just((SettingName::Ingress, "all")),
+            Just((SettingName::InvokerCheck, "off")),
+            Just((SettingName::InvokerCheck, "on")),
+            Just((SettingName::DefaultUrl, "off")),
+            Just((SettingName::Iap, "on")),
+        ]
+        .prop_map(|(name, value)| Change::Turn(name, value)),
+        1 => vec(any_member(), 1..3).prop_map(move |who| Change::Restore(
+            json!({"version": 1, "bindings": [{"role": invoker, "members": who}]})
+        )),
+    ]
+}
+
+/// What others do meanwhile, in a binding that no change of these tests is about.
+fn others_edit(policy: &Policy, more: &[&str]) -> Policy {
+    let grant = |member: &&str| Grant {
+        role: "roles/run.developer".to_owned(),
+        member: Member::from_policy(format!("user:{member}")),
+        condition: None,
+    };
+    let wanted: Vec<Grant> = more.iter().map(grant).collect();
+    policy::edit(policy, |_| false, &wanted).unwrap().policy
+}
+
+proptest! {
+    #[test]
+    fn a_change_and_its_undoing_leave_what_others_did(
+        before in any_snapshot(),
+        change in any_change(),
+        more in vec(prop_oneof![Just("o1@x.com"), Just("o2@x.com")], 0..2),
+    ) {
+        let Ok(plan) = change.plan(&before) else { return Ok(()) };
+        let (entry, taken) = (entry(&plan), plan.removed().to_vec());
+        let mut after = carried_out(&before, plan);
+        after.policy = others_edit(&after.policy, &more);
+        let undone = match plan_undo(&after, &entry) {
+            Ok(undone) => carried_out(&after, undone),
+            // A change that did nothing is not undone.
+            Err(Refusal::NotToBeUndone { .. }) if entry.effect().is_empty() => after,
+            Err(other) => panic!("{other}"),
+        };
+        // What had ended when it was taken away stays away.
+        let over = |grant: &Grant| {
+            taken.iter().any(|gone| gone.same_as(grant)) && !grant.counts(before.read_at)
+        };
+        let without = policy::remove(&before.policy, over).policy;
+        let expected = others_edit(&without, &more);
+        prop_assert_eq!(as_set(&undone.policy), as_set(&expected));
+        prop_assert_eq!(undone.service, before.service);
+    }
+
+    #[test]
+    fn granting_and_undoing_is_the_identity_to_the_letter(
+        before in any_snapshot(), who in vec(any_member(), 1..3),
+    ) {
+        let plan = plan_grant(&before, &to_grant("roles/run.invoker", &who, None)).unwrap();
+        let entry = entry(&plan);
+        if !plan.is_empty() {
+            let after = carried_out(&before, plan);
+            let undone = carried_out(&after, plan_undo(&after, &entry).unwrap());
+            let bindings = |snapshot: &Snapshot| serde_json::to_value(&snapshot.policy.bindings);
+            prop_assert_eq!(bindings(&undone).unwrap(), bindings(&before).unwrap());
+        }
+    }
+
+    #[test]
+    fn an_undoing_can_be_undone(before in any_snapshot(), change in any_change()) {
+        let Ok(plan) = change.plan(&before) else { return Ok(()) };
+        let first = entry(&plan);
+        let after = carried_out(&before, plan);
+        let Ok(undoing) = plan_undo(&after, &first) else { return Ok(()) };
+        let second = entry(&undoing);
+        let undone = carried_out(&after, undoing);
+        let Ok(again) = plan_undo(&undone, &second) else { return Ok(()) };
+        let again = carried_out(&undone, again);
+        prop_assert_eq!(as_set(&again.policy), as_set(&after.policy));
+        prop_assert_eq!(again.service, after.service);
+    }
+
+    #[test]
+    fn the_plan_of_a_planned_result_is_empty(before in any_snapshot(), change in any_change()) {
+        let Ok(plan) = change.plan(&before) else { return Ok(()) };
+        let (first, after) = (entry(&plan), carried_out(&before, plan));
+        if let Ok(second) = change.plan(&after) {
+            prop_assert!(second.is_empty(), "{:?}", second);
+        }
+        if let Ok(undoing) = plan_undo(&after, &first) {
+            let undone = carried_out(&after, undoing);
+            prop_assert!(plan_undo(&undone, &first).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn bindings_that_a_change_is_not_about_stay_to_the_letter(
+        before in any_snapshot(), who in vec(any_member(), 1..3), when in any_condition(),
+    ) {
+        for change in [
+            Change::Grant(to_grant("roles/run.invoker", &who, when)),
+            Change::Revoke(revoke(&who, ConditionChoice::Any)),
+        ] {
+            let Ok(plan) = change.plan(&before) else { continue };
+            let (first, after) = (entry(&plan), carried_out(&before, plan));
+            prop_assert_eq!(others(&after.policy), others(&before.policy));
+            if let Ok(undoing) = plan_undo(&after, &first) {
+                let undone = carried_out(&after, undoing);
+                prop_assert_eq!(others(&undone.policy), others(&before.policy));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_found_after_a_change_is_its_effect(
+        before in any_snapshot(), change in any_change(),
+    ) {
+        let Ok(plan) = change.plan(&before) else { return Ok(()) };
+        let difference = plan.difference();
+        if !difference.is_empty() {
+            let found = |at: &Snapshot| difference.found(&at.policy, at.service.as_ref());
+            prop_assert_eq!(found(&before), Some(State::EffectAbsent));
+            prop_assert_eq!(found(&carried_out(&before, plan)), Some(State::EffectPresent));
+        }
+    }
+}
+
+#[test]
+fn refuses_where_the_inverse_makes_no_sense() {
+    let before = snapshot(json!([]), |_| ());
+    let plan = plan_turn(&before, Action::Ingress, SettingName::Ingress, "internal").unwrap();
+    let applied = entry(&plan);
+    let after = carried_out(&before, plan);
+    let why = |snapshot: &Snapshot, entry: &Entry| match plan_undo(snapshot, entry) {
+        Err(Refusal::NotToBeUndone { why, .. }) => why,
+        other => panic!("{other:?}"),
+    };
+    let mut third = after.clone();
+    third.service.as_mut().unwrap().ingress = Ingress::None;
+    assert_eq!(
+        why(&third, &applied),
+        "it set `ingress` from `all` to `internal`, and today it is `none`"
+    );
+    let mut anew = after.clone();
+    anew.service.as_mut().unwrap().create_time = Some("2026-06-01T00:05:00Z".to_owned());
+    assert_eq!(why(&anew, &applied), "the service was deleted and made anew since");
+    // Within a minute, clocks may just differ.
+    anew.service.as_mut().unwrap().create_time = Some("2026-06-01T00:00:59Z".to_owned());
+    assert!(plan_undo(&anew, &applied).is_ok());
+    for (state, done, words) in [
+        (State::EffectAbsent, None, "what it meant to do is not there"),
+        (State::Intended, None, "whether it was done is not known yet"),
+        (State::Failed, Some(Difference::default()), "it failed, and did nothing"),
+        (State::EffectPresent, Some(Difference::default()), "it did nothing itself"),
+    ] {
+        let entry = Entry { done, state, ..applied.clone() };
+        assert_eq!(why(&after, &entry), words);
+    }
+    let undone = Entry { undone_by: "3.1".parse().ok(), ..applied };
+    assert_eq!(why(&after, &undone), "it was undone already, by `3.1`");
+}
+
+#[test]
+fn says_what_stays_away_and_what_others_did() {
+    let bindings = json!([{"role": "roles/run.invoker", "members": ["user:a@x.com",
+        "deleted:user:d@x.com?uid=1"]}]);
+    let before = snapshot(bindings, |_| ());
+    let asked = revoke(&["user:a@x.com", "deleted:user:d@x.com?uid=1"], ConditionChoice::Any);
+    let plan = plan_revoke(&before, &asked).unwrap();
+    let entry = entry(&plan);
+    let plan = plan_undo(&carried_out(&before, plan), &entry).unwrap();
+    assert_eq!(plan.added().len(), 1);
+    assert_eq!(
+        plan.notes(),
+        ["`deleted:user:d@x.com?uid=1` was deleted, and cannot be granted anything again"]
+    );
+    let again = plan_undo(&before, &entry).unwrap();
+    assert!(again.is_empty());
+    assert!(again.notes()[1].ends_with("has `roles/run.invoker` again already"), "{again:?}");
+}

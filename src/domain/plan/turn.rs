@@ -1,0 +1,73 @@
+//! Settings that are turned: as a plan of their own, and as a part of others.
+
+use super::{Action, Plan, Refusal, Setting, Snapshot, Step, StepKind, judge, public};
+use crate::domain::policy::Edit;
+use crate::domain::service::Service;
+use crate::domain::setting::SettingName;
+
+/// Plans to turn one setting of a service. The snapshot must hold the service.
+pub fn plan_turn(
+    snapshot: &Snapshot,
+    action: Action,
+    name: SettingName,
+    value: &str,
+) -> Result<Plan, Refusal> {
+    let service = needed(snapshot)?;
+    let edit = Edit { policy: snapshot.policy.clone(), added: Vec::new(), removed: Vec::new() };
+    let mut plan = Plan::from_edit(action, snapshot, edit);
+    turn(&mut plan, snapshot, &[(name, value.to_owned())])?;
+    if plan.is_empty() {
+        return Ok(plan);
+    }
+    let after = name.set(service, value);
+    match name {
+        SettingName::DefaultUrl if value == "off" => plan.warnings.push(
+            "whoever calls it at its URL gets 404 from then on: callers need a load balancer or a \
+             domain that leads here"
+                .to_owned(),
+        ),
+        SettingName::InvokerCheck if value == "off" => {
+            plan.warnings.extend(public::may_lose_its_check(snapshot)?);
+            plan.warnings.extend(public::obstacles(&after));
+        }
+        _ => {}
+    }
+    Ok(plan)
+}
+
+/// Adds to a plan that these settings get these values; those that have them are left alone. The
+/// policy, where the plan sets it, goes first.
+pub(super) fn turn(
+    plan: &mut Plan,
+    snapshot: &Snapshot,
+    wanted: &[(SettingName, String)],
+) -> Result<(), Refusal> {
+    let service = needed(snapshot)?;
+    let (mut after, mut settings) = (service.clone(), Vec::new());
+    for (name, value) in wanted {
+        let before = name.of(service);
+        if before == *value {
+            continue;
+        }
+        after = name.set(&after, value);
+        settings.push((*name, value.clone()));
+        plan.settings.push(Setting { name: *name, before, after: value.clone() });
+    }
+    if settings.is_empty() {
+        return Ok(());
+    }
+    let policy = match plan.steps.first().map(|step| &step.0) {
+        Some(StepKind::SetPolicy(policy)) => policy,
+        _ => &snapshot.policy,
+    };
+    let before = judge(service, &snapshot.policy, snapshot);
+    plan.exposure = Some((before, judge(&after, policy, snapshot)));
+    let etag = service.etag.clone().unwrap_or_default();
+    plan.steps.push(Step(StepKind::Turn { settings, etag }));
+    Ok(())
+}
+
+pub(super) fn needed(snapshot: &Snapshot) -> Result<&Service, Refusal> {
+    let unread = || Refusal::ServiceUnread { service: snapshot.name.short() };
+    snapshot.service.as_ref().ok_or_else(unread)
+}

@@ -1,0 +1,117 @@
+//! Plans that reverse an earlier change on what is there today.
+//!
+//! It is the change's inverse, and never a replay of what was: what it added goes, what it took away
+//! comes back, what it turned is turned back, and whatever others changed since stays.
+
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+use super::turn::turn;
+use super::{Action, Plan, Refusal, Snapshot, public};
+use crate::domain::history::{Entry, State};
+use crate::domain::invokers::{Grant, GrantState, grants};
+use crate::domain::member::Member;
+use crate::domain::policy;
+use crate::domain::setting::SettingName;
+
+/// By how much the clock of a journal and Google's may differ.
+const CLOCKS_DIFFER: Duration = Duration::MINUTE;
+
+/// Plans to undo a change on one service. The snapshot must hold the service.
+pub fn plan_undo(snapshot: &Snapshot, entry: &Entry) -> Result<Plan, Refusal> {
+    let refused = |why: String| Refusal::NotToBeUndone { service: snapshot.name.short(), why };
+    check_standing(entry).map_err(refused)?;
+    let service = super::turn::needed(snapshot)?;
+    let made = service.create_time.as_deref();
+    let made = made.and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
+    if made.is_some_and(|made| made > entry.time + CLOCKS_DIFFER) {
+        return Err(refused("the service was deleted and made anew since".to_owned()));
+    }
+    let effect = entry.effect();
+    let mut settings: Vec<(SettingName, String)> = Vec::new();
+    for setting in &effect.settings {
+        let today = setting.name.of(service);
+        if today == setting.after {
+            settings.push((setting.name, setting.before.clone()));
+        } else if today != setting.before {
+            return Err(refused(format!(
+                "it set `{}` from `{}` to `{}`, and today it is `{today}`",
+                setting.name.as_str(),
+                setting.before,
+                setting.after
+            )));
+        }
+    }
+    let (wanted, notes) = to_be_restored(snapshot, &effect.removed);
+    let goes = |grant: &Grant| effect.added.iter().any(|added| added.same_as(grant));
+    let edit = policy::edit(&snapshot.policy, goes, &wanted)
+        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
+    let mut plan = Plan::from_edit(Action::Undo, snapshot, edit);
+    let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
+    plan.warnings.extend(public::may_be_added(snapshot, &added)?);
+    turn(&mut plan, snapshot, &settings)?;
+    if settings.iter().any(|(name, value)| *name == SettingName::InvokerCheck && value == "off") {
+        plan.warnings.extend(public::may_lose_its_check(snapshot)?);
+    }
+    plan.notes.extend(notes);
+    remark(&mut plan, snapshot, entry);
+    Ok(plan)
+}
+
+/// Whether a change is such that it can be undone at all.
+fn check_standing(entry: &Entry) -> Result<(), String> {
+    if let Some(by) = entry.undone_by {
+        return Err(format!("it was undone already, by `{by}`"));
+    }
+    match entry.state {
+        State::EffectAbsent => Err("what it meant to do is not there".to_owned()),
+        State::Failed if entry.effect().is_empty() => Err("it failed, and did nothing".to_owned()),
+        State::Intended => Err("whether it was done is not known yet".to_owned()),
+        _ if entry.effect().is_empty() => Err("it did nothing itself".to_owned()),
+        State::Applied | State::EffectPresent | State::Failed | State::Overtaken => Ok(()),
+    }
+}
+
+/// What of the grants that were taken away can come back, and what is to be said of the rest.
+fn to_be_restored(snapshot: &Snapshot, removed: &[Grant]) -> (Vec<Grant>, Vec<String>) {
+    let (mut wanted, mut notes) = (Vec::new(), Vec::new());
+    for grant in removed {
+        match grant.state(snapshot.read_at) {
+            GrantState::Active | GrantState::Conditional => wanted.push(grant.clone()),
+            GrantState::Deleted => notes.push(format!(
+                "`{}` was deleted, and cannot be granted anything again",
+                grant.member
+            )),
+            GrantState::Expired => notes.push(format!(
+                "the grant of `{}` has ended meanwhile, and stays away",
+                grant.member
+            )),
+        }
+    }
+    (wanted, notes)
+}
+
+fn remark(plan: &mut Plan, snapshot: &Snapshot, entry: &Entry) {
+    let held = grants(&snapshot.policy);
+    let effect = entry.effect();
+    let has = |grant: &Grant| held.iter().any(|held| held.same_as(grant));
+    for grant in effect.added.iter().filter(|grant| !has(grant)) {
+        plan.notes.push(format!("`{}` does not have `{}` any more", grant.member, grant.role));
+    }
+    for grant in effect.removed.iter().filter(|grant| has(grant)) {
+        plan.notes.push(format!("`{}` has `{}` again already", grant.member, grant.role));
+    }
+    if entry.state == State::EffectPresent {
+        plan.notes.push(
+            "how that change ended was not noted: its effect is there, whoever brought it about"
+                .to_owned(),
+        );
+    }
+    if entry.state == State::Overtaken {
+        plan.warnings.push("what that change did was changed by others since".to_owned());
+    }
+    let today = snapshot.etags().policy;
+    if !plan.is_empty() && entry.after.policy.is_some() && entry.after.policy != today {
+        plan.notes.push("the policy was changed since: the rest of it stays as it is".to_owned());
+    }
+}
