@@ -359,9 +359,7 @@ fn what_is_gone_already_is_said_and_not_found_again() {
 /// A world whose runs reach a serving sandbox over HTTP, as though it were Google's.
 fn reached(world: &mut World) -> Serve {
     let serve = Serve::start(world);
-    world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &format!("{}/", serve.endpoint));
-    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "opaque");
-    world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
+    world.reach(&serve);
     serve
 }
 

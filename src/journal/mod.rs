@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -133,9 +133,20 @@ impl Journal {
         Self::checked(db, folder, path, realm)
     }
 
-    /// Opens the journal that is there; `None` where there is none yet.
+    /// Opens the journal that is there, where it cannot be written to be looked at only; `None` where
+    /// there is none yet.
     pub fn open_existing(folder: &Path, realm: Realm) -> Result<Option<Self>, JournalError> {
-        if file(folder, &realm).exists() { Self::open(folder, realm).map(Some) } else { Ok(None) }
+        let path = file(folder, &realm);
+        if !path.exists() {
+            return Ok(None);
+        }
+        match Self::open(folder, realm.clone()) {
+            Err(error @ (JournalError::Folder { .. } | JournalError::File { .. })) => {
+                let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+                Self::checked(db, folder, path, realm).map_err(|_| error).map(Some)
+            }
+            opened => opened.map(Some),
+        }
     }
 
     fn checked(

@@ -4,6 +4,7 @@
 mod api;
 mod counter;
 mod fake_server;
+mod plain;
 mod proxying;
 mod serve;
 mod terminal;
@@ -20,6 +21,7 @@ use serde_json::Value;
 pub(crate) use api::Api;
 pub(crate) use counter::Counter;
 pub(crate) use fake_server::{Answer, FakeServer};
+pub(crate) use plain::{Plain, members_of};
 pub(crate) use proxying::{App, Proxy, refused, to_end, token_file, unsigned_token, until};
 pub(crate) use serve::Serve;
 pub(crate) use terminal::Session;
@@ -106,6 +108,13 @@ impl World {
         serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"))
     }
 
+    /// Makes every run from now on reach this sandbox over HTTP, as though it were Google's.
+    pub(crate) fn reach(&mut self, serve: &Serve) {
+        self.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &format!("{}/", serve.endpoint));
+        self.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "opaque");
+        self.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
+    }
+
     pub(crate) fn finished(&self, output: Output) -> Run {
         Run {
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -148,6 +157,11 @@ pub(crate) fn without_etags(mut value: Value) -> Value {
         _ => {}
     }
     value
+}
+
+/// Whether the tests that soak run at their full size: `just soak`.
+pub(crate) fn is_soak() -> bool {
+    std::env::var_os("SOAK").is_some()
 }
 
 /// A source file of the project.
