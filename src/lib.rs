@@ -20,6 +20,8 @@ pub mod jwt;
 pub mod lookup;
 pub mod private_files;
 pub mod proxy;
+#[cfg(any(test, fuzzing))]
+pub mod raw_bytes;
 pub mod report;
 pub mod sandbox;
 pub mod terminal;

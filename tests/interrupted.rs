@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Plain, Serve, World, is_soak, members_of};
+use crate::support::{Plain, Serve, World, is_soak, members_of, told};
 
 const HELLO: &str = "projects/sandbox-project/locations/us-central1/services/hello";
 
@@ -73,7 +73,7 @@ fn a_change_killed_at_any_moment_is_told_by_what_is_there() {
             *tally.entry(left.state.to_owned()).or_default() += 1;
             forget(&world);
         }
-        println!("{} killed at {count} moments of {whole:?}: {tally:?}", words[0]);
+        told(&format!("{} killed at {count} moments of {whole:?}: {tally:?}", words[0]));
     }
 }
 
@@ -128,7 +128,7 @@ fn the_journal_is_on_the_disk_before_the_change_is_sent() {
     let lines = std::fs::read_to_string(&trace).unwrap_or_default();
     let is_traced = traced.is_ok_and(|output| output.status.success());
     if !is_traced && !lines.contains("setIamPolicy") {
-        eprintln!("skipped: `strace` is not to be had here, or may not trace");
+        told("skipped: `strace` is not to be had here, or may not trace");
         return;
     }
     let lines: Vec<&str> = lines.lines().collect();

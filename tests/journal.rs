@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::{Run, World};
+use crate::support::{Run, World, told};
 
 fn bindings(world: &World) -> Value {
     world.json(&["policy", "hello"])["bindings"].clone()
@@ -193,7 +193,7 @@ impl<'a> Mounted<'a> {
             .output()
             .is_ok_and(|output| output.status.success());
         if !mounted {
-            eprintln!("skipped: a small file system cannot be mounted here");
+            told("skipped: a small file system cannot be mounted here");
         }
         mounted.then_some(Self(folder))
     }

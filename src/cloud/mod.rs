@@ -27,3 +27,33 @@ pub use self::failure::{Failure, FailureKind};
 pub use self::fleet::{DomainMapping, Listing, ServiceAccess, Unreadable};
 pub use self::gateway::{Gateway, Trace, TraceLine};
 pub use self::metadata::project_id;
+
+/// The readers of what servers send, for the tests of raw bytes.
+#[cfg(any(test, fuzzing))]
+mod raw {
+    use std::time::Duration;
+
+    use google_cloud_iam_v1::model::Policy;
+    use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+
+    use super::{convert, failure, reading, wire};
+    use crate::domain::invokers::Grant;
+
+    pub(crate) fn read_policy(bytes: &[u8]) -> Option<Policy> {
+        reading::parsed("read", bytes).ok()
+    }
+
+    pub(crate) fn read_grants(bytes: &[u8]) -> Option<Vec<Grant>> {
+        let body: wire::PolicyBody<'_> = reading::parsed("read", bytes).ok()?;
+        convert::grants_of(&body.bindings)
+    }
+
+    pub(crate) fn read_retry_after(bytes: &[u8]) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_bytes(bytes).ok()?);
+        failure::Failure::from_answer("read", 429, &headers, b"").retry_after
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::raw::{read_grants, read_policy, read_retry_after};

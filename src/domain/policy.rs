@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use google_cloud_iam_v1::model::{Binding, Policy};
+use google_cloud_iam_v1::model::Binding;
+pub use google_cloud_iam_v1::model::Policy;
 use thiserror::Error;
 
 use super::condition::Condition;

@@ -36,3 +36,11 @@ pub enum SetupError {
     #[error("gcloud's `{}` is damaged", path.display())]
     Damaged { path: PathBuf, source: rusqlite::Error },
 }
+
+/// Reads a file of gcloud's, for the tests of raw bytes.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_ini(text: &str) {
+    if let Ok(sections) = ini::Sections::parse(text) {
+        sections.value("core", "project");
+    }
+}

@@ -17,6 +17,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use thiserror::Error;
 use time::OffsetDateTime;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::redact::redacted;
+#[cfg(not(any(test, fuzzing)))]
 use self::redact::redacted;
 use self::rows::{DifferenceRow, EtagsRow};
 use self::runner::Runner;

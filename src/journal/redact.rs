@@ -7,7 +7,7 @@ const BEGINNINGS: [&str; 6] = ["eyJ", "ya29.", "1//", "AIza", "GOCSPX-", "-----B
 const SHORTEST: usize = 16;
 
 /// A text in which whatever looks like a token or a key is replaced.
-pub(super) fn redacted(text: &str) -> String {
+pub(crate) fn redacted(text: &str) -> String {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./+=~".contains(c);
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while !rest.is_empty() {

@@ -353,3 +353,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         Poll::Ready(Ok(()))
     }
 }
+
+/// The length of a head that is good and whole, for the tests of raw bytes.
+#[cfg(any(test, fuzzing))]
+pub(super) fn head_length(bytes: &[u8], seen: usize) -> Result<Option<usize>, Fault> {
+    Ok(framing::head(bytes, seen)?.map(|head| head.length))
+}

@@ -140,3 +140,9 @@ async fn accept(
         }
     }
 }
+
+/// The length of a request's head, for the tests of raw bytes; `None` where it is not whole yet.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_head(bytes: &[u8], seen: usize) -> Result<Option<usize>, String> {
+    guard::head_length(bytes, seen).map_err(|fault| fault.to_string())
+}

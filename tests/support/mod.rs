@@ -164,6 +164,12 @@ pub(crate) fn is_soak() -> bool {
     std::env::var_os("SOAK").is_some()
 }
 
+/// Says what a test found, for whoever runs it with its output shown.
+#[expect(clippy::print_stderr, reason = "a test has no other way")]
+pub(crate) fn told(what: &str) {
+    eprintln!("{what}");
+}
+
 /// A source file of the project.
 pub(crate) fn project_file(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
