@@ -15,6 +15,11 @@ clients:
 review:
     cargo insta test --review --test-runner nextest
 
+# What must hold under fault, at full size; and each fuzz target for a minute, where the toolchain permits.
+soak:
+    SOAK=1 cargo test --locked --test cli -- --nocapture --test-threads=1 every_fault swarm interrupted journal::
+    bash fuzz/soak
+
 # The API's documentation, warnings denied.
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items

@@ -320,7 +320,7 @@ fn a_conditional_grant_is_never_revoked_in_passing() {
     assert_snapshot!(titled("reports only"), @r#"
     --- stdout
     SERVICE              STATUS   CHANGE
-    us-central1/billing  changed  -user:auditor@example.com (roles/run.invoker)
+    us-central1/billing  changed  -user:auditor@example.com (roles/run.invoker) under `reports only`
     --- stderr
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/billing
@@ -331,7 +331,7 @@ fn a_conditional_grant_is_never_revoked_in_passing() {
     assert_snapshot!(world.sandbox(&["revoke", "contractor@example.com", "billing", "--all"]), @r#"
     --- stdout
     SERVICE              STATUS   CHANGE
-    us-central1/billing  changed  -user:contractor@example.com (roles/run.invoker)
+    us-central1/billing  changed  -user:contractor@example.com (roles/run.invoker) under `until spring`
     --- stderr
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/billing

@@ -190,10 +190,12 @@ fn times_and_conditions_are_checked_before_anything_is_read() {
     assert_snapshot!(of(&["--condition", "title=t,expression=resource.name == 'x'"]), @"
     error: the condition `resource.name == 'x'` cannot be used
     caused by: it asks of `resource.name`, which Cloud Run does not give
+    caused by: it gives `request.path`, `request.host`, `request.time` and tags
     ");
     assert_snapshot!(of(&["--condition", "title=t,expression=request.auth.uid == 1"]), @"
     error: the condition `request.auth.uid == 1` cannot be used
     caused by: it asks of `request.auth`, which Cloud Run does not give
+    caused by: it gives `request.path`, `request.host`, `request.time` and tags
     ");
     assert_snapshot!(of(&["--condition", "title=t,expression=request.path"]), @"
     error: the condition `request.path` cannot be used

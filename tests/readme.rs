@@ -39,8 +39,26 @@ fn the_two_commands_are_there() {
 }
 
 #[test]
+fn every_test_that_security_names_is_there() {
+    let page = project_file("SECURITY.md");
+    let named = page.split('`').filter_map(|word| word.split_once(".rs::"));
+    let named: Vec<(String, &str)> =
+        named.map(|(file, name)| (format!("{file}.rs"), name)).collect();
+    assert!(named.len() > 40, "{}", named.len());
+    for (file, name) in named {
+        assert!(project_file(&file).contains(&format!("fn {name}(")), "{file}::{name}");
+    }
+}
+
+#[test]
 fn every_link_leads_to_a_file() {
-    for page in ["README.md", "docs/architecture.md", "CONTRIBUTING.md"] {
+    for page in [
+        "README.md",
+        "SECURITY.md",
+        "docs/architecture.md",
+        "docs/reliability.md",
+        "CONTRIBUTING.md",
+    ] {
         let folder = std::path::Path::new(page).parent().unwrap();
         for link in project_file(page).split("](").skip(1) {
             let target = link.split([')', '#']).next().unwrap();

@@ -381,6 +381,7 @@ fn half_done_says_what_is_left() {
     caused by: could not turn the invoker check on of `us-central1/hello`
     caused by: Permission 'run.services.update' denied
     hint: runaccess make-private us-central1/hello
+    undo: runaccess undo 1
     --- status 8
     ");
 }

@@ -75,7 +75,6 @@ impl Journalled {
         let (Some(journal), Some((_, id))) = (&self.journal, id) else { return outcome };
         let done = outcome.done();
         let wrote = !done.is_empty() || outcome.fate_unknown;
-        let is_named = wrote || outcome.status == Status::Failed;
         if !outcome.fate_unknown {
             let state = match outcome.status {
                 Status::Changed => State::Applied,
@@ -94,7 +93,12 @@ impl Journalled {
                 ));
             }
         }
-        ChangeOutcome { id: is_named.then_some(*id), ..outcome }
+        let mut outcome = ChangeOutcome { id: wrote.then_some(*id), ..outcome };
+        if let Some(error) = outcome.error.as_mut().filter(|_| outcome.fate_unknown) {
+            // Once it can be read, that is looked up there.
+            error.hints = vec![cx.suggest(&format!("history {id}"))];
+        }
+        outcome
     }
 }
 

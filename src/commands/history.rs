@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use super::completing;
 use super::members::{member, resolve, service};
 use super::times::{Since, span};
@@ -43,7 +45,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", value_parser = Since::parse)]
     since: Option<Since>,
     /// Only changes by this command
-    #[arg(long, value_name = "COMMAND", value_parser = action)]
+    #[arg(long, value_name = "COMMAND", value_parser = actions())]
     action: Option<Action>,
     /// Show at most so many
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -53,11 +55,10 @@ pub(super) struct Args {
     prune: Option<Duration>,
 }
 
-fn action(word: &str) -> Result<Action, String> {
-    Action::parse(word).ok_or_else(|| {
-        let words: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
-        format!("it is one of {}", words.join(", "))
-    })
+/// The commands that change something.
+fn actions() -> impl TypedValueParser<Value = Action> {
+    let words = PossibleValuesParser::new(Action::ALL.map(Action::as_str));
+    words.try_map(|word| Action::parse(&word).ok_or("it changes nothing"))
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {

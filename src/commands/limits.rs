@@ -7,7 +7,7 @@ use time::macros::format_description;
 
 use super::times::{moment, span};
 use crate::context::Context;
-use crate::domain::condition::{self, Condition};
+use crate::domain::condition::{self, Condition, ConditionError};
 use crate::domain::member::Member;
 use crate::error::CommandError;
 
@@ -129,8 +129,14 @@ struct Typed {
 
 fn check(typed: &Condition) -> Result<(), CommandError> {
     condition::check(typed).map_err(|error| {
-        CommandError::usage(format!("the condition `{}` cannot be used", typed.expression))
-            .because(error.to_string())
+        let message = format!("the condition `{}` cannot be used", typed.expression);
+        let failed = CommandError::usage(message).because(error.to_string());
+        match error {
+            ConditionError::Attribute(_) => {
+                failed.because("it gives `request.path`, `request.host`, `request.time` and tags")
+            }
+            _ => failed,
+        }
     })
 }
 

@@ -45,12 +45,14 @@ impl Context {
 
     /// The user's "no", or Ctrl-C, saying what is known of what was done before it.
     pub fn cancelled(&self) -> CommandError {
-        let message = match (self.writing.get() > 0, self.has_written.get()) {
-            (true, _) => "cancelled while a change was under way: it may be done",
-            (false, true) => "cancelled; what was changed before stays changed",
-            (false, false) => "cancelled, nothing was changed",
-        };
-        CommandError::new(ErrorKind::Cancelled, message)
+        let cancelled = |what: &str| CommandError::new(ErrorKind::Cancelled, what);
+        match (self.writing.get() > 0, self.has_written.get()) {
+            (true, _) => cancelled("cancelled while a change was under way: it may be done")
+                .hint(self.suggest("history")),
+            (false, true) => cancelled("cancelled; what was changed before stays changed")
+                .hint(self.suggest("history")),
+            (false, false) => cancelled("cancelled, nothing was changed"),
+        }
     }
 
     /// Notes that something was, or may have been, written.
