@@ -442,3 +442,60 @@ fn gcloud_does_what_is_printed_for_it() {
         assert_eq!(check(&gcloud.world), check(&ours), "{service}");
     }
 }
+
+/// What gcloud saves, restores; what this program grants until a time, gcloud shows and takes; and what the
+/// first condition breaks for gcloud is as it was announced.
+#[test]
+fn gcloud_and_this_program_take_each_others_policies() {
+    let Some(gcloud) = Gcloud::start() else { return };
+    let get = ["run", "services", "get-iam-policy", "billing"];
+    let bindings = || {
+        let policy = gcloud.world.json(&["policy", "us-central1/billing"]);
+        let mut bindings = policy["bindings"].as_array().unwrap().clone();
+        for binding in &mut bindings {
+            let members = binding["members"].as_array_mut().unwrap();
+            members.sort_by_key(ToString::to_string);
+        }
+        bindings.sort_by_key(ToString::to_string);
+        bindings
+    };
+    let before = bindings();
+    for format in ["json", "yaml"] {
+        let saved = gcloud.ok(&[&get[..], &[&format!("--format={format}")]].concat());
+        let file = gcloud.world.home().join(format!("saved.{format}"));
+        std::fs::write(&file, saved).unwrap();
+        gcloud.world.sandbox(&["grant", "new@example.com", "us-central1/billing"]);
+        gcloud.world.sandbox(&["revoke", "finance@example.com", "us-central1/billing"]);
+        let file = file.to_str().unwrap();
+        let restore = ["restore", file, "us-central1/billing", "--ignore-etag", "--yes"];
+        let run = gcloud.world.sandbox(&restore);
+        assert_eq!(run.status, 0, "{run}");
+        assert_eq!(bindings(), before);
+    }
+    // What is printed here, gcloud sets.
+    let printed = gcloud.world.sandbox(&["policy", "us-central1/billing", "-o", "json"]).stdout;
+    let file = gcloud.world.home().join("ours.json");
+    std::fs::write(&file, printed).unwrap();
+    gcloud.ok(&["run", "services", "set-iam-policy", "billing", file.to_str().unwrap()]);
+    assert_eq!(bindings(), before);
+
+    gcloud.world.sandbox(&["grant", "dev@example.com", "us-central1/hello", "--for", "4h"]);
+    let hello =
+        ["run", "services", "get-iam-policy", "hello", "--format=value(bindings.condition)"];
+    assert!(gcloud.ok(&hello).contains("request.time < timestamp("));
+    let add = ["run", "services", "add-iam-policy-binding", "hello", "--role=roles/run.invoker"];
+    let member = "--member=user:ops@example.com";
+    gcloud.fails(&[&add[..], &[member]].concat(), "--condition=None");
+    gcloud.ok(&[&add[..], &[member, "--condition=None"]].concat());
+    // And what gcloud did since stays when the grant is taken back.
+    let last = gcloud.world.json(&["history"])["entries"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(gcloud.world.sandbox(&["undo", &last]).status, 0);
+    let left = gcloud.ok(&[
+        "run",
+        "services",
+        "get-iam-policy",
+        "hello",
+        "--format=value(bindings.members)",
+    ]);
+    assert!(left.contains("ops@example.com") && !left.contains("dev@example.com"), "{left}");
+}
