@@ -160,16 +160,10 @@ fn runs(outcomes: &[ChangeOutcome]) -> Vec<ChangeId> {
     runs
 }
 
-/// Says, and remembers, that what was granted does not count everywhere yet.
+/// Says that what was granted does not count everywhere yet.
 fn note_spreading(cx: &Context, outcomes: &[ChangeOutcome]) {
-    let changed = outcomes.iter().filter(|outcome| outcome.status == Status::Changed);
-    let changed: Vec<(String, bool)> =
-        changed.map(|outcome| (outcome.target.to_string(), !outcome.added.is_empty())).collect();
-    if changed.is_empty() {
-        return;
-    }
-    cx.remember_grants(&changed);
-    if changed.iter().any(|(_, lets_in)| *lets_in) {
+    let mut changed = outcomes.iter().filter(|outcome| outcome.status == Status::Changed);
+    if changed.any(|outcome| !outcome.added.is_empty()) {
         cx.terminal.note(SPREADS);
     }
 }
