@@ -29,9 +29,22 @@ hyperfine -N --warmup 10 --runs 200 \
     -n 'runaccess grant, unchanged' "$runaccess grant ana@example.com us-central1/orders" \
     -n 'runaccess list, 12 services' "$runaccess list" \
     --export-json "$world/times.json" >/dev/null 2>&1
-python3 - "$world/times.json" <<'PY'
+# What changes something, each time anew: with the journal, without, and taken back.
+undone="$runaccess revoke dev@example.com us-central1/hello --no-journal"
+done="$runaccess grant dev@example.com us-central1/hello"
+hyperfine -N --warmup 5 --runs 100 --prepare "$undone" \
+    -n 'runaccess grant, journalled' "$done" \
+    -n 'runaccess grant --no-journal' "$done --no-journal" \
+    --export-json "$world/changes.json" >/dev/null 2>&1
+$undone >/dev/null 2>&1
+hyperfine -N --warmup 5 --runs 100 --prepare "$done" -n 'runaccess undo' "$runaccess undo --yes" \
+    --export-json "$world/undo.json" >/dev/null 2>&1
+hyperfine -N --warmup 5 --runs 100 -n 'runaccess history, 50 of some 300' "$runaccess history" \
+    --export-json "$world/history.json" >/dev/null 2>&1
+python3 - "$world"/times.json "$world"/changes.json "$world"/undo.json "$world"/history.json <<'PY'
 import json, sys
-results = {r["command"]: r["mean"] * 1000 for r in json.load(open(sys.argv[1]))["results"]}
+results = {r["command"]: r["mean"] * 1000
+           for name in sys.argv[1:] for r in json.load(open(name))["results"]}
 curl = results["curl, the same service"]
 for command, mean in results.items():
     print(f"{command}: {mean:.1f} ms, {mean / curl:.2f} of curl")

@@ -254,6 +254,8 @@ mod tests {
             "user:dev",
             "group:",
             "domain:",
+            "projectOwner:",
+            "projectowner:",
             "domain:x",
             "principalSet://foo",
             "dev\u{1b}[31m@x.com",

@@ -4,10 +4,13 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::private_files;
 
 const FOLDER: &str = "running";
+/// No command is at work for longer than this without it being known.
+const OLD: Duration = Duration::from_hours(48);
 
 /// This process at work.
 #[derive(Debug)]
@@ -28,6 +31,7 @@ impl Runner {
         let lock = private_files::open(&draft)?;
         lock.lock()?;
         fs::rename(&draft, &path)?;
+        sweep(&folder);
         Ok(Self { name, path, _lock: lock })
     }
 
@@ -48,6 +52,18 @@ impl Runner {
                 false
             }
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => true,
+        }
+    }
+}
+
+/// Clears away what processes left that were killed before anything named them.
+fn sweep(folder: &Path) {
+    let now = SystemTime::now();
+    for file in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = file.path();
+        let is_old = private_files::age(&path, now).is_some_and(|age| age > OLD);
+        if is_old && File::open(&path).is_ok_and(|file| file.try_lock_shared().is_ok()) {
+            drop(fs::remove_file(&path));
         }
     }
 }

@@ -142,7 +142,8 @@ fn parse_prefixed(typed: &str, prefix: &str, value: &str) -> Result<MemberArg, M
                     .then(|| format!("serviceAccount:{value}"))
             });
             match right {
-                Some(right) if MemberArg::parse(&right).is_ok() => {
+                // One that is written right has nothing behind it.
+                Some(right) if right != typed && MemberArg::parse(&right).is_ok() => {
                     fail("the prefix is written differently", Some(right))
                 }
                 _ => fail("its prefix is not known to IAM", None),
