@@ -245,6 +245,19 @@ impl Context {
         self.gateway.get().map_or_else(now, Gateway::now)
     }
 
+    /// Says that Google's clock counts, where this machine's differs.
+    pub fn warn_of_clock(&self) {
+        if let Some(ahead) = self.gateway.get().and_then(Gateway::ahead) {
+            let by = humantime::format_duration(Duration::from_secs(
+                ahead.whole_seconds().unsigned_abs(),
+            ));
+            let behind = if ahead.is_positive() { "behind" } else { "ahead of" };
+            self.terminal.warning(&format!(
+                "this machine's clock is {by} {behind} Google's, which counts here"
+            ));
+        }
+    }
+
     /// The time by this machine's own clock.
     pub fn local_time(&self) -> OffsetDateTime {
         now()

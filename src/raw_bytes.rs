@@ -6,6 +6,7 @@
 use time::OffsetDateTime;
 use time::macros::datetime;
 
+use crate::cloud;
 use crate::domain::condition::{self, Attributes, Condition, Truth};
 use crate::domain::history::ChangeId;
 use crate::domain::invokers::{Grant, grants};
@@ -15,7 +16,9 @@ use crate::domain::policy;
 use crate::domain::printable::{one_line, printable};
 use crate::domain::resource::ServiceRef;
 use crate::domain::role::Role;
-use crate::{cloud, gcloud, journal, proxy};
+use crate::gcloud;
+use crate::journal;
+use crate::proxy;
 
 /// What is tried with bytes.
 pub type Check = fn(&[u8]);

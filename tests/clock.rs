@@ -2,25 +2,42 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, FakeServer, World};
+use crate::support::{Answer, FakeServer, Run, World};
 
 /// A server whose clock says 2030.
 fn in_2030(policy: Value) -> FakeServer {
+    at("Date: Tue, 01 Jan 2030 12:00:00 GMT", policy)
+}
+
+fn at(date: &'static str, policy: Value) -> FakeServer {
     FakeServer::start(move |line| {
         let policy = json!({"etag": "ACAB", "version": 3, "bindings": policy}).to_string();
         let body = if line.contains("IamPolicy") { policy } else { "{}".to_owned() };
-        Answer::WithHeader(200, "Date: Tue, 01 Jan 2030 12:00:00 GMT", body)
+        Answer::WithHeader(200, date, body)
     })
 }
 
 fn run(server: &FakeServer, words: &[&str]) -> Vec<Value> {
+    let run = ended(server, words);
+    assert_eq!(run.status, 0, "{run}");
+    assert!(run.stderr.contains("behind Google's, which counts here"), "{run}");
+    server.bodies(":setIamPolicy")
+}
+
+fn ended(server: &FakeServer, words: &[&str]) -> Run {
     let mut world = World::new();
     world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &server.endpoint);
     world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "opaque");
     world.set("CLOUDSDK_CORE_PROJECT", "p");
-    let run = world.run(words);
-    assert_eq!(run.status, 0, "{run}");
-    server.bodies(":setIamPolicy")
+    world.run(words)
+}
+
+#[test]
+fn a_time_that_there_is_not_is_no_grant_without_end() {
+    let server = at("Date: Fri, 31 Dec 9999 23:59:59 GMT", json!([]));
+    let run = ended(&server, &["grant", "dev@x.com", "us-central1/hello", "--for", "4h"]);
+    assert_eq!(run.status, 2, "{run}");
+    assert!(server.bodies(":setIamPolicy").is_empty());
 }
 
 #[test]

@@ -280,12 +280,12 @@ impl Case {
         match state.as_str() {
             _ if !is_ours && is_done => Err("it is there, and not in the journal".to_owned()),
             _ if !is_ours => Ok(()),
-            "applied" if is_done => Ok(()),
+            // Where it was only found to be there, the journal does not say whose it is.
+            "applied" | "effect-present" if is_done => Ok(()),
             // Refused; or the answer never came, and what is there has settled it.
             "failed" | "effect-absent" if !is_done && !claims => Ok(()),
             // Of `make-private`, a part may be done.
             "failed" if !claims && matches!(self.change.effect, Effect::Private) => Ok(()),
-            "effect-present" if is_done && !claims => Ok(()),
             state => Err(format!("the journal says {state}")),
         }
     }

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::support::{Run, Serve, World, without_etags};
+use crate::support::{Plain, Run, Serve, World, without_etags};
 
 const HELLO: &str = "projects/sandbox-project/locations/us-central1/services/hello";
 
@@ -442,12 +442,21 @@ fn no_token_gets_into_it() {
     let world = World::new();
     let token = "ya29.a0AfH6SMBxNotARealToken0123456789";
     world.sandbox(&["grant", "dev@x.com", "hello", "--reason", &format!("with {token}")]);
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END PRIVATE KEY-----";
+    world.sandbox(&["grant", "dev@x.com", "chat", "--reason", key]);
+    world.sandbox(&["grant", "dev@x.com", "api", "--for", "1h", "--reason", token]);
+    let policy = world.json(&["policy", "api"]).to_string();
+    assert!(policy.contains("[redacted]") && !policy.contains("NotARealToken"), "{policy}");
+    let typed = format!("title={token},expression=true");
+    let run = world.sandbox(&["grant", "dev@x.com", "hello", "--condition", &typed]);
+    assert_eq!((run.status, run.stderr.contains("NotAReal")), (2, false), "{run}");
     for name in ["sandbox.db", "sandbox.db-wal"] {
         let bytes = std::fs::read(world.state().join("journal").join(name)).unwrap_or_default();
-        let secret = token.as_bytes();
-        assert!(!bytes.windows(secret.len()).any(|part| part == secret), "{name}");
+        for secret in ["NotARealToken", "MIIEvQIBADANBgkqhkiG"].map(str::as_bytes) {
+            assert!(!bytes.windows(secret.len()).any(|part| part == secret), "{name}");
+        }
     }
-    assert_eq!(world.json(&["history"])["entries"][0]["reason"], "with [redacted]");
+    assert_eq!(world.json(&["history", "s1"])["entries"][0]["reason"], "with [redacted]");
 }
 
 #[cfg(unix)]
@@ -466,5 +475,60 @@ fn nobody_else_may_read_it() {
         if path.is_file() {
             assert_eq!(mode(&path), 0o600, "{}", path.display());
         }
+    }
+}
+
+#[test]
+fn a_half_done_undoing_is_not_taken_for_a_whole_one() {
+    let mut world = World::new();
+    let serve = reached(&mut world);
+    let plain = Plain::of(&serve.endpoint);
+    world.run(&["make-public", HELLO, "--via", "no-invoker-check", "--yes"]);
+    world.run(&["make-public", HELLO, "--via", "all-users", "--yes"]);
+    world.run(&["make-private", HELLO, "--yes"]);
+    plain.add_faults(&["403,method=PATCH".to_owned()]);
+    assert_snapshot!(world.run(&["undo", "--yes"]), @"
+    --- stdout
+    SERVICE            STATUS  CHANGE
+    us-central1/hello  failed  partial
+    --- stderr
+    plan: project sandbox-project (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+    note: `3` was: runaccess make-private projects/sandbox-project/locations/us-central1/services/hello
+      us-central1/hello
+        + allUsers  roles/run.invoker
+        invokerCheck: on -> off
+        exposure: restricted -> public
+    error: `us-central1/hello` is half done: it was possible to set the policy, not to turn the invoker check off
+    caused by: could not turn the invoker check off of `us-central1/hello`
+    caused by: The caller does not have permission
+    hint: runaccess undo 3
+    undo: runaccess undo 4
+    --- status 8
+    ");
+    plain.no_faults();
+    let state = |id: &str| world.json_of(&["history", id])["entries"][0]["state"].clone();
+    assert_eq!((state("3"), state("4")), (json!("applied"), json!("failed")));
+    // What is left of it can be done, and then it is.
+    assert_eq!(world.run(&["undo", "3", "--yes"]).status, 0);
+    assert_eq!((state("3"), state("5")), (json!("undone"), json!("applied")));
+}
+
+#[test]
+fn what_cannot_come_back_is_not_called_overtaken() {
+    let world = World::new();
+    world.sandbox(&["revoke", "--expired", "billing"]);
+    let run = world.sandbox(&["undo", "s1"]);
+    assert!(run.stderr.contains("has ended meanwhile, and stays away"), "{run}");
+    assert_eq!(state_of(&world, "s1"), "applied");
+}
+
+#[test]
+fn what_opens_a_way_is_confirmed_though_it_is_called_the_same() {
+    let world = World::new();
+    world.sandbox(&["ingress", "hello", "internal"]);
+    for words in [&["ingress", "hello", "all"][..], &["undo", "s1"]] {
+        let run = world.sandbox(words);
+        assert_eq!(run.status, 2, "{run}");
+        assert!(run.stderr.contains("opens from `internal` to `all`"), "{run}");
     }
 }

@@ -84,7 +84,7 @@ fn a_damaged_file_is_said_with_what_puts_it_aside() {
     error: cannot use the journal `[WORLD]/state/journal/sandbox.db`
     caused by: file is not a database
     caused by: every change is journalled before it is made; nothing was changed
-    hint: mv [WORLD]/state/journal/sandbox.db [WORLD]/state/journal/sandbox.db.damaged
+    hint: mv [WORLD]/state/journal [WORLD]/state/journal.damaged
     hint: runaccess --sandbox grant dev@x.com hello --no-journal
     --- status 1
     ");
@@ -246,19 +246,17 @@ fn a_change_whose_end_was_not_noted_is_settled_by_the_next_one_too() {
     ");
     // Whose it is cannot be told; it is taken back all the same.
     assert_snapshot!(world.sandbox(&["undo", "s2"]), @"
-    --- stdout
-    SERVICE            STATUS   CHANGE
-    us-central1/hello  changed  -user:ops@x.com (roles/run.invoker)
     --- stderr
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
     note: `s2` was: runaccess --sandbox grant ops@x.com hello
       us-central1/hello
         - user:ops@x.com  roles/run.invoker
         exposure: restricted, as before
-        note: how that change ended was not noted: its effect is there, whoever brought it about
         note: the policy was changed since: the rest of it stays as it is
-    undo: runaccess --sandbox undo s4
-    --- status 0
+        warning: how that change ended is not known: what is there may be others' doing
+    error: this must be confirmed: what `s2` takes back may be others' doing
+    hint: runaccess --sandbox undo s2 --dry-run
+    --- status 2
     ");
     let absent = world.sandbox(&["undo", "s1"]);
     assert_eq!(absent.status, 7, "{absent}");

@@ -41,7 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("completion", &["private_files"]),
-    ("raw_bytes", &["domain"]),
+    ("raw_bytes", &["cloud", "domain", "gcloud", "journal", "proxy"]),
     ("lookup", &["cloud", "context", "domain", "error", "terminal"]),
     ("invoke", &["auth", "cloud", "context", "domain", "error", "lookup", "sandbox", "transport"]),
     ("proxy", &["auth", "domain", "error", "hop_by_hop", "invoke", "jwt", "transport", "tunnel"]),

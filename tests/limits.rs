@@ -105,8 +105,17 @@ fn granting_again_extends_and_undoing_shortens_again() {
     --- status 0
     "#);
     assert_eq!(conditional(&world, "hello"), first);
-    let run = world.sandbox(&["grant", "dev@x.com", "hello", "--until", "2099-12-01"]);
-    assert!(run.stderr.contains("warning: `user:dev@x.com` had access for longer"), "{run}");
+    let shorter = ["grant", "dev@x.com", "hello", "--until", "2099-12-01"];
+    assert_snapshot!(world.sandbox(&shorter), @r#"
+    --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/hello
+        + user:dev@x.com  roles/run.invoker  if request.time < timestamp("2099-12-01T00:00:00Z")
+        - user:dev@x.com  roles/run.invoker  if request.time < timestamp("2100-01-01T00:00:00Z")
+    error: this must be confirmed: `user:dev@x.com` had access for longer than that
+    hint: runaccess --sandbox grant dev@x.com hello --until 2099-12-01 --dry-run
+    --- status 2
+    "#);
 }
 
 #[test]
@@ -174,6 +183,7 @@ fn times_and_conditions_are_checked_before_anything_is_read() {
 
     For more information, try '--help'.
     ");
+    assert!(of(&["--until", "9999-12-31T23:59:59-05:00"]).contains("write it as"));
     assert_snapshot!(of(&["--until", "2020-01-01"]), @"error: 2020-01-01 00:00 UTC is past already");
     assert_snapshot!(of(&["--condition", "request.path == '/x'"]), @r"
     error: a condition needs a title

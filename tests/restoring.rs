@@ -32,7 +32,7 @@ fn a_saved_policy_is_restored_knowingly_where_it_was_changed_since() {
             --- stderr
             sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
               us-central1/billing  cannot be planned
-            error: the policy of `us-central1/billing` is not the one that was saved: it was changed since
+            error: the policy was changed since it was saved: restoring `us-central1/billing` may take back what others did
             hint: runaccess --sandbox restore [WORLD]/home/saved billing --dry-run
             hint: runaccess --sandbox restore [WORLD]/home/saved billing --ignore-etag
             --- status 7
@@ -50,7 +50,7 @@ fn a_saved_policy_is_restored_knowingly_where_it_was_changed_since() {
                 exposure: restricted, as before
                 note: `user:auditor@example.com` gains the right to invoke by this policy
                 note: `user:new@x.com` loses the right to invoke by this policy
-                warning: the policy was changed since it was saved; that is taken back too
+                warning: the policy was changed since it was saved: what others did since is taken back too
             --- status 0
             "#);
         }
@@ -108,7 +108,7 @@ fn what_lets_others_grant_or_the_public_in_is_confirmed() {
         exposure: restricted -> public
         note: `user:a@x.com` gains the right to invoke by this policy
         note: `allUsers` gains the right to invoke by this policy
-        warning: the file has no etag: whether the policy was changed since is not known
+        warning: the file has no etag, so that whether the policy was changed since is not known: what others did since is taken back too
     error: this must be confirmed: `roles/run.admin` lets its members grant access to others; `allUsers` gains access
     hint: runaccess --sandbox restore [WORLD]/home/open.json hello --ignore-etag --dry-run
     --- status 2

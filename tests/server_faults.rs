@@ -309,6 +309,32 @@ fn a_write_whose_answer_is_lost_is_looked_into_and_not_made_twice() {
 }
 
 #[test]
+fn a_write_that_is_found_half_there_is_told_and_not_made_whole() {
+    // It landed, its answer was lost, and somebody took one of the two away since.
+    let policy = json!({"etag": "ACAB"});
+    let torn = json!({"etag": "BwAAAAAAAAA=", "version": 1,
+        "bindings": [{"role": "roles/run.invoker", "members": ["user:one@x.com"]}]});
+    let server = FakeServer::in_turn([Answer::json(&policy), Answer::Hangup, Answer::json(&torn)]);
+    let run = against(&server, &["grant", "one@x.com,two@x.com", "us-central1/hello"]);
+    assert_snapshot!(run, @"
+    --- stdout
+    SERVICE            STATUS  CHANGE
+    us-central1/hello  failed  plan-changed
+    --- stderr
+    plan: project p (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+      us-central1/hello
+        + user:one@x.com  roles/run.invoker
+        + user:two@x.com  roles/run.invoker
+    error: `us-central1/hello` was changed meanwhile, and the plan would now go beyond what was shown
+    caused by: whether it was written is not known
+    hint: runaccess history 1
+    undo: runaccess undo 1
+    --- status 7
+    ");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
 fn a_fresh_plan_beyond_what_was_confirmed_is_refused() {
     let policy = |members: &[&str], etag: &str| {
         json!({"etag": etag, "bindings": [

@@ -94,7 +94,8 @@ fn a_swarm_under_faults_loses_nothing_and_tells_the_truth() {
         // Of one that failed the journal knows no more than what was said of it, and what is there.
         let said = (run.status, change["status"].as_str(), state);
         let truth = match said {
-            (0, Some("changed"), "applied") | (1..=9, Some("failed"), "effect-present") => is_done,
+            (0, Some("changed"), "applied" | "effect-present")
+            | (1..=9, Some("failed"), "effect-present") => is_done,
             (1..=9, Some("failed"), "failed" | "effect-absent") | (1..=9, _, "none") => !is_done,
             _ => false,
         };

@@ -31,7 +31,13 @@ pub(super) async fn apply(
     if plan.is_empty() {
         return outcome_of(&plan, Status::Unchanged);
     }
-    let mut work = Work::new(plan);
+    let undone = options.undoes.iter().find(|(target, _)| target == plan.target());
+    let again = match undone {
+        // Without a name, that would be another one.
+        Some((_, id)) => cx.suggest(&format!("undo {id}")),
+        None => cx.command(),
+    };
+    let mut work = Work::new(plan, again);
     loop {
         let Err(failure) = Box::pin(work.carry_out(cx)).await else {
             return work.finished();
@@ -50,9 +56,16 @@ pub(super) async fn apply(
         };
         match fresh {
             Ok(fresh) if fresh.is_empty() => return work.found_done(fresh),
-            Ok(_) | Err(_) if !may_write => return work.stopped(cx, error),
-            Ok(fresh) if fresh.is_within(&work.confirmed) => work.go_on_with(fresh),
-            Ok(_) => {
+            Ok(fresh) if may_write && fresh.is_within(&work.confirmed) && !work.is_torn(&fresh) => {
+                work.go_on_with(fresh);
+            }
+            Ok(fresh) if !may_write => {
+                work.go_on_with(fresh);
+                return work.stopped(cx, error);
+            }
+            Err(_) if !may_write => return work.stopped(cx, error),
+            Ok(fresh) => {
+                work.go_on_with(fresh);
                 let short = work.confirmed.target().short();
                 let error = CommandError::new(
                     ErrorKind::PlanChanged,
@@ -60,7 +73,8 @@ pub(super) async fn apply(
                         "`{short}` was changed meanwhile, and the plan would now go beyond what was shown"
                     ),
                 );
-                return work.stopped(cx, error.hint(cx.command()));
+                let again = work.again.clone();
+                return work.stopped(cx, error.hint(again));
             }
             Err(error) => return work.stopped(cx, error),
         }
@@ -81,6 +95,8 @@ struct Work {
     confirmed: Plan,
     /// The plan that is carried out now.
     plan: Plan,
+    /// The command that does what is left.
+    again: String,
     attempts: u32,
     /// Writes of which it is not known whether they were done.
     unclear: u32,
@@ -93,6 +109,8 @@ struct Work {
     done: Option<String>,
     left: Option<Left>,
     after: Etags,
+    /// Whether some of what was done was only found to be there, after a write that had no answer.
+    inferred: bool,
 }
 
 /// The step that failed.
@@ -105,10 +123,11 @@ struct Left {
 }
 
 impl Work {
-    fn new(plan: Plan) -> Self {
+    fn new(plan: Plan, again: String) -> Self {
         Self {
             confirmed: plan.clone(),
             plan,
+            again,
             attempts: 0,
             unclear: 0,
             conflicts_until: None,
@@ -118,6 +137,7 @@ impl Work {
             done: None,
             left: None,
             after: Etags::default(),
+            inferred: false,
         }
     }
 
@@ -157,13 +177,6 @@ impl Work {
 
     /// Counts a step of the present plan as done.
     fn credit(&mut self, sets_policy: bool, what: String) {
-        fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
-            for item in more {
-                if !all.contains(item) {
-                    all.push(item.clone());
-                }
-            }
-        }
         if sets_policy {
             extend(&mut self.added, self.plan.added());
             extend(&mut self.removed, self.plan.removed());
@@ -209,19 +222,42 @@ impl Work {
             removed: self.removed,
             settings: self.settings,
             exposure,
+            before: self.plan.etags().clone(),
             after: self.after,
+            inferred: self.inferred,
             attempts: self.attempts,
             ..outcome_of(&self.plan, Status::Changed)
         }
     }
 
-    /// Goes on with a fresh plan. A step whose fate was unclear and that is not in it any more was
-    /// done.
+    /// Whether a step of which no answer came is found half done: a part of it was undone since, or
+    /// somebody else did a part.
+    fn is_torn(&self, fresh: &Plan) -> bool {
+        let Some(Left { sets_policy, unclear: true, .. }) = self.left else { return false };
+        let size = |plan: &Plan| {
+            if sets_policy { count(plan) } else { plan.settings().len() }
+        };
+        let (meant, left) = (size(&self.plan), size(fresh));
+        left > 0 && left < meant
+    }
+
+    /// Goes on with a fresh plan. What is not in it any more of a step that had no answer is there.
     fn go_on_with(&mut self, fresh: Plan) {
-        if let Some(Left { sets_policy, what, unclear: true }) = self.left.clone()
-            && !fresh.has_step(sets_policy)
-        {
-            self.credit(sets_policy, what);
+        if let Some(Left { sets_policy, what, unclear: true }) = self.left.clone() {
+            if !fresh.has_step(sets_policy) {
+                self.credit(sets_policy, what);
+                self.inferred = true;
+            } else if self.is_torn(&fresh) {
+                let gone = |mine: &[Grant], fresh: &[Grant]| -> Vec<Grant> {
+                    let left = |grant: &&Grant| !fresh.iter().any(|other| other.same_as(grant));
+                    mine.iter().filter(left).cloned().collect()
+                };
+                let added = gone(self.plan.added(), fresh.added());
+                extend(&mut self.added, &added);
+                let removed = gone(self.plan.removed(), fresh.removed());
+                extend(&mut self.removed, &removed);
+                self.inferred = true;
+            }
         }
         self.plan = fresh;
     }
@@ -249,7 +285,7 @@ impl Work {
         }
         let fate_unknown = self.left.as_ref().is_some_and(|left| left.unclear);
         if let (Some(done), Some(left)) = (&self.done, &self.left) {
-            error = refused::half_done(&short, done, &left.what, error).hint(cx.command());
+            error = refused::half_done(&short, done, &left.what, error).hint(self.again.clone());
         } else if fate_unknown {
             error = error
                 .because("whether it was written is not known")
@@ -261,11 +297,24 @@ impl Work {
             removed: self.removed,
             settings: self.settings,
             after: self.after,
+            inferred: self.inferred,
             fate_unknown,
             attempts: self.attempts,
             ..outcome
         }
     }
+}
+
+fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
+    for item in more {
+        if !all.contains(item) {
+            all.push(item.clone());
+        }
+    }
+}
+
+fn count(plan: &Plan) -> usize {
+    plan.added().len() + plan.removed().len()
 }
 
 /// Whether a write may have been done although it failed.

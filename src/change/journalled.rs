@@ -77,14 +77,20 @@ impl Journalled {
         let wrote = !done.is_empty() || outcome.fate_unknown;
         if !outcome.fate_unknown {
             let state = match outcome.status {
+                // It was there when it was looked for again: whether by this run is not known.
+                Status::Changed if outcome.inferred => State::EffectPresent,
                 Status::Changed => State::Applied,
-                // It was there when it was looked for again, and not by this run.
                 Status::Unchanged => State::EffectPresent,
                 Status::Failed | Status::Planned | Status::Refused => State::Failed,
             };
-            let done = if state == State::EffectPresent { Difference::default() } else { done };
+            let done = match outcome.status {
+                Status::Changed if outcome.inferred => None,
+                Status::Unchanged => Some(Difference::default()),
+                _ => Some(done),
+            };
             let error = outcome.error.as_ref().map(in_one_line);
-            let ended = Ended { state, done: Some(done), after: outcome.after.clone(), error };
+            let (before, after) = (outcome.before.clone(), outcome.after.clone());
+            let ended = Ended { state, done, before, after, error };
             if let Err(error) = journal.borrow_mut().finish(*id, &ended, cx.now()) {
                 cx.terminal.warning(&format!(
                     "how the change of `{}` ended could not be journalled: {}",
@@ -112,9 +118,9 @@ fn in_one_line(error: &OutcomeError) -> String {
 pub(super) async fn settle_read(
     cx: &Context,
     journal: &mut Journal,
+    open: Vec<Entry>,
     snapshots: &[(ServiceName, Result<Snapshot, CommandError>)],
 ) {
-    let Ok(open) = journal.unsettled() else { return };
     let mut found = Vec::new();
     for entry in open {
         let read = snapshots.iter().find(|(name, _)| *name == entry.target);
@@ -142,11 +148,14 @@ fn tell(cx: &Context, journal: &mut Journal, found: &[(ChangeId, State)]) {
     if found.is_empty() {
         return;
     }
-    if let Err(error) = journal.settle(found) {
-        cx.terminal.warning(&CommandError::from(error).in_one_line());
-        return;
-    }
-    for (id, state) in found {
+    let settled = match journal.settle(found) {
+        Ok(settled) => settled,
+        Err(error) => {
+            cx.terminal.warning(&CommandError::from(error).in_one_line());
+            return;
+        }
+    };
+    for (id, state) in settled {
         let what = match state {
             State::EffectPresent => "what it meant to do is there",
             State::EffectAbsent => "what it meant to do is not there",

@@ -98,6 +98,8 @@ impl Batch {
     ) -> Result<Self, CommandError> {
         cx.gateway().await?;
         let mut journal = journalled::open(cx, options)?;
+        // Before the reads: what is read after a change was left open tells of it.
+        let open = journal.as_ref().and_then(|journal| journal.unsettled(cx.now()).ok());
         let progress = cx.terminal.progress("reading");
         let total = targets.names.len();
         let mut snapshots: Vec<(ServiceName, Result<Snapshot, CommandError>)> = Vec::new();
@@ -115,7 +117,7 @@ impl Batch {
         let missing = targets.missing.into_iter().map(|(name, error)| (name, Err(error)));
         snapshots.extend(missing);
         if let Some(journal) = &mut journal {
-            journalled::settle_read(cx, journal, &snapshots).await;
+            journalled::settle_read(cx, journal, open.unwrap_or_default(), &snapshots).await;
         }
         Ok(Self {
             snapshots,
@@ -282,7 +284,9 @@ fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
         exposure: plan.exposure(),
         remaining: plan.remaining().to_vec(),
         leaves_access: plan.leaves_access(),
+        before: plan.etags().clone(),
         after: Etags::default(),
+        inferred: false,
         fate_unknown: false,
         attempts: 1,
         error: None,
@@ -311,7 +315,9 @@ fn failed(cx: &Context, target: ServiceName, action: Action, error: CommandError
         exposure: None,
         remaining: Vec::new(),
         leaves_access: false,
+        before: Etags::default(),
         after: Etags::default(),
+        inferred: false,
         fate_unknown: false,
         attempts: 1,
         error: Some(error.into_outcome()),

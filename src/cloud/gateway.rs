@@ -26,7 +26,7 @@ use super::retry::{once, until_answered};
 use crate::auth::{Identity, Tokens};
 use crate::domain::history::Etags;
 use crate::domain::plan::{Step, StepKind};
-use crate::domain::policy::POLICY_VERSION;
+use crate::domain::policy::{self, POLICY_VERSION};
 use crate::domain::resource::ServiceName;
 use crate::domain::service::Service;
 use crate::transport::encoded;
@@ -77,8 +77,12 @@ impl fmt::Debug for Gateway {
 impl Gateway {
     /// The time by Google's clock, as far as an answer has told it.
     pub fn now(&self) -> OffsetDateTime {
-        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.clock)().saturating_add(ahead.unwrap_or_default())
+        (self.clock)().saturating_add(self.ahead().unwrap_or_default())
+    }
+
+    /// By how much Google's clock is ahead of this machine's, where they differ.
+    pub fn ahead(&self) -> Option<time::Duration> {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the time from an answer. What could as well be the way that it took is no difference.
@@ -143,7 +147,7 @@ impl Gateway {
                     sent.map_err(failed)
                 };
                 let policy = self.traced(&call, once(&call, &self.deadline, write)).await?;
-                Ok(Etags { policy: etag_of(&policy), service: None })
+                Ok(Etags { policy: policy::etag(&policy), service: None })
             }
             StepKind::Turn { settings, etag } => {
                 let (service, mask) = convert::turned(target, &settings, etag);
@@ -236,10 +240,4 @@ impl Gateway {
         };
         self.official.get_or_try_init(build).await
     }
-}
-
-/// A policy's etag as the API writes it.
-fn etag_of(policy: &Policy) -> Option<String> {
-    let policy = serde_json::to_value(policy).ok()?;
-    policy["etag"].as_str().filter(|etag| !etag.is_empty()).map(str::to_owned)
 }

@@ -101,6 +101,7 @@ impl Gateway {
             sent.map_err(|error| self.placed(Api::Run, Failure::of_transport(call, &error)))
         });
         let answer = answer.await?;
+        self.note_time(&answer.headers);
         date_of(&answer.headers).ok_or_else(|| Failure::malformed(call))
     }
 

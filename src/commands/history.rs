@@ -106,7 +106,7 @@ pub(super) async fn settled(
     cx: &Context,
     journal: &mut Journal,
 ) -> Result<Vec<Entry>, CommandError> {
-    let open = journal.unsettled()?;
+    let open = journal.unsettled(cx.now())?;
     if !open.is_empty() {
         change::settle(cx, journal, &open).await;
     }
@@ -218,7 +218,11 @@ impl Filter {
 }
 
 async fn prune(cx: &Context, journal: &mut Journal, age: Duration) -> Result<u8, CommandError> {
-    let before = cx.local_time() - age;
+    // By Google's clock where it can be asked, as the changes were noted.
+    if let Ok(gateway) = cx.gateway().await {
+        drop(gateway.server_time().await);
+    }
+    let before = Since::Ago(age).from(cx.now());
     let count = journal.count_before(before)?;
     if count > 0 && !cx.yes() {
         let changes = if count == 1 { "1 change".to_owned() } else { format!("{count} changes") };

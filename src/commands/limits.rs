@@ -7,12 +7,11 @@ use time::macros::format_description;
 
 use super::times::{moment, span};
 use crate::context::Context;
-use crate::domain::condition::{self, Condition, ConditionError};
+use crate::domain::condition::{self, Condition, ConditionError, MAX_DESCRIPTION};
 use crate::domain::member::Member;
+use crate::domain::plan::MADE_UP;
 use crate::error::CommandError;
-
-/// The bytes of a description that IAM takes; background knowledge, not confirmed.
-const MAX_DESCRIPTION: usize = 256;
+use crate::journal::redacted;
 
 /// The options that limit a grant.
 #[derive(clap::Args, Clone, Debug)]
@@ -70,17 +69,24 @@ impl LimitOptions {
         let (typed, now) = (self.typed(cx)?, cx.now());
         let Typed { expression, mut title, mut description } = typed;
         let end = match (self.span, self.until) {
-            (Some(span), _) => now.checked_add(time::Duration::try_from(span).unwrap_or_default()),
-            (None, until) => until,
+            (None, None) => {
+                let limited = |expression| Condition { title, description, expression };
+                return Ok(expression.map(limited));
+            }
+            (None, Some(until)) => until,
+            (Some(span), _) => {
+                let span = time::Duration::try_from(span).ok();
+                span.and_then(|span| now.checked_add(span)).ok_or_else(|| {
+                    CommandError::usage(format!("there is no such time so long after {now}"))
+                })?
+            }
         };
-        let Some(end) = end else {
-            return Ok(expression.map(|expression| Condition { title, description, expression }));
-        };
+        cx.warn_of_clock();
         if end <= now {
             return Err(CommandError::usage(format!("{} is past already", minutes(end))));
         }
         if title.is_empty() {
-            title = format!("until {} (runaccess)", minutes(end));
+            title = format!("until {} {MADE_UP}", minutes(end));
         }
         if description.is_empty() {
             description = why(cx, now, reason);
@@ -128,6 +134,11 @@ struct Typed {
 }
 
 fn check(typed: &Condition) -> Result<(), CommandError> {
+    let texts = [&typed.title, &typed.description, &typed.expression];
+    if texts.into_iter().any(|text| redacted(text) != *text) {
+        return Err(CommandError::usage("the condition holds what looks like a token or a key")
+            .because("everybody who may read the policy would see it"));
+    }
     condition::check(typed).map_err(|error| {
         let message = format!("the condition `{}` cannot be used", typed.expression);
         let failed = CommandError::usage(message).because(error.to_string());
@@ -147,7 +158,7 @@ fn why(cx: &Context, now: OffsetDateTime, reason: Option<&str>) -> String {
     let made = format!("granted{by} at {} with runaccess", minutes(now));
     let text = match reason {
         None => made,
-        Some(reason) => format!("{made}: {reason}"),
+        Some(reason) => format!("{made}: {}", redacted(reason)),
     };
     let mut end = text.len().min(MAX_DESCRIPTION);
     while !text.is_char_boundary(end) {
@@ -156,9 +167,10 @@ fn why(cx: &Context, now: OffsetDateTime, reason: Option<&str>) -> String {
     text[..end].to_owned()
 }
 
+/// A time in UTC, to the minute.
 fn minutes(time: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-    time.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_default()
+    time.format(&format).unwrap_or_default()
 }
 
 /// A condition in the parts that gcloud's flag has.

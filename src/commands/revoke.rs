@@ -162,6 +162,7 @@ async fn clear(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let options = args.write.options(Action::Revoke, Needs::default());
     let planner = |snapshot: &Snapshot| Ok(plan_clear(snapshot, &request));
     let batch = Batch::read(cx, targets, &options).await?;
+    cx.warn_of_clock();
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
     finish(cx, result, &args.write)
 }

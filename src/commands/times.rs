@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Nobody means more than that.
 const LONGEST: Duration = Duration::from_hours(24 * 3_660);
@@ -15,8 +15,10 @@ pub(super) fn moment(text: &str) -> Result<OffsetDateTime, String> {
     } else {
         text.to_owned()
     };
-    OffsetDateTime::parse(&whole, &Rfc3339)
-        .map_err(|_| "write it as 2026-12-24T18:00:00Z".to_owned())
+    let time = OffsetDateTime::parse(&whole, &Rfc3339).ok();
+    // In UTC: at the ends of all time there is none.
+    time.and_then(|time| time.checked_to_offset(UtcOffset::UTC))
+        .ok_or_else(|| "write it as 2026-12-24T18:00:00Z".to_owned())
 }
 
 /// A span such as `4h`, `90m` or `7d`.
@@ -43,7 +45,9 @@ impl Since {
 
     pub(super) fn from(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
-            Self::Ago(span) => now - span,
+            Self::Ago(span) => {
+                now.saturating_sub(time::Duration::try_from(span).unwrap_or(time::Duration::MAX))
+            }
             Self::At(time) => time,
         }
     }
@@ -66,7 +70,9 @@ mod tests {
         ] {
             assert_eq!(Since::parse(text).unwrap().from(now), expected, "{text}");
         }
-        for text in ["", "soon", "0s", "20years", "2026-13-01", "-4h", "4"] {
+        for text in
+            ["", "soon", "0s", "20years", "2026-13-01", "-4h", "4", "9999-12-31T23:59:59-05:00"]
+        {
             assert!(Since::parse(text).is_err(), "{text}");
         }
     }

@@ -1,11 +1,13 @@
 //! `undo`
 
+use std::cell::RefCell;
+
 use super::completing;
 use super::history::{Chosen, chosen, settled};
 use super::writing::{WriteOptions, report};
 use crate::change::{Batch, ChangeOptions, Needs};
 use crate::context::Context;
-use crate::domain::history::{Entry, State};
+use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::outcome::Status;
 use crate::domain::plan::{Action, Refusal, Snapshot, plan_undo};
 use crate::domain::resource::ServiceName;
@@ -61,20 +63,32 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         always_ask: args.id.is_none(),
         ..args.write.options(Action::Undo, needs)
     };
-    let planner = |snapshot: &Snapshot| match of(&asked, &snapshot.name) {
-        Some(entry) => plan_undo(snapshot, entry),
-        None => Err(Refusal::ServiceUnread { service: snapshot.name.short() }),
+    // What is found of each where it was last looked at.
+    let gone: RefCell<Vec<ChangeId>> = RefCell::default();
+    let planner = |snapshot: &Snapshot| {
+        let Some(entry) = of(&asked, &snapshot.name) else {
+            return Err(Refusal::ServiceUnread { service: snapshot.name.short() });
+        };
+        let found = entry.effect().found(&snapshot.policy, snapshot.service.as_ref());
+        gone.borrow_mut().retain(|id| *id != entry.id);
+        gone.borrow_mut().extend((found == Some(State::EffectAbsent)).then_some(entry.id));
+        plan_undo(snapshot, entry)
     };
     let batch = Batch::read(cx, targets, &options).await?;
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
-    if !options.only_show {
-        // Nothing of it is there any more: others were faster.
-        let gone = result.outcomes.iter().filter(|outcome| outcome.status == Status::Unchanged);
-        let gone = gone.filter_map(|outcome| of(&asked, &outcome.target));
-        let gone: Vec<_> = gone.map(|entry| (entry.id, State::Overtaken)).collect();
-        journal.settle(&gone)?;
-    }
+    let unchanged = result.outcomes.iter().filter(|outcome| outcome.status == Status::Unchanged);
+    let unchanged: Vec<&Entry> =
+        unchanged.filter_map(|outcome| of(&asked, &outcome.target)).collect();
+    // Nothing of it is there any more: others were faster.
+    let overtaken: Vec<ChangeId> =
+        unchanged.iter().map(|entry| entry.id).filter(|id| gone.borrow().contains(id)).collect();
     let reported = report(cx, result, &args.write)?;
+    if !options.only_show
+        && options.journal
+        && let Err(error) = journal.mark_overtaken(&overtaken)
+    {
+        cx.terminal.warning(&CommandError::from(error).in_one_line());
+    }
     let code = reported.code;
     reported.tell_undo(cx);
     Ok(code)

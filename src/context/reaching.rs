@@ -37,8 +37,13 @@ impl Context {
 
     /// The sandbox's world, made anew. What was changed in the old one is forgotten with it.
     pub fn reset_sandbox(&self) -> Result<Sandbox, CommandError> {
-        if let Some(mut journal) = Journal::open_existing(&self.journal_folder(), Realm::Sandbox)? {
-            journal.forget_all()?;
+        match Journal::open_existing(&self.journal_folder(), Realm::Sandbox) {
+            Ok(Some(mut journal)) => journal.forget_all()?,
+            Ok(None) => {}
+            Err(error) if error.damaged().is_some() => {
+                Journal::discard(&self.journal_folder(), &Realm::Sandbox)?;
+            }
+            Err(error) => return Err(error.into()),
         }
         self.world(Sandbox::reset)
     }
@@ -58,8 +63,11 @@ impl Context {
             return Ok(Realm::Sandbox);
         }
         let endpoint = self.endpoint()?;
-        let local = endpoint.is_loopback().then(|| Realm::Local(endpoint.as_str().to_owned()));
-        Ok(local.unwrap_or(Realm::Google))
+        Ok(if endpoint.is_googles() {
+            Realm::Google
+        } else {
+            Realm::Other(endpoint.as_str().to_owned())
+        })
     }
 
     fn journal_folder(&self) -> PathBuf {

@@ -3,7 +3,7 @@
 
 use time::Duration;
 
-use super::{Context, now};
+use super::Context;
 use crate::domain::history::Entry;
 use crate::domain::resource::ServiceName;
 
@@ -20,11 +20,11 @@ impl Context {
             return false;
         }
         let journal = self.existing_journal().ok().flatten();
-        let entries = journal.and_then(|journal| journal.entries().ok()).unwrap_or_default();
-        let since = now() - SPREADS_WITHIN;
-        let lately = entries.iter().rev().take_while(|entry| entry.time > since);
+        let since = self.now().saturating_sub(SPREADS_WITHIN);
+        let lately = journal.and_then(|journal| journal.entries_since(since).ok());
+        let lately = lately.unwrap_or_default();
         let mut seen: Vec<&ServiceName> = Vec::new();
-        for entry in lately.filter(|entry| entry.stands()) {
+        for entry in lately.iter().rev().filter(|entry| entry.stands()) {
             let is_latest = !seen.contains(&&entry.target);
             seen.push(&entry.target);
             if is_latest && service.is_none_or(|name| *name == entry.target) && lets_in(entry) {

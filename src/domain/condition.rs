@@ -13,7 +13,7 @@ use cel::objects::{Key, Map};
 use cel::{Context, DeclarationError, ExecutionError, Program, Value};
 use time::OffsetDateTime;
 
-pub use self::check::{ConditionError, check};
+pub use self::check::{ConditionError, MAX_DESCRIPTION, check};
 pub use self::ending::{ends_at, has_ended, timed, until};
 use self::program::with_room;
 

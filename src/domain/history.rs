@@ -1,5 +1,6 @@
 //! What was changed, as the journal remembers it, and what of it is there today.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -184,11 +185,15 @@ impl Entry {
         if self.undone_by.is_some() { UNDONE } else { self.state.as_str() }
     }
 
-    /// Whether what it did is taken to be there, so that it can be reversed.
+    /// Whether something that it did is taken to be there, so that it can be reversed.
     pub fn stands(&self) -> bool {
-        let done = matches!(self.state, State::Applied | State::EffectPresent);
-        let half_done = self.state == State::Failed && !self.effect().is_empty();
-        self.undone_by.is_none() && (done || half_done)
+        let done = self.is_whole() || self.state == State::Failed;
+        self.undone_by.is_none() && done && !self.effect().is_empty()
+    }
+
+    /// Whether all of it is taken to be there.
+    fn is_whole(&self) -> bool {
+        matches!(self.state, State::Applied | State::EffectPresent)
     }
 }
 
@@ -220,16 +225,17 @@ impl Difference {
     }
 }
 
-/// Says of each entry by which later one it is undone: one that was done, and that is not undone
-/// itself.
+/// Says of each entry by which later one it is undone: one that was done as a whole, and that is not
+/// undone itself.
 pub fn mark_undone(entries: &mut [Entry]) {
     entries.sort_by_key(|entry| (entry.id.run, entry.id.part));
     // From the latest on: what undoes a change is settled before the change is.
-    for at in (0..entries.len()).rev() {
-        let id = entries[at].id;
-        let by = entries[at + 1..].iter().rev();
-        let mut by = by.filter(|later| later.undoes == Some(id) && later.stands());
-        entries[at].undone_by = by.next().map(|later| later.id);
+    let mut undone: HashMap<ChangeId, ChangeId> = HashMap::new();
+    for entry in entries.iter_mut().rev() {
+        entry.undone_by = undone.get(&entry.id).copied();
+        if let Some(earlier) = entry.undoes.filter(|_| entry.is_whole() && entry.stands()) {
+            undone.entry(earlier).or_insert(entry.id);
+        }
     }
 }
 
@@ -256,7 +262,7 @@ mod tests {
             action: Action::Grant,
             target: ServiceName::new("p", "us-central1", "s"),
             undoes: undoes.map(id),
-            intended: Difference::default(),
+            intended: difference(),
             done: None,
             before: Etags::default(),
             after: Etags::default(),
@@ -264,6 +270,15 @@ mod tests {
             undone_by: None,
             error: None,
         }
+    }
+
+    fn difference() -> Difference {
+        let setting = Setting {
+            name: SettingName::Ingress,
+            before: "all".to_owned(),
+            after: "internal".to_owned(),
+        };
+        Difference { settings: vec![setting], ..Difference::default() }
     }
 
     #[test]
@@ -323,6 +338,10 @@ mod tests {
             entry("5", None, State::Applied),
             entry("6", Some("5"), State::EffectPresent),
             entry("7", None, State::Intended),
+            // One that did nothing, and one of which a half was undone.
+            Entry { done: Some(Difference::default()), ..entry("8", None, State::EffectPresent) },
+            entry("9", None, State::Applied),
+            entry("10", Some("9"), State::Failed),
         ];
         mark_undone(&mut entries);
         let words: Vec<_> = entries.iter().map(|e| (e.id.to_string(), e.word())).collect();
@@ -334,10 +353,13 @@ mod tests {
             ("5", "undone"),
             ("6", "effect-present"),
             ("7", "intended"),
+            ("8", "effect-present"),
+            ("9", "applied"),
+            ("10", "failed"),
         ];
         assert_eq!(words, expected.map(|(id, word)| (id.to_owned(), word)));
         assert_eq!(entries[4].undone_by, Some(id("6")));
         let stands: Vec<bool> = entries.iter().map(Entry::stands).collect();
-        assert_eq!(stands, [true, false, false, true, false, true, false]);
+        assert_eq!(stands, [true, true, false, true, false, true, false, false, true, true]);
     }
 }

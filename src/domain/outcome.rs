@@ -24,8 +24,13 @@ pub struct ChangeOutcome {
     pub remaining: Vec<Remaining>,
     /// Whether a member that was to lose access can still invoke, or may.
     pub leaves_access: bool,
+    /// The versions that the last write, or plan, rested on.
+    pub before: Etags,
     /// The versions that it left behind, where the answers to its writes told.
     pub after: Etags,
+    /// Whether some of what was done was only found to be there, after a write that had no answer: it is
+    /// not known whose it is.
+    pub inferred: bool,
     /// Whether a write may have been done of which no answer came.
     pub fate_unknown: bool,
     /// How often the service was read and written until it was done.

@@ -14,7 +14,7 @@ use google_cloud_iam_v1::model::Policy;
 use thiserror::Error;
 use time::OffsetDateTime;
 
-pub use self::grant::{GrantRequest, plan_grant};
+pub use self::grant::{GrantRequest, MADE_UP, plan_grant};
 pub use self::public::{PublicVia, plan_make_private, plan_make_public};
 pub use self::restore::{SavedError, SavedPolicy, plan_restore};
 pub use self::revoke::{
@@ -27,9 +27,9 @@ use super::constraint::Constraints;
 use super::evidence::{Layered, Roles};
 use super::exposure::{self, Exposure, ExposureReport};
 use super::history::{Difference, Etags};
-use super::invokers::{Grant, GrantState, grants};
+use super::invokers::{Grant, grants};
 use super::member::Member;
-use super::policy::{Edit, LimitError};
+use super::policy::{self, Edit, LimitError};
 use super::resource::ServiceName;
 use super::role;
 use super::service::Service;
@@ -55,9 +55,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// The versions of what was read.
     pub fn etags(&self) -> Etags {
-        let policy = serde_json::to_value(&self.policy).unwrap_or_default();
         Etags {
-            policy: policy["etag"].as_str().map(str::to_owned),
+            policy: policy::etag(&self.policy),
             service: self.service.as_ref().and_then(|service| service.etag.clone()),
         }
     }
@@ -164,6 +163,8 @@ pub struct Plan {
     leaves_access: bool,
     notes: Vec<String>,
     warnings: Vec<String>,
+    /// What of it must be confirmed, beside what holds of every plan.
+    asks: Vec<String>,
     read_at: OffsetDateTime,
 }
 
@@ -184,8 +185,8 @@ pub enum Refusal {
     ServiceUnread { service: String },
     #[error("the change cannot be undone on `{service}`: {why}")]
     NotToBeUndone { service: String, why: String },
-    #[error("the policy of `{service}` is not the one that was saved: it was changed since")]
-    SavedBefore { service: String },
+    #[error("{why}: restoring `{service}` may take back what others did")]
+    SavedBefore { service: String, why: &'static str },
 }
 
 impl Plan {
@@ -276,9 +277,10 @@ impl Plan {
             && exposure
     }
 
-    /// Whether a grant that goes had ended before, so that nobody loses anything by it.
-    fn is_over(&self, grant: &Grant) -> bool {
-        grant.state(self.read_at) == GrantState::Expired
+    /// Whether a grant that goes takes access from somebody: it counts, and nothing comes in its place.
+    fn takes_from(&self, grant: &Grant) -> bool {
+        let same = |added: &&Grant| added.role == grant.role && added.member.same_as(&grant.member);
+        grant.counts(self.read_at) && !self.added.iter().any(|added| same(&added))
     }
 
     fn from_edit(action: Action, snapshot: &Snapshot, edit: Edit) -> Self {
@@ -300,6 +302,7 @@ impl Plan {
             leaves_access: false,
             notes: Vec::new(),
             warnings: Vec::new(),
+            asks: Vec::new(),
             read_at: snapshot.read_at,
         }
     }
@@ -328,15 +331,8 @@ pub fn reasons_to_ask<'a>(
         if matches!(plan.action, Action::MakePublic | Action::MakePrivate) {
             continue;
         }
-        if let Some((before, after)) = plan.exposure.filter(|(before, after)| before != after)
-            && !plan.settings.is_empty()
-        {
-            add(format!(
-                "`{}` goes from {} to {}",
-                plan.target.short(),
-                before.as_str(),
-                after.as_str()
-            ));
+        for reason in &plan.asks {
+            add(reason.clone());
         }
         for grant in &plan.added {
             if grant.member.is_broad() {
@@ -354,11 +350,14 @@ pub fn reasons_to_ask<'a>(
             }
         }
         for grant in &plan.removed {
+            if !plan.takes_from(grant) {
+                continue;
+            }
             if grant.member.is_broad() {
                 add(format!("`{}` loses access", grant.member));
             }
             let key = grant.member.key();
-            if !losers.contains(&key) && !plan.is_over(grant) {
+            if !losers.contains(&key) {
                 losers.push(key);
             }
         }

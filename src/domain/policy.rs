@@ -56,6 +56,14 @@ pub enum LimitError {
     ConditionVariants(usize),
 }
 
+/// A policy's etag, in base64 as the API writes it.
+pub fn etag(policy: &Policy) -> Option<String> {
+    // Its bytes alone, by the model's own way of writing them.
+    let alone = Policy::new().set_etag(policy.etag.clone());
+    let written = serde_json::to_value(&alone).ok()?;
+    written["etag"].as_str().filter(|etag| !etag.is_empty()).map(str::to_owned)
+}
+
 /// Gives `members` the role without a condition. A member that has it already is left alone.
 pub fn add(policy: &Policy, role: &Role, members: &[Member]) -> Result<Edit, LimitError> {
     let grant =

@@ -62,6 +62,21 @@ impl SettingName {
         service
     }
 
+    /// Whether the second value lets more through than the first.
+    pub fn opens(self, before: &str, after: &str) -> bool {
+        let width = |value: &str| match (self, value) {
+            (Self::Ingress, "none") => 0,
+            (Self::Ingress, "internal") => 1,
+            (Self::Ingress, "internal-and-cloud-load-balancing") => 2,
+            // What is not known here may let anything through.
+            (Self::Ingress, _)
+            | (Self::DefaultUrl, "on")
+            | (Self::Iap | Self::InvokerCheck, "off") => 3,
+            _ => 1,
+        };
+        width(after) > width(before)
+    }
+
     /// What is done where it gets this value, for a sentence.
     pub fn turned(self, value: &str) -> String {
         match self {
@@ -93,5 +108,15 @@ mod tests {
             }
         }
         assert_eq!(SettingName::parse("labels"), None);
+        for (name, narrow, wide) in [
+            (SettingName::Ingress, "internal", "all"),
+            (SettingName::Ingress, "none", "internal"),
+            (SettingName::Ingress, "internal", "internal-and-cloud-load-balancing"),
+            (SettingName::DefaultUrl, "off", "on"),
+            (SettingName::Iap, "on", "off"),
+            (SettingName::InvokerCheck, "on", "off"),
+        ] {
+            assert!(name.opens(narrow, wide) && !name.opens(wide, narrow), "{name:?}");
+        }
     }
 }

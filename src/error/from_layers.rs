@@ -1,6 +1,7 @@
 //! From the errors of the layers below to those of a command.
 
 use std::error::Error;
+use std::path::Path;
 
 use super::{CommandError, ErrorKind, quoted};
 use crate::auth::{AuthError, IdTokenFileError, login_of};
@@ -158,10 +159,11 @@ impl From<JournalError> for CommandError {
         if let Some(source) = error.source() {
             command_error = command_error.because(source.to_string());
         }
-        match error.damaged() {
-            Some(path) => {
-                let path = quoted(&path.display().to_string());
-                command_error.hint(format!("mv {path} {path}.damaged"))
+        match error.damaged().and_then(Path::parent) {
+            // With its log, which belongs to it.
+            Some(folder) => {
+                let folder = quoted(&folder.display().to_string());
+                command_error.hint(format!("mv {folder} {folder}.damaged"))
             }
             None => command_error,
         }

@@ -8,19 +8,16 @@ mod redact;
 mod rows;
 mod runner;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, fs, io};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 use thiserror::Error;
 use time::OffsetDateTime;
 
-#[cfg(any(test, fuzzing))]
-pub(crate) use self::redact::redacted;
-#[cfg(not(any(test, fuzzing)))]
-use self::redact::redacted;
+pub use self::redact::redacted;
 use self::rows::{DifferenceRow, EtagsRow};
 use self::runner::Runner;
 use crate::domain::history::{ChangeId, Difference, Entry, Etags, Intent, State, mark_undone};
@@ -28,6 +25,9 @@ use crate::private_files;
 
 /// Writers queue up for each other; this is far longer than any queue lasts.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A request whose client is gone may be carried out for so long all the same; not known, and ample.
+const MAY_STILL_LAND: time::Duration = time::Duration::minutes(10);
 
 /// The version of the file that this program writes.
 const VERSION: u32 = 1;
@@ -49,8 +49,8 @@ const TABLES: &str = "
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Realm {
     Google,
-    /// A server on this machine that is not the program's own: its address.
-    Local(String),
+    /// A server that is not known to be Google's: its address.
+    Other(String),
     Sandbox,
 }
 
@@ -58,7 +58,7 @@ impl Realm {
     fn as_str(&self) -> &str {
         match self {
             Self::Google => "google",
-            Self::Local(address) => address,
+            Self::Other(address) => address,
             Self::Sandbox => "sandbox",
         }
     }
@@ -78,6 +78,8 @@ pub struct Ended {
     pub state: State,
     /// What was done for certain; `None` where that is not known.
     pub done: Option<Difference>,
+    /// What the write rested on; where it was tried again, not what was read at first.
+    pub before: Etags,
     pub after: Etags,
     pub error: Option<String>,
 }
@@ -124,8 +126,11 @@ impl Journal {
         let failed = |source| JournalError::Folder { path: folder.to_owned(), source };
         private_files::folder(folder).map_err(failed)?;
         let path = file(folder, &realm);
-        // SQLite would make it readable to others.
-        drop(private_files::open(&path).map_err(failed)?);
+        // SQLite would make it readable to others. One that is there is not touched: to close it would
+        // take away the locks that this process holds on it.
+        if !path.exists() {
+            drop(private_files::open(&path).map_err(failed)?);
+        }
         let db = Connection::open(&path).and_then(|mut db| {
             configure(&db)?;
             match version(&db)? {
@@ -150,6 +155,22 @@ impl Journal {
             }
             opened => opened.map(Some),
         }
+    }
+
+    /// Removes the files of a journal that is damaged.
+    pub fn discard(folder: &Path, realm: &Realm) -> Result<(), JournalError> {
+        let path = file(folder, realm);
+        for end in ["", "-wal", "-shm"] {
+            let mut name = path.clone().into_os_string();
+            name.push(end);
+            match fs::remove_file(&name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(JournalError::Folder { path: folder.to_owned(), source: error });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn checked(
@@ -229,8 +250,8 @@ impl Journal {
         let (run, part) = rows::of_id(Some(id));
         self.write(|transaction| {
             transaction.execute(
-                "UPDATE changes SET state = ?3, done = ?4, after = ?5, error = ?6, ended_micros = ?7
-                 WHERE run = ?1 AND part = ?2",
+                "UPDATE changes SET state = ?3, done = ?4, after = ?5, error = ?6, ended_micros = ?7,
+                 before = CASE ?8 WHEN '{}' THEN before ELSE ?8 END WHERE run = ?1 AND part = ?2",
                 params![
                     run,
                     part,
@@ -238,23 +259,43 @@ impl Journal {
                     ended.done.as_ref().map(|done| rows::to_json(&DifferenceRow::from(done))),
                     rows::to_json(&EtagsRow::from(&ended.after)),
                     ended.error.as_deref().map(redacted),
-                    micros(now)
+                    micros(now),
+                    rows::to_json(&EtagsRow::from(&ended.before)),
                 ],
             )?;
             Ok(())
         })
     }
 
-    /// Writes of changes what was found of them, unless somebody was faster.
-    pub fn settle(&mut self, found: &[(ChangeId, State)]) -> Result<(), JournalError> {
+    /// Writes of open changes what was found of them, and returns those of which nobody else had written
+    /// anything since.
+    pub fn settle(
+        &mut self,
+        found: &[(ChangeId, State)],
+    ) -> Result<Vec<(ChangeId, State)>, JournalError> {
         self.write(|transaction| {
+            let mut settled = Vec::new();
             for (id, state) in found {
                 let (run, part) = rows::of_id(Some(*id));
-                let overtaken = *state == State::Overtaken;
+                let changed = transaction.execute(
+                    "UPDATE changes SET state = ?3 WHERE run = ?1 AND part = ?2 AND state <> ?3
+                     AND state IN ('intended', 'effect-absent')",
+                    params![run, part, state.as_str()],
+                )?;
+                settled.extend((changed > 0).then_some((*id, *state)));
+            }
+            Ok(settled)
+        })
+    }
+
+    /// Writes of changes that nothing of them is there any more.
+    pub fn mark_overtaken(&mut self, ids: &[ChangeId]) -> Result<(), JournalError> {
+        self.write(|transaction| {
+            for id in ids {
+                let (run, part) = rows::of_id(Some(*id));
                 transaction.execute(
-                    "UPDATE changes SET state = ?3 WHERE run = ?1 AND part = ?2
-                     AND (state = 'intended' OR ?4 AND state IN ('applied', 'effect-present'))",
-                    params![run, part, state.as_str(), overtaken],
+                    "UPDATE changes SET state = 'overtaken' WHERE run = ?1 AND part = ?2",
+                    params![run, part],
                 )?;
             }
             Ok(())
@@ -269,12 +310,13 @@ impl Journal {
         Ok(entries)
     }
 
-    /// The changes whose end was not noted, and whose process is gone.
-    pub fn unsettled(&self) -> Result<Vec<Entry>, JournalError> {
-        let begun = self.select("AND state = 'intended'")?;
-        if begun.is_empty() {
-            return Ok(begun);
-        }
+    /// The changes whose end was not noted, and whose process is gone; and of those that were found not
+    /// to be there the young ones: what was sent may be carried out a while later.
+    pub fn unsettled(&self, now: OffsetDateTime) -> Result<Vec<Entry>, JournalError> {
+        let young = micros(now.saturating_sub(MAY_STILL_LAND));
+        let begun = self.select(&format!(
+            "AND (state = 'intended' OR state = 'effect-absent' AND micros > {young})"
+        ))?;
         let mut gone = Vec::new();
         for entry in begun {
             let runner = self.db.query_row(
@@ -289,7 +331,14 @@ impl Journal {
         Ok(gone)
     }
 
-    /// How many runs were begun before a time, and have no part whose end is not known.
+    /// The changes of this realm that were begun after a time, the earliest first.
+    pub fn entries_since(&self, time: OffsetDateTime) -> Result<Vec<Entry>, JournalError> {
+        let mut entries = self.select(&format!("AND micros > {}", micros(time)))?;
+        mark_undone(&mut entries);
+        Ok(entries)
+    }
+
+    /// How many changes are of runs that were begun before a time, and have no part whose end is not known.
     pub fn count_before(&self, time: OffsetDateTime) -> Result<usize, JournalError> {
         let sql = format!("SELECT count(*) FROM changes WHERE run IN ({OLD_RUNS})");
         let count = self.db.query_row(&sql, params![self.realm.as_str(), micros(time)], |row| {
@@ -298,7 +347,7 @@ impl Journal {
         count.map(|count| usize::try_from(count).unwrap_or(0)).map_err(|error| self.failed(error))
     }
 
-    /// Forgets the runs that [`Self::count_before`] counts.
+    /// Forgets the changes that [`Self::count_before`] counts, and their runs.
     pub fn forget_before(&mut self, time: OffsetDateTime) -> Result<usize, JournalError> {
         let (realm, time) = (self.realm.as_str().to_owned(), micros(time));
         self.write(|transaction| {

@@ -1,13 +1,21 @@
 //! Nothing secret goes into the journal: not even what a user typed where it does not belong.
 
 /// How the secrets begin that a user of Google Cloud may have at hand: JSON Web Tokens, access and
-/// refresh tokens, API keys, client secrets, private keys.
-const BEGINNINGS: [&str; 6] = ["eyJ", "ya29.", "1//", "AIza", "GOCSPX-", "-----BEGIN"];
+/// refresh tokens, API keys, client secrets.
+const BEGINNINGS: [&str; 5] = ["eyJ", "ya29.", "1//", "AIza", "GOCSPX-"];
+/// A key in PEM begins and ends so.
+const PEM: [&str; 2] = ["-----BEGIN", "-----END"];
 /// Shorter than any of them is.
 const SHORTEST: usize = 16;
 
 /// A text in which whatever looks like a token or a key is replaced.
-pub(crate) fn redacted(text: &str) -> String {
+pub fn redacted(text: &str) -> String {
+    if let Some((before, rest)) = text.split_once(PEM[0]) {
+        // Up to the end of the line that ends it, or all that follows.
+        let end = rest.split_once(PEM[1]).map(|(_, end)| end.trim_start_matches(|c| c != '-'));
+        let after = end.map_or("", |end| end.trim_start_matches('-'));
+        return format!("{}[redacted]{}", redacted(before), redacted(after));
+    }
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_./+=~".contains(c);
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while !rest.is_empty() {
@@ -44,6 +52,11 @@ mod tests {
             ("\"eyJhbGciOiJSUzI1NiJ9.e30\"", "\"[redacted]\""),
             ("key AIzaSyA-1234567890abcdef", "key [redacted]"),
             ("1//0gAbCdEfGhIjKlMnOpQ", "[redacted]"),
+            (
+                "key=-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY----- and more",
+                "key=[redacted] and more",
+            ),
+            ("key=-----BEGIN PRIVATE KEY----- MIIEvQ", "key=[redacted]"),
             ("eyJ is how they begin, größer", "eyJ is how they begin, größer"),
             ("", ""),
         ] {

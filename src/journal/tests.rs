@@ -68,6 +68,7 @@ fn what_is_written_is_read_back() {
     let ended = Ended {
         state: State::Failed,
         done: Some(done.clone()),
+        before: Etags { policy: Some("ACAA".to_owned()), service: None },
         after: Etags { policy: Some("ACAC".to_owned()), service: Some("e2".to_owned()) },
         error: Some("partial: half done".to_owned()),
     };
@@ -76,6 +77,7 @@ fn what_is_written_is_read_back() {
     let [first, second] = entries.as_slice() else { panic!("{entries:?}") };
     assert_eq!(first.intended, intent("a").difference);
     assert_eq!((first.done.as_ref(), &first.after), (Some(&done), &ended.after));
+    assert_eq!(first.before, ended.before);
     assert_eq!((first.time, first.account.as_deref()), (NOW, Some("you@example.com")));
     assert_eq!(first.reason.as_deref(), Some("[redacted]"));
     assert_eq!((first.state, second.state), (State::Failed, State::Intended));
@@ -86,7 +88,7 @@ fn what_is_written_is_read_back() {
 #[test]
 fn each_place_has_its_own() {
     let folder = tempfile::tempdir().unwrap();
-    let local = Realm::Local("http://127.0.0.1:8787".to_owned());
+    let local = Realm::Other("http://127.0.0.1:8787".to_owned());
     for realm in [Realm::Google, Realm::Sandbox, local.clone()] {
         open(&folder, realm).begin(&run(), &[intent("a")], NOW).unwrap();
     }
@@ -107,22 +109,29 @@ fn only_what_nobody_works_on_is_open() {
     let mut working = open(&folder, Realm::Google);
     let ids = working.begin(&run(), &[intent("a"), intent("b")], NOW).unwrap();
     let mut other = open(&folder, Realm::Google);
-    assert!(other.unsettled().unwrap().is_empty());
+    assert!(other.unsettled(NOW).unwrap().is_empty());
     let ended = Ended {
         state: State::Applied,
         done: Some(intent("a").difference),
+        before: Etags::default(),
         after: Etags::default(),
         error: None,
     };
     working.finish(ids[0], &ended, NOW).unwrap();
     drop(working);
-    let open_ones = other.unsettled().unwrap();
+    let open_ones = other.unsettled(NOW).unwrap();
     assert_eq!(open_ones.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1]]);
-    other.settle(&[(ids[1], State::EffectAbsent), (ids[0], State::EffectAbsent)]).unwrap();
+    let found = [(ids[1], State::EffectAbsent), (ids[0], State::EffectAbsent)];
+    assert_eq!(other.settle(&found).unwrap(), [found[0]]);
     // What was noted is not settled by what others left.
     assert_eq!(words(&other), [("1.1".to_owned(), "applied"), ("1.2".to_owned(), "effect-absent")]);
-    other.settle(&[(ids[0], State::Overtaken)]).unwrap();
+    other.mark_overtaken(&[ids[0]]).unwrap();
     assert_eq!(words(&other)[0].1, "overtaken");
+    // What was sent may have been carried out after it was looked for, for a while.
+    assert_eq!(other.unsettled(NOW).unwrap().len(), 1);
+    let later = [(ids[1], State::EffectPresent)];
+    assert_eq!(other.settle(&later).unwrap(), later);
+    assert!(other.unsettled(NOW + time::Duration::HOUR).unwrap().is_empty());
 }
 
 #[test]
@@ -132,6 +141,7 @@ fn what_is_undone_is_marked() {
     let ended = Ended {
         state: State::Applied,
         done: Some(intent("a").difference),
+        before: Etags::default(),
         after: Etags::default(),
         error: None,
     };
@@ -164,6 +174,7 @@ fn what_is_old_and_settled_is_forgotten_on_request() {
     let ended = Ended {
         state: State::Applied,
         done: Some(Difference::default()),
+        before: Etags::default(),
         after: Etags::default(),
         error: None,
     };

@@ -138,7 +138,9 @@ impl From<ChangeOutcome> for ChangeRow {
             remaining,
             // For the exit code alone, and for the journal.
             leaves_access: _,
+            before: _,
             after: _,
+            inferred: _,
             fate_unknown: _,
             attempts,
             error,

@@ -54,6 +54,13 @@ impl Endpoint {
             .is_ok_and(|url| names_loopback(url.host().unwrap_or_default()))
     }
 
+    /// Whether it is one of Google's own, a region's and a private one included.
+    pub fn is_googles(&self) -> bool {
+        let url = Uri::try_from(self.0.as_str()).unwrap_or_default();
+        let host = url.host().unwrap_or_default().to_ascii_lowercase();
+        !self.is_plain() && host.ends_with(".googleapis.com")
+    }
+
     /// Its host and port, as `host:port`.
     pub fn authority(&self) -> String {
         let url = Uri::try_from(self.0.as_str()).unwrap_or_default();
@@ -99,6 +106,21 @@ mod tests {
         ] {
             let found = on_this_machine(&address.parse().unwrap());
             assert_eq!(found, at.map(|at| at.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn googles_own_are_told_from_others() {
+        for (address, is_googles) in [
+            ("https://run.googleapis.com", true),
+            ("https://us-central1-run.googleapis.com/", true),
+            ("https://run-mine.p.googleapis.com", true),
+            ("https://googleapis.com.evil.example", false),
+            ("https://run.googleapis.com:8443", true),
+            ("https://x.localhost:8787", false),
+            ("http://127.0.0.1:8787", false),
+        ] {
+            assert_eq!(Endpoint::parse(address).unwrap().is_googles(), is_googles, "{address}");
         }
     }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::program::with_room;
-use super::{Attributes, Condition, Tags, Truth, weighed};
+use super::{Attributes, Condition, Tags, Truth, timed, until, weighed};
 
 /// What Cloud Run gives of a request (documented in the reference of condition attributes).
 const OF_REQUEST: [&str; 3] = ["host", "path", "time"];
@@ -17,7 +17,7 @@ const OF_TAGS: [&str; 4] = ["hasTagKey", "hasTagKeyId", "matchTag", "matchTagId"
 const MAX_OPERATORS: usize = 12;
 /// The bytes of a title, and of a description, that IAM takes; background knowledge, not confirmed.
 const MAX_TITLE: usize = 100;
-const MAX_DESCRIPTION: usize = 256;
+pub const MAX_DESCRIPTION: usize = 256;
 
 /// Why a condition is not sent.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum ConditionError {
     Operators(usize),
     #[error("it cannot be parsed")]
     Syntax,
+    #[error("it cannot stand in parentheses, as one with a comment or an open quote cannot")]
+    NotWhole,
     #[error("its title is empty or longer than {MAX_TITLE} bytes")]
     Title,
 }
@@ -54,6 +56,11 @@ fn check_expression(expression: &str) -> Result<(), ConditionError> {
     let program = Program::compile(expression).map_err(|_| ConditionError::Syntax)?;
     let mut operators = 0;
     walk(program.expression(), &mut Vec::new(), &mut operators)?;
+    let limited = until(Some(expression), OffsetDateTime::UNIX_EPOCH);
+    let is_whole = timed(&limited).is_some_and(|(base, _)| base == Some(expression));
+    if !is_whole || Program::compile(&limited).is_err() {
+        return Err(ConditionError::NotWhole);
+    }
     if operators > MAX_OPERATORS {
         return Err(ConditionError::Operators(operators));
     }
@@ -164,6 +171,7 @@ mod tests {
             ("api.getAttribute('x', 1) == 1", missing("api")),
             ("has(request.headers)", missing("request.headers")),
             ("{'a': principal}['a'] == 'x'", missing("principal")),
+            ("request.path == '/' // and so on", Err(ConditionError::NotWhole)),
             ("request.path", Err(ConditionError::NoTruth)),
             ("request.path ==", Err(ConditionError::Syntax)),
             ("", Err(ConditionError::Syntax)),

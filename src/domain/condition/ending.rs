@@ -1,7 +1,7 @@
 //! When a condition ends for good: read off it, and written into it.
 
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, UtcOffset};
 
 /// When a condition ends for good, where the expression says so in the one form that the
 /// console, gcloud's examples and this program write: `request.time < timestamp("T")`, alone or
@@ -10,10 +10,13 @@ pub fn ends_at(expression: &str) -> Option<OffsetDateTime> {
     if let Some((_, end)) = timed(expression) {
         return Some(end);
     }
-    if expression.contains("||") || expression.contains('?') || expression.contains('!') {
+    // Anything but terms that are joined as they stand: something else, a comment, a group.
+    let other = ["||", "?", "!", "//"].iter().any(|sign| expression.contains(sign));
+    let terms = || expression.split("&&");
+    if other || !terms().all(is_balanced) {
         return None;
     }
-    expression.split("&&").filter_map(term_end).min()
+    terms().filter_map(term_end).min()
 }
 
 /// Whether a grant under `expression` is over at `now`, as far as is known.
@@ -24,14 +27,10 @@ pub fn has_ended(expression: &str, now: OffsetDateTime) -> bool {
 /// The expression that holds where `base` does, or always where there is none, until `end`, which is
 /// taken to the next whole second.
 pub fn until(base: Option<&str>, end: OffsetDateTime) -> String {
-    let fraction = i64::from(end.nanosecond());
-    let up = if fraction == 0 {
-        Duration::ZERO
-    } else {
-        Duration::nanoseconds(1_000_000_000 - fraction)
-    };
-    let end = end.checked_add(up).unwrap_or(end).to_offset(time::UtcOffset::UTC);
-    let text = end.format(&Rfc3339).unwrap_or_default();
+    let whole = end.replace_nanosecond(0).unwrap_or(end);
+    let up = if whole == end { Duration::ZERO } else { Duration::SECOND };
+    let end = whole.checked_add(up).and_then(|end| end.checked_to_offset(UtcOffset::UTC));
+    let text = end.unwrap_or(whole).format(&Rfc3339).unwrap_or_default();
     let term = format!("request.time < timestamp(\"{text}\")");
     match base {
         None => term,
@@ -72,12 +71,19 @@ fn is_balanced(text: &str) -> bool {
 
 fn term_end(term: &str) -> Option<OffsetDateTime> {
     let rest = term.trim().strip_prefix("request.time")?.trim_start();
-    let rest = rest.strip_prefix("<=").or_else(|| rest.strip_prefix('<'))?.trim_start();
+    let (rest, includes_end) = match rest.strip_prefix("<=") {
+        Some(rest) => (rest, true),
+        None => (rest.strip_prefix('<')?, false),
+    };
+    let rest = rest.trim_start();
     let rest = rest.strip_prefix("timestamp")?.trim_start();
     let inner = rest.strip_prefix('(')?.strip_suffix(')')?.trim();
     let quote = inner.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     let text = inner.strip_prefix(quote)?.strip_suffix(quote)?;
-    OffsetDateTime::parse(text, &Rfc3339).ok()
+    let end = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    // One that holds at its end too is over a moment later.
+    let end = if includes_end { end.checked_add(Duration::SECOND)? } else { end };
+    end.checked_to_offset(UtcOffset::UTC)
 }
 
 #[cfg(test)]
@@ -92,7 +98,21 @@ mod tests {
         for (expression, expected) in [
             (r#"request.time < timestamp("2026-01-02T03:04:05Z")"#, end),
             ("request.time<timestamp('2026-01-02T03:04:05Z')", end),
-            (r#"request.path == "/x" && request.time <= timestamp("2026-01-02T03:04:05Z")"#, end),
+            (r#"request.path == "/x" && request.time < timestamp("2026-01-02T03:04:05Z")"#, end),
+            (
+                r#"request.time <= timestamp("2026-01-02T03:04:05Z")"#,
+                Some(datetime!(2026-01-02 03:04:06 UTC)),
+            ),
+            (
+                r#"(request.path == "/x" && request.time < timestamp("2026-01-02T03:04:05Z") && true) == false"#,
+                None,
+            ),
+            (
+                r#"request.path.startsWith("/") // && request.time < timestamp("2026-01-02T03:04:05Z")"#,
+                None,
+            ),
+            (r#"request.path == "a && request.time < timestamp('2026-01-02T03:04:05Z')"#, None),
+            (r#"request.time < timestamp("9999-12-31T23:59:59-05:00")"#, None),
             (r#"request.time > timestamp("2026-01-02T03:04:05Z")"#, None),
             (r#"request.time < timestamp("2026-01-02T03:04:05Z") || true"#, None),
             (r#"!(request.time < timestamp("2026-01-02T03:04:05Z"))"#, None),

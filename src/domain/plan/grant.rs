@@ -7,6 +7,9 @@ use crate::domain::member::Member;
 use crate::domain::policy;
 use crate::domain::role::{self, Invokes, Role};
 
+/// How a title ends that this program makes up for a grant that ends.
+pub const MADE_UP: &str = "(runaccess)";
+
 /// What `grant` is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantRequest {
@@ -36,7 +39,7 @@ pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, R
         grant.role == role.as_str()
             && members.iter().any(|member| member.same_as(&grant.member))
             && old != new
-            && differ_in_end_only(&old.expression, &new.expression)
+            && is_extended_by(old, new)
     };
     let edit = policy::edit(&snapshot.policy, gives_way, &wanted)
         .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
@@ -88,9 +91,13 @@ fn limits_something(
     Ok(())
 }
 
-fn differ_in_end_only(old: &str, new: &str) -> bool {
-    match (condition::timed(old), condition::timed(new)) {
-        (Some((old, _)), Some((new, _))) => old == new,
+/// Whether a condition is an earlier form of another: the same but for its end, under the same title,
+/// or both under titles that this program makes up.
+fn is_extended_by(old: &Condition, new: &Condition) -> bool {
+    let made_up = |condition: &Condition| condition.title.ends_with(MADE_UP);
+    let same_title = old.title == new.title || (made_up(old) && made_up(new));
+    match (condition::timed(&old.expression), condition::timed(&new.expression)) {
+        (Some((old, _)), Some((new, _))) => same_title && old == new,
         _ => false,
     }
 }
@@ -101,7 +108,7 @@ fn remark_on_condition(plan: &mut Plan, held: &[Grant], condition: &Condition) {
         let old = grant.condition.as_ref();
         let old = old.and_then(|condition| condition::ends_at(&condition.expression));
         if old > end {
-            plan.warnings.push(format!("`{}` had access for longer than that", grant.member));
+            plan.asks.push(format!("`{}` had access for longer than that", grant.member));
         }
     }
     let is_first = held.iter().all(|grant| grant.condition.is_none());

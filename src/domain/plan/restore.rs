@@ -59,13 +59,25 @@ impl SavedPolicy {
             if Role::parse(&grant.role).is_err() {
                 return Err(SavedError::Role(grant.role.clone()));
             }
-            let member = grant.member.as_str();
-            let whole = MemberArg::parse(member);
-            if !matches!(&whole, Ok(MemberArg::Member(whole)) if whole.as_str() == member) {
-                return Err(SavedError::Member(member.to_owned()));
+            if !may_stand(&grant.member) {
+                return Err(SavedError::Member(grant.member.to_string()));
             }
         }
         Ok(Self { grants, etag, audits })
+    }
+}
+
+/// Whether a principal may stand in a policy as it is written. One of a kind that is not known here is
+/// left for IAM to judge.
+fn may_stand(member: &Member) -> bool {
+    let text = member.as_str();
+    match MemberArg::parse(text) {
+        Ok(MemberArg::Member(whole)) => whole.as_str() == text,
+        Ok(_) => false,
+        Err(error) => {
+            let has_value = text.split_once(':').is_some_and(|(_, value)| !value.is_empty());
+            member.kind() == MemberKind::Other && has_value && error.instead.is_none()
+        }
     }
 }
 
@@ -95,20 +107,24 @@ pub fn plan_restore(
     for grant in gone {
         plan.warnings.push(format!("`{}` was deleted, and cannot be granted again", grant.member));
     }
-    let who = |grants: &[Grant]| -> Vec<Member> {
+    let who = |grants: &[Grant], invokes: Invokes| -> Vec<Member> {
         let mut all: Vec<Member> = Vec::new();
         for grant in grants {
-            let counts = grant.counts(snapshot.read_at) && grant.invokes() == Invokes::Yes;
+            let counts = grant.counts(snapshot.read_at) && grant.invokes() == invokes;
             if counts && !all.iter().any(|known| known.same_as(&grant.member)) {
                 all.push(grant.member.clone());
             }
         }
         all
     };
-    let (before, after) = (who(&held), who(&after));
-    for (here, there, what) in [(&after, &before, "gains"), (&before, &after, "loses")] {
-        for member in here.iter().filter(|one| !there.iter().any(|other| other.same_as(one))) {
-            plan.notes.push(format!("`{member}` {what} the right to invoke by this policy"));
+    for (invokes, gains, loses) in
+        [(Invokes::Yes, "gains", "loses"), (Invokes::Unknown, "may gain", "may lose")]
+    {
+        let (before, after) = (who(&held, invokes), who(&after, invokes));
+        for (here, there, what) in [(&after, &before, gains), (&before, &after, loses)] {
+            for member in here.iter().filter(|one| !there.iter().any(|other| other.same_as(one))) {
+                plan.notes.push(format!("`{member}` {what} the right to invoke by this policy"));
+            }
         }
     }
     if saved.audits {
@@ -116,17 +132,16 @@ pub fn plan_restore(
     }
     let today = snapshot.etags().policy.as_deref().map(comparable);
     if !plan.is_empty() && saved.etag != today {
-        if same_etag {
-            return Err(Refusal::SavedBefore { service: snapshot.name.short() });
-        }
-        plan.warnings.push(match &saved.etag {
-            Some(_) => {
-                "the policy was changed since it was saved; that is taken back too".to_owned()
-            }
+        let why = match &saved.etag {
+            Some(_) => "the policy was changed since it was saved",
             None => {
-                "the file has no etag: whether the policy was changed since is not known".to_owned()
+                "the file has no etag, so that whether the policy was changed since is not known"
             }
-        });
+        };
+        if same_etag {
+            return Err(Refusal::SavedBefore { service: snapshot.name.short(), why });
+        }
+        plan.warnings.push(format!("{why}: what others did since is taken back too"));
     }
     Ok(plan)
 }

@@ -60,8 +60,21 @@ pub(super) fn turn(
         Some(StepKind::SetPolicy(policy)) => policy,
         _ => &snapshot.policy,
     };
-    let before = judge(service, &snapshot.policy, snapshot);
-    plan.exposure = Some((before, judge(&after, policy, snapshot)));
+    let (before, after) =
+        (judge(service, &snapshot.policy, snapshot), judge(&after, policy, snapshot));
+    plan.exposure = Some((before, after));
+    let short = snapshot.name.short();
+    if before != after {
+        plan.asks.push(format!("`{short}` goes from {} to {}", before.as_str(), after.as_str()));
+    }
+    // More may get through although it is called the same.
+    let opens = |setting: &&Setting| setting.name.opens(&setting.before, &setting.after);
+    for Setting { name, before: from, after: to } in plan.settings.iter().filter(opens) {
+        if before == after {
+            let name = name.as_str();
+            plan.asks.push(format!("`{name}` of `{short}` opens from `{from}` to `{to}`"));
+        }
+    }
     let etag = service.etag.clone().unwrap_or_default();
     plan.steps.push(Step(StepKind::Turn { settings, etag }));
     Ok(())

@@ -22,9 +22,13 @@ pub fn plan_undo(snapshot: &Snapshot, entry: &Entry) -> Result<Plan, Refusal> {
     let refused = |why: String| Refusal::NotToBeUndone { service: snapshot.name.short(), why };
     check_standing(entry).map_err(refused)?;
     let service = super::turn::needed(snapshot)?;
+    let found = entry.effect().found(&snapshot.policy, Some(service));
+    if entry.state == State::EffectAbsent && found == Some(State::EffectAbsent) {
+        return Err(refused("what it meant to do is not there".to_owned()));
+    }
     let made = service.create_time.as_deref();
     let made = made.and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
-    if made.is_some_and(|made| made > entry.time + CLOCKS_DIFFER) {
+    if made.is_some_and(|made| made > entry.time.saturating_add(CLOCKS_DIFFER)) {
         return Err(refused("the service was deleted and made anew since".to_owned()));
     }
     let effect = entry.effect();
@@ -64,11 +68,10 @@ fn check_standing(entry: &Entry) -> Result<(), String> {
         return Err(format!("it was undone already, by `{by}`"));
     }
     match entry.state {
-        State::EffectAbsent => Err("what it meant to do is not there".to_owned()),
         State::Failed if entry.effect().is_empty() => Err("it failed, and did nothing".to_owned()),
         State::Intended => Err("whether it was done is not known yet".to_owned()),
         _ if entry.effect().is_empty() => Err("it did nothing itself".to_owned()),
-        State::Applied | State::EffectPresent | State::Failed | State::Overtaken => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -101,14 +104,11 @@ fn remark(plan: &mut Plan, snapshot: &Snapshot, entry: &Entry) {
     for grant in effect.removed.iter().filter(|grant| has(grant)) {
         plan.notes.push(format!("`{}` has `{}` again already", grant.member, grant.role));
     }
-    if entry.state == State::EffectPresent {
-        plan.notes.push(
-            "how that change ended was not noted: its effect is there, whoever brought it about"
-                .to_owned(),
-        );
-    }
-    if entry.state == State::Overtaken {
-        plan.warnings.push("what that change did was changed by others since".to_owned());
+    if entry.done.is_none() && !plan.is_empty() {
+        // Killed before it was sent, it did nothing, and what is there is somebody else's.
+        let why = "how that change ended is not known: what is there may be others' doing";
+        plan.warnings.push(why.to_owned());
+        plan.asks.push(format!("what `{}` takes back may be others' doing", entry.id));
     }
     let today = snapshot.etags().policy;
     if !plan.is_empty() && entry.after.policy.is_some() && entry.after.policy != today {

@@ -7,7 +7,7 @@ const LATER: &str = r#"request.time < timestamp("2026-06-01T08:00:00Z")"#;
 const PAST: &str = r#"request.time < timestamp("2026-05-01T04:00:00Z")"#;
 
 fn condition(expression: &str) -> Condition {
-    let (title, description) = (format!("t {}", expression.len()), "d".to_owned());
+    let (title, description) = (format!("t {} (runaccess)", expression.len()), "d".to_owned());
     Condition { title, description, expression: expression.to_owned() }
 }
 
@@ -30,13 +30,24 @@ fn planned(bindings: Value, expression: &str) -> Result<Plan, Refusal> {
 
 #[test]
 fn granting_again_extends() {
-    for (before, after, warned) in [(END, LATER, false), (LATER, END, true), (PAST, END, false)] {
+    for (before, after, asked) in [(END, LATER, false), (LATER, END, true), (PAST, END, false)] {
         let plan = planned(json!([held(INVOKER, DEV, Some(before))]), after).unwrap();
         assert_eq!(plan.added()[0].condition, Some(condition(after)));
         assert_eq!(plan.removed()[0].condition, Some(condition(before)));
         let words = ["`user:dev@x.com` had access for longer than that"];
-        assert_eq!(plan.warnings(), if warned { &words[..] } else { &[] });
+        assert_eq!(reasons_to_ask([&plan], false), if asked { &words[..] } else { &[] });
     }
+    // Several that are extended lose nothing.
+    let [a, b] = ["user:a@x.com", "user:b@x.com"];
+    let both = snapshot(json!([held(INVOKER, a, Some(END)), held(INVOKER, b, Some(END))]), |_| ());
+    let request = to_grant(INVOKER, &[a, b], Some(condition(LATER)));
+    let plan = plan_grant(&both, &request).unwrap();
+    assert_eq!((plan.removed().len(), reasons_to_ask([&plan], false)), (2, Vec::new()));
+    // What somebody else calls otherwise is another grant.
+    let other = json!([{"role": INVOKER, "members": [DEV],
+        "condition": {"title": "on call", "expression": END}}]);
+    let plan = planned(other, LATER).unwrap();
+    assert_eq!((plan.added().len(), plan.removed().len()), (1, 0));
     // Another condition is another grant, and so is that of somebody else.
     let path = format!("(request.path == '/x') && {END}");
     for other in [

@@ -314,7 +314,6 @@ fn refuses_where_the_inverse_makes_no_sense() {
     anew.service.as_mut().unwrap().create_time = Some("2026-06-01T00:00:59Z".to_owned());
     assert!(plan_undo(&anew, &applied).is_ok());
     for (state, done, words) in [
-        (State::EffectAbsent, None, "what it meant to do is not there"),
         (State::Intended, None, "whether it was done is not known yet"),
         (State::Failed, Some(Difference::default()), "it failed, and did nothing"),
         (State::EffectPresent, Some(Difference::default()), "it did nothing itself"),
@@ -322,6 +321,12 @@ fn refuses_where_the_inverse_makes_no_sense() {
         let entry = Entry { done, state, ..applied.clone() };
         assert_eq!(why(&after, &entry), words);
     }
+    // One that was not there when it was looked for may be there by now.
+    let absent = Entry { state: State::EffectAbsent, done: None, ..applied.clone() };
+    assert_eq!(why(&before, &absent), "what it meant to do is not there");
+    let late = plan_undo(&after, &absent).unwrap();
+    let asked = reasons_to_ask([&late], false);
+    assert!(asked.iter().any(|why| why.contains("may be others' doing")), "{asked:?}");
     let undone = Entry { undone_by: "3.1".parse().ok(), ..applied };
     assert_eq!(why(&after, &undone), "it was undone already, by `3.1`");
 }

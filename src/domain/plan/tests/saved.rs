@@ -26,6 +26,11 @@ fn takes_what_gcloud_prints_and_nothing_that_would_be_lost() {
             json!({"bindings": binding("roles/run.invoker_withcond_0123", "user:a@x.com")}),
             Err(SavedError::WithoutConditions("roles/run.invoker_withcond_0123".to_owned())),
         ),
+        (json!({"bindings": binding("roles/x", "principalHierarchy://new/kind")}), Ok(())),
+        (
+            json!({"bindings": binding("roles/x", "User:a@x.com")}),
+            Err(SavedError::Member("User:a@x.com".to_owned())),
+        ),
         (
             json!({"bindings": binding("run.invoker", "user:a@x.com")}),
             Err(SavedError::Role("run.invoker".to_owned())),
