@@ -36,6 +36,9 @@ fn a_folder_that_cannot_be_made_is_said_first() {
     fs::write(world.state().join("journal"), "in the way").unwrap();
     assert_snapshot!(refused(&world), @"
     --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/hello
+        + user:dev@x.com  roles/run.invoker
     error: cannot write the journal in `[WORLD]/state/journal`
     caused by: File exists (os error 17)
     caused by: every change is journalled before it is made; nothing was changed
@@ -58,6 +61,9 @@ fn a_file_of_a_newer_version_is_left_alone() {
     let before = fs::read(&path).unwrap();
     assert_snapshot!(refused(&world), @"
     --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/hello
+        + user:dev@x.com  roles/run.invoker
     error: the journal `[WORLD]/state/journal/sandbox.db` was written by a newer version of this program
     caused by: every change is journalled before it is made; nothing was changed
     hint: runaccess --sandbox grant dev@x.com hello --no-journal
@@ -81,6 +87,9 @@ fn a_damaged_file_is_said_with_what_puts_it_aside() {
     fs::write(world.state().join("journal/sandbox.db"), "no database at all".repeat(300)).unwrap();
     assert_snapshot!(refused(&world), @"
     --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/hello
+        + user:dev@x.com  roles/run.invoker
     error: cannot use the journal `[WORLD]/state/journal/sandbox.db`
     caused by: file is not a database
     caused by: every change is journalled before it is made; nothing was changed
@@ -135,6 +144,9 @@ fn a_full_disk_is_said_first() {
     assert!(filled.is_err(), "the disk is not full");
     assert_snapshot!(refused(&world), @"
     --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/hello
+        + user:dev@x.com  roles/run.invoker
     error: cannot use the journal `[WORLD]/state/journal/sandbox.db`
     caused by: database or disk is full
     caused by: every change is journalled before it is made; nothing was changed
@@ -224,6 +236,10 @@ fn a_change_whose_end_was_not_noted_is_settled_by_the_next_one_too() {
     db.execute(open, []).unwrap();
     world.sandbox(&["revoke", "dev@x.com", "hello", "--no-journal"]);
     assert_eq!(db.execute(open, []).unwrap(), 2);
+    // The file of a process that was killed stays, and nobody holds it.
+    let runner: String =
+        db.query_row("SELECT runner FROM runs WHERE run = 1", [], |row| row.get(0)).unwrap();
+    fs::write(world.state().join("journal/running").join(runner), "").unwrap();
     assert_snapshot!(world.sandbox(&["grant", "new@x.com", "hello"]), @"
     --- stdout
     SERVICE            STATUS   CHANGE
@@ -237,6 +253,7 @@ fn a_change_whose_end_was_not_noted_is_settled_by_the_next_one_too() {
     undo: runaccess --sandbox undo s3
     --- status 0
     ");
+    assert_eq!(fs::read_dir(world.state().join("journal/running")).unwrap().count(), 0);
     assert_snapshot!(world.sandbox(&["history", "-o", "value(id,state)"]), @"
     --- stdout
     s3	applied

@@ -32,6 +32,13 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["make-private", "us-central1/hello", "--yes"], 21),
         // One of them looks at the operation.
         (&["make-public", "us-central1/hello", "--yes", "--via", "no-invoker-check"], 8),
+        // It turns the check on again, and nobody is let in.
+        (&["undo", "--yes"], 4),
+        (&["grant", "dev@x.com", "us-central1/hello", "--for", "4h"], 2),
+        (&["undo", "--yes"], 3),
+        (&["ingress", "us-central1/hello", "internal"], 4),
+        // What is known of changes that ended is all in the journal.
+        (&["history"], 0),
         (&["list"], 13),
         (&["list", "--no-access"], 1),
         (&["roles"], 0),

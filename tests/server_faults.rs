@@ -325,7 +325,7 @@ fn a_write_that_is_found_half_there_is_told_and_not_made_whole() {
       us-central1/hello
         + user:one@x.com  roles/run.invoker
         + user:two@x.com  roles/run.invoker
-    error: `us-central1/hello` was changed meanwhile, and the plan would now go beyond what was shown
+    error: `us-central1/hello` was changed meanwhile, and a part alone of what was sent is there
     caused by: whether it was written is not known
     hint: runaccess history 1
     undo: runaccess undo 1

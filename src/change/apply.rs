@@ -65,14 +65,15 @@ pub(super) async fn apply(
             }
             Err(_) if !may_write => return work.stopped(cx, error),
             Ok(fresh) => {
+                let what = if work.is_torn(&fresh) {
+                    "and a part alone of what was sent is there"
+                } else {
+                    "and the plan would now go beyond what was shown"
+                };
                 work.go_on_with(fresh);
                 let short = work.confirmed.target().short();
-                let error = CommandError::new(
-                    ErrorKind::PlanChanged,
-                    format!(
-                        "`{short}` was changed meanwhile, and the plan would now go beyond what was shown"
-                    ),
-                );
+                let message = format!("`{short}` was changed meanwhile, {what}");
+                let error = CommandError::new(ErrorKind::PlanChanged, message);
                 let again = work.again.clone();
                 return work.stopped(cx, error.hint(again));
             }
@@ -222,7 +223,8 @@ impl Work {
             removed: self.removed,
             settings: self.settings,
             exposure,
-            before: self.plan.etags().clone(),
+            // What was found is of after it.
+            before: if self.inferred { &self.confirmed } else { &self.plan }.etags().clone(),
             after: self.after,
             inferred: self.inferred,
             attempts: self.attempts,

@@ -14,10 +14,21 @@ use crate::domain::resource::ServiceName;
 use crate::error::{CommandError, ErrorKind};
 use crate::journal::{Ended, Journal, RunFacts};
 
+/// What earlier runs left open, with the journal that it stands in. Most often nothing is, which is seen
+/// without opening it.
+pub(super) fn left_open(cx: &Context, options: &ChangeOptions) -> Option<(Journal, Vec<Entry>)> {
+    if options.only_show || !cx.may_have_open_changes() {
+        return None;
+    }
+    let journal = cx.existing_journal().ok().flatten()?;
+    let open = journal.unsettled(cx.now()).ok()?;
+    Some((journal, open))
+}
+
 /// Opens the journal that a change will be written into; `None` where none is wanted. What is in its
-/// way is said before anything is read.
+/// way is said before anything is asked.
 pub(super) fn open(cx: &Context, options: &ChangeOptions) -> Result<Option<Journal>, CommandError> {
-    if options.only_show || !options.journal {
+    if !options.journal {
         return Ok(None);
     }
     cx.journal().map(Some).map_err(|error| without(cx, error))
@@ -75,6 +86,9 @@ impl Journalled {
         let (Some(journal), Some((_, id))) = (&self.journal, id) else { return outcome };
         let done = outcome.done();
         let wrote = !done.is_empty() || outcome.fate_unknown;
+        if outcome.fate_unknown {
+            journal.borrow_mut().leave_open();
+        }
         if !outcome.fate_unknown {
             let state = match outcome.status {
                 // It was there when it was looked for again: whether by this run is not known.
@@ -117,7 +131,7 @@ fn in_one_line(error: &OutcomeError) -> String {
 /// Settles what is open of the services that were read. Where that cannot be, it is left for later.
 pub(super) async fn settle_read(
     cx: &Context,
-    journal: &mut Journal,
+    mut journal: Journal,
     open: Vec<Entry>,
     snapshots: &[(ServiceName, Result<Snapshot, CommandError>)],
 ) {
@@ -130,7 +144,7 @@ pub(super) async fn settle_read(
             None => found.extend(what_is_there(cx, &entry).await.map(|state| (entry.id, state))),
         }
     }
-    tell(cx, journal, &found);
+    tell(cx, &mut journal, &found);
 }
 
 /// Settles these open changes by what is there. What cannot be read stays open.

@@ -18,7 +18,6 @@ use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Action, Plan, Refusal, Snapshot, reasons_to_ask};
 use crate::domain::resource::ServiceName;
 use crate::error::{CommandError, ErrorKind};
-use crate::journal::Journal;
 use crate::lookup::{self, Targets};
 use crate::terminal;
 
@@ -67,7 +66,6 @@ pub struct Needs {
 #[derive(Debug)]
 pub struct Batch {
     snapshots: Vec<(ServiceName, Result<Snapshot, CommandError>)>,
-    journal: Option<Journal>,
     by_pattern: bool,
     partly_searched: bool,
 }
@@ -76,7 +74,6 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct PlannedBatch {
     plans: Vec<(ServiceName, Result<Plan, CommandError>)>,
-    journal: Option<Journal>,
     by_pattern: bool,
     partly_searched: bool,
 }
@@ -97,9 +94,8 @@ impl Batch {
         options: &ChangeOptions,
     ) -> Result<Self, CommandError> {
         cx.gateway().await?;
-        let mut journal = journalled::open(cx, options)?;
         // Before the reads: what is read after a change was left open tells of it.
-        let open = journal.as_ref().and_then(|journal| journal.unsettled(cx.now()).ok());
+        let left_open = journalled::left_open(cx, options);
         let progress = cx.terminal.progress("reading");
         let total = targets.names.len();
         let mut snapshots: Vec<(ServiceName, Result<Snapshot, CommandError>)> = Vec::new();
@@ -116,12 +112,11 @@ impl Batch {
         drop(progress);
         let missing = targets.missing.into_iter().map(|(name, error)| (name, Err(error)));
         snapshots.extend(missing);
-        if let Some(journal) = &mut journal {
-            journalled::settle_read(cx, journal, open.unwrap_or_default(), &snapshots).await;
+        if let Some((journal, entries)) = left_open {
+            Box::pin(journalled::settle_read(cx, journal, entries, &snapshots)).await;
         }
         Ok(Self {
             snapshots,
-            journal,
             by_pattern: targets.by_pattern,
             partly_searched: !targets.unreachable.is_empty(),
         })
@@ -148,7 +143,6 @@ impl Batch {
         });
         PlannedBatch {
             plans: plans.collect(),
-            journal: self.journal,
             by_pattern: self.by_pattern,
             partly_searched: self.partly_searched,
         }
@@ -174,11 +168,15 @@ impl PlannedBatch {
             });
             return Ok(result(shown.collect()));
         }
-        if self.plans.iter().any(|(_, plan)| plan.as_ref().is_ok_and(|plan| !plan.is_empty())) {
+        let changes = |plan: &Result<Plan, _>| plan.as_ref().is_ok_and(|plan| !plan.is_empty());
+        let journal = if self.plans.iter().any(|(_, plan)| changes(plan)) {
             cx.check_proxy()?;
-        }
+            journalled::open(cx, options)?
+        } else {
+            None
+        };
         confirm(cx, &self.plans, self.by_pattern, options.always_ask).await?;
-        let journal = Journalled::begin(cx, self.journal, &self.plans, options)?;
+        let journal = Journalled::begin(cx, journal, &self.plans, options)?;
         let outcomes = stream::iter(self.plans)
             .map(|(name, plan)| {
                 let journal = &journal;

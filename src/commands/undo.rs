@@ -116,7 +116,9 @@ fn last(cx: &Context, entries: Vec<Entry>) -> Result<Vec<Entry>, CommandError> {
 fn lets_in(entries: &[Entry]) -> bool {
     let gives = |entry: &Entry| {
         let effect = entry.effect();
-        !effect.removed.is_empty() || !effect.settings.is_empty()
+        let mut settings = effect.settings.iter();
+        let opens = settings.any(|setting| setting.name.opens(&setting.after, &setting.before));
+        opens || !effect.removed.is_empty()
     };
     entries.iter().any(gives)
 }

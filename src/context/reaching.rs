@@ -53,6 +53,11 @@ impl Context {
         Ok(Journal::open(&self.journal_folder(), self.realm()?)?)
     }
 
+    /// Whether an earlier run may have left a change open in it.
+    pub fn may_have_open_changes(&self) -> bool {
+        Journal::may_have_open_changes(&self.journal_folder())
+    }
+
     /// The journal, where there is one.
     pub fn existing_journal(&self) -> Result<Option<Journal>, CommandError> {
         Ok(Journal::open_existing(&self.journal_folder(), self.realm()?)?)

@@ -4,16 +4,16 @@
 //! a process that was killed leaves behind is an entry that says `intended`, which is settled later by
 //! what is there. Any number of processes share the file.
 
+mod file;
+mod forgetting;
 mod redact;
 mod rows;
 mod runner;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use std::{fmt, fs, io};
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -23,27 +23,8 @@ use self::runner::Runner;
 use crate::domain::history::{ChangeId, Difference, Entry, Etags, Intent, State, mark_undone};
 use crate::private_files;
 
-/// Writers queue up for each other; this is far longer than any queue lasts.
-const LOCK_PATIENCE: Duration = Duration::from_secs(20);
-
 /// A request whose client is gone may be carried out for so long all the same; not known, and ample.
 const MAY_STILL_LAND: time::Duration = time::Duration::minutes(10);
-
-/// The version of the file that this program writes.
-const VERSION: u32 = 1;
-
-const TABLES: &str = "
-    CREATE TABLE runs (
-        run INTEGER PRIMARY KEY AUTOINCREMENT, realm TEXT NOT NULL, micros INTEGER NOT NULL,
-        account TEXT, command TEXT NOT NULL, reason TEXT, runner TEXT NOT NULL);
-    CREATE TABLE changes (
-        run INTEGER NOT NULL REFERENCES runs (run), part INTEGER NOT NULL, service TEXT NOT NULL,
-        action TEXT NOT NULL, undoes_run INTEGER, undoes_part INTEGER, intended TEXT NOT NULL,
-        done TEXT, before TEXT NOT NULL, after TEXT NOT NULL, state TEXT NOT NULL, error TEXT,
-        ended_micros INTEGER, PRIMARY KEY (run, part)) WITHOUT ROWID;
-    CREATE INDEX changes_by_state ON changes (state, service);
-    CREATE INDEX changes_by_undone ON changes (undoes_run) WHERE undoes_run IS NOT NULL;
-";
 
 /// Where a change was made, so that changes of different places never mix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +89,7 @@ impl JournalError {
     /// The file that is damaged, where it is that.
     pub fn damaged(&self) -> Option<&Path> {
         match self {
-            Self::File { path, source } if is_damage(source) => Some(path),
+            Self::File { path, source } if file::is_damage(source) => Some(path),
             _ => None,
         }
     }
@@ -125,26 +106,19 @@ impl Journal {
     pub fn open(folder: &Path, realm: Realm) -> Result<Self, JournalError> {
         let failed = |source| JournalError::Folder { path: folder.to_owned(), source };
         private_files::folder(folder).map_err(failed)?;
-        let path = file(folder, &realm);
+        let path = place(folder, &realm);
         // SQLite would make it readable to others. One that is there is not touched: to close it would
         // take away the locks that this process holds on it.
         if !path.exists() {
             drop(private_files::open(&path).map_err(failed)?);
         }
-        let db = Connection::open(&path).and_then(|mut db| {
-            configure(&db)?;
-            match version(&db)? {
-                0 => make(&mut db).map(|()| db),
-                _ => Ok(db),
-            }
-        });
-        Self::checked(db, folder, path, realm)
+        Self::checked(file::open(&path), folder, path, realm)
     }
 
     /// Opens the journal that is there, where it cannot be written to be looked at only; `None` where
     /// there is none yet.
     pub fn open_existing(folder: &Path, realm: Realm) -> Result<Option<Self>, JournalError> {
-        let path = file(folder, &realm);
+        let path = place(folder, &realm);
         if !path.exists() {
             return Ok(None);
         }
@@ -157,20 +131,16 @@ impl Journal {
         }
     }
 
-    /// Removes the files of a journal that is damaged.
-    pub fn discard(folder: &Path, realm: &Realm) -> Result<(), JournalError> {
-        let path = file(folder, realm);
-        for end in ["", "-wal", "-shm"] {
-            let mut name = path.clone().into_os_string();
-            name.push(end);
-            match fs::remove_file(&name) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(JournalError::Folder { path: folder.to_owned(), source: error });
-                }
-                _ => {}
-            }
+    /// Whether a run in this folder, of any realm, is at work, was killed, or left a change open.
+    pub fn may_have_open_changes(folder: &Path) -> bool {
+        Runner::any_left(folder)
+    }
+
+    /// Notes that a change of this run stays open: how it ended is not known.
+    pub fn leave_open(&mut self) {
+        if let Some(runner) = &mut self.runner {
+            runner.stay();
         }
-        Ok(())
     }
 
     fn checked(
@@ -179,9 +149,9 @@ impl Journal {
         path: PathBuf,
         realm: Realm,
     ) -> Result<Self, JournalError> {
-        let found = db.and_then(|db| Ok((version(&db)?, db)));
+        let found = db.and_then(|db| Ok((file::version(&db)?, db)));
         match found {
-            Ok((found, _)) if found > VERSION => Err(JournalError::Newer { path }),
+            Ok((found, _)) if found > file::VERSION => Err(JournalError::Newer { path }),
             Ok((_, db)) => Ok(Self { db, folder: folder.to_owned(), path, realm, runner: None }),
             Err(source) => Err(JournalError::File { path, source }),
         }
@@ -273,7 +243,7 @@ impl Journal {
         &mut self,
         found: &[(ChangeId, State)],
     ) -> Result<Vec<(ChangeId, State)>, JournalError> {
-        self.write(|transaction| {
+        let settled = self.write(|transaction| {
             let mut settled = Vec::new();
             for (id, state) in found {
                 let (run, part) = rows::of_id(Some(*id));
@@ -285,7 +255,21 @@ impl Journal {
                 settled.extend((changed > 0).then_some((*id, *state)));
             }
             Ok(settled)
-        })
+        })?;
+        for (id, _) in &settled {
+            let (run, _) = rows::of_id(Some(*id));
+            let done = self.db.query_row(
+                "SELECT runner FROM runs WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM changes
+                 WHERE changes.run = runs.run AND state = 'intended')",
+                [run],
+                |row| row.get::<_, String>(0),
+            );
+            // Where some is still open, the next one will do it.
+            if let Ok(runner) = done {
+                Runner::clear(&self.folder, &runner);
+            }
+        }
+        Ok(settled)
     }
 
     /// Writes of changes that nothing of them is there any more.
@@ -338,34 +322,6 @@ impl Journal {
         Ok(entries)
     }
 
-    /// How many changes are of runs that were begun before a time, and have no part whose end is not known.
-    pub fn count_before(&self, time: OffsetDateTime) -> Result<usize, JournalError> {
-        let sql = format!("SELECT count(*) FROM changes WHERE run IN ({OLD_RUNS})");
-        let count = self.db.query_row(&sql, params![self.realm.as_str(), micros(time)], |row| {
-            row.get::<_, i64>(0)
-        });
-        count.map(|count| usize::try_from(count).unwrap_or(0)).map_err(|error| self.failed(error))
-    }
-
-    /// Forgets the changes that [`Self::count_before`] counts, and their runs.
-    pub fn forget_before(&mut self, time: OffsetDateTime) -> Result<usize, JournalError> {
-        let (realm, time) = (self.realm.as_str().to_owned(), micros(time));
-        self.write(|transaction| {
-            let changes = format!("DELETE FROM changes WHERE run IN ({OLD_RUNS})");
-            let forgotten = transaction.execute(&changes, params![realm, time])?;
-            let runs = "DELETE FROM runs WHERE run NOT IN (SELECT run FROM changes)";
-            transaction.execute(runs, [])?;
-            Ok(forgotten)
-        })
-    }
-
-    /// Forgets all of it. Its numbers are not given out again.
-    pub fn forget_all(&mut self) -> Result<(), JournalError> {
-        self.write(|transaction| {
-            transaction.execute_batch("DELETE FROM changes; DELETE FROM runs;")
-        })
-    }
-
     fn select(&self, more: &str) -> Result<Vec<Entry>, JournalError> {
         rows::entries(&self.db, self.realm.as_str(), self.realm == Realm::Sandbox, more)
             .map_err(|error| self.failed(error))
@@ -377,15 +333,15 @@ impl Journal {
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
         let path = self.path.clone();
-        let file = |source| JournalError::File { path: path.clone(), source };
+        let failed = |source| JournalError::File { path: path.clone(), source };
         let transaction =
-            self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(file)?;
+            self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         // Another version of the program may have brought it up to its own meanwhile.
-        if version(&transaction).map_err(file)? != VERSION {
+        if file::version(&transaction).map_err(failed)? != file::VERSION {
             return Err(JournalError::Newer { path });
         }
-        let done = work(&transaction).map_err(file)?;
-        transaction.commit().map_err(file)?;
+        let done = work(&transaction).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
         Ok(done)
     }
 
@@ -394,42 +350,12 @@ impl Journal {
     }
 }
 
-/// The runs of a realm (`?1`) that were begun before a time (`?2`) and are settled.
-const OLD_RUNS: &str = "SELECT run FROM runs WHERE realm = ?1 AND micros < ?2 AND NOT EXISTS
-    (SELECT 1 FROM changes WHERE changes.run = runs.run AND state = 'intended')";
-
-fn file(folder: &Path, realm: &Realm) -> PathBuf {
+fn place(folder: &Path, realm: &Realm) -> PathBuf {
     folder.join(if *realm == Realm::Sandbox { "sandbox.db" } else { "changes.db" })
-}
-
-fn configure(db: &Connection) -> rusqlite::Result<()> {
-    db.busy_timeout(LOCK_PATIENCE)?;
-    // Each command that changes something would else copy the log into the file.
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "synchronous", "FULL")
-}
-
-fn make(db: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have been first.
-    if version(&transaction)? == 0 {
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-    }
-    transaction.commit()
-}
-
-fn version(db: &Connection) -> rusqlite::Result<u32> {
-    db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 fn micros(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which processes are at work: each holds a lock on a file of its own, which the system takes away
 //! from a process that ends, however it ends.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -18,6 +18,8 @@ pub(super) struct Runner {
     name: String,
     path: PathBuf,
     _lock: File,
+    /// Whether its file stays when it ends, as a sign that something is open.
+    stays: bool,
 }
 
 impl Runner {
@@ -32,26 +34,36 @@ impl Runner {
         lock.lock()?;
         fs::rename(&draft, &path)?;
         sweep(&folder);
-        Ok(Self { name, path, _lock: lock })
+        Ok(Self { name, path, _lock: lock, stays: false })
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether the process of this name is at work, or may be. What a dead one left is cleared away.
+    /// Leaves its file when it ends.
+    pub(super) fn stay(&mut self) {
+        self.stays = true;
+    }
+
+    /// Whether any process is at work, or one has left its file.
+    pub(super) fn any_left(folder: &Path) -> bool {
+        let files = fs::read_dir(folder.join(FOLDER));
+        files.is_ok_and(|mut files| files.next().is_some())
+    }
+
+    /// Whether the process of this name is at work, or may be.
     pub(super) fn is_alive(folder: &Path, name: &str) -> bool {
-        let path = folder.join(FOLDER).join(name);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) => return error.kind() != io::ErrorKind::NotFound,
-        };
-        match file.try_lock_shared() {
-            Ok(()) => {
-                drop(fs::remove_file(&path));
-                false
-            }
-            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => true,
+        match File::open(folder.join(FOLDER).join(name)) {
+            Ok(file) => file.try_lock_shared().is_err(),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    /// Clears away what a dead process left, once nothing of it is open.
+    pub(super) fn clear(folder: &Path, name: &str) {
+        if !Self::is_alive(folder, name) {
+            drop(fs::remove_file(folder.join(FOLDER).join(name)));
         }
     }
 }
@@ -71,7 +83,9 @@ fn sweep(folder: &Path) {
 impl Drop for Runner {
     fn drop(&mut self) {
         // Where it stays, its lock is gone all the same.
-        drop(fs::remove_file(&self.path));
+        if !self.stays {
+            drop(fs::remove_file(&self.path));
+        }
     }
 }
 
@@ -86,11 +100,22 @@ mod tests {
         let runner = Runner::start(folder.path()).unwrap();
         let name = runner.name().to_owned();
         assert!(Runner::is_alive(folder.path(), &name));
+        assert!(Runner::any_left(folder.path()));
         drop(runner);
         assert!(!Runner::is_alive(folder.path(), &name));
+        assert!(!Runner::any_left(folder.path()));
+        let mut open = Runner::start(folder.path()).unwrap();
+        open.stay();
+        let name = open.name().to_owned();
+        drop(open);
+        assert!(Runner::any_left(folder.path()) && !Runner::is_alive(folder.path(), &name));
         // Killed: the file is there, and nobody holds it.
         fs::write(folder.path().join(FOLDER).join("dead"), "").unwrap();
         assert!(!Runner::is_alive(folder.path(), "dead"));
+        Runner::clear(folder.path(), "dead");
         assert!(!folder.path().join(FOLDER).join("dead").exists());
+        let runner = Runner::start(folder.path()).unwrap();
+        Runner::clear(folder.path(), runner.name());
+        assert!(Runner::is_alive(folder.path(), runner.name()));
     }
 }

@@ -195,7 +195,7 @@ fn a_newer_file_is_neither_read_nor_written() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open(&folder, Realm::Google);
     let newer = Connection::open(folder.path().join("changes.db")).unwrap();
-    newer.pragma_update(None, "user_version", VERSION + 1).unwrap();
+    newer.pragma_update(None, "user_version", file::VERSION + 1).unwrap();
     assert!(matches!(Journal::open(folder.path(), Realm::Google), Err(JournalError::Newer { .. })));
     // Also where it was brought up while this one had it open.
     assert!(matches!(journal.begin(&run(), &[intent("a")], NOW), Err(JournalError::Newer { .. })));
