@@ -133,6 +133,7 @@ fn what_widens_must_be_confirmed() {
       us-central1/hello
         + domain:example.com  roles/run.invoker
     error: this must be confirmed: `domain:example.com` gains access
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox grant domain:example.com hello --dry-run
     --- status 2
     ");
@@ -154,6 +155,7 @@ fn what_widens_must_be_confirmed() {
       us-central1/hello
         + user:dev@x.com  roles/run.admin
     error: this must be confirmed: `roles/run.admin` lets its members grant access to others
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox grant dev@x.com hello --role roles/run.admin --dry-run
     --- status 2
     ");
@@ -165,6 +167,7 @@ fn what_widens_must_be_confirmed() {
       us-central1/storefront
         + user:dev@x.com  roles/run.invoker
     error: this must be confirmed: 2 services change
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox grant dev@x.com 'st*' --dry-run
     --- status 2
     ");
@@ -373,6 +376,7 @@ fn revoke_goes_over_all_services() {
       us-central1/chat
         - group:team@example.com  roles/run.invoker
     error: this must be confirmed: 2 services change
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox revoke group:team@example.com --all-services --dry-run
     --- status 2
     ");
@@ -421,6 +425,7 @@ fn several_losers_must_be_confirmed() {
         - serviceAccount:runner@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
         - user:ana@example.com  roles/run.invoker
     error: this must be confirmed: 2 principals lose access
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox revoke ana@example.com,serviceAccount:runner@sandbox-project.iam.gserviceaccount.com us-central1/orders --dry-run
     --- status 2
     ");

@@ -34,7 +34,7 @@ fn a_grant_is_picked_chosen_entered_shown_and_confirmed() {
     session.see("command: runaccess --sandbox grant user:ana@example.com us-central1/hello");
     session.see("+ user:ana@example.com  roles/run.invoker");
     session.see("Go on?");
-    session.press("y");
+    session.press("y\r");
     let (rest, code) = session.end();
     assert_eq!(code, 0, "{rest}");
     assert!(rest.contains("changed"), "{rest}");
@@ -54,7 +54,7 @@ fn a_revocation_is_chosen_from_what_is_there() {
     session.see("command: runaccess --sandbox revoke user:auditor@example.com us-central1/billing");
     session.see("--condition-title 'reports only'");
     session.see("Go on?");
-    session.press("n");
+    session.press("n\r");
     let (rest, code) = session.end();
     assert_eq!(code, 130, "{rest}");
     assert!(world.sandbox(&["policy", "billing"]).stdout.contains("auditor"));
@@ -78,7 +78,7 @@ fn a_service_is_made_private_or_left_and_another_looked_at() {
     session.enter("");
     session.see("command: runaccess --sandbox make-private us-central1/status-page");
     session.see("Go on?");
-    session.press("y");
+    session.press("y\r");
     let (rest, code) = session.end();
     assert_eq!(code, 0, "{rest}");
 }

@@ -177,7 +177,7 @@ fn a_change_is_taken_back_and_given_again() {
     note: `s1` was: runaccess --sandbox grant dev@x.com hello
       us-central1/hello  cannot be planned
     error: the change cannot be undone on `us-central1/hello`: it was undone already, by `s2`
-    hint: runaccess --sandbox who us-central1/hello
+    hint: runaccess --sandbox undo s2
     --- status 7
     ");
     world.sandbox(&["undo", "s2"]);
@@ -235,7 +235,8 @@ fn without_a_name_the_last_one_of_this_account_is_taken_and_asked_about() {
       us-central1/chat
         - user:second@x.com  roles/run.invoker
         exposure: restricted, as before
-    error: this must be confirmed
+    error: this must be confirmed: 2 services change
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox undo --dry-run
     --- status 2
     ");
@@ -255,9 +256,12 @@ fn one_part_of_a_run_can_be_taken_back_alone() {
     assert_eq!(world.sandbox(&["undo", "s1.2"]).status, 0);
     // Of the whole run, the rest.
     let run = world.sandbox(&["undo", "s1"]);
+    assert!(run.status == 2 && run.stderr.contains("2 services change"), "{run}");
+    let run = world.sandbox(&["undo", "s1", "--yes"]);
     assert_eq!((run.status, run.stdout.matches("changed").count()), (0, 2), "{run}");
     let run = world.sandbox(&["undo", "s1"]);
     assert_eq!(run.status, 7, "{run}");
+    assert!(run.stderr.contains("hint: runaccess --sandbox undo s3"), "{run}");
 }
 
 #[test]
@@ -296,7 +300,7 @@ fn settings_are_turned_back() {
     }
     assert_eq!(show(&world), before);
     // Where somebody set it to something else since, there is no way back that makes sense.
-    world.sandbox(&["ingress", "hello", "internal"]);
+    world.sandbox(&["ingress", "hello", "internal", "--yes"]);
     world.sandbox(&["ingress", "hello", "none", "--no-journal", "--yes"]);
     assert_snapshot!(world.sandbox(&["undo", "s7"]), @"
     --- stdout
@@ -307,7 +311,7 @@ fn settings_are_turned_back() {
     note: `s7` was: runaccess --sandbox ingress hello internal
       us-central1/hello  cannot be planned
     error: the change cannot be undone on `us-central1/hello`: it set `ingress` from `all` to `internal`, and today it is `none`
-    hint: runaccess --sandbox who us-central1/hello
+    hint: runaccess --sandbox history
     --- status 7
     ");
 }
@@ -326,7 +330,8 @@ fn what_opens_a_service_again_is_confirmed() {
       us-central1/storefront
         + allUsers  roles/run.invoker
         exposure: restricted -> public
-    error: this must be confirmed: `us-central1/status-page` goes from restricted to public; `allUsers` gains access
+    error: this must be confirmed: `us-central1/status-page` goes from restricted to public; `allUsers` gains access; 2 services change
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox undo s1 --dry-run
     --- status 2
     ");
@@ -414,6 +419,7 @@ fn old_changes_are_forgotten_on_request_and_confirmed() {
     assert_snapshot!(world.sandbox(&["history", "--prune", "1ns"]), @"
     --- stderr
     error: this must be confirmed: 2 changes would be forgotten
+    caused by: there is no terminal to ask at; `--yes` accepts it
     hint: runaccess --sandbox history
     --- status 2
     ");
@@ -523,12 +529,12 @@ fn what_cannot_come_back_is_not_called_overtaken() {
 }
 
 #[test]
-fn what_opens_a_way_is_confirmed_though_it_is_called_the_same() {
+fn who_gets_through_is_confirmed_though_it_is_called_the_same() {
     let world = World::new();
-    world.sandbox(&["ingress", "hello", "internal"]);
+    world.sandbox(&["ingress", "hello", "internal", "--yes"]);
     for words in [&["ingress", "hello", "all"][..], &["undo", "s1"]] {
         let run = world.sandbox(words);
         assert_eq!(run.status, 2, "{run}");
-        assert!(run.stderr.contains("opens from `internal` to `all`"), "{run}");
+        assert!(run.stderr.contains("goes from `internal` to `all`"), "{run}");
     }
 }

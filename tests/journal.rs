@@ -39,7 +39,7 @@ fn a_folder_that_cannot_be_made_is_said_first() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/hello
         + user:dev@x.com  roles/run.invoker
-    error: cannot write the journal in `[WORLD]/state/journal`
+    error: cannot use the journal in `[WORLD]/state/journal`
     caused by: File exists (os error 17)
     caused by: every change is journalled before it is made; nothing was changed
     hint: runaccess --sandbox grant dev@x.com hello --no-journal
@@ -47,8 +47,9 @@ fn a_folder_that_cannot_be_made_is_said_first() {
     ");
     assert_snapshot!(world.sandbox(&["history"]), @"
     --- stderr
-    note: no such change was made from this machine
-    --- status 0
+    error: cannot use the journal in `[WORLD]/state/journal`
+    caused by: Not a directory (os error 20)
+    --- status 1
     ");
 }
 
@@ -147,7 +148,7 @@ fn a_full_disk_is_said_first() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/hello
         + user:dev@x.com  roles/run.invoker
-    error: cannot use the journal `[WORLD]/state/journal/sandbox.db`
+    error: cannot use the journal in `[WORLD]/state/journal`
     caused by: database or disk is full
     caused by: every change is journalled before it is made; nothing was changed
     hint: runaccess --sandbox grant dev@x.com hello --no-journal
@@ -272,6 +273,7 @@ fn a_change_whose_end_was_not_noted_is_settled_by_the_next_one_too() {
         note: the policy was changed since: the rest of it stays as it is
         warning: how that change ended is not known: what is there may be others' doing
     error: this must be confirmed: what `s2` takes back may be others' doing
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox undo s2 --dry-run
     --- status 2
     ");

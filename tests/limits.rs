@@ -31,7 +31,7 @@ fn a_grant_ends_by_itself_and_says_when_and_why() {
         sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
           us-central1/hello
             + user:dev@x.com  roles/run.invoker  if request.time < timestamp("[TIME]")
-            warning: this is the first condition in this policy: from now on gcloud wants `--condition=None`, or the condition, where it edits the policy off a terminal, and `gcloud run deploy --allow-unauthenticated` reads the policy without conditions and may fail on it
+            warning: the policy's first condition: off a terminal gcloud then wants `--condition=None` to edit it, and `gcloud run deploy --allow-unauthenticated` reads it without conditions
         undo: runaccess --sandbox undo s1
         --- status 0
         "#);
@@ -113,6 +113,7 @@ fn granting_again_extends_and_undoing_shortens_again() {
         + user:dev@x.com  roles/run.invoker  if request.time < timestamp("2099-12-01T00:00:00Z")
         - user:dev@x.com  roles/run.invoker  if request.time < timestamp("2100-01-01T00:00:00Z")
     error: this must be confirmed: `user:dev@x.com` had access for longer than that
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox grant dev@x.com hello --until 2099-12-01 --dry-run
     --- status 2
     "#);
@@ -131,6 +132,7 @@ fn what_would_limit_nothing_is_not_written() {
       us-central1/hello  cannot be planned
     error: `user:dev@x.com` has `roles/run.invoker` on `us-central1/hello` without a condition: one would limit nothing
     hint: runaccess --sandbox revoke user:dev@x.com us-central1/hello
+    hint: runaccess --sandbox grant dev@x.com hello --for 4h
     --- status 3
     ");
     assert!(conditional(&world, "hello").is_empty());
@@ -179,11 +181,11 @@ fn times_and_conditions_are_checked_before_anything_is_read() {
     For more information, try '--help'.
     ");
     assert_snapshot!(of(&["--until", "tomorrow"]), @"
-    error: invalid value 'tomorrow' for '--until <TIME>': write it as 2026-12-24T18:00:00Z
+    error: invalid value 'tomorrow' for '--until <TIME>': write a day as 2026-12-24, a time as 2026-12-24T18:00Z
 
     For more information, try '--help'.
     ");
-    assert!(of(&["--until", "9999-12-31T23:59:59-05:00"]).contains("write it as"));
+    assert!(of(&["--until", "9999-12-31T23:59:59-05:00"]).contains("write a day as"));
     assert_snapshot!(of(&["--until", "2020-01-01"]), @"error: 2020-01-01 00:00 UTC is past already");
     assert_snapshot!(of(&["--condition", "request.path == '/x'"]), @r"
     error: a condition needs a title

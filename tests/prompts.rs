@@ -22,7 +22,7 @@ fn a_missing_service_is_picked_and_a_missing_member_typed() {
 #[test]
 fn no_is_the_default_and_exits_130() {
     let world = World::new();
-    for key in ["\r", "n"] {
+    for key in ["\r", "n\r"] {
         let mut session = Session::start(&world, &["make-public", "hello"]);
         session.see("exposure: restricted -> public");
         session.see("sandbox: `us-central1/hello` becomes public. Go on?");
@@ -39,10 +39,24 @@ fn yes_goes_on() {
     let world = World::new();
     let mut session = Session::start(&world, &["make-public", "hello"]);
     session.see("Go on?");
-    session.press("y");
+    session.press("y\r");
     let (rest, code) = session.end();
     assert_eq!(code, 0, "{rest}");
     assert!(rest.contains("changed"), "{rest}");
+}
+
+/// What was pasted behind the command is no answer, whatever letters it begins with.
+#[test]
+fn what_was_typed_before_the_question_is_no_answer() {
+    let world = World::new();
+    let mut session = Session::start(&world, &["make-public", "hello"]);
+    session.press("y");
+    session.press("echo y");
+    session.see("becomes public. Go on?");
+    session.press("\r");
+    let (rest, code) = session.end();
+    assert_eq!(code, 130, "{rest}");
+    assert_eq!(world.json(&["policy", "hello"])["bindings"], serde_json::Value::Null);
 }
 
 #[test]
@@ -91,10 +105,10 @@ fn where_an_organisation_policy_forbids_all_users_the_other_way_is_offered() {
         Session::start(&world, &["make-public", "search", "--project", "sandbox-shared"]);
     session.see("cannot be planned");
     session.see("Turn the invoker check off instead");
-    session.press("y");
+    session.press("y\r");
     session.see("invokerCheck: on -> off");
     session.see("Go on?");
-    session.press("y");
+    session.press("y\r");
     let (rest, code) = session.end();
     assert_eq!(code, 0, "{rest}");
 }
@@ -124,7 +138,7 @@ fn each_member_is_asked_about_and_others_are_left_as_they_are() {
     session.press("\r");
     // The third has lost it before: its grant is past its end.
     session.see("2 principals lose access. Go on?");
-    session.press("y");
+    session.press("y\r");
     let (rest, code) = session.end();
     assert_eq!(code, 0, "{rest}");
 }

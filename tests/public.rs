@@ -14,6 +14,7 @@ fn make_public_needs_a_yes_and_then_is_public() {
         + allUsers  roles/run.invoker
         exposure: restricted -> public
     error: this must be confirmed: `us-central1/hello` becomes public
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox make-public hello --dry-run
     --- status 2
     ");

@@ -36,7 +36,7 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["undo", "--yes"], 4),
         (&["grant", "dev@x.com", "us-central1/hello", "--for", "4h"], 2),
         (&["undo", "--yes"], 3),
-        (&["ingress", "us-central1/hello", "internal"], 4),
+        (&["ingress", "us-central1/hello", "internal", "--yes"], 4),
         // What is known of changes that ended is all in the journal.
         (&["history"], 0),
         (&["list"], 13),

@@ -110,6 +110,7 @@ fn what_lets_others_grant_or_the_public_in_is_confirmed() {
         note: `allUsers` gains the right to invoke by this policy
         warning: the file has no etag, so that whether the policy was changed since is not known: what others did since is taken back too
     error: this must be confirmed: `roles/run.admin` lets its members grant access to others; `allUsers` gains access
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
     hint: runaccess --sandbox restore [WORLD]/home/open.json hello --ignore-etag --dry-run
     --- status 2
     ");

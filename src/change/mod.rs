@@ -261,6 +261,7 @@ async fn confirm(
             reasons => format!("this must be confirmed: {}", reasons.join("; ")),
         };
         return Err(CommandError::new(ErrorKind::ConfirmationRequired, message)
+            .because("there is no terminal to ask at; `--yes` accepts the plan that is shown")
             .hint(format!("{} --dry-run", cx.command())));
     }
     let question = match reasons.as_slice() {

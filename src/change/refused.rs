@@ -39,11 +39,14 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) 
                 INVOKER => format!("revoke {} {service}", quoted(member.as_str())),
                 role => format!("revoke {} {service} --role {role}", quoted(member.as_str())),
             };
-            CommandError::new(ErrorKind::LimitsNothing, message).hint(cx.suggest(&command))
+            // Both: the first alone would shut out.
+            CommandError::new(ErrorKind::LimitsNothing, message)
+                .hint(cx.suggest(&command))
+                .hint(cx.command())
         }
-        Refusal::NotToBeUndone { service, .. } => {
-            CommandError::new(ErrorKind::NotToBeUndone, message)
-                .hint(cx.suggest(&format!("who {service}")))
+        Refusal::NotToBeUndone { .. } => {
+            let other = options.other_way.clone().unwrap_or_else(|| cx.suggest("history"));
+            CommandError::new(ErrorKind::NotToBeUndone, message).hint(other)
         }
         Refusal::SavedBefore { .. } => CommandError::new(ErrorKind::SavedBefore, message)
             .hint(with("--dry-run"))

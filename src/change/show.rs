@@ -18,7 +18,11 @@ pub(super) fn plan(
     let project = cx.project().ok();
     let identity = cx.identity()?;
     let place = if cx.is_sandbox() { "sandbox plan" } else { "plan" };
+    let elsewhere = |project: &str| plans.iter().all(|(name, _)| name.project() != project);
     let of_project = match (&project, plans.first()) {
+        (Some(project), Some((name, _))) if elsewhere(&project.value) => {
+            format!("project {} (named in full)", name.project())
+        }
         (Some(project), _) => format!("project {} ({})", project.value, project.source),
         (None, Some((name, _))) => format!("project {} (named in full)", name.project()),
         (None, None) => "no project".to_owned(),

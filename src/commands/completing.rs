@@ -63,19 +63,31 @@ pub(super) fn tags() -> ArgValueCompleter {
     })
 }
 
-/// Completes the names of changes, the latest first.
+/// Completes the names of changes, the latest first; of a run over several services, first the run's.
 pub(super) fn changes() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &OsStr| {
-        let journal = surroundings().and_then(|cx| cx.existing_journal().ok().flatten());
-        let entries = journal.and_then(|journal| journal.entries().ok()).unwrap_or_default();
-        let typed = text(typed);
-        let candidate = |entry: &Entry| Candidate {
-            value: entry.id.to_string(),
-            about: format!("{} {}, {}", entry.action.as_str(), entry.target.short(), entry.word()),
-        };
-        let named = entries.iter().rev().map(candidate);
-        shown(named.filter(|named| named.value.starts_with(&typed)).take(CHANGES).collect())
-    })
+    ArgValueCompleter::new(|typed: &OsStr| shown(changes_of(&text(typed), |_| true)))
+}
+
+/// Completes the names of changes that can be undone.
+pub(super) fn undoable_changes() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| shown(changes_of(&text(typed), Entry::stands)))
+}
+
+fn changes_of(typed: &str, wanted: impl Fn(&Entry) -> bool) -> Vec<Candidate> {
+    let journal = surroundings().and_then(|cx| cx.existing_journal().ok().flatten());
+    let entries = journal.and_then(|journal| journal.entries().ok()).unwrap_or_default();
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for entry in entries.iter().rev().filter(|entry| wanted(entry)) {
+        let about = format!("{} {}, {}", entry.action.as_str(), entry.target.short(), entry.word());
+        let run = Candidate { value: entry.id.whole().to_string(), about: entry.command.clone() };
+        if entry.id.part.is_some() && !candidates.contains(&run) {
+            candidates.push(run);
+        }
+        candidates.push(Candidate { value: entry.id.to_string(), about });
+    }
+    candidates.retain(|candidate| candidate.value.starts_with(typed));
+    candidates.truncate(CHANGES);
+    candidates
 }
 
 /// Completes the program's own commands.

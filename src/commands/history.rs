@@ -230,6 +230,7 @@ async fn prune(cx: &Context, journal: &mut Journal, age: Duration) -> Result<u8,
         if !cx.terminal.interactive {
             let message = format!("this must be confirmed: {changes} would be forgotten");
             return Err(CommandError::new(ErrorKind::ConfirmationRequired, message)
+                .because("there is no terminal to ask at; `--yes` accepts it")
                 .hint(cx.suggest("history")));
         }
         if !cx.ask(&question, terminal::confirm).await? {

@@ -10,15 +10,16 @@ const LONGEST: Duration = Duration::from_hours(24 * 3_660);
 
 /// A point in time: a day, from its beginning in UTC, or RFC 3339.
 pub(super) fn moment(text: &str) -> Result<OffsetDateTime, String> {
-    let whole = if text.len() == "2026-12-24".len() {
-        format!("{text}T00:00:00Z")
-    } else {
-        text.to_owned()
+    let whole = match text.len() {
+        // A day; a time without seconds.
+        10 => format!("{text}T00:00:00Z"),
+        17 if text.ends_with('Z') => text.replace('Z', ":00Z"),
+        _ => text.to_owned(),
     };
     let time = OffsetDateTime::parse(&whole, &Rfc3339).ok();
     // In UTC: at the ends of all time there is none.
     time.and_then(|time| time.checked_to_offset(UtcOffset::UTC))
-        .ok_or_else(|| "write it as 2026-12-24T18:00:00Z".to_owned())
+        .ok_or_else(|| "write a day as 2026-12-24, a time as 2026-12-24T18:00Z".to_owned())
 }
 
 /// A span such as `4h`, `90m` or `7d`.
@@ -66,6 +67,7 @@ mod tests {
             ("2h", datetime!(2026-11-26 08:00 UTC)),
             ("1d", datetime!(2026-11-25 10:00 UTC)),
             ("2026-11-20", datetime!(2026-11-20 0:00 UTC)),
+            ("2026-11-20T10:30Z", datetime!(2026-11-20 10:30 UTC)),
             ("2026-11-20T10:00:00+02:00", datetime!(2026-11-20 8:00 UTC)),
         ] {
             assert_eq!(Since::parse(text).unwrap().from(now), expected, "{text}");

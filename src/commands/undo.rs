@@ -27,7 +27,7 @@ use crate::lookup::Targets;
   runaccess undo --dry-run")]
 pub(super) struct Args {
     /// The change, or the run of several, as `history` names it
-    #[arg(value_name = "ID", add = completing::changes())]
+    #[arg(value_name = "ID", add = completing::undoable_changes())]
     id: Option<String>,
     #[command(flatten)]
     write: WriteOptions,
@@ -49,18 +49,21 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             let any = is_whole_run && entries.iter().any(stands);
             entries.into_iter().filter(|entry| !any || stands(entry)).collect()
         }
-        None => last(cx, entries)?,
+        None => last(cx, &entries)?,
     };
     if asked.is_empty() {
         return Err(nothing());
     }
     let targets = asked.iter().map(|entry| entry.target.clone()).collect();
-    let targets = Targets { names: targets, ..Targets::default() };
+    // Several at once are confirmed, as when a pattern picks them.
+    let by_pattern = asked.len() > 1;
+    let targets = Targets { names: targets, by_pattern, ..Targets::default() };
     let needs = Needs { service: true, constraints: lets_in(&asked), above: false };
     let options = ChangeOptions {
         notes: what_it_was(cx, &asked),
         undoes: asked.iter().map(|entry| (entry.target.clone(), entry.id)).collect(),
         always_ask: args.id.is_none(),
+        other_way: other_way(cx, &args, &asked, &entries),
         ..args.write.options(Action::Undo, needs)
     };
     // What is found of each where it was last looked at.
@@ -99,7 +102,7 @@ fn of<'a>(entries: &'a [Entry], target: &ServiceName) -> Option<&'a Entry> {
 }
 
 /// The last run of this project and account that did something and stands.
-fn last(cx: &Context, entries: Vec<Entry>) -> Result<Vec<Entry>, CommandError> {
+fn last(cx: &Context, entries: &[Entry]) -> Result<Vec<Entry>, CommandError> {
     let (project, account) = (cx.project()?.value, cx.identity()?.account.clone());
     let is_ours = |entry: &Entry| {
         entry.target.project() == project
@@ -109,7 +112,24 @@ fn last(cx: &Context, entries: Vec<Entry>) -> Result<Vec<Entry>, CommandError> {
     };
     let last = entries.iter().rev().find(|entry| is_ours(entry)).map(|entry| entry.id.whole());
     let Some(run) = last else { return Ok(Vec::new()) };
-    Ok(entries.into_iter().filter(|entry| entry.id.whole() == run && is_ours(entry)).collect())
+    let of_run = |entry: &&Entry| entry.id.whole() == run && is_ours(entry);
+    Ok(entries.iter().filter(of_run).cloned().collect())
+}
+
+/// What may be meant where a change cannot be undone: the one that undid it, or without a name the one
+/// before it.
+fn other_way(cx: &Context, args: &Args, asked: &[Entry], entries: &[Entry]) -> Option<String> {
+    let id = match asked.iter().find_map(|entry| entry.undone_by) {
+        Some(by) => by.whole(),
+        None if args.id.is_none() => {
+            let run = asked.first()?.id.run;
+            let earlier: Vec<Entry> =
+                entries.iter().filter(|entry| entry.id.run < run).cloned().collect();
+            last(cx, &earlier).ok()?.first()?.id.whole()
+        }
+        None => return None,
+    };
+    Some(cx.suggest(&format!("undo {id}")))
 }
 
 /// Whether anybody may be let in by the undoing.

@@ -1,16 +1,22 @@
 //! The journal's file: an SQLite database whose log is synchronised with the disk at each write.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use crate::private_files;
 
 /// Writers queue up for each other; this is far longer than any queue lasts.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The version of the file that this program writes.
 pub(super) const VERSION: u32 = 1;
+
+/// How the names of a database's files end: its own, its log's, and the log's index.
+pub(super) const ENDS: [&str; 3] = ["", "-wal", "-shm"];
 
 const TABLES: &str = "
     CREATE TABLE runs (
@@ -25,22 +31,54 @@ const TABLES: &str = "
     CREATE INDEX changes_by_undone ON changes (undoes_run) WHERE undoes_run IS NOT NULL;
 ";
 
-/// Opens a file, making its tables where it is new.
-pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let mut db = Connection::open(path)?;
-    configure(&db)?;
-    if version(&db)? == 0 {
-        make(&mut db)?;
+/// Makes a file where there is none. It is made under another name and then put in its place whole: while
+/// one process turns a file to its log, others could not even wait for it.
+pub(super) fn create(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
     }
-    Ok(db)
+    let draft = path.with_extension(format!("{:016x}.new", fastrand::u64(..)));
+    // SQLite would make it readable to others.
+    let made = private_files::open(&draft).and_then(|file| {
+        drop(file);
+        fill(&draft).map_err(io::Error::other)?;
+        match fs::hard_link(&draft, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    });
+    for end in ENDS {
+        drop(fs::remove_file(with_end(&draft, end)));
+    }
+    made
 }
 
-fn configure(db: &Connection) -> rusqlite::Result<()> {
+fn fill(path: &Path) -> rusqlite::Result<()> {
+    let mut db = Connection::open(path)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    make(&mut db)
+}
+
+/// The path of a file that belongs to a database.
+pub(super) fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// Opens a file that is there.
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let mut db = Connection::open(path)?;
     db.busy_timeout(LOCK_PATIENCE)?;
     // Each command that changes something would else copy the log into the file.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "synchronous", "FULL")
+    db.pragma_update(None, "synchronous", "FULL")?;
+    // Empty, as a full disk may leave one.
+    if version(&db)? == 0 {
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        make(&mut db)?;
+    }
+    Ok(db)
 }
 
 fn make(db: &mut Connection) -> rusqlite::Result<()> {

@@ -6,7 +6,7 @@ use std::{fs, io};
 use rusqlite::params;
 use time::OffsetDateTime;
 
-use super::{Journal, JournalError, Realm, micros, place};
+use super::{Journal, JournalError, Realm, file, micros, place};
 
 /// The runs of a realm (`?1`) that were begun before a time (`?2`) and are settled.
 const OLD_RUNS: &str = "SELECT run FROM runs WHERE realm = ?1 AND micros < ?2 AND NOT EXISTS
@@ -44,10 +44,8 @@ impl Journal {
     /// Removes the files of a journal that is damaged.
     pub fn discard(folder: &Path, realm: &Realm) -> Result<(), JournalError> {
         let path = place(folder, realm);
-        for end in ["", "-wal", "-shm"] {
-            let mut name = path.clone().into_os_string();
-            name.push(end);
-            match fs::remove_file(&name) {
+        for end in file::ENDS {
+            match fs::remove_file(file::with_end(&path, end)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(JournalError::Folder { path: folder.to_owned(), source: error });
                 }

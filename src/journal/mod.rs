@@ -77,7 +77,7 @@ pub struct Journal {
 /// Why the journal cannot be used.
 #[derive(Debug, Error)]
 pub enum JournalError {
-    #[error("cannot write the journal in `{}`", path.display())]
+    #[error("cannot use the journal in `{}`", path.display())]
     Folder { path: PathBuf, source: std::io::Error },
     #[error("cannot use the journal `{}`", path.display())]
     File { path: PathBuf, source: rusqlite::Error },
@@ -107,11 +107,7 @@ impl Journal {
         let failed = |source| JournalError::Folder { path: folder.to_owned(), source };
         private_files::folder(folder).map_err(failed)?;
         let path = place(folder, &realm);
-        // SQLite would make it readable to others. One that is there is not touched: to close it would
-        // take away the locks that this process holds on it.
-        if !path.exists() {
-            drop(private_files::open(&path).map_err(failed)?);
-        }
+        file::create(&path).map_err(failed)?;
         Self::checked(file::open(&path), folder, path, realm)
     }
 
@@ -119,8 +115,11 @@ impl Journal {
     /// there is none yet.
     pub fn open_existing(folder: &Path, realm: Realm) -> Result<Option<Self>, JournalError> {
         let path = place(folder, &realm);
-        if !path.exists() {
-            return Ok(None);
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            // What cannot be looked at is not nothing.
+            Err(source) => return Err(JournalError::Folder { path: folder.to_owned(), source }),
         }
         match Self::open(folder, realm.clone()) {
             Err(error @ (JournalError::Folder { .. } | JournalError::File { .. })) => {

@@ -228,17 +228,22 @@ fn a_damaged_file_is_told_from_one_that_cannot_be_opened() {
 }
 
 #[test]
-fn many_share_it() {
-    let folder = tempfile::tempdir().unwrap();
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..10 {
-                    open(&folder, Realm::Google).begin(&run(), &[intent("a")], NOW).unwrap();
-                }
-            });
-        }
-    });
-    let entries = open(&folder, Realm::Google).entries().unwrap();
-    assert_eq!(entries.last().map(|entry| entry.id.run), Some(80));
+fn many_share_it_from_its_making_on() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..3 {
+                        open(&folder, Realm::Google).begin(&run(), &[intent("a")], NOW).unwrap();
+                    }
+                });
+            }
+        });
+        let entries = open(&folder, Realm::Google).entries().unwrap();
+        assert_eq!(entries.last().map(|entry| entry.id.run), Some(24));
+        let left = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+        let left: Vec<_> = left.filter(|name| name.to_string_lossy().ends_with(".new")).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }

@@ -138,17 +138,22 @@ impl EntryRow {
     /// What came, went and was turned, a line each.
     fn lines(&self) -> Vec<String> {
         let signed = |sign: char, grant: &GrantShape| one_line(&format!("{sign}{}", grant.words()));
-        let mut lines: Vec<String> = self.added.iter().map(|grant| signed('+', grant)).collect();
+        let mut lines: Vec<String> = self.undoes.iter().map(|id| format!("undoes {id}")).collect();
+        lines.extend(self.added.iter().map(|grant| signed('+', grant)));
         lines.extend(self.removed.iter().map(|grant| signed('-', grant)));
         let turned = |setting: &SettingShape| {
             format!("{}: {} -> {}", setting.name, setting.before, setting.after)
         };
         lines.extend(self.settings.iter().map(turned));
+        // Of one that did nothing, why.
+        let nothing = self.added.is_empty() && self.removed.is_empty() && self.settings.is_empty();
+        lines.extend(self.error.iter().filter(|_| nothing).map(|error| one_line(error)));
         lines
     }
 
     fn state_cell(&self) -> Cell {
-        let cell = text(self.state);
+        let by = self.undone_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let cell = text(format!("{}{by}", self.state));
         match self.state {
             "applied" => cell.fg(Color::Green),
             "failed" => cell.fg(Color::Red),
@@ -167,8 +172,6 @@ impl EntryRow {
         let mut more = |name: &str, value: Option<&str>| {
             pairs.extend(value.map(|value| (name.to_owned(), text(value))));
         };
-        more("undone by", self.undone_by.as_deref());
-        more("undoes", self.undoes.as_deref());
         more("account", self.account.as_deref());
         more("command", Some(&self.command));
         more("reason", self.reason.as_deref());

@@ -5,12 +5,18 @@ use std::io::{IsTerminal, stderr};
 use console::Term;
 
 #[cfg(unix)]
-use self::unix::{put_back, remember_mode};
+use self::unix::{drop_typed, put_back, remember_mode};
 
 /// Remembers the terminal's mode, for `restore`.
 pub fn remember() {
     #[cfg(unix)]
     remember_mode();
+}
+
+/// Forgets what was typed and not yet read.
+pub(super) fn forget_typed() {
+    #[cfg(unix)]
+    drop_typed();
 }
 
 /// Puts the mode back that was remembered, and shows the cursor again, whatever had hidden it.
@@ -28,12 +34,17 @@ mod unix {
     use std::io::stdin;
     use std::sync::{Mutex, PoisonError};
 
-    use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+    use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 
     static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
     pub(super) fn remember_mode() {
         *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = tcgetattr(stdin()).ok();
+    }
+
+    pub(super) fn drop_typed() {
+        // What is no terminal has nothing typed ahead.
+        let _ = tcflush(stdin(), FlushArg::TCIFLUSH);
     }
 
     pub(super) fn put_back() {

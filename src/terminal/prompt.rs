@@ -4,6 +4,8 @@ use console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, FuzzySelect, Input, Select};
 
+use super::mode;
+
 /// What stands before an item, and the cursor after it.
 const MARGIN: usize = 4;
 /// Items are not made shorter than this.
@@ -29,12 +31,15 @@ impl From<dialoguer::Error> for PromptError {
     }
 }
 
-/// Asks yes or no; no is the default.
+/// Asks yes or no; no is the default. What was typed, or pasted, before the question was there is no
+/// answer to it, and an answer ends with Enter.
 pub fn confirm(question: &str, color: bool) -> Result<bool, PromptError> {
     let theme = theme(color);
+    mode::forget_typed();
     let answer = Confirm::with_theme(theme.as_ref())
         .with_prompt(question)
         .default(false)
+        .wait_for_newline(true)
         .interact_on_opt(&Term::stderr())?;
     answer.ok_or(PromptError::Cancelled)
 }

@@ -116,9 +116,8 @@ fn remark_on_condition(plan: &mut Plan, held: &[Grant], condition: &Condition) {
     // version 1.
     if is_first && !plan.is_empty() {
         plan.warnings.push(
-            "this is the first condition in this policy: from now on gcloud wants `--condition=None`, \
-             or the condition, where it edits the policy off a terminal, and `gcloud run deploy \
-             --allow-unauthenticated` reads the policy without conditions and may fail on it"
+            "the policy's first condition: off a terminal gcloud then wants `--condition=None` to edit \
+             it, and `gcloud run deploy --allow-unauthenticated` reads it without conditions"
                 .to_owned(),
         );
     }

@@ -2,8 +2,8 @@
 
 use time::OffsetDateTime;
 
-use super::{Action, Plan, Refusal, Snapshot};
-use crate::domain::condition::Condition;
+use super::{Action, MADE_UP, Plan, Refusal, Snapshot};
+use crate::domain::condition::{Condition, timed};
 use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
@@ -24,7 +24,7 @@ pub enum ConditionChoice {
     Any,
     /// Those whose condition has this title.
     Titled(String),
-    /// Those without one.
+    /// Those without one, or with an end alone that this program has put there.
     Unconditional,
 }
 
@@ -33,7 +33,12 @@ impl ConditionChoice {
         match (self, condition) {
             (Self::Any, _) | (Self::Unconditional, None) => true,
             (Self::Titled(title), Some(condition)) => condition.title == *title,
-            (Self::Unconditional, Some(_)) | (Self::Titled(_), None) => false,
+            // A grant for a while is as plain as one without an end.
+            (Self::Unconditional, Some(condition)) => {
+                condition.title.ends_with(MADE_UP)
+                    && matches!(timed(&condition.expression), Some((None, _)))
+            }
+            (Self::Titled(_), None) => false,
         }
     }
 }
@@ -79,7 +84,8 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
         let service = snapshot.name.short();
         match choice {
             ConditionChoice::Unconditional
-                if !held.is_empty() && held.iter().all(|grant| grant.condition.is_some()) =>
+                if !held.is_empty()
+                    && !held.iter().any(|grant| choice.selects(grant.condition.as_ref())) =>
             {
                 return Err(Refusal::OnlyConditional {
                     service,

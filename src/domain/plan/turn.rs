@@ -21,6 +21,14 @@ pub fn plan_turn(
     }
     let after = name.set(service, value);
     match name {
+        SettingName::Ingress if value != "all" => plan.warnings.push(format!(
+            "whoever calls it from the internet gets 404 from then on{}",
+            match value {
+                "internal" => ": only what is inside gets through",
+                "internal-and-cloud-load-balancing" => ", but through a load balancer",
+                _ => "",
+            }
+        )),
         SettingName::DefaultUrl if value == "off" => plan.warnings.push(
             "whoever calls it at its URL gets 404 from then on: callers need a load balancer or a \
              domain that leads here"
@@ -67,12 +75,11 @@ pub(super) fn turn(
     if before != after {
         plan.asks.push(format!("`{short}` goes from {} to {}", before.as_str(), after.as_str()));
     }
-    // More may get through although it is called the same.
-    let opens = |setting: &&Setting| setting.name.opens(&setting.before, &setting.after);
-    for Setting { name, before: from, after: to } in plan.settings.iter().filter(opens) {
+    // Who gets through changes although it is called the same.
+    for Setting { name, before: from, after: to } in &plan.settings {
         if before == after {
             let name = name.as_str();
-            plan.asks.push(format!("`{name}` of `{short}` opens from `{from}` to `{to}`"));
+            plan.asks.push(format!("`{name}` of `{short}` goes from `{from}` to `{to}`"));
         }
     }
     let etag = service.etag.clone().unwrap_or_default();

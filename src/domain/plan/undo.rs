@@ -99,7 +99,20 @@ fn remark(plan: &mut Plan, snapshot: &Snapshot, entry: &Entry) {
     let effect = entry.effect();
     let has = |grant: &Grant| held.iter().any(|held| held.same_as(grant));
     for grant in effect.added.iter().filter(|grant| !has(grant)) {
-        plan.notes.push(format!("`{}` does not have `{}` any more", grant.member, grant.role));
+        let otherwise =
+            |held: &&Grant| held.role == grant.role && held.member.same_as(&grant.member);
+        plan.notes.push(match held.iter().find(otherwise) {
+            None => format!("`{}` does not have `{}` any more", grant.member, grant.role),
+            Some(other) => format!(
+                "`{}` has `{}` otherwise by now, {}, and keeps it",
+                grant.member,
+                grant.role,
+                other.condition.as_ref().map_or_else(
+                    || "without a condition".to_owned(),
+                    |condition| format!("under `{}`", condition.title)
+                )
+            ),
+        });
     }
     for grant in effect.removed.iter().filter(|grant| has(grant)) {
         plan.notes.push(format!("`{}` has `{}` again already", grant.member, grant.role));

@@ -79,7 +79,7 @@ fn a_condition_beside_a_grant_without_one_limits_nothing() {
 fn the_first_condition_of_a_policy_is_announced() {
     let first = |bindings| {
         let plan = planned(bindings, END).unwrap();
-        plan.warnings().iter().any(|text| text.starts_with("this is the first condition"))
+        plan.warnings().iter().any(|text| text.starts_with("the policy's first condition"))
     };
     assert!(first(json!([])));
     assert!(!first(json!([held("roles/viewer", "user:v@x.com", Some("true"))])));
