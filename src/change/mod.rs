@@ -44,6 +44,8 @@ pub struct ChangeOptions {
     pub warnings: Vec<String>,
     /// The command that goes another way where an organisation policy forbids this one.
     pub other_way: Option<String>,
+    /// The command that may be meant where a change cannot be undone.
+    pub may_be_meant: Option<String>,
     /// Whether the change is written into the journal first.
     pub journal: bool,
     pub reason: Option<String>,

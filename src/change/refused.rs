@@ -45,7 +45,7 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) 
                 .hint(cx.command())
         }
         Refusal::NotToBeUndone { .. } => {
-            let other = options.other_way.clone().unwrap_or_else(|| cx.suggest("history"));
+            let other = options.may_be_meant.clone().unwrap_or_else(|| cx.suggest("history"));
             CommandError::new(ErrorKind::NotToBeUndone, message).hint(other)
         }
         Refusal::SavedBefore { .. } => CommandError::new(ErrorKind::SavedBefore, message)

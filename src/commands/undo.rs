@@ -63,7 +63,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         notes: what_it_was(cx, &asked),
         undoes: asked.iter().map(|entry| (entry.target.clone(), entry.id)).collect(),
         always_ask: args.id.is_none(),
-        other_way: other_way(cx, &args, &asked, &entries),
+        may_be_meant: may_be_meant(cx, &args, &asked, &entries),
         ..args.write.options(Action::Undo, needs)
     };
     // What is found of each where it was last looked at.
@@ -118,7 +118,7 @@ fn last(cx: &Context, entries: &[Entry]) -> Result<Vec<Entry>, CommandError> {
 
 /// What may be meant where a change cannot be undone: the one that undid it, or without a name the one
 /// before it.
-fn other_way(cx: &Context, args: &Args, asked: &[Entry], entries: &[Entry]) -> Option<String> {
+fn may_be_meant(cx: &Context, args: &Args, asked: &[Entry], entries: &[Entry]) -> Option<String> {
     let id = match asked.iter().find_map(|entry| entry.undone_by) {
         Some(by) => by.whole(),
         None if args.id.is_none() => {

@@ -29,7 +29,7 @@ pub(super) struct WriteOptions {
     /// Why, for the journal; for a grant that ends also in its condition
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
-    /// Make the change although it cannot be journalled: it cannot be undone then
+    /// Do not journal the change: it cannot be undone then
     #[arg(long)]
     pub(super) no_journal: bool,
     /// Whether even a change that need not be confirmed is asked about: the guided way does.
@@ -55,6 +55,7 @@ impl WriteOptions {
             notes: Vec::new(),
             warnings: Vec::new(),
             other_way: None,
+            may_be_meant: None,
             journal: !self.no_journal,
             reason: self.reason.clone(),
             undoes: Vec::new(),
