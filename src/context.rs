@@ -3,6 +3,7 @@
 
 mod acting;
 mod asking;
+mod clock;
 mod command_line;
 mod reaching;
 mod recent;
@@ -238,29 +239,6 @@ impl Context {
     ) -> Result<T, CommandError> {
         let done = tokio::time::timeout_at(self.deadline.end(), work).await;
         done.map_err(|_| Failure::deadline(call, self.deadline.limit()).into())
-    }
-
-    /// The time now: by Google's clock where this machine's is found to differ.
-    pub fn now(&self) -> OffsetDateTime {
-        self.gateway.get().map_or_else(now, Gateway::now)
-    }
-
-    /// Says that Google's clock counts, where this machine's differs.
-    pub fn warn_of_clock(&self) {
-        if let Some(ahead) = self.gateway.get().and_then(Gateway::ahead) {
-            let by = humantime::format_duration(Duration::from_secs(
-                ahead.whole_seconds().unsigned_abs(),
-            ));
-            let behind = if ahead.is_positive() { "behind" } else { "ahead of" };
-            self.terminal.warning(&format!(
-                "this machine's clock is {by} {behind} Google's, which counts here"
-            ));
-        }
-    }
-
-    /// The time by this machine's own clock.
-    pub fn local_time(&self) -> OffsetDateTime {
-        now()
     }
 
     /// The format of the result.

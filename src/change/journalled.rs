@@ -84,34 +84,19 @@ impl Journalled {
     pub(super) fn end(&self, cx: &Context, outcome: ChangeOutcome) -> ChangeOutcome {
         let id = self.ids.iter().find(|(target, _)| *target == outcome.target);
         let (Some(journal), Some((_, id))) = (&self.journal, id) else { return outcome };
-        let done = outcome.done();
-        let wrote = !done.is_empty() || outcome.fate_unknown;
-        if outcome.fate_unknown {
-            journal.borrow_mut().leave_open();
-        }
-        if !outcome.fate_unknown {
-            let state = match outcome.status {
-                // It was there when it was looked for again: whether by this run is not known.
-                Status::Changed if outcome.inferred => State::EffectPresent,
-                Status::Changed => State::Applied,
-                Status::Unchanged => State::EffectPresent,
-                Status::Failed | Status::Planned | Status::Refused => State::Failed,
-            };
-            let done = match outcome.status {
-                Status::Changed if outcome.inferred => None,
-                Status::Unchanged => Some(Difference::default()),
-                _ => Some(done),
-            };
-            let error = outcome.error.as_ref().map(in_one_line);
-            let (before, after) = (outcome.before.clone(), outcome.after.clone());
-            let ended = Ended { state, done, before, after, error };
-            if let Err(error) = journal.borrow_mut().finish(*id, &ended, cx.now()) {
+        let wrote = !outcome.done().is_empty() || outcome.fate_unknown;
+        let stays_open = outcome.fate_unknown || {
+            let ended = journal.borrow_mut().finish(*id, &how_it_ended(&outcome), cx.now());
+            if let Err(error) = &ended {
                 cx.terminal.warning(&format!(
-                    "how the change of `{}` ended could not be journalled: {}",
-                    cx.named(&outcome.target),
-                    CommandError::from(error).in_one_line()
+                    "how the change of `{}` ended could not be journalled: {error}",
+                    cx.named(&outcome.target)
                 ));
             }
+            ended.is_err()
+        };
+        if stays_open {
+            journal.borrow_mut().leave_open();
         }
         let mut outcome = ChangeOutcome { id: wrote.then_some(*id), ..outcome };
         if let Some(error) = outcome.error.as_mut().filter(|_| outcome.fate_unknown) {
@@ -120,6 +105,18 @@ impl Journalled {
         }
         outcome
     }
+}
+
+fn how_it_ended(outcome: &ChangeOutcome) -> Ended {
+    let (state, done) = match outcome.status {
+        // It was there when it was looked for again: whether by this run is not known.
+        Status::Changed if outcome.inferred => (State::EffectPresent, None),
+        Status::Changed => (State::Applied, Some(outcome.done())),
+        Status::Unchanged => (State::EffectPresent, Some(Difference::default())),
+        Status::Failed | Status::Planned | Status::Refused => (State::Failed, Some(outcome.done())),
+    };
+    let (before, after) = (outcome.before.clone(), outcome.after.clone());
+    Ended { state, done, before, after, error: outcome.error.as_ref().map(in_one_line) }
 }
 
 fn in_one_line(error: &OutcomeError) -> String {
