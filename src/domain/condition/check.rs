@@ -210,6 +210,11 @@ mod tests {
             assert_ne!(of(&deep(120)), Err(ConditionError::Large), "{open}");
             assert!(of(&open.repeat(120)).is_err(), "{open}");
         }
+        // What a scanner of quotes would take for a text may be none.
+        for (open, close) in [("// \"\n", " // \""), ("r'\\' + ", "'"), ("\"\"\"'\"\"\" + ", "'")] {
+            let hidden = format!("{open}{}true{}{close}", "(".repeat(2_000), ")".repeat(2_000));
+            assert_eq!(of(&hidden), Err(ConditionError::Large), "{open}");
+        }
         let many = vec!["'/a.(b)'"; 200].join(", ");
         assert_eq!(of(&format!("request.path in [{many}]")), Ok(()));
     }

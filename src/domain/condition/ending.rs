@@ -3,6 +3,8 @@
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
+use super::program::outside_quotes;
+
 /// When a condition ends for good, where the expression says so in the one form that the
 /// console, gcloud's examples and this program write: `request.time < timestamp("T")`, alone or
 /// as one of several terms joined by `&&`. Anything else has no end that is known.
@@ -53,20 +55,14 @@ pub fn timed(expression: &str) -> Option<(Option<&str>, OffsetDateTime)> {
 /// Whether no parenthesis in a text is closed that is not opened in it; what stands in quotes does not
 /// count.
 fn is_balanced(text: &str) -> bool {
-    let (mut depth, mut quote, mut escaped) = (0_u32, None, false);
-    for c in text.chars() {
-        match (quote, c) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(open), _) if c == open => quote = None,
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '(') => depth += 1,
-            (None, ')') if depth == 0 => return false,
-            (None, ')') => depth -= 1,
-            _ => {}
-        }
-    }
-    depth == 0 && quote.is_none()
+    let depth = outside_quotes(text).and_then(|outside| {
+        outside.chars().try_fold(0_usize, |depth, c| match c {
+            '(' => Some(depth + 1),
+            ')' => depth.checked_sub(1),
+            _ => Some(depth),
+        })
+    });
+    depth == Some(0)
 }
 
 fn term_end(term: &str) -> Option<OffsetDateTime> {

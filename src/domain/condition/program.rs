@@ -17,12 +17,20 @@ const ROOM: usize = 128 * 1024 * 1024;
 /// Does something with an expression where there is room for it, on a thread of its own where it is large;
 /// `None` where it is too large, or no such thread is to be had.
 pub(super) fn with_room<T: Send>(expression: &str, work: impl FnOnce() -> T + Send) -> Option<T> {
-    let Size { signs, depth } = Size::of(expression);
-    if expression.len() > MAX_LENGTH || signs > MAX_SIGNS {
+    if expression.len() > MAX_LENGTH {
         return None;
     }
-    if signs <= FEW_SIGNS && depth <= SHALLOW {
+    let all = Size::of(expression);
+    if all.signs <= FEW_SIGNS && all.depth <= SHALLOW {
         return Some(work());
+    }
+    // What stands in quotes costs nothing, where it is clear what does: a comment, a raw or a tripled quote
+    // could hide anything.
+    let is_clear = !["//", "\\", "\"\"", "''"].iter().any(|sign| expression.contains(sign));
+    let outside = outside_quotes(expression).filter(|_| is_clear);
+    let size = outside.map_or(all, |outside| Size::of(&outside));
+    if size.signs > MAX_SIGNS {
+        return None;
     }
     thread::scope(|scope| {
         let builder = thread::Builder::new().stack_size(ROOM);
@@ -30,7 +38,23 @@ pub(super) fn with_room<T: Send>(expression: &str, work: impl FnOnce() -> T + Se
     })
 }
 
-/// What an expression costs.
+/// A text without what stands in quotes; `None` where one is not closed.
+pub(super) fn outside_quotes(text: &str) -> Option<String> {
+    let (mut outside, mut quote, mut escaped) = (String::new(), None, false);
+    for c in text.chars() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(end) if c == end => quote = None,
+            Some(_) => {}
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            None => outside.push(c),
+        }
+    }
+    quote.is_none().then_some(outside)
+}
+
+/// What a text costs.
 #[derive(Clone, Copy, Debug, Default)]
 struct Size {
     signs: usize,
@@ -39,31 +63,19 @@ struct Size {
 }
 
 impl Size {
-    /// Counts what stands outside of quotes; all of it where a quote is not closed.
-    fn of(expression: &str) -> Self {
-        Self::counted(expression, true)
-            .unwrap_or_else(|| Self::counted(expression, false).unwrap_or_default())
-    }
-
-    fn counted(expression: &str, heeds_quotes: bool) -> Option<Self> {
+    fn of(text: &str) -> Self {
         let (mut size, mut open) = (Self::default(), 0_usize);
-        let (mut quote, mut escaped) = (None, false);
-        for c in expression.chars() {
-            match (quote, c) {
-                (Some(_), _) if escaped => escaped = false,
-                (Some(_), '\\') => escaped = true,
-                (Some(end), _) if c == end => quote = None,
-                (Some(_), _) => {}
-                (None, '"' | '\'') if heeds_quotes => quote = Some(c),
-                (None, '(' | '[' | '{') => {
+        for c in text.chars() {
+            match c {
+                '(' | '[' | '{' => {
                     open += 1;
                     size.signs += 1;
                     size.depth = size.depth.max(open);
                 }
-                (None, ')' | ']' | '}') => open = open.saturating_sub(1),
-                (None, _) => size.signs += usize::from("!-?.+*/%<>=&|".contains(c)),
+                ')' | ']' | '}' => open = open.saturating_sub(1),
+                _ => size.signs += usize::from("!-?.+*/%<>=&|".contains(c)),
             }
         }
-        quote.is_none().then_some(size)
+        size
     }
 }
