@@ -31,10 +31,9 @@ pub(super) async fn apply(
     if plan.is_empty() {
         return outcome_of(&plan, Status::Unchanged);
     }
-    let undone = options.undoes.iter().find(|(target, _)| target == plan.target());
-    let again = match undone {
+    let again = match options.undone(plan.target()) {
         // Without a name, that would be another one.
-        Some((_, id)) => cx.suggest(&format!("undo {id}")),
+        Some(id) => cx.suggest(&format!("undo {id}")),
         None => cx.command(),
     };
     let mut work = Work::new(plan, again);

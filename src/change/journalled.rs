@@ -58,12 +58,9 @@ impl Journalled {
         let none = Self { journal: None, ids: Vec::new() };
         let Some(mut journal) = journal else { return Ok(none) };
         let plans = plans.iter().filter_map(|(_, plan)| plan.as_ref().ok());
-        let undone = |name: &ServiceName| {
-            options.undoes.iter().find(|(target, _)| target == name).map(|(_, id)| *id)
-        };
         let intents: Vec<Intent> = plans
             .filter(|plan| !plan.is_empty())
-            .map(|plan| Intent::of(plan, undone(plan.target())))
+            .map(|plan| Intent::of(plan, options.undone(plan.target())))
             .collect();
         if intents.is_empty() {
             return Ok(none);
@@ -116,13 +113,8 @@ fn how_it_ended(outcome: &ChangeOutcome) -> Ended {
         Status::Failed | Status::Planned | Status::Refused => (State::Failed, Some(outcome.done())),
     };
     let (before, after) = (outcome.before.clone(), outcome.after.clone());
-    Ended { state, done, before, after, error: outcome.error.as_ref().map(in_one_line) }
-}
-
-fn in_one_line(error: &OutcomeError) -> String {
-    let parts = std::iter::once(&error.message).chain(&error.causes);
-    let said: Vec<&str> = parts.map(String::as_str).collect();
-    format!("{}: {}", error.code, said.join(": "))
+    let said = |error: &OutcomeError| format!("{}: {}", error.code, error.in_one_line());
+    Ended { state, done, before, after, error: outcome.error.as_ref().map(said) }
 }
 
 /// Settles what is open of the services that were read. Where that cannot be, it is left for later.
@@ -177,7 +169,7 @@ fn tell(cx: &Context, journal: &mut Journal, found: &[(ChangeId, State)]) {
 }
 
 /// What is found of a change; `None` where it cannot be read.
-pub async fn what_is_there(cx: &Context, entry: &Entry) -> Option<State> {
+async fn what_is_there(cx: &Context, entry: &Entry) -> Option<State> {
     let service = !entry.intended.settings.is_empty();
     match read(cx, &entry.target, Needs { service, ..Needs::default() }).await {
         Ok(snapshot) => entry.intended.found(&snapshot.policy, snapshot.service.as_ref()),

@@ -9,7 +9,7 @@ mod show;
 use futures::{StreamExt, stream};
 
 use self::journalled::Journalled;
-pub use self::journalled::{settle, what_is_there};
+pub use self::journalled::settle;
 use crate::cloud::Above;
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
@@ -51,6 +51,13 @@ pub struct ChangeOptions {
     pub reason: Option<String>,
     /// The changes that this one reverses, by service.
     pub undoes: Vec<(ServiceName, ChangeId)>,
+}
+
+impl ChangeOptions {
+    /// The change that this one reverses on a service.
+    fn undone(&self, target: &ServiceName) -> Option<ChangeId> {
+        self.undoes.iter().find(|(name, _)| name == target).map(|(_, id)| *id)
+    }
 }
 
 /// What a plan rests on, beside the service's policy.

@@ -79,12 +79,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let batch = Batch::read(cx, targets, &options).await?;
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
-    let unchanged = result.outcomes.iter().filter(|outcome| outcome.status == Status::Unchanged);
-    let unchanged: Vec<&Entry> =
-        unchanged.filter_map(|outcome| of(&asked, &outcome.target)).collect();
     // Nothing of it is there any more: others were faster.
+    let unchanged = result.outcomes.iter().filter(|outcome| outcome.status == Status::Unchanged);
+    let unchanged = unchanged.filter_map(|outcome| of(&asked, &outcome.target));
+    let gone = gone.take();
     let overtaken: Vec<ChangeId> =
-        unchanged.iter().map(|entry| entry.id).filter(|id| gone.borrow().contains(id)).collect();
+        unchanged.map(|entry| entry.id).filter(|id| gone.contains(id)).collect();
     let reported = report(cx, result, &args.write)?;
     if !options.only_show
         && options.journal

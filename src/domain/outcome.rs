@@ -87,3 +87,11 @@ pub struct OutcomeError {
     /// Commands ready to run.
     pub hints: Vec<String>,
 }
+
+impl OutcomeError {
+    /// The message with its causes.
+    pub fn in_one_line(&self) -> String {
+        let parts = std::iter::once(&self.message).chain(&self.causes);
+        parts.map(String::as_str).collect::<Vec<_>>().join(": ")
+    }
+}

@@ -159,8 +159,9 @@ impl From<ChangeOutcome> for ChangeRow {
             }),
             remaining: remaining.into_iter().map(RemainingShape::from).collect(),
             attempts,
-            error: error.map(|OutcomeError { code, exit_code, message, causes, hints }| {
-                let message = std::iter::once(message).chain(causes).collect::<Vec<_>>().join(": ");
+            error: error.map(|error| {
+                let message = error.in_one_line();
+                let OutcomeError { code, exit_code, hints, .. } = error;
                 ErrorShape { code, exit_code, message, hints }
             }),
             project: target.project().to_owned(),
