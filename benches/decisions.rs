@@ -28,6 +28,8 @@ fn service() -> Service {
         custom_audiences: Vec::new(),
         service_account: None,
         http2: false,
+        multi_region_id: None,
+        vpc_egress: None,
         readiness: Readiness::default(),
         create_time: None,
         update_time: None,

@@ -20,7 +20,8 @@ use tokio::sync::OnceCell;
 
 use crate::auth::Identity;
 use crate::cloud::{self, Deadline, Failure, Gateway};
-use crate::domain::resource::{self, ServiceName};
+use crate::domain::resource;
+use crate::domain::target::Named;
 use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
 use crate::report::{self, Format, Report, ServiceReport, Style};
@@ -197,8 +198,8 @@ impl Context {
         self.settings.yes
     }
 
-    /// A service's name as a command in this place takes it: short in the project that is set.
-    pub fn named(&self, name: &ServiceName) -> String {
+    /// A name as a command in this place takes it: short in the project that is set.
+    pub fn named(&self, name: &impl Named) -> String {
         match self.project() {
             Ok(project) if project.value == name.project() => name.short(),
             _ => name.to_string(),
@@ -206,7 +207,7 @@ impl Context {
     }
 
     /// A service as somebody else is to type it, who does not have this command's flags.
-    pub fn named_to_others(&self, name: &ServiceName) -> String {
+    pub fn named_to_others(&self, name: &impl Named) -> String {
         match self.settings.project {
             Some(_) => name.to_string(),
             None => self.named(name),

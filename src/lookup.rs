@@ -1,10 +1,16 @@
 //! From what a user typed to the service that is meant, asking where there are several.
 
-use crate::cloud::{Failure, FailureKind, Listing, Unreadable};
+mod beside;
+mod errors;
+
+use self::errors::{ambiguous, not_listed, perhaps_several};
+pub use self::errors::{unread, unread_target};
+use crate::cloud::{Listing, Unreadable};
 use crate::context::Context;
 use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef, TAG_SIGN, glob_matches, url_origin};
 use crate::domain::service::Service;
+use crate::domain::target::{JobName, Target, TargetRef};
 use crate::error::{CommandError, ErrorKind};
 use crate::terminal;
 
@@ -16,12 +22,12 @@ pub struct Found {
     pub facts: Option<Service>,
 }
 
-/// The services that several references stand for.
+/// What several references stand for.
 #[derive(Debug, Default)]
 pub struct Targets {
-    pub names: Vec<ServiceName>,
+    pub names: Vec<Target>,
     /// References that stand for nothing, under the name that they might have.
-    pub missing: Vec<(ServiceName, CommandError)>,
+    pub missing: Vec<(Target, CommandError)>,
     /// Whether a pattern picked any of them.
     pub by_pattern: bool,
     /// Regions that could not be searched.
@@ -31,47 +37,51 @@ pub struct Targets {
 /// Finds the one service that a reference stands for.
 pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<Found, CommandError> {
     let mut search = Search { cx, listings: Vec::new() };
-    let mut found = search.find(wanted).await?;
+    let mut found = search.find(wanted, false).await?;
     match found.len() {
         1 => Ok(found.remove(0)),
         _ => Err(ambiguous(cx, wanted, &found)),
     }
 }
 
-/// Finds all services that the references stand for, each once. Alone, a reference that stands
-/// for nothing is an error; among others it is a target that fails.
-pub async fn find_all(cx: &Context, wanted: &[ServiceRef]) -> Result<Targets, CommandError> {
+/// Finds the one service or job that a reference stands for; a function by its underlying service.
+pub async fn find_target(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
+    match wanted {
+        TargetRef::Service(reference) => Ok(find(cx, reference).await?.name.into()),
+        TargetRef::Function(function) => Ok(beside::service_of(cx, function).await?.into()),
+        TargetRef::Job(reference) => {
+            let mut found = beside::jobs(cx, reference).await?;
+            match found.len() {
+                1 => Ok(Target::Job(found.remove(0))),
+                _ => Err(beside::several_jobs(cx, reference, &found)),
+            }
+        }
+    }
+}
+
+/// Finds all that the references stand for, each once. Alone, a reference that stands for nothing is an
+/// error; among others it is a target that fails. A multi-region service by its name alone stands for
+/// all of its regions.
+pub async fn find_all(
+    cx: &Context,
+    wanted: &[impl Clone + Into<TargetRef>],
+) -> Result<Targets, CommandError> {
     let mut search = Search { cx, listings: Vec::new() };
     let mut targets = Targets::default();
     for reference in wanted {
+        let reference = reference.clone().into();
         targets.by_pattern |= reference.is_glob();
-        let found = match search.find(reference).await {
+        let found = match search.targets(&reference).await {
             Ok(found) => found,
             Err(error) if error.kind == ErrorKind::NotFound && wanted.len() > 1 => {
-                let project = cx.project()?.value;
-                let name = match reference {
-                    ServiceRef::Full(name) => name.clone(),
-                    ServiceRef::Regional { region, service } => {
-                        ServiceName::new(project, region, service)
-                    }
-                    other => ServiceName::new(project, "-", other.to_string()),
-                };
-                targets.missing.push((name, error));
+                targets.missing.push((would_be(cx, &reference)?, error));
                 continue;
             }
             Err(error) => return Err(error),
         };
-        if found.len() > 1 && !reference.is_glob() {
-            return Err(ambiguous(cx, reference, &found));
-        }
-        if let (ServiceRef::Name(_), Some(unread), [only]) =
-            (reference, search.unread(), found.as_slice())
-        {
-            return Err(perhaps_several(cx, reference, &only.name, unread));
-        }
-        for found in found {
-            if !targets.names.contains(&found.name) {
-                targets.names.push(found.name);
+        for name in found {
+            if !targets.names.contains(&name) {
+                targets.names.push(name);
             }
         }
     }
@@ -83,6 +93,25 @@ pub async fn find_all(cx: &Context, wanted: &[ServiceRef]) -> Result<Targets, Co
         }
     }
     Ok(targets)
+}
+
+/// The name that something might have that is not there.
+fn would_be(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
+    let project = cx.project()?.value;
+    let of = |reference: &ServiceRef| match reference {
+        ServiceRef::Full(name) => name.clone(),
+        ServiceRef::Regional { region, service } => ServiceName::new(project, region, service),
+        other => ServiceName::new(project, "-", other.to_string()),
+    };
+    Ok(match wanted {
+        TargetRef::Job(reference) => {
+            let name = of(reference);
+            let (region, job) = (name.region().to_owned(), name.service().to_owned());
+            Target::Job(JobName { project: name.project().to_owned(), region, job })
+        }
+        TargetRef::Service(reference) => of(reference).into(),
+        TargetRef::Function(function) => of(&ServiceRef::Name(function.function.clone())).into(),
+    })
 }
 
 /// The one service of a listing that a reference stands for, asking where there are several.
@@ -186,47 +215,6 @@ pub fn warn_of(cx: &Context, unreachable: &[Unreadable]) {
     }
 }
 
-/// The error of a read of one service: where it is not there, with what may have been meant.
-pub async fn unread(cx: &Context, name: &ServiceName, failure: Failure) -> CommandError {
-    let missing = failure.kind == FailureKind::NotFound;
-    let error = CommandError::from(failure);
-    if missing { not_found(cx, name, error).await } else { error }
-}
-
-/// The error of a service that is not where it was looked for: with the nearest names, and the
-/// other regions that it is in.
-async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> CommandError {
-    let Ok(gateway) = cx.gateway().await else {
-        return error;
-    };
-    let Ok(listing) = gateway.services(name.project(), "-").await else {
-        return error;
-    };
-    let typed = [name.to_string(), name.short(), name.service().to_owned()];
-    let command = |instead: &str| {
-        typed.iter().fold(cx.command(), |command, typed| {
-            let changed = cx.command_with_word(typed, instead);
-            if changed == cx.command() { command } else { changed }
-        })
-    };
-    let same: Vec<String> = listing
-        .services
-        .iter()
-        .filter(|service| service.name.service() == name.service())
-        .map(|service| cx.named(&service.name))
-        .collect();
-    let known = listing.services.iter().map(|service| service.name.service());
-    let near: Vec<&str> = nearest(name.service(), known);
-    let elsewhere = near.into_iter().flat_map(|near| {
-        listing.services.iter().filter(move |s| s.name.service() == near).map(|s| cx.named(&s.name))
-    });
-    let suggested = if same.is_empty() { elsewhere.collect() } else { same };
-    if suggested.is_empty() {
-        return error.hint(cx.suggest("list"));
-    }
-    suggested.iter().take(3).fold(error, |error, instead| error.hint(command(instead)))
-}
-
 /// The URL of one of a service's traffic tags.
 pub fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, CommandError> {
     let short = cx.named(&service.name);
@@ -275,8 +263,36 @@ impl Search<'_> {
         listing.unreachable.first()
     }
 
-    /// The services that a reference stands for: at least one.
-    async fn find(&mut self, wanted: &ServiceRef) -> Result<Vec<Found>, CommandError> {
+    /// All that a reference stands for, where it is to be changed: at least one.
+    async fn targets(&mut self, wanted: &TargetRef) -> Result<Vec<Target>, CommandError> {
+        let reference = match wanted {
+            TargetRef::Service(reference) => reference,
+            TargetRef::Function(function) => {
+                return Ok(vec![beside::service_of(self.cx, function).await?.into()]);
+            }
+            TargetRef::Job(reference) => {
+                let found = beside::jobs(self.cx, reference).await?;
+                if found.len() > 1 && !reference.is_glob() {
+                    return Err(beside::several_jobs(self.cx, reference, &found));
+                }
+                return Ok(found.into_iter().map(Target::Job).collect());
+            }
+        };
+        let found = self.find(reference, true).await?;
+        if found.len() > 1 && !reference.is_glob() && !is_multi_region(&found) {
+            return Err(ambiguous(self.cx, reference, &found));
+        }
+        if let (ServiceRef::Name(_), Some(unread), [only, ..]) =
+            (reference, self.unread(), found.as_slice())
+        {
+            return Err(perhaps_several(self.cx, reference, &only.name, unread));
+        }
+        Ok(found.into_iter().map(|found| found.name.into()).collect())
+    }
+
+    /// The services that a reference stands for: at least one. With `whole`, a multi-region service is
+    /// taken with all of its regions.
+    async fn find(&mut self, wanted: &ServiceRef, whole: bool) -> Result<Vec<Found>, CommandError> {
         let direct = |name| Ok(vec![Found { name, facts: None }]);
         let cx = self.cx;
         match wanted {
@@ -309,8 +325,19 @@ impl Search<'_> {
             .into_iter()
             .map(|service| Found { name: service.name.clone(), facts: Some(service.clone()) })
             .collect();
+        if whole && is_multi_region(&found) {
+            return Ok(found);
+        }
         settle(cx, wanted, found).await
     }
+}
+
+/// Whether these are the regions of one multi-region service, by the id that they share (read in
+/// gcloud's source).
+fn is_multi_region(found: &[Found]) -> bool {
+    let id = |found: &Found| found.facts.as_ref().and_then(|facts| facts.multi_region_id.clone());
+    let first = found.first().and_then(id);
+    first.is_some() && found.iter().all(|other| id(other) == first)
 }
 
 fn matches(service: &Service, wanted: &ServiceRef) -> bool {
@@ -337,59 +364,4 @@ fn matches(service: &Service, wanted: &ServiceRef) -> bool {
             })
         }
     }
-}
-
-fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[Found]) -> CommandError {
-    let names: Vec<String> = found.iter().map(|found| found.name.short()).collect();
-    let several =
-        if wanted.is_glob() { "matches several services" } else { "is in several regions" };
-    let message = format!("`{wanted}` {several}: `{}`", names.join("`, `"));
-    names.iter().fold(CommandError::new(ErrorKind::Ambiguous, message), |error, name| {
-        error.hint(cx.command_with_word(&wanted.to_string(), name))
-    })
-}
-
-/// The error of a change to a bare name that is in one region, as far as regions could be read: in
-/// another there may be one of the same name.
-fn perhaps_several(
-    cx: &Context,
-    wanted: &ServiceRef,
-    found: &ServiceName,
-    unread: &Unreadable,
-) -> CommandError {
-    let message = format!("cannot tell whether `{wanted}` is `{}` alone", found.short());
-    CommandError::new(ErrorKind::Undetermined, message)
-        .because(format!("{}: {}", unread.what, unread.why))
-        .hint(cx.command_with_word(&wanted.to_string(), &found.short()))
-}
-
-fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -> CommandError {
-    let project = cx.project().map(|property| property.value).unwrap_or_default();
-    if let [first, ..] = listing.unreachable.as_slice() {
-        return CommandError::new(
-            ErrorKind::Undetermined,
-            format!("cannot tell whether there is a service `{wanted}` in project `{project}`"),
-        )
-        .because(format!("{}: {}", first.what, first.why));
-    }
-    let what = match wanted {
-        ServiceRef::Url(_) => "has the URL",
-        ServiceRef::Glob { .. } => "matches",
-        _ => "is named",
-    };
-    let message = format!("no service of project `{project}` {what} `{wanted}`");
-    let error = CommandError::new(ErrorKind::NotFound, message);
-    let names: Vec<&str> = listing.services.iter().map(|service| service.name.service()).collect();
-    let wanted_name = match wanted {
-        ServiceRef::Name(name) => name.as_str(),
-        ServiceRef::Regional { service, .. } => service.as_str(),
-        ServiceRef::Full(name) => name.service(),
-        ServiceRef::Glob { .. } | ServiceRef::Url(_) => return error.hint(cx.suggest("list")),
-    };
-    let near = nearest(wanted_name, names);
-    if near.is_empty() {
-        return error.hint(cx.suggest("list"));
-    }
-    near.into_iter()
-        .fold(error, |error, name| error.hint(cx.command_with_word(&wanted.to_string(), name)))
 }

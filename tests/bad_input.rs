@@ -218,7 +218,7 @@ fn wrong_formats_are_refused_before_any_call() {
     assert_snapshot!(world.sandbox(&["grant", "dev@x.com", "hello", "-o", "value(zzz)"]), @"
     --- stderr
     error: there is no `zzz` in this result
-    caused by: there are `id`, `service`, `action`, `status`, `added`, `added.role`, `added.member`, `added.condition`, `added.condition.title`, `added.condition.expression`, `removed`, `removed.role`, `removed.member`, `removed.condition`, `removed.condition.title`, `removed.condition.expression`, `settings`, `settings.name`, `settings.before`, `settings.after`, `exposure`, `exposure.before`, `exposure.after`, `remaining`, `remaining.role`, `remaining.member`, `remaining.via`, `remaining.condition`, `remaining.condition.title`, `remaining.condition.expression`, `attempts`, `error`, `error.code`, `error.exitCode`, `error.message`, `error.hints`
+    caused by: there are `id`, `service`, `kind`, `action`, `status`, `added`, `added.role`, `added.member`, `added.condition`, `added.condition.title`, `added.condition.expression`, `removed`, `removed.role`, `removed.member`, `removed.condition`, `removed.condition.title`, `removed.condition.expression`, `settings`, `settings.name`, `settings.before`, `settings.after`, `exposure`, `exposure.before`, `exposure.after`, `remaining`, `remaining.role`, `remaining.member`, `remaining.via`, `remaining.condition`, `remaining.condition.title`, `remaining.condition.expression`, `attempts`, `error`, `error.code`, `error.exitCode`, `error.message`, `error.hints`
     --- status 2
     ");
     assert_eq!(world.sandbox(&["list", "-o", "xml"]).status, 2);

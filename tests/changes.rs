@@ -35,6 +35,7 @@ fn a_grant_is_planned_written_and_then_unchanged() {
         {
           "id": "s2",
           "service": "projects/sandbox-project/locations/us-central1/services/hello",
+          "kind": "service",
           "action": "grant",
           "status": "changed",
           "added": [

@@ -179,7 +179,7 @@ async fn googles_rust_client() {
         .unwrap();
     let task = TaskTemplate::new().set_containers([container()]);
     let job = Job::new().set_template(ExecutionTemplate::new().set_template(task));
-    let create = jobs.create_job().set_parent(HOME).set_job_id("nightly").set_job(job);
+    let create = jobs.create_job().set_parent(HOME).set_job_id("weekly").set_job(job);
     done(create.send().await.unwrap()).await;
     assert_eq!(jobs.list_jobs().set_parent(HOME).send().await.unwrap().jobs.len(), 1);
 }
@@ -396,10 +396,10 @@ fn gcloud_changes_services() {
     let image = "--image=us-docker.pkg.dev/cloudrun/container/hello";
     gcloud.ok(&["run", "deploy", "fresh", image, "--allow-unauthenticated"]);
     assert_eq!(gcloud.world.json(&["describe", "fresh"])["exposure"], "public");
-    gcloud.ok(&["run", "jobs", "create", "nightly", "--image=i"]);
+    gcloud.ok(&["run", "jobs", "create", "weekly", "--image=i"]);
     let jobs = ["run", "jobs", "list", "--format=value(metadata.name)"];
-    assert_eq!(gcloud.ok(&jobs), "nightly\n");
-    gcloud.ok(&["run", "jobs", "delete", "nightly"]);
+    assert_eq!(gcloud.ok(&jobs), "weekly\n");
+    gcloud.ok(&["run", "jobs", "delete", "weekly"]);
     gcloud.ok(&["run", "services", "delete", "hello"]);
     gcloud.fails(&["run", "services", "delete", "hello"], "could not be found");
     assert_eq!(gcloud.world.sandbox(&["describe", "us-central1/hello"]).status, 6);

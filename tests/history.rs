@@ -79,6 +79,7 @@ fn what_was_changed_is_listed_the_latest_first() {
               "project": "sandbox-project",
               "action": "make-public",
               "service": "projects/sandbox-project/locations/us-central1/services/hello",
+              "kind": "service",
               "added": [],
               "removed": [],
               "settings": [

@@ -49,7 +49,7 @@ fn list_filters_by_name_and_exposure() {
     assert_eq!(names(&["--exposure", "unreachable", "--fail"]), (String::new(), 0));
     assert_eq!(
         names(&["--project", "sandbox-shared"]).0,
-        "events@europe-west1 search@us-central1 "
+        "checkout@europe-west1 checkout@us-central1 events@europe-west1 resize-image@us-central1 search@us-central1 "
     );
     assert_eq!(names(&["nosuch"]).1, 6);
 }
@@ -353,6 +353,7 @@ fn who_shows_states_and_what_is_not_known() {
     {
       "sandbox": true,
       "service": "projects/sandbox-project/locations/us-central1/services/reports",
+      "kind": "service",
       "exposure": "any-google-account",
       "invokers": [
         {

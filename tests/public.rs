@@ -25,6 +25,7 @@ fn make_public_needs_a_yes_and_then_is_public() {
         {
           "id": "s1",
           "service": "projects/sandbox-project/locations/us-central1/services/hello",
+          "kind": "service",
           "action": "make-public",
           "status": "changed",
           "added": [
@@ -80,6 +81,7 @@ fn the_other_way_turns_the_check_off_and_waits() {
         {
           "id": "s1",
           "service": "projects/sandbox-project/locations/us-central1/services/hello",
+          "kind": "service",
           "action": "make-public",
           "status": "changed",
           "added": [],
@@ -221,6 +223,7 @@ fn make_private_undoes_both_ways() {
         {
           "id": "s3",
           "service": "projects/sandbox-project/locations/us-central1/services/hello",
+          "kind": "service",
           "action": "make-private",
           "status": "changed",
           "added": [],

@@ -15,7 +15,7 @@ fn status_reset_and_seed() {
     --- stdout
     PROJECT          NUMBER        SERVICES  ORGANISATION POLICIES
     sandbox-project  123456789012  12
-    sandbox-shared   210987654321  2         iam.allowedPolicyMemberDomains
+    sandbox-shared   210987654321  5         iam.allowedPolicyMemberDomains
     sandbox-locked   345678901234  1         iam.allowedPolicyMemberDomains, run.managed.requireInvokerIam
 
     WHILE `sandbox serve` RUNS, AT               THE SERVICE

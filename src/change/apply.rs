@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{ChangeOptions, Planner, failed, outcome_of, read, refused};
+use super::reading::read;
+use super::taken_back::take_back;
+use super::{ChangeOptions, Planner, failed, outcome_of, refused};
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::history::Etags;
@@ -21,8 +23,22 @@ const UNCLEAR_ATTEMPTS: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(40);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// Carries out one target's plan.
+/// Carries out one target's plan, whole or not at all where that is wanted.
 pub(super) async fn apply(
+    cx: &Context,
+    plan: Plan,
+    planner: &impl Planner,
+    options: &ChangeOptions,
+) -> ChangeOutcome {
+    let outcome = Box::pin(carried_out(cx, plan, planner, options)).await;
+    let is_torn = outcome.error.is_some() && !outcome.done().is_empty();
+    if options.whole && is_torn && !outcome.fate_unknown {
+        return Box::pin(take_back(cx, outcome, options)).await;
+    }
+    outcome
+}
+
+async fn carried_out(
     cx: &Context,
     plan: Plan,
     planner: &impl Planner,
@@ -36,7 +52,7 @@ pub(super) async fn apply(
         Some(id) => cx.suggest(&format!("undo {id}")),
         None => cx.command(),
     };
-    let mut work = Work::new(plan, again);
+    let mut work = Work::new(plan, again, options);
     loop {
         let Err(failure) = Box::pin(work.carry_out(cx)).await else {
             return work.finished();
@@ -95,6 +111,10 @@ struct Work {
     confirmed: Plan,
     /// The plan that is carried out now.
     plan: Plan,
+    /// Whether it is taken back where a part is refused.
+    whole: bool,
+    /// The addresses of accounts that may be too new to be granted anything.
+    awaits: Vec<String>,
     /// The command that does what is left.
     again: String,
     attempts: u32,
@@ -123,8 +143,10 @@ struct Left {
 }
 
 impl Work {
-    fn new(plan: Plan, again: String) -> Self {
+    fn new(plan: Plan, again: String, options: &ChangeOptions) -> Self {
         Self {
+            whole: options.whole,
+            awaits: options.awaits.iter().map(|member| member.address().to_owned()).collect(),
             confirmed: plan.clone(),
             plan,
             again,
@@ -191,7 +213,8 @@ impl Work {
     /// had no answer, whether the last one was done is still worth a look.
     fn next_attempt(&mut self, cx: &Context, failure: &Failure) -> Option<Next> {
         let now = Instant::now();
-        let until = if failure.kind == FailureKind::Aborted {
+        let too_new = self.is_too_new(failure);
+        let until = if failure.kind == FailureKind::Aborted || too_new {
             let until = *self.conflicts_until.get_or_insert(now + CONFLICT_LIMIT);
             cx.deadline.put_off_to(until);
             until
@@ -199,10 +222,20 @@ impl Work {
             cx.deadline.end()
         };
         let at = now + wait(self.attempts, failure.retry_after);
-        let passing = matches!(failure.kind, FailureKind::Aborted | FailureKind::RateLimited);
+        let passing =
+            too_new || matches!(failure.kind, FailureKind::Aborted | FailureKind::RateLimited);
         let unclear = failure.accepted || is_fate_unclear(failure.kind);
         let may_write = (passing || unclear) && self.unclear < UNCLEAR_ATTEMPTS;
         ((may_write || unclear) && at < until).then_some(Next { at, may_write })
+    }
+
+    /// Whether a policy was refused since an account is not known everywhere yet, by the text that was
+    /// observed. How long that takes is not documented; gcloud tries for some minutes.
+    fn is_too_new(&self, failure: &Failure) -> bool {
+        let named = self.awaits.iter().any(|address| failure.message.contains(address.as_str()));
+        failure.kind == FailureKind::InvalidArgument
+            && named
+            && failure.message.contains("does not exist")
     }
 
     /// Says why the last step was not done.
@@ -286,7 +319,11 @@ impl Work {
         }
         let fate_unknown = self.left.as_ref().is_some_and(|left| left.unclear);
         if let (Some(done), Some(left)) = (&self.done, &self.left) {
-            error = refused::half_done(&short, done, &left.what, error).hint(self.again.clone());
+            error = if self.whole && !fate_unknown {
+                refused::in_part(&short, done, &left.what, error)
+            } else {
+                refused::half_done(&short, done, &left.what, error).hint(self.again.clone())
+            };
         } else if fate_unknown {
             error = error
                 .because("whether it was written is not known")

@@ -5,12 +5,13 @@ use std::cell::RefCell;
 
 use futures::{StreamExt, stream};
 
-use super::{ChangeOptions, Needs, WIDTH, read};
+use super::reading::read;
+use super::{ChangeOptions, Needs, WIDTH};
 use crate::context::Context;
 use crate::domain::history::{ChangeId, Difference, Entry, Intent, State};
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
 use crate::domain::plan::{Plan, Snapshot};
-use crate::domain::resource::ServiceName;
+use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::journal::{Ended, Journal, RunFacts};
 
@@ -44,7 +45,7 @@ fn without(cx: &Context, error: CommandError) -> CommandError {
 /// The journal's part in one run.
 pub(super) struct Journalled {
     journal: Option<RefCell<Journal>>,
-    ids: Vec<(ServiceName, ChangeId)>,
+    ids: Vec<(Target, ChangeId)>,
 }
 
 impl Journalled {
@@ -52,7 +53,7 @@ impl Journalled {
     pub(super) fn begin(
         cx: &Context,
         journal: Option<Journal>,
-        plans: &[(ServiceName, Result<Plan, CommandError>)],
+        plans: &[(Target, Result<Plan, CommandError>)],
         options: &ChangeOptions,
     ) -> Result<Self, CommandError> {
         let none = Self { journal: None, ids: Vec::new() };
@@ -122,13 +123,13 @@ pub(super) async fn settle_read(
     cx: &Context,
     mut journal: Journal,
     open: Vec<Entry>,
-    snapshots: &[(ServiceName, Result<Snapshot, CommandError>)],
+    snapshots: &[(Target, Result<Snapshot, CommandError>)],
 ) {
     let mut found = Vec::new();
     for entry in open {
         let read = snapshots.iter().find(|(name, _)| *name == entry.target);
         let Some((_, Ok(snapshot))) = read else { continue };
-        match entry.intended.found(&snapshot.policy, snapshot.service.as_ref()) {
+        match entry.intended.found(snapshot) {
             Some(state) => found.push((entry.id, state)),
             None => found.extend(what_is_there(cx, &entry).await.map(|state| (entry.id, state))),
         }
@@ -172,7 +173,7 @@ fn tell(cx: &Context, journal: &mut Journal, found: &[(ChangeId, State)]) {
 async fn what_is_there(cx: &Context, entry: &Entry) -> Option<State> {
     let service = !entry.intended.settings.is_empty();
     match read(cx, &entry.target, Needs { service, ..Needs::default() }).await {
-        Ok(snapshot) => entry.intended.found(&snapshot.policy, snapshot.service.as_ref()),
+        Ok(snapshot) => entry.intended.found(&snapshot),
         // With the service, all that the change was about is gone.
         Err(error) if error.kind == ErrorKind::NotFound => Some(State::Overtaken),
         Err(_) => None,

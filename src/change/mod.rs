@@ -3,25 +3,27 @@
 
 mod apply;
 mod journalled;
+mod reading;
 mod refused;
 mod show;
+mod taken_back;
 
 use futures::{StreamExt, stream};
 
 use self::journalled::Journalled;
 pub use self::journalled::settle;
-use crate::cloud::Above;
+use self::reading::read;
 use crate::context::Context;
-use crate::domain::constraint::Constraints;
 use crate::domain::history::{ChangeId, Etags};
+use crate::domain::member::Member;
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::{Action, Plan, Refusal, Snapshot, reasons_to_ask};
-use crate::domain::resource::ServiceName;
+use crate::domain::plan::{Action, Plan, Refusal, Snapshot, Stage, reasons_to_ask};
+use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
-use crate::lookup::{self, Targets};
+use crate::lookup::Targets;
 use crate::terminal;
 
-/// How many services are read or written at a time.
+/// How many resources are read or written at a time.
 const WIDTH: usize = 16;
 
 /// Works out what a change would do to what was read.
@@ -49,13 +51,17 @@ pub struct ChangeOptions {
     /// Whether the change is written into the journal first.
     pub journal: bool,
     pub reason: Option<String>,
-    /// The changes that this one reverses, by service.
-    pub undoes: Vec<(ServiceName, ChangeId)>,
+    /// The changes that this one reverses, by what they changed.
+    pub undoes: Vec<(Target, ChangeId)>,
+    /// Whether a change of which a part is refused is taken back whole.
+    pub whole: bool,
+    /// Accounts that may be so new that policies do not take them yet: that is waited for.
+    pub awaits: Vec<Member>,
 }
 
 impl ChangeOptions {
     /// The change that this one reverses on a service.
-    fn undone(&self, target: &ServiceName) -> Option<ChangeId> {
+    fn undone(&self, target: &Target) -> Option<ChangeId> {
         self.undoes.iter().find(|(name, _)| name == target).map(|(_, id)| *id)
     }
 }
@@ -74,7 +80,7 @@ pub struct Needs {
 /// What was read of all targets.
 #[derive(Debug)]
 pub struct Batch {
-    snapshots: Vec<(ServiceName, Result<Snapshot, CommandError>)>,
+    snapshots: Vec<(Target, Result<Snapshot, CommandError>)>,
     by_pattern: bool,
     partly_searched: bool,
 }
@@ -82,7 +88,7 @@ pub struct Batch {
 /// What would be done to all targets.
 #[derive(Debug)]
 pub struct PlannedBatch {
-    plans: Vec<(ServiceName, Result<Plan, CommandError>)>,
+    plans: Vec<(Target, Result<Plan, CommandError>)>,
     by_pattern: bool,
     partly_searched: bool,
 }
@@ -107,7 +113,7 @@ impl Batch {
         let left_open = journalled::left_open(cx, options);
         let progress = cx.terminal.progress("reading");
         let total = targets.names.len();
-        let mut snapshots: Vec<(ServiceName, Result<Snapshot, CommandError>)> = Vec::new();
+        let mut snapshots: Vec<(Target, Result<Snapshot, CommandError>)> = Vec::new();
         let mut reads = stream::iter(targets.names)
             .map(|name| async move {
                 let snapshot = read(cx, &name, options.needs).await;
@@ -186,22 +192,40 @@ impl PlannedBatch {
         };
         confirm(cx, &self.plans, self.by_pattern, options.always_ask).await?;
         let journal = Journalled::begin(cx, journal, &self.plans, options)?;
-        let outcomes = stream::iter(self.plans)
-            .map(|(name, plan)| {
-                let journal = &journal;
+        let mut outcomes: Vec<(usize, ChangeOutcome)> = Vec::with_capacity(self.plans.len());
+        let mut stages: [Vec<_>; 3] = Default::default();
+        for (at, (name, plan)) in self.plans.into_iter().enumerate() {
+            let stage = plan.as_ref().map_or(Stage::Between, Plan::stage);
+            stages[stage as usize].push((at, name, plan));
+        }
+        for stage in stages {
+            // What rests on an account that was not made, or on grants that are still there, waits.
+            let held_up = outcomes
+                .iter()
+                .find(|(_, outcome)| !outcome.status.is_settled())
+                .map(|(_, outcome)| outcome.target.short());
+            let done = stream::iter(stage).map(|(at, name, plan)| {
+                let (journal, held_up) = (&journal, held_up.as_deref());
                 async move {
-                    match plan {
-                        Ok(plan) => {
+                    let outcome = match (plan, held_up) {
+                        (Ok(plan), Some(before)) if !plan.is_empty() => {
+                            let error = refused::held_up(&name.short(), before);
+                            journal.end(cx, failed(cx, name, options.action, error))
+                        }
+                        (Ok(plan), _) => {
                             let outcome = Box::pin(apply::apply(cx, plan, planner, options)).await;
                             journal.end(cx, outcome)
                         }
-                        Err(error) => failed(cx, name, options.action, error),
-                    }
+                        (Err(error), _) => failed(cx, name, options.action, error),
+                    };
+                    (at, outcome)
                 }
-            })
-            .buffered(WIDTH)
-            .collect()
-            .await;
+            });
+            let done: Vec<_> = done.buffered(WIDTH).collect().await;
+            outcomes.extend(done);
+        }
+        outcomes.sort_by_key(|(at, _)| *at);
+        let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
         Ok(ChangeResult { outcomes, partly_searched: self.partly_searched })
     }
 }
@@ -226,35 +250,9 @@ impl PlannedBatch {
     }
 }
 
-/// Reads what a plan rests on: the policy, and what else is needed, side by side. What is the same for
-/// all services of a project is read once.
-async fn read(cx: &Context, name: &ServiceName, needs: Needs) -> Result<Snapshot, CommandError> {
-    let gateway = cx.gateway().await?;
-    let service =
-        async { if needs.service { gateway.service(name).await.map(Some) } else { Ok(None) } };
-    let constraints = async {
-        let effective = gateway.constraints(name.project());
-        let own_domain = cx.own_domain();
-        let read = async { Constraints { effective: effective.await, own_domain } };
-        Ok(if needs.constraints { Some(read.await) } else { None })
-    };
-    let above = async {
-        let above = gateway.above(name.project(), None);
-        Ok(if needs.above { Box::pin(above).await } else { Above::default() })
-    };
-    match tokio::try_join!(service, gateway.policy(name), constraints, above) {
-        Ok((service, policy, constraints, above)) => {
-            let (name, read_at) = (name.clone(), cx.now());
-            let Above { allow: above, roles, .. } = above;
-            Ok(Snapshot { name, service, policy, constraints, above, roles, read_at })
-        }
-        Err(failure) => Err(lookup::unread(cx, name, failure).await),
-    }
-}
-
 async fn confirm(
     cx: &Context,
-    plans: &[(ServiceName, Result<Plan, CommandError>)],
+    plans: &[(Target, Result<Plan, CommandError>)],
     by_pattern: bool,
     always: bool,
 ) -> Result<(), CommandError> {
@@ -301,7 +299,7 @@ fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
     }
 }
 
-fn failed(cx: &Context, target: ServiceName, action: Action, error: CommandError) -> ChangeOutcome {
+fn failed(cx: &Context, target: Target, action: Action, error: CommandError) -> ChangeOutcome {
     let error = cx.fit(error);
     let refused = matches!(
         error.kind,

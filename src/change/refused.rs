@@ -51,6 +51,11 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) 
         Refusal::SavedBefore { .. } => CommandError::new(ErrorKind::SavedBefore, message)
             .hint(with("--dry-run"))
             .hint(with("--ignore-etag")),
+        Refusal::MappedElsewhere { domain, .. } => {
+            CommandError::new(ErrorKind::FailedPrecondition, message)
+                .because("a domain leads to one service at a time")
+                .hint(cx.suggest(&format!("domains unmap {domain}")))
+        }
         Refusal::ServiceUnread { .. } => CommandError::new(ErrorKind::Undetermined, message),
     }
 }
@@ -88,10 +93,26 @@ pub(super) fn organisation_policy(
     })
 }
 
+/// A change that rests on another, which did not come about.
+pub(super) fn held_up(short: &str, before: &str) -> CommandError {
+    let message = format!("`{short}` was left as it is: it rests on `{before}`");
+    CommandError::new(ErrorKind::FailedPrecondition, message)
+}
+
 /// A change of which a part is done: what is left, and why.
 pub(super) fn half_done(short: &str, done: &str, left: &str, cause: CommandError) -> CommandError {
-    let message = format!("`{short}` is half done: it was possible to {done}, not to {left}");
-    let mut error = CommandError::new(ErrorKind::Partial, message).because(cause.message);
+    let mut error = in_part(short, done, left, cause);
+    error.kind = ErrorKind::Partial;
+    error.message = format!("`{short}` is half done: it was possible to {done}, not to {left}");
+    error.hints.clear();
+    error
+}
+
+/// A change of which a part was refused, as that was.
+pub(super) fn in_part(short: &str, done: &str, left: &str, cause: CommandError) -> CommandError {
+    let message = format!("`{short}`: it was possible to {done}, not to {left}");
+    let mut error = CommandError::new(cause.kind, message).because(cause.message);
     error.causes.extend(cause.causes);
+    error.hints = cause.hints;
     error
 }

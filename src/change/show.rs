@@ -5,13 +5,13 @@ use crate::context::Context;
 use crate::domain::invokers::Grant;
 use crate::domain::plan::Plan;
 use crate::domain::printable::{one_line, printable};
-use crate::domain::resource::ServiceName;
+use crate::domain::target::Target;
 use crate::error::CommandError;
 
 /// Shows the plans of all targets as one.
 pub(super) fn plan(
     cx: &Context,
-    plans: &[(ServiceName, Result<Plan, CommandError>)],
+    plans: &[(Target, Result<Plan, CommandError>)],
     options: &ChangeOptions,
 ) -> Result<(), CommandError> {
     let out = cx.terminal;
@@ -62,12 +62,7 @@ pub(super) fn plan(
                     out.say(&format!("    {}", out.style().red().apply_to(line('-', grant))));
                 }
                 for setting in plan.settings() {
-                    out.say(&format!(
-                        "    {}: {} -> {}",
-                        setting.name.as_str(),
-                        setting.before,
-                        setting.after
-                    ));
+                    out.say(&format!("    {}", setting.words()));
                 }
                 if let Some((before, after)) = plan.exposure() {
                     let (before, after) = (before.as_str(), after.as_str());

@@ -7,6 +7,7 @@ use crate::transport::{Endpoint, Transport, TransportError};
 /// An API of Google's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {
+    CloudFunctions,
     CloudIdentity,
     Iam,
     Iap,
@@ -17,7 +18,8 @@ pub enum Api {
 
 impl Api {
     /// Every API, in the order of its variants.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::CloudFunctions,
         Self::CloudIdentity,
         Self::Iam,
         Self::Iap,
@@ -30,6 +32,7 @@ impl Api {
     /// (`api_endpoint_overrides/WORD`).
     pub fn word(self) -> &'static str {
         match self {
+            Self::CloudFunctions => "cloudfunctions",
             Self::CloudIdentity => "cloudidentity",
             Self::Iam => "iam",
             Self::Iap => "iap",

@@ -11,8 +11,8 @@ use crate::domain::deny::DenyRule;
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::resource::ServiceName;
-use crate::domain::service::{Ingress, Readiness, Service, TrafficTag};
-use crate::domain::setting::SettingName;
+use crate::domain::service::{Ingress, Readiness, Service, TrafficTag, VpcEgress};
+use crate::domain::setting::Switch;
 
 /// A service of Run v2, under the name by which it was asked for.
 pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Service {
@@ -53,6 +53,17 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
         custom_audiences: service.custom_audiences.clone(),
         service_account: account.and_then(some),
         http2,
+        multi_region_id: service
+            .multi_region_settings
+            .as_ref()
+            .and_then(|settings| some(settings.multi_region_id.clone())),
+        vpc_egress: service.template.as_ref().and_then(|template| {
+            let access = template.vpc_access.as_ref()?;
+            Some(match access.egress {
+                model::vpc_access::VpcEgress::AllTraffic => VpcEgress::AllTraffic,
+                _ => VpcEgress::PrivateRanges,
+            })
+        }),
         readiness: service.terminal_condition.as_ref().map(readiness_v2).unwrap_or_default(),
         create_time: service.create_time.map(timestamp),
         update_time: service.update_time.map(timestamp),
@@ -60,28 +71,29 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
     }
 }
 
-/// A service with these settings alone, and the mask that says so.
+/// A service with these switches and audiences alone, and the mask that says so.
 pub(super) fn turned(
     name: &ServiceName,
-    settings: &[(SettingName, String)],
+    switches: &[(Switch, String)],
+    audiences: Option<Vec<String>>,
     etag: String,
 ) -> (model::Service, Vec<&'static str>) {
     let mut service = model::Service::new().set_name(name.to_string()).set_etag(etag);
     let mut mask = Vec::new();
-    for (setting, value) in settings {
+    for (switch, value) in switches {
         let on = value == "on";
         let field;
-        (service, field) = match setting {
-            SettingName::DefaultUrl => {
-                (service.set_default_uri_disabled(!on), "default_uri_disabled")
-            }
-            SettingName::Iap => (service.set_iap_enabled(on), "iap_enabled"),
-            SettingName::Ingress => (service.set_ingress(ingress_v2(value)), "ingress"),
-            SettingName::InvokerCheck => {
-                (service.set_invoker_iam_disabled(!on), "invoker_iam_disabled")
-            }
+        (service, field) = match switch {
+            Switch::DefaultUrl => (service.set_default_uri_disabled(!on), "default_uri_disabled"),
+            Switch::Iap => (service.set_iap_enabled(on), "iap_enabled"),
+            Switch::Ingress => (service.set_ingress(ingress_v2(value)), "ingress"),
+            Switch::InvokerCheck => (service.set_invoker_iam_disabled(!on), "invoker_iam_disabled"),
         };
         mask.push(field);
+    }
+    if let Some(audiences) = audiences {
+        service = service.set_custom_audiences(audiences);
+        mask.push("custom_audiences");
     }
     (service, mask)
 }
@@ -148,6 +160,9 @@ pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
         custom_audiences: list(&annotations.custom_audiences),
         service_account: text(spec.service_account_name.as_ref()),
         http2: ports.any(|port| port.name.as_ref().is_some_and(|name| name.as_str() == "h2c")),
+        multi_region_id: text(item.metadata.labels.multi_region_id.as_ref()),
+        // The list does not ask for it.
+        vpc_egress: None,
         readiness: readiness_v1(&item.status.conditions),
         create_time: text(item.metadata.creation_timestamp.as_ref()),
         update_time: None,

@@ -1,30 +1,32 @@
 //! Everything that bears on who may invoke a service, read side by side: its own policy, those above
 //! it, roles, groups, tags, Identity-Aware Proxy, and what Cloud Run itself says of the caller.
 
-use std::collections::BTreeMap;
-
 use google_cloud_iam_v1::model::{Policy, TestIamPermissionsResponse};
 use google_cloud_resourcemanager_v3::model::{EffectiveTag, ListEffectiveTagsResponse};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::above::{AT_VERSION_3, Above, Told, why};
 use super::api::Api;
 use super::failure::Failure;
 use super::gateway::Gateway;
+use super::groups::Memberships;
 use super::reading::{Read, parsed};
 use crate::domain::access::{ABOVE, Place, iap_agent};
 use crate::domain::condition::{Tag, Tags};
-use crate::domain::deny::DenyRule;
-use crate::domain::evidence::{Gathered, Groups, Layered, Roles, groups_of, unknown_roles};
+use crate::domain::evidence::{Around, Gathered, Groups, Layered, Roles, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
-use crate::domain::member::{Member, MemberKind};
+use crate::domain::member::Member;
 use crate::domain::principal::project_in;
 use crate::domain::resource::ServiceName;
-use crate::domain::role::INVOKE;
+use crate::domain::role::{INVOKE, RUN_JOB};
+use crate::domain::target::Target;
 use crate::transport::encoded;
 
-/// The label of groups that addresses can be written to, which are those that IAM takes (documented).
-const DISCUSSION: &str = "cloudidentity.googleapis.com/groups.discussion_forum";
+/// What was read on a resource and above it, its groups not yet looked into.
+struct Collected {
+    around: Around,
+    memberships: Memberships,
+}
 
 /// For whom evidence is gathered.
 #[derive(Clone, Copy, Debug)]
@@ -44,9 +46,6 @@ impl<'a> For<'a> {
     }
 }
 
-/// What a search for a member's groups said: their addresses, where it may be asked.
-type Memberships = Option<Vec<String>>;
-
 impl Gateway {
     /// Gathers what bears on who may invoke a service. Only the service itself must be readable.
     pub async fn gather(&self, name: &ServiceName, whose: For<'_>) -> Result<Gathered, Failure> {
@@ -56,14 +55,6 @@ impl Gateway {
 
     async fn gathered(&self, name: &ServiceName, whose: For<'_>) -> Result<Gathered, Failure> {
         let caller = whose.member();
-        let resource = name.to_string();
-        let own = async {
-            let read = self.policy(name).await.map(|policy| grants(&policy));
-            if let Ok(granted) = &read {
-                self.know_roles(unknown_roles(granted, caller)).await;
-            }
-            read
-        };
         let asked = async {
             match whose {
                 For::One { is_self: true, .. } => self.may_invoke(name).await.ok(),
@@ -75,40 +66,19 @@ impl Gateway {
             let iap = if service.iap { self.iap_policies(name, caller).await } else { Vec::new() };
             Ok::<_, Failure>((service, iap))
         };
-        // Whether a condition asks for tags is known at the end only, and would cost one more round.
-        let tags = async {
-            let number = self.project_number(name.project()).await.ok();
-            self.tags(name, number.as_deref()).await.ok()
-        };
-        let (service, own, above, memberships, told, tags) = tokio::join!(
-            service,
-            own,
-            self.above(name.project(), caller),
-            self.memberships(caller),
-            asked,
-            tags
-        );
+        let target = Target::from(name.clone());
+        let (service, around, told) = tokio::join!(service, self.around(&target, caller), asked);
         let (service, iap) = service?;
-        let Above { place, allow, deny, roles } = above;
-        let own = Layered { resource, read: own.map_err(|failure| why(&failure)) };
-        let mut allow_all = vec![own];
-        allow_all.extend(allow);
-        let mut gathered = Gathered {
-            service,
-            allow: allow_all,
-            deny,
-            iap,
-            place,
-            roles,
-            groups: Groups::new(),
-            tags,
-            told,
-        };
+        let Collected { around, memberships } = around;
+        let mut gathered = Gathered { service, around, iap, told };
         // Behind Identity-Aware Proxy it is that one's own account which must be let in.
-        let agent = iap_agent(&gathered.place).filter(|_| gathered.service.iap && caller.is_some());
+        let agent =
+            iap_agent(&gathered.around.place).filter(|_| gathered.service.iap && caller.is_some());
+        let around = &gathered.around;
+        let layers = || around.allow.iter().chain(&gathered.iap);
         let of_caller = async {
             match caller {
-                Some(caller) => self.groups(caller, memberships, &gathered).await,
+                Some(caller) => self.groups(caller, memberships, layers(), &around.deny).await,
                 None => Groups::new(),
             }
         };
@@ -116,33 +86,91 @@ impl Gateway {
             match &agent {
                 Some(agent) => {
                     let memberships = self.memberships(Some(agent)).await;
-                    self.groups(agent, memberships, &gathered).await
+                    self.groups(agent, memberships, layers(), &around.deny).await
                 }
                 None => Groups::new(),
             }
         };
         let (mut groups, more) = tokio::join!(of_caller, of_agent);
         groups.extend(more);
-        gathered.groups = groups;
-        let layers: Vec<_> = gathered.allow.iter().chain(&gathered.iap).cloned().collect();
-        gathered.roles.extend(self.roles_in(&layers, caller).await);
+        gathered.around.groups = groups;
+        let layers: Vec<_> = gathered.around.allow.iter().chain(&gathered.iap).cloned().collect();
+        gathered.around.roles.extend(self.roles_in(&layers, caller).await);
         if let Some(agent) = &agent {
-            let granted = gathered.allow.iter().flat_map(|layer| layer.read.iter().flatten());
+            let granted =
+                gathered.around.allow.iter().flat_map(|layer| layer.read.iter().flatten());
             self.know_roles(unknown_roles(granted, Some(agent))).await;
-            gathered.roles.extend(self.roles_in(&gathered.allow, Some(agent)).await);
+            let more = self.roles_in(&gathered.around.allow, Some(agent)).await;
+            gathered.around.roles.extend(more);
         }
         Ok(gathered)
+    }
+
+    /// Gathers what bears on who holds a permission on a job, with what Cloud Run says of whoever asks.
+    /// Its own policy must be readable.
+    pub async fn gather_job(
+        &self,
+        job: &Target,
+        whose: For<'_>,
+    ) -> Result<(Around, Option<bool>), Failure> {
+        let caller = whose.member();
+        let asked = async {
+            match whose {
+                For::One { is_self: true, .. } => self.may(job, RUN_JOB).await.ok(),
+                _ => None,
+            }
+        };
+        let there = self.policy_of(job);
+        let (there, around, told) = tokio::join!(there, Box::pin(self.around(job, caller)), asked);
+        // Read twice, so that what is not there is an error and not an unread policy.
+        there?;
+        let Collected { mut around, memberships } = around;
+        if let Some(caller) = caller {
+            let (allow, deny) = (around.allow.iter(), &around.deny);
+            around.groups = self.groups(caller, memberships, allow, deny).await;
+        }
+        let more = self.roles_in(&around.allow, caller).await;
+        around.roles.extend(more);
+        Ok((around, told))
+    }
+
+    /// What is on a resource and above it, side by side.
+    async fn around(&self, target: &Target, caller: Option<&Member>) -> Collected {
+        let own = async {
+            let read = self.policy_of(target).await.map(|policy| grants(&policy));
+            if let Ok(granted) = &read {
+                self.know_roles(unknown_roles(granted, caller)).await;
+            }
+            Layered { resource: target.to_string(), read: read.map_err(|failure| why(&failure)) }
+        };
+        // Whether a condition asks for tags is known at the end only, and would cost one more round.
+        let tags = async {
+            let number = self.project_number(target.project()).await.ok();
+            self.tags(target, number.as_deref()).await.ok()
+        };
+        let (own, above, memberships, tags) =
+            tokio::join!(own, self.above(target.project(), caller), self.memberships(caller), tags);
+        let Above { place, allow, deny, roles } = above;
+        let allow = std::iter::once(own).chain(allow).collect();
+        let groups = Groups::new();
+        Collected { around: Around { allow, deny, place, roles, groups, tags }, memberships }
     }
 
     /// Asks Cloud Run whether whoever asks may invoke a service: one call that weighs groups,
     /// inheritance and deny policies.
     pub async fn may_invoke(&self, name: &ServiceName) -> Result<bool, Failure> {
-        let call = format!("ask whether `{}` may be invoked", name.short());
-        let path = format!("/v2/{name}:testIamPermissions");
-        let body = json!({"permissions": [INVOKE]}).to_string();
+        self.may(&name.clone().into(), INVOKE).await
+    }
+
+    /// Asks Cloud Run whether whoever asks holds a permission on a service or a job.
+    async fn may(&self, target: &Target, permission: &str) -> Result<bool, Failure> {
+        let does = if permission == INVOKE { "invoked" } else { "run" };
+        let call = format!("ask whether `{}` may be {does}", target.short());
+        let path = format!("/v2/{target}:testIamPermissions");
+        let body = json!({"permissions": [permission]}).to_string();
         let read = Read::of(Api::Run, &call, &path).with_body(&body);
         let answer: TestIamPermissionsResponse = parsed(&call, &self.ask(read).await?)?;
-        Ok(answer.permissions.iter().any(|permission| permission == INVOKE))
+        Ok(answer.permissions.iter().any(|held| held == permission))
     }
 
     /// The policies by which somebody may have tokens of a service account: its own, and those of its
@@ -215,19 +243,17 @@ impl Gateway {
     /// The tags in force on a service. Resources go by the project's number there (documented); those of
     /// regional resources are asked for at their region's address (reported for bindings, and taken to
     /// be so for what is in force).
-    async fn tags(&self, name: &ServiceName, number: Option<&str>) -> Told<Tags> {
-        let project = number.unwrap_or(name.project());
-        let full = format!(
-            "//run.googleapis.com/projects/{project}/locations/{}/services/{}",
-            name.region(),
-            name.service()
-        );
-        let call = format!("read the tags of `{}`", name.short());
+    async fn tags(&self, target: &Target, number: Option<&str>) -> Told<Tags> {
+        let project = number.unwrap_or(target.project());
+        let name = target.to_string();
+        let below = name.splitn(3, '/').nth(2).unwrap_or_default();
+        let full = format!("//run.googleapis.com/projects/{project}/{below}");
+        let call = format!("read the tags of `{}`", target.short());
         let (mut tags, mut page) = (Vec::new(), String::new());
         loop {
             let query = encoded(&[("parent", &full), ("pageSize", "300"), ("pageToken", &page)]);
             let read = Read::of(Api::ResourceManager, &call, "/v3/effectiveTags");
-            let read = read.with_query(&query).in_region(name.region());
+            let read = read.with_query(&query).in_region(target.region().unwrap_or_default());
             let list: ListEffectiveTagsResponse = self.told(read).await?;
             tags.extend(list.effective_tags.into_iter().map(tag));
             page = list.next_page_token;
@@ -235,113 +261,6 @@ impl Gateway {
                 return Ok(tags.into());
             }
         }
-    }
-
-    /// The groups that a member is in, directly or through others, by one search. It is for accounts
-    /// alone, it comes with paid editions, and it takes that all of these groups may be looked into
-    /// (documented).
-    async fn memberships(&self, caller: Option<&Member>) -> Memberships {
-        let caller = caller.filter(|caller| caller.is_account())?;
-        let query = format!("member_key_id == '{}' && '{DISCUSSION}' in labels", caller.address());
-        let call = format!("look up the groups of `{caller}`");
-        let (mut found, mut page) = (Vec::new(), String::new());
-        loop {
-            let query =
-                encoded(&[("query", query.as_str()), ("pageSize", "1000"), ("pageToken", &page)]);
-            let path = "/v1/groups/-/memberships:searchTransitiveGroups";
-            let read = Read::of(Api::CloudIdentity, &call, path).with_query(&query);
-            let answer: Value = self.told(read).await.ok()?;
-            let groups = answer["memberships"].as_array().into_iter().flatten();
-            let keys = groups.filter_map(|group| group["groupKey"]["id"].as_str());
-            found.extend(keys.map(str::to_lowercase));
-            match answer["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
-                Some(next) => next.clone_into(&mut page),
-                None => return Some(found),
-            }
-        }
-    }
-
-    /// Whether the caller is in each group that was met.
-    async fn groups(
-        &self,
-        caller: &Member,
-        memberships: Memberships,
-        gathered: &Gathered,
-    ) -> Groups {
-        let policies = gathered.allow.iter().chain(&gathered.iap);
-        let granted = policies.flat_map(|layer| layer.read.iter().flatten());
-        let rules = gathered.deny.iter().flat_map(|layer| layer.read.iter().flatten());
-        let denied = rules.flat_map(|rule: &DenyRule| {
-            rule.denied_principals.iter().chain(&rule.exception_principals)
-        });
-        let met = groups_of(granted.map(|grant| &grant.member).chain(denied));
-        let key = caller.key();
-        let holds = met.iter().map(|group| self.holds(group, caller, memberships.as_deref()));
-        let holds = futures::future::join_all(holds).await;
-        met.iter().map(|group| (group.clone(), key.clone())).zip(holds).collect::<BTreeMap<_, _>>()
-    }
-
-    /// Whether a group holds the caller. The search tells of the groups of the member's own customer;
-    /// of others, and where there was none, the group itself is asked.
-    async fn holds(
-        &self,
-        group: &str,
-        caller: &Member,
-        memberships: Option<&[String]>,
-    ) -> Option<bool> {
-        let domain = |address: &str| address.rsplit('@').next().unwrap_or_default().to_lowercase();
-        match memberships {
-            Some(groups) if groups.iter().any(|known| known == group) => return Some(true),
-            Some(_) if domain(group) == domain(caller.address()) => return Some(false),
-            _ => {}
-        }
-        let by_address = matches!(
-            caller.kind(),
-            MemberKind::User | MemberKind::ServiceAccount | MemberKind::Group
-        );
-        if !by_address {
-            // Federated identities have no address by which a group could be asked.
-            return None;
-        }
-        let call = format!("look into the group `{group}`");
-        let ask = async |path: String, query: String| -> Option<Value> {
-            self.told(Read::of(Api::CloudIdentity, &call, &path).with_query(&query)).await.ok()
-        };
-        let found = ask("/v1/groups:lookup".to_owned(), encoded(&[("groupKey.id", group)])).await?;
-        let memberships = format!("/v1/{}/memberships", found["name"].as_str()?);
-        let key = caller.address();
-        let query = encoded(&[("query", &format!("member_key_id == '{key}'"))]);
-        let check = ask(format!("{memberships}:checkTransitiveMembership"), query).await;
-        match check.map(|answer| answer["hasMembership"] == true) {
-            Some(true) => return Some(true),
-            // It tells of what may be seen alone (documented): the whole list must say no.
-            Some(false) => {
-                let mut page = String::new();
-                loop {
-                    let query = encoded(&[("pageSize", "1000"), ("pageToken", &page)]);
-                    let path = format!("{memberships}:searchTransitiveMemberships");
-                    let list = ask(path, query).await?;
-                    let members = list["memberships"].as_array().into_iter().flatten();
-                    let mut keys = members.flat_map(|member| {
-                        member["preferredMemberKey"].as_array().into_iter().flatten()
-                    });
-                    if keys.any(|other| {
-                        other["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(key))
-                    }) {
-                        return Some(true);
-                    }
-                    match list["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
-                        Some(next) => next.clone_into(&mut page),
-                        None => return Some(false),
-                    }
-                }
-            }
-            None => {}
-        }
-        // Without a paid edition, who is in it directly can still be told; who is not, may be so
-        // through another group.
-        let query = encoded(&[("memberKey.id", key)]);
-        ask(format!("{memberships}:lookup"), query).await.map(|_| true)
     }
 }
 

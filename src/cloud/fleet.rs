@@ -132,7 +132,7 @@ impl Gateway {
 
     /// Reads every page of a list. `next` is the parameter that asks for the next one, and where
     /// an answer holds its value.
-    async fn each_page(
+    pub(super) async fn each_page(
         &self,
         call: &str,
         path: &str,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant as StdInstant};
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_iam_v1::model::Policy;
 use google_cloud_longrunning::model::Operation;
-use google_cloud_run_v2::client::Services;
+use google_cloud_run_v2::client::{Jobs, Services};
 use google_cloud_run_v2::model;
 use google_cloud_wkt::FieldMask;
 use http::HeaderMap;
@@ -29,6 +29,7 @@ use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::{self, POLICY_VERSION};
 use crate::domain::resource::ServiceName;
 use crate::domain::service::Service;
+use crate::domain::target::Target;
 use crate::transport::encoded;
 
 /// Clocks that differ by less are taken for the same.
@@ -40,7 +41,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// What is needed of a service, as `convert` reads it.
 const SERVICE_FIELDS: &str = "name,etag,uri,urls,trafficStatuses(tag,uri,revision,percent),ingress,\
     invokerIamDisabled,iapEnabled,defaultUriDisabled,customAudiences,\
-    template(serviceAccount,containers/ports),terminalCondition,createTime,updateTime";
+    template(serviceAccount,containers/ports,vpcAccess),multiRegionSettings,terminalCondition,createTime,updateTime";
 
 /// Told of each request as it ends.
 pub type Trace = Arc<dyn Fn(TraceLine<'_>) + Send + Sync>;
@@ -134,33 +135,69 @@ impl Gateway {
     }
 
     /// Does one step of a plan, with its precondition: the one way in which anything is written.
-    pub async fn apply(&self, target: &ServiceName, step: Step) -> Result<Etags, Failure> {
-        let call = format!("{} of `{}`", step.describe(), target.short());
-        let services = self.official(&call).await?;
-        match step.into_kind() {
+    pub async fn apply(&self, target: &Target, step: Step) -> Result<Etags, Failure> {
+        let of = if step.sets_policy() || target.service().is_some() { " of" } else { "" };
+        let call = format!("{}{of} `{}`", step.describe(), target.short());
+        match (target, step.into_kind()) {
+            (Target::Service(service), step) => self.apply_to_service(service, step, &call).await,
+            (Target::Account(account), step) => {
+                Box::pin(self.apply_to_account(account, step, &call)).await
+            }
+            (Target::Mapping(mapping), step) => self.apply_to_mapping(mapping, step, &call).await,
+            (Target::Job(_), StepKind::SetPolicy(policy)) => {
+                let jobs = self.official_jobs(&call).await?;
+                let request =
+                    jobs.set_iam_policy().set_resource(target.to_string()).set_policy(policy);
+                let write = async {
+                    let failed = |error| self.placed(Api::Run, Failure::from_client(&call, &error));
+                    request.send().await.map_err(failed)
+                };
+                let policy = self.traced(&call, once(&call, &self.deadline, write)).await?;
+                Ok(Etags { policy: policy::etag(&policy), service: None })
+            }
+            (Target::Job(_), _) => {
+                Err(Failure::new(FailureKind::Other, &call, "a job has no such setting"))
+            }
+        }
+    }
+
+    async fn apply_to_service(
+        &self,
+        target: &ServiceName,
+        step: StepKind,
+        call: &str,
+    ) -> Result<Etags, Failure> {
+        let services = self.official(call).await?;
+        match step {
             StepKind::SetPolicy(policy) => {
                 let request =
                     services.set_iam_policy().set_resource(target.to_string()).set_policy(policy);
                 let write = async {
                     let sent = request.send().await;
-                    let failed = |error| self.placed(Api::Run, Failure::from_client(&call, &error));
+                    let failed = |error| self.placed(Api::Run, Failure::from_client(call, &error));
                     sent.map_err(failed)
                 };
-                let policy = self.traced(&call, once(&call, &self.deadline, write)).await?;
+                let policy = self.traced(call, once(call, &self.deadline, write)).await?;
                 Ok(Etags { policy: policy::etag(&policy), service: None })
             }
-            StepKind::Turn { settings, etag } => {
-                let (service, mask) = convert::turned(target, &settings, etag);
+            StepKind::Turn { switches, audiences, etag } => {
+                let (service, mask) = convert::turned(target, &switches, audiences, etag);
                 let mask = FieldMask::default().set_paths(mask);
                 let request = services.update_service().set_service(service).set_update_mask(mask);
                 let write = async {
-                    let failed = |error| self.placed(Api::Run, Failure::from_client(&call, &error));
+                    let failed = |error| self.placed(Api::Run, Failure::from_client(call, &error));
                     request.send().await.map_err(failed)
                 };
                 let started =
-                    Box::pin(self.traced(&call, once(&call, &self.deadline, write))).await?;
-                let done = self.wait_for(services, started, &call).await?;
+                    Box::pin(self.traced(call, once(call, &self.deadline, write))).await?;
+                let done = self.wait_for(services, started, call).await?;
                 Ok(Etags { policy: None, service: done.map(|service| service.etag) })
+            }
+            StepKind::CreateAccount { .. }
+            | StepKind::DeleteAccount { .. }
+            | StepKind::Map { .. }
+            | StepKind::Unmap => {
+                Err(Failure::new(FailureKind::Other, call, "a service has no such setting"))
             }
         }
     }
@@ -207,7 +244,7 @@ impl Gateway {
         until_answered(call, &self.deadline, || self.traced(call, send())).await
     }
 
-    async fn traced<T>(
+    pub(super) async fn traced<T>(
         &self,
         call: &str,
         send: impl Future<Output = Result<T, Failure>>,
@@ -226,6 +263,16 @@ impl Gateway {
             failure.message = format!("{endpoint}: {}", failure.message);
         }
         failure
+    }
+
+    async fn official_jobs(&self, call: &str) -> Result<Jobs, Failure> {
+        Jobs::builder()
+            .with_endpoint(self.endpoints.endpoint(Api::Run).as_str())
+            .with_credentials(Identity::credentials(&self.tokens))
+            .with_retry_policy(NeverRetry)
+            .build()
+            .await
+            .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))
     }
 
     async fn official(&self, call: &str) -> Result<&Services, Failure> {

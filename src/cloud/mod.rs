@@ -1,11 +1,13 @@
 //! Google's APIs as this program uses them. Alone names the API clients; never prints.
 //!
 //! Every read goes over one lean `transport`: `gateway` reads one service whole, and alone writes,
-//! by the official client; `fleet` reads many with few bytes, and what it yields cannot be planned
+//! by the official clients where they can; `beside` does both for what stands
+//! beside services; `fleet` reads many with few bytes, and what it yields cannot be planned
 //! on; `above` and `evidence` read what else bears on who may invoke.
 
 mod above;
 mod api;
+mod beside;
 mod constraints;
 mod convert;
 mod deadline;
@@ -13,6 +15,7 @@ mod evidence;
 mod failure;
 mod fleet;
 mod gateway;
+mod groups;
 mod memo;
 mod metadata;
 mod reading;
@@ -21,6 +24,7 @@ mod wire;
 
 pub use self::above::{Above, why};
 pub use self::api::{Api, Endpoints};
+pub use self::beside::Function;
 pub use self::deadline::Deadline;
 pub use self::evidence::For;
 pub use self::failure::{Failure, FailureKind};

@@ -1,4 +1,4 @@
-//! One read over HTTP: its address, who asks, again where that may help, and what came back.
+//! One request over HTTP: its address, who asks, again where that may help, and what came back.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE};
@@ -87,6 +87,34 @@ impl Gateway {
             Err(Failure::from_answer(call, code, &answer.headers, &answer.body))
         })
         .await
+    }
+
+    /// Sends a request that writes, once: it goes back to the one who planned it where it fails.
+    pub(super) async fn send(
+        &self,
+        api: Api,
+        call: &str,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Bytes, Failure> {
+        let failed = |error| self.placed(api, Failure::of_transport(call, &error));
+        let transport = self.endpoints.transport(api).map_err(failed)?;
+        let uri = Uri::try_from(format!("{}{path}", self.endpoints.endpoint(api).as_str()));
+        let uri = uri.map_err(|_| Failure::malformed(call))?;
+        let headers = self.tokens.authorization().await;
+        let mut headers = headers.map_err(|error| Failure::from_auth(call, error))?;
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let body = Bytes::from(body.unwrap_or_default());
+        let answer = transport.send(method, uri, headers, body).await.map_err(failed)?;
+        self.note_time(&answer.headers);
+        if answer.status.is_success() {
+            return Ok(answer.body);
+        }
+        let code = answer.status.as_u16();
+        Err(Failure::from_answer(call, code, &answer.headers, &answer.body))
     }
 
     /// The time by Cloud Run's own clock, which every answer tells, whatever else it says.

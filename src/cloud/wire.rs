@@ -88,6 +88,9 @@ pub(super) struct Metadata<'a> {
 pub(super) struct Labels<'a> {
     #[serde(borrow, rename = "cloud.googleapis.com/location")]
     pub(super) location: Option<Text<'a>>,
+    /// Read in gcloud's source.
+    #[serde(borrow, rename = "run.googleapis.com/multi-region-id")]
+    pub(super) multi_region_id: Option<Text<'a>>,
 }
 
 /// The annotations that bear on access (discovery document; the last two observed).

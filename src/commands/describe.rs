@@ -47,9 +47,9 @@ pub(super) async fn read(
     };
     let now = cx.now();
     let exposure = gathered.weigh(|evidence| judge_all(evidence, now));
-    let unread = gathered.allow.first().and_then(|own| own.read.as_ref().err().cloned());
+    let unread = gathered.around.allow.first().and_then(|own| own.read.as_ref().err().cloned());
     let invokers = unread.is_none().then(|| InvokerRow::all(&gathered, now));
-    let inherited = if gathered.is_inherited_read() { "read" } else { "unread" };
+    let inherited = if gathered.around.is_inherited_read() { "read" } else { "unread" };
     let service = gathered.service;
     let report = ServiceReport::new((cx.is_sandbox(), inherited), service, exposure, invokers);
     Ok((report, unread))

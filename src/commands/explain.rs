@@ -5,21 +5,24 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::completing;
-use super::members::{check_order, member, missing, resolve, service};
-use super::remedy::remedies;
+use super::members::{KindOption, check_order, member, missing, resolve};
+use super::remedy::{grant, remedies};
 use super::times::moment;
 use crate::cloud::{FailureKind, For, Gateway, why};
 use crate::context::Context;
-use crate::domain::access::{Caller, Decision, Entry, Origin, Request, Verdict, decide_unread};
+use crate::domain::access::{
+    Caller, Decision, Entry, Layer, Origin, Request, Verdict, decide_unread,
+};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::resource::TAG_SIGN;
 use crate::domain::service::Service;
+use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::{ExplainReport, RequestShape};
 
-/// Explain whether a principal may invoke a service, layer by layer
+/// Explain whether a principal may invoke a service, or run a job, layer by layer
 ///
 /// Exits with 0 for yes, 3 for no and 9 where it cannot be told. `allUsers` stands for somebody without
 /// any credential.
@@ -50,6 +53,8 @@ pub(super) struct Args {
     /// Take what could not be read as silent: it grants nothing and denies nothing
     #[arg(long)]
     lenient: bool,
+    #[command(flatten)]
+    kind: KindOption,
 }
 
 fn origin_parser() -> clap::builder::PossibleValuesParser {
@@ -78,7 +83,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<ExplainReport>()?;
     let (typed, target) = operands(cx, &args).await?;
     let argument = member(cx, &typed)?;
-    let found = lookup::find(cx, &service(cx, &target)?).await?;
+    let wanted = args.kind.target(cx, &target)?;
+    let found = lookup::find_target(cx, &wanted).await?;
     let resolved = resolve(cx, &[argument]).await?;
     for note in &resolved.notes {
         cx.terminal.note(note);
@@ -100,8 +106,14 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let at = args.at.unwrap_or_else(|| cx.now());
     let say = |decision: &Decision<'_>, host: Option<String>, fix: Vec<String>| {
         let time = at.format(&Rfc3339).unwrap_or_default();
-        let request = RequestShape { path: path.clone(), host, time, from: from.as_str() };
-        let names = (who.to_string(), found.name.to_string());
+        let is_service = found.service().is_some();
+        let request = RequestShape {
+            path: is_service.then(|| path.clone()),
+            host,
+            time,
+            from: is_service.then(|| from.as_str()),
+        };
+        let names = (who.to_string(), found.to_string());
         let taken = (cx.is_sandbox(), args.lenient);
         let report = ExplainReport::new(taken, names, request, decision, fix);
         cx.report(&report)?;
@@ -114,16 +126,36 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let gateway = cx.gateway().await?;
     let whose = For::One { member: &who, is_self };
-    let gathered = match gateway.gather(&found.name, whose).await {
+    let Target::Service(name) = &found else {
+        if args.path.is_some() || args.host.is_some() || from != Origin::Internet {
+            return Err(CommandError::usage("a job is run by its API, and has no address")
+                .because("`--path`, `--host` and `--from` are about requests to a service"));
+        }
+        let (around, told) = match gateway.gather_job(&found, whose).await {
+            Ok(read) => read,
+            Err(failure) => return Err(lookup::unread_target(cx, &found, failure).await),
+        };
+        let decision = around.decide(Caller::of(&who), found.permission(), at, told);
+        let blocking = decision.blocked_by();
+        let named = cx.named_to_others(&found);
+        let fix = match (decision.verdict, blocking) {
+            (Verdict::Denied, Some(Layer::Allow)) => {
+                vec![cx.suggest_to_others(&grant(&who, &named))]
+            }
+            _ => Vec::new(),
+        };
+        return say(&decision, None, fix);
+    };
+    let gathered = match gateway.gather(name, whose).await {
         Ok(gathered) => gathered,
         // Who may only invoke is told so all the same.
         Err(failure) if is_self && failure.kind == FailureKind::PermissionDenied => {
-            let Ok(told) = gateway.may_invoke(&found.name).await else {
-                return Err(lookup::unread(cx, &found.name, failure).await);
+            let Ok(told) = gateway.may_invoke(name).await else {
+                return Err(lookup::unread(cx, name, failure).await);
             };
             return say(&decide_unread(told, &why(&failure)), host, Vec::new());
         }
-        Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
+        Err(failure) => return Err(lookup::unread(cx, name, failure).await),
     };
     let (host, entry) = match &host {
         Some(host) => (Some(host.clone()), entry_at(gateway, &gathered.service, host).await),
@@ -135,11 +167,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         }
     };
     let request = Request { path: Some(&path), host: host.as_deref(), time: at, from, entry };
-    let caller = match who.kind() {
-        MemberKind::AllUsers => Caller::Anonymous,
-        _ => Caller::Verified(&who),
-    };
-    let decision = gathered.decide(caller, &request);
+    let decision = gathered.decide(Caller::of(&who), &request);
     let denied = decision.verdict == Verdict::Denied;
     let fix = if denied { remedies(cx, &gathered, &decision, &request, &who) } else { Vec::new() };
     say(&decision, host.clone(), fix)

@@ -2,7 +2,7 @@
 
 use super::completing;
 use super::limits::LimitOptions;
-use super::members::{ask_for_member, missing, operands, resolve, role, services};
+use super::members::{KindOption, ask_for_member, missing, operands, resolve, role};
 use super::waiting::WaitOptions;
 use super::writing::WriteOptions;
 use crate::change::{Batch, ChangeOptions, Needs};
@@ -14,7 +14,7 @@ use crate::domain::role::{INVOKER, Invokes, invokes};
 use crate::error::CommandError;
 use crate::lookup;
 
-/// Grant a principal the right to invoke services
+/// Grant a principal the right to invoke services, or to run jobs
 ///
 /// A bare address is a user, or a service account by its domain; `me` is the account that acts,
 /// `service:NAME` the account that this service runs as. Anything else is written as IAM does:
@@ -27,6 +27,7 @@ use crate::lookup;
   runaccess grant dev@example.com orders
   runaccess grant group:team@example.com 'orders-*' --dry-run
   runaccess grant service:storefront orders
+  runaccess grant ci@p.iam.gserviceaccount.com jobs/nightly
   runaccess grant dev@example.com orders --for 4h --reason 'incident 4711'
   runaccess grant dev@example.com orders --condition 'request.path.startsWith(\"/admin\")' \\
       --condition-title 'admin pages'"
@@ -41,6 +42,8 @@ pub(super) struct Args {
     /// The role
     #[arg(long, value_name = "ROLE", default_value = INVOKER, add = completing::roles())]
     role: String,
+    #[command(flatten)]
+    kind: KindOption,
     #[command(flatten)]
     limits: LimitOptions,
     /// Do not look at organisation policies before a foreign principal is let in
@@ -59,14 +62,15 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     if operands.members.is_empty() && operands.services.is_empty() && !cx.terminal.interactive {
         return Err(missing(cx, "MEMBER and SERVICE"));
     }
-    let services = services(cx, &operands.services, "Grant access to which service?").await?;
+    let question = "Grant access to which service?";
+    let references = args.kind.targets(cx, &operands.services, question).await?;
     let typed = if operands.members.is_empty() {
         vec![ask_for_member(cx, "Who may invoke it?").await?]
     } else {
         operands.members
     };
     let resolved = resolve(cx, &typed).await?;
-    let targets = lookup::find_all(cx, &services).await?;
+    let targets = lookup::find_all(cx, &references).await?;
     let members = resolved.members;
     if let Some(gone) = members.iter().find(|member| member.kind() == MemberKind::Deleted) {
         let message = format!("`{gone}` is deleted, and can only be revoked");
@@ -79,6 +83,10 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     if args.wait.is_on() && invokes(role.as_str()) == Invokes::No {
         let message = format!("there is nothing to wait for: `{role}` does not let anybody in");
         return Err(CommandError::usage(message).hint(cx.command_without_flag("--wait")));
+    }
+    if args.wait.is_on() && targets.names.iter().all(|target| target.service().is_none()) {
+        return Err(CommandError::usage("a job has no front end that could be waited for")
+            .hint(cx.command_without_flag("--wait")));
     }
     args.limits.check(cx, &members)?;
     let waiting = args.wait.for_members(cx, &members).await?;

@@ -198,11 +198,11 @@ impl Filter {
     fn takes(&self, entry: &Entry) -> bool {
         let target = &entry.target;
         let of_service = self.service.as_ref().is_none_or(|wanted| match wanted {
-            Wanted::Is(name) => name == target,
-            Wanted::Matches { region, name } => {
-                region.as_ref().is_none_or(|region| region == target.region())
-                    && glob_matches(name, target.service())
-            }
+            Wanted::Is(name) => target == name,
+            Wanted::Matches { region, name } => target.service().is_some_and(|service| {
+                region.as_ref().is_none_or(|region| region == service.region())
+                    && glob_matches(name, service.service())
+            }),
         });
         let of_member = self.member.as_ref().is_none_or(|member| {
             let difference = entry.effect();

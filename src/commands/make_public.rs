@@ -7,7 +7,7 @@ use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, ChangeOptions, ChangeResult, Needs};
 use crate::context::Context;
 use crate::domain::plan::{Action, PublicVia, Snapshot, plan_make_public};
-use crate::domain::resource::ServiceName;
+use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::{self, Targets};
 use crate::terminal;
@@ -93,7 +93,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
 async fn other_way_taken(
     cx: &Context,
     question: &str,
-    forbidden: &[ServiceName],
+    forbidden: &[Target],
     options: &ChangeOptions,
 ) -> Result<Option<ChangeResult>, CommandError> {
     if !cx.ask(question, terminal::confirm).await? {
@@ -114,7 +114,7 @@ async fn change(
     batch.plan(cx, &planner, options).carry_out(cx, &planner, options).await
 }
 
-fn forbidden(result: &ChangeResult) -> Vec<ServiceName> {
+fn forbidden(result: &ChangeResult) -> Vec<Target> {
     let code = ErrorKind::OrganisationPolicy.code();
     let forbidden = result
         .outcomes

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::domain::member::{Member, MemberArg, MemberError};
 use crate::domain::resource::{ServiceRef, ServiceRefError, looks_like_member};
 use crate::domain::role::Role;
+use crate::domain::target::{Kind, Target, TargetRef};
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::{self, Found};
 use crate::terminal;
@@ -33,6 +34,73 @@ pub(super) fn service(cx: &Context, typed: &str) -> Result<ServiceRef, CommandEr
         }
         _ => error.into(),
     })
+}
+
+/// The option that says what a plain name is of.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(super) struct KindOption {
+    /// What a plain name is of; `jobs/NAME` and `functions/NAME` say it themselves
+    #[arg(long, value_enum, value_name = "KIND")]
+    kind: Option<KindValue>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum KindValue {
+    Service,
+    Job,
+    /// A Cloud Functions (2nd gen) function, by its underlying service
+    Function,
+}
+
+impl KindOption {
+    fn kind(self) -> Option<Kind> {
+        self.kind.map(|kind| match kind {
+            KindValue::Service => Kind::Service,
+            KindValue::Job => Kind::Job,
+            KindValue::Function => Kind::Function,
+        })
+    }
+
+    /// Parses a service, job or function.
+    pub(super) fn target(self, cx: &Context, typed: &str) -> Result<TargetRef, CommandError> {
+        TargetRef::parse(typed, self.kind()).map_err(|error| match &error {
+            ServiceRefError::Name { typed: name, instead: Some(instead), .. } => {
+                let instead = typed.replace(name, instead);
+                CommandError::from(error).hint(cx.command_with_word(typed, &instead))
+            }
+            _ => error.into(),
+        })
+    }
+
+    /// Parses those of a command that takes several, or lets a service be picked.
+    pub(super) async fn targets(
+        self,
+        cx: &Context,
+        typed: &[String],
+        question: &str,
+    ) -> Result<Vec<TargetRef>, CommandError> {
+        if !typed.is_empty() {
+            return typed.iter().map(|text| self.target(cx, text)).collect();
+        }
+        if !cx.terminal.interactive {
+            return Err(missing(cx, "SERVICE"));
+        }
+        Ok(vec![ServiceRef::Full(lookup::pick(cx, question).await?).into()])
+    }
+
+    /// The one of a command that takes one.
+    pub(super) async fn one_target(
+        self,
+        cx: &Context,
+        typed: Option<&str>,
+        question: &str,
+    ) -> Result<Target, CommandError> {
+        match typed {
+            Some(typed) => lookup::find_target(cx, &self.target(cx, typed)?).await,
+            None if cx.terminal.interactive => Ok(lookup::pick(cx, question).await?.into()),
+            None => Err(missing(cx, "SERVICE")),
+        }
+    }
 }
 
 /// Parses the services of a command that takes several, or lets one be picked.
@@ -215,7 +283,8 @@ pub(super) fn check_order(
     first: &str,
     services: &[String],
 ) -> Result<(), CommandError> {
-    let first_is_service = MemberArg::parse(first).is_err() && ServiceRef::parse(first).is_ok();
+    let first_is_service =
+        MemberArg::parse(first).is_err() && TargetRef::parse(first, None).is_ok();
     let is_member = |text: &str| looks_like_member(text) || MemberArg::parse(text).is_ok();
     let member = services.iter().find(|text| is_member(text));
     match member {

@@ -2,6 +2,7 @@
 //! turns them into parsed values, and runs.
 
 mod alias;
+mod audience;
 mod completing;
 mod completions;
 mod curl;
@@ -87,6 +88,8 @@ enum Command {
     Ingress(switch::IngressArgs),
     InvokerCheck(switch::InvokerCheckArgs),
     DefaultUrl(switch::DefaultUrlArgs),
+    Iap(switch::IapArgs),
+    Audience(audience::Args),
     History(history::Args),
     Undo(undo::Args),
     Roles(roles::Args),
@@ -180,6 +183,7 @@ async fn begin(cx: &Context, command: Option<Command>) -> Result<u8, CommandErro
 async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
     match command {
         Command::Alias(args) => alias::run(cx, &args),
+        Command::Audience(args) => Box::pin(audience::run(cx, args)).await,
         Command::Curl(args) => curl::run(cx, args, &options_of("curl")).await,
         Command::DefaultUrl(args) => switch::default_url(cx, args).await,
         Command::Describe(args) => describe::run(cx, args).await,
@@ -188,6 +192,7 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
         Command::Grant(args) => Box::pin(grant::run(cx, args)).await,
         Command::Help(_) | Command::Man(_) => Ok(ExitCode::Done.number()),
         Command::History(args) => Box::pin(history::run(cx, args)).await,
+        Command::Iap(args) => Box::pin(switch::iap(cx, args)).await,
         Command::Ingress(args) => switch::ingress(cx, args).await,
         Command::InvokerCheck(args) => switch::invoker_check(cx, args).await,
         Command::Completions(args) => completions::run(cx, args).await,

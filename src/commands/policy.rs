@@ -1,28 +1,30 @@
 //! `policy`
 
 use super::completing;
-use super::members::one_service;
+use super::members::KindOption;
 use crate::context::Context;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::PolicyReport;
 
-/// Print a service's IAM policy, as `gcloud run services get-iam-policy` does
+/// Print the IAM policy of a service or job, as `gcloud run services get-iam-policy` does
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, or any of its URLs
     #[arg(value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
+    #[command(flatten)]
+    kind: KindOption,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<PolicyReport>()?;
-    let found =
-        one_service(cx, args.service.as_deref(), "Print the policy of which service?").await?;
-    let policy = match cx.gateway().await?.policy(&found.name).await {
+    let question = "Print the policy of which service?";
+    let found = args.kind.one_target(cx, args.service.as_deref(), question).await?;
+    let policy = match cx.gateway().await?.policy_of(&found).await {
         Ok(policy) => policy,
-        Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
+        Err(failure) => return Err(lookup::unread_target(cx, &found, failure).await),
     };
     let json = serde_json::to_value(&policy).map_err(|error| {
         CommandError::new(ErrorKind::Failed, "cannot write the policy").because(error.to_string())

@@ -46,7 +46,7 @@ pub(super) fn remedy(
         Layer::Iap => Some(past_iap(gathered, who)),
         Layer::InvokerCheck | Layer::Deny => None,
         Layer::Allow if service.iap => {
-            let agent = access::iap_agent(&gathered.place)?;
+            let agent = access::iap_agent(&gathered.around.place)?;
             Some(cx.suggest_to_others(&format!("grant {} {named}", agent.address())))
         }
         Layer::Allow if who.kind() == MemberKind::AllUsers => {

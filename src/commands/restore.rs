@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use serde_json::Value;
 
 use super::completing;
-use super::members::one_service;
+use super::members::KindOption;
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, Needs};
 use crate::context::Context;
@@ -17,7 +17,7 @@ use crate::lookup::Targets;
 /// No policy is as long; IAM takes a few tens of kilobytes.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
-/// Bring a service's IAM policy back to a saved one
+/// Bring the IAM policy of a service or job back to a saved one
 ///
 /// The file is what `policy` or `gcloud run services get-iam-policy` printed, as JSON or YAML. What is
 /// planned is the difference to today's policy. Where that was changed since the file was saved, nothing
@@ -38,14 +38,17 @@ pub(super) struct Args {
     #[arg(long)]
     ignore_etag: bool,
     #[command(flatten)]
+    kind: KindOption,
+    #[command(flatten)]
     write: WriteOptions,
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
     let saved = read(cx, &args)?;
-    let service = one_service(cx, args.service.as_deref(), "Restore which service?").await?;
-    let targets = Targets { names: vec![service.name], ..Targets::default() };
+    let question = "Restore which service?";
+    let target = args.kind.one_target(cx, args.service.as_deref(), question).await?;
+    let targets = Targets { names: vec![target], ..Targets::default() };
     let needs = Needs { service: true, constraints: true, above: false };
     let options = args.write.options(Action::Restore, needs);
     let same_etag = !args.ignore_etag && !options.only_show;

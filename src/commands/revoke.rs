@@ -1,7 +1,7 @@
 //! `revoke`
 
 use super::completing;
-use super::members::{ask_for_member, member, operands, resolve, role, services};
+use super::members::{KindOption, ask_for_member, member, operands, resolve, role};
 use super::writing::{WriteOptions, finish, report};
 use crate::change::{Batch, ChangeOptions, Needs};
 use crate::cloud::For;
@@ -14,8 +14,8 @@ use crate::domain::plan::{
     plan_clear, plan_revoke,
 };
 use crate::domain::printable::printable;
-use crate::domain::resource::ServiceName;
-use crate::domain::role::INVOKER;
+use crate::domain::role::{INVOKER, RUN_JOB};
+use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup::{self, Targets};
@@ -26,7 +26,7 @@ const ROLE_HELP: &str = "The role [default: roles/run.invoker; with `--expired` 
 const CLEARING_EXCLUDES: [&str; 5] =
     ["any_role", "condition_title", "any_condition", "all_services", "strict"];
 
-/// Revoke a principal's right to invoke services
+/// Revoke a principal's right to invoke services, or to run jobs
 ///
 /// Takes the members as `grant` does, and `deleted:` principals as a policy holds them.
 #[derive(clap::Args, Debug)]
@@ -73,6 +73,8 @@ pub(super) struct Args {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    kind: KindOption,
+    #[command(flatten)]
     pub(super) write: WriteOptions,
 }
 
@@ -98,7 +100,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let references = if args.all_services {
         Vec::new()
     } else {
-        services(cx, &operands.services, "Revoke access to which service?").await?
+        args.kind.targets(cx, &operands.services, "Revoke access to which service?").await?
     };
     let typed = if operands.members.is_empty() {
         vec![ask_for_member(cx, "Whose access goes?").await?]
@@ -135,7 +137,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
     let still = result.outcomes.iter().any(|outcome| outcome.leaves_access);
     let done = result.outcomes.iter().filter(|outcome| outcome.status.is_settled());
-    let done: Vec<ServiceName> = done.map(|outcome| outcome.target.clone()).collect();
+    let done: Vec<Target> = done.map(|outcome| outcome.target.clone()).collect();
     let reported = report(cx, result, &args.write)?;
     let code = match reported.code {
         code if !args.strict || code != ExitCode::Done.number() => Ok(code),
@@ -156,7 +158,7 @@ async fn clear(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let targets = if args.operands.is_empty() {
         every_service_with(cx, |grant| request.selects(grant, cx.now())).await?
     } else {
-        let references = services(cx, &args.operands, "Clear which service?").await?;
+        let references = args.kind.targets(cx, &args.operands, "Clear which service?").await?;
         lookup::find_all(cx, &references).await?
     };
     let options = args.write.options(Action::Revoke, Needs::default());
@@ -171,21 +173,31 @@ async fn clear(cx: &Context, args: Args) -> Result<u8, CommandError> {
 /// read: what is granted above, groups, the check that is off.
 async fn left_over(
     cx: &Context,
-    services: &[ServiceName],
+    targets: &[Target],
     members: &[Member],
 ) -> Result<ExitCode, CommandError> {
     let gateway = cx.gateway().await?;
     let mut code = ExitCode::Done;
-    for (name, member) in services.iter().flat_map(|name| members.iter().map(move |m| (name, m))) {
+    for (name, member) in targets.iter().flat_map(|name| members.iter().map(move |m| (name, m))) {
         let short = cx.named(name);
         let whose = For::One { member, is_self: false };
-        let Ok(gathered) = gateway.gather(name, whose).await else {
+        let may = match name {
+            Target::Service(service) => {
+                let gathered = gateway.gather(service, whose).await;
+                gathered.map(|gathered| gathered.may_call(member, cx.now()))
+            }
+            job => {
+                let gathered = gateway.gather_job(job, whose).await;
+                gathered.map(|(around, _)| around.may(member, RUN_JOB, cx.now()))
+            }
+        };
+        let Ok(may) = may else {
             cx.terminal
                 .warning(&format!("whether `{member}` can still invoke `{short}` is unknown"));
             code = code.max(ExitCode::Undetermined);
             continue;
         };
-        match gathered.may_call(member, cx.now()) {
+        match may {
             (Verdict::Denied, _) => {}
             (Verdict::Allowed, by) => {
                 cx.terminal.warning(&format!("`{member}` can still invoke `{short}`: {by}"));
@@ -219,7 +231,7 @@ async fn every_service_with(
     let names = services
         .into_iter()
         .filter(|access| access.grants.as_ref().map_or(true, |grants| grants.iter().any(&wanted)))
-        .map(|access| access.service.name)
+        .map(|access| access.service.name.into())
         .collect();
     Ok(Targets { names, missing: Vec::new(), by_pattern: true, unreachable })
 }

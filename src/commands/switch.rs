@@ -1,13 +1,15 @@
-//! `ingress`, `invoker-check` and `default-url`: the other settings that decide who gets in.
+//! `ingress`, `invoker-check`, `default-url` and `iap`: the other settings that decide who gets in.
 
 use super::completing;
 use super::members::services;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, Needs};
+use crate::change::{Batch, ChangeOptions, Needs};
 use crate::context::Context;
-use crate::domain::plan::{Action, Snapshot, plan_turn};
-use crate::domain::setting::SettingName;
-use crate::error::CommandError;
+use crate::domain::access::{Place, iap_agent};
+use crate::domain::member::Member;
+use crate::domain::plan::{Action, Refusal, Snapshot, plan_iap, plan_turn};
+use crate::domain::setting::Switch;
+use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
 
 /// Set which traffic reaches a service at all
@@ -62,6 +64,22 @@ pub(super) struct DefaultUrlArgs {
     write: WriteOptions,
 }
 
+/// Turn Identity-Aware Proxy of a service on or off
+///
+/// On, it asks every caller first, and calls the service as an account of its own, which is granted the
+/// invoker role in the same change. Where that is refused, the whole is taken back. Off, that grant goes
+/// too.
+#[derive(clap::Args, Debug)]
+pub(super) struct IapArgs {
+    /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
+    #[arg(value_name = "SERVICE", add = completing::services())]
+    service: String,
+    #[arg(value_enum)]
+    value: OnOff,
+    #[command(flatten)]
+    write: WriteOptions,
+}
+
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum OnOff {
     On,
@@ -84,35 +102,78 @@ pub(super) async fn ingress(cx: &Context, args: IngressArgs) -> Result<u8, Comma
         IngressValue::InternalAndCloudLoadBalancing => "internal-and-cloud-load-balancing",
         IngressValue::None => "none",
     };
-    turn(cx, args.service, (Action::Ingress, SettingName::Ingress, value), &args.write).await
+    turn(cx, args.service, (Action::Ingress, Switch::Ingress, value), &args.write).await
 }
 
 pub(super) async fn invoker_check(
     cx: &Context,
     args: InvokerCheckArgs,
 ) -> Result<u8, CommandError> {
-    let to = (Action::InvokerCheck, SettingName::InvokerCheck, args.value.word());
+    let to = (Action::InvokerCheck, Switch::InvokerCheck, args.value.word());
     turn(cx, args.service, to, &args.write).await
 }
 
 pub(super) async fn default_url(cx: &Context, args: DefaultUrlArgs) -> Result<u8, CommandError> {
-    let to = (Action::DefaultUrl, SettingName::DefaultUrl, args.value.word());
+    let to = (Action::DefaultUrl, Switch::DefaultUrl, args.value.word());
     turn(cx, args.service, to, &args.write).await
 }
 
 async fn turn(
     cx: &Context,
     service: String,
-    (action, name, value): (Action, SettingName, &str),
+    (action, name, value): (Action, Switch, &str),
     write: &WriteOptions,
 ) -> Result<u8, CommandError> {
     write.check_format(cx)?;
     let references = services(cx, &[service], "Which service?").await?;
     let targets = lookup::find_all(cx, &references).await?;
-    let opens = name == SettingName::InvokerCheck && value == "off";
+    let opens = name == Switch::InvokerCheck && value == "off";
     let options = write.options(action, Needs { service: true, constraints: opens, above: false });
     let planner = |snapshot: &Snapshot| plan_turn(snapshot, action, name, value);
     let batch = Batch::read(cx, targets, &options).await?;
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
     finish(cx, result, write)
+}
+
+/// How the account of Identity-Aware Proxy is found: by the number of the service's project.
+async fn agent_of(cx: &Context, project: &str) -> Result<Member, CommandError> {
+    let number = cx.gateway().await?.project_number(project).await.map_err(|why| {
+        CommandError::new(
+            ErrorKind::Undetermined,
+            format!("the account of Identity-Aware Proxy in project `{project}` is not known"),
+        )
+        .because(format!("it goes by the project's number, which could not be read: {why}"))
+    })?;
+    let place = Place { number: Some(number), ..Place::default() };
+    iap_agent(&place).ok_or_else(|| CommandError::usage("the project has no number"))
+}
+
+pub(super) async fn iap(cx: &Context, args: IapArgs) -> Result<u8, CommandError> {
+    args.write.check_format(cx)?;
+    let on = matches!(args.value, OnOff::On);
+    let references = services(cx, &[args.service], "Which service?").await?;
+    let targets = lookup::find_all(cx, &references).await?;
+    let mut agents: Vec<(String, Member)> = Vec::new();
+    for target in &targets.names {
+        if !agents.iter().any(|(project, _)| project == target.project()) {
+            let agent = agent_of(cx, target.project()).await?;
+            agents.push((target.project().to_owned(), agent));
+        }
+    }
+    let needs = Needs { service: true, constraints: on, above: false };
+    let options = ChangeOptions {
+        whole: true,
+        awaits: agents.iter().map(|(_, agent)| agent.clone()).collect(),
+        ..args.write.options(Action::Iap, needs)
+    };
+    let planner = |snapshot: &Snapshot| {
+        let of = |(project, _): &&(String, Member)| project == snapshot.name.project();
+        match agents.iter().find(of) {
+            Some((_, agent)) => plan_iap(snapshot, agent, on),
+            None => Err(Refusal::ServiceUnread { service: snapshot.name.short() }),
+        }
+    };
+    let batch = Batch::read(cx, targets, &options).await?;
+    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    finish(cx, result, &args.write)
 }

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::outcome::Status;
 use crate::domain::plan::{Action, Refusal, Snapshot, plan_undo};
-use crate::domain::resource::ServiceName;
+use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::Targets;
 
@@ -72,7 +72,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         let Some(entry) = of(&asked, &snapshot.name) else {
             return Err(Refusal::ServiceUnread { service: snapshot.name.short() });
         };
-        let found = entry.effect().found(&snapshot.policy, snapshot.service.as_ref());
+        let found = entry.effect().found(snapshot);
         gone.borrow_mut().retain(|id| *id != entry.id);
         gone.borrow_mut().extend((found == Some(State::EffectAbsent)).then_some(entry.id));
         plan_undo(snapshot, entry)
@@ -97,7 +97,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(code)
 }
 
-fn of<'a>(entries: &'a [Entry], target: &ServiceName) -> Option<&'a Entry> {
+fn of<'a>(entries: &'a [Entry], target: &Target) -> Option<&'a Entry> {
     entries.iter().find(|entry| entry.target == *target)
 }
 
@@ -137,7 +137,7 @@ fn lets_in(entries: &[Entry]) -> bool {
     let gives = |entry: &Entry| {
         let effect = entry.effect();
         let mut settings = effect.settings.iter();
-        let opens = settings.any(|setting| setting.name.opens(&setting.after, &setting.before));
+        let opens = settings.any(|setting| setting.inverse().opens());
         opens || !effect.removed.is_empty()
     };
     entries.iter().any(gives)

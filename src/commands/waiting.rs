@@ -131,7 +131,8 @@ impl Waiting {
         write: &WriteOptions,
     ) -> Result<u8, CommandError> {
         let outcomes = result.outcomes.iter().filter(|outcome| outcome.status.is_settled());
-        let names: Vec<ServiceName> = outcomes.map(|outcome| outcome.target.clone()).collect();
+        let names: Vec<ServiceName> =
+            outcomes.filter_map(|outcome| outcome.target.service().cloned()).collect();
         let reported = report(cx, result, write)?;
         let code = reported.code;
         let Some(limit) = self.limit.filter(|_| !write.only_shows()) else {

@@ -1,21 +1,22 @@
 //! `who`
 
 use super::completing;
-use super::members::one_service;
+use super::members::KindOption;
 use crate::cloud::For;
 use crate::context::Context;
-use crate::domain::evidence::{Gathered, Layered, Roles, carries};
+use crate::domain::evidence::{Around, Gathered, Layered, Roles, carries};
 use crate::domain::exposure::judge_all;
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::principal::is_service_agent;
-use crate::domain::role::{INVOKE, MINT_ID_TOKEN, PASS_IAP, SET_POLICY};
+use crate::domain::role::{INVOKE, MINT_ID_TOKEN, PASS_IAP, RUN_JOB, SET_JOB_POLICY, SET_POLICY};
+use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::{DenyRow, IndirectRow, InvokerRow, UnknownRow, WhoReport};
 
-/// Show who can invoke a service, and through what
+/// Show who can invoke a service or run a job, and through what
 ///
 /// Reads the service's own policy and those of its project, folders and organisation, custom roles and
 /// deny policies. What may not be read is said to be unknown.
@@ -28,6 +29,8 @@ pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, or any of its URLs
     #[arg(value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
+    #[command(flatten)]
+    kind: KindOption,
     /// Also show who could make themselves an invoker: by the service's policy, or by tokens of an
     /// account that is one
     #[arg(long)]
@@ -39,37 +42,55 @@ pub(super) struct Args {
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<WhoReport>()?;
-    let found = one_service(cx, args.service.as_deref(), "Who can invoke which service?").await?;
-    let gathered = match cx.gateway().await?.gather(&found.name, For::Anyone).await {
-        Ok(gathered) => gathered,
-        Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
+    let question = "Who can invoke which service?";
+    let found = args.kind.one_target(cx, args.service.as_deref(), question).await?;
+    let gateway = cx.gateway().await?;
+    let read = match &found {
+        Target::Service(name) => gateway.gather(name, For::Anyone).await.map(|gathered| {
+            let exposure = gathered.weigh(|evidence| judge_all(evidence, cx.now())).exposure;
+            let (iap, unknown) = (InvokerRow::past_iap(&gathered, cx.now()), unknown(&gathered));
+            let (invokers, deny) = (InvokerRow::all(&gathered, cx.now()), DenyRow::all(&gathered));
+            let exposure = Some(exposure.as_str());
+            (Ways { exposure, invokers, iap, deny, unknown }, gathered.around)
+        }),
+        job => gateway.gather_job(job, For::Anyone).await.map(|(around, _)| {
+            let unread =
+                around.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
+            let mut unknown: Vec<UnknownRow> = unread.collect();
+            push_new(&mut unknown, unknown_roles(&around.roles, &around.allow, RUN_JOB));
+            let invokers = InvokerRow::holders(&around, RUN_JOB, cx.now());
+            let deny = DenyRow::of(&around, RUN_JOB);
+            (Ways { exposure: None, invokers, iap: Vec::new(), deny, unknown }, around)
+        }),
     };
-    let now = cx.now();
-    let exposure = gathered.weigh(|evidence| judge_all(evidence, now));
-    let invokers = InvokerRow::all(&gathered, now);
-    let mut unknown = unknown(&gathered);
+    let (ways, around) = match read {
+        Ok(read) => read,
+        Err(failure) => return Err(lookup::unread_target(cx, &found, failure).await),
+    };
+    let Ways { exposure, invokers, iap, deny, mut unknown } = ways;
     let indirect = if args.indirect {
-        let (rows, more) = indirect(cx, &gathered).await?;
+        let (rows, more) = indirect(cx, &around, &found).await?;
         push_new(&mut unknown, more);
         Some(rows)
     } else {
         None
     };
     if invokers.is_empty() {
-        let short = found.name.short();
+        let (short, verb) = (found.short(), found.verb());
         cx.terminal.note(&if unknown.is_empty() {
-            format!("nobody can invoke `{short}`, by any policy")
+            format!("nobody can {verb} `{short}`, by any policy")
         } else {
-            format!("what could be read lets nobody into `{short}`; the rest is unknown")
+            format!("what could be read lets nobody {verb} `{short}`; the rest is unknown")
         });
     }
     cx.report(&WhoReport {
         sandbox: cx.is_sandbox(),
-        service: found.name.to_string(),
-        exposure: exposure.exposure.as_str(),
+        service: found.to_string(),
+        kind: found.kind(),
+        exposure,
         invokers,
-        iap: InvokerRow::past_iap(&gathered, now),
-        deny: DenyRow::all(&gathered),
+        iap,
+        deny,
         indirect,
         unknown: unknown.clone(),
     })?;
@@ -80,12 +101,21 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(if is_partial { ExitCode::Undetermined } else { ExitCode::Done }.number())
 }
 
+/// What was found of the ways in.
+struct Ways {
+    exposure: Option<&'static str>,
+    invokers: Vec<InvokerRow>,
+    iap: Vec<InvokerRow>,
+    deny: Vec<DenyRow>,
+    unknown: Vec<UnknownRow>,
+}
+
 /// Layers that could not be read, and roles of which it is not known what they carry.
 fn unknown(gathered: &Gathered) -> Vec<UnknownRow> {
     let unread = gathered.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
     let mut rows: Vec<UnknownRow> = unread.collect();
-    push_new(&mut rows, unknown_roles(&gathered.roles, &gathered.allow, INVOKE));
-    push_new(&mut rows, unknown_roles(&gathered.roles, &gathered.iap, PASS_IAP));
+    push_new(&mut rows, unknown_roles(&gathered.around.roles, &gathered.around.allow, INVOKE));
+    push_new(&mut rows, unknown_roles(&gathered.around.roles, &gathered.iap, PASS_IAP));
     rows
 }
 
@@ -100,6 +130,7 @@ fn unknown_roles(roles: &Roles, layers: &[Layered<Grant>], permission: &str) -> 
         holders.dedup();
         let does = match permission {
             INVOKE => "it can invoke",
+            RUN_JOB => "it can run jobs",
             MINT_ID_TOKEN => "it gives tokens of the account",
             PASS_IAP => "Identity-Aware Proxy lets it by",
             _ => "it can change the policy",
@@ -121,15 +152,17 @@ fn push_new(rows: &mut Vec<UnknownRow>, more: Vec<UnknownRow>) {
 /// Who could make themselves an invoker, and what of it could not be read.
 async fn indirect(
     cx: &Context,
-    gathered: &Gathered,
+    around: &Around,
+    target: &Target,
 ) -> Result<(Vec<IndirectRow>, Vec<UnknownRow>), CommandError> {
     let now = cx.now();
-    let mut rows = IndirectRow::setters(gathered, now);
-    let mut unknown = unknown_roles(&gathered.roles, &gathered.allow, SET_POLICY);
-    let granted = gathered.allow.iter().flat_map(|layer| layer.read.iter().flatten());
+    let mut rows = IndirectRow::setters(around, target, now);
+    let sets = if let Target::Job(_) = target { SET_JOB_POLICY } else { SET_POLICY };
+    let mut unknown = unknown_roles(&around.roles, &around.allow, sets);
+    let granted = around.allow.iter().flat_map(|layer| layer.read.iter().flatten());
     let mut accounts: Vec<Member> = granted
         .filter(|grant| grant.member.kind() == MemberKind::ServiceAccount && grant.counts(now))
-        .filter(|grant| gathered.carries(&grant.role, INVOKE) == Some(true))
+        .filter(|grant| around.carries(&grant.role, target.permission()) == Some(true))
         .map(|grant| grant.member.clone())
         // Nobody acts as Google's own accounts, and those of a cluster are no accounts.
         .filter(|member| !is_service_agent(member.address()) && member.address().contains('@'))
@@ -138,12 +171,12 @@ async fn indirect(
     accounts.dedup_by(|a, b| a.same_as(b));
     let gateway = cx.gateway().await?;
     let above =
-        accounts.iter().map(|account| gateway.account_policies(account.address(), &gathered.place));
+        accounts.iter().map(|account| gateway.account_policies(account.address(), &around.place));
     for (account, (layers, mut roles)) in
         accounts.iter().zip(futures::future::join_all(above).await)
     {
         let on = account.address();
-        roles.extend(gathered.roles.iter().map(|(name, facts)| (name.clone(), facts.clone())));
+        roles.extend(around.roles.iter().map(|(name, facts)| (name.clone(), facts.clone())));
         for layer in layers.iter().filter(|layer| layer.read.is_err()) {
             let why = layer.read.as_ref().err().cloned().unwrap_or_default();
             let what = format!("the policy of {}", layer.resource);

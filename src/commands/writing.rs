@@ -59,6 +59,8 @@ impl WriteOptions {
             journal: !self.no_journal,
             reason: self.reason.clone(),
             undoes: Vec::new(),
+            whole: false,
+            awaits: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@ use time::Duration;
 use super::Context;
 use crate::domain::history::Entry;
 use crate::domain::resource::ServiceName;
+use crate::domain::target::Target;
 
 /// How long a grant may take to spread, and somewhat more (Google: "potentially 7 minutes or
 /// longer").
@@ -23,11 +24,11 @@ impl Context {
         let since = self.now().saturating_sub(SPREADS_WITHIN);
         let lately = journal.and_then(|journal| journal.entries_since(since).ok());
         let lately = lately.unwrap_or_default();
-        let mut seen: Vec<&ServiceName> = Vec::new();
+        let mut seen: Vec<&Target> = Vec::new();
         for entry in lately.iter().rev().filter(|entry| entry.stands()) {
             let is_latest = !seen.contains(&&entry.target);
             seen.push(&entry.target);
-            if is_latest && service.is_none_or(|name| *name == entry.target) && lets_in(entry) {
+            if is_latest && service.is_none_or(|name| entry.target == *name) && lets_in(entry) {
                 return true;
             }
         }

@@ -311,6 +311,24 @@ pub fn decide<'a>(
     Decision { verdict: verdict(&steps), steps }
 }
 
+/// Decides whether a caller holds a permission on a resource that has no front end, such as a job:
+/// deny and allow policies alone are asked.
+pub fn decide_permission<'a>(
+    allow: &[Attached<'a, Grant>],
+    deny: &[Attached<'a, DenyRule>],
+    (caller, permission): (Caller<'_>, &str),
+    attributes: &Attributes<'_>,
+    known: Knowledge<'_>,
+    told: Option<bool>,
+) -> Decision<'a> {
+    let asked = permission::Asked { caller, permission, attributes, known };
+    let denied = permission::denied(deny, asked);
+    let allowed = permission::allowed(allow, asked);
+    let (denied, allowed) = permission::with_told(told, denied, allowed);
+    let steps = vec![denied, allowed];
+    Decision { verdict: verdict(&steps), steps }
+}
+
 fn verdict(steps: &[Step<'_>]) -> Verdict {
     Verdict::of(steps.iter().map(|step| step.outcome))
 }

@@ -6,9 +6,9 @@ use time::OffsetDateTime;
 
 use super::access::{
     Attached, Caller, Decision, Entry, Evidence, Knowledge, Layer, Origin, Outcome, Place, Request,
-    Source, Verdict, decide,
+    Source, Verdict, decide, decide_permission,
 };
-use super::condition::Tags;
+use super::condition::{Attributes, Tags};
 use super::deny::DenyRule;
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
@@ -53,23 +53,29 @@ pub type Roles = BTreeMap<String, Option<RoleFacts>>;
 /// key; `None` where that could not be read.
 pub type Groups = BTreeMap<(String, String), Option<bool>>;
 
-/// Everything that was read.
+/// Everything that was read of a service and around it.
 #[derive(Clone, Debug)]
 pub struct Gathered {
     pub service: Service,
-    /// Allow policies: the service's own, then those above it, nearest first.
-    pub allow: Vec<Layered<Grant>>,
-    /// Deny policies above the service, nearest first.
-    pub deny: Vec<Layered<DenyRule>>,
+    pub around: Around,
     /// Identity-Aware Proxy's own policies, where that is on.
     pub iap: Vec<Layered<Grant>>,
+    /// What Cloud Run answered when the caller asked for itself.
+    pub told: Option<bool>,
+}
+
+/// What was read of policies on a resource and above it, and of what they name.
+#[derive(Clone, Debug)]
+pub struct Around {
+    /// Allow policies: the resource's own, then those above it, nearest first.
+    pub allow: Vec<Layered<Grant>>,
+    /// Deny policies above the resource, nearest first.
+    pub deny: Vec<Layered<DenyRule>>,
     pub place: Place,
     pub roles: Roles,
     pub groups: Groups,
     /// `None` where they were not read.
     pub tags: Option<Tags>,
-    /// What Cloud Run answered when the caller asked for itself.
-    pub told: Option<bool>,
 }
 
 /// Whether a role carries a permission, by the table of predefined roles and what was read beside
@@ -81,7 +87,7 @@ pub fn carries(roles: &Roles, name: &str, permission: &str) -> Option<bool> {
     }
 }
 
-impl Gathered {
+impl Around {
     /// Whether a role carries a permission; `None` where that is not known.
     pub fn carries(&self, name: &str, permission: &str) -> Option<bool> {
         carries(&self.roles, name, permission)
@@ -91,6 +97,60 @@ impl Gathered {
         self.groups.get(&(group.to_lowercase(), member.key())).copied().flatten()
     }
 
+    /// Hands what was read to the engine.
+    fn known<T>(&self, work: impl FnOnce(Knowledge<'_>) -> T) -> T {
+        work(Knowledge {
+            carries: &|role, permission| self.carries(role, permission),
+            holds: &|group, member| self.holds(group, member),
+            place: &self.place,
+            tags: self.tags.as_ref(),
+        })
+    }
+
+    /// Decides whether somebody holds a permission on the resource itself, where nothing but policies is
+    /// asked. `told` is what its API answered when the caller asked for itself.
+    pub fn decide(
+        &self,
+        caller: Caller<'_>,
+        permission: &str,
+        now: OffsetDateTime,
+        told: Option<bool>,
+    ) -> Decision<'_> {
+        let allow: Vec<_> = self.allow.iter().map(Layered::attached).collect();
+        let deny: Vec<_> = self.deny.iter().map(Layered::attached).collect();
+        let attributes = Attributes { path: None, host: None, time: now, tags: self.tags.as_ref() };
+        self.known(|known| {
+            decide_permission(&allow, &deny, (caller, permission), &attributes, known, told)
+        })
+    }
+
+    /// Whether somebody holds a permission on the resource, and what says so.
+    pub fn may(&self, member: &Member, permission: &str, now: OffsetDateTime) -> (Verdict, String) {
+        said_by(&self.decide(Caller::of(member), permission, now, None))
+    }
+
+    /// Whether everything above the resource was read that could grant or deny.
+    pub fn is_inherited_read(&self) -> bool {
+        let allow = self.allow.iter().skip(1).all(|layer| layer.read.is_ok());
+        allow && self.allow.len() > 1 && self.deny.iter().all(|layer| layer.read.is_ok())
+    }
+
+    /// What could not be read, and why, by resource.
+    pub fn unread(&self) -> impl Iterator<Item = (String, &str)> {
+        unread_of(&self.allow, "the policy").chain(unread_of(&self.deny, "the deny policies"))
+    }
+}
+
+fn unread_of<'a, T>(
+    layers: &'a [Layered<T>],
+    what: &'a str,
+) -> impl Iterator<Item = (String, &'a str)> {
+    layers.iter().filter_map(move |layer| {
+        Some((format!("{what} of {}", layer.resource), layer.read.as_ref().err()?.as_str()))
+    })
+}
+
+impl Gathered {
     /// Decides a request on what was read.
     pub fn decide(&self, caller: Caller<'_>, request: &Request<'_>) -> Decision<'_> {
         self.weigh(|evidence| decide(evidence, caller, request))
@@ -105,70 +165,51 @@ impl Gathered {
             from: Origin::LoadBalancer,
             entry: Entry::Domain,
         };
-        let caller = match member.kind() {
-            MemberKind::AllUsers => Caller::Anonymous,
-            _ => Caller::Verified(member),
-        };
-        let decision = self.decide(caller, &request);
-        let steps = || decision.steps.iter().filter(|step| step.layer != Layer::Reachability);
-        let verdict = Verdict::of(steps().map(|step| step.outcome));
-        let telling = match verdict {
-            Verdict::Allowed => steps()
-                .find(|step| step.layer == Layer::InvokerCheck && step.outcome == Outcome::Skip)
-                .or(decision.steps.last()),
-            Verdict::Denied => steps().find(|step| step.outcome == Outcome::Block),
-            Verdict::Unknown => steps().find(|step| step.outcome == Outcome::Unknown),
-        };
-        let by = telling.map(|step| match step.source {
-            Some(Source { role: Some(role), member, resource, .. }) => {
-                format!("`{member}` has `{role}` on `{resource}`")
-            }
-            _ => step.reason.clone().into_owned(),
-        });
-        (verdict, by.unwrap_or_default())
+        let caller = Caller::of(member);
+        said_by(&self.decide(caller, &request))
     }
 
     /// Hands what was read to the engine.
     pub fn weigh<'a, T>(&'a self, work: impl FnOnce(&Evidence<'_, 'a>) -> T) -> T {
-        let allow: Vec<_> = self.allow.iter().map(Layered::attached).collect();
-        let deny: Vec<_> = self.deny.iter().map(Layered::attached).collect();
+        let allow: Vec<_> = self.around.allow.iter().map(Layered::attached).collect();
+        let deny: Vec<_> = self.around.deny.iter().map(Layered::attached).collect();
         let iap: Vec<_> = self.iap.iter().map(Layered::attached).collect();
-        let known = Knowledge {
-            carries: &|role, permission| self.carries(role, permission),
-            holds: &|group, member| self.holds(group, member),
-            place: &self.place,
-            tags: self.tags.as_ref(),
-        };
-        work(&Evidence {
-            service: &self.service,
-            allow: &allow,
-            deny: &deny,
-            iap: &iap,
-            known,
-            told: self.told,
+        self.around.known(|known| {
+            work(&Evidence {
+                service: &self.service,
+                allow: &allow,
+                deny: &deny,
+                iap: &iap,
+                known,
+                told: self.told,
+            })
         })
-    }
-
-    /// Whether everything above the service was read that could grant or deny.
-    pub fn is_inherited_read(&self) -> bool {
-        let allow = self.allow.iter().skip(1).all(|layer| layer.read.is_ok());
-        allow && self.allow.len() > 1 && self.deny.iter().all(|layer| layer.read.is_ok())
     }
 
     /// What could not be read, and why, by resource.
     pub fn unread(&self) -> impl Iterator<Item = (String, &str)> {
-        fn of<'a, T>(
-            layers: &'a [Layered<T>],
-            what: &'a str,
-        ) -> impl Iterator<Item = (String, &'a str)> {
-            layers.iter().filter_map(move |layer| {
-                Some((format!("{what} of {}", layer.resource), layer.read.as_ref().err()?.as_str()))
-            })
-        }
-        of(&self.allow, "the policy")
-            .chain(of(&self.deny, "the deny policies"))
-            .chain(of(&self.iap, "the IAP policy"))
+        self.around.unread().chain(unread_of(&self.iap, "the IAP policy"))
     }
+}
+
+/// The answer of a decision, wherever the request comes from, and what says so.
+fn said_by(decision: &Decision<'_>) -> (Verdict, String) {
+    let steps = || decision.steps.iter().filter(|step| step.layer != Layer::Reachability);
+    let verdict = Verdict::of(steps().map(|step| step.outcome));
+    let telling = match verdict {
+        Verdict::Allowed => steps()
+            .find(|step| step.layer == Layer::InvokerCheck && step.outcome == Outcome::Skip)
+            .or(decision.steps.last()),
+        Verdict::Denied => steps().find(|step| step.outcome == Outcome::Block),
+        Verdict::Unknown => steps().find(|step| step.outcome == Outcome::Unknown),
+    };
+    let by = telling.map(|step| match step.source {
+        Some(Source { role: Some(role), member, resource, .. }) => {
+            format!("`{member}` has `{role}` on `{resource}`")
+        }
+        _ => step.reason.clone().into_owned(),
+    });
+    (verdict, by.unwrap_or_default())
 }
 
 /// Which roles are in no table and may matter to `caller`, or to anyone where it is `None`.

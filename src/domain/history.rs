@@ -4,14 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-use google_cloud_iam_v1::model::Policy;
 use time::OffsetDateTime;
 
 use super::invokers::{Grant, grants};
-use super::plan::{Action, Plan};
-use super::resource::ServiceName;
-use super::service::Service;
-use super::setting::Setting;
+use super::plan::{Action, Plan, Snapshot};
+use super::setting::{Setting, Today};
+use super::target::Target;
 
 /// The name of a change: of a whole run of the program, or of its part on one service. Those of the
 /// sandbox begin with `s`, so that neither is ever taken for the other.
@@ -19,7 +17,7 @@ use super::setting::Setting;
 pub struct ChangeId {
     pub sandbox: bool,
     pub run: u64,
-    /// Which of the run's services, from 1; `None` where there is only one, or all are meant.
+    /// Which of the run's resources, from 1; `None` where there is only one, or all are meant.
     pub part: Option<u32>,
 }
 
@@ -61,7 +59,7 @@ impl FromStr for ChangeId {
     }
 }
 
-/// What a change adds, takes away and turns on one service.
+/// What a change adds, takes away and sets on one resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     pub added: Vec<Grant>,
@@ -74,6 +72,7 @@ pub struct Difference {
 pub struct Etags {
     /// The policy's, in base64 as the API writes it.
     pub policy: Option<String>,
+    /// The service's; of an account its unique id, of a domain mapping its uid.
     pub service: Option<String>,
 }
 
@@ -128,7 +127,7 @@ pub const UNDONE: &str = "undone";
 /// A change that is about to be made.
 #[derive(Clone, Debug)]
 pub struct Intent {
-    pub target: ServiceName,
+    pub target: Target,
     pub action: Action,
     pub difference: Difference,
     pub before: Etags,
@@ -160,7 +159,7 @@ pub struct Entry {
     pub command: String,
     pub reason: Option<String>,
     pub action: Action,
-    pub target: ServiceName,
+    pub target: Target,
     pub undoes: Option<ChangeId>,
     pub intended: Difference,
     /// What was done for certain; `None` while that is not known.
@@ -202,18 +201,18 @@ impl Difference {
         self.added.is_empty() && self.removed.is_empty() && self.settings.is_empty()
     }
 
-    /// What is found of it; `None` where it turns settings and the service was not read. Who did what
-    /// is found cannot be told from it.
-    pub fn found(&self, policy: &Policy, service: Option<&Service>) -> Option<State> {
-        let held = grants(policy);
+    /// What is found of it; `None` where it sets something that was not read. Who did what is found
+    /// cannot be told from it.
+    pub fn found(&self, snapshot: &Snapshot) -> Option<State> {
+        let held = grants(&snapshot.policy);
         let has = |grant: &Grant| held.iter().any(|held| held.same_as(grant));
         // Of each part: whether it is as it was meant to be, and whether it is as it was.
         let mut parts: Vec<(bool, bool)> =
             self.added.iter().map(|grant| (has(grant), !has(grant))).collect();
         parts.extend(self.removed.iter().map(|grant| (!has(grant), has(grant))));
         for setting in &self.settings {
-            let today = setting.name.of(service?);
-            parts.push((today == setting.after, today == setting.before));
+            let today = snapshot.today(setting)?;
+            parts.push((today == Today::AsMeant, today == Today::AsBefore));
         }
         Some(if parts.iter().all(|(meant, _)| *meant) {
             State::EffectPresent
@@ -246,7 +245,11 @@ mod tests {
 
     use super::*;
     use crate::domain::member::Member;
-    use crate::domain::setting::SettingName;
+    use google_cloud_iam_v1::model::Policy;
+
+    use crate::domain::resource::ServiceName;
+    use crate::domain::service::Service;
+    use crate::domain::setting::Switch;
 
     fn id(text: &str) -> ChangeId {
         text.parse().unwrap()
@@ -260,7 +263,7 @@ mod tests {
             command: "runaccess".to_owned(),
             reason: None,
             action: Action::Grant,
-            target: ServiceName::new("p", "us-central1", "s"),
+            target: ServiceName::new("p", "us-central1", "s").into(),
             undoes: undoes.map(id),
             intended: difference(),
             done: None,
@@ -273,11 +276,7 @@ mod tests {
     }
 
     fn difference() -> Difference {
-        let setting = Setting {
-            name: SettingName::Ingress,
-            before: "all".to_owned(),
-            after: "internal".to_owned(),
-        };
+        let setting = Setting::turned(Switch::Ingress, "all".to_owned(), "internal".to_owned());
         Difference { settings: vec![setting], ..Difference::default() }
     }
 
@@ -300,11 +299,7 @@ mod tests {
             member: Member::from_policy(member),
             condition: None,
         };
-        let setting = Setting {
-            name: SettingName::InvokerCheck,
-            before: "on".to_owned(),
-            after: "off".to_owned(),
-        };
+        let setting = Setting::turned(Switch::InvokerCheck, "on".to_owned(), "off".to_owned());
         let difference = Difference {
             added: vec![grant("user:new@x.com")],
             removed: vec![grant("user:old@x.com")],
@@ -314,8 +309,7 @@ mod tests {
             let bindings = json!([{"role": "roles/run.invoker", "members": members}]);
             serde_json::from_value(json!({"bindings": bindings})).unwrap()
         };
-        let (on, off) =
-            (Service::sample(), SettingName::InvokerCheck.set(&Service::sample(), "off"));
+        let (on, off) = (Service::sample(), Switch::InvokerCheck.set(&Service::sample(), "off"));
         for (members, service, expected) in [
             (&["user:NEW@x.com"][..], Some(&off), Some(State::EffectPresent)),
             (&["user:old@x.com"], Some(&on), Some(State::EffectAbsent)),
@@ -324,7 +318,17 @@ mod tests {
             (&[], Some(&off), Some(State::Overtaken)),
             (&["user:new@x.com"], None, None),
         ] {
-            assert_eq!(difference.found(&policy(members), service), expected, "{members:?}");
+            let snapshot = Snapshot {
+                name: ServiceName::new("p", "us-central1", "s").into(),
+                service: service.cloned(),
+                policy: policy(members),
+                there: None,
+                constraints: None,
+                above: Vec::new(),
+                roles: crate::domain::evidence::Roles::new(),
+                read_at: datetime!(2026-11-26 10:00 UTC),
+            };
+            assert_eq!(difference.found(&snapshot), expected, "{members:?}");
         }
     }
 

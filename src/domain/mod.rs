@@ -23,3 +23,4 @@ pub mod resource;
 pub mod role;
 pub mod service;
 pub mod setting;
+pub mod target;

@@ -4,15 +4,15 @@ use super::exposure::Exposure;
 use super::history::{ChangeId, Difference, Etags};
 use super::invokers::Grant;
 use super::plan::{Action, Remaining};
-use super::resource::ServiceName;
 use super::setting::Setting;
+use super::target::Target;
 
-/// What became of the change of one service.
+/// What became of the change of one resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangeOutcome {
     /// The journal's name for it; `None` where nothing was written, or nothing is journalled.
     pub id: Option<ChangeId>,
-    pub target: ServiceName,
+    pub target: Target,
     pub action: Action,
     pub status: Status,
     pub added: Vec<Grant>,

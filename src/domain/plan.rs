@@ -3,10 +3,13 @@
 //! A plan is made here and nowhere else: its fields are private and only the `plan_*` functions
 //! put one together, so whatever is written was planned from what was read.
 
+mod audience;
 mod grant;
+mod iap;
 mod public;
 mod restore;
 mod revoke;
+mod there;
 mod turn;
 mod undo;
 
@@ -14,15 +17,18 @@ use google_cloud_iam_v1::model::Policy;
 use thiserror::Error;
 use time::OffsetDateTime;
 
+pub use self::audience::plan_audience;
 pub use self::grant::{GrantRequest, MADE_UP, plan_grant};
+pub use self::iap::plan_iap;
 pub use self::public::{PublicVia, plan_make_private, plan_make_public};
 pub use self::restore::{SavedError, SavedPolicy, plan_restore};
 pub use self::revoke::{
     ClearRequest, ConditionChoice, Remaining, RemainingVia, RevokeRequest, RoleChoice, plan_clear,
     plan_revoke,
 };
+pub use self::there::{There, plan_account, plan_mapping};
 pub use self::turn::plan_turn;
-pub use self::undo::plan_undo;
+pub use self::undo::{plan_reversal, plan_undo};
 use super::constraint::Constraints;
 use super::evidence::{Layered, Roles};
 use super::exposure::{self, Exposure, ExposureReport};
@@ -30,19 +36,21 @@ use super::history::{Difference, Etags};
 use super::invokers::{Grant, grants};
 use super::member::Member;
 use super::policy::{self, Edit, LimitError};
-use super::resource::ServiceName;
-use super::role;
+use super::role::{self, Invokes};
 use super::service::Service;
-use super::setting::{Setting, SettingName};
+use super::setting::{Setting, Switch, Today};
+use super::target::Target;
 
-/// What was read of one service before a change.
+/// What was read of one resource before a change.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    pub name: ServiceName,
+    pub name: Target,
     /// Read only where the change, or what it does to exposure, rests on it.
     pub service: Option<Service>,
     /// At version 3, with its etag.
     pub policy: Policy,
+    /// Of an account or a domain mapping: whether it is there, and which; `None` for others.
+    pub there: Option<There>,
     /// What organisation policies are in force; `None` where nobody looked.
     pub constraints: Option<Constraints>,
     /// What is granted above the service; empty where nobody looked.
@@ -57,16 +65,39 @@ impl Snapshot {
     pub fn etags(&self) -> Etags {
         Etags {
             policy: policy::etag(&self.policy),
-            service: self.service.as_ref().and_then(|service| service.etag.clone()),
+            service: match &self.there {
+                Some(there) => there.version(),
+                None => self.service.as_ref().and_then(|service| service.etag.clone()),
+            },
         }
+    }
+
+    /// Whether a role lets its members do what the resource is for.
+    pub fn lets_in(&self, role: &str) -> Invokes {
+        match role::carries(role, self.name.permission()) {
+            Some(true) => Invokes::Yes,
+            Some(false) => Invokes::No,
+            None => Invokes::Unknown,
+        }
+    }
+
+    /// How a setting is found; `None` where that was not read.
+    pub fn today(&self, setting: &Setting) -> Option<Today> {
+        setting.today(self.service.as_ref(), self.there.as_ref().map(There::word))
     }
 }
 
 /// The command that a change came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
+    AudienceAdd,
+    AudienceRemove,
+    Connect,
     DefaultUrl,
+    DomainMap,
+    DomainUnmap,
     Grant,
+    Iap,
     Ingress,
     InvokerCheck,
     MakePrivate,
@@ -78,9 +109,15 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
+        Self::AudienceAdd,
+        Self::AudienceRemove,
+        Self::Connect,
         Self::DefaultUrl,
+        Self::DomainMap,
+        Self::DomainUnmap,
         Self::Grant,
+        Self::Iap,
         Self::Ingress,
         Self::InvokerCheck,
         Self::MakePrivate,
@@ -90,11 +127,17 @@ impl Action {
         Self::Undo,
     ];
 
-    /// The command's name.
+    /// The command's name; of one that has several, with the word that says which.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AudienceAdd => "audience-add",
+            Self::AudienceRemove => "audience-remove",
+            Self::Connect => "connect",
             Self::DefaultUrl => "default-url",
+            Self::DomainMap => "domains-map",
+            Self::DomainUnmap => "domains-unmap",
             Self::Grant => "grant",
+            Self::Iap => "iap",
             Self::Ingress => "ingress",
             Self::InvokerCheck => "invoker-check",
             Self::MakePrivate => "make-private",
@@ -120,8 +163,17 @@ pub struct Step(StepKind);
 pub enum StepKind {
     /// Sets the service's policy; its etag, which is in it, is the precondition.
     SetPolicy(Policy),
-    /// Turns settings, if the service is still at `etag`.
-    Turn { settings: Vec<(SettingName, String)>, etag: String },
+    /// Turns switches, and sets the whole list of custom audiences where one is given, if the
+    /// service is still at `etag`.
+    Turn { switches: Vec<(Switch, String)>, audiences: Option<Vec<String>>, etag: String },
+    /// Makes the service account, which must not be there.
+    CreateAccount { display_name: String },
+    /// Deletes the service account that has this unique id.
+    DeleteAccount { unique_id: String },
+    /// Has the domain lead to a service; with `force`, even if it leads elsewhere.
+    Map { service: String, force: bool },
+    /// Has the domain lead nowhere. The API takes no precondition.
+    Unmap,
 }
 
 impl Step {
@@ -139,18 +191,23 @@ impl Step {
     pub fn describe(&self) -> String {
         match &self.0 {
             StepKind::SetPolicy(_) => "set the policy".to_owned(),
-            StepKind::Turn { settings, .. } => {
-                let turned = settings.iter().map(|(name, value)| name.turned(value));
-                turned.collect::<Vec<_>>().join(" and ")
+            StepKind::Turn { switches, audiences, .. } => {
+                let turned = switches.iter().map(|(switch, value)| switch.turned(value));
+                let listed = audiences.iter().map(|_| "set the custom audiences".to_owned());
+                turned.chain(listed).collect::<Vec<_>>().join(" and ")
             }
+            StepKind::CreateAccount { .. } => "create the service account".to_owned(),
+            StepKind::DeleteAccount { .. } => "delete the service account".to_owned(),
+            StepKind::Map { .. } => "map the domain".to_owned(),
+            StepKind::Unmap => "unmap the domain".to_owned(),
         }
     }
 }
 
-/// What would change on one service. Empty of steps where all is so already.
+/// What would change on one resource. Empty of steps where all is so already.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    target: ServiceName,
+    target: Target,
     action: Action,
     etags: Etags,
     steps: Vec<Step>,
@@ -181,6 +238,8 @@ pub enum Refusal {
     NoSuchCondition { service: String, member: Member, title: String, titles: Vec<String> },
     #[error("the organisation policy `constraints/{constraint}` {what} on `{service}`")]
     Forbidden { service: String, constraint: &'static str, what: String, other_way_open: bool },
+    #[error("`{domain}` leads to `{service}` already")]
+    MappedElsewhere { domain: String, service: String },
     #[error("the settings of `{service}` were not read, and this change rests on them")]
     ServiceUnread { service: String },
     #[error("the change cannot be undone on `{service}`: {why}")]
@@ -189,8 +248,30 @@ pub enum Refusal {
     SavedBefore { service: String, why: &'static str },
 }
 
+/// When a plan's turn comes among those of one change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It makes what others rest on.
+    First,
+    Between,
+    /// It takes away what others rested on.
+    Last,
+}
+
 impl Plan {
-    pub fn target(&self) -> &ServiceName {
+    /// When its turn comes.
+    pub fn stage(&self) -> Stage {
+        let has = |kind: fn(&StepKind) -> bool| self.steps.iter().any(|step| kind(&step.0));
+        if has(|kind| matches!(kind, StepKind::CreateAccount { .. })) {
+            Stage::First
+        } else if has(|kind| matches!(kind, StepKind::DeleteAccount { .. })) {
+            Stage::Last
+        } else {
+            Stage::Between
+        }
+    }
+
+    pub fn target(&self) -> &Target {
         &self.target
     }
 

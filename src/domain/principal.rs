@@ -17,6 +17,16 @@ pub enum Caller<'a> {
     Verified(&'a Member),
 }
 
+impl<'a> Caller<'a> {
+    /// The caller that a member stands for: `allUsers` is somebody without a credential.
+    pub fn of(member: &'a Member) -> Self {
+        match member.kind() {
+            MemberKind::AllUsers => Self::Anonymous,
+            _ => Self::Verified(member),
+        }
+    }
+}
+
 /// Where a resource stands, and to whom that belongs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {

@@ -21,6 +21,10 @@ pub const IAP_ACCESSOR: &str = "roles/iap.httpsResourceAccessor";
 
 /// The permission to invoke a service.
 pub const INVOKE: &str = "run.routes.invoke";
+/// The permission to run a job.
+pub const RUN_JOB: &str = "run.jobs.run";
+/// The permission to set a job's policy, and so to let anyone run it.
+pub const SET_JOB_POLICY: &str = "run.jobs.setIamPolicy";
 /// The permission to set a service's policy, and so to grant the invoker to anyone.
 pub const SET_POLICY: &str = "run.services.setIamPolicy";
 /// The permission to have ID tokens of a service account, and so to invoke what it may.
@@ -196,7 +200,10 @@ pub fn carries(role: &str, permission: &str) -> Option<bool> {
         SET_POLICY => is_known.then(|| known.is_some_and(|role| role.can_grant)),
         MINT_ID_TOKEN => is_known.then_some(minter),
         PASS_IAP => is_known.then_some(role == IAP_ACCESSOR),
-        _ => None,
+        _ => {
+            let name = permission.strip_prefix("run.")?;
+            is_known.then(|| run_permissions(role).any(|held| held == name))
+        }
     }
 }
 
@@ -232,7 +239,12 @@ mod tests {
         assert_eq!(carries("roles/owner", PASS_IAP), Some(false));
         assert_eq!(carries(IAP_ACCESSOR, PASS_IAP), Some(true));
         assert_eq!(carries("roles/storage.admin", INVOKE), None);
-        assert_eq!(carries("roles/owner", "run.services.get"), None);
+        assert_eq!(carries("roles/owner", "run.services.get"), Some(true));
+        assert_eq!(carries("roles/owner", "storage.buckets.get"), None);
+        assert_eq!(carries(INVOKER, RUN_JOB), Some(true));
+        assert_eq!(carries("roles/run.servicesInvoker", RUN_JOB), Some(false));
+        assert_eq!(carries("roles/run.jobsExecutor", RUN_JOB), Some(true));
+        assert_eq!(carries(INVOKER, SET_JOB_POLICY), Some(false));
     }
 
     #[test]

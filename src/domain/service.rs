@@ -22,6 +22,10 @@ pub struct Service {
     pub service_account: Option<String>,
     /// Whether its container speaks HTTP/2 without TLS (port name `h2c`).
     pub http2: bool,
+    /// What the regions of one multi-region service share; `None` for a service of one region.
+    pub multi_region_id: Option<String>,
+    /// Which of its own requests go by a VPC network; `None` where none do.
+    pub vpc_egress: Option<VpcEgress>,
     pub readiness: Readiness,
     pub create_time: Option<String>,
     pub update_time: Option<String>,
@@ -44,6 +48,8 @@ impl Service {
             custom_audiences: Vec::new(),
             service_account: None,
             http2: false,
+            multi_region_id: None,
+            vpc_egress: None,
             readiness: Readiness::default(),
             create_time: None,
             update_time: None,
@@ -59,6 +65,14 @@ pub struct TrafficTag {
     pub url: Option<String>,
     pub revision: Option<String>,
     pub percent: i64,
+}
+
+/// Which of a service's own requests go by its VPC network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VpcEgress {
+    AllTraffic,
+    /// Those to private addresses alone.
+    PrivateRanges,
 }
 
 /// Whether a service is ready, as its `Ready` condition says.

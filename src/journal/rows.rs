@@ -9,8 +9,8 @@ use crate::domain::history::{ChangeId, Difference, Entry, Etags, State};
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::plan::Action;
-use crate::domain::resource::ServiceName;
 use crate::domain::setting::{Setting, SettingName};
+use crate::domain::target::Target;
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
@@ -164,7 +164,7 @@ fn entry(row: &Row<'_>, sandbox: bool) -> rusqlite::Result<Option<Entry>> {
     let known = || {
         Some((
             OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).ok()?,
-            ServiceName::parse(&service)?,
+            Target::parse(&service)?,
             Action::parse(&action)?,
             State::parse(&state)?,
             difference(&intended)?,

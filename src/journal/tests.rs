@@ -8,7 +8,7 @@ use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::plan::Action;
 use crate::domain::resource::ServiceName;
-use crate::domain::setting::{Setting, SettingName};
+use crate::domain::setting::{Setting, SettingName, Switch};
 
 const NOW: OffsetDateTime = datetime!(2026-11-26 10:00:00.123456 UTC);
 
@@ -32,13 +32,13 @@ fn intent(service: &str) -> Intent {
         condition,
     };
     Intent {
-        target: ServiceName::new("p", "us-central1", service),
+        target: ServiceName::new("p", "us-central1", service).into(),
         action: Action::MakePublic,
         difference: Difference {
             added: vec![grant("allUsers", None)],
             removed: vec![grant("user:ü@x.com", Some(condition))],
             settings: vec![Setting {
-                name: SettingName::InvokerCheck,
+                name: SettingName::Switch(Switch::InvokerCheck),
                 before: "on".to_owned(),
                 after: "off".to_owned(),
             }],

@@ -20,12 +20,14 @@ pub struct ChangesReport {
     pub changes: Vec<ChangeRow>,
 }
 
-/// The outcome of one service.
+/// The outcome of one resource.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChangeRow {
     /// The journal's entry; `null` where nothing was written.
     pub id: Option<String>,
+    /// What was changed, by its full name: most often a service.
     pub service: String,
+    pub kind: &'static str,
     pub action: &'static str,
     pub status: &'static str,
     pub added: Vec<GrantShape>,
@@ -53,14 +55,20 @@ pub struct GrantShape {
 #[derive(Clone, Debug, Serialize)]
 pub struct SettingShape {
     pub name: &'static str,
-    pub before: String,
-    pub after: String,
+    /// `null` for what was not there.
+    pub before: Option<String>,
+    /// `null` for what is not there any more.
+    pub after: Option<String>,
+    #[serde(skip)]
+    pub(super) words: String,
 }
 
 impl From<Setting> for SettingShape {
     fn from(setting: Setting) -> Self {
+        let words = setting.words();
         let Setting { name, before, after } = setting;
-        Self { name: name.as_str(), before, after }
+        let some = |text: String| (!text.is_empty()).then_some(text);
+        Self { name: name.as_str(), before: some(before), after: some(after), words }
     }
 }
 
@@ -148,6 +156,7 @@ impl From<ChangeOutcome> for ChangeRow {
         Self {
             id: id.map(|id| id.to_string()),
             service: target.to_string(),
+            kind: target.kind(),
             action: action.as_str(),
             status: status.as_str(),
             added: added.into_iter().map(GrantShape::from).collect(),
@@ -192,6 +201,7 @@ impl Report for ChangesReport {
     const PATHS: &'static [&'static str] = &[
         "id",
         "service",
+        "kind",
         "action",
         "status",
         "added",
@@ -260,9 +270,10 @@ impl ChangeRow {
         };
         let mut parts = signed('+', &self.added);
         parts.extend(signed('-', &self.removed));
-        parts.extend(
-            self.settings.iter().map(|setting| format!("{}: {}", setting.name, setting.after)),
-        );
+        parts.extend(self.settings.iter().map(|setting| match (&setting.before, &setting.after) {
+            (Some(_), Some(after)) => format!("{}: {after}", setting.name),
+            _ => setting.words.clone(),
+        }));
         match &self.error {
             Some(error) => error.code.to_owned(),
             None => parts.join("\n"),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::table::{columns, flowing, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::access::{ABOVE, Decision, Step, Verdict};
+use crate::domain::target::Target;
 
 /// The answer for one principal, one service, one request.
 #[derive(Clone, Debug, Serialize)]
@@ -26,11 +27,12 @@ pub struct ExplainReport {
 /// The request that was decided.
 #[derive(Clone, Debug, Serialize)]
 pub struct RequestShape {
-    pub path: String,
+    /// `null` for a job, which has no front end.
+    pub path: Option<String>,
     /// `null` behind a load balancer, unless it was said.
     pub host: Option<String>,
     pub time: String,
-    pub from: &'static str,
+    pub from: Option<&'static str>,
 }
 
 /// Something unknown that the answer turns on.
@@ -77,7 +79,10 @@ impl StepRow {
 
     fn sentence(&self, service: &str) -> String {
         let Some(source) = &self.source else { return self.reason.clone() };
-        let on = if source.resource == service { "the service" } else { &source.resource };
+        let on = match Target::parse(service) {
+            Some(target) if source.resource == service => format!("the {}", target.noun()),
+            _ => source.resource.clone(),
+        };
         let what = match &source.role {
             Some(role) => format!("{role} to {}", source.member),
             None => source.member.clone(),
@@ -126,18 +131,16 @@ impl ExplainReport {
     }
 
     fn headline(&self) -> String {
-        let name = self.service.split('/').collect::<Vec<_>>();
-        let short = match name.as_slice() {
-            [_, _, _, region, _, service] => format!("{region}/{service}"),
-            _ => self.service.clone(),
-        };
+        let target = Target::parse(&self.service);
+        let short = target.as_ref().map_or_else(|| self.service.clone(), Target::short);
+        let verb = target.as_ref().map_or("invoke", Target::verb);
         match (self.verdict, self.otherwise) {
-            ("allowed", None) => format!("allowed: {} may invoke {short}", self.member),
-            ("denied", None) => format!("denied: {} may not invoke {short}", self.member),
+            ("allowed", None) => format!("allowed: {} may {verb} {short}", self.member),
+            ("denied", None) => format!("denied: {} may not {verb} {short}", self.member),
             (taken @ ("allowed" | "denied"), Some(_)) => {
                 let may = if taken == "allowed" { "may" } else { "may not" };
                 format!(
-                    "{taken}: {} {may} invoke {short}, where what is not known says nothing",
+                    "{taken}: {} {may} {verb} {short}, where what is not known says nothing",
                     self.member
                 )
             }
@@ -147,7 +150,7 @@ impl ExplainReport {
                     Some(_) => "; what is known says no",
                     None => "",
                 };
-                format!("unknown: whether {} may invoke {short}{known}", self.member)
+                format!("unknown: whether {} may {verb} {short}{known}", self.member)
             }
         }
     }

@@ -6,7 +6,9 @@ use super::{Report, Style};
 use crate::domain::condition::Condition;
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::setting::{Setting, SettingName};
+use crate::domain::plan::Action;
+use crate::domain::setting::{Setting, SettingName, Switch};
+use crate::domain::target::Target;
 use crate::error::quoted;
 
 /// The commands, in the order in which they are to be run.
@@ -28,45 +30,70 @@ impl GcloudReport {
     pub fn new(sandbox: bool, flags: &[String], outcomes: &[ChangeOutcome]) -> Self {
         let planned = outcomes.iter().filter(|outcome| outcome.status == Status::Planned);
         let commands = planned.flat_map(|outcome| {
-            let target = &outcome.target;
+            let target = outcome.target.clone();
             let service = target.to_string();
-            let place = [
-                target.service().to_owned(),
-                format!("--project={}", target.project()),
-                format!("--region={}", target.region()),
-            ];
-            let command = move |verb: &str, rest: Vec<String>| {
-                let words = ["gcloud", "run", "services", verb].map(str::to_owned);
-                let words = words.into_iter().chain(place.clone()).chain(rest);
-                let words: Vec<String> =
-                    words.chain(flags.iter().cloned()).map(|word| quoted(&word)).collect();
-                GcloudCommand { service: service.clone(), command: words.join(" ") }
+            let command = move |words: Vec<String>| {
+                let words = words.into_iter().chain(flags.iter().cloned());
+                let words: Vec<String> = words.map(|word| quoted(&word)).collect();
+                let command = format!("gcloud {}", words.join(" "));
+                GcloudCommand { service: service.clone(), command }
             };
             let binding = |verb, grants: &[Grant]| -> Vec<GcloudCommand> {
-                grants.iter().map(|grant| command(verb, of_grant(grant))).collect()
+                grants.iter().map(|grant| command(of_grant(&target, verb, grant))).collect()
             };
-            let mut commands = binding("add-iam-policy-binding", &outcome.added);
+            let settings = outcome.settings.iter().map(|setting| of_setting(&target, setting));
+            let mut commands: Vec<GcloudCommand> = settings.map(&command).collect();
+            let first = commands.len();
+            commands.extend(binding("add-iam-policy-binding", &outcome.added));
             commands.extend(binding("remove-iam-policy-binding", &outcome.removed));
-            commands.extend(
-                outcome.settings.iter().map(|setting| command("update", of_setting(setting))),
-            );
+            // An account is made before it is granted anything, and a service's policy goes first.
+            if target.service().is_some() && outcome.action != Action::Iap {
+                commands.rotate_left(first);
+            }
             commands
         });
         Self { sandbox, commands: commands.collect() }
     }
 }
 
-/// Without a word on conditions, gcloud refuses to touch a policy that has any (measured).
-fn of_grant(grant: &Grant) -> Vec<String> {
+/// The words that name a resource to gcloud, its verb among them.
+fn place(target: &Target, verb: &str) -> Vec<String> {
+    let project = format!("--project={}", target.project());
+    let words: Vec<String> = match target {
+        Target::Account(account) => {
+            let group = ["iam", "service-accounts", verb].map(str::to_owned);
+            group.into_iter().chain([account.address.clone()]).collect()
+        }
+        Target::Job(job) => {
+            let group = ["run", "jobs", verb].map(str::to_owned);
+            group.into_iter().chain([job.job.clone()]).collect()
+        }
+        Target::Mapping(mapping) => {
+            let group = ["beta", "run", "domain-mappings", verb].map(str::to_owned);
+            group.into_iter().chain([format!("--domain={}", mapping.domain)]).collect()
+        }
+        Target::Service(service) => {
+            let group = ["run", "services", verb].map(str::to_owned);
+            group.into_iter().chain([service.service().to_owned()]).collect()
+        }
+    };
+    let region = target.region().map(|region| format!("--region={region}"));
+    words.into_iter().chain([project]).chain(region).collect()
+}
+
+/// Without a word on conditions, gcloud refuses to touch a policy that has any (measured); of jobs it
+/// takes none.
+fn of_grant(target: &Target, verb: &str, grant: &Grant) -> Vec<String> {
     let condition = match &grant.condition {
         None => "None".to_owned(),
         Some(condition) => of_condition(condition),
     };
-    vec![
-        format!("--member={}", grant.member),
-        format!("--role={}", grant.role),
-        format!("--condition={condition}"),
-    ]
+    let mut words = place(target, verb);
+    words.extend([format!("--member={}", grant.member), format!("--role={}", grant.role)]);
+    if !matches!(target, Target::Job(_)) {
+        words.push(format!("--condition={condition}"));
+    }
+    words
 }
 
 /// A condition as gcloud's flag takes it: pairs joined by commas, or by another sign that is said
@@ -84,14 +111,35 @@ fn of_condition(condition: &Condition) -> String {
     }
 }
 
-fn of_setting(setting: &Setting) -> Vec<String> {
+fn of_setting(target: &Target, setting: &Setting) -> Vec<String> {
     let on = setting.after == "on";
-    let flag = |flag: &str| vec![format!("--{}{flag}", if on { "" } else { "no-" })];
+    let gone = setting.after.is_empty();
+    let update = |flag: String| -> Vec<String> {
+        place(target, "update").into_iter().chain([flag]).collect()
+    };
+    let flag = |flag: &str| update(format!("--{}{flag}", if on { "" } else { "no-" }));
     match setting.name {
-        SettingName::DefaultUrl => flag("default-url"),
-        SettingName::Iap => flag("iap"),
-        SettingName::Ingress => vec![format!("--ingress={}", setting.after)],
-        SettingName::InvokerCheck => flag("invoker-iam-check"),
+        SettingName::Switch(Switch::DefaultUrl) => flag("default-url"),
+        SettingName::Switch(Switch::Iap) => flag("iap"),
+        SettingName::Switch(Switch::Ingress) => update(format!("--ingress={}", setting.after)),
+        SettingName::Switch(Switch::InvokerCheck) => flag("invoker-iam-check"),
+        SettingName::CustomAudience if gone => {
+            update(format!("--remove-custom-audiences={}", setting.before))
+        }
+        SettingName::CustomAudience => update(format!("--add-custom-audiences={}", setting.after)),
+        SettingName::Account | SettingName::DomainMapping if gone => place(target, "delete"),
+        SettingName::Account => {
+            let id = setting.after.split('@').next().unwrap_or_default();
+            ["iam", "service-accounts", "create", id]
+                .map(str::to_owned)
+                .into_iter()
+                .chain([format!("--project={}", target.project())])
+                .collect()
+        }
+        SettingName::DomainMapping => place(target, "create")
+            .into_iter()
+            .chain([format!("--service={}", setting.after)])
+            .collect(),
     }
 }
 

@@ -36,7 +36,9 @@ pub struct EntryRow {
     pub account: Option<String>,
     pub project: String,
     pub action: &'static str,
+    /// What was changed, by its full name: most often a service.
     pub service: String,
+    pub kind: &'static str,
     /// What was done; what was meant to be where that is not known.
     pub added: Vec<GrantShape>,
     pub removed: Vec<GrantShape>,
@@ -100,6 +102,7 @@ impl From<&Entry> for EntryRow {
             project: entry.target.project().to_owned(),
             action: entry.action.as_str(),
             service: entry.target.to_string(),
+            kind: entry.target.kind(),
             added: grants(&effect.added),
             removed: grants(&effect.removed),
             settings: effect.settings.iter().cloned().map(SettingShape::from).collect(),
@@ -141,10 +144,7 @@ impl EntryRow {
         let mut lines: Vec<String> = self.undoes.iter().map(|id| format!("undoes {id}")).collect();
         lines.extend(self.added.iter().map(|grant| signed('+', grant)));
         lines.extend(self.removed.iter().map(|grant| signed('-', grant)));
-        let turned = |setting: &SettingShape| {
-            format!("{}: {} -> {}", setting.name, setting.before, setting.after)
-        };
-        lines.extend(self.settings.iter().map(turned));
+        lines.extend(self.settings.iter().map(|setting| setting.words.clone()));
         // Of one that did nothing, why.
         let nothing = self.added.is_empty() && self.removed.is_empty() && self.settings.is_empty();
         lines.extend(self.error.iter().filter(|_| nothing).map(|error| one_line(error)));
@@ -206,6 +206,7 @@ const PATHS: &[&str] = &[
     "project",
     "action",
     "service",
+    "kind",
     "added",
     "added.role",
     "added.member",

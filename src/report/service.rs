@@ -77,6 +77,8 @@ impl ServiceReport {
             custom_audiences,
             service_account,
             http2,
+            multi_region_id: _,
+            vpc_egress: _,
             readiness,
             create_time,
             update_time,

@@ -8,16 +8,20 @@ use time::format_description::well_known::Rfc3339;
 use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::condition::{Attributes, Condition, Truth, ends_at, evaluate};
-use crate::domain::evidence::{Gathered, Layered, Roles, carries};
+use crate::domain::evidence::{Around, Gathered, Layered, Roles, carries};
 use crate::domain::invokers::{Grant, GrantState};
-use crate::domain::role::{INVOKE, PASS_IAP, SET_POLICY};
+use crate::domain::role::{INVOKE, PASS_IAP, SET_JOB_POLICY, SET_POLICY};
+use crate::domain::target::Target;
 
-/// Who can invoke one service.
+/// Who can invoke one service, or run one job.
 #[derive(Clone, Debug, Serialize)]
 pub struct WhoReport {
     pub sandbox: bool,
+    /// The full name of the service or job.
     pub service: String,
-    pub exposure: &'static str,
+    pub kind: &'static str,
+    /// `null` of a job, which has no front end.
+    pub exposure: Option<&'static str>,
     pub invokers: Vec<InvokerRow>,
     /// Whom Identity-Aware Proxy lets by, where that is on: then it invokes in their place.
     pub iap: Vec<InvokerRow>,
@@ -90,6 +94,7 @@ fn via(resource: &str) -> &'static str {
         Some("folders") => "folder",
         Some("organizations") => "organization",
         Some("projects") if resource.split('/').count() == 2 => "project",
+        Some("projects") if resource.contains("/jobs/") => "job",
         // Identity-Aware Proxy's own for all of a project, and for all of a region.
         Some("projects") if !resource.contains("/services/") => "project",
         _ => "service",
@@ -97,8 +102,8 @@ fn via(resource: &str) -> &'static str {
 }
 
 /// Whether a condition holds now, as far as that does not rest on a request.
-fn holds_now(condition: &Condition, gathered: &Gathered, now: OffsetDateTime) -> &'static str {
-    let attributes = Attributes { path: None, host: None, time: now, tags: gathered.tags.as_ref() };
+fn holds_now(condition: &Condition, around: &Around, now: OffsetDateTime) -> &'static str {
+    let attributes = Attributes { path: None, host: None, time: now, tags: around.tags.as_ref() };
     match evaluate(&condition.expression, &attributes) {
         Truth::True => "holds",
         Truth::False => "fails",
@@ -121,8 +126,13 @@ impl InvokerRow {
             duplicate: false,
             left: None,
         });
-        let granted = Self::granted(gathered, &gathered.allow, INVOKE, now);
+        let granted = Self::holders(&gathered.around, INVOKE, now);
         open.into_iter().chain(granted).collect()
+    }
+
+    /// Who holds a permission by what was read, the nearest grants first.
+    pub fn holders(around: &Around, permission: &str, now: OffsetDateTime) -> Vec<Self> {
+        Self::granted(around, &around.allow, permission, now)
     }
 
     /// Whom Identity-Aware Proxy lets by: its own policies count, and those of the project and above.
@@ -130,13 +140,13 @@ impl InvokerRow {
         if !gathered.service.iap {
             return Vec::new();
         }
-        let inherited = gathered.allow.iter().skip(1);
+        let inherited = gathered.around.allow.iter().skip(1);
         let layers: Vec<_> = gathered.iap.iter().chain(inherited).cloned().collect();
-        Self::granted(gathered, &layers, PASS_IAP, now)
+        Self::granted(&gathered.around, &layers, PASS_IAP, now)
     }
 
     fn granted(
-        gathered: &Gathered,
+        around: &Around,
         layers: &[Layered<Grant>],
         permission: &str,
         now: OffsetDateTime,
@@ -144,7 +154,7 @@ impl InvokerRow {
         let mut rows: Vec<Self> = Vec::new();
         let mut before: Vec<&Grant> = Vec::new();
         for (resource, grant) in each(layers) {
-            if gathered.carries(&grant.role, permission) != Some(true) {
+            if around.carries(&grant.role, permission) != Some(true) {
                 continue;
             }
             let state = grant.state(now);
@@ -163,7 +173,7 @@ impl InvokerRow {
                 role: Some(grant.role.clone()),
                 via: via(resource),
                 resource: resource.to_owned(),
-                condition_now: condition.map(|condition| holds_now(condition, gathered, now)),
+                condition_now: condition.map(|condition| holds_now(condition, around, now)),
                 state: state.as_str(),
                 duplicate: before.iter().any(as_much),
                 condition: shape,
@@ -192,7 +202,7 @@ impl InvokerRow {
 
     /// Whether it is a grant of the service's own policy, which a command can take away.
     pub fn is_own_grant(&self) -> bool {
-        self.via == "service" && self.role.is_some()
+        matches!(self.via, "service" | "job") && self.role.is_some()
     }
 }
 
@@ -203,9 +213,14 @@ impl DenyRow {
         if !gathered.service.invoker_check {
             return Vec::new();
         }
-        let rules = gathered.deny.iter().flat_map(|layer| {
+        Self::of(&gathered.around, INVOKE)
+    }
+
+    /// The rules above a resource that are about a permission.
+    pub fn of(around: &Around, permission: &str) -> Vec<Self> {
+        let rules = around.deny.iter().flat_map(|layer| {
             let rules = layer.read.iter().flatten();
-            rules.filter(|rule| rule.covers(INVOKE)).map(move |rule| (layer, rule))
+            rules.filter(|rule| rule.covers(permission)).map(move |rule| (layer, rule))
         });
         let texts = |members: &[crate::domain::member::Member]| {
             members.iter().map(ToString::to_string).collect()
@@ -223,10 +238,10 @@ impl DenyRow {
 }
 
 impl IndirectRow {
-    /// Who may set a service's policy, and so let themselves in.
-    pub fn setters(gathered: &Gathered, now: OffsetDateTime) -> Vec<Self> {
-        let on = gathered.service.name.to_string();
-        Self::holders(&gathered.roles, &gathered.allow, SET_POLICY, &on, now)
+    /// Who may set the policy of a service or job (`on`), and so let themselves in.
+    pub fn setters(around: &Around, on: &Target, now: OffsetDateTime) -> Vec<Self> {
+        let permission = if let Target::Job(_) = on { SET_JOB_POLICY } else { SET_POLICY };
+        Self::holders(&around.roles, &around.allow, permission, &on.to_string(), now)
     }
 
     /// Who holds a permission by these policies, and what it is done with.
@@ -295,7 +310,7 @@ impl WhoReport {
             let rows = rows.iter().map(|row| {
                 let on = row.on.rsplit('/').next().unwrap_or_default();
                 let how = match row.permission {
-                    SET_POLICY => "by changing its policy".to_owned(),
+                    SET_POLICY | SET_JOB_POLICY => "by changing its policy".to_owned(),
                     _ => format!("with tokens of {on}"),
                 };
                 let condition = row.condition.as_ref().map(|c| format!(", if {}", c.expression));
@@ -319,7 +334,7 @@ fn ways_in(rows: &[InvokerRow], style: Style) -> String {
             if row.duplicate { format!("{}, duplicate", row.state) } else { row.state.to_owned() };
         let state = text(state);
         let from = match row.via {
-            "service" | "invoker-check-disabled" => row.via.to_owned(),
+            "service" | "job" | "invoker-check-disabled" => row.via.to_owned(),
             _ => row.resource.clone(),
         };
         let mut cells: Vec<Cell> = vec![

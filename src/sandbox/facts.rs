@@ -38,6 +38,9 @@ pub(super) fn facts(body: &Value, name: &ServiceName) -> Service {
         custom_audiences: list(&body["customAudiences"]),
         service_account: text(&body["template"]["serviceAccount"]),
         http2: ports.any(|port| port["name"] == "h2c"),
+        multi_region_id: text(&body["multiRegionSettings"]["multiRegionId"]),
+        // Who may call it does not rest on that.
+        vpc_egress: None,
         readiness: Readiness::default(),
         create_time: text(&body["createTime"]),
         update_time: text(&body["updateTime"]),

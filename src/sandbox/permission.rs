@@ -64,6 +64,9 @@ pub(super) fn needed(asked: Asked<'_>, project: Option<&str>) -> Option<Needed> 
             _,
         ) => of(&format!("resourcemanager.{kind}.{}", verb(asked, 1)), format!("{kind}/{id}")),
         (["v1", "projects", _, "locations"], Some(_)) => of("run.locations.list", home),
+        (["v2", "projects", _, "locations", _, "functions", rest @ ..], Some(_)) => {
+            of(&format!("cloudfunctions.functions.{}", verb(asked, rest.len())), home)
+        }
         (["v1" | "v2", "projects", _, "locations", region, rest @ ..], Some(_)) => {
             run(asked, &home, region, rest)
         }

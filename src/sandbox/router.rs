@@ -17,8 +17,8 @@ use super::store::Sandbox;
 use super::tokens::{self, Issuer, VERBS};
 use super::world::{Place, Project, World};
 use super::{
-    custom_roles, deny_policies, groups, iap, older_resource_manager, org_policy, resource_manager,
-    roles, run_v1, run_v2, service_accounts, service_usage, tags, wire,
+    custom_roles, deny_policies, functions, groups, iap, older_resource_manager, org_policy,
+    resource_manager, roles, run_v1, run_v2, service_accounts, service_usage, tags, wire,
 };
 use crate::domain::member::Member;
 
@@ -205,6 +205,9 @@ fn route(
             let region = request.host_region.as_deref().unwrap_or("-");
             let route = Route { method, region, rest, verb, in_namespace: true };
             is_there.then(|| run_v1::answer(&site, route, query, body)).flatten()
+        }
+        (["v2", "projects", _, "locations", region, "functions", rest @ ..], Some(site)) => {
+            functions::answer(&site, region, (method, rest, verb), query)
         }
         (["v2", "projects", _, "locations", region, rest @ ..], Some(site)) => {
             run_v2::answer(&site, region, (method, rest, verb), query, body)

@@ -1,16 +1,18 @@
 //! The world that a new sandbox starts with: small, and each service with something to teach.
 
+mod beside;
 mod governed;
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
+pub(super) use self::beside::fill as fill_beside;
 pub(super) use self::governed::fill as fill_governed;
 use super::iam::new_etag;
 use super::names::regions;
 use super::resource_manager::{FOLDERS, ORGANIZATIONS};
-use super::run_v1::LOCATION_LABEL;
+use super::run_v1::domains;
 use super::service_accounts;
 use super::service_body;
 use super::world::{Place, Project, World};
@@ -97,9 +99,7 @@ pub(super) fn fill_around(world: &World<'_>) -> rusqlite::Result<()> {
     for (domain, service, ready) in
         [("shop.example.com", "storefront", true), ("api.example.com", "api", false)]
     {
-        let mapping = domain_mapping(&project, HOME_REGION, domain, service, ready, FOUNDED);
-        let place = Place { kind: "domainmappings", project: DEFAULT_PROJECT, region: HOME_REGION };
-        world.put_resource(place, domain, &mapping)?;
+        domains::put(world, &project, HOME_REGION, (domain, service, ready), FOUNDED)?;
     }
     Ok(())
 }
@@ -307,51 +307,4 @@ fn seeds_elsewhere() -> Vec<Seed> {
         },
         Seed { project: "sandbox-locked", ..here("ledger", json!({}), team) },
     ]
-}
-
-/// A domain mapping, as v1 shows it and the store keeps it.
-fn domain_mapping(
-    project: &Project,
-    region: &str,
-    domain: &str,
-    service: &str,
-    ready: bool,
-    now: OffsetDateTime,
-) -> Value {
-    let state = |ready: bool| if ready { "True" } else { "Unknown" };
-    let condition = |kind: &str, ready: bool| json!({"type": kind, "status": state(ready), "lastTransitionTime": service_body::stamp(now)});
-    let mut certificate = condition("CertificateProvisioned", ready);
-    if !ready {
-        certificate["reason"] = Value::from("CertificatePending");
-        certificate["message"] = Value::from(
-            "Waiting for certificate provisioning. You must configure your DNS records for \
-             certificate issuance to begin.",
-        );
-    }
-    json!({
-        "apiVersion": "domains.cloudrun.com/v1",
-        "kind": "DomainMapping",
-        "metadata": {
-            "name": domain,
-            "namespace": project.number,
-            "selfLink": format!(
-                "/apis/domains.cloudrun.com/v1/namespaces/{}/domainmappings/{domain}",
-                project.number
-            ),
-            "uid": service_body::new_uid(),
-            "resourceVersion": new_etag(),
-            "generation": 1,
-            "creationTimestamp": service_body::stamp(now),
-            "labels": {LOCATION_LABEL: region},
-            "annotations": {},
-        },
-        "spec": {"routeName": service, "certificateMode": "AUTOMATIC"},
-        "status": {
-            "observedGeneration": 1,
-            "mappedRouteName": service,
-            "resourceRecords":
-                [{"name": domain.split('.').next(), "type": "CNAME", "rrdata": "ghs.googlehosted.com."}],
-            "conditions": [condition("Ready", ready), certificate, condition("DomainRoutable", true)],
-        },
-    })
 }

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use super::api_error::ApiError;
 use super::connection::{Door, Line};
+use super::dns;
 use super::faults::{Effects, FaultSpec, Faults};
 use super::front::{self, Arrival, Forwarder, Front, host};
 use super::options::Options;
@@ -154,9 +155,17 @@ async fn handle_api(server: Serving, line: Line, request: Request) -> Response {
     let mut answer = respond(Err(ApiError::internal("The request was not carried out.")));
     if carried_out {
         let request = api_request(&server, &line, &head, body.to_vec(), &effects);
-        answer = match identity(&server, &head, &request).await {
-            Some(response) => response,
-            None => respond(carry_out(&server, request).await),
+        answer = if dns::is_for_resolver(&request.method, &request.path) {
+            let read = |world: &super::world::World<'_>| dns::resolve(world, &request.query);
+            match server.sandbox.read(read) {
+                Ok(value) => json_response(200, &value),
+                Err(error) => respond(Err(error)),
+            }
+        } else {
+            match identity(&server, &head, &request).await {
+                Some(response) => response,
+                None => respond(carry_out(&server, request).await),
+            }
         };
     }
     if effects.reset.is_some() {

@@ -32,6 +32,7 @@ pub(super) fn answer(
             Ok(account) => return keys_of(site, &account, (method, rest), query, body),
             Err(error) => Err(error),
         },
+        ("DELETE", [account], "") => delete(site, account, query),
         ("GET", [account], "") => query.only(&[]).and_then(|()| get(site, account)),
         ("POST", [account], "getIamPolicy" | "setIamPolicy" | "testIamPermissions") => {
             let found = match get(site, account) {
@@ -148,6 +149,19 @@ fn create(site: &Site<'_>, query: &Query, body: &Value) -> Result<Value, ApiErro
     }
     site.world.put_resource(place(&site.project.id), &email, &account)?;
     Ok(account)
+}
+
+/// Deletes an account. Policies that name it do so by its unique id from then on (documented).
+fn delete(site: &Site<'_>, account: &str, query: &Query) -> Result<Value, ApiError> {
+    query.only(&[])?;
+    let found = get(site, account)?;
+    let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
+    let (email, full) = (text("email"), text("name"));
+    site.world.delete_resource(place(&site.project.id), &email, &full)?;
+    let living = format!("serviceAccount:{email}");
+    let gone = format!("deleted:{living}?uid={}", text("uniqueId"));
+    site.world.rename_member(&living, &gone)?;
+    Ok(json!({}))
 }
 
 /// Keeps an account that is not there yet.

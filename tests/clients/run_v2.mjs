@@ -81,7 +81,7 @@ console.log("changes: update, create, revisions, delete");
 
 const [start] = await jobs.createJob({
   parent: home,
-  jobId: "nightly",
+  jobId: "weekly",
   job: { template: { template: { containers: [{ image: "i" }] } } },
 });
 const [job] = await start.promise();

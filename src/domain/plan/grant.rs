@@ -5,7 +5,7 @@ use crate::domain::condition::{self, Condition};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
-use crate::domain::role::{self, Invokes, Role};
+use crate::domain::role::{Invokes, Role};
 
 /// How a title ends that this program makes up for a grant that ends.
 pub const MADE_UP: &str = "(runaccess)";
@@ -46,12 +46,15 @@ pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, R
     let mut plan = Plan::from_edit(Action::Grant, snapshot, edit);
     let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
     plan.warnings.extend(public::may_be_added(snapshot, &added)?);
-    match role::invokes(role.as_str()) {
+    let (verb, noun) = (snapshot.name.verb(), snapshot.name.noun());
+    match snapshot.lets_in(role.as_str()) {
         Invokes::Yes => {}
         _ if plan.is_empty() => {}
-        Invokes::No => plan.warnings.push(format!("`{role}` does not let anyone invoke a service")),
+        Invokes::No => {
+            plan.warnings.push(format!("`{role}` does not let anyone {verb} a {noun}"));
+        }
         Invokes::Unknown => {
-            plan.notes.push(format!("whether `{role}` lets its members invoke is not known here"));
+            plan.notes.push(format!("whether `{role}` lets its members {verb} is not known here"));
         }
     }
     match condition {
@@ -73,11 +76,11 @@ fn limits_something(
     request: &GrantRequest,
     held: &[Grant],
 ) -> Result<(), Refusal> {
-    let lets_in = role::invokes(request.role.as_str()) == Invokes::Yes;
+    let lets_in = snapshot.lets_in(request.role.as_str()) == Invokes::Yes;
     for member in &request.members {
         let same = |grant: &&Grant| {
-            let as_much =
-                grant.role == request.role.as_str() || (lets_in && grant.invokes() == Invokes::Yes);
+            let as_much = grant.role == request.role.as_str()
+                || (lets_in && snapshot.lets_in(&grant.role) == Invokes::Yes);
             grant.condition.is_none() && as_much && grant.member.same_as(member)
         };
         if let Some(grant) = held.iter().find(same) {

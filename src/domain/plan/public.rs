@@ -10,7 +10,7 @@ use crate::domain::member::{Member, MemberKind};
 use crate::domain::policy;
 use crate::domain::role::{INVOKE, Invokes, Role};
 use crate::domain::service::{Ingress, Service};
-use crate::domain::setting::SettingName;
+use crate::domain::setting::Switch;
 
 /// The two ways to let anyone in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<P
     plan.warnings.extend(may_be_added(snapshot, &added)?);
     if via == Some(PublicVia::NoInvokerCheck) && service.invoker_check {
         plan.warnings.extend(may_lose_its_check(snapshot)?);
-        turn(&mut plan, snapshot, &[(SettingName::InvokerCheck, "off".to_owned())])?;
+        turn(&mut plan, snapshot, &[(Switch::InvokerCheck, "off".to_owned())])?;
     }
     if plan.is_empty() {
         plan.notes
@@ -155,7 +155,7 @@ pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
     let left = grants(&edit.policy);
     let mut plan = Plan::from_edit(Action::MakePrivate, snapshot, edit);
     if !service.invoker_check {
-        turn(&mut plan, snapshot, &[(SettingName::InvokerCheck, "on".to_owned())])?;
+        turn(&mut plan, snapshot, &[(Switch::InvokerCheck, "on".to_owned())])?;
     }
     // Said whether or not there is anything of its own to take away.
     let (keeps_open, reasons) = open_above(snapshot);

@@ -7,7 +7,7 @@ use crate::domain::condition::{Condition, timed};
 use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
-use crate::domain::role::{self, Invokes, Role};
+use crate::domain::role::{Invokes, Role};
 
 /// Which roles a revocation looks in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub enum RemainingVia {
 /// Plans to take the members' grants away on one service.
 pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan, Refusal> {
     let in_role = |grant: &Grant| match &request.roles {
-        RoleChoice::AnyInvoking => grant.invokes() == Invokes::Yes,
+        RoleChoice::AnyInvoking => snapshot.lets_in(&grant.role) == Invokes::Yes,
         RoleChoice::Only(role) => grant.role == role.as_str(),
     };
     let all = grants(&snapshot.policy);
@@ -113,7 +113,9 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
     let still = |members: &[&Member]| -> Vec<Remaining> {
         let through_policy = left
             .iter()
-            .filter(|grant| grant.invokes() != Invokes::No && grant.counts(snapshot.read_at))
+            .filter(|grant| {
+                snapshot.lets_in(&grant.role) != Invokes::No && grant.counts(snapshot.read_at)
+            })
             .filter(|grant| members.iter().any(|member| grant.member.reaches(member)))
             .map(|grant| Remaining {
                 member: grant.member.clone(),
@@ -144,7 +146,7 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
     let asked: Vec<&Member> = request.members.iter().map(|(member, _)| member).collect();
     let left_over = still(&asked);
     plan.leaves_access = !left_over.is_empty();
-    plan.warnings.extend(remaining_warning(&left_over));
+    plan.warnings.extend(remaining_warning(snapshot, &left_over));
     let removed = plan.removed.clone();
     let losers: Vec<&Member> = asked
         .into_iter()
@@ -170,10 +172,17 @@ pub struct ClearRequest {
 impl ClearRequest {
     /// Whether a grant is one of those that go.
     pub fn selects(&self, grant: &Grant, now: OffsetDateTime) -> bool {
-        let in_role = match &self.role {
-            None => grant.invokes() != Invokes::No,
+        self.is_in_role(grant, grant.invokes()) && self.is_dead(grant, now)
+    }
+
+    fn is_in_role(&self, grant: &Grant, lets_in: Invokes) -> bool {
+        match &self.role {
+            None => lets_in != Invokes::No,
             Some(role) => grant.role == role.as_str(),
-        };
+        }
+    }
+
+    fn is_dead(&self, grant: &Grant, now: OffsetDateTime) -> bool {
         let dead = match grant.state(now) {
             GrantState::Expired => self.expired,
             GrantState::Deleted => self.deleted,
@@ -181,17 +190,20 @@ impl ClearRequest {
         };
         let whose = self.members.is_empty()
             || self.members.iter().any(|member| member.same_as(&grant.member));
-        in_role && dead && whose
+        dead && whose
     }
 }
 
 /// Plans to clear a service of grants that let nobody in any more.
 pub fn plan_clear(snapshot: &Snapshot, request: &ClearRequest) -> Plan {
-    let selected = |grant: &Grant| request.selects(grant, snapshot.read_at);
+    let selected = |grant: &Grant| {
+        request.is_in_role(grant, snapshot.lets_in(&grant.role))
+            && request.is_dead(grant, snapshot.read_at)
+    };
     Plan::from_edit(Action::Revoke, snapshot, policy::remove(&snapshot.policy, selected))
 }
 
-fn remaining_warning(remaining: &[Remaining]) -> Option<String> {
+fn remaining_warning(snapshot: &Snapshot, remaining: &[Remaining]) -> Option<String> {
     let (first, rest) = remaining.split_first()?;
     let more = match rest.len() {
         0 => String::new(),
@@ -202,15 +214,18 @@ fn remaining_warning(remaining: &[Remaining]) -> Option<String> {
             format!("the invoker check is off: anyone can still invoke it{more}")
         }
         RemainingVia::Policy { role, condition } => {
-            let may = match role::invokes(role) {
-                Invokes::Unknown => "may still",
-                _ => "can still",
-            };
+            let (verb, may) = (
+                snapshot.name.verb(),
+                match snapshot.lets_in(role) {
+                    Invokes::Unknown => "may still",
+                    _ => "can still",
+                },
+            );
             let under = match condition {
                 Some(condition) => format!(" under the condition `{}`", condition.title),
                 None => String::new(),
             };
-            format!("`{}` {may} invoke it through `{role}`{under}{more}", first.member)
+            format!("`{}` {may} {verb} it through `{role}`{under}{more}", first.member)
         }
     })
 }

@@ -6,6 +6,7 @@ use crate::domain::condition::Condition;
 use crate::domain::role::Role;
 use crate::domain::service::Ingress;
 
+mod beside;
 mod limits;
 mod reversing;
 mod saved;
@@ -16,9 +17,10 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
     edit(&mut service);
     let policy = serde_json::from_value(json!({"etag": "ACAB", "bindings": bindings})).unwrap();
     Snapshot {
-        name: service.name.clone(),
+        name: service.name.clone().into(),
         service: Some(service),
         policy,
+        there: None,
         constraints: None,
         above: Vec::new(),
         roles: crate::domain::evidence::Roles::new(),
@@ -169,8 +171,8 @@ fn make_private_undoes_both_ways_policy_first() {
     let kinds: Vec<StepKind> = plan.into_steps().into_iter().map(Step::into_kind).collect();
     assert!(matches!(
         kinds.as_slice(),
-        [StepKind::SetPolicy(_), StepKind::Turn { settings, etag }]
-            if etag == "e1" && *settings == [(SettingName::InvokerCheck, "on".to_owned())]
+        [StepKind::SetPolicy(_), StepKind::Turn { switches, audiences: None, etag }]
+            if etag == "e1" && *switches == [(Switch::InvokerCheck, "on".to_owned())]
     ));
 }
 

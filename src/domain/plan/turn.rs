@@ -3,13 +3,13 @@
 use super::{Action, Plan, Refusal, Setting, Snapshot, Step, StepKind, judge, public};
 use crate::domain::policy::Edit;
 use crate::domain::service::Service;
-use crate::domain::setting::SettingName;
+use crate::domain::setting::Switch;
 
 /// Plans to turn one setting of a service. The snapshot must hold the service.
 pub fn plan_turn(
     snapshot: &Snapshot,
     action: Action,
-    name: SettingName,
+    name: Switch,
     value: &str,
 ) -> Result<Plan, Refusal> {
     let service = needed(snapshot)?;
@@ -21,7 +21,7 @@ pub fn plan_turn(
     }
     let after = name.set(service, value);
     match name {
-        SettingName::Ingress if value != "all" => plan.warnings.push(format!(
+        Switch::Ingress if value != "all" => plan.warnings.push(format!(
             "whoever calls it from the internet gets 404 from then on{}",
             match value {
                 "internal" => ": only what is inside gets through",
@@ -29,12 +29,12 @@ pub fn plan_turn(
                 _ => "",
             }
         )),
-        SettingName::DefaultUrl if value == "off" => plan.warnings.push(
+        Switch::DefaultUrl if value == "off" => plan.warnings.push(
             "whoever calls it at its URL gets 404 from then on: callers need a load balancer or a \
              domain that leads here"
                 .to_owned(),
         ),
-        SettingName::InvokerCheck if value == "off" => {
+        Switch::InvokerCheck if value == "off" => {
             plan.warnings.extend(public::may_lose_its_check(snapshot)?);
             plan.warnings.extend(public::obstacles(&after));
         }
@@ -48,20 +48,20 @@ pub fn plan_turn(
 pub(super) fn turn(
     plan: &mut Plan,
     snapshot: &Snapshot,
-    wanted: &[(SettingName, String)],
+    wanted: &[(Switch, String)],
 ) -> Result<(), Refusal> {
     let service = needed(snapshot)?;
-    let (mut after, mut settings) = (service.clone(), Vec::new());
+    let (mut after, mut switches) = (service.clone(), Vec::new());
     for (name, value) in wanted {
         let before = name.of(service);
         if before == *value {
             continue;
         }
         after = name.set(&after, value);
-        settings.push((*name, value.clone()));
-        plan.settings.push(Setting { name: *name, before, after: value.clone() });
+        switches.push((*name, value.clone()));
+        plan.settings.push(Setting::turned(*name, before, value.clone()));
     }
-    if settings.is_empty() {
+    if switches.is_empty() {
         return Ok(());
     }
     let policy = match plan.steps.first().map(|step| &step.0) {
@@ -83,7 +83,7 @@ pub(super) fn turn(
         }
     }
     let etag = service.etag.clone().unwrap_or_default();
-    plan.steps.push(Step(StepKind::Turn { settings, etag }));
+    plan.steps.push(Step(StepKind::Turn { switches, audiences: None, etag }));
     Ok(())
 }
 

@@ -6,60 +6,101 @@
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use super::audience::set_audiences;
+use super::there::bring_about;
 use super::turn::turn;
-use super::{Action, Plan, Refusal, Snapshot, public};
-use crate::domain::history::{Entry, State};
+use super::{Action, Plan, Refusal, Snapshot, There, public};
+use crate::domain::history::{Difference, Entry, State};
 use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
-use crate::domain::setting::SettingName;
+use crate::domain::setting::{Setting, SettingName, Switch, Today};
 
 /// By how much the clock of a journal and Google's may differ.
 const CLOCKS_DIFFER: Duration = Duration::MINUTE;
 
-/// Plans to undo a change on one service. The snapshot must hold the service.
+/// Plans to undo a change on one resource. The snapshot of a service must hold its facts.
 pub fn plan_undo(snapshot: &Snapshot, entry: &Entry) -> Result<Plan, Refusal> {
     let refused = |why: String| Refusal::NotToBeUndone { service: snapshot.name.short(), why };
     check_standing(entry).map_err(refused)?;
-    let service = super::turn::needed(snapshot)?;
-    let found = entry.effect().found(&snapshot.policy, Some(service));
+    let found = entry.effect().found(snapshot);
     if entry.state == State::EffectAbsent && found == Some(State::EffectAbsent) {
         return Err(refused("what it meant to do is not there".to_owned()));
     }
-    let made = service.create_time.as_deref();
-    let made = made.and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
-    if made.is_some_and(|made| made > entry.time.saturating_add(CLOCKS_DIFFER)) {
-        return Err(refused("the service was deleted and made anew since".to_owned()));
+    if was_made_anew(snapshot, entry) {
+        return Err(refused(format!(
+            "the {} was deleted and made anew since",
+            snapshot.name.noun()
+        )));
     }
-    let effect = entry.effect();
-    let mut settings: Vec<(SettingName, String)> = Vec::new();
+    let mut plan = plan_reversal(snapshot, Action::Undo, entry.effect())?;
+    remark(&mut plan, snapshot, entry);
+    Ok(plan)
+}
+
+/// Plans the inverse of what was done on one resource, as far as it is there.
+pub fn plan_reversal(
+    snapshot: &Snapshot,
+    action: Action,
+    effect: &Difference,
+) -> Result<Plan, Refusal> {
+    let short = || snapshot.name.short();
+    let mut back: Vec<Setting> = Vec::new();
     for setting in &effect.settings {
-        let today = setting.name.of(service);
-        if today == setting.after {
-            settings.push((setting.name, setting.before.clone()));
-        } else if today != setting.before {
-            return Err(refused(format!(
-                "it set `{}` from `{}` to `{}`, and today it is `{today}`",
-                setting.name.as_str(),
-                setting.before,
-                setting.after
-            )));
+        match snapshot.today(setting) {
+            Some(Today::AsMeant) => back.push(setting.inverse()),
+            Some(Today::AsBefore) => {}
+            Some(Today::Otherwise(today)) => {
+                let (name, before, after) =
+                    (setting.name.as_str(), &setting.before, &setting.after);
+                let why = format!(
+                    "it set `{name}` from `{before}` to `{after}`, and today it is `{today}`"
+                );
+                return Err(Refusal::NotToBeUndone { service: short(), why });
+            }
+            None => return Err(Refusal::ServiceUnread { service: short() }),
         }
     }
     let (wanted, notes) = to_be_restored(snapshot, &effect.removed);
     let goes = |grant: &Grant| effect.added.iter().any(|added| added.same_as(grant));
     let edit = policy::edit(&snapshot.policy, goes, &wanted)
-        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
-    let mut plan = Plan::from_edit(Action::Undo, snapshot, edit);
+        .map_err(|limit| Refusal::Limit { service: short(), limit })?;
+    let mut plan = Plan::from_edit(action, snapshot, edit);
     let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
     plan.warnings.extend(public::may_be_added(snapshot, &added)?);
-    turn(&mut plan, snapshot, &settings)?;
-    if settings.iter().any(|(name, value)| *name == SettingName::InvokerCheck && value == "off") {
+    let switches: Vec<(Switch, String)> = back
+        .iter()
+        .filter_map(|setting| match setting.name {
+            SettingName::Switch(switch) => Some((switch, setting.after.clone())),
+            _ => None,
+        })
+        .collect();
+    if !switches.is_empty() {
+        turn(&mut plan, snapshot, &switches)?;
+    }
+    let is_audience = |setting: &&Setting| setting.name == SettingName::CustomAudience;
+    let audiences: Vec<Setting> = back.iter().filter(is_audience).cloned().collect();
+    set_audiences(&mut plan, snapshot, &audiences)?;
+    for setting in &back {
+        bring_about(&mut plan, snapshot, setting)?;
+    }
+    if switches.iter().any(|(switch, value)| *switch == Switch::InvokerCheck && value == "off") {
         plan.warnings.extend(public::may_lose_its_check(snapshot)?);
     }
     plan.notes.extend(notes);
-    remark(&mut plan, snapshot, entry);
     Ok(plan)
+}
+
+/// Whether what was changed is gone, and another is in its place under the same name.
+fn was_made_anew(snapshot: &Snapshot, entry: &Entry) -> bool {
+    if let Some(there) = snapshot.there.as_ref().filter(|there| **there != There::Nothing) {
+        // What it left behind is told by what never changes of it.
+        let left = entry.after.service.as_ref();
+        return left.is_some() && there.version().as_ref() != left;
+    }
+    let made = snapshot.service.as_ref().and_then(|service| service.create_time.as_deref());
+    let made = made.and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
+    made.is_some_and(|made| made > entry.time.saturating_add(CLOCKS_DIFFER))
 }
 
 /// Whether a change is such that it can be undone at all.

@@ -22,6 +22,9 @@ const OF_LIST: [&str; 7] = [
     "watch",
 ];
 
+/// What gcloud asks for where it lists multi-region services.
+const MULTI_REGION_ONLY: &str = "multiRegionOnly";
+
 /// What a list asks for, beside its kind and place.
 struct Wanted {
     page: PageRequest,
@@ -31,7 +34,10 @@ struct Wanted {
 fn wanted(query: &Query) -> Result<Wanted, ApiError> {
     query.only(&OF_LIST)?;
     for part in ["fieldSelector", "includeUninitialized", "watch"] {
-        if query.get(part).is_some_and(|value| !matches!(value, "" | "false")) {
+        let known = |value: &str| {
+            matches!(value, "" | "false") || (part == "fieldSelector" && value == MULTI_REGION_ONLY)
+        };
+        if query.get(part).is_some_and(|value| !known(value)) {
             return Err(ApiError::not_implemented(&format!("`{part}` for lists")));
         }
     }
@@ -51,7 +57,11 @@ pub(super) fn list_services(
 ) -> Result<Value, ApiError> {
     let Wanted { page, selector } = wanted(query)?;
     let of_service = kind == "Service";
+    let of_several = query.get("fieldSelector") == Some(MULTI_REGION_ONLY);
     let wanted = |service: &Value| {
+        if of_several && !service["multiRegionSettings"].is_object() {
+            return false;
+        }
         let name = service["name"].as_str().unwrap_or_default();
         let mut parts = name.split('/').skip(3).step_by(2);
         let (region, short) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -99,7 +109,7 @@ pub(super) fn list_domains(
 ) -> Result<Value, ApiError> {
     let Wanted { page, selector } = wanted(query)?;
     let (items, next) =
-        site.world.resources_newest_first(domains(site, region), page, &|item| {
+        site.world.resources_newest_first(domains::place(site, region), page, &|item| {
             is_wanted(site, &selector, &item["metadata"]["labels"])
         })?;
     Ok(list(site, ("DomainMapping", "domains.cloudrun.com/v1"), region, items, next))

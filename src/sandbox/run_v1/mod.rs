@@ -7,6 +7,7 @@
 
 mod annotations;
 mod body;
+pub(super) mod domains;
 mod lists;
 mod selector;
 mod template;
@@ -24,12 +25,11 @@ use super::operations;
 use super::pages::{page, page_request, slice};
 use super::query::Query;
 use super::run_v2::{self, Site};
-use super::world::{PageRequest, Place, Project};
+use super::world::{PageRequest, Project};
 use crate::domain::resource::ServiceName;
 
 pub(super) use self::annotations::is_mapped as is_mapped_annotation;
 pub(super) use self::body::LEFTOVERS;
-pub(super) use self::view::LOCATION_LABEL;
 pub(super) use self::writes::keep_leftovers;
 
 /// The size of a page where none is asked for. Whether the real API pages unasked is not known;
@@ -96,8 +96,10 @@ pub(super) fn answer(
         }
         ("GET", ["revisions", r], "") => query.only(&[]).and_then(|()| revision(site, region, r)),
         ("GET", ["domainmappings", d], "") => {
-            query.only(&[]).and_then(|()| domain(site, region, d))
+            query.only(&[]).and_then(|()| domains::get(site, region, d))
         }
+        ("POST", ["domainmappings"], "") => domains::create(site, region, query, body),
+        ("DELETE", ["domainmappings", d], "") => domains::delete(site, region, d, query),
         ("POST", ["services"], "") => create(site, region, query, body),
         ("PUT", ["services", s], "") => replace(site, &name(s), query, body),
         ("DELETE", ["services", s], "") => delete(site, &name(s), query),
@@ -160,15 +162,6 @@ fn revision(site: &Site<'_>, region: &str, short: &str) -> Result<Value, ApiErro
     })?;
     let found = found.first().map(|revision| view::revision(site, revision));
     found.ok_or_else(|| ApiError::missing("REVISION", short, region, &site.project.id))
-}
-
-fn domain(site: &Site<'_>, region: &str, name: &str) -> Result<Value, ApiError> {
-    let found = site.world.resource(domains(site, region), name)?;
-    found.ok_or_else(|| ApiError::missing("DOMAINMAPPING", name, region, &site.project.id))
-}
-
-fn domains<'a>(site: &'a Site<'_>, region: &'a str) -> Place<'a> {
-    Place { kind: "domainmappings", project: &site.project.id, region }
 }
 
 /// That one resource of a namespace is found on a region's own host alone is in the discovery

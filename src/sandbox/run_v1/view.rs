@@ -12,6 +12,8 @@ use super::{SERVICE_LABEL, template};
 use crate::domain::resource::ServiceName;
 
 /// The label that every service of v1 carries.
+/// What the regions of one multi-region service share (read in gcloud's source).
+const MULTI_REGION_LABEL: &str = "run.googleapis.com/multi-region-id";
 pub(in super::super) const LOCATION_LABEL: &str = "cloud.googleapis.com/location";
 
 /// A service, from how it is kept.
@@ -240,6 +242,11 @@ fn metadata(site: &Site<'_>, service: &Value, kind: &str) -> Value {
     let name = full.unwrap_or_else(|| ServiceName::new(&site.project.id, "-", "-"));
     let mut labels = service["labels"].as_object().cloned().unwrap_or_default();
     labels.insert(LOCATION_LABEL.to_owned(), Value::from(name.region()));
+    // Read in gcloud's source.
+    let several = &service["multiRegionSettings"];
+    if let Some(id) = several["multiRegionId"].as_str() {
+        labels.insert(MULTI_REGION_LABEL.to_owned(), Value::from(id));
+    }
     let mut own = service["annotations"].as_object().cloned().unwrap_or_default();
     people(service, "serving.knative.dev", &mut own);
     annotations::show(OF_SERVICE, service, &mut own);

@@ -13,7 +13,7 @@ use super::super::service_check::check_service;
 use super::{LEFTOVERS, body, view};
 use crate::domain::resource::ServiceName;
 
-const OF_DELETE: [&str; 4] = ["apiVersion", "dryRun", "kind", "propagationPolicy"];
+pub(super) const OF_DELETE: [&str; 4] = ["apiVersion", "dryRun", "kind", "propagationPolicy"];
 
 pub(super) fn create(
     site: &Site<'_>,
@@ -205,7 +205,7 @@ fn check(site: &Site<'_>, body: &Value, kind: &str, name: Option<&str>) -> Resul
 }
 
 /// Whether nothing is to be written.
-fn dry_run(query: &Query) -> Result<bool, ApiError> {
+pub(super) fn dry_run(query: &Query) -> Result<bool, ApiError> {
     match query.get("dryRun") {
         None | Some("") => Ok(false),
         Some("all") => Ok(true),

@@ -214,6 +214,17 @@ impl World<'_> {
             .optional()
     }
 
+    /// Calls a member by another name in every policy.
+    pub(in super::super) fn rename_member(&self, from: &str, to: &str) -> rusqlite::Result<()> {
+        let quoted = |text: &str| Value::from(text).to_string();
+        self.db
+            .execute(
+                "UPDATE policies SET body = replace(body, ?1, ?2) WHERE instr(body, ?1) > 0",
+                params![quoted(from), quoted(to)],
+            )
+            .map(|_| ())
+    }
+
     /// The policy of a resource, by its full name.
     pub(in super::super) fn policy(&self, resource: &str) -> rusqlite::Result<Option<Value>> {
         self.db

@@ -102,7 +102,7 @@ proptest! {
     #[test]
     fn another_grant_never_denies(setting in some_setting(), place in 0..4_usize, more in some_grant()) {
         let mut after = setting.clone();
-        if after.0.allow[place].read.is_err() {
+        if after.0.around.allow[place].read.is_err() {
             return Ok(());
         }
         after.grants(PLACES[place]).push(more);
@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn another_rule_never_allows(setting in some_setting(), more in some_rule()) {
         let mut after = setting.clone();
-        if after.0.deny[1].read.is_err() {
+        if after.0.around.deny[1].read.is_err() {
             return Ok(());
         }
         after.deny_rules("folder").push(more);
@@ -147,17 +147,17 @@ proptest! {
     #[test]
     fn no_answer_rests_on_order(setting in some_setting()) {
         let mut backwards = setting.clone();
-        for layer in &mut backwards.0.allow {
+        for layer in &mut backwards.0.around.allow {
             if let Ok(grants) = &mut layer.read {
                 grants.reverse();
             }
         }
-        for layer in &mut backwards.0.deny {
+        for layer in &mut backwards.0.around.deny {
             if let Ok(rules) = &mut layer.read {
                 rules.reverse();
             }
         }
-        backwards.0.allow[1..].reverse();
+        backwards.0.around.allow[1..].reverse();
         for caller in CALLERS {
             prop_assert_eq!(verdict(&backwards, caller), verdict(&setting, caller), "{}", caller);
             let of = |setting: &Setting| setting.decide(caller, "/a", |decision| decision.otherwise());

@@ -21,7 +21,7 @@ use time::macros::datetime;
 use crate::domain::access::{Caller, Decision, Entry, Origin, Place, Request, Verdict};
 use crate::domain::condition::{Condition, Tag};
 use crate::domain::deny::DenyRule;
-use crate::domain::evidence::{Gathered, Layered, RoleFacts};
+use crate::domain::evidence::{Around, Gathered, Layered, RoleFacts};
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::service::{Ingress, Service, TrafficTag};
@@ -67,24 +67,26 @@ impl Setting {
         groups.insert(("team@x.com".to_owned(), "user:other@x.com".to_owned()), Some(false));
         Self(Gathered {
             service: Service::sample(),
-            allow: layers(&PLACES),
-            deny: layers(&PLACES[1..]),
             iap: layers(&[("iap", "projects/12/iap_web/cloud_run-us-central1/services/s")]),
-            place: Place {
-                project: "p".to_owned(),
-                number: Some("12".to_owned()),
-                above: vec!["folders/1".to_owned(), "organizations/5".to_owned()],
-                customer: Some(("C01".to_owned(), "x.com".to_owned())),
-            },
-            roles: roles.map(|(name, facts)| (name.to_owned(), facts)).into(),
-            groups,
-            tags: Some(Arc::from([Tag {
-                key: "5/env".to_owned(),
-                key_id: "tagKeys/7".to_owned(),
-                value: "prod".to_owned(),
-                value_id: "tagValues/8".to_owned(),
-            }])),
             told: None,
+            around: Around {
+                allow: layers(&PLACES),
+                deny: layers(&PLACES[1..]),
+                place: Place {
+                    project: "p".to_owned(),
+                    number: Some("12".to_owned()),
+                    above: vec!["folders/1".to_owned(), "organizations/5".to_owned()],
+                    customer: Some(("C01".to_owned(), "x.com".to_owned())),
+                },
+                roles: roles.map(|(name, facts)| (name.to_owned(), facts)).into(),
+                groups,
+                tags: Some(Arc::from([Tag {
+                    key: "5/env".to_owned(),
+                    key_id: "tagKeys/7".to_owned(),
+                    value: "prod".to_owned(),
+                    value_id: "tagValues/8".to_owned(),
+                }])),
+            },
         })
     }
 
@@ -105,7 +107,7 @@ impl Setting {
 
     pub(super) fn grants(&mut self, place: &str) -> &mut Vec<Grant> {
         let layer = match PLACES.iter().position(|(name, _)| *name == place) {
-            Some(at) => &mut self.0.allow[at],
+            Some(at) => &mut self.0.around.allow[at],
             None if place == "iap" => &mut self.0.iap[0],
             None => panic!("no place {place}"),
         };
@@ -114,7 +116,7 @@ impl Setting {
 
     pub(super) fn deny_rules(&mut self, place: &str) -> &mut Vec<DenyRule> {
         let at = PLACES[1..].iter().position(|(name, _)| *name == place).unwrap();
-        self.0.deny[at].read.as_mut().unwrap()
+        self.0.around.deny[at].read.as_mut().unwrap()
     }
 
     fn set(&mut self, text: &str) {
@@ -138,13 +140,14 @@ impl Setting {
     pub(super) fn unread(&mut self, place: &str) {
         let why = "it may not be read".to_owned();
         match place {
-            "tags" => self.0.tags = None,
+            "tags" => self.0.around.tags = None,
             "iap" => self.0.iap[0].read = Err(why),
-            "deny" => self.0.deny[1].read = Err(why),
-            "number" => self.0.place.number = None,
+            "deny" => self.0.around.deny[1].read = Err(why),
+            "number" => self.0.around.place.number = None,
             place => {
                 let at = PLACES.iter().position(|(name, _)| *name == place);
-                self.0.allow[at.unwrap_or_else(|| panic!("no place {place}"))].read = Err(why);
+                self.0.around.allow[at.unwrap_or_else(|| panic!("no place {place}"))].read =
+                    Err(why);
             }
         }
     }

@@ -10,22 +10,33 @@ use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::policy;
 
 /// A world in which plans are carried out: what a server would hold.
-fn carried_out(before: &Snapshot, plan: Plan) -> Snapshot {
+pub(super) fn carried_out(before: &Snapshot, plan: Plan) -> Snapshot {
     let mut after = before.clone();
     for step in plan.into_steps() {
         match step.into_kind() {
             StepKind::SetPolicy(policy) => after.policy = policy,
-            StepKind::Turn { settings, .. } => {
-                for (name, value) in settings {
+            StepKind::Turn { switches, audiences, .. } => {
+                for (name, value) in switches {
                     after.service = after.service.map(|service| name.set(&service, &value));
                 }
+                if let (Some(service), Some(audiences)) = (&mut after.service, audiences) {
+                    service.custom_audiences = audiences;
+                }
             }
+            StepKind::CreateAccount { .. } => {
+                let (address, unique_id) = (after.name.short(), "1".to_owned());
+                after.there = Some(There::Account { address, unique_id });
+            }
+            StepKind::Map { service, .. } => {
+                after.there = Some(There::Mapping { service, uid: "u".to_owned() });
+            }
+            StepKind::DeleteAccount { .. } | StepKind::Unmap => after.there = Some(There::Nothing),
         }
     }
     after
 }
 
-fn entry(plan: &Plan) -> Entry {
+pub(super) fn entry(plan: &Plan) -> Entry {
     Entry {
         id: ChangeId { sandbox: false, run: 1, part: None },
         time: datetime!(2026-06-01 00:00 UTC),
@@ -121,7 +132,9 @@ enum Change {
     Revoke(RevokeRequest),
     MakePublic(Option<PublicVia>),
     MakePrivate,
-    Turn(SettingName, &'static str),
+    Turn(Switch, &'static str),
+    Audience(&'static str, bool),
+    Iap(bool),
     Restore(Value),
     Clear,
 }
@@ -134,6 +147,13 @@ impl Change {
             Self::MakePublic(via) => plan_make_public(snapshot, *via),
             Self::MakePrivate => plan_make_private(snapshot),
             Self::Turn(name, value) => plan_turn(snapshot, Action::Ingress, *name, value),
+            Self::Audience(audience, on) => {
+                plan_audience(snapshot, Action::AudienceAdd, audience, *on)
+            }
+            Self::Iap(on) => {
+                let agent = Member::of_account("service-1@gcp-sa-iap.iam.gserviceaccount.com");
+                plan_iap(snapshot, &agent, *on)
+            }
             Self::Restore(document) => {
                 plan_restore(snapshot, &SavedPolicy::parse(document).unwrap(), false)
             }
@@ -166,14 +186,17 @@ fn any_change() -> impl Strategy<Value = Change> {
         1 => Just(Change::MakePrivate),
         1 => Just(Change::Clear),
         2 => prop_oneof![
-            Just((SettingName::Ingress, "internal")),
-            Just((SettingName::Ingress, "all")),
-            Just((SettingName::InvokerCheck, "off")),
-            Just((SettingName::InvokerCheck, "on")),
-            Just((SettingName::DefaultUrl, "off")),
-            Just((SettingName::Iap, "on")),
+            Just((Switch::Ingress, "internal")),
+            Just((Switch::Ingress, "all")),
+            Just((Switch::InvokerCheck, "off")),
+            Just((Switch::InvokerCheck, "on")),
+            Just((Switch::DefaultUrl, "off")),
+            Just((Switch::Iap, "on")),
         ]
         .prop_map(|(name, value)| Change::Turn(name, value)),
+        1 => (prop_oneof![Just("https://a.x.com"), Just("https://b.x.com")], any::<bool>())
+            .prop_map(|(audience, on)| Change::Audience(audience, on)),
+        1 => any::<bool>().prop_map(Change::Iap),
         1 => vec(any_member(), 1..3).prop_map(move |who| Change::Restore(
             json!({"version": 1, "bindings": [{"role": invoker, "members": who}]})
         )),
@@ -284,7 +307,7 @@ proptest! {
         let Ok(plan) = change.plan(&before) else { return Ok(()) };
         let difference = plan.difference();
         if !difference.is_empty() {
-            let found = |at: &Snapshot| difference.found(&at.policy, at.service.as_ref());
+            let found = |at: &Snapshot| difference.found(at);
             prop_assert_eq!(found(&before), Some(State::EffectAbsent));
             prop_assert_eq!(found(&carried_out(&before, plan)), Some(State::EffectPresent));
         }
@@ -294,7 +317,7 @@ proptest! {
 #[test]
 fn refuses_where_the_inverse_makes_no_sense() {
     let before = snapshot(json!([]), |_| ());
-    let plan = plan_turn(&before, Action::Ingress, SettingName::Ingress, "internal").unwrap();
+    let plan = plan_turn(&before, Action::Ingress, Switch::Ingress, "internal").unwrap();
     let applied = entry(&plan);
     let after = carried_out(&before, plan);
     let why = |snapshot: &Snapshot, entry: &Entry| match plan_undo(snapshot, entry) {

@@ -1,0 +1,70 @@
+//! What a plan rests on, read before it is made and again where somebody else was faster.
+
+use super::Needs;
+use crate::cloud::Above;
+use crate::context::Context;
+use crate::domain::constraint::Constraints;
+use crate::domain::plan::{Snapshot, There};
+use crate::domain::target::Target;
+use crate::error::CommandError;
+use crate::lookup;
+
+/// Reads what a plan rests on: the policy, and what else is needed, side by side. What is the same for
+/// everything in a project is read once.
+pub(super) async fn read(
+    cx: &Context,
+    name: &Target,
+    needs: Needs,
+) -> Result<Snapshot, CommandError> {
+    let gateway = cx.gateway().await?;
+    let service = async {
+        match name {
+            Target::Service(service) if needs.service => gateway.service(service).await.map(Some),
+            _ => Ok(None),
+        }
+    };
+    let there = async {
+        match name {
+            Target::Account(account) => gateway.account(account).await.map(Some),
+            Target::Mapping(mapping) => gateway.mapping(mapping).await.map(Some),
+            Target::Job(_) | Target::Service(_) => Ok(None),
+        }
+    };
+    let constraints = async {
+        let effective = gateway.constraints(name.project());
+        let own_domain = cx.own_domain();
+        let read = async { Constraints { effective: effective.await, own_domain } };
+        Ok(if needs.constraints { Some(read.await) } else { None })
+    };
+    let above = async {
+        let above = gateway.above(name.project(), None);
+        Ok(if needs.above { Box::pin(above).await } else { Above::default() })
+    };
+    let policy = async {
+        // Its policy comes with it: of one that is not there, there is none to be read.
+        match name {
+            Target::Account(_) => Ok(None),
+            _ => gateway.policy_of(name).await.map(Some),
+        }
+    };
+    let read = tokio::try_join!(service, there, policy, constraints, above);
+    let read = match read {
+        Ok((service, there, policy, constraints, above)) => {
+            let policy = match (policy, &there) {
+                (Some(policy), _) => Ok(policy),
+                (None, Some(There::Nothing) | None) => Ok(Default::default()),
+                (None, Some(_)) => gateway.policy_of(name).await,
+            };
+            policy.map(|policy| (service, there, policy, constraints, above))
+        }
+        Err(failure) => Err(failure),
+    };
+    match read {
+        Ok((service, there, policy, constraints, above)) => {
+            let (name, read_at) = (name.clone(), cx.now());
+            let Above { allow: above, roles, .. } = above;
+            Ok(Snapshot { name, service, policy, there, constraints, above, roles, read_at })
+        }
+        Err(failure) => Err(lookup::unread_target(cx, name, failure).await),
+    }
+}

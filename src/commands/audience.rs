@@ -1,0 +1,72 @@
+//! `audience`: the URLs that a token may be for, beside the service's own.
+
+use super::completing;
+use super::members::services;
+use super::writing::{WriteOptions, finish};
+use crate::change::{Batch, Needs};
+use crate::context::Context;
+use crate::domain::plan::{Action, Snapshot, plan_audience};
+use crate::error::CommandError;
+use crate::lookup;
+
+/// Add or remove a custom audience of a service
+///
+/// A token is for an audience, and a service takes those for its own URLs. Behind a load balancer, a
+/// gateway or another domain callers know another address: as a custom audience the service takes it
+/// too.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  runaccess audience add orders https://orders.example.com
+  runaccess audience remove orders https://orders.example.com")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Take tokens for an audience
+    Add(OneArgs),
+    /// Take tokens for an audience no more
+    Remove(OneArgs),
+}
+
+#[derive(clap::Args, Debug)]
+struct OneArgs {
+    /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
+    #[arg(value_name = "SERVICE", add = completing::services())]
+    service: String,
+    /// The audience, most often the URL that callers use
+    #[arg(value_name = "URL", value_parser = audience)]
+    audience: String,
+    #[command(flatten)]
+    write: WriteOptions,
+}
+
+/// Any text can be an audience; what is most likely a slip is refused.
+fn audience(text: &str) -> Result<String, String> {
+    if text.trim() != text || text.is_empty() || text.contains(char::is_whitespace) {
+        return Err("an audience holds no spaces".to_owned());
+    }
+    if text.contains('.') && !text.contains(':') && !text.contains('/') {
+        // Tokens name it to the letter.
+        return Err(format!("an audience is compared to the letter: write `https://{text}`"));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    let (action, wanted, args) = match args.command {
+        Verb::Add(args) => (Action::AudienceAdd, true, args),
+        Verb::Remove(args) => (Action::AudienceRemove, false, args),
+    };
+    args.write.check_format(cx)?;
+    let references = services(cx, &[args.service], "Which service?").await?;
+    let targets = lookup::find_all(cx, &references).await?;
+    let options = args.write.options(action, Needs { service: true, ..Needs::default() });
+    let audience = args.audience.as_str();
+    let planner = |snapshot: &Snapshot| plan_audience(snapshot, action, audience, wanted);
+    let batch = Batch::read(cx, targets, &options).await?;
+    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    finish(cx, result, &args.write)
+}

@@ -1,0 +1,101 @@
+//! Identity-Aware Proxy, audiences, accounts and domains.
+
+use super::reversing::{carried_out, entry};
+use super::*;
+use crate::domain::target::{AccountName, MappingName};
+
+fn agent() -> Member {
+    Member::of_account("service-12@gcp-sa-iap.iam.gserviceaccount.com")
+}
+
+fn steps(plan: Plan) -> Vec<String> {
+    plan.into_steps().iter().map(Step::describe).collect()
+}
+
+#[test]
+fn iap_goes_on_first_and_lets_its_account_in() {
+    let before = snapshot(json!([]), |_| ());
+    let plan = plan_iap(&before, &agent(), true).unwrap();
+    assert_eq!(plan.exposure().unwrap().1, Exposure::Iap);
+    let on = carried_out(&before, plan.clone());
+    assert_eq!(steps(plan), ["turn Identity-Aware Proxy on", "set the policy"]);
+    assert!(plan_iap(&on, &agent(), true).unwrap().is_empty());
+    // On, and without the grant that gcloud may leave out.
+    let torn = snapshot(json!([]), |service| service.iap = true);
+    let plan = plan_iap(&torn, &agent(), true).unwrap();
+    assert_eq!(steps(plan), ["set the policy"]);
+    let plan = plan_iap(&on, &agent(), false).unwrap();
+    assert_eq!((plan.added().len(), plan.removed().len()), (0, 1));
+    assert_eq!(steps(plan), ["turn Identity-Aware Proxy off", "set the policy"]);
+}
+
+#[test]
+fn an_audience_comes_and_goes_beside_others() {
+    let before = snapshot(json!([]), |service| {
+        service.custom_audiences = vec!["https://a".to_owned()];
+    });
+    let add = plan_audience(&before, Action::AudienceAdd, "https://b", true).unwrap();
+    let added = entry(&add);
+    let mut after = carried_out(&before, add);
+    assert_eq!(after.service.as_ref().unwrap().custom_audiences, ["https://a", "https://b"]);
+    // Somebody else adds one meanwhile: the undoing leaves it.
+    after.service.as_mut().unwrap().custom_audiences.push("https://c".to_owned());
+    let undone = carried_out(&after, plan_undo(&after, &added).unwrap());
+    assert_eq!(undone.service.unwrap().custom_audiences, ["https://a", "https://c"]);
+    let again = plan_audience(&before, Action::AudienceAdd, "https://a", true).unwrap();
+    assert!(again.is_empty());
+    let none = plan_audience(&before, Action::AudienceRemove, "https://x", false).unwrap();
+    assert!(none.is_empty());
+}
+
+fn of(name: Target, there: There) -> Snapshot {
+    Snapshot { name, service: None, there: Some(there), ..snapshot(json!([]), |_| ()) }
+}
+
+#[test]
+fn an_account_is_made_once_and_its_undoing_deletes_that_one_only() {
+    let name = Target::Account(AccountName {
+        project: "p".to_owned(),
+        address: "caller@p.iam.gserviceaccount.com".to_owned(),
+    });
+    let before = of(name, There::Nothing);
+    let plan = plan_account(&before, Action::Connect, "calls orders");
+    assert_eq!(plan.stage(), Stage::First);
+    let mut made = entry(&plan);
+    let after = carried_out(&before, plan);
+    made.after.service = after.etags().service;
+    assert!(plan_account(&after, Action::Connect, "calls orders").is_empty());
+    let undo = plan_undo(&after, &made).unwrap();
+    assert_eq!(undo.stage(), Stage::Last);
+    assert_eq!(carried_out(&after, undo.clone()).there, Some(There::Nothing));
+    assert!(reasons_to_ask([&undo], false)[0].contains("is deleted"));
+    // Another of the same address is not ours.
+    let address = after.name.short();
+    let other = of(after.name, There::Account { address, unique_id: "2".to_owned() });
+    let error = plan_undo(&other, &made).unwrap_err().to_string();
+    assert!(error.ends_with("the service account was deleted and made anew since"), "{error}");
+}
+
+#[test]
+fn a_domain_leads_to_one_service() {
+    let name = Target::Mapping(MappingName {
+        project: "p".to_owned(),
+        region: "us-central1".to_owned(),
+        domain: "shop.x.com".to_owned(),
+    });
+    let before = of(name, There::Nothing);
+    let plan = plan_mapping(&before, Action::DomainMap, Some("s"), false).unwrap();
+    let mut mapped = entry(&plan);
+    let after = carried_out(&before, plan);
+    mapped.after.service = after.etags().service;
+    assert!(plan_mapping(&after, Action::DomainMap, Some("s"), false).unwrap().is_empty());
+    let elsewhere = plan_mapping(&after, Action::DomainMap, Some("other"), false);
+    assert!(matches!(elsewhere, Err(Refusal::MappedElsewhere { .. })));
+    let undo = plan_undo(&after, &mapped).unwrap();
+    assert_eq!(steps(undo.clone()), ["unmap the domain"]);
+    assert_eq!(carried_out(&after, undo).there, Some(There::Nothing));
+    let gone = plan_mapping(&after, Action::DomainUnmap, None, false).unwrap();
+    let unmapped = entry(&gone);
+    let back = plan_undo(&carried_out(&after, gone), &unmapped).unwrap();
+    assert_eq!(steps(back), ["map the domain"]);
+}

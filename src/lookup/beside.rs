@@ -1,0 +1,123 @@
+//! From what a user typed to jobs, and to the services under functions.
+
+use crate::context::Context;
+use crate::domain::nearest::nearest;
+use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
+use crate::domain::target::{FunctionRef, JobName, Target, TargetRef};
+use crate::error::{CommandError, ErrorKind};
+
+/// The jobs that a reference stands for: at least one.
+pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobName>, CommandError> {
+    let set = cx.region()?;
+    let (region, name) = match wanted {
+        ServiceRef::Full(name) => {
+            return Ok(vec![JobName {
+                project: name.project().to_owned(),
+                region: name.region().to_owned(),
+                job: name.service().to_owned(),
+            }]);
+        }
+        ServiceRef::Glob { region, pattern } => (region.clone().or(set), pattern),
+        ServiceRef::Regional { region, service } => (Some(region.clone()), service),
+        ServiceRef::Name(name) => (set, name),
+        ServiceRef::Url(_) => return Err(CommandError::usage("a job has no address")),
+    };
+    let region = region.filter(|region| region != "-");
+    let project = cx.project()?.value;
+    if let (Some(region), false) = (&region, wanted.is_glob()) {
+        return Ok(vec![JobName { project, region: region.clone(), job: name.clone() }]);
+    }
+    let all = cx.gateway().await?.jobs(&project).await?;
+    let is_there = |job: &&JobName| region.as_ref().is_none_or(|region| *region == job.region);
+    let found: Vec<JobName> =
+        all.iter().filter(is_there).filter(|job| glob_matches(name, &job.job)).cloned().collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let what = if wanted.is_glob() { "matches" } else { "is named" };
+    let message = format!("no job of project `{project}` {what} `{name}`");
+    let error = CommandError::new(ErrorKind::NotFound, message);
+    let near = nearest(name, all.iter().map(|job| job.job.as_str()));
+    let typed = TargetRef::Job(wanted.clone()).to_string();
+    Err(near.into_iter().fold(error, |error, near| {
+        let with = cx.command_with_word(&typed, &format!("jobs/{near}"));
+        let plain = cx.command_with_word(name, near);
+        error.hint(if with == cx.command() { plain } else { with })
+    }))
+}
+
+/// The error of a job's name that stands for several.
+pub(super) fn several_jobs(cx: &Context, wanted: &ServiceRef, found: &[JobName]) -> CommandError {
+    let names: Vec<String> = found.iter().map(|job| Target::Job(job.clone()).short()).collect();
+    let several =
+        if wanted.is_glob() { "matches several jobs" } else { "is a job in several regions" };
+    let message = format!("`{wanted}` {several}: `{}`", names.join("`, `"));
+    let typed = TargetRef::Job(wanted.clone()).to_string();
+    names.iter().fold(CommandError::new(ErrorKind::Ambiguous, message), |error, name| {
+        let with = cx.command_with_word(&typed, name);
+        let plain = cx.command_with_word(&wanted.to_string(), name);
+        error.hint(if with == cx.command() { plain } else { with })
+    })
+}
+
+/// The service under a function: what Cloud Functions (2nd gen) runs is a Cloud Run service, and who
+/// may call it is decided there (documented).
+pub(super) async fn service_of(
+    cx: &Context,
+    wanted: &FunctionRef,
+) -> Result<ServiceName, CommandError> {
+    let project = match &wanted.project {
+        Some(project) => project.clone(),
+        None => cx.project()?.value,
+    };
+    let region = match &wanted.region {
+        Some(region) => Some(region.clone()),
+        None => cx.region()?,
+    };
+    let name = &wanted.function;
+    let typed = TargetRef::Function(wanted.clone()).to_string();
+    let all = cx.gateway().await?.functions(&project).await?;
+    let is_there = |at: &str| region.as_ref().is_none_or(|region| region == at);
+    let found: Vec<_> = all
+        .iter()
+        .filter(|function| function.name == *name && is_there(&function.region))
+        .collect();
+    match found.as_slice() {
+        [only] => match &only.service {
+            Some(service) => {
+                let short = cx.named(service);
+                cx.terminal.note(&format!("the function `{name}` runs as the service `{short}`"));
+                Ok(service.clone())
+            }
+            None => Err(CommandError::new(
+                ErrorKind::NotFound,
+                format!("the function `{name}` has no service under it"),
+            )
+            .because("it is of the 1st generation, whose access is its own")
+            .hint(format!(
+                "gcloud functions get-iam-policy {name} --region={} --project={project}",
+                only.region
+            ))),
+        },
+        [] => {
+            let message = format!("no function of project `{project}` is named `{name}`");
+            let error = CommandError::new(ErrorKind::NotFound, message);
+            let near = nearest(name, all.iter().map(|function| function.name.as_str()));
+            Err(near.into_iter().fold(error, |error, near| {
+                error.hint(cx.command_with_word(&typed, &format!("functions/{near}")))
+            }))
+        }
+        several => {
+            let names: Vec<String> = several
+                .iter()
+                .map(|function| format!("functions/{}/{}", function.region, function.name))
+                .collect();
+            let message = format!("`{name}` is a function in several regions");
+            Err(names
+                .iter()
+                .fold(CommandError::new(ErrorKind::Ambiguous, message), |error, name| {
+                    error.hint(cx.command_with_word(&typed, name))
+                }))
+        }
+    }
+}

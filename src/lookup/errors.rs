@@ -1,0 +1,118 @@
+//! The errors of what was not found, or found more than once, with the command that finds it.
+
+use super::Found;
+use crate::cloud::{Failure, FailureKind, Listing, Unreadable};
+use crate::context::Context;
+use crate::domain::nearest::nearest;
+use crate::domain::resource::{ServiceName, ServiceRef};
+use crate::domain::target::Target;
+use crate::error::{CommandError, ErrorKind};
+
+/// The error of a read of one service: where it is not there, with what may have been meant.
+pub async fn unread(cx: &Context, name: &ServiceName, failure: Failure) -> CommandError {
+    let missing = failure.kind == FailureKind::NotFound;
+    let error = CommandError::from(failure);
+    if missing { not_found(cx, name, error).await } else { error }
+}
+
+/// The error of a read of anything that is changed.
+pub async fn unread_target(cx: &Context, name: &Target, failure: Failure) -> CommandError {
+    match name {
+        Target::Service(service) => unread(cx, service, failure).await,
+        _ => failure.into(),
+    }
+}
+
+/// The error of a service that is not where it was looked for: with the nearest names, and the
+/// other regions that it is in.
+async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> CommandError {
+    let Ok(gateway) = cx.gateway().await else {
+        return error;
+    };
+    let Ok(listing) = gateway.services(name.project(), "-").await else {
+        return error;
+    };
+    let typed = [name.to_string(), name.short(), name.service().to_owned()];
+    let command = |instead: &str| {
+        typed.iter().fold(cx.command(), |command, typed| {
+            let changed = cx.command_with_word(typed, instead);
+            if changed == cx.command() { command } else { changed }
+        })
+    };
+    let same: Vec<String> = listing
+        .services
+        .iter()
+        .filter(|service| service.name.service() == name.service())
+        .map(|service| cx.named(&service.name))
+        .collect();
+    let known = listing.services.iter().map(|service| service.name.service());
+    let near: Vec<&str> = nearest(name.service(), known);
+    let elsewhere = near.into_iter().flat_map(|near| {
+        listing.services.iter().filter(move |s| s.name.service() == near).map(|s| cx.named(&s.name))
+    });
+    let suggested = if same.is_empty() { elsewhere.collect() } else { same };
+    if suggested.is_empty() {
+        return error.hint(cx.suggest("list"));
+    }
+    suggested.iter().take(3).fold(error, |error, instead| error.hint(command(instead)))
+}
+
+pub(super) fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[Found]) -> CommandError {
+    let names: Vec<String> = found.iter().map(|found| found.name.short()).collect();
+    let several = if wanted.is_glob() {
+        "matches several services"
+    } else if super::is_multi_region(found) {
+        "is one service in several regions, each with a policy of its own"
+    } else {
+        "is in several regions"
+    };
+    let message = format!("`{wanted}` {several}: `{}`", names.join("`, `"));
+    names.iter().fold(CommandError::new(ErrorKind::Ambiguous, message), |error, name| {
+        error.hint(cx.command_with_word(&wanted.to_string(), name))
+    })
+}
+
+/// The error of a change to a bare name that is in one region, as far as regions could be read: in
+/// another there may be one of the same name.
+pub(super) fn perhaps_several(
+    cx: &Context,
+    wanted: &ServiceRef,
+    found: &ServiceName,
+    unread: &Unreadable,
+) -> CommandError {
+    let message = format!("cannot tell whether `{wanted}` is `{}` alone", found.short());
+    CommandError::new(ErrorKind::Undetermined, message)
+        .because(format!("{}: {}", unread.what, unread.why))
+        .hint(cx.command_with_word(&wanted.to_string(), &found.short()))
+}
+
+pub(super) fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -> CommandError {
+    let project = cx.project().map(|property| property.value).unwrap_or_default();
+    if let [first, ..] = listing.unreachable.as_slice() {
+        return CommandError::new(
+            ErrorKind::Undetermined,
+            format!("cannot tell whether there is a service `{wanted}` in project `{project}`"),
+        )
+        .because(format!("{}: {}", first.what, first.why));
+    }
+    let what = match wanted {
+        ServiceRef::Url(_) => "has the URL",
+        ServiceRef::Glob { .. } => "matches",
+        _ => "is named",
+    };
+    let message = format!("no service of project `{project}` {what} `{wanted}`");
+    let error = CommandError::new(ErrorKind::NotFound, message);
+    let names: Vec<&str> = listing.services.iter().map(|service| service.name.service()).collect();
+    let wanted_name = match wanted {
+        ServiceRef::Name(name) => name.as_str(),
+        ServiceRef::Regional { service, .. } => service.as_str(),
+        ServiceRef::Full(name) => name.service(),
+        ServiceRef::Glob { .. } | ServiceRef::Url(_) => return error.hint(cx.suggest("list")),
+    };
+    let near = nearest(wanted_name, names);
+    if near.is_empty() {
+        return error.hint(cx.suggest("list"));
+    }
+    near.into_iter()
+        .fold(error, |error, name| error.hint(cx.command_with_word(&wanted.to_string(), name)))
+}
