@@ -7,6 +7,7 @@ use self::errors::{ambiguous, not_listed, perhaps_several};
 pub use self::errors::{unread, unread_target};
 use crate::cloud::{Listing, Unreadable};
 use crate::context::Context;
+use crate::domain::mapping::is_domain;
 use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef, TAG_SIGN, glob_matches, url_origin};
 use crate::domain::service::Service;
@@ -120,7 +121,8 @@ pub async fn one_of(
     listing: &Listing,
     wanted: &ServiceRef,
 ) -> Result<Service, CommandError> {
-    let found = matching(cx, listing, std::slice::from_ref(wanted))?;
+    let known = without_domains(cx, vec![wanted.clone()], &listing.services).await?;
+    let found = matching(cx, listing, &known)?;
     let as_found =
         |service: &&Service| Found { name: service.name.clone(), facts: Some((*service).clone()) };
     let found = settle(cx, wanted, found.iter().map(as_found).collect()).await?;
@@ -315,10 +317,19 @@ impl Search<'_> {
             }
             _ => cx.region()?,
         };
-        let listing = self.listing(region.as_deref().unwrap_or("-")).await?;
+        let place = region.unwrap_or_else(|| "-".to_owned());
+        let listing = self.listing(&place).await?;
         let found: Vec<&Service> =
             listing.services.iter().filter(|service| matches(service, wanted)).collect();
         if found.is_empty() {
+            if let ServiceRef::Url(origin) = wanted
+                && let Some(name) = mapped(cx, origin).await?
+            {
+                return Ok(vec![Found { name, facts: None }]);
+            }
+            let Some((_, listing)) = self.listings.iter().find(|(known, _)| *known == place) else {
+                return Ok(Vec::new());
+            };
             return Err(not_listed(cx, wanted, listing));
         }
         let found: Vec<Found> = found
@@ -330,6 +341,37 @@ impl Search<'_> {
         }
         settle(cx, wanted, found).await
     }
+}
+
+/// The service that a mapped domain leads to. Where mappings may not be listed, it is none.
+async fn mapped(cx: &Context, origin: &str) -> Result<Option<ServiceName>, CommandError> {
+    let Some(domain) = origin.strip_prefix("https://").filter(|host| is_domain(host)) else {
+        return Ok(None);
+    };
+    let mappings = cx.gateway().await?.domain_mappings(&cx.project()?.value).await;
+    let mut mappings = mappings.unwrap_or_default().into_iter();
+    Ok(mappings.find(|mapping| mapping.domain == domain).map(|mapping| mapping.leads_to()))
+}
+
+/// References as they are, but mapped domains as the services that they lead to: for what is looked for
+/// in a list.
+pub async fn without_domains(
+    cx: &Context,
+    wanted: Vec<ServiceRef>,
+    listing: &[Service],
+) -> Result<Vec<ServiceRef>, CommandError> {
+    let mut references = Vec::with_capacity(wanted.len());
+    for reference in wanted {
+        let known = listing.iter().any(|service| matches(service, &reference));
+        references.push(match &reference {
+            ServiceRef::Url(origin) if !known => match mapped(cx, origin).await? {
+                Some(name) => ServiceRef::Full(name),
+                None => reference,
+            },
+            _ => reference,
+        });
+    }
+    Ok(references)
 }
 
 /// Whether these are the regions of one multi-region service, by the id that they share (read in

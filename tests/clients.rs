@@ -179,9 +179,9 @@ async fn googles_rust_client() {
         .unwrap();
     let task = TaskTemplate::new().set_containers([container()]);
     let job = Job::new().set_template(ExecutionTemplate::new().set_template(task));
-    let create = jobs.create_job().set_parent(HOME).set_job_id("weekly").set_job(job);
+    let create = jobs.create_job().set_parent(HOME).set_job_id("hourly").set_job(job);
     done(create.send().await.unwrap()).await;
-    assert_eq!(jobs.list_jobs().set_parent(HOME).send().await.unwrap().jobs.len(), 1);
+    assert_eq!(jobs.list_jobs().set_parent(HOME).send().await.unwrap().jobs.len(), 3);
 }
 
 /// The installed gcloud, unmodified. It makes up a host name of a region and the endpoint's, such
@@ -396,10 +396,10 @@ fn gcloud_changes_services() {
     let image = "--image=us-docker.pkg.dev/cloudrun/container/hello";
     gcloud.ok(&["run", "deploy", "fresh", image, "--allow-unauthenticated"]);
     assert_eq!(gcloud.world.json(&["describe", "fresh"])["exposure"], "public");
-    gcloud.ok(&["run", "jobs", "create", "weekly", "--image=i"]);
+    gcloud.ok(&["run", "jobs", "create", "hourly", "--image=i"]);
     let jobs = ["run", "jobs", "list", "--format=value(metadata.name)"];
-    assert_eq!(gcloud.ok(&jobs), "weekly\n");
-    gcloud.ok(&["run", "jobs", "delete", "weekly"]);
+    assert_eq!(gcloud.ok(&jobs), "hourly\nimport\nimport\nnightly\n");
+    gcloud.ok(&["run", "jobs", "delete", "hourly"]);
     gcloud.ok(&["run", "services", "delete", "hello"]);
     gcloud.fails(&["run", "services", "delete", "hello"], "could not be found");
     assert_eq!(gcloud.world.sandbox(&["describe", "us-central1/hello"]).status, 6);
@@ -498,4 +498,177 @@ fn gcloud_and_this_program_take_each_others_policies() {
         "--format=value(bindings.members)",
     ]);
     assert!(left.contains("ops@example.com") && !left.contains("dev@example.com"), "{left}");
+}
+
+/// What `connect` prints, run as it is against the sandbox's metadata server and front end: but for its
+/// scheme, since the front end is asked by way of an HTTP proxy, which the sandbox stands in for.
+struct Programs {
+    world: World,
+    serve: Serve,
+}
+
+impl Programs {
+    const URL: &str = "https://orders-k4qx7v2nza-uc.a.run.app";
+
+    fn start() -> Self {
+        let world = World::new();
+        let account = "orders-api@sandbox-project.iam.gserviceaccount.com";
+        let connect = ["connect", account, "us-central1/orders", "--code", "none"];
+        assert_eq!(world.sandbox(&connect).status, 0);
+        let serve = Serve::with(&world, &["--set", &format!("metadata-account={account}")]);
+        Self { world, serve }
+    }
+
+    fn program(&self, language: &str) -> String {
+        let account = "orders-api@sandbox-project.iam.gserviceaccount.com";
+        let connect = ["connect", account, "us-central1/orders", "--code", language];
+        let text = self.world.sandbox(&connect).stdout;
+        // The audience stays what it is.
+        assert_eq!(text.matches(Self::URL).count(), 2, "{text}");
+        text.replacen(Self::URL, &Self::URL.replace("https:", "http:"), 1)
+    }
+
+    /// Runs it as on one of Google's machines, and checks that it gets 200.
+    #[track_caller]
+    fn gets_200(&self, name: &str, language: &str, command: &mut Command, by_proxy: bool) {
+        let file = self.world.home().join(name);
+        std::fs::write(&file, self.program(language)).unwrap();
+        let host = self.serve.endpoint.trim_start_matches("http://");
+        command
+            .arg(&file)
+            .env("GCE_METADATA_HOST", host)
+            // Where Google's library for Python looks whether there is one.
+            .env("GCE_METADATA_IP", host)
+            .env("HOME", self.world.home())
+            .stdin(Stdio::null());
+        if by_proxy {
+            for (name, value) in [("http_proxy", &*self.serve.endpoint), ("no_proxy", "127.0.0.1")]
+            {
+                command.env(name, value).env(name.to_uppercase(), value);
+            }
+        }
+        let output = command.output().unwrap();
+        let (out, err) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{out}{err}");
+        assert!(out.lines().any(|line| line.split(' ').any(|word| word == "200")), "{out}{err}");
+    }
+}
+
+#[test]
+fn the_printed_python_program_gets_through() {
+    let Some(python) = installed("python/bin/python") else {
+        return skipped("google-auth for Python");
+    };
+    let programs = Programs::start();
+    programs.gets_200("call.py", "python", &mut Command::new(python), true);
+}
+
+#[test]
+fn the_printed_node_program_gets_through() {
+    let Some(modules) = installed("node/node_modules") else {
+        return skipped("google-auth-library for Node");
+    };
+    let programs = Programs::start();
+    // Modules are looked for beside the program.
+    std::os::unix::fs::symlink(modules, programs.world.home().join("node_modules")).unwrap();
+    // This library tunnels through a proxy even for plain HTTP: names lead to the sandbox instead.
+    let names = programs.world.home().join("names.mjs");
+    let port = programs.serve.endpoint.rsplit(':').next().unwrap();
+    let lead_here = format!(
+        "import net from 'node:net';
+        const connect = net.Socket.prototype.connect;
+        net.Socket.prototype.connect = function (...rest) {{
+            const to = Array.isArray(rest[0]) ? rest[0][0] : rest[0];
+            Object.assign(to, {{ host: '127.0.0.1', port: {port}, lookup: undefined }});
+            return connect.apply(this, rest);
+        }};"
+    );
+    std::fs::write(&names, lead_here).unwrap();
+    let mut node = Command::new("node");
+    node.arg("--import").arg(&names);
+    programs.gets_200("call.mjs", "node", &mut node, false);
+}
+
+#[test]
+fn the_printed_go_program_gets_through() {
+    let library = Path::new("/usr/share/gocode/src/google.golang.org/api/idtoken");
+    let go = Command::new("go").arg("version").output();
+    if go.is_err() || !library.exists() {
+        return skipped("Go, with google.golang.org/api/idtoken from Debian");
+    }
+    let programs = Programs::start();
+    let mut go = Command::new("go");
+    go.arg("run").env("GO111MODULE", "off").env("GOPATH", "/usr/share/gocode");
+    go.env("GOCACHE", Path::new(env!("CARGO_BIN_EXE_runaccess")).with_file_name("go-cache"));
+    programs.gets_200("call.go", "go", &mut go, true);
+}
+
+#[test]
+fn the_printed_curl_program_gets_through() {
+    let programs = Programs::start();
+    programs.gets_200("call.sh", "curl", &mut Command::new("sh"), true);
+    // Without the grant it does not.
+    let revoke =
+        ["revoke", "orders-api@sandbox-project.iam.gserviceaccount.com", "us-central1/orders"];
+    assert_eq!(programs.world.sandbox(&revoke).status, 0);
+    let file = programs.world.home().join("call.sh");
+    let run = Command::new("sh")
+        .arg(file)
+        .env("GCE_METADATA_HOST", programs.serve.endpoint.trim_start_matches("http://"))
+        .env("http_proxy", &programs.serve.endpoint)
+        .env("no_proxy", "127.0.0.1")
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&run.stdout).trim_end().ends_with("403"));
+}
+
+/// What stands beside services: gcloud makes it, this program sees it, and the other way round.
+#[test]
+fn gcloud_and_this_program_share_what_stands_beside_services() {
+    let Some(gcloud) = Gcloud::start() else { return };
+    let ours = |words: &[&str]| {
+        let run = gcloud.world.sandbox(words);
+        assert_eq!(run.status, 0, "{run}");
+    };
+    let domains = ["beta", "run", "domain-mappings"];
+    let region = "--region=us-central1";
+    let create = ["create", "--service=hello", "--domain=blog.example.com", region];
+    let said = gcloud.ok(&[&domains[..], &create].concat());
+    assert!(said.contains("ghs.googlehosted.com."), "{said}");
+    let told = gcloud.world.json(&["domains", "hello"]);
+    assert_eq!(told["domains"][0]["domain"], "blog.example.com");
+    ours(&["domains", "unmap", "blog.example.com", "--yes"]);
+    ours(&["domains", "map", "news.example.com", "hello"]);
+    let list = ["list", region, "--format=value(metadata.name)"];
+    let listed = gcloud.ok(&[&domains[..], &list].concat());
+    assert!(listed.contains("news.example.com") && !listed.contains("blog"), "{listed}");
+    let delete = ["delete", "--domain=news.example.com", region];
+    gcloud.ok(&[&domains[..], &delete].concat());
+    assert_eq!(gcloud.world.json(&["domains", "hello"])["domains"], serde_json::json!([]));
+    // Jobs.
+    ours(&["grant", "dev@example.com", "jobs/nightly"]);
+    let policy = ["run", "jobs", "get-iam-policy", "nightly", "--format=value(bindings.members)"];
+    assert!(gcloud.ok(&policy).contains("user:dev@example.com"));
+    let member = ["--member=user:eve@example.com", "--role=roles/run.invoker"];
+    gcloud.ok(&[&["run", "jobs", "add-iam-policy-binding", "nightly"][..], &member].concat());
+    let json = gcloud.world.json(&["explain", "eve@example.com", "jobs/nightly"]);
+    assert_eq!(json["verdict"], "allowed");
+    // Identity-Aware Proxy, audiences, services of several regions.
+    gcloud.ok(&["beta", "run", "services", "update", "hello", "--iap"]);
+    assert_eq!(gcloud.world.json(&["iap", "hello", "on"])["changes"][0]["status"], "unchanged");
+    gcloud.ok(&["run", "services", "update", "hello", "--add-custom-audiences=https://gw"]);
+    let described = gcloud.world.json(&["describe", "hello"]);
+    assert_eq!(described["customAudiences"], serde_json::json!(["https://gw"]));
+    let several = ["beta", "run", "multi-region-services", "list", "--project=sandbox-shared"];
+    let several = gcloud.ok(&[&several[..], &["--format=value(metadata.name)"]].concat());
+    assert_eq!(several, "checkout\ncheckout\n");
+    // Accounts.
+    ours(&["connect", "storefront", "us-central1/orders", "--create-service-account", "--yes"]);
+    let accounts = ["iam", "service-accounts", "list", "--format=value(email)"];
+    let made = "storefront@sandbox-project.iam.gserviceaccount.com";
+    assert!(gcloud.ok(&accounts).contains(made));
+    gcloud.ok(&["iam", "service-accounts", "delete", made]);
+    let policy = gcloud.world.sandbox(&["policy", "us-central1/orders"]).stdout;
+    assert!(policy.contains(&format!("deleted:serviceAccount:{made}?uid=")), "{policy}");
 }

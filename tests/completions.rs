@@ -55,7 +55,7 @@ fn bash_completes_services_regions_members_and_tags() {
         ("runaccess --sandbox url us-central1/orders --tag ", &["canary"]),
         ("runaccess --sandbox url chat --tag ", &[]),
         ("runaccess make-", &["make-public", "make-private"]),
-        ("runaccess man gr", &["grant"]),
+        ("runaccess man gran", &["grant"]),
         ("runaccess --sandbox --region europe-west1 url ", &["orders"]),
         (
             "runaccess --sandbox revoke dele",

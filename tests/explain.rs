@@ -5,6 +5,12 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 
+const RUNNER: &str = "runner@sandbox-project.iam.gserviceaccount.com";
+const COMPUTE: &str = "123456789012-compute@developer.gserviceaccount.com";
+/// Cloud Scheduler's own account, which holds its role on the project.
+const SCHEDULER: &str =
+    "serviceAccount:service-123456789012@gcp-sa-cloudscheduler.iam.gserviceaccount.com";
+
 #[test]
 fn who_names_every_way_in_and_what_takes_it_away() {
     assert_snapshot!(World::new().sandbox(&["who", "intranet"]), @"
@@ -42,11 +48,9 @@ fn who_could_let_itself_in_is_told_on_request() {
         rows,
         [
             ("user:you@example.com", "run.services.setIamPolicy", "orders"),
-            (
-                "user:you@example.com",
-                "iam.serviceAccounts.getOpenIdToken",
-                "runner@sandbox-project.iam.gserviceaccount.com"
-            ),
+            (SCHEDULER, "iam.serviceAccounts.getOpenIdToken", COMPUTE),
+            ("user:you@example.com", "iam.serviceAccounts.getOpenIdToken", RUNNER),
+            (SCHEDULER, "iam.serviceAccounts.getOpenIdToken", RUNNER),
         ]
     );
     assert_eq!(world.json(&["who", "us-central1/orders"])["indirect"], Value::Null);

@@ -135,6 +135,7 @@ fn describe_tells_all_that_bears_on_access() {
         "https://billing-123456789012.us-central1.run.app"
       ],
       "tags": [],
+      "domains": [],
       "ingress": "all",
       "invokerCheck": true,
       "iap": false,

@@ -2,6 +2,8 @@
 
 use crate::support::{Counter, Serve, World};
 
+const RUNNER: &str = "runner@sandbox-project.iam.gserviceaccount.com";
+
 #[test]
 fn commands_make_no_more_requests_than_they_say() {
     let mut world = World::new();
@@ -15,8 +17,9 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["url", "us-central1/hello"], 1),
         (&["url", "https://hello-k4qx7v2nza-uc.a.run.app"], 1),
         // The service and its policy; project, folder and organisation, each with its policy and its
-        // deny policies; one deny policy, its tags, and eight roles that are in no table.
-        (&["describe", "us-central1/hello"], 21),
+        // deny policies; one deny policy, its tags, and eight roles that are in no table; `describe`
+        // also lists domains.
+        (&["describe", "us-central1/hello"], 22),
         (&["who", "us-central1/hello"], 21),
         // And who is in which group.
         (&["explain", "ana@example.com", "us-central1/hello"], 15),
@@ -39,6 +42,16 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["ingress", "us-central1/hello", "internal", "--yes"], 4),
         // What is known of changes that ended is all in the journal.
         (&["history"], 0),
+        (&["iap", "us-central1/hello", "on", "--yes"], 10),
+        (&["audience", "add", "us-central1/hello", "https://gw"], 4),
+        (&["grant", "dev@x.com", "jobs/us-central1/nightly"], 2),
+        (&["grant", "dev@x.com", "jobs/nightly"], 2),
+        (&["domains"], 1),
+        (&["domains", "--check"], 3),
+        (&["domains", "map", "a.example.com", "us-central1/hello"], 5),
+        (&["url", "us-central1/hello", "--all"], 2),
+        (&["graph"], 32),
+        (&["connect", RUNNER, "us-central1/hello", "--code", "none"], 47),
         (&["list"], 13),
         (&["list", "--no-access"], 1),
         (&["roles"], 0),

@@ -405,14 +405,14 @@ async fn jobs_are_made_in_either_version_and_have_policies() {
     let api = Api::new();
     let v2_job =
         json!({"template": {"taskCount": 2, "template": {"containers": [{"image": "i"}]}}});
-    let (code, operation) = api.post(&format!("{V2}/jobs?jobId=weekly"), v2_job).await;
+    let (code, operation) = api.post(&format!("{V2}/jobs?jobId=hourly"), v2_job).await;
     assert_eq!(code, 200, "{operation}");
     assert_eq!(api.done(&operation).await["@type"], "type.googleapis.com/google.cloud.run.v2.Job");
     let space = "apis/run.googleapis.com/v1/namespaces/sandbox-project/jobs";
     let home = Some("us-central1");
-    let (code, weekly) = api.send_to(home, "GET", &format!("{space}/weekly"), None).await;
-    assert_eq!(code, 200, "{weekly}");
-    let spec = &weekly["spec"]["template"]["spec"];
+    let (code, hourly) = api.send_to(home, "GET", &format!("{space}/hourly"), None).await;
+    assert_eq!(code, 200, "{hourly}");
+    let spec = &hourly["spec"]["template"]["spec"];
     assert_eq!(
         (&spec["taskCount"], &spec["template"]["spec"]["maxRetries"]),
         (&json!(2), &json!(3))
@@ -433,11 +433,14 @@ async fn jobs_are_made_in_either_version_and_have_policies() {
     assert_eq!(seen["template"]["parallelism"], 3);
     assert_eq!(seen["template"]["template"]["timeout"], "30s");
     assert!(!seen.to_string().contains("imagePullPolicy"), "{seen}");
-    assert_eq!(api.get(&format!("{V2}/jobs")).await["jobs"].as_array().unwrap().len(), 2);
+    assert_eq!(api.get(&format!("{V2}/jobs")).await["jobs"].as_array().unwrap().len(), 4);
     let (_, list) = api.send_to(home, "GET", space, None).await;
-    assert_eq!(names(&list), ["weekly", "weekly"]);
+    assert_eq!(names(&list), ["weekly", "hourly", "import", "nightly"]);
     let select = "?labelSelector=cloud.googleapis.com/location+%3D+us-central1";
-    assert_eq!(names(&api.get(&format!("{space}{select}")).await), ["weekly", "weekly"]);
+    assert_eq!(
+        names(&api.get(&format!("{space}{select}")).await),
+        ["weekly", "hourly", "import", "nightly"]
+    );
     for version in ["v1", "v2"] {
         let job = format!("{version}/projects/sandbox-project/locations/us-central1/jobs/weekly");
         let policy = api.policy(&job).await;
@@ -452,9 +455,9 @@ async fn jobs_are_made_in_either_version_and_have_policies() {
         );
     }
     assert_eq!(api.send_to(home, "DELETE", &format!("{space}/weekly"), None).await.0, 200);
-    let (code, operation) = api.send("DELETE", &format!("{V2}/jobs/weekly"), None).await;
+    let (code, operation) = api.send("DELETE", &format!("{V2}/jobs/hourly"), None).await;
     assert_eq!(code, 200);
     api.done(&operation).await;
-    assert_eq!(api.refused("GET", &format!("{V2}/jobs/weekly"), None).await.0, 404);
+    assert_eq!(api.refused("GET", &format!("{V2}/jobs/hourly"), None).await.0, 404);
     assert_eq!(api.refused("POST", &format!("{V2}/jobs/x:run"), Some(&json!({}))).await.0, 501);
 }

@@ -226,7 +226,9 @@ impl Work {
             too_new || matches!(failure.kind, FailureKind::Aborted | FailureKind::RateLimited);
         let unclear = failure.accepted || is_fate_unclear(failure.kind);
         let may_write = (passing || unclear) && self.unclear < UNCLEAR_ATTEMPTS;
-        ((may_write || unclear) && at < until).then_some(Next { at, may_write })
+        // Whoever made it may have made it the same.
+        let is_there = failure.kind == FailureKind::AlreadyExists;
+        ((may_write || unclear || is_there) && at < until).then_some(Next { at, may_write })
     }
 
     /// Whether a policy was refused since an account is not known everywhere yet, by the text that was
@@ -242,6 +244,7 @@ impl Work {
     fn explain(&self, cx: &Context, failure: Failure, options: &ChangeOptions) -> CommandError {
         let other_way = options.other_way.as_deref();
         refused::organisation_policy(cx, &failure, &self.plan, other_way)
+            .or_else(|| refused::of_domain(cx, &failure, &self.plan))
             .unwrap_or_else(|| failure.into())
     }
 

@@ -5,6 +5,7 @@ use crate::cloud::Above;
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
 use crate::domain::plan::{Snapshot, There};
+use crate::domain::policy;
 use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::lookup;
@@ -16,6 +17,11 @@ pub(super) async fn read(
     name: &Target,
     needs: Needs,
 ) -> Result<Snapshot, CommandError> {
+    // It is large, and would make every change's future so.
+    Box::pin(read_now(cx, name, needs)).await
+}
+
+async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot, CommandError> {
     let gateway = cx.gateway().await?;
     let service = async {
         match name {
@@ -52,7 +58,7 @@ pub(super) async fn read(
         Ok((service, there, policy, constraints, above)) => {
             let policy = match (policy, &there) {
                 (Some(policy), _) => Ok(policy),
-                (None, Some(There::Nothing) | None) => Ok(Default::default()),
+                (None, Some(There::Nothing) | None) => Ok(policy::none()),
                 (None, Some(_)) => gateway.policy_of(name).await,
             };
             policy.map(|policy| (service, there, policy, constraints, above))

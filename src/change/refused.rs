@@ -5,6 +5,7 @@ use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::role::INVOKER;
+use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind, quoted};
 
 /// A plan that was refused, with the ways on.
@@ -91,6 +92,35 @@ pub(super) fn organisation_policy(
         Some(command) => error.hint(command),
         None => error.hint(cx.suggest(&format!("describe {}", cx.named(plan.target())))),
     })
+}
+
+/// Recognises why a domain is not mapped: it is not known to be the caller's, or leads elsewhere. `None`
+/// for any other refusal.
+pub(super) fn of_domain(cx: &Context, failure: &Failure, plan: &Plan) -> Option<CommandError> {
+    let Target::Mapping(mapping) = plan.target() else { return None };
+    let domain = &mapping.domain;
+    match failure.kind {
+        FailureKind::AlreadyExists => {
+            let message = format!("`{domain}` is mapped already, in another project or region");
+            Some(
+                CommandError::new(ErrorKind::FailedPrecondition, message)
+                    .because(failure.message.clone())
+                    .hint(format!("{} --force-override", cx.command())),
+            )
+        }
+        // The text is background knowledge.
+        FailureKind::PermissionDenied if failure.message.contains("authorized to administer") => {
+            let message = format!("`{domain}` is not known to be yours");
+            let parent = domain.split_once('.').filter(|(_, rest)| rest.contains('.'));
+            let verified = parent.map_or(domain.as_str(), |(_, parent)| parent);
+            Some(
+                CommandError::new(ErrorKind::PermissionDenied, message)
+                    .because("who owns a domain is verified in Google's Search Console")
+                    .hint(format!("gcloud domains verify {verified}")),
+            )
+        }
+        _ => None,
+    }
 }
 
 /// A change that rests on another, which did not come about.

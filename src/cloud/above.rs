@@ -278,6 +278,13 @@ impl Gateway {
         roles
     }
 
+    /// What these grants' roles carry that are in no table.
+    pub async fn roles_granted(&self, grants: &[Grant]) -> Roles {
+        self.know_roles(unknown_roles(grants, None)).await;
+        let layer = Layered { resource: String::new(), read: Ok(grants.to_vec()) };
+        self.roles_in(&[layer], None).await
+    }
+
     /// Reads roles, side by side.
     pub(super) async fn know_roles(&self, names: Vec<String>) {
         futures::future::join_all(names.iter().map(|name| self.role(name))).await;

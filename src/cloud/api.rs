@@ -12,18 +12,21 @@ pub enum Api {
     Iam,
     Iap,
     OrgPolicy,
+    /// Google's public resolver, which takes no credential.
+    PublicDns,
     ResourceManager,
     Run,
 }
 
 impl Api {
     /// Every API, in the order of its variants.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::CloudFunctions,
         Self::CloudIdentity,
         Self::Iam,
         Self::Iap,
         Self::OrgPolicy,
+        Self::PublicDns,
         Self::ResourceManager,
         Self::Run,
     ];
@@ -37,14 +40,19 @@ impl Api {
             Self::Iam => "iam",
             Self::Iap => "iap",
             Self::OrgPolicy => "orgpolicy",
+            // No property of gcloud's: its `dns` is another API.
+            Self::PublicDns => "public_dns",
             Self::ResourceManager => "cloudresourcemanager",
             Self::Run => "run",
         }
     }
 
-    /// Google's global endpoint (discovery documents).
+    /// Google's global endpoint (discovery documents, and the resolver's documentation).
     pub fn endpoint(self) -> Endpoint {
-        Endpoint::of_google(self.word())
+        match self {
+            Self::PublicDns => Endpoint::public_dns(),
+            _ => Endpoint::of_google(self.word()),
+        }
     }
 }
 

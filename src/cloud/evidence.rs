@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::above::{AT_VERSION_3, Above, Told, why};
 use super::api::Api;
-use super::failure::Failure;
+use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
 use super::groups::Memberships;
 use super::reading::{Read, parsed};
@@ -26,6 +26,8 @@ use crate::transport::encoded;
 struct Collected {
     around: Around,
     memberships: Memberships,
+    /// Why its own policy was not read.
+    own: Option<Failure>,
 }
 
 /// For whom evidence is gathered.
@@ -69,7 +71,7 @@ impl Gateway {
         let target = Target::from(name.clone());
         let (service, around, told) = tokio::join!(service, self.around(&target, caller), asked);
         let (service, iap) = service?;
-        let Collected { around, memberships } = around;
+        let Collected { around, memberships, .. } = around;
         let mut gathered = Gathered { service, around, iap, told };
         // Behind Identity-Aware Proxy it is that one's own account which must be let in.
         let agent =
@@ -107,7 +109,7 @@ impl Gateway {
     }
 
     /// Gathers what bears on who holds a permission on a job, with what Cloud Run says of whoever asks.
-    /// Its own policy must be readable.
+    /// It must be there.
     pub async fn gather_job(
         &self,
         job: &Target,
@@ -120,11 +122,11 @@ impl Gateway {
                 _ => None,
             }
         };
-        let there = self.policy_of(job);
-        let (there, around, told) = tokio::join!(there, Box::pin(self.around(job, caller)), asked);
-        // Read twice, so that what is not there is an error and not an unread policy.
-        there?;
-        let Collected { mut around, memberships } = around;
+        let (around, told) = tokio::join!(Box::pin(self.around(job, caller)), asked);
+        let Collected { mut around, memberships, own } = around;
+        if let Some(failure) = own.filter(|failure| failure.kind == FailureKind::NotFound) {
+            return Err(failure);
+        }
         if let Some(caller) = caller {
             let (allow, deny) = (around.allow.iter(), &around.deny);
             around.groups = self.groups(caller, memberships, allow, deny).await;
@@ -141,7 +143,7 @@ impl Gateway {
             if let Ok(granted) = &read {
                 self.know_roles(unknown_roles(granted, caller)).await;
             }
-            Layered { resource: target.to_string(), read: read.map_err(|failure| why(&failure)) }
+            read
         };
         // Whether a condition asks for tags is known at the end only, and would cost one more round.
         let tags = async {
@@ -151,9 +153,12 @@ impl Gateway {
         let (own, above, memberships, tags) =
             tokio::join!(own, self.above(target.project(), caller), self.memberships(caller), tags);
         let Above { place, allow, deny, roles } = above;
-        let allow = std::iter::once(own).chain(allow).collect();
+        let read = own.as_ref().map(Clone::clone).map_err(why);
+        let layer = Layered { resource: target.to_string(), read };
+        let (own, allow) = (own.err(), std::iter::once(layer).chain(allow).collect());
         let groups = Groups::new();
-        Collected { around: Around { allow, deny, place, roles, groups, tags }, memberships }
+        let around = Around { allow, deny, place, roles, groups, tags };
+        Collected { around, memberships, own }
     }
 
     /// Asks Cloud Run whether whoever asks may invoke a service: one call that weighs groups,

@@ -37,6 +37,8 @@ pub struct Failure {
 pub enum FailureKind {
     /// Somebody else changed it first.
     Aborted,
+    /// What was to be made is there.
+    AlreadyExists,
     /// The server could not be reached at all.
     Connect,
     /// There is no token, or it could not be had.
@@ -77,6 +79,7 @@ impl FailureKind {
     fn from_status(code: u16, status: &str) -> Self {
         match (code, status) {
             (_, "ABORTED") => Self::Aborted,
+            (_, "ALREADY_EXISTS") => Self::AlreadyExists,
             (_, "FAILED_PRECONDITION") => Self::FailedPrecondition,
             (400, _) => Self::InvalidArgument,
             (401, _) => Self::Unauthenticated,

@@ -43,14 +43,6 @@ pub struct Listing {
     pub unreachable: Vec<Unreadable>,
 }
 
-/// A custom domain and the service that it leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DomainMapping {
-    pub domain: String,
-    pub region: String,
-    pub service: String,
-}
-
 /// Something that could not be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
@@ -90,28 +82,6 @@ impl Gateway {
                 return Ok(listing);
             }
         }
-    }
-
-    /// Lists the domains that are mapped to services of a project, in every region. That `-` is
-    /// taken here is inferred from the list of services.
-    pub async fn domain_mappings(&self, project: &str) -> Result<Vec<DomainMapping>, Failure> {
-        let call = format!("list the custom domains of project `{project}`");
-        let path = format!("/v1/projects/{project}/locations/-/domainmappings");
-        let fields = ("fields", "items(metadata(name,labels),spec/routeName),metadata/continue");
-        let mut mappings = Vec::new();
-        let next = ("continue", "/metadata/continue");
-        self.each_page(&call, &path, &[fields], next, |page| {
-            for item in page["items"].as_array().into_iter().flatten() {
-                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                mappings.push(DomainMapping {
-                    domain: text(&item["metadata"]["name"]),
-                    region: text(&item["metadata"]["labels"]["cloud.googleapis.com/location"]),
-                    service: text(&item["spec"]["routeName"]),
-                });
-            }
-        })
-        .await?;
-        Ok(mappings)
     }
 
     /// Lists the regions where a project may have services. Only v1 lists them (discovery

@@ -11,6 +11,7 @@ mod beside;
 mod constraints;
 mod convert;
 mod deadline;
+mod domains;
 mod evidence;
 mod failure;
 mod fleet;
@@ -28,7 +29,7 @@ pub use self::beside::Function;
 pub use self::deadline::Deadline;
 pub use self::evidence::For;
 pub use self::failure::{Failure, FailureKind};
-pub use self::fleet::{DomainMapping, Listing, ServiceAccess, Unreadable};
+pub use self::fleet::{Listing, ServiceAccess, Unreadable};
 pub use self::gateway::{Gateway, Trace, TraceLine};
 pub use self::metadata::project_id;
 

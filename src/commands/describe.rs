@@ -41,16 +41,24 @@ pub(super) async fn read(
     cx: &Context,
     name: &ServiceName,
 ) -> Result<(ServiceReport, Option<String>), CommandError> {
-    let gathered = match cx.gateway().await?.gather(name, For::Anyone).await {
+    let gateway = cx.gateway().await?;
+    let (gathered, mappings) =
+        tokio::join!(gateway.gather(name, For::Anyone), gateway.domain_mappings(name.project()));
+    let gathered = match gathered {
         Ok(gathered) => gathered,
         Err(failure) => return Err(lookup::unread(cx, name, failure).await),
     };
+    let domains = mappings.ok().map(|mut mappings| {
+        mappings.retain(|mapping| mapping.leads_to() == *name);
+        mappings
+    });
     let now = cx.now();
     let exposure = gathered.weigh(|evidence| judge_all(evidence, now));
     let unread = gathered.around.allow.first().and_then(|own| own.read.as_ref().err().cloned());
     let invokers = unread.is_none().then(|| InvokerRow::all(&gathered, now));
     let inherited = if gathered.around.is_inherited_read() { "read" } else { "unread" };
     let service = gathered.service;
-    let report = ServiceReport::new((cx.is_sandbox(), inherited), service, exposure, invokers);
+    let report =
+        ServiceReport::new((cx.is_sandbox(), inherited), service, exposure, invokers, domains);
     Ok((report, unread))
 }

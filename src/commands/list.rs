@@ -132,7 +132,8 @@ async fn read(
         let kept: Vec<Service> = if wanted.is_empty() {
             listing.services
         } else {
-            lookup::matching(cx, &listing, wanted)?.into_iter().cloned().collect()
+            let wanted = lookup::without_domains(cx, wanted.to_vec(), &listing.services).await?;
+            lookup::matching(cx, &listing, &wanted)?.into_iter().cloned().collect()
         };
         let unreadable = listing.unreachable;
         if no_access {

@@ -298,9 +298,13 @@ pub(super) fn check_order(
                     word.to_owned()
                 }
             });
-            let message = format!(
-                "`{first}` is a service and `{member}` a principal: the principal comes first"
-            );
+            let is = match TargetRef::parse(first, None) {
+                Ok(TargetRef::Job(_)) => "a job",
+                Ok(TargetRef::Function(_)) => "a function",
+                _ => "a service",
+            };
+            let message =
+                format!("`{first}` is {is} and `{member}` a principal: the principal comes first");
             Err(CommandError::usage(message).hint(command))
         }
         _ => Ok(()),

@@ -5,11 +5,14 @@ mod alias;
 mod audience;
 mod completing;
 mod completions;
+mod connect;
 mod curl;
 mod describe;
 mod doctor;
+mod domains;
 mod explain;
 mod grant;
+mod graph;
 mod guided;
 mod help;
 mod history;
@@ -90,6 +93,9 @@ enum Command {
     DefaultUrl(switch::DefaultUrlArgs),
     Iap(switch::IapArgs),
     Audience(audience::Args),
+    Connect(connect::Args),
+    Domains(domains::Args),
+    Graph(graph::Args),
     History(history::Args),
     Undo(undo::Args),
     Roles(roles::Args),
@@ -184,12 +190,15 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
     match command {
         Command::Alias(args) => alias::run(cx, &args),
         Command::Audience(args) => Box::pin(audience::run(cx, args)).await,
+        Command::Connect(args) => Box::pin(connect::run(cx, args)).await,
         Command::Curl(args) => curl::run(cx, args, &options_of("curl")).await,
         Command::DefaultUrl(args) => switch::default_url(cx, args).await,
         Command::Describe(args) => describe::run(cx, args).await,
         Command::Doctor(args) => Box::pin(doctor::run(cx, args)).await,
+        Command::Domains(args) => Box::pin(domains::run(cx, args)).await,
         Command::Explain(args) => Box::pin(explain::run(cx, args)).await,
         Command::Grant(args) => Box::pin(grant::run(cx, args)).await,
+        Command::Graph(args) => Box::pin(graph::run(cx, args)).await,
         Command::Help(_) | Command::Man(_) => Ok(ExitCode::Done.number()),
         Command::History(args) => Box::pin(history::run(cx, args)).await,
         Command::Iap(args) => Box::pin(switch::iap(cx, args)).await,

@@ -18,7 +18,7 @@ pub(super) struct Args {
     /// Print the URL of this traffic tag
     #[arg(long, value_name = "TAG", conflicts_with = "all", add = completing::tags())]
     tag: Option<String>,
-    /// Print every URL, tags included, one a line
+    /// Print every URL, one a line: tags and mapped domains too
     #[arg(long)]
     all: bool,
 }
@@ -33,9 +33,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             Err(failure) => return Err(lookup::unread(cx, &found.name, failure).await),
         },
     };
-    let urls = match &args.tag {
-        Some(tag) => vec![lookup::tag_url(cx, &service, tag)?],
-        None => own_urls(cx, &service, args.all)?,
+    let urls = if let Some(tag) = &args.tag {
+        vec![lookup::tag_url(cx, &service, tag)?]
+    } else {
+        let domains = if args.all { domains(cx, &service).await } else { Vec::new() };
+        own_urls(cx, &service, args.all, domains)?
     };
     cx.report(&UrlReport {
         sandbox: cx.is_sandbox(),
@@ -46,10 +48,32 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(ExitCode::Done.number())
 }
 
-fn own_urls(cx: &Context, service: &Service, all: bool) -> Result<Vec<String>, CommandError> {
+/// The addresses at domains that lead to a service; what cannot be read is said.
+async fn domains(cx: &Context, service: &Service) -> Vec<String> {
+    let Ok(gateway) = cx.gateway().await else { return Vec::new() };
+    match gateway.domain_mappings(service.name.project()).await {
+        Ok(mappings) => {
+            let own = mappings.iter().filter(|mapping| mapping.leads_to() == service.name);
+            own.map(|mapping| format!("https://{}", mapping.domain)).collect()
+        }
+        Err(failure) => {
+            let why = CommandError::from(failure).in_one_line();
+            cx.terminal.warning(&format!("the domains that lead there are not known: {why}"));
+            Vec::new()
+        }
+    }
+}
+
+fn own_urls(
+    cx: &Context,
+    service: &Service,
+    all: bool,
+    domains: Vec<String>,
+) -> Result<Vec<String>, CommandError> {
     let mut urls: Vec<String> = service.urls.clone();
     if all {
         urls.extend(service.tags.iter().filter_map(|tag| tag.url.clone()));
+        urls.extend(domains);
     } else {
         urls.truncate(1);
     }

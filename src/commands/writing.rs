@@ -113,6 +113,18 @@ pub(super) fn report(
     result: ChangeResult,
     write: &WriteOptions,
 ) -> Result<Reported, CommandError> {
+    report_as(cx, result, write, |cx, outcomes| {
+        cx.report(&ChangesReport::new(cx.is_sandbox(), outcomes))
+    })
+}
+
+/// Reports the outcomes, in a shape of the command's own unless another tool's is asked for.
+pub(super) fn report_as(
+    cx: &Context,
+    result: ChangeResult,
+    write: &WriteOptions,
+    show: impl FnOnce(&Context, Vec<ChangeOutcome>) -> Result<(), CommandError>,
+) -> Result<Reported, CommandError> {
     let ChangeResult { outcomes, partly_searched } = result;
     let mut codes: Vec<u8> = outcomes.iter().map(code).collect();
     if partly_searched {
@@ -131,7 +143,7 @@ pub(super) fn report(
     let runs = runs(&outcomes);
     let would_change = outcomes.iter().any(|outcome| outcome.status == Status::Planned);
     match write.print {
-        None => cx.report(&ChangesReport::new(cx.is_sandbox(), outcomes))?,
+        None => show(cx, outcomes)?,
         Some(Tool::Gcloud) => {
             if cx.is_sandbox() && would_change {
                 cx.terminal.warning(

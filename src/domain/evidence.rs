@@ -193,7 +193,7 @@ impl Gathered {
 }
 
 /// The answer of a decision, wherever the request comes from, and what says so.
-fn said_by(decision: &Decision<'_>) -> (Verdict, String) {
+pub fn said_by(decision: &Decision<'_>) -> (Verdict, String) {
     let steps = || decision.steps.iter().filter(|step| step.layer != Layer::Reachability);
     let verdict = Verdict::of(steps().map(|step| step.outcome));
     let telling = match verdict {

@@ -4,14 +4,17 @@
 //! keeps the fields it does not know, so a policy read, edited and written back loses nothing.
 
 pub mod access;
+pub mod caller;
 pub mod condition;
 pub mod constraint;
 pub mod deny;
 pub mod diagnosis;
 pub mod evidence;
 pub mod exposure;
+pub mod graph;
 pub mod history;
 pub mod invokers;
+pub mod mapping;
 pub mod member;
 pub mod nearest;
 pub mod outcome;

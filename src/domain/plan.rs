@@ -4,6 +4,7 @@
 //! put one together, so whatever is written was planned from what was read.
 
 mod audience;
+mod connect;
 mod grant;
 mod iap;
 mod public;
@@ -18,6 +19,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 pub use self::audience::plan_audience;
+pub use self::connect::{ConnectRequest, plan_connect};
 pub use self::grant::{GrantRequest, MADE_UP, plan_grant};
 pub use self::iap::plan_iap;
 pub use self::public::{PublicVia, plan_make_private, plan_make_public};
@@ -447,7 +449,9 @@ pub fn reasons_to_ask<'a>(
         add(format!("{} principals lose access", losers.len()));
     }
     if picked_by_pattern && plans.len() > 1 {
-        add(format!("{} services change", plans.len()));
+        let all_services = plans.iter().all(|plan| plan.target.service().is_some());
+        let what = if all_services { "services" } else { "resources" };
+        add(format!("{} {what} change", plans.len()));
     }
     reasons
 }

@@ -56,6 +56,11 @@ pub enum LimitError {
     ConditionVariants(usize),
 }
 
+/// The policy of what is not there, or has none.
+pub fn none() -> Policy {
+    Policy::new()
+}
+
 /// A policy's etag, in base64 as the API writes it.
 pub fn etag(policy: &Policy) -> Option<String> {
     // Its bytes alone, by the model's own way of writing them.

@@ -209,7 +209,7 @@ pub fn carries(role: &str, permission: &str) -> Option<bool> {
 
 /// Whether `role` carries `run.services.setIamPolicy`; `None` where it is in no table.
 pub fn can_grant(role: &str) -> Option<bool> {
-    info(role).map(|known| known.can_grant)
+    carries(role, SET_POLICY)
 }
 
 #[cfg(test)]

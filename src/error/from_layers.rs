@@ -26,7 +26,9 @@ impl From<Failure> for CommandError {
             }
             FailureKind::Credentials | FailureKind::Unauthenticated => ErrorKind::NotAuthenticated,
             FailureKind::Deadline => ErrorKind::Deadline,
-            FailureKind::FailedPrecondition => ErrorKind::FailedPrecondition,
+            FailureKind::AlreadyExists | FailureKind::FailedPrecondition => {
+                ErrorKind::FailedPrecondition
+            }
             FailureKind::InvalidArgument => ErrorKind::InvalidArgument,
             FailureKind::Malformed => ErrorKind::MalformedResponse,
             FailureKind::NotFound => ErrorKind::NotFound,

@@ -120,7 +120,10 @@ fn of_setting(target: &Target, setting: &Setting) -> Vec<String> {
     let flag = |flag: &str| update(format!("--{}{flag}", if on { "" } else { "no-" }));
     match setting.name {
         SettingName::Switch(Switch::DefaultUrl) => flag("default-url"),
-        SettingName::Switch(Switch::Iap) => flag("iap"),
+        // Not in every version's general release.
+        SettingName::Switch(Switch::Iap) => {
+            std::iter::once("beta".to_owned()).chain(flag("iap")).collect()
+        }
         SettingName::Switch(Switch::Ingress) => update(format!("--ingress={}", setting.after)),
         SettingName::Switch(Switch::InvokerCheck) => flag("invoker-iam-check"),
         SettingName::CustomAudience if gone => {

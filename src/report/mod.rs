@@ -4,13 +4,17 @@
 //! are structs of their own, so that JSON changes only on purpose.
 
 mod changes;
+mod connect;
 mod doctor;
+mod domains;
 mod explain;
 mod format;
 mod gcloud;
+mod graph;
 mod history;
 mod panel;
 mod policy;
+mod programs;
 mod proxy;
 mod roles;
 mod sandbox_status;
@@ -25,13 +29,17 @@ mod whoami;
 use serde::Serialize;
 
 pub use self::changes::ChangesReport;
+pub use self::connect::{ConnectReport, ProgramRow, VerifiedRow};
 pub use self::doctor::DoctorReport;
+pub use self::domains::{DomainRow, DomainsReport};
 pub use self::explain::{ExplainReport, RequestShape};
 pub use self::format::Format;
 pub use self::gcloud::GcloudReport;
+pub use self::graph::{Drawing, GraphReport};
 pub use self::history::{EntryReport, HistoryReport};
 pub use self::panel::panel;
 pub use self::policy::PolicyReport;
+pub use self::programs::{Language, set_up};
 pub use self::proxy::{ProxiedRow, ProxyReport};
 pub use self::roles::RolesReport;
 pub use self::sandbox_status::{AddressRow, SandboxReport, SettingsReport};

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::table::{exposure_cell, facts, text, url_or_why};
 use super::{InvokerRow, Report, Style};
 use crate::domain::exposure::ExposureReport;
+use crate::domain::mapping::DomainMapping;
 use crate::domain::service::Service;
 
 /// One service, in full.
@@ -20,6 +21,8 @@ pub struct ServiceReport {
     pub status: StatusShape,
     pub urls: Vec<String>,
     pub tags: Vec<TagShape>,
+    /// The domains that are mapped to it; `null` where they may not be listed.
+    pub domains: Option<Vec<DomainShape>>,
     pub ingress: String,
     pub invoker_check: bool,
     pub iap: bool,
@@ -48,6 +51,13 @@ pub struct StatusShape {
     pub message: Option<String>,
 }
 
+/// A domain that leads to it.
+#[derive(Clone, Debug, Serialize)]
+pub struct DomainShape {
+    pub domain: String,
+    pub certificate: &'static str,
+}
+
 /// A traffic tag.
 #[derive(Clone, Debug, Serialize)]
 pub struct TagShape {
@@ -64,6 +74,7 @@ impl ServiceReport {
         service: Service,
         exposure: ExposureReport,
         invokers: Option<Vec<InvokerRow>>,
+        domains: Option<Vec<DomainMapping>>,
     ) -> Self {
         let Service {
             name,
@@ -107,6 +118,13 @@ impl ServiceReport {
                     percent: tag.percent,
                 })
                 .collect(),
+            domains: domains.map(|domains| {
+                let shape = |mapping: DomainMapping| DomainShape {
+                    domain: mapping.domain,
+                    certificate: mapping.certificate.as_str(),
+                };
+                domains.into_iter().map(shape).collect()
+            }),
             ingress: ingress.as_str().to_owned(),
             invoker_check,
             iap,
@@ -156,6 +174,9 @@ impl Report for ServiceReport {
         "tags.url",
         "tags.revision",
         "tags.percent",
+        "domains",
+        "domains.domain",
+        "domains.certificate",
         "ingress",
         "invokerCheck",
         "iap",
@@ -199,6 +220,13 @@ impl Report for ServiceReport {
         for tag in &self.tags {
             let url = tag.url.as_deref().unwrap_or("(no URL)");
             put(&format!("tag {}", tag.tag), text(format!("{url} ({}%)", tag.percent)));
+        }
+        for domain in self.domains.iter().flatten() {
+            let state = match domain.certificate {
+                "ready" => String::new(),
+                state => format!(" (certificate {state})"),
+            };
+            put("domain", text(format!("https://{}{state}", domain.domain)));
         }
         let ready = match self.status.ready {
             Some(true) => "yes".to_owned(),

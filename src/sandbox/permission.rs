@@ -64,6 +64,8 @@ pub(super) fn needed(asked: Asked<'_>, project: Option<&str>) -> Option<Needed> 
             _,
         ) => of(&format!("resourcemanager.{kind}.{}", verb(asked, 1)), format!("{kind}/{id}")),
         (["v1", "projects", _, "locations"], Some(_)) => of("run.locations.list", home),
+        // Which one it is stands nowhere.
+        (["v1", "projects", _, "authorizeddomains"], Some(_)) => of("run.services.list", home),
         (["v2", "projects", _, "locations", _, "functions", rest @ ..], Some(_)) => {
             of(&format!("cloudfunctions.functions.{}", verb(asked, rest.len())), home)
         }
@@ -87,6 +89,7 @@ fn run(asked: Asked<'_>, home: &str, region: &str, rest: &[&str]) -> Option<Need
     let verb = verb(asked, below.len());
     let permission = match (kind, verb) {
         ("domainmappings", "create" | "delete" | "update") => "run.services.update".to_owned(),
+        ("authorizeddomains", _) => "run.services.list".to_owned(),
         ("domainmappings", _) => format!("run.routes.{verb}"),
         _ => format!("run.{kind}.{verb}"),
     };

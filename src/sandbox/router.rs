@@ -192,13 +192,16 @@ fn route(
         (["v1", "projects", _, "locations"], Some(site)) if method == "GET" && verb.is_empty() => {
             Some(run_v1::locations(site.project, query))
         }
+        (["v1", "projects", _, "authorizeddomains"], Some(site)) if method == "GET" => {
+            Some(run_v1::authorized_domains(site.project, query))
+        }
         (["v1", "projects", _, "locations", region, rest @ ..], Some(site)) => {
             let route = Route { method, region, rest, verb, in_namespace: false };
             run_v1::answer(&site, route, query, body)
         }
         (["apis", group, "v1", "namespaces", _, rest @ ..], Some(site)) => {
             let is_there = match *rest.first()? {
-                "domainmappings" => *group == "domains.cloudrun.com",
+                "authorizeddomains" | "domainmappings" => *group == "domains.cloudrun.com",
                 "jobs" => *group == "run.googleapis.com",
                 _ => *group == "serving.knative.dev",
             };

@@ -24,6 +24,11 @@ impl Endpoint {
         Self(format!("https://{api}.googleapis.com"))
     }
 
+    /// Google's public resolver, which answers in JSON (documented).
+    pub fn public_dns() -> Self {
+        Self("https://dns.google".to_owned())
+    }
+
     /// A server on this machine.
     pub fn loopback(port: u16) -> Self {
         Self(format!("http://127.0.0.1:{port}"))

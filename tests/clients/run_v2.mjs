@@ -81,13 +81,10 @@ console.log("changes: update, create, revisions, delete");
 
 const [start] = await jobs.createJob({
   parent: home,
-  jobId: "weekly",
+  jobId: "hourly",
   job: { template: { template: { containers: [{ image: "i" }] } } },
 });
 const [job] = await start.promise();
 const [all] = await jobs.listJobs({ parent: home });
-assert.deepEqual(
-  all.map((one) => one.name),
-  [job.name],
-);
+assert.equal(all[0].name, job.name);
 console.log("jobs: create, list");

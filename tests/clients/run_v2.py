@@ -111,7 +111,7 @@ print("changes: update, stale, create, revisions, delete")
 # Jobs.
 task = run_v2.TaskTemplate(containers=[run_v2.Container(image="i")])
 job = run_v2.Job(template=run_v2.ExecutionTemplate(template=task))
-made = jobs.create_job(parent=HOME, job=job, job_id="weekly").result(timeout=30)
-assert [j.name for j in jobs.list_jobs(parent=HOME)] == [made.name]
+made = jobs.create_job(parent=HOME, job=job, job_id="hourly").result(timeout=30)
+assert [j.name for j in jobs.list_jobs(parent=HOME)][0] == made.name
 jobs.delete_job(name=made.name).result(timeout=30)
 print("jobs: create, list, delete")

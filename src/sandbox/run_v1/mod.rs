@@ -38,6 +38,8 @@ const DEFAULT_PAGE: usize = 1_000;
 /// What is found below a location.
 const KINDS: [&str; 7] =
     ["services", "routes", "configurations", "revisions", "domainmappings", "jobs", "operations"];
+/// What is not of a region.
+const AUTHORIZED_DOMAINS: &str = "authorizeddomains";
 const SERVICE_LABEL: &str = "serving.knative.dev/service";
 
 /// Where in v1 a request goes.
@@ -61,6 +63,9 @@ pub(super) fn answer(
 ) -> Option<Result<Value, ApiError>> {
     let Route { method, region, rest, verb, in_namespace } = route;
     let kind = rest.first().copied().unwrap_or_default();
+    if in_namespace && rest == [AUTHORIZED_DOMAINS] && method == "GET" && verb.is_empty() {
+        return Some(authorized_domains(site.project, query));
+    }
     if region == "-" && !(method == "GET" && rest.len() == 1) {
         return KINDS.contains(&kind).then(|| Err(no_region(rest)));
     }
@@ -126,6 +131,12 @@ pub(super) fn answer(
         }
         _ => return None,
     })
+}
+
+/// The domains that are known to be one's own, which are of no region: here the organisation's.
+pub(super) fn authorized_domains(project: &Project, query: &Query) -> Result<Value, ApiError> {
+    query.only(&["pageSize", "pageToken"])?;
+    Ok(json!({"domains": [{"id": project.domain}]}))
 }
 
 /// The locations of a project, which v1 alone lists.

@@ -1,0 +1,124 @@
+//! Domain mappings, and what the public DNS says of them.
+
+use http::{HeaderMap, Uri};
+use serde_json::Value;
+
+use super::api::Api;
+use super::failure::Failure;
+use super::gateway::Gateway;
+use super::reading::parsed;
+use crate::domain::mapping::{Certificate, DomainMapping, Record, Resolves};
+use crate::transport::encoded;
+
+/// What is asked for of a mapping.
+const FIELDS: &str = "items(metadata(name,labels),spec(routeName,certificateMode),\
+    status(conditions,resourceRecords)),metadata/continue";
+
+impl Gateway {
+    /// Lists the domains that are mapped to services of a project, in every region. That `-` is
+    /// taken here is inferred from the list of services.
+    pub async fn domain_mappings(&self, project: &str) -> Result<Vec<DomainMapping>, Failure> {
+        let call = format!("list the custom domains of project `{project}`");
+        let path = format!("/v1/projects/{project}/locations/-/domainmappings");
+        let mut mappings = Vec::new();
+        let next = ("continue", "/metadata/continue");
+        self.each_page(&call, &path, &[("fields", FIELDS)], next, |page| {
+            let items = page["items"].as_array().into_iter().flatten();
+            mappings.extend(items.map(|item| mapping(item, project)));
+        })
+        .await?;
+        mappings.sort_by(|a, b| a.domain.cmp(&b.domain));
+        Ok(mappings)
+    }
+
+    /// Asks the public DNS for a record, as Google's own resolver sees it: whoever makes the certificate
+    /// sees it so too. Nothing but the name is told.
+    pub async fn resolves(&self, domain: &str, record: &Record) -> Resolves {
+        match self.answers(domain, &record.kind).await {
+            Ok(answers) if record.is_among(&answers) => Resolves::Yes,
+            Ok(answers) => {
+                let found = answers.iter().map(|found| format!("{} {}", found.kind, found.data));
+                Resolves::No(found.collect())
+            }
+            Err(failure) => Resolves::Unknown(failure.message),
+        }
+    }
+
+    async fn answers(&self, domain: &str, kind: &str) -> Result<Vec<Record>, Failure> {
+        let call = format!("resolve `{domain}`");
+        let transport = self.endpoints.transport(Api::PublicDns);
+        let transport = transport.map_err(|error| Failure::of_transport(&call, &error))?;
+        let query = encoded(&[("name", domain), ("type", kind)]);
+        let base = self.endpoints.endpoint(Api::PublicDns).as_str();
+        let uri = Uri::try_from(format!("{base}/resolve?{query}"));
+        let uri = uri.map_err(|_| Failure::malformed(&call))?;
+        let answer = self
+            .read(&call, || async {
+                let sent = transport.get(uri.clone(), HeaderMap::new()).await;
+                sent.map_err(|error| {
+                    self.placed(Api::PublicDns, Failure::of_transport(&call, &error))
+                })
+            })
+            .await?;
+        let code = answer.status.as_u16();
+        if !answer.status.is_success() {
+            return Err(Failure::from_answer(&call, code, &answer.headers, &answer.body));
+        }
+        let body: Value = parsed(&call, &answer.body)?;
+        // Everything but an answer, and that there is no such name, is a failure (RFC 1035, 4.1.1).
+        match body["Status"].as_u64() {
+            Some(0 | 3) => {}
+            _ => return Err(Failure::malformed(&call)),
+        }
+        let answers = body["Answer"].as_array().into_iter().flatten();
+        Ok(answers
+            .filter_map(|answer| {
+                let kind = match answer["type"].as_u64()? {
+                    1 => "A",
+                    5 => "CNAME",
+                    28 => "AAAA",
+                    _ => return None,
+                };
+                let data = answer["data"].as_str()?.to_owned();
+                Some(Record { kind: kind.to_owned(), data })
+            })
+            .collect())
+    }
+}
+
+fn mapping(item: &Value, project: &str) -> DomainMapping {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let some = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let conditions = || item["status"]["conditions"].as_array().into_iter().flatten();
+    let condition = |kind: &str| conditions().find(|condition| condition["type"] == kind);
+    let status = |kind: &str| condition(kind).and_then(|condition| condition["status"].as_str());
+    let of_certificate = condition("CertificateProvisioned");
+    let certificate =
+        match (item["spec"]["certificateMode"].as_str(), status("CertificateProvisioned")) {
+            (Some("NONE"), _) => Certificate::None,
+            (_, Some("True")) => Certificate::Ready,
+            (_, Some("False")) => Certificate::Failed,
+            (_, Some(_)) => Certificate::Pending,
+            (_, None) => Certificate::Unknown,
+        };
+    let records = item["status"]["resourceRecords"].as_array().into_iter().flatten();
+    let troubled = conditions()
+        .find(|condition| condition["status"] != "True" && some(&condition["message"]).is_some());
+    DomainMapping {
+        domain: text(&item["metadata"]["name"]),
+        project: project.to_owned(),
+        region: text(&item["metadata"]["labels"]["cloud.googleapis.com/location"]),
+        service: text(&item["spec"]["routeName"]),
+        ready: match status("Ready") {
+            Some("True") => Some(true),
+            Some("False") => Some(false),
+            _ => None,
+        },
+        certificate,
+        since: of_certificate.and_then(|condition| some(&condition["lastTransitionTime"])),
+        message: troubled.and_then(|condition| some(&condition["message"])),
+        records: records
+            .map(|record| Record { kind: text(&record["type"]), data: text(&record["rrdata"]) })
+            .collect(),
+    }
+}

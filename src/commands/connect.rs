@@ -1,0 +1,338 @@
+//! `connect`
+
+mod caller;
+
+use self::caller::{Callee, Caller, callees, caller, creation, second_grant};
+use super::completing;
+use super::members::service;
+use super::writing::{WriteOptions, report_as};
+use crate::change::{Batch, ChangeOptions, Needs};
+use crate::cloud::For;
+use crate::context::Context;
+use crate::domain::access::{Entry, Origin, Outcome, Request, Verdict};
+use crate::domain::caller::{CallsFrom, Via};
+use crate::domain::constraint::is_worth_asking;
+use crate::domain::evidence::said_by;
+use crate::domain::plan::{Action, ConnectRequest, Snapshot, plan_connect};
+use crate::domain::principal::Caller as Asker;
+use crate::domain::resource::ServiceName;
+use crate::domain::target::Target;
+use crate::error::CommandError;
+use crate::exit_code::ExitCode;
+use crate::lookup;
+use crate::report::{ChangesReport, ConnectReport, Language, ProgramRow, VerifiedRow, set_up};
+
+/// Let one service call another
+///
+/// CALLER is a service, by the account that it runs as, or a service account. That account is granted
+/// the invoker role; what else a caller of Google's needs (`--via`) is granted in the same change. Then
+/// it is checked whether the caller gets through, and the program that it calls with is printed, with
+/// the audience of the service.
+#[derive(clap::Args, Debug)]
+#[command(
+    override_usage = "runaccess connect [OPTIONS] CALLER SERVICE...\n       \
+                      runaccess connect [OPTIONS] --via VIA --as ACCOUNT SERVICE...",
+    after_help = "Examples:
+  runaccess connect storefront orders
+  runaccess connect storefront orders --create-service-account
+  runaccess connect ci@p.iam.gserviceaccount.com orders --code python > call.py
+  runaccess connect --via scheduler --as runner@p.iam.gserviceaccount.com reports"
+)]
+pub(super) struct Args {
+    /// The caller, then the services that it calls; with `--via` services alone
+    #[arg(value_name = "CALLER SERVICE", add = completing::services())]
+    operands: Vec<String>,
+    /// Who calls: a service of Google's, with tokens of the account that `--as` names
+    #[arg(long, value_enum, value_name = "VIA", requires = "as_account")]
+    via: Option<ViaValue>,
+    /// The service account whose tokens `--via` sends
+    #[arg(long = "as", value_name = "ACCOUNT", requires = "via", add = completing::members())]
+    as_account: Option<String>,
+    /// Create a service account for the caller, and say how the caller is made to run as it
+    #[arg(
+        long,
+        value_name = "ID",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        conflicts_with = "via"
+    )]
+    create_service_account: Option<String>,
+    /// Print these programs alone, or none
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LANGUAGE",
+        value_delimiter = ',',
+        conflicts_with = "via"
+    )]
+    code: Vec<CodeValue>,
+    #[command(flatten)]
+    write: WriteOptions,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ViaValue {
+    Pubsub,
+    Scheduler,
+    Tasks,
+    Eventarc,
+    Workflows,
+}
+
+impl From<ViaValue> for Via {
+    fn from(value: ViaValue) -> Self {
+        match value {
+            ViaValue::Pubsub => Self::PubSub,
+            ViaValue::Scheduler => Self::Scheduler,
+            ViaValue::Tasks => Self::Tasks,
+            ViaValue::Eventarc => Self::Eventarc,
+            ViaValue::Workflows => Self::Workflows,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum CodeValue {
+    Python,
+    Node,
+    Go,
+    Curl,
+    None,
+}
+
+impl CodeValue {
+    fn language(self) -> Option<Language> {
+        match self {
+            Self::Python => Some(Language::Python),
+            Self::Node => Some(Language::Node),
+            Self::Go => Some(Language::Go),
+            Self::Curl => Some(Language::Curl),
+            Self::None => None,
+        }
+    }
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    match args.write.print {
+        None => cx.check_format::<ConnectReport>()?,
+        Some(_) => args.write.check_format(cx)?,
+    }
+    let via = args.via.map(Via::from);
+    let (calling, typed) = operands(cx, &args)?;
+    let references = typed.iter().map(|typed| service(cx, typed)).collect::<Result<Vec<_>, _>>()?;
+    let mut targets = lookup::find_all(cx, &references).await?;
+    let callees = callees(cx, &targets.names).await;
+    let mut from = caller(cx, &calling, via, &callees).await?;
+    if let Some(id) = &args.create_service_account {
+        creation(cx, &mut from, id)?;
+    }
+    let agent = match via {
+        Some(via) => second_grant(cx, &mut from, via).await?,
+        None => None,
+    };
+    let asked = targets.names.iter().filter_map(Target::service).cloned().collect::<Vec<_>>();
+    if from.create.is_some() || agent.is_some() {
+        targets.names.insert(0, Target::Account(from.name.clone()));
+    }
+    let foreign = is_worth_asking(&from.account, cx.own_domain().as_deref());
+    let needs = Needs { service: true, constraints: foreign, above: false };
+    let options = ChangeOptions {
+        notes: from.notes.clone(),
+        warnings: from.warnings.clone(),
+        awaits: from.create.iter().map(|_| from.account.clone()).collect(),
+        ..args.write.options(Action::Connect, needs)
+    };
+    let request = ConnectRequest {
+        account: from.account.clone(),
+        from: from.calls_from.clone(),
+        create: from.create.clone(),
+        agent,
+    };
+    let planner = |snapshot: &Snapshot| plan_connect(snapshot, &request);
+    let batch = Batch::read(cx, targets, &options).await?;
+    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    let failed = result.outcomes.iter().any(|outcome| outcome.error.is_some());
+    let verified =
+        if options.only_show || failed { Vec::new() } else { verify(cx, &asked, &from).await? };
+    let programs = programs(cx, &args, via, &from, &callees);
+    let deploy = from.deploy.clone();
+    let alone = args.code.iter().any(|code| code.language().is_some());
+    let account = from.account.address().to_owned();
+    let shown = verified.clone();
+    let reported = report_as(cx, result, &args.write, |cx, outcomes| {
+        cx.report(&ConnectReport {
+            changes: ChangesReport::new(cx.is_sandbox(), outcomes),
+            account,
+            verified: shown,
+            deploy: deploy.clone(),
+            programs,
+            programs_alone: alone,
+        })
+    })?;
+    for row in &verified {
+        tell(cx, row, &from);
+    }
+    if let Some(command) = &from.deploy {
+        let address = from.account.address();
+        let said = format!("`{calling}` does not run as `{address}` yet; this has it do so:");
+        cx.terminal.note(&said);
+        cx.terminal.labelled_command(command);
+    }
+    for command in &from.offers {
+        cx.terminal.hint(command);
+    }
+    let code = match reported.code {
+        code if code != ExitCode::Done.number() => code,
+        _ if verified.iter().any(|row| row.verdict == Verdict::Denied.as_str()) => {
+            ExitCode::No.number()
+        }
+        _ if verified.iter().any(|row| row.verdict == Verdict::Unknown.as_str()) => {
+            ExitCode::Undetermined.number()
+        }
+        code => code,
+    };
+    reported.tell_undo(cx);
+    Ok(code)
+}
+
+/// The caller, where one is named, and the services.
+fn operands(cx: &Context, args: &Args) -> Result<(String, Vec<String>), CommandError> {
+    let usage =
+        |what: &str| CommandError::usage(what.to_owned()).hint(format!("{} --help", cx.command()));
+    match &args.as_account {
+        Some(account) if args.operands.is_empty() => {
+            Err(usage(&format!("which service `{account}` is to call is missing")))
+        }
+        Some(account) => Ok((account.clone(), args.operands.clone())),
+        None => match args.operands.split_first() {
+            Some((caller, services)) if !services.is_empty() => {
+                Ok((caller.clone(), services.to_vec()))
+            }
+            _ => Err(usage("CALLER and SERVICE are wanted")),
+        },
+    }
+}
+
+/// Whether the account gets through to each service now, as `explain` would say.
+async fn verify(
+    cx: &Context,
+    services: &[ServiceName],
+    caller: &Caller,
+) -> Result<Vec<VerifiedRow>, CommandError> {
+    let gateway = cx.gateway().await?;
+    let mut rows = Vec::new();
+    for name in services {
+        let member = &caller.account;
+        let whose = For::One { member, is_self: false };
+        let row = |verdict: Verdict, reason: String| VerifiedRow {
+            service: name.to_string(),
+            verdict: verdict.as_str(),
+            reason,
+        };
+        let gathered = match gateway.gather(name, whose).await {
+            Ok(gathered) => gathered,
+            Err(failure) => {
+                rows.push(row(Verdict::Unknown, failure.to_string()));
+                continue;
+            }
+        };
+        let from = match caller.calls_from {
+            CallsFrom::Inside(_) => Origin::Internal,
+            CallsFrom::Internet(_) => Origin::Internet,
+            // From wherever it can be reached.
+            CallsFrom::Unknown => {
+                let (verdict, by) = gathered.may_call(member, cx.now());
+                rows.push(row(verdict, by));
+                continue;
+            }
+        };
+        let by_default_url = gathered.service.default_url;
+        let entry = if by_default_url { Entry::DefaultUrl } else { Entry::Domain };
+        let host = gathered.service.url.as_deref().and_then(|url| url.strip_prefix("https://"));
+        let request = Request { path: Some("/"), host, time: cx.now(), from, entry };
+        let decision = gathered.decide(Asker::Verified(member), &request);
+        let stopped = decision
+            .steps
+            .iter()
+            .find(|step| step.outcome == Outcome::Block)
+            .map(|step| format!("{}: {}", step.layer.as_str(), step.reason));
+        let (_, by) = said_by(&decision);
+        rows.push(row(decision.verdict, stopped.unwrap_or(by)));
+    }
+    Ok(rows)
+}
+
+fn tell(cx: &Context, row: &VerifiedRow, caller: &Caller) {
+    let short =
+        ServiceName::parse(&row.service).map_or(row.service.clone(), |name| cx.named(&name));
+    let (address, reason) = (caller.account.address(), &row.reason);
+    match row.verdict {
+        "allowed" => {
+            cx.terminal.note(&format!("verified: `{address}` may invoke `{short}`: {reason}"));
+        }
+        "denied" => {
+            cx.terminal
+                .warning(&format!("`{address}` does not get through to `{short}`: {reason}"));
+        }
+        _ => cx.terminal.warning(&format!(
+            "whether `{address}` gets through to `{short}` is unknown: {reason}"
+        )),
+    }
+}
+
+/// The programs that are printed.
+fn programs(
+    cx: &Context,
+    args: &Args,
+    via: Option<Via>,
+    caller: &Caller,
+    callees: &[Callee],
+) -> Vec<ProgramRow> {
+    let mut rows = Vec::new();
+    for (at, callee) in callees.iter().enumerate() {
+        let Callee { service, url: Some(url), audience } = callee else {
+            let short = cx.named(&callee.service.name);
+            cx.terminal.warning(&format!(
+                "`{short}` has no URL that is known here, so no program for it is printed"
+            ));
+            continue;
+        };
+        let name = &service.name;
+        let row = |language: &'static str, program: String, title: String| ProgramRow {
+            service: name.to_string(),
+            url: url.clone(),
+            audience: audience.clone(),
+            language,
+            program,
+            title,
+        };
+        if let Some(via) = via {
+            let address = caller.account.address();
+            let place = (caller.project.as_str(), name.region(), name.service());
+            let language = if via == Via::Workflows { "workflow" } else { "gcloud" };
+            let text = set_up(via, (url, audience), address, place);
+            let title = format!("{}, calling {}:", via.title(), cx.named(name));
+            rows.push(row(language, text, title));
+            continue;
+        }
+        let wanted: Vec<Language> = if args.code.is_empty() {
+            // One is enough to see how: of more services, the addresses are in the JSON.
+            if at == 0 { Language::ALL.to_vec() } else { Vec::new() }
+        } else {
+            args.code.iter().filter_map(|code| code.language()).collect()
+        };
+        for language in wanted {
+            let text = language.program(url, audience);
+            let title = format!("{} calling {}:", language.title(), cx.named(name));
+            rows.push(row(language.as_str(), text, title));
+        }
+        if args.code.is_empty() && at > 0 {
+            let short = cx.named(name);
+            cx.terminal.note(&format!(
+                "`{short}` is called the same way, at {url} with audience {audience}"
+            ));
+        }
+    }
+    rows
+}

@@ -1,0 +1,296 @@
+//! Who calls: the account behind it, what that can do already, and from where it calls.
+
+use super::super::members::{member, missing, service};
+use crate::context::Context;
+use crate::domain::access::{Place, Verdict};
+use crate::domain::caller::{
+    CallsFrom, TOKEN_CREATOR, Via, account_id, is_account_id, is_default_compute,
+};
+use crate::domain::evidence::{Around, Groups};
+use crate::domain::invokers::Grant;
+use crate::domain::member::{Member, MemberArg, MemberKind};
+use crate::domain::principal::project_in;
+use crate::domain::role::MINT_ID_TOKEN;
+use crate::domain::service::{Service, VpcEgress};
+use crate::domain::target::{AccountName, Target};
+use crate::error::CommandError;
+use crate::lookup;
+
+/// Whoever calls.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// Whose token is sent.
+    pub(super) account: Member,
+    pub(super) name: AccountName,
+    /// The project in which it runs, or in which Google's caller is set up.
+    pub(super) project: String,
+    pub(super) calls_from: CallsFrom,
+    /// The service, where it is one.
+    service: Option<Service>,
+    /// Under which display name its account is made.
+    pub(super) create: Option<String>,
+    /// The command that has it run as that.
+    pub(super) deploy: Option<String>,
+    pub(super) notes: Vec<String>,
+    pub(super) warnings: Vec<String>,
+    /// Commands that do better than this one.
+    pub(super) offers: Vec<String>,
+}
+
+/// A service that is called, with the address and audience that a caller needs.
+#[derive(Clone, Debug)]
+pub(super) struct Callee {
+    pub(super) service: Service,
+    pub(super) url: Option<String>,
+    pub(super) audience: String,
+}
+
+/// Reads the services that are called. One that cannot be read is left to the plan, which says why.
+pub(super) async fn callees(cx: &Context, targets: &[Target]) -> Vec<Callee> {
+    let Ok(gateway) = cx.gateway().await else { return Vec::new() };
+    let names = targets.iter().filter_map(Target::service);
+    let reads = names.map(|name| gateway.service(name));
+    let read = futures::future::join_all(reads).await;
+    let mut all = Vec::new();
+    for service in read.into_iter().flatten() {
+        let own = service.url.clone().or(service.urls.first().cloned());
+        // With its own URL off, a custom audience is most often the address that leads there.
+        let other = service.custom_audiences.first().cloned();
+        let url = own.clone().or_else(|| other.clone().filter(|url| url.starts_with("https://")));
+        let audience = own.or(other).unwrap_or_default();
+        all.push(Callee { service, url, audience });
+    }
+    all
+}
+
+/// Finds who calls, and says what it can do already.
+pub(super) async fn caller(
+    cx: &Context,
+    typed: &str,
+    via: Option<Via>,
+    callees: &[Callee],
+) -> Result<Caller, CommandError> {
+    if typed.is_empty() {
+        return Err(missing(cx, "CALLER"));
+    }
+    if typed.contains('@') || typed.starts_with("serviceAccount:") {
+        return account(cx, typed, via, callees);
+    }
+    if via.is_some() {
+        return Err(CommandError::usage(format!("`{typed}` is not a service account"))
+            .because("`--as` names the account whose tokens are sent, by its address"));
+    }
+    let name = lookup::find(cx, &service(cx, typed)?).await?.name;
+    let gateway = cx.gateway().await?;
+    let service = match gateway.service(&name).await {
+        Ok(service) => service,
+        Err(failure) => return Err(lookup::unread(cx, &name, failure).await),
+    };
+    let project = name.project().to_owned();
+    let short = cx.named(&name);
+    let address = if let Some(address) = service.service_account.clone() {
+        address
+    } else {
+        let number = gateway.project_number(&project).await.map_err(|why| {
+            CommandError::usage(format!("which account `{short}` runs as is not known"))
+                .because(why)
+        })?;
+        format!("{number}-compute@developer.gserviceaccount.com")
+    };
+    let mut found = Caller {
+        calls_from: calls_from(&service, callees),
+        notes: vec![format!("`{short}` runs as `{address}`")],
+        ..of_account(&address, &project)
+    };
+    let listing = gateway.services(&project, "-").await;
+    let others = listing.iter().flat_map(|listing| &listing.services);
+    let others: Vec<String> = others
+        .filter(|other| other.name != name && other.service_account.as_ref() == Some(&address))
+        .map(|other| other.name.short())
+        .collect();
+    match others.as_slice() {
+        [] => {}
+        [only] => found.warnings.push(format!("`{only}` runs as that account too")),
+        [first, rest @ ..] => found
+            .warnings
+            .push(format!("`{first}` and {} more services run as that account too", rest.len())),
+    }
+    if is_default_compute(&address) {
+        say_what_it_can(cx, &mut found).await?;
+        found.offers.push(format!("{} --create-service-account", cx.command()));
+    }
+    found.service = Some(service);
+    Ok(found)
+}
+
+fn account(
+    cx: &Context,
+    typed: &str,
+    via: Option<Via>,
+    callees: &[Callee],
+) -> Result<Caller, CommandError> {
+    let MemberArg::Member(account) = member(cx, typed)? else {
+        return Err(CommandError::usage(format!("`{typed}` is not a service account")));
+    };
+    if account.kind() != MemberKind::ServiceAccount {
+        return Err(CommandError::usage(format!("`{account}` is not a service account"))
+            .because("services call with tokens of service accounts")
+            .hint(cx.suggest(&format!("grant {typed} SERVICE"))));
+    }
+    let address = account.address().to_owned();
+    let set_up_in = cx.project()?.value;
+    let home = project_in(&address).filter(|project| !project.chars().all(|c| c.is_ascii_digit()));
+    let project = home.map_or_else(|| set_up_in.clone(), str::to_owned);
+    let from = match via {
+        None => CallsFrom::Unknown,
+        Some(via) => {
+            let is_same = |callee: &Callee| callee.service.name.project() == set_up_in;
+            if callees.iter().all(is_same) {
+                CallsFrom::Inside("Google's own callers in the same project are internal")
+            } else {
+                CallsFrom::Internet(format!("{} of another project calls", via.title()))
+            }
+        }
+    };
+    Ok(Caller { calls_from: from, project: set_up_in, ..of_account(&address, &project) })
+}
+
+fn of_account(address: &str, project: &str) -> Caller {
+    Caller {
+        account: Member::of_account(address),
+        name: AccountName { project: project.to_owned(), address: address.to_owned() },
+        project: project.to_owned(),
+        calls_from: CallsFrom::Unknown,
+        service: None,
+        create: None,
+        deploy: None,
+        notes: Vec::new(),
+        warnings: Vec::new(),
+        offers: Vec::new(),
+    }
+}
+
+/// Cloud Run's own requests come from the internet, unless all of them go by a VPC network (documented).
+fn calls_from(service: &Service, callees: &[Callee]) -> CallsFrom {
+    let project = service.name.project();
+    let name = service.name.service();
+    let elsewhere = callees.iter().any(|callee| callee.service.name.project() != project);
+    match service.vpc_egress {
+        Some(VpcEgress::AllTraffic) if elsewhere => {
+            CallsFrom::Internet(format!("`{name}` is in another project"))
+        }
+        Some(VpcEgress::AllTraffic) => {
+            CallsFrom::Inside("all of its requests go by the VPC network")
+        }
+        Some(VpcEgress::PrivateRanges) => CallsFrom::Internet(format!(
+            "`{name}` sends requests to private addresses alone by its VPC network \
+             (`--vpc-egress=all-traffic` sends all)"
+        )),
+        None => CallsFrom::Internet(format!(
+            "`{name}` calls over the internet (`gcloud run services update {name} \
+             --vpc-egress=all-traffic --network=NETWORK` has it call from inside)"
+        )),
+    }
+}
+
+/// Says what the default account holds on the project and above, so that nobody is surprised.
+async fn say_what_it_can(cx: &Context, caller: &mut Caller) -> Result<(), CommandError> {
+    let gateway = cx.gateway().await?;
+    let above = gateway.above(&caller.project, Some(&caller.account)).await;
+    let mut held: Vec<String> = Vec::new();
+    let mut unread = false;
+    for layer in &above.allow {
+        let Ok(grants) = &layer.read else {
+            unread = true;
+            continue;
+        };
+        let own = |grant: &&Grant| grant.member.same_as(&caller.account) && grant.counts(cx.now());
+        for grant in grants.iter().filter(own) {
+            held.push(format!("`{}` on `{}`", grant.role, layer.resource));
+        }
+    }
+    let what = match held.as_slice() {
+        [] if unread => "what it holds on the project could not be read".to_owned(),
+        [] => "it holds nothing on the project itself".to_owned(),
+        held => format!("it holds {}", held.join(", ")),
+    };
+    caller.warnings.push(format!(
+        "that is the default account, which whatever names no other runs as; {what}"
+    ));
+    Ok(())
+}
+
+/// Has an account made for the caller, which it is to run as.
+pub(super) fn creation(cx: &Context, caller: &mut Caller, id: &str) -> Result<(), CommandError> {
+    let Some(service) = &caller.service else {
+        return Err(CommandError::usage("`--create-service-account` makes one for a service")
+            .because(format!("the caller is an account already: `{}`", caller.account.address()))
+            .hint(cx.command_without_flag("--create-service-account")));
+    };
+    let name = service.name.clone();
+    let id = if id.is_empty() { account_id(name.service()) } else { id.to_owned() };
+    if !is_account_id(&id) {
+        return Err(CommandError::usage(format!("`{id}` cannot be the id of a service account"))
+            .because("it is 6 to 30 characters long: lower-case letters, digits and hyphens"));
+    }
+    let address = format!("{id}@{}.iam.gserviceaccount.com", name.project());
+    let now = caller.account.address();
+    if now == address {
+        caller.notes.push("it runs as that account already".to_owned());
+        return Ok(());
+    }
+    caller.notes = vec![format!("`{}` runs as `{now}` today", cx.named(&name))];
+    caller.warnings.clear();
+    caller.offers.clear();
+    caller.account = Member::of_account(&address);
+    caller.name = AccountName { project: name.project().to_owned(), address: address.clone() };
+    caller.create = Some(format!("Runs {}", name.service()));
+    caller.deploy = Some(format!(
+        "gcloud run services update {} --service-account={address} --region={} --project={}",
+        name.service(),
+        name.region(),
+        name.project()
+    ));
+    Ok(())
+}
+
+/// The account of Google's that makes the tokens, where it does not hold the permission to do so.
+pub(super) async fn second_grant(
+    cx: &Context,
+    caller: &mut Caller,
+    via: Via,
+) -> Result<Option<Member>, CommandError> {
+    let gateway = cx.gateway().await?;
+    let address = caller.account.address().to_owned();
+    caller.notes.push(via.also_needs(&address));
+    let number = gateway.project_number(&caller.project).await.map_err(|why| {
+        CommandError::usage(format!(
+            "the account of {} in project `{}` is not known",
+            via.title(),
+            caller.project
+        ))
+        .because(format!("it goes by the project's number, which could not be read: {why}"))
+    })?;
+    let agent = via.agent(&number);
+    let place = Place { project: caller.project.clone(), number: Some(number), ..Place::default() };
+    let (allow, roles) = gateway.account_policies(&address, &place).await;
+    let (deny, groups) = (Vec::new(), Groups::new());
+    let around = Around { allow, deny, place, roles, groups, tags: None };
+    match around.may(&agent, MINT_ID_TOKEN, cx.now()) {
+        (Verdict::Allowed, by) => {
+            caller
+                .notes
+                .push(format!("{} may have tokens of `{address}` already: {by}", via.title()));
+            Ok(None)
+        }
+        (Verdict::Denied, _) => Ok(Some(agent)),
+        (Verdict::Unknown, by) => {
+            caller.notes.push(format!(
+                "whether {} may have tokens of `{address}` already is not known ({by}), so \
+                 `{TOKEN_CREATOR}` is granted",
+                via.title()
+            ));
+            Ok(Some(agent))
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! `domains`: what is there, and `domains map` and `domains unmap`.
+
+use super::completing;
+use super::members::service;
+use super::writing::{WriteOptions, report};
+use crate::change::{Batch, Needs};
+use crate::context::Context;
+use crate::domain::mapping::{DomainMapping, is_domain};
+use crate::domain::nearest::nearest;
+use crate::domain::plan::{Action, Snapshot, plan_mapping};
+use crate::domain::resource::ServiceName;
+use crate::domain::target::{MappingName, Target};
+use crate::error::{CommandError, ErrorKind};
+use crate::exit_code::ExitCode;
+use crate::lookup::{self, Targets};
+use crate::report::{DomainRow, DomainsReport};
+
+/// Show custom domains: where each leads, its certificate, the DNS records that it needs
+///
+/// Domain mappings alone: what a load balancer serves is not listed by Cloud Run.
+#[derive(clap::Args, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  runaccess domains
+  runaccess domains storefront --check
+  runaccess domains map shop.example.com storefront"
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Verb>,
+    /// Only those of this service
+    #[arg(value_name = "SERVICE", add = completing::services())]
+    service: Option<String>,
+    /// Ask the public DNS whether the records resolve as they should; exit with 3 where one does not
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Have a domain lead to a service; its certificate is made by Google once the DNS leads there
+    Map(MapArgs),
+    /// Have a domain lead nowhere; its certificate is given up
+    Unmap(UnmapArgs),
+}
+
+#[derive(clap::Args, Debug)]
+struct MapArgs {
+    /// The domain, of which the ownership must be verified
+    #[arg(value_name = "DOMAIN", value_parser = domain)]
+    domain: String,
+    /// NAME, REGION/NAME, full resource name, or any of its URLs
+    #[arg(value_name = "SERVICE", add = completing::services())]
+    service: String,
+    /// Take the domain from wherever it is mapped now
+    #[arg(long)]
+    force_override: bool,
+    #[command(flatten)]
+    write: WriteOptions,
+}
+
+#[derive(clap::Args, Debug)]
+struct UnmapArgs {
+    /// The domain
+    #[arg(value_name = "DOMAIN", value_parser = domain)]
+    domain: String,
+    #[command(flatten)]
+    write: WriteOptions,
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    let lowered = text.trim_end_matches('.').to_ascii_lowercase();
+    let bare = lowered.strip_prefix("https://").unwrap_or(&lowered).trim_end_matches('/');
+    if is_domain(bare) {
+        Ok(bare.to_owned())
+    } else {
+        Err("write a domain, such as shop.example.com".to_owned())
+    }
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    match args.command {
+        Some(Verb::Map(args)) => Box::pin(map(cx, args)).await,
+        Some(Verb::Unmap(args)) => Box::pin(unmap(cx, args)).await,
+        None => show(cx, args.service.as_deref(), args.check).await,
+    }
+}
+
+async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, CommandError> {
+    cx.check_format::<DomainsReport>()?;
+    let wanted = match typed {
+        Some(typed) => Some(lookup::find(cx, &service(cx, typed)?).await?.name),
+        None => None,
+    };
+    let project = match &wanted {
+        Some(name) => name.project().to_owned(),
+        None => cx.project()?.value,
+    };
+    let gateway = cx.gateway().await?;
+    let mut mappings = gateway.domain_mappings(&project).await?;
+    if let Some(name) = &wanted {
+        mappings.retain(|mapping| mapping.leads_to() == *name);
+    }
+    if mappings.is_empty() {
+        cx.terminal.note(&match &wanted {
+            Some(name) => format!("no domain is mapped to `{}`", cx.named(name)),
+            None => format!("no domain is mapped to a service of project `{project}`"),
+        });
+    }
+    let rows = mappings.into_iter().map(|mapping| async move {
+        if !check {
+            return DomainRow::new(mapping, None);
+        }
+        let looks = mapping.records.iter().map(|record| gateway.resolves(&mapping.domain, record));
+        let looked = futures::future::join_all(looks).await;
+        DomainRow::new(mapping, Some(looked))
+    });
+    let rows: Vec<DomainRow> = futures::future::join_all(rows).await;
+    let code = if rows.iter().any(DomainRow::is_wrong) {
+        ExitCode::No
+    } else if rows.iter().any(DomainRow::is_unknown) {
+        ExitCode::Undetermined
+    } else {
+        ExitCode::Done
+    };
+    let waiting: Vec<String> = rows
+        .iter()
+        .filter_map(|row| Some(format!("`{}`: {}", row.domain, row.message.as_ref()?)))
+        .collect();
+    cx.report(&DomainsReport { sandbox: cx.is_sandbox(), domains: rows })?;
+    for line in waiting {
+        cx.terminal.note(&line);
+    }
+    Ok(code.number())
+}
+
+async fn map(cx: &Context, args: MapArgs) -> Result<u8, CommandError> {
+    args.write.check_format(cx)?;
+    let name = lookup::find(cx, &service(cx, &args.service)?).await?.name;
+    let gateway = cx.gateway().await?;
+    // A service that is not there is told before a domain that is not one's own.
+    if let Err(failure) = gateway.service(&name).await {
+        return Err(lookup::unread(cx, &name, failure).await);
+    }
+    let known = gateway.domain_mappings(name.project()).await?;
+    let elsewhere =
+        |mapping: &&DomainMapping| mapping.domain == args.domain && mapping.region != name.region();
+    if let Some(mapping) = known.iter().find(elsewhere) {
+        let to = mapping.leads_to();
+        let message = format!("`{}` leads to `{}` already", args.domain, cx.named(&to));
+        return Err(CommandError::new(ErrorKind::FailedPrecondition, message)
+            .because("a domain leads to one service at a time")
+            .hint(cx.suggest(&format!("domains unmap {}", args.domain))));
+    }
+    let (to, force) = (Some(name.service().to_owned()), args.force_override);
+    change(cx, &args.domain, &name, (Action::DomainMap, to, force), &args.write).await
+}
+
+async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
+    args.write.check_format(cx)?;
+    let project = cx.project()?.value;
+    let known = cx.gateway().await?.domain_mappings(&project).await?;
+    let Some(mapping) = known.iter().find(|mapping| mapping.domain == args.domain) else {
+        let message = format!("`{}` is mapped to no service of project `{project}`", args.domain);
+        let near = nearest(&args.domain, known.iter().map(|mapping| mapping.domain.as_str()));
+        let error = CommandError::new(ErrorKind::NotFound, message);
+        return Err(match near.first() {
+            Some(near) => error.hint(cx.command_with_word(&args.domain, near)),
+            None => error.hint(cx.suggest("domains")),
+        });
+    };
+    let to = (Action::DomainUnmap, None, false);
+    change(cx, &args.domain, &mapping.leads_to(), to, &args.write).await
+}
+
+async fn change(
+    cx: &Context,
+    domain: &str,
+    service: &ServiceName,
+    (action, to, force): (Action, Option<String>, bool),
+    write: &WriteOptions,
+) -> Result<u8, CommandError> {
+    let target = Target::Mapping(MappingName {
+        project: service.project().to_owned(),
+        region: service.region().to_owned(),
+        domain: domain.to_owned(),
+    });
+    let targets = Targets { names: vec![target], ..Targets::default() };
+    let options = write.options(action, Needs::default());
+    let planner = |snapshot: &Snapshot| plan_mapping(snapshot, action, to.as_deref(), force);
+    let batch = Batch::read(cx, targets, &options).await?;
+    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    let is_done = result.outcomes.iter().all(|outcome| outcome.status.is_settled());
+    let reported = report(cx, result, write)?;
+    if action == Action::DomainMap && is_done && !options.only_show {
+        tell_records(cx, domain, service).await?;
+    }
+    let code = reported.code;
+    reported.tell_undo(cx);
+    Ok(code)
+}
+
+/// Says what is to be set in the DNS, without which no certificate is made.
+async fn tell_records(
+    cx: &Context,
+    domain: &str,
+    service: &ServiceName,
+) -> Result<(), CommandError> {
+    let known = cx.gateway().await?.domain_mappings(service.project()).await?;
+    let Some(mapping) = known.into_iter().find(|mapping| mapping.domain == domain) else {
+        return Ok(());
+    };
+    let row = DomainRow::new(mapping, None);
+    if row.certificate != "ready" && !row.records.is_empty() {
+        cx.terminal.note("set this in the DNS of the domain; its certificate is made after that:");
+        for record in &row.records {
+            cx.terminal.say(&format!("  {}", record.line()));
+        }
+        let short = cx.named(service);
+        cx.terminal.hint(&cx.suggest(&format!("domains {short} --check")));
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! `graph`
+
+use crate::context::Context;
+use crate::domain::graph::{Node, graph};
+use crate::domain::invokers::Grant;
+use crate::domain::member::Member;
+use crate::domain::role::INVOKE;
+use crate::error::CommandError;
+use crate::exit_code::ExitCode;
+use crate::lookup;
+use crate::report::{Drawing, GraphReport, UnknownRow};
+
+/// Show who may call whom in a project
+///
+/// Services, the accounts that they run as, what each of those may invoke, and who else may: the public,
+/// people, groups, accounts that nothing here runs as. What the project, folders and the organisation
+/// grant holds for every service.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  runaccess graph
+  runaccess graph --mermaid > graph.mmd
+  runaccess graph --dot | dot -Tsvg > graph.svg")]
+pub(super) struct Args {
+    /// Draw it for Mermaid
+    #[arg(long, conflicts_with = "dot")]
+    mermaid: bool,
+    /// Draw it for Graphviz
+    #[arg(long)]
+    dot: bool,
+    /// Leave out what is granted above the services
+    #[arg(long)]
+    no_inherited: bool,
+    /// Exit with 0 even if part could not be read
+    #[arg(long)]
+    allow_partial: bool,
+}
+
+pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
+    cx.check_format::<GraphReport>()?;
+    let project = cx.project()?.value;
+    let region = cx.region_of_the_command_line()?;
+    let gateway = cx.gateway().await?;
+    let progress = cx.terminal.progress("reading policies");
+    let services = async {
+        let listing = gateway.services(&project, &region).await?;
+        let read = gateway.with_grants(listing.services, |done, known| progress.set(done, known));
+        Ok::<_, CommandError>((read.await, listing.unreachable))
+    };
+    let (services, above) = tokio::join!(services, Box::pin(gateway.above(&project, None)));
+    drop(progress);
+    let (services, unreachable) = services?;
+    lookup::warn_of(cx, &unreachable);
+    // What names no account runs as the default one.
+    let default = above.place.number.as_ref().map(|number| {
+        Member::of_account(&format!("{number}-compute@developer.gserviceaccount.com"))
+    });
+    let nodes: Vec<Node> = services
+        .into_iter()
+        .map(|access| Node {
+            account: match &access.service.service_account {
+                Some(account) => Some(Member::of_account(account)),
+                None => default.clone(),
+            },
+            invoker_check: access.service.invoker_check,
+            name: access.service.name,
+            grants: access.grants.map_err(|failure| failure.to_string()),
+        })
+        .collect();
+    let granted: Vec<Grant> =
+        nodes.iter().flat_map(|node| node.grants.iter().flatten()).cloned().collect();
+    let mut roles = gateway.roles_granted(&granted).await;
+    roles.extend(above.roles);
+    let layers = if args.no_inherited { &[][..] } else { &above.allow };
+    let mut found = graph(&nodes, layers, &roles, cx.now());
+    found
+        .unknown
+        .extend(unreachable.into_iter().map(|unreadable| (unreadable.what, unreadable.why)));
+    let denies = above.deny.iter().flat_map(|layer| layer.read.iter().flatten());
+    if denies.filter(|rule| rule.covers(INVOKE)).count() > 0 {
+        cx.terminal.note("deny policies above may keep some of them out: `explain` weighs them");
+    }
+    let drawing = match (args.mermaid, args.dot) {
+        (true, _) => Some(Drawing::Mermaid),
+        (_, true) => Some(Drawing::Dot),
+        _ => None,
+    };
+    let report = GraphReport::new((cx.is_sandbox(), &project), &nodes, found, drawing);
+    let unknown: Vec<UnknownRow> = report.unknown.clone();
+    cx.report(&report)?;
+    for row in &unknown {
+        cx.terminal.note(&format!("unknown: {}: {}", row.what, row.why));
+    }
+    let is_whole = unknown.is_empty() || args.allow_partial;
+    Ok(if is_whole { ExitCode::Done } else { ExitCode::Partial }.number())
+}

@@ -1,0 +1,139 @@
+//! Domains that lead to services: their certificates, and the DNS records that they need.
+
+use super::resource::ServiceName;
+
+/// A custom domain and the service that it leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainMapping {
+    pub domain: String,
+    pub project: String,
+    pub region: String,
+    pub service: String,
+    /// Whether it serves; `None` while that is not settled.
+    pub ready: Option<bool>,
+    pub certificate: Certificate,
+    /// Since when the certificate is in its state, as the API writes it.
+    pub since: Option<String>,
+    /// What the API says of what is wrong, or waited for.
+    pub message: Option<String>,
+    pub records: Vec<Record>,
+}
+
+impl DomainMapping {
+    /// The service, by its full name: a domain leads to one of its own region (documented).
+    pub fn leads_to(&self) -> ServiceName {
+        ServiceName::new(&self.project, &self.region, &self.service)
+    }
+}
+
+/// The state of a domain's certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Certificate {
+    Failed,
+    /// None is made for it.
+    None,
+    Pending,
+    Ready,
+    #[default]
+    Unknown,
+}
+
+impl Certificate {
+    /// The word for it in JSON and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::None => "none",
+            Self::Pending => "pending",
+            Self::Ready => "ready",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A DNS record that a domain needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// `A`, `AAAA` or `CNAME`.
+    pub kind: String,
+    pub data: String,
+}
+
+/// What the public DNS says of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolves {
+    /// What is there instead; empty where nothing is.
+    No(Vec<String>),
+    /// Why it could not be told.
+    Unknown(String),
+    Yes,
+}
+
+impl Record {
+    /// Whether answers hold the record: of an alias its end's addresses come along, and of addresses
+    /// there may be more than these.
+    pub fn is_among(&self, answers: &[Self]) -> bool {
+        answers.iter().any(|answer| answer.kind == self.kind && same(&answer.data, &self.data))
+    }
+}
+
+/// Names are the same in any case, with and without the dot that ends them; addresses however they are
+/// written.
+fn same(one: &str, other: &str) -> bool {
+    let address = |text: &str| text.parse::<std::net::IpAddr>().ok();
+    match (address(one), address(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one.trim_end_matches('.').eq_ignore_ascii_case(other.trim_end_matches('.')),
+    }
+}
+
+/// Whether a text can be a domain that is mapped: a host name with a dot.
+pub fn is_domain(text: &str) -> bool {
+    let good = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    text.len() <= 253
+        && text.split('.').count() > 1
+        && text.split('.').all(good)
+        && text.parse::<std::net::IpAddr>().is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_compared_by_what_they_mean() {
+        let record =
+            |kind: &str, data: &str| Record { kind: kind.to_owned(), data: data.to_owned() };
+        let answers = [
+            record("CNAME", "GHS.GoogleHosted.com"),
+            record("AAAA", "2001:4860:4802:32:0:0:0:15"),
+            record("A", "216.239.32.21"),
+        ];
+        for (kind, data, expected) in [
+            ("CNAME", "ghs.googlehosted.com.", true),
+            ("AAAA", "2001:4860:4802:32::15", true),
+            ("A", "216.239.32.21", true),
+            ("A", "216.239.34.21", false),
+            ("CNAME", "old.example.net.", false),
+        ] {
+            assert_eq!(record(kind, data).is_among(&answers), expected, "{kind} {data}");
+        }
+    }
+
+    #[test]
+    fn domains() {
+        for good in ["shop.example.com", "example.com", "a.b-c.d1"] {
+            assert!(is_domain(good), "{good}");
+        }
+        for bad in ["", "localhost", "1.2.3.4", "Shop.example.com", "-a.b", "a..b", "a_b.c", "a.b."]
+        {
+            assert!(!is_domain(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `domains`: which domain leads where, its certificate, and the records that it needs.
+
+use comfy_table::{Attribute, Color};
+use serde::Serialize;
+
+use super::table::{columns, text};
+use super::{Report, Style};
+use crate::domain::mapping::{DomainMapping, Resolves};
+
+/// The domains of a project.
+#[derive(Clone, Debug, Serialize)]
+pub struct DomainsReport {
+    pub sandbox: bool,
+    pub domains: Vec<DomainRow>,
+}
+
+/// One domain.
+#[derive(Clone, Debug, Serialize)]
+pub struct DomainRow {
+    pub domain: String,
+    /// The service that it leads to, by its full name.
+    pub service: String,
+    pub region: String,
+    /// Whether it serves; `null` while that is not settled.
+    pub ready: Option<bool>,
+    pub certificate: &'static str,
+    /// Since when the certificate is in its state.
+    pub since: Option<String>,
+    pub message: Option<String>,
+    pub records: Vec<RecordRow>,
+    #[serde(skip)]
+    short: String,
+}
+
+/// A DNS record to set.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordRow {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub data: String,
+    /// `yes`, `no` or `unknown`; `null` where nobody looked.
+    pub resolves: Option<&'static str>,
+    /// What is there instead, or why it could not be told.
+    pub found: Vec<String>,
+}
+
+impl DomainRow {
+    /// A mapping, with what the DNS says of its records where somebody looked.
+    pub fn new(mapping: DomainMapping, resolves: Option<Vec<Resolves>>) -> Self {
+        let name = mapping.leads_to();
+        let DomainMapping { domain, region, ready, certificate, since, message, records, .. } =
+            mapping;
+        let mut looked = resolves.map(Vec::into_iter);
+        let records = records.into_iter().map(|record| {
+            let looked = looked.as_mut().and_then(Iterator::next);
+            let (resolves, found) = match looked {
+                None => (None, Vec::new()),
+                Some(Resolves::Yes) => (Some("yes"), Vec::new()),
+                Some(Resolves::No(found)) => (Some("no"), found),
+                Some(Resolves::Unknown(why)) => (Some("unknown"), vec![why]),
+            };
+            let name = domain.clone();
+            RecordRow { name, kind: record.kind, data: record.data, resolves, found }
+        });
+        Self {
+            records: records.collect(),
+            service: name.to_string(),
+            short: name.short(),
+            certificate: certificate.as_str(),
+            domain,
+            region,
+            ready,
+            since,
+            message,
+        }
+    }
+
+    /// Whether a record of it does not resolve as it should.
+    pub fn is_wrong(&self) -> bool {
+        self.records.iter().any(|record| record.resolves == Some("no"))
+    }
+
+    /// Whether it could not be told of a record.
+    pub fn is_unknown(&self) -> bool {
+        self.records.iter().any(|record| record.resolves == Some("unknown"))
+    }
+}
+
+impl RecordRow {
+    /// The record as zone files have it.
+    pub fn line(&self) -> String {
+        format!("{}. {} {}", self.name, self.kind, self.data)
+    }
+
+    fn said(&self) -> String {
+        let found = self.found.join(", ");
+        match self.resolves {
+            Some("yes") => "resolves".to_owned(),
+            Some("no") if self.found.is_empty() => "is not there".to_owned(),
+            Some("no") => format!("is not there, but {found}"),
+            Some(_) => format!("unknown: {found}"),
+            None => String::new(),
+        }
+    }
+}
+
+impl Report for DomainsReport {
+    const ROWS: Option<&'static str> = Some("domains");
+    const PATHS: &'static [&'static str] = &[
+        "domain",
+        "service",
+        "region",
+        "ready",
+        "certificate",
+        "since",
+        "message",
+        "records",
+        "records.name",
+        "records.type",
+        "records.data",
+        "records.resolves",
+        "records.found",
+    ];
+
+    fn table(&self, style: Style) -> String {
+        let checked =
+            self.domains.iter().flat_map(|row| &row.records).any(|row| row.resolves.is_some());
+        let rows = self.domains.iter().map(|row| {
+            let certificate = text(row.certificate);
+            let certificate = match row.certificate {
+                "ready" => certificate.fg(Color::Green),
+                "failed" => certificate.fg(Color::Red).add_attribute(Attribute::Bold),
+                _ => certificate.fg(Color::Yellow),
+            };
+            let since = row.since.as_deref().and_then(|since| since.split(['T', '.']).next());
+            let records: Vec<String> = row
+                .records
+                .iter()
+                .map(|record| format!("{} {}", record.kind, record.data))
+                .collect();
+            let mut cells = vec![
+                text(&row.domain),
+                text(&row.short),
+                certificate,
+                text(since.unwrap_or_default()),
+                text(records.join("\n")),
+            ];
+            if checked {
+                let said: Vec<String> = row.records.iter().map(RecordRow::said).collect();
+                let said = text(said.join("\n"));
+                cells.push(if row.is_wrong() { said.fg(Color::Red) } else { said });
+            }
+            cells
+        });
+        let headers = ["DOMAIN", "SERVICE", "CERTIFICATE", "SINCE", "DNS RECORDS", "IN THE DNS"];
+        columns(&headers[..5 + usize::from(checked)], rows.collect(), style)
+    }
+}

@@ -1,0 +1,321 @@
+//! `graph`: who may call whom, as a table, and for the tools that draw: Mermaid and Graphviz.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use comfy_table::{Attribute, Cell, Color};
+use serde::Serialize;
+
+use super::table::{columns, text};
+use super::{ConditionShape, Report, Style, UnknownRow};
+use crate::domain::graph::{Edge, Graph, Node};
+use crate::domain::member::{Member, MemberKind};
+use crate::domain::resource::ServiceName;
+
+/// Who may call whom in a project.
+#[derive(Clone, Debug, Serialize)]
+pub struct GraphReport {
+    pub sandbox: bool,
+    pub project: String,
+    pub graph: Vec<EdgeRow>,
+    pub services: Vec<NodeRow>,
+    pub unknown: Vec<UnknownRow>,
+    /// In what it is drawn, in place of a table.
+    #[serde(skip)]
+    pub drawing: Option<Drawing>,
+}
+
+/// What draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawing {
+    Dot,
+    Mermaid,
+}
+
+/// Somebody who may call.
+#[derive(Clone, Debug, Serialize)]
+pub struct EdgeRow {
+    /// The principal; `allUsers` where no permission is asked.
+    pub caller: String,
+    pub kind: &'static str,
+    /// The services that run as it, by their full names.
+    pub runs: Vec<String>,
+    /// Whom it may call; `null` for every service below `resource`.
+    pub service: Option<String>,
+    pub resource: String,
+    /// `null` where the invoker check is off.
+    pub role: Option<String>,
+    pub condition: Option<ConditionShape>,
+    #[serde(skip)]
+    short: Short,
+}
+
+/// A service.
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeRow {
+    pub service: String,
+    /// The account that it runs as; `null` where that is not known.
+    pub account: Option<String>,
+    #[serde(skip)]
+    short: String,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Short {
+    caller: String,
+    runs: Vec<String>,
+    service: Option<String>,
+}
+
+impl GraphReport {
+    /// Puts a graph into rows.
+    pub fn new(
+        (sandbox, project): (bool, &str),
+        nodes: &[Node],
+        graph: Graph,
+        drawing: Option<Drawing>,
+    ) -> Self {
+        let Graph { edges, unknown } = graph;
+        Self {
+            sandbox,
+            project: project.to_owned(),
+            graph: edges.into_iter().map(EdgeRow::from).collect(),
+            services: nodes
+                .iter()
+                .map(|node| NodeRow {
+                    service: node.name.to_string(),
+                    account: node.account.as_ref().map(|account| account.address().to_owned()),
+                    short: node.name.short(),
+                })
+                .collect(),
+            unknown: unknown.into_iter().map(|(what, why)| UnknownRow { what, why }).collect(),
+            drawing,
+        }
+    }
+}
+
+impl From<Edge> for EdgeRow {
+    fn from(edge: Edge) -> Self {
+        let Edge { caller, runs, service, resource, grant } = edge;
+        let condition = grant.as_ref().and_then(|grant| grant.condition.as_ref());
+        Self {
+            kind: kind(&caller),
+            condition: condition.map(ConditionShape::from),
+            role: grant.as_ref().map(|grant| grant.role.clone()),
+            runs: runs.iter().map(ToString::to_string).collect(),
+            service: service.as_ref().map(ToString::to_string),
+            resource,
+            short: Short {
+                caller: shortened(&caller),
+                runs: runs.iter().map(ServiceName::short).collect(),
+                service: service.map(|name| name.short()),
+            },
+            caller: caller.to_string(),
+        }
+    }
+}
+
+fn kind(member: &Member) -> &'static str {
+    match member.kind() {
+        MemberKind::AllUsers | MemberKind::AllAuthenticatedUsers => "public",
+        MemberKind::ServiceAccount => "serviceAccount",
+        MemberKind::User => "user",
+        MemberKind::Group => "group",
+        MemberKind::Domain => "domain",
+        _ => "other",
+    }
+}
+
+/// An account by its address, whose kind is seen from that; others as policies name them.
+fn shortened(member: &Member) -> String {
+    match member.kind() {
+        MemberKind::ServiceAccount => member.address().to_owned(),
+        _ => member.to_string(),
+    }
+}
+
+impl EdgeRow {
+    fn words(&self) -> String {
+        let mut words = match &self.role {
+            None => "the invoker check is off".to_owned(),
+            Some(role) => role.clone(),
+        };
+        if let Some(condition) = &self.condition {
+            words.extend([", if ", &condition.expression]);
+        }
+        words
+    }
+
+    fn runs_in_short(&self) -> String {
+        match self.short.runs.as_slice() {
+            [] => String::new(),
+            [first] => first.clone(),
+            [first, rest @ ..] if rest.len() > 3 => format!("{first} and {} more", rest.len()),
+            all => all.join(", "),
+        }
+    }
+}
+
+impl Report for GraphReport {
+    const ROWS: Option<&'static str> = Some("graph");
+    const PATHS: &'static [&'static str] = &[
+        "caller",
+        "kind",
+        "runs",
+        "service",
+        "resource",
+        "role",
+        "condition",
+        "condition.title",
+        "condition.expression",
+    ];
+
+    fn table(&self, style: Style) -> String {
+        match self.drawing {
+            Some(Drawing::Mermaid) => return self.mermaid(),
+            Some(Drawing::Dot) => return self.dot(),
+            None => {}
+        }
+        let rows = self.graph.iter().map(|edge| {
+            let to = match &edge.short.service {
+                Some(service) => text(service),
+                None => {
+                    text(format!("all below {}", edge.resource)).add_attribute(Attribute::Italic)
+                }
+            };
+            let caller: Cell = text(&edge.short.caller);
+            let caller = match edge.kind {
+                "public" => caller.fg(Color::Red).add_attribute(Attribute::Bold),
+                _ => caller,
+            };
+            vec![to, caller, text(edge.runs_in_short()), text(edge.words())]
+        });
+        let mut out =
+            columns(&["SERVICE", "MAY BE CALLED BY", "WHICH RUNS", "BY"], rows.collect(), style);
+        let called: Vec<&Option<String>> = self.graph.iter().map(|edge| &edge.service).collect();
+        let lonely: Vec<&str> = self
+            .services
+            .iter()
+            .filter(|node| !called.contains(&&Some(node.service.clone())))
+            .map(|node| node.short.as_str())
+            .collect();
+        if !lonely.is_empty() {
+            let _ = writeln!(out, "\nno grant of their own: {}", lonely.join(", "));
+        }
+        out
+    }
+}
+
+/// What is drawn: nodes by a name that the tools take, and lines between them.
+struct Picture<'a> {
+    /// By what stands for it: its id, label and kind.
+    callers: BTreeMap<&'a str, (String, String, &'static str)>,
+    services: BTreeMap<&'a str, String>,
+}
+
+impl GraphReport {
+    fn picture(&self) -> Picture<'_> {
+        let mut callers = BTreeMap::new();
+        for edge in &self.graph {
+            let next = format!("c{}", callers.len());
+            let label = match edge.caller.as_str() {
+                "allUsers" => "anyone".to_owned(),
+                "allAuthenticatedUsers" => "any Google account".to_owned(),
+                _ => edge.short.caller.clone(),
+            };
+            callers.entry(edge.caller.as_str()).or_insert((next, label, edge.kind));
+        }
+        let ids = |at: usize| format!("s{at}");
+        let services = self.services.iter().enumerate();
+        let services = services.map(|(at, node)| (node.service.as_str(), ids(at))).collect();
+        Picture { callers, services }
+    }
+
+    /// The lines: from, to, label, and whether it is one of "runs as".
+    fn lines(&self, picture: &Picture<'_>) -> Vec<(String, String, String, bool)> {
+        let mut lines = Vec::new();
+        for node in &self.services {
+            let Some(account) = &node.account else { continue };
+            let member = format!("serviceAccount:{account}");
+            if let Some((id, _, _)) = picture.callers.get(member.as_str()) {
+                let from = picture.services[node.service.as_str()].clone();
+                lines.push((from, id.clone(), "runs as".to_owned(), true));
+            }
+        }
+        for edge in &self.graph {
+            let (from, _, _) = &picture.callers[edge.caller.as_str()];
+            let to =
+                edge.service.as_ref().map(|service| picture.services[service.as_str()].clone());
+            let role = edge.role.as_deref().unwrap_or("check off");
+            let role = role.rsplit('/').next().unwrap_or(role);
+            let label =
+                if edge.condition.is_some() { format!("{role}, if") } else { role.to_owned() };
+            let line = (from.clone(), to.unwrap_or_else(|| "project".to_owned()), label, false);
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        lines
+    }
+
+    fn mermaid(&self) -> String {
+        // Within quotes, it takes everything but these.
+        let label =
+            |text: &str| text.replace('&', "#amp;").replace('"', "#quot;").replace('<', "#lt;");
+        let picture = self.picture();
+        let mut out = "flowchart LR\n".to_owned();
+        let _ = writeln!(out, "    subgraph project[\"{}\"]", label(&self.project));
+        for node in &self.services {
+            let id = &picture.services[node.service.as_str()];
+            let _ = writeln!(out, "        {id}[\"{}\"]", label(&node.short));
+        }
+        out += "    end\n";
+        for (id, name, kind) in picture.callers.values() {
+            let name = label(name);
+            let _ = match *kind {
+                "public" => writeln!(out, "    {id}((\"{name}\")):::public"),
+                "serviceAccount" => writeln!(out, "    {id}([\"{name}\"])"),
+                _ => writeln!(out, "    {id}[/\"{name}\"/]"),
+            };
+        }
+        for (from, to, words, runs) in self.lines(&picture) {
+            let arrow = if runs { "-.->" } else { "-->" };
+            let _ = writeln!(out, "    {from} {arrow}|\"{}\"| {to}", label(&words));
+        }
+        out += "    classDef public stroke:#c00,stroke-width:3px\n";
+        out
+    }
+
+    fn dot(&self) -> String {
+        let quote = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        let picture = self.picture();
+        let mut out = "digraph access {\n    rankdir=LR;\n    compound=true;\n".to_owned();
+        let _ = writeln!(
+            out,
+            "    subgraph cluster_project {{\n        label={};",
+            quote(&self.project)
+        );
+        // A line to all of them ends at the frame.
+        out += "        project [shape=point, style=invis];\n";
+        for node in &self.services {
+            let id = &picture.services[node.service.as_str()];
+            let _ = writeln!(out, "        {id} [shape=box, label={}];", quote(&node.short));
+        }
+        out += "    }\n";
+        for (id, name, kind) in picture.callers.values() {
+            let shape = match *kind {
+                "public" => "shape=doublecircle, color=red",
+                "serviceAccount" => "shape=ellipse",
+                _ => "shape=house",
+            };
+            let _ = writeln!(out, "    {id} [{shape}, label={}];", quote(name));
+        }
+        for (from, to, words, runs) in self.lines(&picture) {
+            let frame = if to == "project" { ", lhead=cluster_project" } else { "" };
+            let style = if runs { ", style=dashed" } else { "" };
+            let _ = writeln!(out, "    {from} -> {to} [label={}{style}{frame}];", quote(&words));
+        }
+        out += "}\n";
+        out
+    }
+}

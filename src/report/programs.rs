@@ -1,0 +1,202 @@
+//! Programs for the one who calls: each gets an ID token for the service, and sends it along.
+
+use crate::domain::caller::Via;
+use crate::error::quoted;
+
+/// In which form a program is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    Curl,
+    Go,
+    Node,
+    Python,
+}
+
+impl Language {
+    pub const ALL: [Self; 4] = [Self::Python, Self::Node, Self::Go, Self::Curl];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Curl => "curl",
+            Self::Go => "go",
+            Self::Node => "node",
+            Self::Python => "python",
+        }
+    }
+
+    /// What the program's first line says it is, and how its file may be called.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Curl => "curl, on Cloud Run or any machine of Google's (call.sh)",
+            Self::Go => "Go (call.go)",
+            Self::Node => "Node (call.mjs)",
+            Self::Python => "Python (call.py)",
+        }
+    }
+
+    /// The program that calls `url` with a token for `audience`, by the libraries of Google that its
+    /// documentation names. Outside Google's machines these take the application default credentials.
+    pub fn program(self, url: &str, audience: &str) -> String {
+        let template = match self {
+            Self::Python => PYTHON,
+            Self::Node => NODE,
+            Self::Go => GO,
+            Self::Curl => CURL,
+        };
+        let text = |text: &str| match self {
+            Self::Curl => quoted(text),
+            _ => serde_json::Value::from(text).to_string(),
+        };
+        template.replace("{URL}", &text(url)).replace("{AUDIENCE}", &text(audience))
+    }
+}
+
+const PYTHON: &str = r#"# pip install google-auth requests
+import google.auth.transport.requests
+import google.oauth2.id_token
+import requests
+
+URL = {URL}
+AUDIENCE = {AUDIENCE}
+
+
+def call(path="/"):
+    """Calls the service with a fresh or kept ID token of the account that this runs as."""
+    request = google.auth.transport.requests.Request()
+    token = google.oauth2.id_token.fetch_id_token(request, AUDIENCE)
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.get(URL + path, headers=headers, timeout=30)
+
+
+if __name__ == "__main__":
+    answer = call()
+    print(answer.status_code, answer.text)
+"#;
+
+const NODE: &str = r#"// npm install google-auth-library
+import { GoogleAuth } from "google-auth-library";
+
+const url = {URL};
+const audience = {AUDIENCE};
+
+// Keeps its ID token, and renews it in time.
+const client = await new GoogleAuth().getIdTokenClient(audience);
+const answer = await client.request({ url: `${url}/` });
+console.log(answer.status, answer.data);
+"#;
+
+const GO: &str = r#"// go get google.golang.org/api/idtoken
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+
+	"google.golang.org/api/idtoken"
+)
+
+const (
+	url      = {URL}
+	audience = {AUDIENCE}
+)
+
+func main() {
+	// Keeps its ID token, and renews it in time.
+	client, err := idtoken.NewClient(context.Background(), audience)
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := client.Get(url + "/")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(answer.StatusCode, string(body))
+}
+"#;
+
+const CURL: &str = r#"#!/bin/sh
+set -eu
+URL={URL}
+AUDIENCE={AUDIENCE}
+METADATA="http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1"
+
+TOKEN=$(curl --silent --show-error --fail --get --header 'Metadata-Flavor: Google' \
+    --data-urlencode "audience=$AUDIENCE" \
+    "$METADATA/instance/service-accounts/default/identity")
+# By standard input, so that the token is in no list of processes.
+printf 'Authorization: Bearer %s\n' "$TOKEN" |
+    curl --silent --show-error --header @- --write-out '\n%{http_code}\n' "$URL/"
+"#;
+
+/// What sets a caller of Google's up, with the words in capitals left to be filled in. `account` is the
+/// one whose token is sent.
+pub fn set_up(
+    via: Via,
+    (url, audience): (&str, &str),
+    account: &str,
+    (project, region, service): (&str, &str, &str),
+) -> String {
+    let lines = |first: &str, flags: &[String]| {
+        let flags: Vec<String> = flags.iter().map(|flag| format!("    {}", quoted(flag))).collect();
+        format!("{first} \\\n{}\n", flags.join(" \\\n"))
+    };
+    let (to, project) = (format!("{url}/"), format!("--project={project}"));
+    match via {
+        Via::PubSub => lines(
+            "gcloud pubsub subscriptions create SUBSCRIPTION --topic=TOPIC",
+            &[
+                format!("--push-endpoint={to}"),
+                format!("--push-auth-service-account={account}"),
+                format!("--push-auth-token-audience={audience}"),
+                project,
+            ],
+        ),
+        Via::Scheduler => lines(
+            &format!(
+                "gcloud scheduler jobs create http JOB --schedule='0 * * * *' --location={region}"
+            ),
+            &[
+                format!("--uri={to}"),
+                format!("--oidc-service-account-email={account}"),
+                format!("--oidc-token-audience={audience}"),
+                project,
+            ],
+        ),
+        Via::Tasks => lines(
+            &format!("gcloud tasks create-http-task --queue=QUEUE --location={region}"),
+            &[
+                format!("--url={to}"),
+                format!("--oidc-service-account-email={account}"),
+                format!("--oidc-token-audience={audience}"),
+                project,
+            ],
+        ),
+        Via::Eventarc => lines(
+            &format!(
+                "gcloud eventarc triggers create TRIGGER --location={region} \
+                 --event-filters=type=google.cloud.pubsub.topic.v1.messagePublished"
+            ),
+            &[
+                format!("--destination-run-service={service}"),
+                format!("--destination-run-region={region}"),
+                format!("--service-account={account}"),
+                project,
+            ],
+        ),
+        Via::Workflows => format!(
+            "# gcloud workflows deploy WORKFLOW --source=FILE --location={region} {project} \\\n\
+             #     --service-account={account}\n\
+             - call_{}:\n    call: http.get\n    args:\n      url: {to}\n      auth:\n        type: \
+             OIDC\n        audience: {audience}\n    result: answer\n",
+            service.replace('-', "_")
+        ),
+    }
+}

@@ -1,0 +1,308 @@
+//! Custom domains and the graph.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::support::{Serve, World};
+
+#[test]
+fn domains_are_listed_with_their_certificates_and_checked() {
+    let world = World::new();
+    assert_snapshot!(world.sandbox(&["domains"]), @"
+    --- stdout
+    DOMAIN            SERVICE                 CERTIFICATE  SINCE       DNS RECORDS
+    api.example.com   us-central1/api         pending      2026-01-12  CNAME ghs.googlehosted.com.
+    shop.example.com  us-central1/storefront  ready        2026-01-12  CNAME ghs.googlehosted.com.
+    --- stderr
+    note: `api.example.com`: Waiting for certificate provisioning. You must configure your DNS records for certificate issuance to begin.
+    --- status 0
+    ");
+    assert_snapshot!(world.sandbox(&["domains", "--check"]), @"
+    --- stdout
+    DOMAIN            SERVICE                 CERTIFICATE  SINCE       DNS RECORDS                  IN THE DNS
+    api.example.com   us-central1/api         pending      2026-01-12  CNAME ghs.googlehosted.com.  is not there, but CNAME old-gateway.example.net.
+    shop.example.com  us-central1/storefront  ready        2026-01-12  CNAME ghs.googlehosted.com.  resolves
+    --- stderr
+    note: `api.example.com`: Waiting for certificate provisioning. You must configure your DNS records for certificate issuance to begin.
+    --- status 3
+    ");
+    assert_snapshot!(world.sandbox(&["domains", "storefront", "--check", "-o", "json"]), @r#"
+    --- stdout
+    {
+      "sandbox": true,
+      "domains": [
+        {
+          "domain": "shop.example.com",
+          "service": "projects/sandbox-project/locations/us-central1/services/storefront",
+          "region": "us-central1",
+          "ready": true,
+          "certificate": "ready",
+          "since": "2026-01-12T09:00:00Z",
+          "message": null,
+          "records": [
+            {
+              "name": "shop.example.com",
+              "type": "CNAME",
+              "data": "ghs.googlehosted.com.",
+              "resolves": "yes",
+              "found": []
+            }
+          ]
+        }
+      ]
+    }
+    --- status 0
+    "#);
+    assert_snapshot!(world.sandbox(&["domains", "hello"]), @"
+    --- stdout
+    DOMAIN  SERVICE  CERTIFICATE  SINCE  DNS RECORDS
+    --- stderr
+    note: no domain is mapped to `us-central1/hello`
+    --- status 0
+    ");
+}
+
+#[test]
+fn a_domain_is_mapped_unmapped_and_mapped_again() {
+    let world = World::new();
+    assert_snapshot!(world.sandbox(&["domains", "map", "blog.example.com", "hello"]), @"
+    --- stdout
+    SERVICE           STATUS   CHANGE
+    blog.example.com  changed  domainMapping: + hello
+    --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      blog.example.com
+        domainMapping: + hello
+    note: set this in the DNS of the domain; its certificate is made after that:
+      blog.example.com. CNAME ghs.googlehosted.com.
+    hint: runaccess --sandbox domains us-central1/hello --check
+    undo: runaccess --sandbox undo s1
+    --- status 0
+    ");
+    assert_snapshot!(world.sandbox(&["domains", "map", "blog.example.com", "storefront"]), @"
+    --- stdout
+    SERVICE           STATUS  CHANGE
+    blog.example.com  failed  failed-precondition
+    --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      blog.example.com  cannot be planned
+    error: `blog.example.com` leads to `hello` already
+    caused by: a domain leads to one service at a time
+    hint: runaccess --sandbox domains unmap blog.example.com
+    --- status 1
+    ");
+    assert_snapshot!(world.sandbox(&["domains", "unmap", "blog.example.com"]), @"
+    --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      blog.example.com
+        domainMapping: - hello
+        warning: whoever calls the domain gets an error from then on, and its certificate is given up: a new one takes a while
+    error: this must be confirmed: `blog.example.com` leads to `hello` no more
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
+    hint: runaccess --sandbox domains unmap blog.example.com --dry-run
+    --- status 2
+    ");
+    assert_eq!(world.sandbox(&["undo", "s1", "--yes"]).status, 0);
+    let domains = world.json(&["domains", "hello"]);
+    assert_eq!(domains["domains"], json!([]));
+    assert_eq!(world.sandbox(&["undo", "s2", "--yes"]).status, 0);
+    let domains = world.json(&["domains", "hello"]);
+    assert_eq!(domains["domains"][0]["domain"], "blog.example.com");
+    // Made anew by somebody else, it is not the one that was undone.
+    let unmap = ["domains", "unmap", "blog.example.com", "--yes", "--no-journal"];
+    assert_eq!(world.sandbox(&unmap).status, 0);
+    let map = ["domains", "map", "blog.example.com", "hello", "--no-journal"];
+    assert_eq!(world.sandbox(&map).status, 0);
+    let undo = world.sandbox(&["undo", "s3", "--yes"]);
+    assert!(undo.stderr.contains("the domain mapping was deleted and made anew since"), "{undo}");
+    assert_snapshot!(
+        world.sandbox(&["domains", "map", "x.example.com", "hello", "--print", "gcloud"]),
+        @"
+    --- stdout
+    gcloud beta run domain-mappings create --domain=x.example.com --project=sandbox-project --region=us-central1 --service=hello
+    --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      x.example.com
+        domainMapping: + hello
+    warning: these commands go to Google, unless gcloud is pointed at `runaccess sandbox serve`
+    --- status 0
+    "
+    );
+}
+
+#[test]
+fn why_a_domain_cannot_be_mapped_is_said() {
+    let mut world = World::new();
+    let serve = Serve::start(&world);
+    world.reach(&serve);
+    assert_snapshot!(world.run(&["domains", "map", "blog.other.com", "hello"]), @"
+    --- stdout
+    SERVICE         STATUS  CHANGE
+    blog.other.com  failed  permission-denied
+    --- stderr
+    plan: project sandbox-project (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+      blog.other.com
+        domainMapping: + hello
+    error: `blog.other.com` is not known to be yours
+    caused by: who owns a domain is verified in Google's Search Console
+    hint: gcloud domains verify other.com
+    --- status 5
+    ");
+    // Another project has it.
+    let elsewhere = ["--project", "sandbox-shared", "domains", "map", "shop.example.com", "search"];
+    assert_snapshot!(world.run(&elsewhere), @"
+    --- stdout
+    SERVICE           STATUS  CHANGE
+    shop.example.com  failed  failed-precondition
+    --- stderr
+    plan: project sandbox-shared (`--project`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+      shop.example.com
+        domainMapping: + search
+    error: `shop.example.com` is mapped already, in another project or region
+    caused by: Resource 'shop.example.com' already exists.
+    hint: runaccess --project sandbox-shared domains map shop.example.com search --force-override
+    --- status 1
+    ");
+    let force = [&elsewhere[..], &["--force-override", "--yes"]].concat();
+    assert_eq!(world.json_of(&force)["changes"][0]["status"], "changed");
+    assert_eq!(world.json_of(&["domains", "storefront"])["domains"], json!([]));
+    assert_snapshot!(world.run(&["domains", "unmap", "nosuch.example.com"]), @"
+    --- stderr
+    error: `nosuch.example.com` is mapped to no service of project `sandbox-project`
+    hint: runaccess domains unmap api.example.com
+    --- status 6
+    ");
+    assert_snapshot!(world.run(&["domains", "map", "localhost", "hello"]), @"
+    --- stderr
+    error: invalid value 'localhost' for '<DOMAIN>': write a domain, such as shop.example.com
+
+    For more information, try '--help'.
+    --- status 2
+    ");
+    assert_eq!(world.run(&["domains", "map", "a.example.com", "nosuch"]).status, 6);
+}
+
+#[test]
+fn a_mapped_domain_stands_for_its_service_everywhere() {
+    let world = World::new();
+    let full = "projects/sandbox-project/locations/us-central1/services/storefront";
+    for command in ["describe", "who", "url"] {
+        let json = world.json(&[command, "https://shop.example.com/x?y"]);
+        assert_eq!(json["service"], full, "{command}");
+    }
+    let urls = world.json(&["url", "storefront", "--all"]);
+    assert_eq!(urls["urls"][2], "https://shop.example.com");
+    let described = world.json(&["describe", "storefront"]);
+    let domains = json!([{"domain": "shop.example.com", "certificate": "ready"}]);
+    assert_eq!(described["domains"], domains);
+    assert_eq!(world.json(&["list", "shop.example.com"])["services"][0]["name"], "storefront");
+    let planned = world.json(&["grant", "dev@example.com", "shop.example.com", "-n"]);
+    assert_eq!(planned["changes"][0]["service"], full);
+    let explained = world.json(&["explain", "dev@example.com", "shop.example.com"]);
+    assert_eq!((&explained["service"], &explained["verdict"]), (&json!(full), &json!("allowed")));
+    assert_eq!(world.sandbox(&["curl", "shop.example.com", "-s"]).status, 0);
+    assert_eq!(world.sandbox(&["url", "nosuch.example.com"]).status, 6);
+}
+
+#[test]
+fn what_the_dns_does_not_tell_is_unknown() {
+    let mut world = World::new();
+    let serve = Serve::with_faults(&world, &["400,route=/resolve"]);
+    world.reach(&serve);
+    let run = world.run(&["domains", "--check", "-o", "json"]);
+    assert_eq!(run.status, 9, "{run}");
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(json["domains"][0]["records"][0]["resolves"], "unknown");
+}
+
+#[test]
+fn the_graph_tells_who_calls_whom() {
+    let world = World::new();
+    assert_snapshot!(world.sandbox(&["graph"]), @r#"
+    --- stdout
+    SERVICE                             MAY BE CALLED BY                                         WHICH RUNS                  BY
+    us-central1/api                     domain:example.com                                                                   roles/run.invoker
+    us-central1/backoffice              group:team@example.com                                                               roles/run.invoker
+    us-central1/billing                 user:auditor@example.com                                                             roles/run.invoker, if request.path.startsWith("/reports")
+    us-central1/billing                 user:finance@example.com                                                             roles/run.invoker
+    us-central1/catalog                 allUsers                                                                             roles/run.invoker
+    us-central1/chat                    group:team@example.com                                                               roles/run.invoker
+    us-central1/intranet                service-123456789012@gcp-sa-iap.iam.gserviceaccount.com                              roles/run.invoker
+    europe-west1/orders                 runner@sandbox-project.iam.gserviceaccount.com           us-central1/billing         roles/run.invoker
+    europe-west1/orders                 user:ana@example.com                                                                 roles/run.invoker
+    us-central1/orders                  runner@sandbox-project.iam.gserviceaccount.com           us-central1/billing         roles/run.invoker
+    us-central1/orders                  user:ana@example.com                                                                 roles/run.invoker
+    us-central1/reports                 allAuthenticatedUsers                                                                roles/run.invoker
+    us-central1/reports                 user:ana@example.com                                                                 projects/sandbox-project/roles/reportReader
+    us-central1/reports                 user:ana@example.com                                                                 roles/run.developer
+    us-central1/status-page             allUsers                                                                             the invoker check is off
+    us-central1/storefront              allUsers                                                                             roles/run.invoker
+    all below projects/sandbox-project  123456789012-compute@developer.gserviceaccount.com       us-central1/api and 7 more  roles/editor
+    all below folders/725218103497      group:sre@example.com                                                                roles/run.invoker, if resource.matchTag('433637338589/environment', 'production')
+    all below projects/sandbox-project  user:you@example.com                                                                 roles/owner
+
+    no grant of their own: us-central1/hello
+    --- stderr
+    note: deny policies above may keep some of them out: `explain` weighs them
+    --- status 0
+    "#);
+    let json = world.json(&["graph"]);
+    let edges = json["graph"].as_array().unwrap();
+    let runner = edges.iter().find(|edge| edge["caller"].as_str().unwrap().contains("runner@"));
+    let billing = "projects/sandbox-project/locations/us-central1/services/billing";
+    assert_eq!(runner.unwrap()["runs"], json!([billing]));
+    let own = world.json(&["graph", "--no-inherited"]);
+    assert!(own["graph"].as_array().unwrap().iter().all(|edge| !edge["service"].is_null()));
+}
+
+#[test]
+fn the_graph_is_drawn() {
+    let world = World::new();
+    let shared = ["--project", "sandbox-shared", "graph", "--no-inherited"];
+    assert_snapshot!(world.sandbox(&[&shared[..], &["--mermaid"]].concat()), @r#"
+    --- stdout
+    flowchart LR
+        subgraph project["sandbox-shared"]
+            s0["europe-west1/checkout"]
+            s1["us-central1/checkout"]
+            s2["europe-west1/events"]
+            s3["us-central1/resize-image"]
+            s4["us-central1/search"]
+        end
+        c0[/"group:team@example.com"/]
+        c0 -->|"run.invoker"| s0
+        c0 -->|"run.invoker"| s1
+        c0 -->|"run.invoker"| s2
+        c0 -->|"run.invoker"| s3
+        c0 -->|"run.invoker"| s4
+        classDef public stroke:#c00,stroke-width:3px
+    --- stderr
+    note: deny policies above may keep some of them out: `explain` weighs them
+    --- status 0
+    "#);
+    assert_snapshot!(world.sandbox(&[&shared[..], &["--dot"]].concat()), @r#"
+    --- stdout
+    digraph access {
+        rankdir=LR;
+        compound=true;
+        subgraph cluster_project {
+            label="sandbox-shared";
+            project [shape=point, style=invis];
+            s0 [shape=box, label="europe-west1/checkout"];
+            s1 [shape=box, label="us-central1/checkout"];
+            s2 [shape=box, label="europe-west1/events"];
+            s3 [shape=box, label="us-central1/resize-image"];
+            s4 [shape=box, label="us-central1/search"];
+        }
+        c0 [shape=house, label="group:team@example.com"];
+        c0 -> s0 [label="run.invoker"];
+        c0 -> s1 [label="run.invoker"];
+        c0 -> s2 [label="run.invoker"];
+        c0 -> s3 [label="run.invoker"];
+        c0 -> s4 [label="run.invoker"];
+    }
+    --- stderr
+    note: deny policies above may keep some of them out: `explain` weighs them
+    --- status 0
+    "#);
+}

@@ -1,0 +1,202 @@
+//! Identity-Aware Proxy, and custom audiences: what comes with a switch, and what is taken back.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::support::{Serve, World, members_of};
+
+const AGENT: &str = "serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com";
+
+#[test]
+fn iap_comes_with_the_grant_that_it_needs() {
+    let world = World::new();
+    assert_snapshot!(world.sandbox(&["iap", "hello", "on", "--yes"]), @"
+    --- stdout
+    SERVICE            STATUS   CHANGE
+    us-central1/hello  changed  +serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com (roles/run.invoker)
+                                iap: on
+    --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/hello
+        + serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com  roles/run.invoker
+        iap: off -> on
+        exposure: restricted -> iap
+        note: from then on callers need `roles/iap.httpsResourceAccessor`, and a session or a token for Identity-Aware Proxy; the invoker role alone does not let them by
+    undo: runaccess --sandbox undo s1
+    --- status 0
+    ");
+    assert_eq!(members_of(&world.json(&["policy", "hello"]), "roles/run.invoker"), [AGENT]);
+    assert_eq!(world.json(&["iap", "hello", "on"])["changes"][0]["status"], "unchanged");
+    assert_snapshot!(world.sandbox(&["iap", "hello", "off", "--yes"]), @"
+    --- stdout
+    SERVICE            STATUS   CHANGE
+    us-central1/hello  changed  -serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com (roles/run.invoker)
+                                iap: off
+    --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/hello
+        - serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com  roles/run.invoker
+        iap: on -> off
+        exposure: iap -> restricted
+        note: whoever came through Identity-Aware Proxy needs the invoker role from then on
+    undo: runaccess --sandbox undo s2
+    --- status 0
+    ");
+    assert_eq!(members_of(&world.json(&["policy", "hello"]), "roles/run.invoker"), [""; 0]);
+    assert_eq!(world.sandbox(&["undo", "s2", "--yes"]).status, 0);
+    assert_eq!(world.json(&["describe", "hello"])["exposure"], "iap");
+    assert_eq!(members_of(&world.json(&["policy", "hello"]), "roles/run.invoker"), [AGENT]);
+    assert_snapshot!(world.sandbox(&["iap", "storefront", "on", "-n", "--print", "gcloud"]), @"
+    --- stdout
+    gcloud beta run services update storefront --project=sandbox-project --region=us-central1 --iap
+    gcloud run services add-iam-policy-binding storefront --project=sandbox-project --region=us-central1 --member=serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com --role=roles/run.invoker --condition=None
+    --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/storefront
+        + serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com  roles/run.invoker
+        iap: off -> on
+        exposure: public -> iap
+        note: from then on callers need `roles/iap.httpsResourceAccessor`, and a session or a token for Identity-Aware Proxy; the invoker role alone does not let them by
+        warning: `allUsers` may invoke it: only Identity-Aware Proxy is left to ask anybody anything
+    warning: these commands go to Google, unless gcloud is pointed at `runaccess sandbox serve`
+    --- status 0
+    ");
+}
+
+#[test]
+fn iap_is_taken_back_whole_where_its_grant_is_refused() {
+    let mut world = World::new();
+    let serve = Serve::with_faults(&world, &["403,method=POST,route=*setIamPolicy"]);
+    world.reach(&serve);
+    assert_snapshot!(world.run(&["iap", "hello", "on", "--yes"]), @"
+    --- stdout
+    SERVICE            STATUS  CHANGE
+    us-central1/hello  failed  permission-denied
+    --- stderr
+    plan: project sandbox-project (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+      us-central1/hello
+        + serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com  roles/run.invoker
+        iap: off -> on
+        exposure: restricted -> iap
+        note: from then on callers need `roles/iap.httpsResourceAccessor`, and a session or a token for Identity-Aware Proxy; the invoker role alone does not let them by
+    error: `us-central1/hello`: it was possible to turn Identity-Aware Proxy on, not to set the policy; what was done is taken back
+    caused by: could not set the policy of `us-central1/hello`
+    caused by: The caller does not have permission
+    hint: gcloud auth list
+    --- status 5
+    ");
+    assert_eq!(world.json_of(&["describe", "hello"])["iap"], false);
+    // The journal says that nothing of it is there.
+    let history = world.json_of(&["history", "1"]);
+    assert_eq!(history["entries"][0]["state"], "failed");
+    assert_eq!(history["entries"][0]["settings"], json!([]));
+}
+
+#[test]
+fn iap_that_cannot_be_taken_back_is_half_done_and_says_so() {
+    let mut world = World::new();
+    // Of what turns it, the first is let through and the second refused.
+    let faults = ["403,method=POST,route=*setIamPolicy", "403,method=PATCH,rate=0.5,seed=10"];
+    let serve = Serve::with_faults(&world, &faults);
+    world.reach(&serve);
+    assert_snapshot!(world.run(&["iap", "hello", "on", "--yes"]), @"
+    --- stdout
+    SERVICE            STATUS  CHANGE
+    us-central1/hello  failed  partial
+    --- stderr
+    plan: project sandbox-project (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
+      us-central1/hello
+        + serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com  roles/run.invoker
+        iap: off -> on
+        exposure: restricted -> iap
+        note: from then on callers need `roles/iap.httpsResourceAccessor`, and a session or a token for Identity-Aware Proxy; the invoker role alone does not let them by
+    error: `us-central1/hello`: it was possible to turn Identity-Aware Proxy on, not to set the policy; what was done could not be taken back
+    caused by: could not set the policy of `us-central1/hello`
+    caused by: The caller does not have permission
+    caused by: could not turn Identity-Aware Proxy off of `us-central1/hello`: The caller does not have permission
+    hint: gcloud auth list
+    undo: runaccess undo 1
+    --- status 8
+    ");
+    assert_eq!(world.json_of(&["describe", "hello"])["iap"], true);
+    let history = world.json_of(&["history", "1"]);
+    assert_eq!(history["entries"][0]["settings"][0]["after"], "on");
+    // What is left of it is undone like any other change.
+    let faults = format!("{}/sandbox/faults", serve.endpoint);
+    let curl = ["-s", "-X", "DELETE", &faults];
+    assert!(std::process::Command::new("curl").args(curl).output().unwrap().status.success());
+    assert_eq!(world.run(&["undo", "1", "--yes"]).status, 0);
+    assert_eq!(world.json_of(&["describe", "hello"])["iap"], false);
+}
+
+#[test]
+fn an_audience_is_added_taken_and_removed() {
+    let world = World::new();
+    assert_snapshot!(world.sandbox(&["audience", "add", "hello", "https://gw.example.com"]), @"
+    --- stdout
+    SERVICE            STATUS   CHANGE
+    us-central1/hello  changed  customAudience: + https://gw.example.com
+    --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/hello
+        customAudience: + https://gw.example.com
+        exposure: restricted, as before
+    undo: runaccess --sandbox undo s1
+    --- status 0
+    ");
+    let audiences = || world.json(&["describe", "hello"])["customAudiences"].clone();
+    assert_eq!(audiences(), json!(["https://gw.example.com"]));
+    let again = world.json(&["audience", "add", "hello", "https://gw.example.com"]);
+    assert_eq!(again["changes"][0]["status"], "unchanged");
+    // Whoever removes one shuts callers out, and is asked.
+    assert_snapshot!(world.sandbox(&["audience", "remove", "hello", "https://gw.example.com"]), @"
+    --- stderr
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/hello
+        customAudience: - https://gw.example.com
+        exposure: restricted, as before
+    error: this must be confirmed: tokens for `https://gw.example.com` are refused from then on
+    caused by: there is no terminal to ask at; `--yes` accepts the plan that is shown
+    hint: runaccess --sandbox audience remove hello https://gw.example.com --dry-run
+    --- status 2
+    ");
+    let gone = world.json(&["audience", "remove", "hello", "https://gw.example.com", "--yes"]);
+    assert_eq!(
+        gone["changes"][0]["settings"],
+        json!([{"name": "customAudience", "before": "https://gw.example.com", "after": null}])
+    );
+    assert_eq!(audiences(), json!([]));
+    assert_eq!(world.sandbox(&["undo", "s2", "--yes"]).status, 0);
+    assert_eq!(audiences(), json!(["https://gw.example.com"]));
+    assert_snapshot!(world.sandbox(&["audience", "add", "hello", "gw.example.com"]), @"
+    --- stderr
+    error: invalid value 'gw.example.com' for '<URL>': an audience is compared to the letter: write `https://gw.example.com`
+
+    For more information, try '--help'.
+    --- status 2
+    ");
+}
+
+#[test]
+fn a_token_for_an_added_audience_gets_through() {
+    let world = World::new();
+    let serve = Serve::start(&world);
+    let audience = "https://gw.example.com";
+    let token = world.json(&[
+        "token",
+        "--audience",
+        audience,
+        "--impersonate-service-account",
+        "runner@sandbox-project.iam.gserviceaccount.com",
+    ]);
+    let call = || {
+        let url = format!("{}/", serve.endpoint.replace("127.0.0.1", "orders.localhost"));
+        let header = format!("Authorization: Bearer {}", token["token"].as_str().unwrap());
+        let curl = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", &header, &url];
+        let run = std::process::Command::new("curl").args(curl).output().unwrap();
+        String::from_utf8(run.stdout).unwrap()
+    };
+    assert_eq!(call(), "401");
+    assert_eq!(world.sandbox(&["audience", "add", "us-central1/orders", audience]).status, 0);
+    assert_eq!(call(), "200");
+}
