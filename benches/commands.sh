@@ -17,6 +17,7 @@ endpoint=$(sed 's/.*"endpoint":"\([^"]*\)".*/\1/' <<<"$line")
 export CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN=$endpoint/ CLOUDSDK_AUTH_ACCESS_TOKEN=t
 export CLOUDSDK_CORE_PROJECT=sandbox-project CLOUDSDK_CORE_DISABLE_PROMPTS=1
 export CLOUDSDK_CORE_DISABLE_USAGE_REPORTING=true CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK=true
+caller=runner@sandbox-project.iam.gserviceaccount.com
 service=$endpoint/v2/projects/sandbox-project/locations/us-central1/services/hello
 
 hyperfine -N --warmup 10 --runs 200 \
@@ -28,6 +29,10 @@ hyperfine -N --warmup 10 --runs 200 \
     -n 'runaccess policy us-central1/hello' "$runaccess policy us-central1/hello" \
     -n 'runaccess grant, unchanged' "$runaccess grant ana@example.com us-central1/orders" \
     -n 'runaccess list, 12 services' "$runaccess list" \
+    -n 'runaccess graph, 12 services' "$runaccess graph" \
+    -n 'runaccess domains' "$runaccess domains" \
+    -n 'runaccess policy jobs/us-central1/nightly' "$runaccess policy jobs/us-central1/nightly" \
+    -n 'runaccess connect, unchanged' "$runaccess connect $caller us-central1/orders --code none" \
     --export-json "$world/times.json" >/dev/null 2>&1
 # What changes something, each time anew: with the journal, without, and taken back.
 undone="$runaccess revoke dev@example.com us-central1/hello --no-journal"

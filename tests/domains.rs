@@ -70,6 +70,7 @@ fn a_domain_is_mapped_unmapped_and_mapped_again() {
     SERVICE           STATUS   CHANGE
     blog.example.com  changed  domainMapping: + hello
     --- stderr
+    note: where a token is asked for, it is for the service's own URL; `runaccess --sandbox audience add us-central1/hello https://blog.example.com` has it take tokens for the domain too
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       blog.example.com
         domainMapping: + hello
@@ -84,6 +85,7 @@ fn a_domain_is_mapped_unmapped_and_mapped_again() {
     SERVICE           STATUS  CHANGE
     blog.example.com  failed  failed-precondition
     --- stderr
+    note: where a token is asked for, it is for the service's own URL; `runaccess --sandbox audience add us-central1/storefront https://blog.example.com` has it take tokens for the domain too
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       blog.example.com  cannot be planned
     error: `blog.example.com` leads to `hello` already
@@ -121,6 +123,7 @@ fn a_domain_is_mapped_unmapped_and_mapped_again() {
     --- stdout
     gcloud beta run domain-mappings create --domain=x.example.com --project=sandbox-project --region=us-central1 --service=hello
     --- stderr
+    note: where a token is asked for, it is for the service's own URL; `runaccess --sandbox audience add us-central1/hello https://x.example.com` has it take tokens for the domain too
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       x.example.com
         domainMapping: + hello
@@ -140,6 +143,7 @@ fn why_a_domain_cannot_be_mapped_is_said() {
     SERVICE         STATUS  CHANGE
     blog.other.com  failed  permission-denied
     --- stderr
+    note: where a token is asked for, it is for the service's own URL; `runaccess audience add us-central1/hello https://blog.other.com` has it take tokens for the domain too
     plan: project sandbox-project (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
       blog.other.com
         domainMapping: + hello
@@ -155,6 +159,7 @@ fn why_a_domain_cannot_be_mapped_is_said() {
     SERVICE           STATUS  CHANGE
     shop.example.com  failed  failed-precondition
     --- stderr
+    note: where a token is asked for, it is for the service's own URL; `runaccess --project sandbox-shared audience add us-central1/search https://shop.example.com` has it take tokens for the domain too
     plan: project sandbox-shared (`--project`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
       shop.example.com
         domainMapping: + search
@@ -262,19 +267,17 @@ fn the_graph_is_drawn() {
     assert_snapshot!(world.sandbox(&[&shared[..], &["--mermaid"]].concat()), @r#"
     --- stdout
     flowchart LR
-        subgraph project["sandbox-shared"]
-            s0["europe-west1/checkout"]
-            s1["us-central1/checkout"]
-            s2["europe-west1/events"]
-            s3["us-central1/resize-image"]
-            s4["us-central1/search"]
-        end
+        s0["europe-west1/checkout"]
+        s1["us-central1/checkout"]
+        s2["europe-west1/events"]
+        s3["us-central1/resize-image"]
+        s4["us-central1/search"]
         c0[/"group:team@example.com"/]
-        c0 -->|"run.invoker"| s0
-        c0 -->|"run.invoker"| s1
-        c0 -->|"run.invoker"| s2
-        c0 -->|"run.invoker"| s3
-        c0 -->|"run.invoker"| s4
+        c0 --> s0
+        c0 --> s1
+        c0 --> s2
+        c0 --> s3
+        c0 --> s4
         classDef public stroke:#c00,stroke-width:3px
     --- stderr
     note: deny policies above may keep some of them out: `explain` weighs them
@@ -295,11 +298,11 @@ fn the_graph_is_drawn() {
             s4 [shape=box, label="us-central1/search"];
         }
         c0 [shape=house, label="group:team@example.com"];
-        c0 -> s0 [label="run.invoker"];
-        c0 -> s1 [label="run.invoker"];
-        c0 -> s2 [label="run.invoker"];
-        c0 -> s3 [label="run.invoker"];
-        c0 -> s4 [label="run.invoker"];
+        c0 -> s0 [label=""];
+        c0 -> s1 [label=""];
+        c0 -> s2 [label=""];
+        c0 -> s3 [label=""];
+        c0 -> s4 [label=""];
     }
     --- stderr
     note: deny policies above may keep some of them out: `explain` weighs them

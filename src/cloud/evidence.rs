@@ -153,7 +153,7 @@ impl Gateway {
         let (own, above, memberships, tags) =
             tokio::join!(own, self.above(target.project(), caller), self.memberships(caller), tags);
         let Above { place, allow, deny, roles } = above;
-        let read = own.as_ref().map(Clone::clone).map_err(why);
+        let read = own.clone().map_err(|failure| why(&failure));
         let layer = Layered { resource: target.to_string(), read };
         let (own, allow) = (own.err(), std::iter::once(layer).chain(allow).collect());
         let groups = Groups::new();

@@ -140,9 +140,10 @@ async fn map(cx: &Context, args: MapArgs) -> Result<u8, CommandError> {
     let name = lookup::find(cx, &service(cx, &args.service)?).await?.name;
     let gateway = cx.gateway().await?;
     // A service that is not there is told before a domain that is not one's own.
-    if let Err(failure) = gateway.service(&name).await {
-        return Err(lookup::unread(cx, &name, failure).await);
-    }
+    let facts = match gateway.service(&name).await {
+        Ok(facts) => facts,
+        Err(failure) => return Err(lookup::unread(cx, &name, failure).await),
+    };
     let known = gateway.domain_mappings(name.project()).await?;
     let elsewhere =
         |mapping: &&DomainMapping| mapping.domain == args.domain && mapping.region != name.region();
@@ -152,6 +153,15 @@ async fn map(cx: &Context, args: MapArgs) -> Result<u8, CommandError> {
         return Err(CommandError::new(ErrorKind::FailedPrecondition, message)
             .because("a domain leads to one service at a time")
             .hint(cx.suggest(&format!("domains unmap {}", args.domain))));
+    }
+    let url = format!("https://{}", args.domain);
+    if facts.invoker_check && !facts.custom_audiences.contains(&url) {
+        let short = cx.named(&name);
+        let command = cx.suggest(&format!("audience add {short} {url}"));
+        cx.terminal.note(&format!(
+            "where a token is asked for, it is for the service's own URL; `{command}` has it take \
+             tokens for the domain too"
+        ));
     }
     let (to, force) = (Some(name.service().to_owned()), args.force_override);
     change(cx, &args.domain, &name, (Action::DomainMap, to, force), &args.write).await

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use time::OffsetDateTime;
 
-pub use self::permission::{ABOVE, permitted, says_of_the_public};
+pub use self::permission::{ABOVE, decide_permission, permitted, says_of_the_public};
 pub use self::reach::{Entry, is_reserved};
 pub use self::unread::decide_unread;
 use super::condition::{Attributes, Condition, Doubt, Tags};
@@ -308,24 +308,6 @@ pub fn decide<'a>(
     let allowed = permission::allowed(evidence.allow, asked);
     let (denied, allowed) = permission::with_told(told, denied, allowed);
     steps.extend([denied, allowed]);
-    Decision { verdict: verdict(&steps), steps }
-}
-
-/// Decides whether a caller holds a permission on a resource that has no front end, such as a job:
-/// deny and allow policies alone are asked.
-pub fn decide_permission<'a>(
-    allow: &[Attached<'a, Grant>],
-    deny: &[Attached<'a, DenyRule>],
-    (caller, permission): (Caller<'_>, &str),
-    attributes: &Attributes<'_>,
-    known: Knowledge<'_>,
-    told: Option<bool>,
-) -> Decision<'a> {
-    let asked = permission::Asked { caller, permission, attributes, known };
-    let denied = permission::denied(deny, asked);
-    let allowed = permission::allowed(allow, asked);
-    let (denied, allowed) = permission::with_told(told, denied, allowed);
-    let steps = vec![denied, allowed];
     Decision { verdict: verdict(&steps), steps }
 }
 

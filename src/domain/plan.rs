@@ -3,6 +3,8 @@
 //! A plan is made here and nowhere else: its fields are private and only the `plan_*` functions
 //! put one together, so whatever is written was planned from what was read.
 
+mod action;
+mod asking;
 mod audience;
 mod connect;
 mod grant;
@@ -18,6 +20,8 @@ use google_cloud_iam_v1::model::Policy;
 use thiserror::Error;
 use time::OffsetDateTime;
 
+pub use self::action::Action;
+pub use self::asking::reasons_to_ask;
 pub use self::audience::plan_audience;
 pub use self::connect::{ConnectRequest, plan_connect};
 pub use self::grant::{GrantRequest, MADE_UP, plan_grant};
@@ -86,73 +90,6 @@ impl Snapshot {
     /// How a setting is found; `None` where that was not read.
     pub fn today(&self, setting: &Setting) -> Option<Today> {
         setting.today(self.service.as_ref(), self.there.as_ref().map(There::word))
-    }
-}
-
-/// The command that a change came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    AudienceAdd,
-    AudienceRemove,
-    Connect,
-    DefaultUrl,
-    DomainMap,
-    DomainUnmap,
-    Grant,
-    Iap,
-    Ingress,
-    InvokerCheck,
-    MakePrivate,
-    MakePublic,
-    Restore,
-    Revoke,
-    Undo,
-}
-
-impl Action {
-    /// All of them.
-    pub const ALL: [Self; 15] = [
-        Self::AudienceAdd,
-        Self::AudienceRemove,
-        Self::Connect,
-        Self::DefaultUrl,
-        Self::DomainMap,
-        Self::DomainUnmap,
-        Self::Grant,
-        Self::Iap,
-        Self::Ingress,
-        Self::InvokerCheck,
-        Self::MakePrivate,
-        Self::MakePublic,
-        Self::Restore,
-        Self::Revoke,
-        Self::Undo,
-    ];
-
-    /// The command's name; of one that has several, with the word that says which.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AudienceAdd => "audience-add",
-            Self::AudienceRemove => "audience-remove",
-            Self::Connect => "connect",
-            Self::DefaultUrl => "default-url",
-            Self::DomainMap => "domains-map",
-            Self::DomainUnmap => "domains-unmap",
-            Self::Grant => "grant",
-            Self::Iap => "iap",
-            Self::Ingress => "ingress",
-            Self::InvokerCheck => "invoker-check",
-            Self::MakePrivate => "make-private",
-            Self::MakePublic => "make-public",
-            Self::Restore => "restore",
-            Self::Revoke => "revoke",
-            Self::Undo => "undo",
-        }
-    }
-
-    /// The command of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.as_str() == name)
     }
 }
 
@@ -389,71 +326,6 @@ impl Plan {
             read_at: snapshot.read_at,
         }
     }
-}
-
-/// Why a set of plans must be confirmed before any of it is done; empty where it need not be.
-pub fn reasons_to_ask<'a>(
-    plans: impl IntoIterator<Item = &'a Plan>,
-    picked_by_pattern: bool,
-) -> Vec<String> {
-    let plans: Vec<&Plan> = plans.into_iter().filter(|plan| !plan.is_empty()).collect();
-    let mut reasons: Vec<String> = Vec::new();
-    let mut add = |reason: String| {
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
-    };
-    let mut losers: Vec<String> = Vec::new();
-    for plan in &plans {
-        if plan.action == Action::MakePublic {
-            add(format!("`{}` becomes public", plan.target.short()));
-        }
-        if plan.action == Action::MakePrivate {
-            add(format!("`{}` becomes private", plan.target.short()));
-        }
-        if matches!(plan.action, Action::MakePublic | Action::MakePrivate) {
-            continue;
-        }
-        for reason in &plan.asks {
-            add(reason.clone());
-        }
-        for grant in &plan.added {
-            if grant.member.is_broad() {
-                add(format!("`{}` gains access", grant.member));
-            }
-            match role::can_grant(&grant.role) {
-                Some(true) => {
-                    add(format!("`{}` lets its members grant access to others", grant.role));
-                }
-                None => add(format!(
-                    "`{}` is not known here and may let its members grant access to others",
-                    grant.role
-                )),
-                Some(false) => {}
-            }
-        }
-        for grant in &plan.removed {
-            if !plan.takes_from(grant) {
-                continue;
-            }
-            if grant.member.is_broad() {
-                add(format!("`{}` loses access", grant.member));
-            }
-            let key = grant.member.key();
-            if !losers.contains(&key) {
-                losers.push(key);
-            }
-        }
-    }
-    if losers.len() > 1 {
-        add(format!("{} principals lose access", losers.len()));
-    }
-    if picked_by_pattern && plans.len() > 1 {
-        let all_services = plans.iter().all(|plan| plan.target.service().is_some());
-        let what = if all_services { "services" } else { "resources" };
-        add(format!("{} {what} change", plans.len()));
-    }
-    reasons
 }
 
 /// How exposed a service is with this policy, by all that the snapshot holds.

@@ -1,8 +1,12 @@
 //! What a change is made on: a service, or what stands beside it and carries access too.
 
+mod reference;
+
 use std::fmt;
 
-use super::resource::{ServiceName, ServiceRef, ServiceRefError, check_region};
+pub use self::reference::{FunctionRef, Kind, TargetRef};
+
+use super::resource::ServiceName;
 use super::role::{INVOKE, MINT_ID_TOKEN, RUN_JOB};
 
 /// What has a full name in a project, and a short one on the command line.
@@ -203,126 +207,6 @@ impl PartialEq<ServiceName> for Target {
     }
 }
 
-/// What a user may say that a name is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A Cloud Functions (2nd gen) function, which stands for its underlying service.
-    Function,
-    Job,
-    Service,
-}
-
-/// What a user typed where a service or what is like one is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TargetRef {
-    Function(FunctionRef),
-    /// A job, by the forms that a service has.
-    Job(ServiceRef),
-    Service(ServiceRef),
-}
-
-/// A function, in the region given or set, else in all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FunctionRef {
-    pub project: Option<String>,
-    pub region: Option<String>,
-    pub function: String,
-}
-
-impl TargetRef {
-    /// Parses one of the forms that the command line takes: those of a service, `jobs/NAME`,
-    /// `functions/NAME` and the full names of both. `kind` says what a plain name is of.
-    pub fn parse(text: &str, kind: Option<Kind>) -> Result<Self, ServiceRefError> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let said = match parts.as_slice() {
-            ["jobs", ..] | ["projects", _, "locations", _, "jobs", _] => Some(Kind::Job),
-            ["functions", ..] | ["projects", _, "locations", _, "functions", _] => {
-                Some(Kind::Function)
-            }
-            _ => None,
-        };
-        if let (Some(kind), Some(said)) = (kind, said)
-            && kind != said
-        {
-            let why = "its kind is not the one that `--kind` says";
-            return Err(ServiceRefError::Malformed(text.to_owned(), why));
-        }
-        Ok(match said.or(kind).unwrap_or(Kind::Service) {
-            Kind::Service => Self::Service(ServiceRef::parse(text)?),
-            Kind::Job => {
-                // The rules for names are those of services.
-                let plain = text.strip_prefix("jobs/").unwrap_or(text);
-                match ServiceRef::parse(&plain.replacen("/jobs/", "/services/", 1))? {
-                    ServiceRef::Url(_) => {
-                        let why = "a job has no address: write `jobs/NAME` or `jobs/REGION/NAME`";
-                        return Err(ServiceRefError::Malformed(text.to_owned(), why));
-                    }
-                    reference => Self::Job(reference),
-                }
-            }
-            Kind::Function => Self::Function(function(text)?),
-        })
-    }
-
-    /// Whether one reference may stand for several resources.
-    pub fn is_glob(&self) -> bool {
-        match self {
-            Self::Function(_) => false,
-            Self::Job(reference) | Self::Service(reference) => reference.is_glob(),
-        }
-    }
-}
-
-impl From<ServiceRef> for TargetRef {
-    fn from(reference: ServiceRef) -> Self {
-        Self::Service(reference)
-    }
-}
-
-impl fmt::Display for TargetRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Function(FunctionRef { project, region, function }) => match (project, region) {
-                (Some(project), Some(region)) => {
-                    write!(f, "projects/{project}/locations/{region}/functions/{function}")
-                }
-                (_, Some(region)) => write!(f, "functions/{region}/{function}"),
-                (_, None) => write!(f, "functions/{function}"),
-            },
-            Self::Job(ServiceRef::Full(name)) => {
-                write!(f, "{}", name.to_string().replacen("/services/", "/jobs/", 1))
-            }
-            Self::Job(reference) => write!(f, "jobs/{reference}"),
-            Self::Service(reference) => reference.fmt(f),
-        }
-    }
-}
-
-/// A function's name: letters, digits, hyphens and, of old, underscores, which its service's name
-/// cannot hold (observed).
-fn function(text: &str) -> Result<FunctionRef, ServiceRefError> {
-    let malformed = |why| Err(ServiceRefError::Malformed(text.to_owned(), why));
-    let plain = text.strip_prefix("functions/").unwrap_or(text);
-    let (project, region, function) = match plain.split('/').collect::<Vec<_>>().as_slice() {
-        ["projects", project, "locations", region, "functions", function] => {
-            (Some((*project).to_owned()), Some(*region), *function)
-        }
-        [region, function] => (None, Some(*region), *function),
-        [function] => (None, None, *function),
-        _ => return malformed("write `functions/NAME` or `functions/REGION/NAME`"),
-    };
-    let region = region.filter(|region| *region != "-");
-    if let Some(region) = region {
-        check_region(region, text)?;
-    }
-    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !function.starts_with(|c: char| c.is_ascii_alphabetic()) || !function.chars().all(good) {
-        return malformed("a function's name holds letters, digits, hyphens and underscores only");
-    }
-    let region = region.map(str::to_owned);
-    Ok(FunctionRef { project, region, function: function.to_owned() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,39 +235,6 @@ mod tests {
         for name in ["", "projects/p", "projects//serviceAccounts/a", "projects/p/locations/r/x/y"]
         {
             assert_eq!(Target::parse(name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn what_is_typed_says_its_kind() {
-        let named = |name: &str| ServiceRef::Name(name.to_owned());
-        let parse = TargetRef::parse;
-        assert_eq!(parse("nightly", None), Ok(TargetRef::Service(named("nightly"))));
-        assert_eq!(parse("jobs/nightly", None), Ok(TargetRef::Job(named("nightly"))));
-        assert_eq!(parse("nightly", Some(Kind::Job)), Ok(TargetRef::Job(named("nightly"))));
-        for text in [
-            "jobs/us-central1/nightly",
-            "jobs/night*",
-            "projects/p/locations/us-central1/jobs/nightly",
-            "functions/resize_image",
-            "functions/us-central1/resize",
-            "projects/p/locations/us-central1/functions/F",
-            "us-central1/hello",
-        ] {
-            assert_eq!(parse(text, None).unwrap().to_string(), text);
-        }
-        for (text, kind) in [
-            ("jobs/", None),
-            ("jobs/Nightly", None),
-            ("jobs/a/b/c", None),
-            ("jobs/x.run.app", None),
-            ("functions/9lives", None),
-            ("functions/a b", None),
-            ("functions/nowhere/f", None),
-            ("jobs/nightly", Some(Kind::Service)),
-            ("functions/f", Some(Kind::Job)),
-        ] {
-            assert!(parse(text, kind).is_err(), "{text} was taken");
         }
     }
 }

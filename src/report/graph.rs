@@ -11,6 +11,7 @@ use super::{ConditionShape, Report, Style, UnknownRow};
 use crate::domain::graph::{Edge, Graph, Node};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::resource::ServiceName;
+use crate::domain::role::INVOKER;
 
 /// Who may call whom in a project.
 #[derive(Clone, Debug, Serialize)]
@@ -146,6 +147,20 @@ impl EdgeRow {
         words
     }
 
+    /// What stands at a line: nothing at the usual one.
+    fn label(&self) -> String {
+        let role = match self.role.as_deref() {
+            None => return "check off".to_owned(),
+            Some(INVOKER) => "",
+            Some(role) => role.rsplit('/').next().unwrap_or(role),
+        };
+        match (&self.condition, role) {
+            (None, role) => role.to_owned(),
+            (Some(condition), "") => format!("if {}", condition.title),
+            (Some(condition), role) => format!("{role}, if {}", condition.title),
+        }
+    }
+
     fn runs_in_short(&self) -> String {
         match self.short.runs.as_slice() {
             [] => String::new(),
@@ -246,10 +261,7 @@ impl GraphReport {
             let (from, _, _) = &picture.callers[edge.caller.as_str()];
             let to =
                 edge.service.as_ref().map(|service| picture.services[service.as_str()].clone());
-            let role = edge.role.as_deref().unwrap_or("check off");
-            let role = role.rsplit('/').next().unwrap_or(role);
-            let label =
-                if edge.condition.is_some() { format!("{role}, if") } else { role.to_owned() };
+            let label = edge.label();
             let line = (from.clone(), to.unwrap_or_else(|| "project".to_owned()), label, false);
             if !lines.contains(&line) {
                 lines.push(line);
@@ -264,12 +276,15 @@ impl GraphReport {
             |text: &str| text.replace('&', "#amp;").replace('"', "#quot;").replace('<', "#lt;");
         let picture = self.picture();
         let mut out = "flowchart LR\n".to_owned();
-        let _ = writeln!(out, "    subgraph project[\"{}\"]", label(&self.project));
         for node in &self.services {
             let id = &picture.services[node.service.as_str()];
-            let _ = writeln!(out, "        {id}[\"{}\"]", label(&node.short));
+            let _ = writeln!(out, "    {id}[\"{}\"]", label(&node.short));
         }
-        out += "    end\n";
+        // What holds for all of them leads to one place: a frame around them would tear them apart.
+        if self.graph.iter().any(|edge| edge.service.is_none()) {
+            let _ =
+                writeln!(out, "    project{{{{\"every service of {}\"}}}}", label(&self.project));
+        }
         for (id, name, kind) in picture.callers.values() {
             let name = label(name);
             let _ = match *kind {
@@ -280,7 +295,10 @@ impl GraphReport {
         }
         for (from, to, words, runs) in self.lines(&picture) {
             let arrow = if runs { "-.->" } else { "-->" };
-            let _ = writeln!(out, "    {from} {arrow}|\"{}\"| {to}", label(&words));
+            let _ = match words.as_str() {
+                "" => writeln!(out, "    {from} {arrow} {to}"),
+                words => writeln!(out, "    {from} {arrow}|\"{}\"| {to}", label(words)),
+            };
         }
         out += "    classDef public stroke:#c00,stroke-width:3px\n";
         out
@@ -311,9 +329,21 @@ impl GraphReport {
             let _ = writeln!(out, "    {id} [{shape}, label={}];", quote(name));
         }
         for (from, to, words, runs) in self.lines(&picture) {
-            let frame = if to == "project" { ", lhead=cluster_project" } else { "" };
-            let style = if runs { ", style=dashed" } else { "" };
-            let _ = writeln!(out, "    {from} -> {to} [label={}{style}{frame}];", quote(&words));
+            let mut attributes: Vec<String> = Vec::new();
+            if !words.is_empty() {
+                attributes.push(format!("label={}", quote(&words)));
+            }
+            if runs {
+                attributes.push("style=dashed".to_owned());
+            }
+            if to == "project" {
+                attributes.push("lhead=cluster_project".to_owned());
+            }
+            let said = match attributes.as_slice() {
+                [] => String::new(),
+                all => format!(" [{}]", all.join(", ")),
+            };
+            let _ = writeln!(out, "    {from} -> {to}{said};");
         }
         out += "}\n";
         out

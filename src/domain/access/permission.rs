@@ -5,7 +5,7 @@ use super::super::deny::DenyRule;
 use super::super::invokers::Grant;
 use super::super::member::{Member, MemberKind};
 use super::super::principal::{Caller, reaches};
-use super::{Attached, Knowledge, Layer, Outcome, Source, Step, Unless};
+use super::{Attached, Decision, Knowledge, Layer, Outcome, Source, Step, Unless, verdict};
 
 /// How a layer is named that stands for all above a resource whose parent is not known.
 pub const ABOVE: &str = "what is above ";
@@ -36,6 +36,22 @@ pub fn permitted<'a>(
             denied => denied,
         },
     }
+}
+
+/// Decides whether a caller holds a permission on a resource that has no front end, such as a job:
+/// deny and allow policies alone are asked.
+pub fn decide_permission<'a>(
+    allow: &[Attached<'a, Grant>],
+    deny: &[Attached<'a, DenyRule>],
+    (caller, permission): (Caller<'_>, &str),
+    attributes: &Attributes<'_>,
+    known: Knowledge<'_>,
+    told: Option<bool>,
+) -> Decision<'a> {
+    let asked = Asked { caller, permission, attributes, known };
+    let (denied, allowed) = with_told(told, denied(deny, asked), allowed(allow, asked));
+    let steps = vec![denied, allowed];
+    Decision { verdict: verdict(&steps), steps }
 }
 
 /// Whether deny policies keep a permission from everyone who is `caller`, whatever they are granted:
