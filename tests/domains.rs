@@ -298,11 +298,11 @@ fn the_graph_is_drawn() {
             s4 [shape=box, label="us-central1/search"];
         }
         c0 [shape=house, label="group:team@example.com"];
-        c0 -> s0 [label=""];
-        c0 -> s1 [label=""];
-        c0 -> s2 [label=""];
-        c0 -> s3 [label=""];
-        c0 -> s4 [label=""];
+        c0 -> s0;
+        c0 -> s1;
+        c0 -> s2;
+        c0 -> s3;
+        c0 -> s4;
     }
     --- stderr
     note: deny policies above may keep some of them out: `explain` weighs them

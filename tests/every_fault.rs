@@ -32,8 +32,8 @@ impl Change {
     fn writes_at(&self, (method, _): (&str, &str)) -> bool {
         matches!(
             (self.effect, method),
-            (Effect::Member(..) | Effect::Private, "POST")
-                | (Effect::Field(..) | Effect::Private, "PATCH")
+            (Effect::Member(..) | Effect::Private | Effect::Proxied, "POST")
+                | (Effect::Field(..) | Effect::Private | Effect::Proxied, "PATCH")
         )
     }
 }
@@ -46,11 +46,13 @@ enum Effect {
     Field(&'static str, &'static str),
     /// Both: `make-private` of a service that is public in both ways.
     Private,
+    /// Both, or neither: Identity-Aware Proxy, and the grant that it needs.
+    Proxied,
 }
 
 const DEV: &str = "user:dev@x.com";
 
-const CHANGES: [Change; 14] = [
+const CHANGES: [Change; 17] = [
     Change { words: &["grant", "dev@x.com"], first: &[], effect: Effect::Member(DEV, true) },
     Change {
         words: &["grant", "dev@x.com", "--for", "4h"],
@@ -92,6 +94,17 @@ const CHANGES: [Change; 14] = [
         words: &["default-url", "SERVICE", "off"],
         first: &[],
         effect: Effect::Field("defaultUriDisabled", "true"),
+    },
+    Change {
+        words: &["audience", "add", "SERVICE", "https://gw"],
+        first: &[],
+        effect: Effect::Field("customAudiences", "[\"https://gw\"]"),
+    },
+    Change { words: &["iap", "SERVICE", "on"], first: &[], effect: Effect::Proxied },
+    Change {
+        words: &["undo", "LAST"],
+        first: &["audience", "add", "SERVICE", "https://gw"],
+        effect: Effect::Field("customAudiences", "null"),
     },
     Change {
         words: &["restore", "FILE", "SERVICE", "--ignore-etag"],
@@ -275,7 +288,11 @@ impl Case {
         };
         let begun = latest();
         let state = begun["state"].as_str().unwrap_or_default().to_owned();
-        let is_ours = begun["action"] == self.change.words[0];
+        let action = match self.change.words {
+            ["audience", verb, ..] => format!("audience-{verb}"),
+            words => words[0].to_owned(),
+        };
+        let is_ours = begun["action"] == action;
         let is_done = self.is_done(plain, service);
         match state.as_str() {
             _ if !is_ours && is_done => Err("it is there, and not in the journal".to_owned()),
@@ -284,6 +301,16 @@ impl Case {
             "applied" | "effect-present" if is_done => Ok(()),
             // Refused; or the answer never came, and what is there has settled it.
             "failed" | "effect-absent" if !is_done && !claims => Ok(()),
+            // What could not be taken back of it is told.
+            "failed" if !claims && matches!(self.change.effect, Effect::Proxied) => {
+                let is_on = plain.service(service)["iapEnabled"] == json!(true);
+                let told = begun["settings"].as_array().is_some_and(|told| !told.is_empty());
+                if is_on == told {
+                    Ok(())
+                } else {
+                    Err("the journal tells less, or more".to_owned())
+                }
+            }
             // Of `make-private`, a part may be done.
             "failed" if !claims && matches!(self.change.effect, Effect::Private) => Ok(()),
             state => Err(format!("the journal says {state}")),
@@ -300,6 +327,11 @@ impl Case {
                 let at = plain.service(service)[field].clone();
                 let expected: Value = serde_json::from_str(value).unwrap();
                 at == expected || (expected.is_null() && at == json!(false))
+            }
+            Effect::Proxied => {
+                let members = members_of(&plain.policy(service), INVOKER);
+                plain.service(service)["iapEnabled"] == json!(true)
+                    && members.iter().any(|member| member.contains("gcp-sa-iap"))
             }
             Effect::Private => plain.service(service)["invokerIamDisabled"] != json!(true),
         }
