@@ -8,10 +8,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 runaccess=${RUNACCESS:-$PWD/target/release/runaccess}
 world=$(mktemp -d)
-trap 'kill %1 2>/dev/null || true; rm -rf "$world"' EXIT
+trap 'kill "$server" 2>/dev/null || true; rm -rf "$world"' EXIT
 export HOME=$world RUNACCESS_HOME=$world/state CLOUDSDK_CONFIG=$world/gcloud
 mkfifo "$world/ready"
 "$runaccess" sandbox serve --port 0 -o json >"$world/ready" 2>/dev/null &
+server=$!
 read -r line <"$world/ready"
 endpoint=$(sed 's/.*"endpoint":"\([^"]*\)".*/\1/' <<<"$line")
 call() { # METHOD PATH BODY

@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 
-use crate::support::World;
+use crate::support::{Serve, World};
 
 const RUNNER: &str = "runner@sandbox-project.iam.gserviceaccount.com";
 
@@ -130,6 +130,18 @@ fn jobs_are_found_by_every_form_and_missed_kindly() {
     ");
     // A command that is about requests knows no jobs.
     assert_eq!(world.sandbox(&["url", "jobs/nightly"]).status, 2);
+}
+
+#[test]
+fn a_job_is_not_looked_for_where_a_region_cannot_be_searched() {
+    let mut world = World::new();
+    let serve = Serve::with_faults(&world, &["unreadable-region=europe-west1"]);
+    world.reach(&serve);
+    let run = world.run(&["grant", "dev@example.com", "jobs/nightly"]);
+    assert_eq!(run.status, 9, "{run}");
+    assert!(run.stderr.contains("cannot tell in which regions `nightly` is"), "{run}");
+    let run = world.run(&["grant", "dev@example.com", "jobs/us-central1/nightly"]);
+    assert_eq!(run.status, 0, "{run}");
 }
 
 #[test]

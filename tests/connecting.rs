@@ -281,8 +281,6 @@ fn what_rests_on_an_account_that_was_not_made_is_left_as_it_is() {
     caused by: The caller does not have permission
     hint: gcloud auth list
     error: `us-central1/orders` was left as it is: it rests on `hello-run-as@sandbox-project.iam.gserviceaccount.com`
-    note: `hello` does not run as `hello-run-as@sandbox-project.iam.gserviceaccount.com` yet; this has it do so:
-    command: gcloud run services update hello --service-account=hello-run-as@sandbox-project.iam.gserviceaccount.com --region=us-central1 --project=sandbox-project
     --- status 8
     ");
     let history = world.json_of(&["history"]);
@@ -304,7 +302,10 @@ fn what_is_no_caller_is_said() {
             &["connect", "--via", "pubsub", "--as", "hello", "reports"],
             "`hello` is not a service account",
         ),
-        (&["connect", RUNNER, "hello", "--create-service-account"], "makes one for a service"),
+        (
+            &["connect", RUNNER, "hello", "--create-service-account"],
+            "makes one for what runs as it",
+        ),
         (&["connect", "nosuch", "hello"], "is named `nosuch`"),
     ] {
         let run = world.sandbox(words);

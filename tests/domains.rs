@@ -70,13 +70,14 @@ fn a_domain_is_mapped_unmapped_and_mapped_again() {
     SERVICE           STATUS   CHANGE
     blog.example.com  changed  domainMapping: + hello
     --- stderr
-    note: where a token is asked for, it is for the service's own URL; `runaccess --sandbox audience add us-central1/hello https://blog.example.com` has it take tokens for the domain too
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       blog.example.com
         domainMapping: + hello
     note: set this in the DNS of the domain; its certificate is made after that:
       blog.example.com. CNAME ghs.googlehosted.com.
     hint: runaccess --sandbox domains us-central1/hello --check
+    note: where a token is asked for, it is for the service's own URL; for it to take tokens for the domain too:
+    hint: runaccess --sandbox audience add us-central1/hello https://blog.example.com
     undo: runaccess --sandbox undo s1
     --- status 0
     ");
@@ -85,7 +86,6 @@ fn a_domain_is_mapped_unmapped_and_mapped_again() {
     SERVICE           STATUS  CHANGE
     blog.example.com  failed  failed-precondition
     --- stderr
-    note: where a token is asked for, it is for the service's own URL; `runaccess --sandbox audience add us-central1/storefront https://blog.example.com` has it take tokens for the domain too
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       blog.example.com  cannot be planned
     error: `blog.example.com` leads to `hello` already
@@ -123,7 +123,6 @@ fn a_domain_is_mapped_unmapped_and_mapped_again() {
     --- stdout
     gcloud beta run domain-mappings create --domain=x.example.com --project=sandbox-project --region=us-central1 --service=hello
     --- stderr
-    note: where a token is asked for, it is for the service's own URL; `runaccess --sandbox audience add us-central1/hello https://x.example.com` has it take tokens for the domain too
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       x.example.com
         domainMapping: + hello
@@ -143,7 +142,6 @@ fn why_a_domain_cannot_be_mapped_is_said() {
     SERVICE         STATUS  CHANGE
     blog.other.com  failed  permission-denied
     --- stderr
-    note: where a token is asked for, it is for the service's own URL; `runaccess audience add us-central1/hello https://blog.other.com` has it take tokens for the domain too
     plan: project sandbox-project (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
       blog.other.com
         domainMapping: + hello
@@ -159,7 +157,6 @@ fn why_a_domain_cannot_be_mapped_is_said() {
     SERVICE           STATUS  CHANGE
     shop.example.com  failed  failed-precondition
     --- stderr
-    note: where a token is asked for, it is for the service's own URL; `runaccess --project sandbox-shared audience add us-central1/search https://shop.example.com` has it take tokens for the domain too
     plan: project sandbox-shared (`--project`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
       shop.example.com
         domainMapping: + search

@@ -311,6 +311,11 @@ impl Case {
                     Err("the journal tells less, or more".to_owned())
                 }
             }
+            // A write that had no answer may still land: one that rests on it is not taken back.
+            "overtaken" if !claims && matches!(self.change.effect, Effect::Proxied) => {
+                let is_on = plain.service(service)["iapEnabled"] == json!(true);
+                if is_on && !is_done { Ok(()) } else { Err("it is half done, or not".to_owned()) }
+            }
             // Of `make-private`, a part may be done.
             "failed" if !claims && matches!(self.change.effect, Effect::Private) => Ok(()),
             state => Err(format!("the journal says {state}")),

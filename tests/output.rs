@@ -125,6 +125,10 @@ fn every_field_of_the_json_is_a_path() {
         (&["undo", "s1", "--dry-run"], "changes"),
         (&["history"], "entries"),
         (&["history", "s1"], "entries"),
+        (&["connect", "hello", "billing", "-n"], "changes"),
+        (&["who", "jobs/nightly"], "invokers"),
+        (&["graph"], "graph"),
+        (&["domains", "--check"], "domains"),
     ] {
         let json = world.json(command);
         let row = if rows.is_empty() { &json } else { &json[rows] };

@@ -51,7 +51,7 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["domains", "map", "a.example.com", "us-central1/hello"], 5),
         (&["url", "us-central1/hello", "--all"], 2),
         (&["graph"], 32),
-        (&["connect", RUNNER, "us-central1/hello", "--code", "none"], 47),
+        (&["connect", RUNNER, "us-central1/hello", "--code", "none"], 48),
         (&["list"], 13),
         (&["list", "--no-access"], 1),
         (&["roles"], 0),

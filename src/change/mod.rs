@@ -55,6 +55,8 @@ pub struct ChangeOptions {
     pub undoes: Vec<(Target, ChangeId)>,
     /// Whether a change of which a part is refused is taken back whole.
     pub whole: bool,
+    /// Whether nothing is changed where a part cannot even be planned.
+    pub together: bool,
     /// Accounts that may be so new that policies do not take them yet: that is waited for.
     pub awaits: Vec<Member>,
 }
@@ -183,6 +185,21 @@ impl PlannedBatch {
             });
             return Ok(result(shown.collect()));
         }
+        let unplanned = self.plans.iter().find(|(_, plan)| plan.is_err());
+        if let Some(name) = unplanned.filter(|_| options.together).map(|(name, _)| name.short()) {
+            let left = self.plans.into_iter().map(|(target, plan)| match plan {
+                Ok(plan) if plan.is_empty() => outcome_of(&plan, Status::Unchanged),
+                Ok(_) => {
+                    let error = refused::held_up(&target.short(), &name);
+                    failed(cx, target, options.action, error)
+                }
+                Err(error) => failed(cx, target, options.action, error),
+            });
+            return Ok(ChangeResult {
+                outcomes: left.collect(),
+                partly_searched: self.partly_searched,
+            });
+        }
         let changes = |plan: &Result<Plan, _>| plan.as_ref().is_ok_and(|plan| !plan.is_empty());
         let journal = if self.plans.iter().any(|(_, plan)| changes(plan)) {
             cx.check_proxy()?;
@@ -233,14 +250,17 @@ impl PlannedBatch {
 impl PlannedBatch {
     /// Refuses where another number of services would change than was expected.
     fn check_expected(&self, cx: &Context, options: &ChangeOptions) -> Result<(), CommandError> {
-        let changing = self.plans.iter().filter_map(|(_, plan)| plan.as_ref().ok());
-        let count = changing.filter(|plan| !plan.is_empty()).count();
+        let plans = self.plans.iter().filter_map(|(_, plan)| plan.as_ref().ok());
+        let changing: Vec<&Plan> = plans.filter(|plan| !plan.is_empty()).collect();
+        let count = changing.len();
         let Some(expected) = options.expect.filter(|expected| *expected != count) else {
             return Ok(());
         };
-        let services = if count == 1 { "service" } else { "services" };
+        let all_services = changing.iter().all(|plan| plan.target().service().is_some());
+        let what = if all_services { "service" } else { "resource" };
+        let s = if count == 1 { "" } else { "s" };
         let message =
-            format!("{count} {services} would change, not {expected}: nothing was changed");
+            format!("{count} {what}{s} would change, not {expected}: nothing was changed");
         Err(CommandError::new(ErrorKind::NotExpected, message).hint(
             match cx.command_without("--expect") {
                 command if options.only_show => command,

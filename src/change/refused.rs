@@ -52,6 +52,7 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) 
         Refusal::SavedBefore { .. } => CommandError::new(ErrorKind::SavedBefore, message)
             .hint(with("--dry-run"))
             .hint(with("--ignore-etag")),
+        Refusal::NotThere { .. } => CommandError::new(ErrorKind::NotFound, message),
         Refusal::MappedElsewhere { domain, .. } => {
             CommandError::new(ErrorKind::FailedPrecondition, message)
                 .because("a domain leads to one service at a time")

@@ -5,11 +5,14 @@ use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_iam_admin_v1::model::ServiceAccount;
 use google_cloud_iam_v1::model::Policy;
+use google_cloud_run_v2::model;
 use http::Method;
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::convert;
 use super::failure::{Failure, FailureKind};
+use super::fleet::Unreadable;
 use super::gateway::Gateway;
 use super::reading::{Read, parsed};
 use super::retry::once;
@@ -18,6 +21,7 @@ use crate::domain::history::Etags;
 use crate::domain::plan::{StepKind, There};
 use crate::domain::policy::{self, POLICY_VERSION};
 use crate::domain::resource::ServiceName;
+use crate::domain::service::VpcEgress;
 use crate::domain::target::{AccountName, JobName, MappingName, Target};
 use crate::transport::encoded;
 
@@ -33,12 +37,13 @@ pub struct Function {
 impl Gateway {
     /// Lists the jobs of a project, in every region. That Google's global address lists them all is
     /// inferred from what gcloud asks there.
-    pub async fn jobs(&self, project: &str) -> Result<Vec<JobName>, Failure> {
+    pub async fn jobs(&self, project: &str) -> Result<(Vec<JobName>, Vec<Unreadable>), Failure> {
         let call = format!("list the jobs of project `{project}`");
         let path = format!("/apis/run.googleapis.com/v1/namespaces/{project}/jobs");
-        let fields = ("fields", "items(metadata(name,labels)),metadata/continue");
-        let mut jobs = Vec::new();
+        let fields = ("fields", "items(metadata(name,labels)),metadata/continue,unreachable");
+        let (mut jobs, mut unread) = (Vec::new(), Vec::new());
         self.each_page(&call, &path, &[fields], ("continue", "/metadata/continue"), |page| {
+            unread.extend(unreachable(page));
             for item in page["items"].as_array().into_iter().flatten() {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 jobs.push(JobName {
@@ -50,19 +55,39 @@ impl Gateway {
         })
         .await?;
         jobs.sort();
-        Ok(jobs)
+        Ok((jobs, unread))
+    }
+
+    /// Reads what a job runs as, and which of its requests go by a VPC network.
+    pub async fn job_runs_as(
+        &self,
+        job: &Target,
+    ) -> Result<(Option<String>, Option<VpcEgress>), Failure> {
+        let call = format!("read the job `{}`", job.short());
+        let fields = encoded(&[("fields", "template/template(serviceAccount,vpcAccess)")]);
+        let body = self.get(&call, &format!("/v2/{job}"), &fields).await?;
+        let read: model::Job = parsed(&call, &body)?;
+        let template = read.template.and_then(|executions| executions.template);
+        Ok(template.map_or((None, None), |template| {
+            let egress = template.vpc_access.as_ref().map(convert::egress);
+            (Some(template.service_account).filter(|account| !account.is_empty()), egress)
+        }))
     }
 
     /// Lists the functions of a project, in every region (Cloud Functions v2, which lists those of the
     /// 1st generation too).
-    pub async fn functions(&self, project: &str) -> Result<Vec<Function>, Failure> {
+    pub async fn functions(
+        &self,
+        project: &str,
+    ) -> Result<(Vec<Function>, Vec<Unreadable>), Failure> {
         let call = format!("list the functions of project `{project}`");
         let path = format!("/v2/projects/{project}/locations/-/functions");
-        let (mut functions, mut page) = (Vec::new(), String::new());
+        let (mut functions, mut unread, mut page) = (Vec::new(), Vec::new(), String::new());
         loop {
             let query = encoded(&[("pageSize", "1000"), ("pageToken", &page)]);
             let read = Read::of(Api::CloudFunctions, &call, &path).with_query(&query);
             let answer: Value = parsed(&call, &self.ask(read).await?)?;
+            unread.extend(unreachable(&answer));
             for function in answer["functions"].as_array().into_iter().flatten() {
                 let full = function["name"].as_str().unwrap_or_default();
                 let parts: Vec<&str> = full.split('/').collect();
@@ -76,7 +101,7 @@ impl Gateway {
             }
             match answer["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
                 Some(next) => next.clone_into(&mut page),
-                None => return Ok(functions),
+                None => return Ok((functions, unread)),
             }
         }
     }
@@ -224,4 +249,10 @@ impl Gateway {
             .await
             .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))
     }
+}
+
+/// The regions that a list of every region does without.
+fn unreachable(answer: &Value) -> Vec<Unreadable> {
+    let regions = answer["unreachable"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    regions.map(Unreadable::region).collect()
 }

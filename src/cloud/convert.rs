@@ -57,17 +57,23 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
             .multi_region_settings
             .as_ref()
             .and_then(|settings| some(settings.multi_region_id.clone())),
-        vpc_egress: service.template.as_ref().and_then(|template| {
-            let access = template.vpc_access.as_ref()?;
-            Some(match access.egress {
-                model::vpc_access::VpcEgress::AllTraffic => VpcEgress::AllTraffic,
-                _ => VpcEgress::PrivateRanges,
-            })
-        }),
+        vpc_egress: service
+            .template
+            .as_ref()
+            .and_then(|template| template.vpc_access.as_ref())
+            .map(egress),
         readiness: service.terminal_condition.as_ref().map(readiness_v2).unwrap_or_default(),
         create_time: service.create_time.map(timestamp),
         update_time: service.update_time.map(timestamp),
         etag: some(service.etag.clone()),
+    }
+}
+
+/// Which requests go by a VPC network.
+pub(super) fn egress(access: &model::VpcAccess) -> VpcEgress {
+    match access.egress {
+        model::vpc_access::VpcEgress::AllTraffic => VpcEgress::AllTraffic,
+        _ => VpcEgress::PrivateRanges,
     }
 }
 

@@ -50,6 +50,15 @@ pub struct Unreadable {
     pub why: String,
 }
 
+impl Unreadable {
+    /// A region, by its full name or its own, that a list of every region does without.
+    pub(super) fn region(name: &str) -> Self {
+        let region = name.rsplit('/').next().unwrap_or(name);
+        let why = "Google could not reach it".to_owned();
+        Self { what: format!("region {region}"), why }
+    }
+}
+
 /// A service with the grants of its policy, or why those are not known.
 #[derive(Clone, Debug)]
 pub struct ServiceAccess {
@@ -225,13 +234,7 @@ impl Gateway {
             convert::service_v1(item, project).ok_or_else(|| Failure::malformed(&call))
         });
         let regions = list.unreachable.unwrap_or_default();
-        let unreachable = regions.iter().map(|region| {
-            let region = region.as_str();
-            Unreadable {
-                what: format!("region {}", region.rsplit('/').next().unwrap_or(region)),
-                why: "Google could not reach it".to_owned(),
-            }
-        });
+        let unreachable = regions.iter().map(|region| Unreadable::region(region.as_str()));
         let next = list.metadata.and_then(|metadata| metadata.next);
         Ok(Page {
             services: services.collect::<Result<_, _>>()?,

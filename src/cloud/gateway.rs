@@ -138,7 +138,13 @@ impl Gateway {
     pub async fn apply(&self, target: &Target, step: Step) -> Result<Etags, Failure> {
         let of = if step.sets_policy() || target.service().is_some() { " of" } else { "" };
         let call = format!("{}{of} `{}`", step.describe(), target.short());
-        match (target, step.into_kind()) {
+        let kind = step.into_kind();
+        // What has no etag was not there when it was read: whatever is by now is not overwritten.
+        if matches!(&kind, StepKind::SetPolicy(policy) if policy.etag.is_empty()) {
+            let why = "it was not there when it was read";
+            return Err(Failure::new(FailureKind::NotFound, &call, why));
+        }
+        match (target, kind) {
             (Target::Service(service), step) => self.apply_to_service(service, step, &call).await,
             (Target::Account(account), step) => {
                 Box::pin(self.apply_to_account(account, step, &call)).await

@@ -24,7 +24,7 @@ use crate::report::{ChangesReport, ConnectReport, Language, ProgramRow, Verified
 
 /// Let one service call another
 ///
-/// CALLER is a service, by the account that it runs as, or a service account. That account is granted
+/// CALLER is a service or a job, by the account that it runs as, or a service account. That account is granted
 /// the invoker role; what else a caller of Google's needs (`--via`) is granted in the same change. Then
 /// it is checked whether the caller gets through, and the program that it calls with is printed, with
 /// the audience of the service.
@@ -140,6 +140,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let options = ChangeOptions {
         notes: from.notes.clone(),
         warnings: from.warnings.clone(),
+        together: true,
         awaits: from.create.iter().map(|_| from.account.clone()).collect(),
         ..args.write.options(Action::Connect, needs)
     };
@@ -155,7 +156,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let failed = result.outcomes.iter().any(|outcome| outcome.error.is_some());
     let verified =
         if options.only_show || failed { Vec::new() } else { verify(cx, &asked, &from).await? };
-    let programs = programs(cx, &args, via, &from, &callees);
+    let programs = if failed { Vec::new() } else { programs(cx, &args, via, &from, &callees) };
+    from.deploy = from.deploy.filter(|_| !failed);
     let deploy = from.deploy.clone();
     let alone = args.code.iter().any(|code| code.language().is_some());
     let account = from.account.address().to_owned();

@@ -2,7 +2,7 @@
 
 use super::completing;
 use super::members::service;
-use super::writing::{WriteOptions, report};
+use super::writing::{Reported, WriteOptions, report};
 use crate::change::{Batch, Needs};
 use crate::context::Context;
 use crate::domain::mapping::{DomainMapping, is_domain};
@@ -154,17 +154,24 @@ async fn map(cx: &Context, args: MapArgs) -> Result<u8, CommandError> {
             .because("a domain leads to one service at a time")
             .hint(cx.suggest(&format!("domains unmap {}", args.domain))));
     }
-    let url = format!("https://{}", args.domain);
-    if facts.invoker_check && !facts.custom_audiences.contains(&url) {
-        let short = cx.named(&name);
-        let command = cx.suggest(&format!("audience add {short} {url}"));
-        cx.terminal.note(&format!(
-            "where a token is asked for, it is for the service's own URL; `{command}` has it take \
-             tokens for the domain too"
-        ));
-    }
     let (to, force) = (Some(name.service().to_owned()), args.force_override);
-    change(cx, &args.domain, &name, (Action::DomainMap, to, force), &args.write).await
+    let to = (Action::DomainMap, to, force);
+    let reported = change(cx, &args.domain, &name, to, &args.write).await?;
+    if reported.code == ExitCode::Done.number() && !args.write.only_shows() {
+        tell_records(cx, &args.domain, &name).await?;
+        let url = format!("https://{}", args.domain);
+        if facts.invoker_check && !facts.custom_audiences.contains(&url) {
+            cx.terminal.note(
+                "where a token is asked for, it is for the service's own URL; for it to take tokens \
+                 for the domain too:",
+            );
+            let short = cx.named(&name);
+            cx.terminal.hint(&cx.suggest(&format!("audience add {short} {url}")));
+        }
+    }
+    let code = reported.code;
+    reported.tell_undo(cx);
+    Ok(code)
 }
 
 async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
@@ -181,7 +188,10 @@ async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
         });
     };
     let to = (Action::DomainUnmap, None, false);
-    change(cx, &args.domain, &mapping.leads_to(), to, &args.write).await
+    let reported = change(cx, &args.domain, &mapping.leads_to(), to, &args.write).await?;
+    let code = reported.code;
+    reported.tell_undo(cx);
+    Ok(code)
 }
 
 async fn change(
@@ -190,7 +200,7 @@ async fn change(
     service: &ServiceName,
     (action, to, force): (Action, Option<String>, bool),
     write: &WriteOptions,
-) -> Result<u8, CommandError> {
+) -> Result<Reported, CommandError> {
     let target = Target::Mapping(MappingName {
         project: service.project().to_owned(),
         region: service.region().to_owned(),
@@ -201,14 +211,7 @@ async fn change(
     let planner = |snapshot: &Snapshot| plan_mapping(snapshot, action, to.as_deref(), force);
     let batch = Batch::read(cx, targets, &options).await?;
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
-    let is_done = result.outcomes.iter().all(|outcome| outcome.status.is_settled());
-    let reported = report(cx, result, write)?;
-    if action == Action::DomainMap && is_done && !options.only_show {
-        tell_records(cx, domain, service).await?;
-    }
-    let code = reported.code;
-    reported.tell_undo(cx);
-    Ok(code)
+    report(cx, result, write)
 }
 
 /// Says what is to be set in the DNS, without which no certificate is made.

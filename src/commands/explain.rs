@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// The principal: an address, `me`, `service:NAME`, or as IAM writes it
     #[arg(value_name = "MEMBER", add = completing::members())]
     member: Option<String>,
-    /// NAME, REGION/NAME, full resource name, or any of its URLs
+    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
     #[arg(value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
     /// The path of the request

@@ -37,7 +37,7 @@ pub(super) fn service(cx: &Context, typed: &str) -> Result<ServiceRef, CommandEr
 }
 
 /// The option that says what a plain name is of.
-#[derive(clap::Args, Clone, Copy, Debug)]
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
 pub(super) struct KindOption {
     /// What a plain name is of; `jobs/NAME` and `functions/NAME` say it themselves
     #[arg(long, value_enum, value_name = "KIND")]

@@ -11,7 +11,7 @@ use crate::report::PolicyReport;
 /// Print the IAM policy of a service or job, as `gcloud run services get-iam-policy` does
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// NAME, REGION/NAME, full resource name, or any of its URLs
+    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
     #[arg(value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
     #[command(flatten)]

@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// The saved policy; `-` for stdin
     #[arg(value_name = "FILE")]
     file: String,
-    /// NAME, REGION/NAME, full resource name, or any of its URLs
+    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
     #[arg(value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
     /// Restore although the policy was changed since it was saved: that is taken back too

@@ -26,7 +26,7 @@ use crate::report::{DenyRow, IndirectRow, InvokerRow, UnknownRow, WhoReport};
   runaccess who orders --indirect
   runaccess who orders --strict -o 'value(member,state)'")]
 pub(super) struct Args {
-    /// NAME, REGION/NAME, full resource name, or any of its URLs
+    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
     #[arg(value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
     #[command(flatten)]

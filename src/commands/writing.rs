@@ -23,7 +23,7 @@ pub(super) struct WriteOptions {
     /// `--check`
     #[arg(long, value_enum, value_name = "TOOL", conflicts_with = "check")]
     pub(super) print: Option<Tool>,
-    /// Refuse unless exactly this many services change
+    /// Refuse unless exactly this many services, or other resources, change
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) expect: Option<usize>,
     /// Why, for the journal; for a grant that ends also in its condition
@@ -60,6 +60,7 @@ impl WriteOptions {
             reason: self.reason.clone(),
             undoes: Vec::new(),
             whole: false,
+            together: false,
             awaits: Vec::new(),
         }
     }

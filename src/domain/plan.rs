@@ -177,6 +177,8 @@ pub enum Refusal {
     NoSuchCondition { service: String, member: Member, title: String, titles: Vec<String> },
     #[error("the organisation policy `constraints/{constraint}` {what} on `{service}`")]
     Forbidden { service: String, constraint: &'static str, what: String, other_way_open: bool },
+    #[error("`{name}` is not there")]
+    NotThere { name: String },
     #[error("`{domain}` leads to `{service}` already")]
     MappedElsewhere { domain: String, service: String },
     #[error("the settings of `{service}` were not read, and this change rests on them")]

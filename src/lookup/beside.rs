@@ -1,5 +1,6 @@
 //! From what a user typed to jobs, and to the services under functions.
 
+use crate::cloud::Unreadable;
 use crate::context::Context;
 use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
@@ -27,7 +28,8 @@ pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobNam
     if let (Some(region), false) = (&region, wanted.is_glob()) {
         return Ok(vec![JobName { project, region: region.clone(), job: name.clone() }]);
     }
-    let all = cx.gateway().await?.jobs(&project).await?;
+    let (all, unread) = cx.gateway().await?.jobs(&project).await?;
+    check_whole(cx, wanted.is_glob() || region.is_some(), name, &unread)?;
     let is_there = |job: &&JobName| region.as_ref().is_none_or(|region| *region == job.region);
     let found: Vec<JobName> =
         all.iter().filter(is_there).filter(|job| glob_matches(name, &job.job)).cloned().collect();
@@ -44,6 +46,26 @@ pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobNam
         let plain = cx.command_with_word(name, near);
         error.hint(if with == cx.command() { plain } else { with })
     }))
+}
+
+/// Warns of regions that could not be searched; for a plain name, which may be in one of them too, that
+/// is an error.
+fn check_whole(
+    cx: &Context,
+    is_said: bool,
+    name: &str,
+    unread: &[Unreadable],
+) -> Result<(), CommandError> {
+    super::warn_of(cx, unread);
+    match unread.first().filter(|_| !is_said) {
+        None => Ok(()),
+        Some(unread) => {
+            let message = format!("cannot tell in which regions `{name}` is");
+            Err(CommandError::new(ErrorKind::Undetermined, message)
+                .because(format!("{}: {}", unread.what, unread.why))
+                .hint(cx.command_with_option("--region", "REGION")))
+        }
+    }
 }
 
 /// The error of a job's name that stands for several.
@@ -76,7 +98,8 @@ pub(super) async fn service_of(
     };
     let name = &wanted.function;
     let typed = TargetRef::Function(wanted.clone()).to_string();
-    let all = cx.gateway().await?.functions(&project).await?;
+    let (all, unread) = cx.gateway().await?.functions(&project).await?;
+    check_whole(cx, region.is_some(), name, &unread)?;
     let is_there = |at: &str| region.as_ref().is_none_or(|region| region == at);
     let found: Vec<_> = all
         .iter()

@@ -1,6 +1,6 @@
 //! Who calls: the account behind it, what that can do already, and from where it calls.
 
-use super::super::members::{member, missing, service};
+use super::super::members::{KindOption, member, missing};
 use crate::context::Context;
 use crate::domain::access::{Place, Verdict};
 use crate::domain::caller::{
@@ -9,11 +9,12 @@ use crate::domain::caller::{
 use crate::domain::evidence::{Around, Groups};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberArg, MemberKind};
+use crate::domain::plan::There;
 use crate::domain::principal::project_in;
 use crate::domain::role::MINT_ID_TOKEN;
 use crate::domain::service::{Service, VpcEgress};
 use crate::domain::target::{AccountName, Target};
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
 
 /// Whoever calls.
@@ -25,8 +26,8 @@ pub(super) struct Caller {
     /// The project in which it runs, or in which Google's caller is set up.
     pub(super) project: String,
     pub(super) calls_from: CallsFrom,
-    /// The service, where it is one.
-    service: Option<Service>,
+    /// What runs as the account, where that was named.
+    runs: Option<Target>,
     /// Under which display name its account is made.
     pub(super) create: Option<String>,
     /// The command that has it run as that.
@@ -74,21 +75,27 @@ pub(super) async fn caller(
         return Err(missing(cx, "CALLER"));
     }
     if typed.contains('@') || typed.starts_with("serviceAccount:") {
-        return account(cx, typed, via, callees);
+        return account(cx, typed, via, callees).await;
     }
     if via.is_some() {
         return Err(CommandError::usage(format!("`{typed}` is not a service account"))
             .because("`--as` names the account whose tokens are sent, by its address"));
     }
-    let name = lookup::find(cx, &service(cx, typed)?).await?.name;
+    let target = lookup::find_target(cx, &KindOption::default().target(cx, typed)?).await?;
     let gateway = cx.gateway().await?;
-    let service = match gateway.service(&name).await {
-        Ok(service) => service,
-        Err(failure) => return Err(lookup::unread(cx, &name, failure).await),
+    let read = match &target {
+        Target::Service(name) => {
+            gateway.service(name).await.map(|read| (read.service_account, read.vpc_egress))
+        }
+        job => gateway.job_runs_as(job).await,
     };
-    let project = name.project().to_owned();
-    let short = cx.named(&name);
-    let address = if let Some(address) = service.service_account.clone() {
+    let (account, egress) = match read {
+        Ok(read) => read,
+        Err(failure) => return Err(lookup::unread_target(cx, &target, failure).await),
+    };
+    let project = target.project().to_owned();
+    let short = cx.named(&target);
+    let address = if let Some(address) = account {
         address
     } else {
         let number = gateway.project_number(&project).await.map_err(|why| {
@@ -98,14 +105,14 @@ pub(super) async fn caller(
         format!("{number}-compute@developer.gserviceaccount.com")
     };
     let mut found = Caller {
-        calls_from: calls_from(&service, callees),
+        calls_from: calls_from(&target, egress, callees),
         notes: vec![format!("`{short}` runs as `{address}`")],
         ..of_account(&address, &project)
     };
     let listing = gateway.services(&project, "-").await;
     let others = listing.iter().flat_map(|listing| &listing.services);
     let others: Vec<String> = others
-        .filter(|other| other.name != name && other.service_account.as_ref() == Some(&address))
+        .filter(|other| target != other.name && other.service_account.as_ref() == Some(&address))
         .map(|other| other.name.short())
         .collect();
     match others.as_slice() {
@@ -119,11 +126,11 @@ pub(super) async fn caller(
         say_what_it_can(cx, &mut found).await?;
         found.offers.push(format!("{} --create-service-account", cx.command()));
     }
-    found.service = Some(service);
+    found.runs = Some(target);
     Ok(found)
 }
 
-fn account(
+async fn account(
     cx: &Context,
     typed: &str,
     via: Option<Via>,
@@ -141,6 +148,13 @@ fn account(
     let set_up_in = cx.project()?.value;
     let home = project_in(&address).filter(|project| !project.chars().all(|c| c.is_ascii_digit()));
     let project = home.map_or_else(|| set_up_in.clone(), str::to_owned);
+    let found = of_account(&address, &project);
+    // One that may not be looked at may be there.
+    if let Ok(There::Nothing) = cx.gateway().await?.account(&found.name).await {
+        let message = format!("there is no service account `{address}`");
+        return Err(CommandError::new(ErrorKind::NotFound, message)
+            .hint(format!("gcloud iam service-accounts list --project={project}")));
+    }
     let from = match via {
         None => CallsFrom::Unknown,
         Some(via) => {
@@ -152,7 +166,7 @@ fn account(
             }
         }
     };
-    Ok(Caller { calls_from: from, project: set_up_in, ..of_account(&address, &project) })
+    Ok(Caller { calls_from: from, project: set_up_in, ..found })
 }
 
 fn of_account(address: &str, project: &str) -> Caller {
@@ -161,7 +175,7 @@ fn of_account(address: &str, project: &str) -> Caller {
         name: AccountName { project: project.to_owned(), address: address.to_owned() },
         project: project.to_owned(),
         calls_from: CallsFrom::Unknown,
-        service: None,
+        runs: None,
         create: None,
         deploy: None,
         notes: Vec::new(),
@@ -171,11 +185,11 @@ fn of_account(address: &str, project: &str) -> Caller {
 }
 
 /// Cloud Run's own requests come from the internet, unless all of them go by a VPC network (documented).
-fn calls_from(service: &Service, callees: &[Callee]) -> CallsFrom {
-    let project = service.name.project();
-    let name = service.name.service();
+fn calls_from(target: &Target, egress: Option<VpcEgress>, callees: &[Callee]) -> CallsFrom {
+    let project = target.project();
+    let (group, name) = named(target);
     let elsewhere = callees.iter().any(|callee| callee.service.name.project() != project);
-    match service.vpc_egress {
+    match egress {
         Some(VpcEgress::AllTraffic) if elsewhere => {
             CallsFrom::Internet(format!("`{name}` is in another project"))
         }
@@ -187,9 +201,20 @@ fn calls_from(service: &Service, callees: &[Callee]) -> CallsFrom {
              (`--vpc-egress=all-traffic` sends all)"
         )),
         None => CallsFrom::Internet(format!(
-            "`{name}` calls over the internet (`gcloud run services update {name} \
+            "`{name}` calls over the internet (`gcloud run {group} update {name} \
              --vpc-egress=all-traffic --network=NETWORK` has it call from inside)"
         )),
+    }
+}
+
+/// What gcloud calls the group that a service or job is in, and its own name.
+fn named(target: &Target) -> (&'static str, &str) {
+    match target {
+        Target::Job(job) => ("jobs", &job.job),
+        Target::Service(service) => ("services", service.service()),
+        // Nothing else runs.
+        Target::Account(account) => ("services", &account.address),
+        Target::Mapping(mapping) => ("services", &mapping.domain),
     }
 }
 
@@ -222,34 +247,35 @@ async fn say_what_it_can(cx: &Context, caller: &mut Caller) -> Result<(), Comman
 
 /// Has an account made for the caller, which it is to run as.
 pub(super) fn creation(cx: &Context, caller: &mut Caller, id: &str) -> Result<(), CommandError> {
-    let Some(service) = &caller.service else {
-        return Err(CommandError::usage("`--create-service-account` makes one for a service")
-            .because(format!("the caller is an account already: `{}`", caller.account.address()))
-            .hint(cx.command_without_flag("--create-service-account")));
+    let Some(target) = caller.runs.clone() else {
+        return Err(CommandError::usage(
+            "`--create-service-account` makes one for what runs as it",
+        )
+        .because(format!("the caller is an account already: `{}`", caller.account.address()))
+        .hint(cx.command_without_flag("--create-service-account")));
     };
-    let name = service.name.clone();
-    let id = if id.is_empty() { account_id(name.service()) } else { id.to_owned() };
+    let (group, name) = named(&target);
+    let project = target.project();
+    let id = if id.is_empty() { account_id(name) } else { id.to_owned() };
     if !is_account_id(&id) {
         return Err(CommandError::usage(format!("`{id}` cannot be the id of a service account"))
             .because("it is 6 to 30 characters long: lower-case letters, digits and hyphens"));
     }
-    let address = format!("{id}@{}.iam.gserviceaccount.com", name.project());
+    let address = format!("{id}@{project}.iam.gserviceaccount.com");
     let now = caller.account.address();
     if now == address {
         caller.notes.push("it runs as that account already".to_owned());
         return Ok(());
     }
-    caller.notes = vec![format!("`{}` runs as `{now}` today", cx.named(&name))];
+    caller.notes = vec![format!("`{}` runs as `{now}` today", cx.named(&target))];
     caller.warnings.clear();
     caller.offers.clear();
     caller.account = Member::of_account(&address);
-    caller.name = AccountName { project: name.project().to_owned(), address: address.clone() };
-    caller.create = Some(format!("Runs {}", name.service()));
+    caller.name = AccountName { project: project.to_owned(), address: address.clone() };
+    caller.create = Some(format!("Runs {name}"));
     caller.deploy = Some(format!(
-        "gcloud run services update {} --service-account={address} --region={} --project={}",
-        name.service(),
-        name.region(),
-        name.project()
+        "gcloud run {group} update {name} --service-account={address} --region={} --project={project}",
+        target.region().unwrap_or_default()
     ));
     Ok(())
 }

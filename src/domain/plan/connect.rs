@@ -3,7 +3,7 @@
 
 use super::grant::{GrantRequest, plan_grant};
 use super::there::plan_account;
-use super::{Action, Plan, Refusal, Snapshot};
+use super::{Action, Plan, Refusal, Snapshot, There};
 use crate::domain::caller::{CallsFrom, TOKEN_CREATOR};
 use crate::domain::member::Member;
 use crate::domain::role::Role;
@@ -30,6 +30,9 @@ pub fn plan_connect(snapshot: &Snapshot, request: &ConnectRequest) -> Result<Pla
         plan_grant(snapshot, &request).map(|plan| Plan { action: Action::Connect, ..plan })
     };
     match (&snapshot.name, &request.agent) {
+        (Target::Account(_), Some(_)) if snapshot.there == Some(There::Nothing) => {
+            Err(Refusal::NotThere { name: snapshot.name.short() })
+        }
         (Target::Account(_), Some(agent)) => {
             let role = Role::parse(TOKEN_CREATOR)
                 .map_err(|_| Refusal::ServiceUnread { service: snapshot.name.short() })?;
@@ -37,7 +40,11 @@ pub fn plan_connect(snapshot: &Snapshot, request: &ConnectRequest) -> Result<Pla
         }
         (Target::Account(_), None) => {
             let name = request.create.as_deref().unwrap_or_default();
-            Ok(plan_account(snapshot, Action::Connect, name))
+            let mut plan = plan_account(snapshot, Action::Connect, name);
+            if plan.is_empty() {
+                plan.notes.push("it is there already, for whatever else runs as it".to_owned());
+            }
+            Ok(plan)
         }
         _ => {
             let mut plan = grant(Role::invoker(), &request.account)?;

@@ -77,6 +77,24 @@ fn an_account_is_made_once_and_its_undoing_deletes_that_one_only() {
 }
 
 #[test]
+fn nothing_is_granted_on_an_account_that_is_not_there() {
+    let name = Target::Account(AccountName {
+        project: "p".to_owned(),
+        address: "caller@p.iam.gserviceaccount.com".to_owned(),
+    });
+    let before = Snapshot { policy: policy::none(), ..of(name, There::Nothing) };
+    let request = ConnectRequest {
+        account: Member::of_account("caller@p.iam.gserviceaccount.com"),
+        from: crate::domain::caller::CallsFrom::Unknown,
+        create: None,
+        agent: Some(agent()),
+    };
+    // The write would have no precondition.
+    let refused = plan_connect(&before, &request).unwrap_err();
+    assert_eq!(refused.to_string(), "`caller@p.iam.gserviceaccount.com` is not there");
+}
+
+#[test]
 fn a_domain_leads_to_one_service() {
     let name = Target::Mapping(MappingName {
         project: "p".to_owned(),
