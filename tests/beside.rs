@@ -60,6 +60,20 @@ fn a_job_is_granted_told_and_undone_like_a_service() {
 }
 
 #[test]
+fn a_condition_on_a_job_is_not_dropped_on_the_way_to_gcloud() {
+    let world = World::new();
+    let grant = ["grant", "dev@example.com", "jobs/nightly", "--for", "4h", "--print", "gcloud"];
+    let run = world.sandbox(&grant);
+    assert_eq!(run.status, 2, "{run}");
+    assert!(run.stdout.is_empty() && run.stderr.contains("no conditions"), "{run}");
+    assert_eq!(world.sandbox(&["grant", "dev@example.com", "jobs/nightly"]).status, 0);
+    for of in ["jobs/nightly", "jobs/us-central1/nightly"] {
+        let history = world.json(&["history", "--service", of]);
+        assert_eq!(history["entries"].as_array().unwrap().len(), 1, "{of}");
+    }
+}
+
+#[test]
 fn a_jobs_own_permission_counts() {
     let world = World::new();
     // Each lets its members do one thing, and not the other.

@@ -68,6 +68,7 @@ fn the_default_account_is_warned_of_and_one_of_its_own_is_made() {
     note: `us-central1/hello` runs as `123456789012-compute@developer.gserviceaccount.com`
     warning: `us-central1/api` and 6 more services run as that account too
     warning: that is the default account, which whatever names no other runs as; it holds `roles/editor` on `projects/sandbox-project`
+    warning: `runaccess --sandbox connect hello us-central1/orders --code none -n --create-service-account` gives `us-central1/hello` an account of its own
       us-central1/orders
         + serviceAccount:123456789012-compute@developer.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
@@ -114,6 +115,22 @@ fn the_default_account_is_warned_of_and_one_of_its_own_is_made() {
     undo: runaccess --sandbox undo s2
     --- status 0
     ");
+    // What runs as it by now is named before it goes.
+    assert_eq!(world.sandbox(&own).status, 0);
+    let runs = json!({"template": {
+        "serviceAccount": "hello-run-as@sandbox-project.iam.gserviceaccount.com",
+        "containers": [{"image": "i"}]}});
+    let serve = Serve::start(&world);
+    let url =
+        "v2/projects/sandbox-project/locations/us-central1/services/hello?updateMask=template";
+    let curl = ["-s", "-X", "PATCH", "-H", "Authorization: Bearer t", "-d", &runs.to_string()];
+    let url = format!("{}/{url}", serve.endpoint);
+    let run = std::process::Command::new("curl").args(curl).arg(&url).output().unwrap();
+    assert!(String::from_utf8_lossy(&run.stdout).contains("operations/"), "{run:?}");
+    let warned = world.sandbox(&["undo", "s3", "-n"]).stderr;
+    assert!(warned.contains("`us-central1/hello` runs as `hello-run-as@"), "{warned}");
+    assert_eq!(world.sandbox(&["undo", "s3", "--yes"]).status, 0);
+    drop(serve);
     let made = "serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com";
     assert!(
         !members_of(&world.json(&["policy", "us-central1/orders"]), "roles/run.invoker")
@@ -290,10 +307,44 @@ fn what_rests_on_an_account_that_was_not_made_is_left_as_it_is() {
 }
 
 #[test]
+fn what_cannot_be_reached_is_not_verified() {
+    let world = World::new();
+    // With its own URL off, and no other that leads there.
+    assert_eq!(world.sandbox(&["default-url", "hello", "off", "--yes"]).status, 0);
+    let connect = ["connect", "us-central1/orders", "hello", "--code", "none"];
+    let run = world.sandbox(&connect);
+    assert_eq!(run.status, 3, "{run}");
+    assert!(run.stderr.contains("the default URL is off"), "{run}");
+    // A mapped domain leads there, and is what the program calls.
+    assert_eq!(world.sandbox(&["default-url", "storefront", "off", "--yes"]).status, 0);
+    let json = world.json(&["connect", "us-central1/orders", "storefront", "--code", "curl"]);
+    assert_eq!(json["programs"][0]["url"], "https://shop.example.com");
+}
+
+#[test]
+fn several_programs_are_told_apart_and_one_is_alone() {
+    let world = World::new();
+    let two = ["connect", RUNNER, "hello", "chat", "--code", "node", "-n"];
+    let text = world.sandbox(&two).stdout;
+    assert_eq!(text.matches("Node (call.mjs) calling").count(), 2, "{text}");
+    let one = world.sandbox(&["connect", RUNNER, "hello", "--code", "node", "-n"]).stdout;
+    assert!(one.starts_with("// npm install"), "{one}");
+}
+
+#[test]
+fn an_account_that_is_there_already_is_not_called_new() {
+    let world = World::new();
+    let connect = ["connect", "storefront", "chat", "--create-service-account=runner", "-n"];
+    let run = world.sandbox(&connect);
+    assert!(run.stderr.contains("is there already, and is taken as it is"), "{run}");
+    assert!(run.stderr.contains("`us-central1/billing` runs as that account too"), "{run}");
+}
+
+#[test]
 fn what_is_no_caller_is_said() {
     let world = World::new();
     for (words, said) in [
-        (&["connect", "hello"][..], "CALLER and SERVICE are wanted"),
+        (&["connect", "hello"][..], "SERVICE is missing: which is `hello` to call?"),
         (
             &["connect", "dev@example.com", "hello"],
             "`user:dev@example.com` is not a service account",

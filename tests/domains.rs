@@ -54,8 +54,6 @@ fn domains_are_listed_with_their_certificates_and_checked() {
     --- status 0
     "#);
     assert_snapshot!(world.sandbox(&["domains", "hello"]), @"
-    --- stdout
-    DOMAIN  SERVICE  CERTIFICATE  SINCE  DNS RECORDS
     --- stderr
     note: no domain is mapped to `us-central1/hello`
     --- status 0
@@ -169,10 +167,12 @@ fn why_a_domain_cannot_be_mapped_is_said() {
     assert_eq!(world.json_of(&force)["changes"][0]["status"], "changed");
     assert_eq!(world.json_of(&["domains", "storefront"])["domains"], json!([]));
     assert_snapshot!(world.run(&["domains", "unmap", "nosuch.example.com"]), @"
+    --- stdout
+    SERVICE  STATUS  CHANGE
     --- stderr
-    error: `nosuch.example.com` is mapped to no service of project `sandbox-project`
-    hint: runaccess domains unmap api.example.com
-    --- status 6
+    note: `nosuch.example.com` is mapped to no service of project `sandbox-project`
+    note: no service to change
+    --- status 0
     ");
     assert_snapshot!(world.run(&["domains", "map", "localhost", "hello"]), @"
     --- stderr
@@ -255,6 +255,21 @@ fn the_graph_tells_who_calls_whom() {
     assert_eq!(runner.unwrap()["runs"], json!([billing]));
     let own = world.json(&["graph", "--no-inherited"]);
     assert!(own["graph"].as_array().unwrap().iter().all(|edge| !edge["service"].is_null()));
+}
+
+#[test]
+fn what_the_graph_does_not_know_is_said_in_every_form() {
+    let mut world = World::new();
+    let serve = Serve::with_faults(&world, &["unreadable-policy,route=*storefront*"]);
+    world.reach(&serve);
+    let table = world.run(&["graph"]);
+    assert_eq!(table.status, 8, "{table}");
+    assert!(table.stdout.contains("unknown, not read: us-central1/storefront"), "{table}");
+    assert!(table.stdout.contains("no grant of their own: us-central1/hello\n"), "{table}");
+    for drawn in ["--mermaid", "--dot"] {
+        let drawing = world.run(&["graph", drawn]).stdout;
+        assert!(drawing.contains("us-central1/storefront (policy not read)"), "{drawing}");
+    }
 }
 
 #[test]

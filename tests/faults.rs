@@ -307,7 +307,7 @@ fn an_operation_that_fails_is_told() {
       us-central1/hello
         invokerCheck: on -> off
         exposure: restricted -> public
-    error: could not turn the invoker check off of `us-central1/hello`
+    error: could not turn the invoker check off at `us-central1/hello`
     caused by: The sandbox was told to let operations fail.
     --- status 1
     ");

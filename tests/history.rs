@@ -506,7 +506,7 @@ fn a_half_done_undoing_is_not_taken_for_a_whole_one() {
         invokerCheck: on -> off
         exposure: restricted -> public
     error: `us-central1/hello` is half done: it was possible to set the policy, not to turn the invoker check off
-    caused by: could not turn the invoker check off of `us-central1/hello`
+    caused by: could not turn the invoker check off at `us-central1/hello`
     caused by: The caller does not have permission
     hint: runaccess undo 3
     undo: runaccess undo 4

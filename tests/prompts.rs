@@ -45,6 +45,24 @@ fn yes_goes_on() {
     assert!(rest.contains("changed"), "{rest}");
 }
 
+#[test]
+fn a_switch_without_a_value_asks_for_it() {
+    let world = World::new();
+    let mut session = Session::start(&world, &["ingress", "hello"]);
+    session.see("Which traffic is let in?");
+    session.see("internal-and-cloud-load-balancing");
+    // One further down than `all`.
+    session.press("\x1b[B\r");
+    session.see("ingress: all -> internal");
+    session.see("Go on?");
+    session.press("y\r");
+    let (rest, code) = session.end();
+    assert_eq!(code, 0, "{rest}");
+    let off = world.sandbox(&["iap", "hello"]);
+    assert!(off.stderr.contains("VALUE is missing, and there is no terminal"), "{off}");
+    assert_eq!(off.status, 2);
+}
+
 /// What was pasted behind the command is no answer, whatever letters it begins with.
 #[test]
 fn what_was_typed_before_the_question_is_no_answer() {

@@ -42,7 +42,7 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["ingress", "us-central1/hello", "internal", "--yes"], 4),
         // What is known of changes that ended is all in the journal.
         (&["history"], 0),
-        (&["iap", "us-central1/hello", "on", "--yes"], 10),
+        (&["iap", "us-central1/hello", "on", "--yes"], 6),
         (&["audience", "add", "us-central1/hello", "https://gw"], 4),
         (&["grant", "dev@x.com", "jobs/us-central1/nightly"], 2),
         (&["grant", "dev@x.com", "jobs/nightly"], 2),

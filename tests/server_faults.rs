@@ -404,7 +404,7 @@ fn half_done_says_what_is_left() {
         warning: what is above `projects/p` was not read, and may keep it open
         warning: the service's own policy will let nobody invoke it afterwards
     error: `us-central1/hello` is half done: it was possible to set the policy, not to turn the invoker check on
-    caused by: could not turn the invoker check on of `us-central1/hello`
+    caused by: could not turn the invoker check on at `us-central1/hello`
     caused by: Permission 'run.services.update' denied
     hint: runaccess make-private us-central1/hello
     undo: runaccess undo 1

@@ -1,9 +1,11 @@
 //! Identity-Aware Proxy, and custom audiences: what comes with a switch, and what is taken back.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::support::{Serve, World, members_of};
+use crate::support::{Answer, FakeServer, Serve, World, members_of};
 
 const AGENT: &str = "serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com";
 
@@ -27,6 +29,13 @@ fn iap_comes_with_the_grant_that_it_needs() {
     ");
     assert_eq!(members_of(&world.json(&["policy", "hello"]), "roles/run.invoker"), [AGENT]);
     assert_eq!(world.json(&["iap", "hello", "on"])["changes"][0]["status"], "unchanged");
+    let who = world.sandbox(&["who", "hello"]).to_string();
+    assert!(
+        who.contains(
+            "Identity-Aware Proxy asks first, and lets nobody by: none of these gets through"
+        ),
+        "{who}"
+    );
     assert_snapshot!(world.sandbox(&["iap", "hello", "off", "--yes"]), @"
     --- stdout
     SERVICE            STATUS   CHANGE
@@ -113,7 +122,7 @@ fn iap_that_cannot_be_taken_back_is_half_done_and_says_so() {
     error: `us-central1/hello`: it was possible to turn Identity-Aware Proxy on, not to set the policy; what was done could not be taken back
     caused by: could not set the policy of `us-central1/hello`
     caused by: The caller does not have permission
-    caused by: could not turn Identity-Aware Proxy off of `us-central1/hello`: The caller does not have permission
+    caused by: could not turn Identity-Aware Proxy off at `us-central1/hello`: The caller does not have permission
     hint: gcloud auth list
     undo: runaccess undo 1
     --- status 8
@@ -199,4 +208,37 @@ fn a_token_for_an_added_audience_gets_through() {
     assert_eq!(call(), "401");
     assert_eq!(world.sandbox(&["audience", "add", "us-central1/orders", audience]).status, 0);
     assert_eq!(call(), "200");
+}
+
+#[test]
+fn an_account_that_is_not_known_everywhere_yet_is_waited_for() {
+    let is_on = AtomicBool::new(false);
+    let refused = AtomicUsize::new(0);
+    let server = FakeServer::start(move |request| {
+        let service = json!({
+            "name": "projects/p/locations/us-central1/services/hello", "etag": "e", "ingress": 1,
+            "iapEnabled": is_on.load(Ordering::SeqCst),
+        });
+        if request.starts_with("PATCH") {
+            is_on.store(true, Ordering::SeqCst);
+            Answer::json(&json!({"name": "operations/o", "done": true}))
+        } else if request.contains(":setIamPolicy") && refused.fetch_add(1, Ordering::SeqCst) < 2 {
+            let account = "service-12@gcp-sa-iap.iam.gserviceaccount.com";
+            let said = format!("Service account {account} does not exist.");
+            Answer::error(400, "INVALID_ARGUMENT", &said)
+        } else if request.contains("IamPolicy") {
+            Answer::json(&json!({"etag": "AAAA"}))
+        } else if request.contains("/v3/projects/p") {
+            Answer::json(&json!({"name": "projects/12", "projectId": "p", "parent": ""}))
+        } else {
+            Answer::json(&service)
+        }
+    });
+    let mut world = World::new();
+    world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &server.endpoint);
+    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "t");
+    world.set("CLOUDSDK_CORE_PROJECT", "p");
+    let json = world.json_of(&["iap", "us-central1/hello", "on", "--yes"]);
+    assert_eq!(json["changes"][0]["status"], "changed", "{json}");
+    assert_eq!(json["changes"][0]["attempts"], 3);
 }

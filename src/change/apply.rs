@@ -115,6 +115,8 @@ struct Work {
     whole: bool,
     /// The addresses of accounts that may be too new to be granted anything.
     awaits: Vec<String>,
+    /// Whether it was said that one is waited for.
+    said_too_new: bool,
     /// The command that does what is left.
     again: String,
     attempts: u32,
@@ -149,6 +151,7 @@ impl Work {
             awaits: options.awaits.iter().map(|member| member.address().to_owned()).collect(),
             confirmed: plan.clone(),
             plan,
+            said_too_new: false,
             again,
             attempts: 0,
             unclear: 0,
@@ -214,6 +217,15 @@ impl Work {
     fn next_attempt(&mut self, cx: &Context, failure: &Failure) -> Option<Next> {
         let now = Instant::now();
         let too_new = self.is_too_new(failure);
+        if too_new && !self.said_too_new {
+            self.said_too_new = true;
+            let short = self.confirmed.target().short();
+            let seconds = CONFLICT_LIMIT.as_secs();
+            cx.terminal.note(&format!(
+                "`{short}`: the account is new, and not known everywhere yet; trying for up to \
+                 {seconds} seconds"
+            ));
+        }
         let until = if failure.kind == FailureKind::Aborted || too_new {
             let until = *self.conflicts_until.get_or_insert(now + CONFLICT_LIMIT);
             cx.deadline.put_off_to(until);

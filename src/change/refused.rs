@@ -3,7 +3,7 @@
 use super::ChangeOptions;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
-use crate::domain::plan::{Plan, Refusal};
+use crate::domain::plan::{Action, Plan, Refusal};
 use crate::domain::role::INVOKER;
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind, quoted};
@@ -106,7 +106,10 @@ pub(super) fn of_domain(cx: &Context, failure: &Failure, plan: &Plan) -> Option<
             Some(
                 CommandError::new(ErrorKind::FailedPrecondition, message)
                     .because(failure.message.clone())
-                    .hint(format!("{} --force-override", cx.command())),
+                    .hint(match plan.action() {
+                        Action::DomainMap => format!("{} --force-override", cx.command()),
+                        _ => cx.suggest(&format!("domains map {domain} SERVICE --force-override")),
+                    }),
             )
         }
         // The text is background knowledge.

@@ -136,7 +136,11 @@ impl Gateway {
 
     /// Does one step of a plan, with its precondition: the one way in which anything is written.
     pub async fn apply(&self, target: &Target, step: Step) -> Result<Etags, Failure> {
-        let of = if step.sets_policy() || target.service().is_some() { " of" } else { "" };
+        let of = match (step.sets_policy(), target.service()) {
+            (true, _) => " of",
+            (false, Some(_)) => " at",
+            (false, None) => "",
+        };
         let call = format!("{}{of} `{}`", step.describe(), target.short());
         let kind = step.into_kind();
         // What has no etag was not there when it was read: whatever is by now is not overwritten.

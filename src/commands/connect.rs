@@ -46,7 +46,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "VIA", requires = "as_account")]
     via: Option<ViaValue>,
     /// The service account whose tokens `--via` sends
-    #[arg(long = "as", value_name = "ACCOUNT", requires = "via", add = completing::members())]
+    #[arg(long = "as", value_name = "ACCOUNT", requires = "via")]
     as_account: Option<String>,
     /// Create a service account for the caller, and say how the caller is made to run as it
     #[arg(
@@ -125,7 +125,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let callees = callees(cx, &targets.names).await;
     let mut from = caller(cx, &calling, via, &callees).await?;
     if let Some(id) = &args.create_service_account {
-        creation(cx, &mut from, id)?;
+        Box::pin(creation(cx, &mut from, id)).await?;
     }
     let agent = match via {
         Some(via) => second_grant(cx, &mut from, via).await?,
@@ -154,12 +154,15 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let batch = Batch::read(cx, targets, &options).await?;
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
     let failed = result.outcomes.iter().any(|outcome| outcome.error.is_some());
-    let verified =
-        if options.only_show || failed { Vec::new() } else { verify(cx, &asked, &from).await? };
+    let verified = if options.only_show || failed {
+        Vec::new()
+    } else {
+        verify(cx, &asked, &from, &callees).await?
+    };
     let programs = if failed { Vec::new() } else { programs(cx, &args, via, &from, &callees) };
     from.deploy = from.deploy.filter(|_| !failed);
     let deploy = from.deploy.clone();
-    let alone = args.code.iter().any(|code| code.language().is_some());
+    let alone = programs.len() == 1 && args.code.iter().any(|code| code.language().is_some());
     let account = from.account.address().to_owned();
     let shown = verified.clone();
     let reported = report_as(cx, result, &args.write, |cx, outcomes| {
@@ -181,8 +184,10 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         cx.terminal.note(&said);
         cx.terminal.labelled_command(command);
     }
-    for command in &from.offers {
-        cx.terminal.hint(command);
+    if options.only_show {
+        for command in &from.offers {
+            cx.terminal.hint(command);
+        }
     }
     let code = match reported.code {
         code if code != ExitCode::Done.number() => code,
@@ -211,7 +216,10 @@ fn operands(cx: &Context, args: &Args) -> Result<(String, Vec<String>), CommandE
             Some((caller, services)) if !services.is_empty() => {
                 Ok((caller.clone(), services.to_vec()))
             }
-            _ => Err(usage("CALLER and SERVICE are wanted")),
+            Some((caller, _)) => {
+                Err(usage(&format!("SERVICE is missing: which is `{caller}` to call?")))
+            }
+            None => Err(usage("CALLER and SERVICE are missing")),
         },
     }
 }
@@ -221,6 +229,7 @@ async fn verify(
     cx: &Context,
     services: &[ServiceName],
     caller: &Caller,
+    callees: &[Callee],
 ) -> Result<Vec<VerifiedRow>, CommandError> {
     let gateway = cx.gateway().await?;
     let mut rows = Vec::new();
@@ -240,17 +249,17 @@ async fn verify(
             }
         };
         let from = match caller.calls_from {
-            CallsFrom::Inside(_) => Origin::Internal,
             CallsFrom::Internet(_) => Origin::Internet,
-            // From wherever it can be reached.
-            CallsFrom::Unknown => {
-                let (verdict, by) = gathered.may_call(member, cx.now());
-                rows.push(row(verdict, by));
-                continue;
-            }
+            // Of what runs anywhere, it is told whether it may; the plan warned of the rest.
+            CallsFrom::Inside(_) | CallsFrom::Unknown => Origin::Internal,
         };
-        let by_default_url = gathered.service.default_url;
-        let entry = if by_default_url { Entry::DefaultUrl } else { Entry::Domain };
+        // With its own URL off, it is called at another address, where one is known.
+        let other = callees.iter().find(|callee| callee.service.name == *name);
+        let other = other.is_some_and(|callee| callee.url.is_some());
+        let entry = match (gathered.service.default_url, other) {
+            (false, true) => Entry::Domain,
+            _ => Entry::DefaultUrl,
+        };
         let host = gathered.service.url.as_deref().and_then(|url| url.strip_prefix("https://"));
         let request = Request { path: Some("/"), host, time: cx.now(), from, entry };
         let decision = gathered.decide(Asker::Verified(member), &request);

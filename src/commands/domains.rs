@@ -2,11 +2,10 @@
 
 use super::completing;
 use super::members::service;
-use super::writing::{Reported, WriteOptions, report};
-use crate::change::{Batch, Needs};
+use super::writing::{Reported, WriteOptions, finish, report};
+use crate::change::{Batch, ChangeResult, Needs};
 use crate::context::Context;
 use crate::domain::mapping::{DomainMapping, is_domain};
-use crate::domain::nearest::nearest;
 use crate::domain::plan::{Action, Snapshot, plan_mapping};
 use crate::domain::resource::ServiceName;
 use crate::domain::target::{MappingName, Target};
@@ -99,6 +98,8 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
     };
     let gateway = cx.gateway().await?;
     let mut mappings = gateway.domain_mappings(&project).await?;
+    let region = cx.region_of_the_command_line()?;
+    mappings.retain(|mapping| region == "-" || mapping.region == region);
     if let Some(name) = &wanted {
         mappings.retain(|mapping| mapping.leads_to() == *name);
     }
@@ -179,13 +180,11 @@ async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
     let project = cx.project()?.value;
     let known = cx.gateway().await?.domain_mappings(&project).await?;
     let Some(mapping) = known.iter().find(|mapping| mapping.domain == args.domain) else {
-        let message = format!("`{}` is mapped to no service of project `{project}`", args.domain);
-        let near = nearest(&args.domain, known.iter().map(|mapping| mapping.domain.as_str()));
-        let error = CommandError::new(ErrorKind::NotFound, message);
-        return Err(match near.first() {
-            Some(near) => error.hint(cx.command_with_word(&args.domain, near)),
-            None => error.hint(cx.suggest("domains")),
-        });
+        // That is so already.
+        let domain = &args.domain;
+        cx.terminal.note(&format!("`{domain}` is mapped to no service of project `{project}`"));
+        let result = ChangeResult { outcomes: Vec::new(), partly_searched: false };
+        return finish(cx, result, &args.write);
     };
     let to = (Action::DomainUnmap, None, false);
     let reported = change(cx, &args.domain, &mapping.leads_to(), to, &args.write).await?;

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::domain::graph::{Node, graph};
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
+use crate::domain::resource::ServiceName;
 use crate::domain::role::INVOKE;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -42,7 +43,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let gateway = cx.gateway().await?;
     let progress = cx.terminal.progress("reading policies");
     let services = async {
-        let listing = gateway.services(&project, &region).await?;
+        let listing = gateway.services(&project, "-").await?;
         let read = gateway.with_grants(listing.services, |done, known| progress.set(done, known));
         Ok::<_, CommandError>((read.await, listing.unreachable))
     };
@@ -72,6 +73,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     roles.extend(above.roles);
     let layers = if args.no_inherited { &[][..] } else { &above.allow };
     let mut found = graph(&nodes, layers, &roles, cx.now());
+    // What runs as an account is looked for everywhere; what is called, where it was said.
+    let is_there = |name: &ServiceName| region == "-" || name.region() == region;
+    found.edges.retain(|edge| edge.service.as_ref().is_none_or(is_there));
     found
         .unknown
         .extend(unreachable.into_iter().map(|unreadable| (unreadable.what, unreadable.why)));
@@ -84,6 +88,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         (_, true) => Some(Drawing::Dot),
         _ => None,
     };
+    let nodes: Vec<Node> = nodes.into_iter().filter(|node| is_there(&node.name)).collect();
     let report = GraphReport::new((cx.is_sandbox(), &project), &nodes, found, drawing);
     let unknown: Vec<UnknownRow> = report.unknown.clone();
     cx.report(&report)?;

@@ -13,6 +13,7 @@ use crate::domain::history::{ChangeId, Entry};
 use crate::domain::member::Member;
 use crate::domain::plan::Action;
 use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
+use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
 use crate::journal::Journal;
@@ -35,7 +36,7 @@ pub(super) struct Args {
     /// One change, or one run of several, with all that is known of it
     #[arg(value_name = "ID", conflicts_with_all = ["service", "member", "since", "action", "prune"], add = completing::changes())]
     id: Option<String>,
-    /// Only changes of this service
+    /// Only changes of this service, job, service account or domain mapping (by its full name)
     #[arg(long, value_name = "SERVICE", add = completing::services())]
     service: Option<String>,
     /// Only changes that gave this principal something, or took it away
@@ -162,13 +163,24 @@ struct Filter {
 
 enum Wanted {
     Is(ServiceName),
-    Matches { region: Option<String>, name: String },
+    /// A job, an account or a domain, by its full name or the short one.
+    Beside(String),
+    Matches {
+        region: Option<String>,
+        name: String,
+    },
 }
 
 impl Filter {
     async fn of(cx: &Context, args: &Args) -> Result<Self, CommandError> {
-        let service = match args.service.as_deref().map(|typed| service(cx, typed)).transpose()? {
-            None => None,
+        let beside = args.service.as_deref().filter(|typed| {
+            typed.contains('@')
+                || typed.starts_with("jobs/")
+                || Target::parse(typed).is_some_and(|target| target.service().is_none())
+        });
+        let typed = args.service.as_deref().filter(|_| beside.is_none());
+        let service = match typed.map(|typed| service(cx, typed)).transpose()? {
+            None => beside.map(|typed| Wanted::Beside(typed.to_owned())),
             Some(ServiceRef::Full(name)) => Some(Wanted::Is(name)),
             Some(ServiceRef::Name(name)) => Some(Wanted::Matches { region: None, name }),
             Some(ServiceRef::Glob { region, pattern }) => {
@@ -199,6 +211,12 @@ impl Filter {
         let target = &entry.target;
         let of_service = self.service.as_ref().is_none_or(|wanted| match wanted {
             Wanted::Is(name) => target == name,
+            Wanted::Beside(typed) => {
+                let job = typed.strip_prefix("jobs/").filter(|rest| !rest.contains('/'));
+                let is_job =
+                    matches!((target, job), (Target::Job(known), Some(job)) if known.job == job);
+                is_job || target.short() == *typed || target.to_string() == *typed
+            }
             Wanted::Matches { region, name } => target.service().is_some_and(|service| {
                 region.as_ref().is_none_or(|region| region == service.region())
                     && glob_matches(name, service.service())

@@ -99,8 +99,10 @@ fn reach(cx: &Context, gathered: &Gathered, request: &Request<'_>) -> Option<Str
     });
     let name = &service.name;
     (!flags.is_empty()).then(|| {
+        // Not in every version's general release (measured of 528).
+        let beta = if flags.contains(&"--default-url") { "beta " } else { "" };
         format!(
-            "gcloud run services update {} {} --region={} --project={}",
+            "gcloud {beta}run services update {} {} --region={} --project={}",
             name.service(),
             flags.join(" "),
             name.region(),

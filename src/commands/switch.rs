@@ -1,16 +1,18 @@
 //! `ingress`, `invoker-check`, `default-url` and `iap`: the other settings that decide who gets in.
 
 use super::completing;
-use super::members::services;
+use super::members::{missing, services};
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, ChangeOptions, Needs};
 use crate::context::Context;
 use crate::domain::access::{Place, iap_agent};
 use crate::domain::member::Member;
 use crate::domain::plan::{Action, Refusal, Snapshot, plan_iap, plan_turn};
+use crate::domain::resource::ServiceRef;
 use crate::domain::setting::Switch;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
+use crate::terminal;
 
 /// Set which traffic reaches a service at all
 ///
@@ -19,10 +21,10 @@ use crate::lookup;
 pub(super) struct IngressArgs {
     /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
     #[arg(value_name = "SERVICE", add = completing::services())]
-    service: String,
+    service: Option<String>,
     /// What is let in
     #[arg(value_enum)]
-    value: IngressValue,
+    value: Option<IngressValue>,
     #[command(flatten)]
     write: WriteOptions,
 }
@@ -43,9 +45,9 @@ enum IngressValue {
 pub(super) struct InvokerCheckArgs {
     /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
     #[arg(value_name = "SERVICE", add = completing::services())]
-    service: String,
+    service: Option<String>,
     #[arg(value_enum)]
-    value: OnOff,
+    value: Option<OnOff>,
     #[command(flatten)]
     write: WriteOptions,
 }
@@ -57,9 +59,9 @@ pub(super) struct InvokerCheckArgs {
 pub(super) struct DefaultUrlArgs {
     /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
     #[arg(value_name = "SERVICE", add = completing::services())]
-    service: String,
+    service: Option<String>,
     #[arg(value_enum)]
-    value: OnOff,
+    value: Option<OnOff>,
     #[command(flatten)]
     write: WriteOptions,
 }
@@ -73,9 +75,9 @@ pub(super) struct DefaultUrlArgs {
 pub(super) struct IapArgs {
     /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
     #[arg(value_name = "SERVICE", add = completing::services())]
-    service: String,
+    service: Option<String>,
     #[arg(value_enum)]
-    value: OnOff,
+    value: Option<OnOff>,
     #[command(flatten)]
     write: WriteOptions,
 }
@@ -84,6 +86,37 @@ pub(super) struct IapArgs {
 enum OnOff {
     On,
     Off,
+}
+
+impl IngressValue {
+    fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Internal => "internal",
+            Self::InternalAndCloudLoadBalancing => "internal-and-cloud-load-balancing",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What a switch is set to, with a question where that was not said.
+async fn value<T: clap::ValueEnum>(
+    cx: &Context,
+    said: Option<T>,
+    question: &str,
+) -> Result<T, CommandError> {
+    if let Some(said) = said {
+        return Ok(said);
+    }
+    if !cx.terminal.interactive {
+        return Err(missing(cx, "VALUE"));
+    }
+    let all = T::value_variants();
+    let words = all.iter().filter_map(T::to_possible_value);
+    let items: Vec<String> = words.map(|word| word.get_name().to_owned()).collect();
+    let at =
+        cx.ask(question, move |question, color| terminal::choose(question, &items, color)).await?;
+    Ok(all[at].clone())
 }
 
 impl OnOff {
@@ -96,36 +129,43 @@ impl OnOff {
 }
 
 pub(super) async fn ingress(cx: &Context, args: IngressArgs) -> Result<u8, CommandError> {
-    let value = match args.value {
-        IngressValue::All => "all",
-        IngressValue::Internal => "internal",
-        IngressValue::InternalAndCloudLoadBalancing => "internal-and-cloud-load-balancing",
-        IngressValue::None => "none",
-    };
-    turn(cx, args.service, (Action::Ingress, Switch::Ingress, value), &args.write).await
+    let (service, value) = asked(cx, args.service, args.value, "Which traffic is let in?").await?;
+    turn(cx, service, (Action::Ingress, Switch::Ingress, value.word()), &args.write).await
 }
 
 pub(super) async fn invoker_check(
     cx: &Context,
     args: InvokerCheckArgs,
 ) -> Result<u8, CommandError> {
-    let to = (Action::InvokerCheck, Switch::InvokerCheck, args.value.word());
-    turn(cx, args.service, to, &args.write).await
+    let (service, value) = asked(cx, args.service, args.value, "Turn the check…").await?;
+    let to = (Action::InvokerCheck, Switch::InvokerCheck, value.word());
+    turn(cx, service, to, &args.write).await
 }
 
 pub(super) async fn default_url(cx: &Context, args: DefaultUrlArgs) -> Result<u8, CommandError> {
-    let to = (Action::DefaultUrl, Switch::DefaultUrl, args.value.word());
-    turn(cx, args.service, to, &args.write).await
+    let (service, value) = asked(cx, args.service, args.value, "Turn the default URL…").await?;
+    let to = (Action::DefaultUrl, Switch::DefaultUrl, value.word());
+    turn(cx, service, to, &args.write).await
+}
+
+/// The service and the value, asking for what was not said.
+async fn asked<T: clap::ValueEnum>(
+    cx: &Context,
+    service: Option<String>,
+    said: Option<T>,
+    question: &str,
+) -> Result<(Vec<ServiceRef>, T), CommandError> {
+    let references = services(cx, service.as_slice(), "Which service?").await?;
+    Ok((references, value(cx, said, question).await?))
 }
 
 async fn turn(
     cx: &Context,
-    service: String,
+    references: Vec<ServiceRef>,
     (action, name, value): (Action, Switch, &str),
     write: &WriteOptions,
 ) -> Result<u8, CommandError> {
     write.check_format(cx)?;
-    let references = services(cx, &[service], "Which service?").await?;
     let targets = lookup::find_all(cx, &references).await?;
     let opens = name == Switch::InvokerCheck && value == "off";
     let options = write.options(action, Needs { service: true, constraints: opens, above: false });
@@ -150,8 +190,9 @@ async fn agent_of(cx: &Context, project: &str) -> Result<Member, CommandError> {
 
 pub(super) async fn iap(cx: &Context, args: IapArgs) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
-    let on = matches!(args.value, OnOff::On);
-    let references = services(cx, &[args.service], "Which service?").await?;
+    let question = "Turn Identity-Aware Proxy…";
+    let (references, value) = asked(cx, args.service, args.value, question).await?;
+    let on = matches!(value, OnOff::On);
     let targets = lookup::find_all(cx, &references).await?;
     let mut agents: Vec<(String, Member)> = Vec::new();
     for target in &targets.names {
@@ -160,7 +201,7 @@ pub(super) async fn iap(cx: &Context, args: IapArgs) -> Result<u8, CommandError>
             agents.push((target.project().to_owned(), agent));
         }
     }
-    let needs = Needs { service: true, constraints: on, above: false };
+    let needs = Needs { service: true, ..Needs::default() };
     let options = ChangeOptions {
         whole: true,
         awaits: agents.iter().map(|(_, agent)| agent.clone()).collect(),

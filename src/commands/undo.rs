@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::outcome::Status;
 use crate::domain::plan::{Action, Refusal, Snapshot, plan_undo};
+use crate::domain::setting::{Setting, SettingName};
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::Targets;
@@ -61,6 +62,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let needs = Needs { service: true, constraints: lets_in(&asked), above: false };
     let options = ChangeOptions {
         notes: what_it_was(cx, &asked),
+        warnings: what_runs_as(cx, &asked).await,
         undoes: asked.iter().map(|entry| (entry.target.clone(), entry.id)).collect(),
         always_ask: args.id.is_none(),
         may_be_meant: may_be_meant(cx, &args, &asked, &entries),
@@ -141,6 +143,28 @@ fn lets_in(entries: &[Entry]) -> bool {
         opens || !effect.removed.is_empty()
     };
     entries.iter().any(gives)
+}
+
+/// What runs as an account that the undoing deletes, as far as that can be listed.
+async fn what_runs_as(cx: &Context, entries: &[Entry]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for entry in entries {
+        let made = |setting: &&Setting| setting.name == SettingName::Account;
+        let mut made = entry.effect().settings.iter().filter(made);
+        let Some(address) = made.find_map(|setting| Some(&setting.after).filter(|a| !a.is_empty()))
+        else {
+            continue;
+        };
+        let Ok(gateway) = cx.gateway().await else { continue };
+        let Ok(listing) = gateway.services(entry.target.project(), "-").await else { continue };
+        for service in &listing.services {
+            if service.service_account.as_ref() == Some(address) {
+                let short = cx.named(&service.name);
+                warnings.push(format!("`{short}` runs as `{address}`, and fails once it is gone"));
+            }
+        }
+    }
+    warnings
 }
 
 /// What was done, and by whom if that was somebody else.

@@ -146,6 +146,12 @@ pub(super) fn report_as(
     match write.print {
         None => show(cx, outcomes)?,
         Some(Tool::Gcloud) => {
+            if let Some(job) = GcloudReport::beyond(&outcomes) {
+                let message = format!("gcloud has no command for this change of `{job}`");
+                return Err(CommandError::usage(message)
+                    .because("it takes no conditions in policies of jobs")
+                    .hint(cx.command_without("--print")));
+            }
             if cx.is_sandbox() && would_change {
                 cx.terminal.warning(
                     "these commands go to Google, unless gcloud is pointed at `runaccess sandbox \

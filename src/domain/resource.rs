@@ -109,6 +109,19 @@ impl ServiceRef {
         if let Some(origin) = url_origin(text) {
             return Ok(Self::Url(origin));
         }
+        let is_beside = |kind: &str| {
+            text.starts_with(&format!("{kind}/"))
+                || (text.starts_with("projects/") && text.contains(&format!("/{kind}/")))
+        };
+        if let Some(why) = [
+            ("jobs", "it is a job, and this is about services"),
+            ("functions", "it is a function: name the service that it runs as, which `who` tells"),
+        ]
+        .into_iter()
+        .find_map(|(kind, why)| is_beside(kind).then_some(why))
+        {
+            return Err(ServiceRefError::Malformed(text.to_owned(), why));
+        }
         let full = text.strip_prefix("//run.googleapis.com/").unwrap_or(text);
         if full.starts_with("projects/") {
             let name = ServiceName::parse(full).ok_or_else(|| {

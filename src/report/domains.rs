@@ -1,11 +1,12 @@
 //! `domains`: which domain leads where, its certificate, and the records that it needs.
 
-use comfy_table::{Attribute, Color};
+use comfy_table::{Attribute, Cell, Color};
 use serde::Serialize;
 
 use super::table::{columns, text};
 use super::{Report, Style};
 use crate::domain::mapping::{DomainMapping, Resolves};
+use crate::domain::printable::one_line;
 
 /// The domains of a project.
 #[derive(Clone, Debug, Serialize)]
@@ -124,6 +125,9 @@ impl Report for DomainsReport {
     ];
 
     fn table(&self, style: Style) -> String {
+        if self.domains.is_empty() {
+            return String::new();
+        }
         let checked =
             self.domains.iter().flat_map(|row| &row.records).any(|row| row.resolves.is_some());
         let rows = self.domains.iter().map(|row| {
@@ -144,11 +148,12 @@ impl Report for DomainsReport {
                 text(&row.short),
                 certificate,
                 text(since.unwrap_or_default()),
-                text(records.join("\n")),
+                Cell::new(records.iter().map(|line| one_line(line)).collect::<Vec<_>>().join("\n")),
             ];
             if checked {
                 let said: Vec<String> = row.records.iter().map(RecordRow::said).collect();
-                let said = text(said.join("\n"));
+                let said: Vec<String> = said.iter().map(|line| one_line(line)).collect();
+                let said = Cell::new(said.join("\n"));
                 cells.push(if row.is_wrong() { said.fg(Color::Red) } else { said });
             }
             cells

@@ -26,9 +26,28 @@ pub struct GcloudCommand {
 }
 
 impl GcloudReport {
+    /// The resource of a planned change that gcloud has no command for: it takes no conditions of jobs
+    /// (read in its source).
+    pub fn beyond(outcomes: &[ChangeOutcome]) -> Option<String> {
+        let planned = outcomes.iter().filter(|outcome| outcome.status == Status::Planned);
+        let mut jobs = planned.filter(|outcome| matches!(outcome.target, Target::Job(_)));
+        let conditional = |outcome: &ChangeOutcome| {
+            let mut grants = outcome.added.iter().chain(&outcome.removed);
+            grants.any(|grant| grant.condition.is_some())
+        };
+        jobs.find(|outcome| conditional(outcome)).map(|outcome| outcome.target.short())
+    }
+
     /// Writes planned changes as commands. `flags` say which account or configuration acts.
     pub fn new(sandbox: bool, flags: &[String], outcomes: &[ChangeOutcome]) -> Self {
         let planned = outcomes.iter().filter(|outcome| outcome.status == Status::Planned);
+        // What others rested on goes last.
+        let deletes = |outcome: &&ChangeOutcome| {
+            let mut settings = outcome.settings.iter();
+            settings.any(|set| set.name == SettingName::Account && set.after.is_empty())
+        };
+        let (last, first): (Vec<_>, Vec<_>) = planned.partition(deletes);
+        let planned = first.into_iter().chain(last);
         let commands = planned.flat_map(|outcome| {
             let target = outcome.target.clone();
             let service = target.to_string();
@@ -119,10 +138,10 @@ fn of_setting(target: &Target, setting: &Setting) -> Vec<String> {
     };
     let flag = |flag: &str| update(format!("--{}{flag}", if on { "" } else { "no-" }));
     match setting.name {
-        SettingName::Switch(Switch::DefaultUrl) => flag("default-url"),
-        // Not in every version's general release.
-        SettingName::Switch(Switch::Iap) => {
-            std::iter::once("beta".to_owned()).chain(flag("iap")).collect()
+        // Not in every version's general release (measured of 528).
+        SettingName::Switch(switch @ (Switch::DefaultUrl | Switch::Iap)) => {
+            let words = flag(if switch == Switch::Iap { "iap" } else { "default-url" });
+            std::iter::once("beta".to_owned()).chain(words).collect()
         }
         SettingName::Switch(Switch::Ingress) => update(format!("--ingress={}", setting.after)),
         SettingName::Switch(Switch::InvokerCheck) => flag("invoker-iam-check"),

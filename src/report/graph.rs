@@ -57,6 +57,8 @@ pub struct NodeRow {
     pub service: String,
     /// The account that it runs as; `null` where that is not known.
     pub account: Option<String>,
+    /// Whether its policy was read: `read` or `unread`.
+    pub policy: &'static str,
     #[serde(skip)]
     short: String,
 }
@@ -86,6 +88,7 @@ impl GraphReport {
                 .map(|node| NodeRow {
                     service: node.name.to_string(),
                     account: node.account.as_ref().map(|account| account.address().to_owned()),
+                    policy: if node.grants.is_ok() { "read" } else { "unread" },
                     short: node.name.short(),
                 })
                 .collect(),
@@ -211,13 +214,27 @@ impl Report for GraphReport {
         let lonely: Vec<&str> = self
             .services
             .iter()
-            .filter(|node| !called.contains(&&Some(node.service.clone())))
+            .filter(|node| node.policy == "read" && !called.contains(&&Some(node.service.clone())))
             .map(|node| node.short.as_str())
             .collect();
         if !lonely.is_empty() {
             let _ = writeln!(out, "\nno grant of their own: {}", lonely.join(", "));
         }
+        let unread = self.services.iter().filter(|node| node.policy == "unread");
+        let unread: Vec<&str> = unread.map(|node| node.short.as_str()).collect();
+        if !unread.is_empty() {
+            let _ = writeln!(out, "\nunknown, not read: {}", unread.join(", "));
+        }
         out
+    }
+}
+
+impl NodeRow {
+    fn label(&self) -> String {
+        match self.policy {
+            "unread" => format!("{} (policy not read)", self.short),
+            _ => self.short.clone(),
+        }
     }
 }
 
@@ -278,7 +295,7 @@ impl GraphReport {
         let mut out = "flowchart LR\n".to_owned();
         for node in &self.services {
             let id = &picture.services[node.service.as_str()];
-            let _ = writeln!(out, "    {id}[\"{}\"]", label(&node.short));
+            let _ = writeln!(out, "    {id}[\"{}\"]", label(&node.label()));
         }
         // What holds for all of them leads to one place: a frame around them would tear them apart.
         if self.graph.iter().any(|edge| edge.service.is_none()) {
@@ -317,7 +334,7 @@ impl GraphReport {
         out += "        project [shape=point, style=invis];\n";
         for node in &self.services {
             let id = &picture.services[node.service.as_str()];
-            let _ = writeln!(out, "        {id} [shape=box, label={}];", quote(&node.short));
+            let _ = writeln!(out, "        {id} [shape=box, label={}];", quote(&node.label()));
         }
         out += "    }\n";
         for (id, name, kind) in picture.callers.values() {

@@ -288,6 +288,12 @@ impl WhoReport {
         if !self.invokers.is_empty() {
             blocks.push(ways_in(&self.invokers, style));
         }
+        if self.iap.is_empty() && self.exposure == Some("iap") {
+            let known = if self.unknown.is_empty() { "" } else { " that is known" };
+            blocks.push(format!(
+                "Identity-Aware Proxy asks first, and lets nobody by{known}: none of these gets through\n"
+            ));
+        }
         if !self.iap.is_empty() {
             let title = "Identity-Aware Proxy lets by:\n";
             blocks.push(format!("{title}{}", ways_in(&self.iap, style)));

@@ -55,10 +55,21 @@ pub(super) async fn callees(cx: &Context, targets: &[Target]) -> Vec<Callee> {
     let mut all = Vec::new();
     for service in read.into_iter().flatten() {
         let own = service.url.clone().or(service.urls.first().cloned());
-        // With its own URL off, a custom audience is most often the address that leads there.
-        let other = service.custom_audiences.first().cloned();
-        let url = own.clone().or_else(|| other.clone().filter(|url| url.starts_with("https://")));
-        let audience = own.or(other).unwrap_or_default();
+        if let Some(own) = own {
+            all.push(Callee { service, url: Some(own.clone()), audience: own });
+            continue;
+        }
+        // With its own URL off, it is called at a domain that is mapped to it, else, most likely, at
+        // the address that it takes tokens for.
+        let mappings = gateway.domain_mappings(service.name.project()).await.unwrap_or_default();
+        let mapped = mappings.iter().find(|mapping| mapping.leads_to() == service.name);
+        let mapped = mapped.map(|mapping| format!("https://{}", mapping.domain));
+        let taken = service.custom_audiences.first().cloned();
+        let url = mapped.or_else(|| taken.clone().filter(|url| url.starts_with("https://")));
+        let audience = match &url {
+            Some(url) if service.custom_audiences.contains(url) => url.clone(),
+            _ => taken.or(url.clone()).unwrap_or_default(),
+        };
         all.push(Callee { service, url, audience });
     }
     all
@@ -74,6 +85,8 @@ pub(super) async fn caller(
     if typed.is_empty() {
         return Err(missing(cx, "CALLER"));
     }
+    // As `grant` names the account that a service runs as.
+    let typed = typed.strip_prefix("service:").unwrap_or(typed);
     if typed.contains('@') || typed.starts_with("serviceAccount:") {
         return account(cx, typed, via, callees).await;
     }
@@ -109,22 +122,11 @@ pub(super) async fn caller(
         notes: vec![format!("`{short}` runs as `{address}`")],
         ..of_account(&address, &project)
     };
-    let listing = gateway.services(&project, "-").await;
-    let others = listing.iter().flat_map(|listing| &listing.services);
-    let others: Vec<String> = others
-        .filter(|other| target != other.name && other.service_account.as_ref() == Some(&address))
-        .map(|other| other.name.short())
-        .collect();
-    match others.as_slice() {
-        [] => {}
-        [only] => found.warnings.push(format!("`{only}` runs as that account too")),
-        [first, rest @ ..] => found
-            .warnings
-            .push(format!("`{first}` and {} more services run as that account too", rest.len())),
-    }
+    say_who_else(cx, &mut found, &address, Some(&target)).await?;
     if is_default_compute(&address) {
-        say_what_it_can(cx, &mut found).await?;
-        found.offers.push(format!("{} --create-service-account", cx.command()));
+        let command = format!("{} --create-service-account", cx.command());
+        found.warnings.push(format!("`{command}` gives `{short}` an account of its own"));
+        found.offers.push(command);
     }
     found.runs = Some(target);
     Ok(found)
@@ -166,7 +168,11 @@ async fn account(
             }
         }
     };
-    Ok(Caller { calls_from: from, project: set_up_in, ..found })
+    let mut found = Caller { calls_from: from, project: set_up_in, ..found };
+    if is_default_compute(&address) {
+        say_who_else(cx, &mut found, &address, None).await?;
+    }
+    Ok(found)
 }
 
 fn of_account(address: &str, project: &str) -> Caller {
@@ -218,6 +224,34 @@ fn named(target: &Target) -> (&'static str, &str) {
     }
 }
 
+/// Says what else runs as an account, and may then call too.
+async fn say_who_else(
+    cx: &Context,
+    caller: &mut Caller,
+    address: &str,
+    but: Option<&Target>,
+) -> Result<(), CommandError> {
+    let listing = cx.gateway().await?.services(&caller.name.project, "-").await;
+    let services = listing.iter().flat_map(|listing| &listing.services);
+    let others: Vec<String> = services
+        .filter(|other| but.is_none_or(|target| *target != other.name))
+        .filter(|other| other.service_account.as_deref() == Some(address))
+        .map(|other| other.name.short())
+        .collect();
+    let too = if but.is_some() { " too" } else { "" };
+    match others.as_slice() {
+        [] => {}
+        [only] => caller.warnings.push(format!("`{only}` runs as that account{too}")),
+        [first, rest @ ..] => caller
+            .warnings
+            .push(format!("`{first}` and {} more services run as that account{too}", rest.len())),
+    }
+    if is_default_compute(address) {
+        say_what_it_can(cx, caller).await?;
+    }
+    Ok(())
+}
+
 /// Says what the default account holds on the project and above, so that nobody is surprised.
 async fn say_what_it_can(cx: &Context, caller: &mut Caller) -> Result<(), CommandError> {
     let gateway = cx.gateway().await?;
@@ -246,7 +280,11 @@ async fn say_what_it_can(cx: &Context, caller: &mut Caller) -> Result<(), Comman
 }
 
 /// Has an account made for the caller, which it is to run as.
-pub(super) fn creation(cx: &Context, caller: &mut Caller, id: &str) -> Result<(), CommandError> {
+pub(super) async fn creation(
+    cx: &Context,
+    caller: &mut Caller,
+    id: &str,
+) -> Result<(), CommandError> {
     let Some(target) = caller.runs.clone() else {
         return Err(CommandError::usage(
             "`--create-service-account` makes one for what runs as it",
@@ -262,21 +300,25 @@ pub(super) fn creation(cx: &Context, caller: &mut Caller, id: &str) -> Result<()
             .because("it is 6 to 30 characters long: lower-case letters, digits and hyphens"));
     }
     let address = format!("{id}@{project}.iam.gserviceaccount.com");
-    let now = caller.account.address();
-    if now == address {
-        caller.notes.push("it runs as that account already".to_owned());
-        return Ok(());
-    }
+    let now = caller.account.address().to_owned();
     caller.notes = vec![format!("`{}` runs as `{now}` today", cx.named(&target))];
     caller.warnings.clear();
     caller.offers.clear();
+    let is_new_to_it = now != address;
     caller.account = Member::of_account(&address);
     caller.name = AccountName { project: project.to_owned(), address: address.clone() };
     caller.create = Some(format!("Runs {name}"));
-    caller.deploy = Some(format!(
-        "gcloud run {group} update {name} --service-account={address} --region={} --project={project}",
-        target.region().unwrap_or_default()
-    ));
+    caller.deploy = is_new_to_it.then(|| {
+        format!(
+            "gcloud run {group} update {name} --service-account={address} --region={} \
+             --project={project}",
+            target.region().unwrap_or_default()
+        )
+    });
+    if let Ok(There::Account { .. }) = cx.gateway().await?.account(&caller.name).await {
+        caller.warnings.push(format!("`{address}` is there already, and is taken as it is"));
+        say_who_else(cx, caller, &address, Some(&target)).await?;
+    }
     Ok(())
 }
 

@@ -40,11 +40,7 @@ pub fn plan_connect(snapshot: &Snapshot, request: &ConnectRequest) -> Result<Pla
         }
         (Target::Account(_), None) => {
             let name = request.create.as_deref().unwrap_or_default();
-            let mut plan = plan_account(snapshot, Action::Connect, name);
-            if plan.is_empty() {
-                plan.notes.push("it is there already, for whatever else runs as it".to_owned());
-            }
-            Ok(plan)
+            Ok(plan_account(snapshot, Action::Connect, name))
         }
         _ => {
             let mut plan = grant(Role::invoker(), &request.account)?;

@@ -38,13 +38,12 @@ pub fn plan_iap(snapshot: &Snapshot, agent: &Member, on: bool) -> Result<Plan, R
                 .to_owned(),
         );
     }
-    let public: Vec<&Grant> = held.iter().filter(|grant| grant.member.is_public()).collect();
-    if on && !public.is_empty() {
+    if let Some(public) = held.iter().find(|grant| grant.member.is_public()).filter(|_| on) {
         // Reported: a grant to `allUsers` lets requests by that do not come through the proxy.
-        plan.warnings.push(
-            "`allUsers` may invoke it: only Identity-Aware Proxy is left to ask anybody anything"
-                .to_owned(),
-        );
+        plan.warnings.push(format!(
+            "`{}` may invoke it: only Identity-Aware Proxy is left to ask anybody anything",
+            public.member
+        ));
     }
     if on {
         plan.notes.push(

@@ -119,6 +119,11 @@ fn map(plan: &mut Plan, snapshot: &Snapshot, service: &str, force: bool) -> Resu
     plan.settings.push(Setting { name: SettingName::DomainMapping, before, after });
     plan.steps.push(Step(StepKind::Map { service: service.to_owned(), force }));
     if force {
+        plan.warnings.push(
+            "wherever it leads now, which is not known here, it leads there no more; to undo this does \
+             not give it back"
+                .to_owned(),
+        );
         plan.asks.push(format!("`{domain}` is taken from wherever it leads now"));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::{Action, Plan, Refusal, Setting, Snapshot, Step, StepKind, judge, public};
 use crate::domain::policy::Edit;
-use crate::domain::service::Service;
+use crate::domain::service::{Ingress, Service};
 use crate::domain::setting::Switch;
 
 /// Plans to turn one setting of a service. The snapshot must hold the service.
@@ -21,14 +21,25 @@ pub fn plan_turn(
     }
     let after = name.set(service, value);
     match name {
-        Switch::Ingress if value != "all" => plan.warnings.push(format!(
-            "whoever calls it from the internet gets 404 from then on{}",
-            match value {
-                "internal" => ": only what is inside gets through",
-                "internal-and-cloud-load-balancing" => ", but through a load balancer",
-                _ => "",
-            }
-        )),
+        Switch::Ingress if value == "none" => plan.warnings.push(
+            "nobody gets through from then on, from wherever: every caller gets 404".to_owned(),
+        ),
+        Switch::Ingress if value != "all" && lets_in_the_internet(&service.ingress) => {
+            plan.warnings.push(format!(
+                "whoever calls it from the internet gets 404 from then on{}",
+                match value {
+                    "internal" => ": only what is inside gets through",
+                    "internal-and-cloud-load-balancing" => ", but through a load balancer",
+                    _ => "",
+                }
+            ));
+        }
+        Switch::Ingress
+            if value == "internal" && service.ingress == Ingress::InternalAndLoadBalancing =>
+        {
+            plan.warnings
+                .push("whoever calls it through a load balancer gets 404 from then on".to_owned());
+        }
         Switch::DefaultUrl if value == "off" => plan.warnings.push(
             "whoever calls it at its URL gets 404 from then on: callers need a load balancer or a \
              domain that leads here"
@@ -41,6 +52,10 @@ pub fn plan_turn(
         _ => {}
     }
     Ok(plan)
+}
+
+fn lets_in_the_internet(ingress: &Ingress) -> bool {
+    matches!(ingress, Ingress::All | Ingress::Other(_))
 }
 
 /// Adds to a plan that these settings get these values; those that have them are left alone. The

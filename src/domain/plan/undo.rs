@@ -51,11 +51,14 @@ pub fn plan_reversal(
             Some(Today::AsMeant) => back.push(setting.inverse()),
             Some(Today::AsBefore) => {}
             Some(Today::Otherwise(today)) => {
-                let (name, before, after) =
-                    (setting.name.as_str(), &setting.before, &setting.after);
-                let why = format!(
-                    "it set `{name}` from `{before}` to `{after}`, and today it is `{today}`"
-                );
+                let value = |text: &str| match text {
+                    "" => "nothing".to_owned(),
+                    text => format!("`{text}`"),
+                };
+                let (before, after) = (value(&setting.before), value(&setting.after));
+                let (name, today) = (setting.name.as_str(), value(&today));
+                let why =
+                    format!("it set `{name}` from {before} to {after}, and today it is {today}");
                 return Err(Refusal::NotToBeUndone { service: short(), why });
             }
             None => return Err(Refusal::ServiceUnread { service: short() }),
