@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
-use crate::auth::Identity;
+use crate::auth::{self, Identity};
 use crate::cloud::{self, Deadline, Failure, Gateway};
 use crate::domain::resource;
 use crate::domain::target::Named;
@@ -144,6 +144,9 @@ impl Context {
     /// Looks around. Reads gcloud's configuration, unless in the sandbox or for a command that
     /// has no use for it; makes no request.
     pub fn new(settings: Settings, with_gcloud: bool) -> Result<Self, CommandError> {
+        let arguments = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+        let arguments: Vec<String> = arguments.collect();
+        auth::check_arguments(&arguments)?;
         let variables = variables();
         let home = Xdg::new().map(|xdg| xdg.home_dir().to_owned()).map_err(|error| {
             CommandError::new(ErrorKind::State, "cannot find the home folder")
@@ -168,7 +171,6 @@ impl Context {
             terminal.say("sandbox: an embedded Cloud Run, nothing real is touched");
         }
         let deadline = Deadline::after(settings.timeout);
-        let arguments = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
         Ok(Self {
             terminal,
             deadline,
@@ -176,7 +178,7 @@ impl Context {
             variables,
             home,
             properties,
-            arguments: RefCell::new(arguments.collect()),
+            arguments: RefCell::new(arguments),
             gateway: OnceCell::new(),
             identity: LocalOnceCell::new(),
             endpoint: LocalOnceCell::new(),

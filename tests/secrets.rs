@@ -221,3 +221,89 @@ async fn a_bare_token_is_in_nothing_that_is_written() {
 async fn an_impersonators_secrets_are_in_nothing_that_is_written() {
     watched("impersonated").await;
 }
+
+/// What is given where the name of a file belongs, by mistake.
+#[tokio::test]
+async fn a_secret_in_place_of_a_files_name_is_refused_and_never_shown() {
+    let key = json!({"type": "service_account", "client_email": "q@nowhere.iam.gserviceaccount.com", "private_key_id": "k",
+        "private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQSECRET7f3a\n-----END PRIVATE KEY-----\n"});
+    let texts = [
+        key.to_string(),
+        serde_json::to_string_pretty(&key).unwrap(),
+        BASE64_STANDARD.encode(key.to_string()),
+        "ya29.a0SECRET7f3a-x".to_owned(),
+        format!("eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.{}", "SECRET7f3a"),
+        "SECRET7f3a".repeat(8),
+    ];
+    let commands: [&[&str]; 7] = [
+        &["whoami"],
+        &["whoami", "--check", "-o", "json"],
+        &["grant", "ana@x.com"],
+        &["grant", "ana@x.com", "hello", "-v"],
+        &["url", "nosuch", "-v"],
+        &["doctor"],
+        &["token", "--decode"],
+    ];
+    let own: [&[&str]; 5] = [
+        &["curl", "--id-token-file", "TEXT", HELLO],
+        &["curl", HELLO, "--id-token-file=TEXT"],
+        &["curl", "--print", "--id-token-file", "TEXT", HELLO],
+        &["doctor", HELLO, "--id-token-file", "TEXT"],
+        &["proxy", HELLO, "--id-token-file=TEXT"],
+    ];
+    for text in &texts {
+        // What no error may hold: any long piece of it.
+        let pieces: Vec<&[u8]> = text.as_bytes().chunks(12).filter(|c| c.len() == 12).collect();
+        let check = |what: &str, world: &World, arguments: &[&str]| {
+            let output = world.command(arguments).stdin(std::process::Stdio::null()).output();
+            let output = output.unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let shown = String::from_utf8_lossy(&said).into_owned();
+            for piece in &pieces {
+                assert!(!said.windows(12).any(|w| w == *piece), "{what} {arguments:?}: {shown}");
+            }
+            for file in files_below(&world.state()) {
+                let held = fs::read(&file).unwrap();
+                assert!(!pieces.iter().any(|p| held.windows(12).any(|w| w == *p)), "{what}");
+            }
+            (output.status.code(), shown)
+        };
+        for variable in [
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE",
+            "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE",
+        ] {
+            let mut world = World::new();
+            world.set(variable, text);
+            world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
+            world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "http://127.0.0.1:9/");
+            for arguments in commands {
+                let (code, shown) = check(variable, &world, arguments);
+                // What lacks an argument does not come to the credential.
+                if arguments != ["grant", "ana@x.com"] {
+                    assert!(shown.contains("holds the credential itself"), "{shown}");
+                    let is_told = ["whoami", "doctor"].contains(&arguments[0]);
+                    assert!(is_told || code == Some(4), "{variable} {arguments:?}: {shown}");
+                }
+            }
+        }
+        let mut world = World::new();
+        world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
+        for arguments in own {
+            let filled: Vec<String> =
+                arguments.iter().map(|word| word.replace("TEXT", text)).collect();
+            let filled: Vec<&str> = filled.iter().map(String::as_str).collect();
+            for place in [&[][..], &["--sandbox"][..]] {
+                let (code, shown) = check("option", &world, &[place, &filled].concat());
+                assert_eq!(code, Some(4), "{shown}");
+                assert!(shown.contains("`--id-token-file` holds the credential itself"), "{shown}");
+            }
+        }
+        for arguments in commands {
+            let words = [arguments, &["--access-token-file", text]].concat();
+            let (code, shown) = check("--access-token-file", &world, &words);
+            assert_eq!(code, Some(4), "{shown}");
+            assert!(shown.contains("`--access-token-file` holds the credential itself"), "{shown}");
+        }
+    }
+}

@@ -8,9 +8,10 @@ use time::OffsetDateTime;
 
 use super::bearer::BearerToken;
 use super::credential::{Credential, Endpoints, is_service_account};
+use super::named_file::named_file;
 use super::tokens::AtHand;
 use super::{AuthError, IdentityRequest, Kind};
-use crate::gcloud::{CredentialStore, Properties};
+use crate::gcloud::{CredentialStore, Properties, Property};
 use crate::jwt::expiry;
 
 /// The file of Application Default Credentials, in gcloud's folder.
@@ -35,7 +36,7 @@ pub(super) fn find(
     now: OffsetDateTime,
 ) -> Result<Found, AuthError> {
     if let Some(path) = &request.access_token_file {
-        return token_file(path, "--access-token-file");
+        return token_file(path, "`--access-token-file`", "--access-token-file");
     }
     if let Some(account) = &request.account {
         return stored_account(account, "`--account`", properties, endpoints, now);
@@ -44,10 +45,13 @@ pub(super) fn find(
         return bare_token(token, "`CLOUDSDK_AUTH_ACCESS_TOKEN`".to_owned());
     }
     if let Some(path) = properties.value("auth", "access_token_file")? {
-        return token_file(Path::new(&path.value), "auth/access_token_file");
+        let place = set_by("auth/access_token_file", &path);
+        return token_file(Path::new(&path.value), &place, "auth/access_token_file");
     }
     if let Some(path) = properties.value("auth", "credential_file_override")? {
-        return credential_file(Path::new(&path.value), "auth/credential_file_override", endpoints);
+        let said_by = "auth/credential_file_override";
+        let path_named = named_file(Path::new(&path.value), &set_by(said_by, &path))?;
+        return credential_file(path_named, said_by, endpoints);
     }
     if let Some(account) = properties.value("core", "account")? {
         let said_by = account.source.to_string();
@@ -55,7 +59,8 @@ pub(super) fn find(
     }
     let named = properties.variable("GOOGLE_APPLICATION_CREDENTIALS");
     if let Some(path) = named {
-        return credential_file(Path::new(path), "`GOOGLE_APPLICATION_CREDENTIALS`", endpoints);
+        let said_by = "`GOOGLE_APPLICATION_CREDENTIALS`";
+        return credential_file(named_file(Path::new(path), said_by)?, said_by, endpoints);
     }
     let path = properties.directory().join(FILE);
     if path.exists() {
@@ -76,6 +81,7 @@ pub(super) fn find(
 /// Whose `GOOGLE_APPLICATION_CREDENTIALS` is, where another account acts.
 pub(super) fn passed_over(found: &Found, properties: &Properties) -> Option<String> {
     let path = properties.variable("GOOGLE_APPLICATION_CREDENTIALS")?;
+    named_file(Path::new(path), "").ok()?;
     let json: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
     let named = Credential::read(&json, path, &Endpoints::default()).ok()?;
     if named.fingerprint() == found.credential.fingerprint() {
@@ -90,7 +96,14 @@ pub(super) fn passed_over(found: &Found, properties: &Properties) -> Option<Stri
     }
 }
 
-pub(super) fn token_file(path: &Path, said_by: &str) -> Result<Found, AuthError> {
+/// Where a property with the name of a file came from, for an error that must not hold its value.
+fn set_by(name: &str, property: &Property) -> String {
+    format!("`{name}` ({})", property.source)
+}
+
+/// The access token in a file. `named_by` names what holds the path, in errors.
+pub(super) fn token_file(path: &Path, named_by: &str, said_by: &str) -> Result<Found, AuthError> {
+    let path = named_file(path, named_by)?;
     let token = fs::read_to_string(path)
         .map_err(|source| AuthError::TokenFile { path: path.to_owned(), source })?;
     bare_token(token.trim(), format!("`{}` ({said_by})", path.display()))

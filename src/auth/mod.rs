@@ -6,6 +6,7 @@ mod cache;
 mod credential;
 mod find;
 mod mint;
+mod named_file;
 mod tokens;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use self::cache::given_up;
 use self::credential::{Credential, Endpoints, User, is_service_account};
 pub use self::find::login_of;
 use self::find::{Found, find, passed_over, token_file};
+pub use self::named_file::check_arguments;
 use self::tokens::{AtHand, Provider};
 pub use self::tokens::{IdToken, Tokens};
 use crate::gcloud::{Properties, SetupError};
@@ -105,6 +107,8 @@ pub enum AuthError {
     None,
     #[error("gcloud has no credentials for the account `{account}`")]
     NoSuchAccount { account: String, known: Vec<String> },
+    #[error("{said_by} holds the credential itself, not the name of a file")]
+    SecretItself { said_by: String },
     #[error("cannot read the access token in `{}`", path.display())]
     TokenFile { path: PathBuf, source: std::io::Error },
     #[error("what stands in {place} is not an access token: {source}")]
@@ -196,7 +200,7 @@ pub fn identify_in_sandbox(
     workshop: &Workshop,
 ) -> Result<Identity, AuthError> {
     if let Some(path) = &request.access_token_file {
-        let found = token_file(path, "--access-token-file")?;
+        let found = token_file(path, "`--access-token-file`", "--access-token-file")?;
         return Ok(identity_of(found, workshop));
     }
     let account = request.account.as_deref().unwrap_or(default_account);

@@ -10,6 +10,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 
 use super::Cli;
+use crate::auth::check_arguments;
 use crate::completion::{self, Cache, Candidate, Known, SHELLS};
 use crate::context::{self, Context, Settings};
 use crate::domain::exposure::judge;
@@ -232,6 +233,8 @@ fn cache(cx: &Context) -> Result<Cache, CommandError> {
 }
 
 fn start_renewal() -> std::io::Result<()> {
+    // Arguments are shown to every user of the machine.
+    check_arguments(&words()).map_err(std::io::Error::other)?;
     let mut process = Process::new(context::this_program()?);
     process.args(place_flags()).args(["--quiet", "completions", "--renew"]);
     process.arg(format!("--timeout={}s", PATIENCE.as_secs()));

@@ -68,6 +68,9 @@ impl From<&AuthError> for CommandError {
             AuthError::TokenFile { source, .. } | AuthError::CredentialFile { source, .. } => {
                 refused(&source.to_string())
             }
+            AuthError::SecretItself { .. } => plain.because(
+                "it is to be the path of a file that holds it and that nobody else can read",
+            ),
             AuthError::Token { .. } | AuthError::Unusable { .. } => plain.hint("gcloud auth login"),
             AuthError::LoginNeeded { why, login, .. } => {
                 let login = login.clone().unwrap_or_else(|| "gcloud auth login".to_owned());
