@@ -74,8 +74,6 @@ const ROOMS: &[(&str, &[&str])] = &[
 const NAMED_BY: &[(&str, &[&str])] = &[
     ("google_cloud_auth", &["auth"]),
     ("google_cloud_run_v2", &["cloud"]),
-    ("google_cloud_gax", &["cloud"]),
-    ("google_cloud_longrunning", &["cloud"]),
     ("google_cloud_iam_admin_v1", &["cloud"]),
     ("google_cloud_iam_v1", &["cloud", "domain"]),
     ("google_cloud_iam_v2", &["cloud"]),
@@ -98,8 +96,8 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("print!", &["terminal"]),
     ("stdout()", &["terminal"]),
     ("stderr()", &["terminal"]),
-    ("set_iam_policy()", &["cloud"]),
-    ("update_service()", &["cloud"]),
+    ("Method::PATCH", &["cloud", "proxy", "sandbox"]),
+    ("Method::DELETE", &["cloud", "proxy", "sandbox"]),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

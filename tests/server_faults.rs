@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::support::{Answer, FakeServer, Run, World};
+use crate::support::{Answer, FakeServer, Plain, Run, Serve, World};
 
 fn against(server: &FakeServer, arguments: &[&str]) -> Run {
     let mut world = World::new();
@@ -639,18 +639,93 @@ fn a_condition_cannot_forge_lines_of_the_plan() {
 fn no_proxy_is_given_what_goes_to_this_machine() {
     let mut world = World::new();
     world.set("http_proxy", "http://127.0.0.1:1");
-    // What reads goes past it; the official client, which writes, cannot be told to.
-    assert_eq!(world.sandbox(&["url", "hello"]).status, 0);
-    assert_eq!(world.sandbox(&["list"]).status, 0);
-    assert_snapshot!(world.sandbox(&["grant", "ana@example.com", "hello"]), @"
-    --- stderr
-    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
-      us-central1/hello
-        + user:ana@example.com  roles/run.invoker
-    error: `http_proxy` sends requests to this machine through a proxy
-    hint: NO_PROXY=127.0.0.1,localhost runaccess --sandbox grant ana@example.com hello
-    --- status 2
-    ");
-    world.set("NO_PROXY", "127.0.0.1,localhost");
-    assert_eq!(world.sandbox(&["grant", "ana@example.com", "hello"]).status, 0);
+    for arguments in [
+        &["url", "hello"][..],
+        &["list"],
+        &["grant", "ana@example.com", "hello"],
+        &["connect", "storefront", "hello", "--create-service-account", "--yes"],
+        &["ingress", "hello", "internal", "--yes"],
+    ] {
+        let run = world.sandbox(arguments);
+        assert_eq!(run.status, 0, "{arguments:?}: {run}");
+    }
+}
+
+/// Whether a request line is of a request that changes something.
+fn writes(line: &str) -> bool {
+    let is_made = |kind: &str| line.starts_with("POST") && line.contains(kind);
+    line.contains(":setIamPolicy")
+        || line.starts_with("PATCH")
+        || line.starts_with("DELETE")
+        || is_made("/serviceAccounts ")
+        || is_made("/domainmappings ")
+}
+
+/// A server that reads from the sandbox, and answers every write so.
+fn with_writes_answered(serve: &Serve, answer: Answer) -> FakeServer {
+    let plain = Plain::of(&serve.endpoint);
+    FakeServer::start(move |line| {
+        if writes(line) {
+            return answer.clone();
+        }
+        let mut words = line.split(' ');
+        let (method, path) = (words.next().unwrap(), words.next().unwrap());
+        let body = (method == "POST").then(|| json!({}));
+        let (code, read) = plain.send(method, path, body.as_ref());
+        Answer::Full(code, "application/json", read.to_string())
+    })
+}
+
+#[test]
+fn no_write_goes_elsewhere_or_is_done_by_an_answer_that_is_none() {
+    let changes: [&[&str]; 8] = [
+        &["grant", "ana@example.com", "us-central1/hello"],
+        &["revoke", "allUsers", "us-central1/storefront", "--yes"],
+        &["grant", "ana@example.com", "jobs/us-central1/nightly"],
+        &["ingress", "us-central1/hello", "internal", "--yes"],
+        &["audience", "add", "us-central1/hello", "https://a.example", "--yes"],
+        &["connect", "us-central1/chat", "us-central1/hello", "--create-service-account", "--yes"],
+        &["domains", "map", "new.example.com", "us-central1/hello", "--yes"],
+        &["domains", "unmap", "shop.example.com", "--yes"],
+    ];
+    let elsewhere = FakeServer::in_turn([Answer::json(&json!({}))]);
+    let to = |code| {
+        let location = format!("Location: {}stolen", elsewhere.endpoint);
+        Answer::WithHeader(code, Box::leak(location.into_boxed_str()), String::new())
+    };
+    let answers = [301, 302, 303, 307, 308].map(to).into_iter().chain([
+        Answer::json(&json!({})),
+        Answer::json(&json!([])),
+        Answer::Full(200, "text/html", "<html>sign in to the network</html>".to_owned()),
+        Answer::Full(200, "application/json", String::new()),
+    ]);
+    let world = World::new();
+    let serve = Serve::start(&world);
+    for answer in answers {
+        let is_redirect = matches!(answer, Answer::WithHeader(..));
+        let server = with_writes_answered(&serve, answer.clone());
+        for change in changes {
+            // What is deleted is told by an empty object.
+            if change[1] == "unmap" && matches!(&answer, Answer::Full(_, _, body) if body == "{}") {
+                continue;
+            }
+            let mut mine = World::new();
+            for api in ["RUN", "IAM", "CLOUDRESOURCEMANAGER", "ORGPOLICY"] {
+                let name = format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}");
+                mine.set(&name, &server.endpoint);
+            }
+            mine.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "ya29.secret");
+            mine.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
+            let run = mine.run(&[change, &["--timeout", "2s", "-o", "json"]].concat());
+            assert_ne!(run.status, 0, "{change:?} {answer:?}: {run}");
+            assert!(!run.stdout.contains("\"changed\""), "{change:?} {answer:?}: {run}");
+            assert!(!run.stderr.contains("undo:"), "{change:?} {answer:?}: {run}");
+            if is_redirect {
+                assert!(elsewhere.requests().is_empty(), "{change:?} {answer:?}");
+            }
+        }
+        let written: Vec<_> = server.requests().into_iter().filter(|head| writes(head)).collect();
+        assert!(written.len() >= changes.len() - 1, "{answer:?}: {written:#?}");
+        assert!(written.iter().all(|head| head.contains("user-agent: runaccess/")), "{written:?}");
+    }
 }

@@ -105,7 +105,7 @@ fn iap_is_taken_back_whole_where_its_grant_is_refused() {
 fn iap_that_cannot_be_taken_back_is_half_done_and_says_so() {
     let mut world = World::new();
     // Of what turns it, the first is let through and the second refused.
-    let faults = ["403,method=POST,route=*setIamPolicy", "403,method=PATCH,rate=0.5,seed=10"];
+    let faults = ["403,method=POST,route=*setIamPolicy", "403,method=PATCH,rate=0.5,seed=12"];
     let serve = Serve::with_faults(&world, &faults);
     world.reach(&serve);
     assert_snapshot!(world.run(&["iap", "hello", "on", "--yes"]), @"

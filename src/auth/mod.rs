@@ -12,7 +12,6 @@ mod tokens;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use google_cloud_auth::credentials::Credentials;
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -23,7 +22,7 @@ use self::credential::{Credential, Endpoints, User, is_service_account};
 pub use self::find::login_of;
 use self::find::{Found, find, passed_over, token_file};
 pub use self::named_file::check_arguments;
-use self::tokens::{AtHand, Provider};
+use self::tokens::AtHand;
 pub use self::tokens::{IdToken, Tokens};
 use crate::gcloud::{Properties, SetupError};
 
@@ -52,11 +51,6 @@ impl Identity {
     pub fn other_passed_over(&self) -> Option<String> {
         let other = self.passed_over.as_ref()?;
         Some(format!("`GOOGLE_APPLICATION_CREDENTIALS` is of `{other}`, which does not act here"))
-    }
-
-    /// The credential as the official client takes it.
-    pub fn credentials(tokens: &Arc<Tokens>) -> Credentials {
-        Credentials::from(Provider(Arc::clone(tokens)))
     }
 }
 

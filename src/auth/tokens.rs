@@ -3,10 +3,8 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider, EntityTag};
-use google_cloud_auth::errors::CredentialsError;
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use http::{Extensions, HeaderMap};
 use time::OffsetDateTime;
 
 use super::bearer::BearerToken;
@@ -205,24 +203,5 @@ impl Tokens {
 
     fn at_hand<T>(&self, work: impl FnOnce(&mut AtHand) -> T) -> T {
         work(&mut self.at_hand.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-}
-
-/// The same tokens, as the official client asks for them.
-#[derive(Debug)]
-pub(super) struct Provider(pub(super) std::sync::Arc<Tokens>);
-
-impl CredentialsProvider for Provider {
-    async fn headers(
-        &self,
-        _: Extensions,
-    ) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
-        let headers = self.0.authorization().await;
-        let data = headers.map_err(|error| CredentialsError::from_source(false, error))?;
-        Ok(CacheableResource::New { entity_tag: EntityTag::new(), data })
-    }
-
-    async fn universe_domain(&self) -> Option<String> {
-        None
     }
 }

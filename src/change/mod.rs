@@ -202,7 +202,6 @@ impl PlannedBatch {
         }
         let changes = |plan: &Result<Plan, _>| plan.as_ref().is_ok_and(|plan| !plan.is_empty());
         let journal = if self.plans.iter().any(|(_, plan)| changes(plan)) {
-            cx.check_proxy()?;
             journalled::open(cx, options)?
         } else {
             None

@@ -1,25 +1,21 @@
 //! What stands beside services and carries access too: jobs, functions, domain mappings, and the
 //! accounts that services run as.
 
-use google_cloud_gax::retry_policy::NeverRetry;
-use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_iam_admin_v1::model::ServiceAccount;
 use google_cloud_iam_v1::model::Policy;
 use google_cloud_run_v2::model;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::api::Api;
 use super::convert;
 use super::failure::{Failure, FailureKind};
 use super::fleet::Unreadable;
-use super::gateway::Gateway;
+use super::gateway::{Gateway, written};
 use super::reading::{Read, parsed};
-use super::retry::once;
-use crate::auth::Identity;
 use crate::domain::history::Etags;
 use crate::domain::plan::{StepKind, There};
-use crate::domain::policy::{self, POLICY_VERSION};
+use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::VpcEgress;
 use crate::domain::target::{AccountName, JobName, MappingName, Target};
@@ -168,34 +164,28 @@ impl Gateway {
         step: StepKind,
         call: &str,
     ) -> Result<Etags, Failure> {
-        let failed = |error| self.placed(Api::Iam, Failure::from_client(call, &error));
-        let name = Target::Account(account.clone()).to_string();
-        let iam = self.iam(call).await?;
+        let all = format!("/v1/projects/{}/serviceAccounts", account.project);
         match step {
             StepKind::SetPolicy(policy) => {
-                let request = iam.set_iam_policy().set_resource(name).set_policy(policy);
-                let write = async { request.send().await.map_err(failed) };
-                let policy = self.traced(call, once(call, &self.deadline, write)).await?;
-                Ok(Etags { policy: policy::etag(&policy), service: None })
+                let path = format!("{all}/{}", account.address);
+                self.set_policy(Api::Iam, &path, &policy, call).await
             }
             StepKind::CreateAccount { display_name } => {
                 let (id, _) = account.address.split_once('@').unwrap_or_default();
-                let request = iam
-                    .create_service_account()
-                    .set_name(format!("projects/{}", account.project))
-                    .set_account_id(id)
-                    .set_service_account(ServiceAccount::new().set_display_name(display_name));
-                let write = async { request.send().await.map_err(failed) };
-                let made = Box::pin(self.traced(call, once(call, &self.deadline, write))).await?;
+                let made =
+                    json!({"accountId": id, "serviceAccount": {"displayName": display_name}});
+                let body = Some(written(&made, call)?);
+                let made = self.write(Api::Iam, call, Method::POST, &all, body).await?;
+                let made: ServiceAccount = parsed(call, &made)?;
+                if made.unique_id.is_empty() {
+                    return Err(Failure::malformed(call));
+                }
                 Ok(Etags { policy: None, service: Some(made.unique_id) })
             }
             StepKind::DeleteAccount { unique_id } => {
                 // By its id, so that no other of the same address is.
-                let name = format!("projects/{}/serviceAccounts/{unique_id}", account.project);
-                let request = iam.delete_service_account().set_name(name);
-                let write = async { request.send().await.map_err(failed) };
-                self.traced(call, once(call, &self.deadline, write)).await?;
-                Ok(Etags::default())
+                let path = format!("{all}/{unique_id}");
+                self.delete(Api::Iam, call, &path).await
             }
             StepKind::Turn { .. } | StepKind::Map { .. } | StepKind::Unmap => {
                 Err(Failure::new(FailureKind::Other, call, "an account has no such setting"))
@@ -203,7 +193,7 @@ impl Gateway {
         }
     }
 
-    /// Does a step on a domain mapping. The official clients do not have these.
+    /// Does a step on a domain mapping.
     pub(super) async fn apply_to_mapping(
         &self,
         mapping: &MappingName,
@@ -224,30 +214,25 @@ impl Gateway {
                         "forceOverride": force,
                     },
                 });
-                let write = self.send(Api::Run, call, Method::POST, &all, Some(body.to_string()));
-                let made = self.traced(call, once(call, &self.deadline, write)).await?;
+                let body = Some(written(&body, call)?);
+                let made = self.write(Api::Run, call, Method::POST, &all, body).await?;
                 let made: Value = parsed(call, &made)?;
-                let uid = made["metadata"]["uid"].as_str().map(str::to_owned);
-                Ok(Etags { policy: None, service: uid })
+                match made["metadata"]["uid"].as_str() {
+                    None | Some("") => Err(Failure::malformed(call)),
+                    Some(uid) => Ok(Etags { policy: None, service: Some(uid.to_owned()) }),
+                }
             }
-            StepKind::Unmap => {
-                let path = format!("{all}/{domain}");
-                let write = self.send(Api::Run, call, Method::DELETE, &path, None);
-                self.traced(call, once(call, &self.deadline, write)).await?;
-                Ok(Etags::default())
-            }
+            StepKind::Unmap => self.delete(Api::Run, call, &format!("{all}/{domain}")).await,
             _ => Err(Failure::new(FailureKind::Other, call, "a domain has no such setting")),
         }
     }
 
-    async fn iam(&self, call: &str) -> Result<Iam, Failure> {
-        Iam::builder()
-            .with_endpoint(self.endpoints.endpoint(Api::Iam).as_str())
-            .with_credentials(Identity::credentials(&self.tokens))
-            .with_retry_policy(NeverRetry)
-            .build()
-            .await
-            .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))
+    /// Deletes what is at a path.
+    async fn delete(&self, api: Api, call: &str, path: &str) -> Result<Etags, Failure> {
+        let answer = self.write(api, call, Method::DELETE, path, None).await?;
+        // What is gone is told in JSON too.
+        let _: Map<String, Value> = parsed(call, &answer)?;
+        Ok(Etags::default())
     }
 }
 

@@ -90,16 +90,16 @@ pub(super) fn turned(
         let on = value == "on";
         let field;
         (service, field) = match switch {
-            Switch::DefaultUrl => (service.set_default_uri_disabled(!on), "default_uri_disabled"),
-            Switch::Iap => (service.set_iap_enabled(on), "iap_enabled"),
+            Switch::DefaultUrl => (service.set_default_uri_disabled(!on), "defaultUriDisabled"),
+            Switch::Iap => (service.set_iap_enabled(on), "iapEnabled"),
             Switch::Ingress => (service.set_ingress(ingress_v2(value)), "ingress"),
-            Switch::InvokerCheck => (service.set_invoker_iam_disabled(!on), "invoker_iam_disabled"),
+            Switch::InvokerCheck => (service.set_invoker_iam_disabled(!on), "invokerIamDisabled"),
         };
         mask.push(field);
     }
     if let Some(audiences) = audiences {
         service = service.set_custom_audiences(audiences);
-        mask.push("custom_audiences");
+        mask.push("customAudiences");
     }
     (service, mask)
 }

@@ -1,19 +1,15 @@
 //! Why a call failed, in terms that a command can act on.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use google_cloud_gax::error::CredentialsError;
-use google_cloud_gax::error::Error as ClientError;
-use google_cloud_gax::error::rpc::Code;
-use http::HeaderMap;
-use http::header::RETRY_AFTER;
+use http::header::{LOCATION, RETRY_AFTER};
+use http::{HeaderMap, Uri};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::auth::AuthError;
-use crate::transport::{TransportError, chain};
+use crate::transport::TransportError;
 
 /// A call that failed.
 #[derive(Clone, Debug, Error)]
@@ -55,6 +51,8 @@ pub enum FailureKind {
     Other,
     PermissionDenied,
     RateLimited,
+    /// Whoever answered points elsewhere. It has not done what was asked, and nothing is sent there.
+    Redirected,
     /// The server refused the token.
     Unauthenticated,
     /// The server is in trouble.
@@ -118,11 +116,11 @@ impl Failure {
     }
 
     /// What an operation ended with, by the code of `google.rpc.Code`.
-    pub(super) fn of_operation(call: &str, code: i32, message: &str) -> Self {
-        let kind = match Code::from(code) {
-            Code::Aborted => FailureKind::Aborted,
-            Code::FailedPrecondition => FailureKind::FailedPrecondition,
-            Code::PermissionDenied => FailureKind::PermissionDenied,
+    pub(super) fn of_operation(call: &str, code: i64, message: &str) -> Self {
+        let kind = match code {
+            7 => FailureKind::PermissionDenied,
+            9 => FailureKind::FailedPrecondition,
+            10 => FailureKind::Aborted,
             _ => FailureKind::Other,
         };
         Self::new(kind, call, message)
@@ -154,63 +152,11 @@ impl Failure {
         Self::new(kind, call, error.to_string())
     }
 
-    /// Translates an error of the official client.
-    pub(super) fn from_client(call: &str, error: &ClientError) -> Self {
-        let retry_after = error.http_headers().and_then(retry_after);
-        let failed = |kind, message: String| Self {
-            kind,
-            call: call.to_owned(),
-            message,
-            retry_after,
-            auth: None,
-            accepted: false,
-        };
-        if error.is_authentication() {
-            let passing = error
-                .source()
-                .and_then(|source| source.downcast_ref::<CredentialsError>())
-                .is_some_and(CredentialsError::is_transient);
-            let kind = if passing { FailureKind::Network } else { FailureKind::Credentials };
-            return failed(kind, chain(error));
-        }
-        if let Some(status) = error.status() {
-            let http = error.http_status_code().unwrap_or_default();
-            let kind = match status.code {
-                Code::Aborted | Code::AlreadyExists => FailureKind::Aborted,
-                Code::DeadlineExceeded | Code::Internal | Code::Unavailable => {
-                    FailureKind::Unavailable
-                }
-                Code::FailedPrecondition => FailureKind::FailedPrecondition,
-                Code::InvalidArgument | Code::OutOfRange => FailureKind::InvalidArgument,
-                Code::NotFound => FailureKind::NotFound,
-                Code::PermissionDenied => FailureKind::PermissionDenied,
-                Code::ResourceExhausted => FailureKind::RateLimited,
-                Code::Unauthenticated => FailureKind::Unauthenticated,
-                Code::DataLoss => FailureKind::Other,
-                _ => FailureKind::from_status(http, ""),
-            };
-            return failed(kind, status.message.clone());
-        }
-        if let Some(code) = error.http_status_code() {
-            let kind = FailureKind::without_envelope(code);
-            return failed(kind, format!("HTTP {code}, and not in the form of this API"));
-        }
-        if error.is_deserialization() {
-            return Self::malformed(call);
-        }
-        if error.is_connect() {
-            return failed(FailureKind::Connect, chain(error));
-        }
-        if error.is_io() || error.is_transport() || error.is_timeout() || error.is_exhausted() {
-            let broken_json = chain(error).contains("decoding response body");
-            let kind = if broken_json { FailureKind::Malformed } else { FailureKind::Network };
-            return failed(kind, chain(error));
-        }
-        failed(FailureKind::Other, chain(error))
-    }
-
     /// Translates an answer whose status is not a success.
     pub(super) fn from_answer(call: &str, code: u16, headers: &HeaderMap, body: &[u8]) -> Self {
+        if let 301 | 302 | 307 | 308 = code {
+            return Self::new(FailureKind::Redirected, call, redirected(code, headers));
+        }
         let envelope: Option<Value> = serde_json::from_slice(body).ok();
         let error = envelope.as_ref().map(|value| &value["error"]);
         let text = |name: &str| error.and_then(|error| error[name].as_str()).unwrap_or_default();
@@ -225,6 +171,17 @@ impl Failure {
     }
 }
 
+/// That a redirect is not followed, and to which host it leads: no more of the address is for show.
+fn redirected(code: u16, headers: &HeaderMap) -> String {
+    let to = headers.get(LOCATION).and_then(|to| to.to_str().ok()?.parse::<Uri>().ok());
+    match to.as_ref().and_then(Uri::host) {
+        Some(host) => {
+            format!("HTTP {code}, a redirect to `{host}`, which no API of Google's sends")
+        }
+        None => format!("HTTP {code}, a redirect, which no API of Google's sends"),
+    }
+}
+
 /// `Retry-After` in seconds. The form with a date is passed over: clocks differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
@@ -233,26 +190,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use google_cloud_gax::error::rpc::Status;
-
     use super::*;
-
-    #[test]
-    fn client_errors_become_kinds() {
-        for (code, kind) in [
-            (Code::Aborted, FailureKind::Aborted),
-            (Code::FailedPrecondition, FailureKind::FailedPrecondition),
-            (Code::NotFound, FailureKind::NotFound),
-            (Code::PermissionDenied, FailureKind::PermissionDenied),
-            (Code::Unauthenticated, FailureKind::Unauthenticated),
-            (Code::ResourceExhausted, FailureKind::RateLimited),
-            (Code::Unavailable, FailureKind::Unavailable),
-        ] {
-            let error = ClientError::service(Status::default().set_code(code).set_message("m"));
-            let failure = Failure::from_client("c", &error);
-            assert_eq!((failure.kind, failure.message.as_str()), (kind, "m"));
-        }
-    }
 
     #[test]
     fn answers_become_kinds() {

@@ -1,19 +1,15 @@
-//! The calls of the Cloud Run Admin API, one service at a time: reads into the official client's
-//! models, and writes through that client.
+//! The calls of the Cloud Run Admin API, one service at a time, into the official client's models.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant as StdInstant};
 
-use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_iam_v1::model::Policy;
-use google_cloud_longrunning::model::Operation;
-use google_cloud_run_v2::client::{Jobs, Services};
 use google_cloud_run_v2::model;
-use google_cloud_wkt::FieldMask;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
+use serde::Serialize;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
-use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until};
 
 use super::above::Seen;
@@ -22,8 +18,8 @@ use super::convert;
 use super::deadline::Deadline;
 use super::failure::{Failure, FailureKind};
 use super::reading::{date_of, parsed};
-use super::retry::{once, until_answered};
-use crate::auth::{Identity, Tokens};
+use super::retry::until_answered;
+use crate::auth::Tokens;
 use crate::domain::history::Etags;
 use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::{self, POLICY_VERSION};
@@ -61,7 +57,6 @@ pub struct Gateway {
     pub(super) tokens: Arc<Tokens>,
     pub(super) deadline: Deadline,
     pub(super) seen: Seen,
-    official: OnceCell<Services>,
     trace: Trace,
     /// This machine's clock.
     clock: fn() -> OffsetDateTime,
@@ -104,9 +99,8 @@ impl Gateway {
         trace: Trace,
         clock: fn() -> OffsetDateTime,
     ) -> Self {
-        let (official, seen) = (OnceCell::new(), Seen::default());
-        let ahead = Mutex::default();
-        Self { endpoints, tokens, deadline, seen, official, trace, clock, ahead }
+        let (seen, ahead) = (Seen::default(), Mutex::default());
+        Self { endpoints, tokens, deadline, seen, trace, clock, ahead }
     }
 
     /// Reads one service.
@@ -155,15 +149,7 @@ impl Gateway {
             }
             (Target::Mapping(mapping), step) => self.apply_to_mapping(mapping, step, &call).await,
             (Target::Job(_), StepKind::SetPolicy(policy)) => {
-                let jobs = self.official_jobs(&call).await?;
-                let request =
-                    jobs.set_iam_policy().set_resource(target.to_string()).set_policy(policy);
-                let write = async {
-                    let failed = |error| self.placed(Api::Run, Failure::from_client(&call, &error));
-                    request.send().await.map_err(failed)
-                };
-                let policy = self.traced(&call, once(&call, &self.deadline, write)).await?;
-                Ok(Etags { policy: policy::etag(&policy), service: None })
+                self.set_policy(Api::Run, &format!("/v2/{target}"), &policy, &call).await
             }
             (Target::Job(_), _) => {
                 Err(Failure::new(FailureKind::Other, &call, "a job has no such setting"))
@@ -177,31 +163,17 @@ impl Gateway {
         step: StepKind,
         call: &str,
     ) -> Result<Etags, Failure> {
-        let services = self.official(call).await?;
+        let path = format!("/v2/{target}");
         match step {
-            StepKind::SetPolicy(policy) => {
-                let request =
-                    services.set_iam_policy().set_resource(target.to_string()).set_policy(policy);
-                let write = async {
-                    let sent = request.send().await;
-                    let failed = |error| self.placed(Api::Run, Failure::from_client(call, &error));
-                    sent.map_err(failed)
-                };
-                let policy = self.traced(call, once(call, &self.deadline, write)).await?;
-                Ok(Etags { policy: policy::etag(&policy), service: None })
-            }
+            StepKind::SetPolicy(policy) => self.set_policy(Api::Run, &path, &policy, call).await,
             StepKind::Turn { switches, audiences, etag } => {
                 let (service, mask) = convert::turned(target, &switches, audiences, etag);
-                let mask = FieldMask::default().set_paths(mask);
-                let request = services.update_service().set_service(service).set_update_mask(mask);
-                let write = async {
-                    let failed = |error| self.placed(Api::Run, Failure::from_client(call, &error));
-                    request.send().await.map_err(failed)
-                };
-                let started =
-                    Box::pin(self.traced(call, once(call, &self.deadline, write))).await?;
-                let done = self.wait_for(services, started, call).await?;
-                Ok(Etags { policy: None, service: done.map(|service| service.etag) })
+                let path = format!("{path}?{}", encoded(&[("updateMask", &mask.join(","))]));
+                let body = Some(written(&service, call)?);
+                let started = self.write(Api::Run, call, Method::PATCH, &path, body).await?;
+                let done = self.wait_for(parsed(call, &started)?, call).await?;
+                let etag = done["etag"].as_str().map(str::to_owned);
+                Ok(Etags { policy: None, service: etag })
             }
             StepKind::CreateAccount { .. }
             | StepKind::DeleteAccount { .. }
@@ -212,16 +184,33 @@ impl Gateway {
         }
     }
 
-    /// Looks at an operation until it is done. A look that fails says nothing of the operation,
-    /// which was accepted.
-    async fn wait_for(
+    /// Sets the policy of the resource at a path. Only an answer that is a policy is a success.
+    pub(super) async fn set_policy(
         &self,
-        services: &Services,
-        mut operation: Operation,
+        api: Api,
+        path: &str,
+        policy: &Policy,
         call: &str,
-    ) -> Result<Option<model::Service>, Failure> {
+    ) -> Result<Etags, Failure> {
+        let body = Some(written(&json!({"policy": policy}), call)?);
+        let path = format!("{path}:setIamPolicy");
+        let answer = self.write(api, call, Method::POST, &path, body).await?;
+        let set: Policy = parsed(call, &answer)?;
+        match policy::etag(&set) {
+            None => Err(Failure::malformed(call)),
+            etag => Ok(Etags { policy: etag, service: None }),
+        }
+    }
+
+    /// Looks at an operation until it is done, and yields what it made. A look that fails says
+    /// nothing of the operation, which was accepted.
+    async fn wait_for(&self, mut operation: Value, call: &str) -> Result<Value, Failure> {
         let mut pause = FIRST_LOOK;
-        while !operation.done {
+        let name = match operation["name"].as_str() {
+            Some(name) if name.contains("operations/") => name.to_owned(),
+            _ => return Err(Failure::malformed(call)),
+        };
+        while operation["done"] != true {
             // The last look is at the deadline itself.
             let (now, end) = (Instant::now(), self.deadline.end());
             if now >= end {
@@ -229,17 +218,16 @@ impl Gateway {
             }
             sleep_until(end.min(now + pause)).await;
             pause = (pause * 2).min(LONGEST_LOOK);
-            let name = operation.name.clone();
-            let look = self.read(call, || async {
-                let request = services.get_operation().set_name(name.clone());
-                request.send().await.map_err(|error| Failure::from_client(call, &error))
-            });
+            let look = async { parsed(call, &self.get(call, &format!("/v2/{name}"), "").await?) };
             operation = look.await.map_err(Failure::after_acceptance)?;
         }
-        match operation.error() {
-            None => Ok(operation.response().and_then(|any| any.to_msg().ok())),
-            Some(status) => Err(Failure::of_operation(call, status.code, &status.message)),
+        let error = &operation["error"];
+        if error.is_object() {
+            let code = error["code"].as_i64().unwrap_or_default();
+            let message = error["message"].as_str().unwrap_or_default();
+            return Err(Failure::of_operation(call, code, message));
         }
+        Ok(operation["response"].take())
     }
 
     /// Sends a read, again where that may help, and tells of it.
@@ -274,27 +262,10 @@ impl Gateway {
         }
         failure
     }
+}
 
-    async fn official_jobs(&self, call: &str) -> Result<Jobs, Failure> {
-        Jobs::builder()
-            .with_endpoint(self.endpoints.endpoint(Api::Run).as_str())
-            .with_credentials(Identity::credentials(&self.tokens))
-            .with_retry_policy(NeverRetry)
-            .build()
-            .await
-            .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))
-    }
-
-    async fn official(&self, call: &str) -> Result<&Services, Failure> {
-        let build = || async {
-            Services::builder()
-                .with_endpoint(self.endpoints.endpoint(Api::Run).as_str())
-                .with_credentials(Identity::credentials(&self.tokens))
-                .with_retry_policy(NeverRetry)
-                .build()
-                .await
-                .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))
-        };
-        self.official.get_or_try_init(build).await
-    }
+/// What a request that writes says.
+pub(super) fn written(body: &impl Serialize, call: &str) -> Result<String, Failure> {
+    serde_json::to_string(body)
+        .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))
 }

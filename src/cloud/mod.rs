@@ -1,8 +1,7 @@
 //! Google's APIs as this program uses them. Alone names the API clients; never prints.
 //!
-//! Every read goes over one lean `transport`: `gateway` reads one service whole, and alone writes,
-//! by the official clients where they can; `beside` does both for what stands
-//! beside services; `fleet` reads many with few bytes, and what it yields cannot be planned
+//! Every call goes over one lean `transport`: `gateway` reads one service whole, and changes it;
+//! `beside` does both for what stands beside services; `fleet` reads many with few bytes, and what it yields cannot be planned
 //! on; `above` and `evidence` read what else bears on who may invoke.
 
 mod above;

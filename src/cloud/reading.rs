@@ -1,4 +1,5 @@
-//! One request over HTTP: its address, who asks, again where that may help, and what came back.
+//! One request over HTTP: its address, who asks, again where that may help, and what came back. No
+//! redirect is followed, for a read or a write.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE};
@@ -11,6 +12,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 use super::api::Api;
 use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
+use super::retry::once;
 use crate::transport::{Answer, Transport};
 
 /// A request that reads.
@@ -89,8 +91,21 @@ impl Gateway {
         .await
     }
 
-    /// Sends a request that writes, once: it goes back to the one who planned it where it fails.
-    pub(super) async fn send(
+    /// Sends a request that writes, once: it goes back to the one who planned it where it fails. It
+    /// is told of as it ends.
+    pub(super) async fn write(
+        &self,
+        api: Api,
+        call: &str,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Bytes, Failure> {
+        let sent = self.send(api, call, method, path, body);
+        self.traced(call, once(call, &self.deadline, sent)).await
+    }
+
+    async fn send(
         &self,
         api: Api,
         call: &str,
@@ -102,19 +117,35 @@ impl Gateway {
         let transport = self.endpoints.transport(api).map_err(failed)?;
         let uri = Uri::try_from(format!("{}{path}", self.endpoints.endpoint(api).as_str()));
         let uri = uri.map_err(|_| Failure::malformed(call))?;
-        let headers = self.tokens.authorization().await;
-        let mut headers = headers.map_err(|error| Failure::from_auth(call, error))?;
-        if body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let body = body.map(Bytes::from);
+        let mut is_first = true;
+        loop {
+            let headers = self.tokens.authorization().await;
+            let mut headers = headers.map_err(|error| Failure::from_auth(call, error))?;
+            if body.is_some() {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
+            let sent = transport.send(
+                method.clone(),
+                uri.clone(),
+                headers,
+                body.clone().unwrap_or_default(),
+            );
+            let answer = sent.await.map_err(failed)?;
+            self.note_time(&answer.headers);
+            // What was not taken for want of a token was not done: a fresh one may do.
+            if answer.status == StatusCode::UNAUTHORIZED
+                && std::mem::take(&mut is_first)
+                && self.tokens.forget_access()
+            {
+                continue;
+            }
+            if answer.status.is_success() {
+                return Ok(answer.body);
+            }
+            let code = answer.status.as_u16();
+            return Err(Failure::from_answer(call, code, &answer.headers, &answer.body));
         }
-        let body = Bytes::from(body.unwrap_or_default());
-        let answer = transport.send(method, uri, headers, body).await.map_err(failed)?;
-        self.note_time(&answer.headers);
-        if answer.status.is_success() {
-            return Ok(answer.body);
-        }
-        let code = answer.status.as_u16();
-        Err(Failure::from_answer(call, code, &answer.headers, &answer.body))
     }
 
     /// The time by Cloud Run's own clock, which every answer tells, whatever else it says.

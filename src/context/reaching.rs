@@ -174,27 +174,6 @@ impl Context {
         Ok(self.endpoint()?.is_loopback())
     }
 
-    /// Refuses to write to this machine where the environment sends even that through a proxy,
-    /// which would be given the token. The official client, which writes, has no way to be told
-    /// otherwise; reads go past it.
-    pub fn check_proxy(&self) -> Result<(), CommandError> {
-        if !self.endpoint()?.is_plain() {
-            return Ok(());
-        }
-        let set = |name: &&&str| self.variables.get(**name).is_some_and(|value| !value.is_empty());
-        let proxy = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
-        let Some(proxy) = proxy.iter().find(set) else { return Ok(()) };
-        let spared = ["no_proxy", "NO_PROXY"].iter().filter_map(|name| self.variables.get(*name));
-        let spared: Vec<&str> = spared.flat_map(|list| list.split(',')).map(str::trim).collect();
-        if spared.iter().any(|host| matches!(*host, "*" | "127.0.0.1" | "127.0.0.0/8")) {
-            return Ok(());
-        }
-        Err(CommandError::usage(format!(
-            "`{proxy}` sends requests to this machine through a proxy"
-        ))
-        .hint(format!("NO_PROXY=127.0.0.1,localhost {}", self.command())))
-    }
-
     /// The folder of this program's own state: `RUNACCESS_HOME`, else the XDG one.
     pub(crate) fn state_folder(&self) -> PathBuf {
         let named = |name: &str| self.variables.get(name).filter(|path| !path.is_empty());

@@ -30,7 +30,7 @@ impl From<Failure> for CommandError {
                 ErrorKind::FailedPrecondition
             }
             FailureKind::InvalidArgument => ErrorKind::InvalidArgument,
-            FailureKind::Malformed => ErrorKind::MalformedResponse,
+            FailureKind::Malformed | FailureKind::Redirected => ErrorKind::MalformedResponse,
             FailureKind::NotFound => ErrorKind::NotFound,
             FailureKind::Other => ErrorKind::Failed,
             FailureKind::PermissionDenied => ErrorKind::PermissionDenied,
