@@ -34,6 +34,7 @@ fn service() -> Service {
         create_time: None,
         update_time: None,
         etag: None,
+        uid: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod acting;
 mod asking;
 mod clock;
 mod command_line;
+mod projects;
 mod reaching;
 mod recent;
 
@@ -20,7 +21,7 @@ use tokio::sync::OnceCell;
 
 use crate::auth::{self, Identity};
 use crate::cloud::{self, Deadline, Failure, Gateway};
-use crate::domain::resource;
+use crate::domain::resource::{self, check_project};
 use crate::domain::target::Named;
 use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
@@ -72,6 +73,8 @@ pub struct Context {
     asking: Cell<bool>,
     running: Cell<bool>,
     metadata_project: Option<String>,
+    /// Projects of which both are known: the number and the ID.
+    projects: RefCell<Vec<(String, String)>>,
 }
 
 /// Whether the sandbox is asked for by the environment.
@@ -140,6 +143,20 @@ pub fn bare_terminal() -> Terminal {
     Terminal::detect(Wishes { may_ask: false, may_color: may_color(&variables) })
 }
 
+/// That a value that is set is no project, and where it was set.
+fn not_a_project(set: &Property, why: &str) -> CommandError {
+    let error =
+        CommandError::usage(format!("`{}` ({}) is not a project ID", set.value, set.source));
+    let error = error.because(why);
+    let bare = set.value.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+    let bare = bare.to_ascii_lowercase();
+    let right = if check_project(&bare).is_ok() { bare } else { "PROJECT".to_owned() };
+    match &set.source {
+        PropertySource::Variable(name) => error.hint(format!("export {name}={right}")),
+        _ => error.hint(format!("gcloud config set project {right}")),
+    }
+}
+
 impl Context {
     /// Looks around. Reads gcloud's configuration, unless in the sandbox or for a command that
     /// has no use for it; makes no request.
@@ -187,6 +204,7 @@ impl Context {
             asking: Cell::new(false),
             running: Cell::new(false),
             metadata_project: None,
+            projects: RefCell::default(),
         })
     }
 
@@ -203,7 +221,7 @@ impl Context {
     /// A name as a command in this place takes it: short in the project that is set.
     pub fn named(&self, name: &impl Named) -> String {
         match self.project() {
-            Ok(project) if project.value == name.project() => name.short(),
+            Ok(project) if self.are_known_as_one(&project.value, name.project()) => name.short(),
             _ => name.to_string(),
         }
     }
@@ -296,8 +314,18 @@ impl Context {
         Ok(())
     }
 
-    /// The project, or how to set one.
+    /// The project, by its ID where that is known, or how to set one.
     pub fn project(&self) -> Result<Property, CommandError> {
+        let set = self.project_as_set()?;
+        if let Err(why) = check_project(&set.value) {
+            return Err(not_a_project(&set, why));
+        }
+        let known = self.projects.borrow();
+        let id = known.iter().find(|(number, _)| *number == set.value).map(|(_, id)| id.clone());
+        Ok(Property { value: id.unwrap_or(set.value), source: set.source })
+    }
+
+    fn project_as_set(&self) -> Result<Property, CommandError> {
         if let Some(value) = &self.settings.project {
             let value = value.clone();
             return Ok(Property { value, source: PropertySource::Flag("--project") });
@@ -329,7 +357,8 @@ impl Context {
 
     /// The project that the command line itself says.
     pub fn project_of_the_command_line(&self) -> Option<String> {
-        self.settings.project.clone()
+        self.settings.project.as_ref()?;
+        self.project().ok().map(|project| project.value)
     }
 
     /// The region that is set; `None` for every region.

@@ -4,14 +4,15 @@ mod beside;
 mod domains;
 mod errors;
 
-use self::domains::mapped;
+use self::domains::mapped_beside;
 pub use self::domains::without_domains;
 use self::errors::{ambiguous, not_listed, perhaps_several};
 pub use self::errors::{unread, unread_target};
 use crate::cloud::{Listing, Unreadable};
 use crate::context::Context;
+use crate::domain::address::owners;
 use crate::domain::nearest::nearest;
-use crate::domain::resource::{ServiceName, ServiceRef, TAG_SIGN, glob_matches, url_origin};
+use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
 use crate::domain::service::Service;
 use crate::domain::target::{JobName, Target, TargetRef};
 use crate::error::{CommandError, ErrorKind};
@@ -103,6 +104,7 @@ fn would_be(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
     let project = cx.project()?.value;
     let of = |reference: &ServiceRef| match reference {
         ServiceRef::Full(name) => name.clone(),
+        ServiceRef::InProject { project, service } => ServiceName::new(project, "-", service),
         ServiceRef::Regional { region, service } => ServiceName::new(project, region, service),
         other => ServiceName::new(project, "-", other.to_string()),
     };
@@ -159,15 +161,14 @@ pub fn matching<'a>(
 ) -> Result<Vec<&'a Service>, CommandError> {
     let mut kept: Vec<&Service> = Vec::new();
     for reference in wanted {
-        let before = kept.len();
-        for service in &listing.services {
-            if matches(service, reference) && !kept.iter().any(|other| other.name == service.name) {
+        let meant = meant(&listing.services, reference);
+        if meant.is_empty() {
+            return Err(not_listed(cx, reference, listing));
+        }
+        for service in meant {
+            if !kept.iter().any(|other| other.name == service.name) {
                 kept.push(service);
             }
-        }
-        let known = listing.services.iter().any(|service| matches(service, reference));
-        if kept.len() == before && !known {
-            return Err(not_listed(cx, reference, listing));
         }
     }
     Ok(kept)
@@ -243,27 +244,27 @@ pub fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, Com
 
 struct Search<'a> {
     cx: &'a Context,
-    /// What was listed so far, by region.
-    listings: Vec<(String, Listing)>,
+    /// What was listed so far, by project and region.
+    listings: Vec<((String, String), Listing)>,
 }
 
 impl Search<'_> {
-    /// Lists a region, or every region (`-`), once.
-    async fn listing(&mut self, region: &str) -> Result<&Listing, CommandError> {
-        if let Some(at) = self.listings.iter().position(|(known, _)| known == region) {
+    /// Lists a region of a project, or every region (`-`), once.
+    async fn listing(&mut self, project: &str, region: &str) -> Result<&Listing, CommandError> {
+        let place = (project.to_owned(), region.to_owned());
+        if let Some(at) = self.listings.iter().position(|(known, _)| *known == place) {
             return Ok(&self.listings[at].1);
         }
-        let project = self.cx.project()?.value;
-        let listing = self.cx.gateway().await?.services(&project, region).await?;
+        let listing = self.cx.gateway().await?.services(project, region).await?;
         warn_of(self.cx, &listing.unreachable);
         let at = self.listings.len();
-        self.listings.push((region.to_owned(), listing));
+        self.listings.push((place, listing));
         Ok(&self.listings[at].1)
     }
 
-    /// What could not be read of the search in every region.
+    /// What could not be read of a search in every region.
     fn unread(&self) -> Option<&Unreadable> {
-        let (_, listing) = self.listings.iter().find(|(region, _)| region == "-")?;
+        let (_, listing) = self.listings.iter().find(|((_, region), _)| region == "-")?;
         listing.unreachable.first()
     }
 
@@ -286,7 +287,7 @@ impl Search<'_> {
         if found.len() > 1 && !reference.is_glob() && !is_multi_region(&found) {
             return Err(ambiguous(self.cx, reference, &found));
         }
-        if let (ServiceRef::Name(_), Some(unread), [only, ..]) =
+        if let (ServiceRef::Name(_) | ServiceRef::InProject { .. }, Some(unread), [only, ..]) =
             (reference, self.unread(), found.as_slice())
         {
             return Err(perhaps_several(self.cx, reference, &only.name, unread));
@@ -299,14 +300,21 @@ impl Search<'_> {
     async fn find(&mut self, wanted: &ServiceRef, whole: bool) -> Result<Vec<Found>, CommandError> {
         let direct = |name| Ok(vec![Found { name, facts: None }]);
         let cx = self.cx;
+        let project = match wanted {
+            ServiceRef::Full(name) => cx.project_id(name.project()).await,
+            ServiceRef::InProject { project, .. } => cx.project_id(project).await,
+            _ => cx.project()?.value,
+        };
         match wanted {
-            ServiceRef::Full(name) => return direct(name.clone()),
-            ServiceRef::Regional { region, service } if region != "-" => {
-                return direct(ServiceName::new(cx.project()?.value, region, service));
+            ServiceRef::Full(name) => {
+                return direct(ServiceName::new(project, name.region(), name.service()));
             }
-            ServiceRef::Name(service) => {
+            ServiceRef::Regional { region, service } if region != "-" => {
+                return direct(ServiceName::new(project, region, service));
+            }
+            ServiceRef::Name(service) | ServiceRef::InProject { service, .. } => {
                 if let Some(region) = cx.region()? {
-                    return direct(ServiceName::new(cx.project()?.value, region, service));
+                    return direct(ServiceName::new(project, region, service));
                 }
             }
             ServiceRef::Glob { .. } | ServiceRef::Regional { .. } | ServiceRef::Url(_) => {}
@@ -319,19 +327,26 @@ impl Search<'_> {
             }
             _ => cx.region()?,
         };
-        let place = region.unwrap_or_else(|| "-".to_owned());
-        let listing = self.listing(&place).await?;
-        let found: Vec<&Service> =
-            listing.services.iter().filter(|service| matches(service, wanted)).collect();
-        if found.is_empty() {
-            if let ServiceRef::Url(origin) = wanted
-                && let Some(name) = mapped(cx, origin).await?
-            {
-                return Ok(vec![Found { name, facts: None }]);
+        let region = region.unwrap_or_else(|| "-".to_owned());
+        let known = match wanted {
+            ServiceRef::InProject { service, .. } => {
+                Some(ServiceRef::InProject { project: project.clone(), service: service.clone() })
             }
-            let Some((_, listing)) = self.listings.iter().find(|(known, _)| *known == place) else {
-                return Ok(Vec::new());
+            _ => None,
+        };
+        let wanted = known.as_ref().unwrap_or(wanted);
+        let listing = self.listing(&project, &region).await?;
+        let found = meant(&listing.services, wanted);
+        if let ServiceRef::Url(address) = wanted
+            && let Some(names) = mapped_beside(cx, address, &listing.services).await?
+        {
+            let with_facts = |name: ServiceName| {
+                let facts = listing.services.iter().find(|service| service.name == name).cloned();
+                Found { name, facts }
             };
+            return settle(cx, wanted, names.into_iter().map(with_facts).collect()).await;
+        }
+        if found.is_empty() {
             return Err(not_listed(cx, wanted, listing));
         }
         let found: Vec<Found> = found
@@ -353,28 +368,31 @@ fn is_multi_region(found: &[Found]) -> bool {
     first.is_some() && found.iter().all(|other| id(other) == first)
 }
 
-fn matches(service: &Service, wanted: &ServiceRef) -> bool {
-    let name = &service.name;
+/// The services of a listing that a reference stands for. An address belongs to the service with the
+/// longest prefix of it; several with the same one are ambiguous.
+fn meant<'a>(services: &'a [Service], wanted: &ServiceRef) -> Vec<&'a Service> {
+    let is_meant = |service: &&Service| {
+        let name = &service.name;
+        match wanted {
+            ServiceRef::Full(full) => name == full,
+            ServiceRef::InProject { project, service } => {
+                name.project() == project && name.service() == service
+            }
+            ServiceRef::Glob { region, pattern } => {
+                region.as_ref().is_none_or(|region| region == "-" || region == name.region())
+                    && glob_matches(pattern, name.service())
+            }
+            ServiceRef::Name(wanted) => name.service() == wanted,
+            ServiceRef::Regional { region, service } => {
+                (region == "-" || name.region() == region) && name.service() == service
+            }
+            ServiceRef::Url(_) => false,
+        }
+    };
     match wanted {
-        ServiceRef::Full(full) => name == full,
-        ServiceRef::Glob { region, pattern } => {
-            region.as_ref().is_none_or(|region| region == "-" || region == name.region())
-                && glob_matches(pattern, name.service())
+        ServiceRef::Url(address) => {
+            owners(services, address).into_iter().map(|(service, _)| service).collect()
         }
-        ServiceRef::Name(wanted) => name.service() == wanted,
-        ServiceRef::Regional { region, service } => {
-            (region == "-" || name.region() == region) && name.service() == service
-        }
-        ServiceRef::Url(origin) => {
-            let tags = service.tags.iter().filter_map(|tag| tag.url.as_ref());
-            let mut urls = service.urls.iter().chain(&service.custom_audiences).chain(tags);
-            // A tag that the API does not list: its documented prefix may stand before any URL
-            // of the service.
-            let untagged = origin.split_once(TAG_SIGN).map(|(_, host)| format!("https://{host}"));
-            urls.any(|url| {
-                let listed = url_origin(url);
-                listed.as_ref() == Some(origin) || (listed.is_some() && listed == untagged)
-            })
-        }
+        _ => services.iter().filter(is_meant).collect(),
     }
 }

@@ -30,6 +30,7 @@ mod journal;
 mod layering;
 mod limits;
 mod look;
+mod naming;
 mod output;
 mod planned;
 mod prompts;

@@ -49,7 +49,8 @@ fn domains_are_listed_with_their_certificates_and_checked() {
             }
           ]
         }
-      ]
+      ],
+      "unknown": []
     }
     --- status 0
     "#);

@@ -177,7 +177,7 @@ impl Work {
                 Err(error) => Err(Failure::new(FailureKind::Other, &what, error.message)),
             };
             match written {
-                Ok(Etags { policy, service }) => {
+                Ok(Etags { policy, service, .. }) => {
                     cx.note_written();
                     self.after.policy = policy.or(self.after.policy.take());
                     self.after.service = service.or(self.after.service.take());

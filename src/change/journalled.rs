@@ -127,7 +127,7 @@ pub(super) async fn settle_read(
 ) {
     let mut found = Vec::new();
     for entry in open {
-        let read = snapshots.iter().find(|(name, _)| *name == entry.target);
+        let read = snapshots.iter().find(|(name, _)| cx.are_one_target(name, &entry.target));
         let Some((_, Ok(snapshot))) = read else { continue };
         match entry.intended.found(snapshot) {
             Some(state) => found.push((entry.id, state)),

@@ -69,7 +69,18 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
         Ok((service, there, policy, constraints, above)) => {
             let (name, read_at) = (name.clone(), cx.now());
             let Above { allow: above, roles, .. } = above;
-            Ok(Snapshot { name, service, policy, there, constraints, above, roles, read_at })
+            let project_number = cx.known_number(name.project());
+            Ok(Snapshot {
+                name,
+                service,
+                policy,
+                there,
+                constraints,
+                above,
+                roles,
+                project_number,
+                read_at,
+            })
         }
         Err(failure) => Err(lookup::unread_target(cx, name, failure).await),
     }

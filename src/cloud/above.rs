@@ -137,6 +137,15 @@ impl Gateway {
         self.project(project).await.map(|facts| facts.number)
     }
 
+    /// The ID and the number of a project that is named by either.
+    pub async fn project_id_and_number(&self, project: &str) -> Result<(String, String), String> {
+        let facts = self.project(project).await?;
+        if facts.id.is_empty() || facts.number.is_empty() {
+            return Err("the answer is not what this API sends".to_owned());
+        }
+        Ok((facts.id, facts.number))
+    }
+
     async fn project(&self, project: &str) -> Told<ProjectFacts> {
         let read = async {
             let resource = format!("projects/{project}");

@@ -180,7 +180,7 @@ impl Gateway {
                 if made.unique_id.is_empty() {
                     return Err(Failure::malformed(call));
                 }
-                Ok(Etags { policy: None, service: Some(made.unique_id) })
+                Ok(Etags { service: Some(made.unique_id), ..Etags::default() })
             }
             StepKind::DeleteAccount { unique_id } => {
                 // By its id, so that no other of the same address is.
@@ -219,7 +219,7 @@ impl Gateway {
                 let made: Value = parsed(call, &made)?;
                 match made["metadata"]["uid"].as_str() {
                     None | Some("") => Err(Failure::malformed(call)),
-                    Some(uid) => Ok(Etags { policy: None, service: Some(uid.to_owned()) }),
+                    Some(uid) => Ok(Etags { service: Some(uid.to_owned()), ..Etags::default() }),
                 }
             }
             StepKind::Unmap => self.delete(Api::Run, call, &format!("{all}/{domain}")).await,
@@ -237,7 +237,7 @@ impl Gateway {
 }
 
 /// The regions that a list of every region does without.
-fn unreachable(answer: &Value) -> Vec<Unreadable> {
+pub(super) fn unreachable(answer: &Value) -> Vec<Unreadable> {
     let regions = answer["unreachable"].as_array().into_iter().flatten().filter_map(Value::as_str);
     regions.map(Unreadable::region).collect()
 }

@@ -66,6 +66,7 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
         create_time: service.create_time.map(timestamp),
         update_time: service.update_time.map(timestamp),
         etag: some(service.etag.clone()),
+        uid: some(service.uid.clone()),
     }
 }
 
@@ -173,6 +174,7 @@ pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
         create_time: text(item.metadata.creation_timestamp.as_ref()),
         update_time: None,
         etag: None,
+        uid: None,
     })
 }
 

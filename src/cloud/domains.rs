@@ -4,30 +4,69 @@ use http::{HeaderMap, Uri};
 use serde_json::Value;
 
 use super::api::Api;
+use super::beside::unreachable;
 use super::failure::Failure;
+use super::fleet::Unreadable;
 use super::gateway::Gateway;
 use super::reading::parsed;
 use crate::domain::mapping::{Certificate, DomainMapping, Record, Resolves};
+use crate::domain::resource::ServiceName;
 use crate::transport::encoded;
 
 /// What is asked for of a mapping.
 const FIELDS: &str = "items(metadata(name,labels),spec(routeName,certificateMode),\
-    status(conditions,resourceRecords)),metadata/continue";
+    status(conditions,resourceRecords)),metadata/continue,unreachable";
+
+/// What was read of a project's domain mappings.
+#[derive(Clone, Debug, Default)]
+pub struct Mappings {
+    pub found: Vec<DomainMapping>,
+    /// The regions whose mappings could not be read.
+    pub unread: Vec<Unreadable>,
+}
+
+impl Mappings {
+    /// Those that lead to a service.
+    pub fn of(&self, service: &ServiceName) -> Vec<DomainMapping> {
+        self.found.iter().filter(|mapping| mapping.leads_to() == *service).cloned().collect()
+    }
+
+    /// Whether those of a region are known.
+    pub fn is_read(&self, region: &str) -> bool {
+        self.unread.iter().all(|unread| unread.region.as_deref() != Some(region))
+    }
+}
 
 impl Gateway {
     /// Lists the domains that are mapped to services of a project, in every region. That `-` is
     /// taken here is inferred from the list of services.
-    pub async fn domain_mappings(&self, project: &str) -> Result<Vec<DomainMapping>, Failure> {
+    pub async fn domain_mappings(&self, project: &str) -> Result<Mappings, Failure> {
+        self.domain_mappings_in(project, "-").await
+    }
+
+    /// The same of one region, asked at its own address, as gcloud does; `-` is every region.
+    pub async fn domain_mappings_in(
+        &self,
+        project: &str,
+        region: &str,
+    ) -> Result<Mappings, Failure> {
         let call = format!("list the custom domains of project `{project}`");
-        let path = format!("/v1/projects/{project}/locations/-/domainmappings");
-        let mut mappings = Vec::new();
+        let path = format!("/v1/projects/{project}/locations/{region}/domainmappings");
+        let mut mappings = Mappings::default();
         let next = ("continue", "/metadata/continue");
-        self.each_page(&call, &path, &[("fields", FIELDS)], next, |page| {
+        let place = Some(region).filter(|region| *region != "-");
+        self.each_page_in(place, &call, &path, &[("fields", FIELDS)], next, |page| {
+            mappings.unread.extend(unreachable(page));
             let items = page["items"].as_array().into_iter().flatten();
-            mappings.extend(items.map(|item| mapping(item, project)));
+            mappings.found.extend(items.map(|item| mapping(item, project)));
         })
         .await?;
-        mappings.sort_by(|a, b| a.domain.cmp(&b.domain));
+        for mapping in &mut mappings.found {
+            if mapping.region.is_empty() && region != "-" {
+                region.clone_into(&mut mapping.region);
+            }
+        }
+        mappings.found.sort_by(|a, b| a.domain.cmp(&b.domain));
         Ok(mappings)
     }
 

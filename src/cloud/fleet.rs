@@ -9,10 +9,11 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::api::Api;
 use super::convert;
 use super::failure::Failure;
 use super::gateway::Gateway;
-use super::reading::parsed;
+use super::reading::{Read, parsed};
 use super::wire::{PolicyBody, ServiceList};
 use crate::domain::invokers::Grant;
 use crate::domain::policy::POLICY_VERSION;
@@ -48,6 +49,8 @@ pub struct Listing {
 pub struct Unreadable {
     pub what: String,
     pub why: String,
+    /// The region that it is, where it is one.
+    pub region: Option<String>,
 }
 
 impl Unreadable {
@@ -55,7 +58,7 @@ impl Unreadable {
     pub(super) fn region(name: &str) -> Self {
         let region = name.rsplit('/').next().unwrap_or(name);
         let why = "Google could not reach it".to_owned();
-        Self { what: format!("region {region}"), why }
+        Self { what: format!("region {region}"), why, region: Some(region.to_owned()) }
     }
 }
 
@@ -117,16 +120,30 @@ impl Gateway {
         path: &str,
         query: &[(&str, &str)],
         next: (&str, &str),
+        take: impl FnMut(&Value),
+    ) -> Result<(), Failure> {
+        self.each_page_in(None, call, path, query, next, take).await
+    }
+
+    /// The same, asked at the address of a region's own.
+    pub(super) async fn each_page_in(
+        &self,
+        region: Option<&str>,
+        call: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        (parameter, pointer): (&str, &str),
         mut take: impl FnMut(&Value),
     ) -> Result<(), Failure> {
-        let (parameter, pointer) = next;
         let mut token = String::new();
         loop {
             let mut query = query.to_vec();
             if !token.is_empty() {
                 query.push((parameter, &token));
             }
-            let body = self.get(call, path, &encoded(&query)).await?;
+            let query = encoded(&query);
+            let read = Read { region, ..Read::of(Api::Run, call, path).with_query(&query) };
+            let body = self.ask(read).await?;
             let page: Value = parsed(call, &body)?;
             take(&page);
             match page.pointer(pointer).and_then(Value::as_str).filter(|token| !token.is_empty()) {

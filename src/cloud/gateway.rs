@@ -35,7 +35,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// What is needed of a service, as `convert` reads it.
-const SERVICE_FIELDS: &str = "name,etag,uri,urls,trafficStatuses(tag,uri,revision,percent),ingress,\
+const SERVICE_FIELDS: &str = "name,uid,etag,uri,urls,trafficStatuses(tag,uri,revision,percent),ingress,\
     invokerIamDisabled,iapEnabled,defaultUriDisabled,customAudiences,\
     template(serviceAccount,containers/ports,vpcAccess),multiRegionSettings,terminalCondition,createTime,updateTime";
 
@@ -173,7 +173,7 @@ impl Gateway {
                 let started = self.write(Api::Run, call, Method::PATCH, &path, body).await?;
                 let done = self.wait_for(parsed(call, &started)?, call).await?;
                 let etag = done["etag"].as_str().map(str::to_owned);
-                Ok(Etags { policy: None, service: etag })
+                Ok(Etags { service: etag, ..Etags::default() })
             }
             StepKind::CreateAccount { .. }
             | StepKind::DeleteAccount { .. }
@@ -198,7 +198,7 @@ impl Gateway {
         let set: Policy = parsed(call, &answer)?;
         match policy::etag(&set) {
             None => Err(Failure::malformed(call)),
-            etag => Ok(Etags { policy: etag, service: None }),
+            etag => Ok(Etags { policy: etag, ..Etags::default() }),
         }
     }
 

@@ -26,6 +26,7 @@ pub use self::above::{Above, why};
 pub use self::api::{Api, Endpoints};
 pub use self::beside::Function;
 pub use self::deadline::Deadline;
+pub use self::domains::Mappings;
 pub use self::evidence::For;
 pub use self::failure::{Failure, FailureKind};
 pub use self::fleet::{Listing, ServiceAccess, Unreadable};

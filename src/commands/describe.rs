@@ -48,10 +48,9 @@ pub(super) async fn read(
         Ok(gathered) => gathered,
         Err(failure) => return Err(lookup::unread(cx, name, failure).await),
     };
-    let domains = mappings.ok().map(|mut mappings| {
-        mappings.retain(|mapping| mapping.leads_to() == *name);
-        mappings
-    });
+    // Those of a region that was not read are not none.
+    let domains = mappings.ok().filter(|mappings| mappings.is_read(name.region()));
+    let domains = domains.map(|mappings| mappings.of(name));
     let now = cx.now();
     let exposure = gathered.weigh(|evidence| judge_all(evidence, now));
     let unread = gathered.around.allow.first().and_then(|own| own.read.as_ref().err().cloned());

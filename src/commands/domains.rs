@@ -4,6 +4,7 @@ use super::completing;
 use super::members::service;
 use super::writing::{Reported, WriteOptions, finish, report};
 use crate::change::{Batch, ChangeResult, Needs};
+use crate::cloud::{Mappings, Unreadable};
 use crate::context::Context;
 use crate::domain::mapping::{DomainMapping, is_domain};
 use crate::domain::plan::{Action, Snapshot, plan_mapping};
@@ -12,7 +13,7 @@ use crate::domain::target::{MappingName, Target};
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
 use crate::lookup::{self, Targets};
-use crate::report::{DomainRow, DomainsReport};
+use crate::report::{DomainRow, DomainsReport, UnknownRow};
 
 /// Show custom domains: where each leads, its certificate, the DNS records that it needs
 ///
@@ -92,18 +93,19 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
         Some(typed) => Some(lookup::find(cx, &service(cx, typed)?).await?.name),
         None => None,
     };
-    let project = match &wanted {
-        Some(name) => name.project().to_owned(),
-        None => cx.project()?.value,
+    let (project, region) = match &wanted {
+        Some(name) => (name.project().to_owned(), name.region().to_owned()),
+        None => (cx.project()?.value, cx.region_of_the_command_line()?),
     };
     let gateway = cx.gateway().await?;
-    let mut mappings = gateway.domain_mappings(&project).await?;
-    let region = cx.region_of_the_command_line()?;
+    let Mappings { found: mut mappings, unread } =
+        gateway.domain_mappings_in(&project, &region).await?;
+    lookup::warn_of(cx, &unread);
     mappings.retain(|mapping| region == "-" || mapping.region == region);
     if let Some(name) = &wanted {
         mappings.retain(|mapping| mapping.leads_to() == *name);
     }
-    if mappings.is_empty() {
+    if mappings.is_empty() && unread.is_empty() {
         cx.terminal.note(&match &wanted {
             Some(name) => format!("no domain is mapped to `{}`", cx.named(name)),
             None => format!("no domain is mapped to a service of project `{project}`"),
@@ -122,14 +124,18 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
         ExitCode::No
     } else if rows.iter().any(DomainRow::is_unknown) {
         ExitCode::Undetermined
-    } else {
+    } else if unread.is_empty() {
         ExitCode::Done
+    } else {
+        ExitCode::Partial
     };
     let waiting: Vec<String> = rows
         .iter()
         .filter_map(|row| Some(format!("`{}`: {}", row.domain, row.message.as_ref()?)))
         .collect();
-    cx.report(&DomainsReport { sandbox: cx.is_sandbox(), domains: rows })?;
+    let unknown = unread.into_iter().map(|Unreadable { what, why, .. }| UnknownRow { what, why });
+    let unknown = unknown.collect();
+    cx.report(&DomainsReport { sandbox: cx.is_sandbox(), domains: rows, unknown })?;
     for line in waiting {
         cx.terminal.note(&line);
     }
@@ -145,10 +151,19 @@ async fn map(cx: &Context, args: MapArgs) -> Result<u8, CommandError> {
         Ok(facts) => facts,
         Err(failure) => return Err(lookup::unread(cx, &name, failure).await),
     };
-    let known = gateway.domain_mappings(name.project()).await?;
+    let known = match gateway.domain_mappings(name.project()).await {
+        Ok(known) => known,
+        // Google itself refuses a domain that leads elsewhere, unless it is taken by force.
+        Err(failure) if args.force_override => return Err(failure.into()),
+        Err(_) => gateway.domain_mappings_in(name.project(), name.region()).await?,
+    };
     let elsewhere =
         |mapping: &&DomainMapping| mapping.domain == args.domain && mapping.region != name.region();
-    if let Some(mapping) = known.iter().find(elsewhere) {
+    let is_found = |mapping: &DomainMapping| mapping.domain == args.domain;
+    if !known.found.iter().any(is_found) {
+        check_read(&args.domain, &known)?;
+    }
+    if let Some(mapping) = known.found.iter().find(elsewhere) {
         let to = mapping.leads_to();
         let message = format!("`{}` leads to `{}` already", args.domain, cx.named(&to));
         return Err(CommandError::new(ErrorKind::FailedPrecondition, message)
@@ -178,8 +193,10 @@ async fn map(cx: &Context, args: MapArgs) -> Result<u8, CommandError> {
 async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
     let project = cx.project()?.value;
-    let known = cx.gateway().await?.domain_mappings(&project).await?;
-    let Some(mapping) = known.iter().find(|mapping| mapping.domain == args.domain) else {
+    let region = cx.region_of_the_command_line()?;
+    let known = cx.gateway().await?.domain_mappings_in(&project, &region).await?;
+    let Some(mapping) = known.found.iter().find(|mapping| mapping.domain == args.domain) else {
+        check_read(&args.domain, &known)?;
         // That is so already.
         let domain = &args.domain;
         cx.terminal.note(&format!("`{domain}` is mapped to no service of project `{project}`"));
@@ -191,6 +208,14 @@ async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
     let code = reported.code;
     reported.tell_undo(cx);
     Ok(code)
+}
+
+/// Refuses to plan on a list that does without a region: the domain may be mapped there.
+fn check_read(domain: &str, known: &Mappings) -> Result<(), CommandError> {
+    let Some(unread) = known.unread.first() else { return Ok(()) };
+    let message = format!("cannot tell whether `{domain}` is mapped: nothing was changed");
+    Err(CommandError::new(ErrorKind::Partial, message)
+        .because(format!("{}: {}", unread.what, unread.why)))
 }
 
 async fn change(
@@ -219,8 +244,9 @@ async fn tell_records(
     domain: &str,
     service: &ServiceName,
 ) -> Result<(), CommandError> {
-    let known = cx.gateway().await?.domain_mappings(service.project()).await?;
-    let Some(mapping) = known.into_iter().find(|mapping| mapping.domain == domain) else {
+    let known = cx.gateway().await?;
+    let known = known.domain_mappings_in(service.project(), service.region()).await?;
+    let Some(mapping) = known.found.into_iter().find(|mapping| mapping.domain == domain) else {
         return Ok(());
     };
     let row = DomainRow::new(mapping, None);

@@ -1,5 +1,7 @@
 //! `explain`
 
+use std::cell::RefCell;
+
 use http::Uri;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -13,10 +15,11 @@ use crate::context::Context;
 use crate::domain::access::{
     Caller, Decision, Entry, Layer, Origin, Request, Verdict, decide_unread,
 };
+use crate::domain::address::{Address, claim};
 use crate::domain::member::{Member, MemberKind};
-use crate::domain::resource::TAG_SIGN;
+use crate::domain::resource::{ServiceRef, TAG_SIGN};
 use crate::domain::service::Service;
-use crate::domain::target::Target;
+use crate::domain::target::{Target, TargetRef};
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup;
@@ -99,16 +102,28 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         && account.is_some_and(|account| Member::of_account(&account).same_as(&who));
     let from = Origin::ALL.into_iter().find(|known| known.as_str() == args.from);
     let from = from.unwrap_or_default();
-    let typed_host = looks_like_host(&target).then(|| bare(&target).to_ascii_lowercase());
-    let host = args.host.clone().or(typed_host);
-    let typed_path = looks_like_host(&target).then(|| path_in(&target)).flatten();
-    let path = args.path.as_deref().or(typed_path).unwrap_or("/").to_owned();
+    let address = match &wanted {
+        TargetRef::Service(ServiceRef::Url(address)) => Some(address),
+        _ => None,
+    };
+    let host = args.host.clone().or(address.map(|address| address.host().to_owned()));
+    let typed_path = address.map(Address::path).filter(|path| !path.is_empty());
     let at = args.at.unwrap_or_else(|| cx.now());
+    let path_seen = |service: Option<&Service>| -> String {
+        let own = || {
+            let claim = claim(service?, address?)?;
+            let rest =
+                address?.path().strip_prefix(claim.path.as_str()).filter(|_| claim.is_own)?;
+            Some(if rest.is_empty() { "/" } else { rest })
+        };
+        args.path.as_deref().or_else(own).or(typed_path).unwrap_or("/").to_owned()
+    };
+    let path = RefCell::new(path_seen(None));
     let say = |decision: &Decision<'_>, host: Option<String>, fix: Vec<String>| {
         let time = at.format(&Rfc3339).unwrap_or_default();
         let is_service = found.service().is_some();
         let request = RequestShape {
-            path: is_service.then(|| path.clone()),
+            path: is_service.then(|| path.borrow().clone()),
             host,
             time,
             from: is_service.then(|| from.as_str()),
@@ -157,6 +172,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         }
         Err(failure) => return Err(lookup::unread(cx, name, failure).await),
     };
+    // What a function is given begins behind its name.
+    path.replace(path_seen(Some(&gathered.service)));
+    let path_given = path.borrow().clone();
     let (host, entry) = match &host {
         Some(host) => (Some(host.clone()), entry_at(gateway, &gathered.service, host).await),
         // Which domains lead to it there is nowhere to be read.
@@ -166,7 +184,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             (own.map(|url| bare(url).to_owned()), Entry::DefaultUrl)
         }
     };
-    let request = Request { path: Some(&path), host: host.as_deref(), time: at, from, entry };
+    let request = Request { path: Some(&path_given), host: host.as_deref(), time: at, from, entry };
     let decision = gathered.decide(Caller::of(&who), &request);
     let denied = decision.verdict == Verdict::Denied;
     let fix = if denied { remedies(cx, &gathered, &decision, &request, &who) } else { Vec::new() };
@@ -182,12 +200,18 @@ async fn entry_at<'a>(gateway: &Gateway, service: &'a Service, host: &str) -> En
     let Ok(mappings) = gateway.domain_mappings(name.project()).await else {
         return Entry::Unread;
     };
-    let is_mapped = mappings.iter().any(|mapping| {
+    let is_mapped = mappings.found.iter().any(|mapping| {
         mapping.domain.eq_ignore_ascii_case(host)
             && mapping.service == name.service()
             && mapping.region == name.region()
     });
-    if is_mapped { Entry::Domain } else { Entry::Elsewhere }
+    if is_mapped {
+        Entry::Domain
+    } else if mappings.is_read(name.region()) {
+        Entry::Elsewhere
+    } else {
+        Entry::Unread
+    }
 }
 
 /// The two operands, asking for what is not there.
@@ -235,15 +259,4 @@ fn bare(url: &str) -> &str {
 /// An address from its host on; what follows may hold another.
 fn without_scheme(url: &str) -> &str {
     url.split_once("://").filter(|(scheme, _)| !scheme.contains('.')).map_or(url, |(_, rest)| rest)
-}
-
-/// Whether what was typed is an address rather than a name.
-fn looks_like_host(typed: &str) -> bool {
-    bare(typed).contains('.')
-}
-
-/// The path of an address, without its query.
-pub(super) fn path_in(address: &str) -> Option<&str> {
-    let rest = without_scheme(address).split(['?', '#']).next().unwrap_or_default();
-    rest.find('/').map(|at| &rest[at..])
 }

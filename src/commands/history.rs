@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::domain::history::{ChangeId, Entry};
 use crate::domain::member::Member;
 use crate::domain::plan::Action;
-use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
+use crate::domain::resource::{ServiceName, ServiceRef, glob_matches, is_project_number};
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
@@ -67,6 +67,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Some(_) => cx.check_format::<EntryReport>()?,
         None => cx.check_format::<HistoryReport>()?,
     }
+    // What is asked for is refused where it means nothing, also while there is nothing to show.
+    let filter = Filter::of(cx, &args).await?;
     let Some(mut journal) = cx.existing_journal()? else {
         return match &args.id {
             Some(typed) => Err(not_there(cx, typed)),
@@ -82,8 +84,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         cx.report(&EntryReport::new(cx.is_sandbox(), &entries))?;
         return Ok(ExitCode::Done.number());
     }
-    let filter = Filter::of(cx, &args).await?;
-    let wanted = entries.into_iter().rev().filter(|entry| filter.takes(entry));
+    let wanted = entries.into_iter().rev().filter(|entry| filter.takes(cx, entry));
     let mut shown: Vec<Entry> = wanted.take(args.limit.saturating_add(1)).collect();
     let is_more = shown.len() > args.limit;
     shown.truncate(args.limit);
@@ -111,7 +112,20 @@ pub(super) async fn settled(
     if !open.is_empty() {
         change::settle(cx, journal, &open).await;
     }
-    Ok(journal.entries()?)
+    let entries = journal.entries()?;
+    for entry in &entries {
+        let project = entry.target.project();
+        if let Some(number) = entry.before.project_number.as_deref() {
+            cx.learn_project(number, project);
+        }
+    }
+    // A change of a time when the number alone was known is of the same project.
+    for entry in &entries {
+        if is_project_number(entry.target.project()) {
+            cx.project_id(entry.target.project()).await;
+        }
+    }
+    Ok(entries)
 }
 
 /// The changes that a name stands for.
@@ -163,6 +177,10 @@ struct Filter {
 
 enum Wanted {
     Is(ServiceName),
+    InProject {
+        project: String,
+        service: String,
+    },
     /// A job, an account or a domain, by its full name or the short one.
     Beside(String),
     Matches {
@@ -174,7 +192,7 @@ enum Wanted {
 impl Filter {
     async fn of(cx: &Context, args: &Args) -> Result<Self, CommandError> {
         let beside = args.service.as_deref().filter(|typed| {
-            typed.contains('@')
+            (typed.contains('@') && !typed.contains("://"))
                 || typed.starts_with("jobs/")
                 || Target::parse(typed).is_some_and(|target| target.service().is_none())
         });
@@ -182,6 +200,9 @@ impl Filter {
         let service = match typed.map(|typed| service(cx, typed)).transpose()? {
             None => beside.map(|typed| Wanted::Beside(typed.to_owned())),
             Some(ServiceRef::Full(name)) => Some(Wanted::Is(name)),
+            Some(ServiceRef::InProject { project, service }) => {
+                Some(Wanted::InProject { project: cx.project_id(&project).await, service })
+            }
             Some(ServiceRef::Name(name)) => Some(Wanted::Matches { region: None, name }),
             Some(ServiceRef::Glob { region, pattern }) => {
                 Some(Wanted::Matches { region, name: pattern })
@@ -207,10 +228,13 @@ impl Filter {
         })
     }
 
-    fn takes(&self, entry: &Entry) -> bool {
+    fn takes(&self, cx: &Context, entry: &Entry) -> bool {
         let target = &entry.target;
         let of_service = self.service.as_ref().is_none_or(|wanted| match wanted {
-            Wanted::Is(name) => target == name,
+            Wanted::Is(name) => cx.are_one_target(target, &Target::from(name.clone())),
+            Wanted::InProject { project, service } => target.service().is_some_and(|name| {
+                name.service() == service && cx.are_known_as_one(name.project(), project)
+            }),
             Wanted::Beside(typed) => {
                 let job = typed.strip_prefix("jobs/").filter(|rest| !rest.contains('/'));
                 let is_job =
@@ -229,7 +253,10 @@ impl Filter {
         });
         of_service
             && of_member
-            && self.project.as_ref().is_none_or(|project| project == target.project())
+            && self
+                .project
+                .as_ref()
+                .is_none_or(|project| cx.are_known_as_one(project, target.project()))
             && self.since.is_none_or(|since| entry.time >= since)
             && self.action.is_none_or(|action| action == entry.action)
     }

@@ -110,6 +110,23 @@ enum Command {
     Help(help::Args),
 }
 
+impl Command {
+    /// Whether it reads or changes what is in a project.
+    fn is_about_a_project(&self) -> bool {
+        !matches!(
+            self,
+            Self::Alias(_)
+                | Self::Completions(_)
+                | Self::Help(_)
+                | Self::Man(_)
+                | Self::Roles(_)
+                | Self::Sandbox(_)
+                | Self::Token(_)
+                | Self::Whoami(_)
+        )
+    }
+}
+
 /// Runs the program on this process's arguments and returns its exit code.
 pub(crate) async fn run() -> u8 {
     let cli = match Cli::try_parse_from(context::arguments()) {
@@ -178,6 +195,9 @@ pub(crate) async fn run() -> u8 {
 
 /// Runs a command; without one, the guided way, where there is somebody to guide.
 async fn begin(cx: &Context, command: Option<Command>) -> Result<u8, CommandError> {
+    if command.as_ref().is_none_or(Command::is_about_a_project) {
+        cx.know_project().await;
+    }
     match command {
         Some(command) => Box::pin(dispatch(cx, command)).await,
         None if cx.terminal.interactive => guided::run(cx).await,

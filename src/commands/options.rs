@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::completing;
 use crate::context::{Settings, sandbox_by_environment};
+use crate::domain::resource::check_project;
 use crate::report::Format;
 
 /// More than anybody waits for a command.
@@ -97,13 +98,7 @@ pub(super) fn wants_json(arguments: &[OsString]) -> bool {
 }
 
 fn parse_project(text: &str) -> Result<String, String> {
-    let good =
-        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | ':' | '.');
-    if !text.is_empty() && text.chars().all(good) {
-        Ok(text.to_owned())
-    } else {
-        Err("a project's id holds lower-case letters, digits and hyphens".to_owned())
-    }
+    check_project(text).map(|()| text.to_owned()).map_err(str::to_owned)
 }
 
 /// A traffic tag, which becomes a part of a host name: nothing else may be in it.

@@ -50,7 +50,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             let any = is_whole_run && entries.iter().any(stands);
             entries.into_iter().filter(|entry| !any || stands(entry)).collect()
         }
-        None => last(cx, &entries)?,
+        None => last(cx, &entries).await?,
     };
     if asked.is_empty() {
         return Err(nothing());
@@ -65,7 +65,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         warnings: what_runs_as(cx, &asked).await,
         undoes: asked.iter().map(|entry| (entry.target.clone(), entry.id)).collect(),
         always_ask: args.id.is_none(),
-        may_be_meant: may_be_meant(cx, &args, &asked, &entries),
+        may_be_meant: may_be_meant(cx, &args, &asked, &entries).await,
         ..args.write.options(Action::Undo, needs)
     };
     // What is found of each where it was last looked at.
@@ -103,34 +103,57 @@ fn of<'a>(entries: &'a [Entry], target: &Target) -> Option<&'a Entry> {
     entries.iter().find(|entry| entry.target == *target)
 }
 
-/// The last run of this project and account that did something and stands.
-fn last(cx: &Context, entries: &[Entry]) -> Result<Vec<Entry>, CommandError> {
+/// The last run of this project and account that did something and stands. Where it cannot be told of
+/// which project a later one is, it may be that one.
+async fn last(cx: &Context, entries: &[Entry]) -> Result<Vec<Entry>, CommandError> {
     let (project, account) = (cx.project()?.value, cx.identity()?.account.clone());
-    let is_ours = |entry: &Entry| {
-        entry.target.project() == project
-            && entry.account == account
-            && entry.undoes.is_none()
-            && entry.stands()
+    let may_be_ours =
+        |entry: &Entry| entry.account == account && entry.undoes.is_none() && entry.stands();
+    let mut run = None;
+    for entry in entries.iter().rev().filter(|entry| may_be_ours(entry)) {
+        match cx.is_one_project(entry.target.project(), &project).await {
+            Ok(true) => {
+                run = Some(entry.id.whole());
+                break;
+            }
+            Ok(false) => {}
+            Err(why) => return Err(of_which_project(cx, entry, &project, &why)),
+        }
+    }
+    let Some(run) = run else { return Ok(Vec::new()) };
+    let is_ours = |entry: &&Entry| {
+        entry.id.whole() == run
+            && may_be_ours(entry)
+            && cx.are_known_as_one(entry.target.project(), &project)
     };
-    let last = entries.iter().rev().find(|entry| is_ours(entry)).map(|entry| entry.id.whole());
-    let Some(run) = last else { return Ok(Vec::new()) };
-    let of_run = |entry: &&Entry| entry.id.whole() == run && is_ours(entry);
-    Ok(entries.iter().filter(of_run).cloned().collect())
+    Ok(entries.iter().filter(is_ours).cloned().collect())
 }
 
-/// What may be meant where a change cannot be undone: the one that undid it, or without a name the one
-/// before it.
-fn may_be_meant(cx: &Context, args: &Args, asked: &[Entry], entries: &[Entry]) -> Option<String> {
-    let id = match asked.iter().find_map(|entry| entry.undone_by) {
-        Some(by) => by.whole(),
-        None if args.id.is_none() => {
-            let run = asked.first()?.id.run;
-            let earlier: Vec<Entry> =
-                entries.iter().filter(|entry| entry.id.run < run).cloned().collect();
-            last(cx, &earlier).ok()?.first()?.id.whole()
-        }
-        None => return None,
-    };
+fn of_which_project(cx: &Context, entry: &Entry, project: &str, why: &str) -> CommandError {
+    let id = entry.id;
+    let message = format!("cannot tell whether the change `{id}` is of project `{project}`");
+    let named = entry.target.project();
+    CommandError::new(ErrorKind::Undetermined, message)
+        .because(format!(
+            "it is of project `{named}`, and whether that is the same is not known: {why}"
+        ))
+        .hint(cx.suggest(&format!("undo {id}")))
+}
+
+/// What may be meant where a change cannot be undone and none was named: the one before it. Of one that
+/// was undone already nothing is: to undo the undo would do it again.
+async fn may_be_meant(
+    cx: &Context,
+    args: &Args,
+    asked: &[Entry],
+    entries: &[Entry],
+) -> Option<String> {
+    if args.id.is_some() {
+        return None;
+    }
+    let run = asked.first()?.id.run;
+    let earlier: Vec<Entry> = entries.iter().filter(|entry| entry.id.run < run).cloned().collect();
+    let id = last(cx, &earlier).await.ok()?.first()?.id.whole();
     Some(cx.suggest(&format!("undo {id}")))
 }
 

@@ -51,9 +51,13 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
 /// The addresses at domains that lead to a service; what cannot be read is said.
 async fn domains(cx: &Context, service: &Service) -> Vec<String> {
     let Ok(gateway) = cx.gateway().await else { return Vec::new() };
-    match gateway.domain_mappings(service.name.project()).await {
+    match gateway.domain_mappings_in(service.name.project(), service.name.region()).await {
         Ok(mappings) => {
-            let own = mappings.iter().filter(|mapping| mapping.leads_to() == service.name);
+            if !mappings.is_read(service.name.region()) {
+                let region = service.name.region();
+                cx.terminal.warning(&format!("the domains of region `{region}` are not known"));
+            }
+            let own = mappings.of(&service.name).into_iter();
             own.map(|mapping| format!("https://{}", mapping.domain)).collect()
         }
         Err(failure) => {

@@ -74,6 +74,10 @@ pub struct Etags {
     pub policy: Option<String>,
     /// The service's; of an account its unique id, of a domain mapping its uid.
     pub service: Option<String>,
+    /// What tells a service or job from another that is made later under its name.
+    pub uid: Option<String>,
+    /// The number of the project, where it was met.
+    pub project_number: Option<String>,
 }
 
 /// What is known of a change.
@@ -326,6 +330,7 @@ mod tests {
                 constraints: None,
                 above: Vec::new(),
                 roles: crate::domain::evidence::Roles::new(),
+                project_number: None,
                 read_at: datetime!(2026-11-26 10:00 UTC),
             };
             assert_eq!(difference.found(&snapshot), expected, "{members:?}");

@@ -4,6 +4,7 @@
 //! keeps the fields it does not know, so a policy read, edited and written back loses nothing.
 
 pub mod access;
+pub mod address;
 pub mod caller;
 pub mod condition;
 pub mod constraint;

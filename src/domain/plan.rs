@@ -63,6 +63,8 @@ pub struct Snapshot {
     pub above: Vec<Layered<Grant>>,
     /// The roles that it grants and that are in no table.
     pub roles: Roles,
+    /// The number of the project, where it was met.
+    pub project_number: Option<String>,
     pub read_at: OffsetDateTime,
 }
 
@@ -75,6 +77,8 @@ impl Snapshot {
                 Some(there) => there.version(),
                 None => self.service.as_ref().and_then(|service| service.etag.clone()),
             },
+            uid: self.service.as_ref().and_then(|service| service.uid.clone()),
+            project_number: self.project_number.clone(),
         }
     }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use thiserror::Error;
 use wildmatch::WildMatch;
 
+use super::address::{Address, AddressError};
+
 /// What stands between a traffic tag and the rest of a host (documented for Cloud Run's own URLs).
 pub const TAG_SIGN: &str = "---";
 
@@ -78,17 +80,21 @@ pub enum ServiceRef {
     Full(ServiceName),
     /// A pattern with `*` or `?`, in the region given or set, else in all.
     Glob { region: Option<String>, pattern: String },
+    /// A name in a project that is said, in the region that is set, else in all.
+    InProject { project: String, service: String },
     /// A bare name, looked for in the region that is set, else in all.
     Name(String),
     /// `REGION/NAME`; the region `-` stands for all.
     Regional { region: String, service: String },
-    /// One of the service's addresses, by its origin (`https://host`).
-    Url(String),
+    /// One of the service's addresses, or one under it.
+    Url(Address),
 }
 
 /// Why a text cannot name a service.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ServiceRefError {
+    #[error(transparent)]
+    Address(#[from] AddressError),
     #[error("a service name is empty")]
     Empty,
     #[error("`{0}` is a principal, where a service is wanted")]
@@ -106,33 +112,20 @@ impl ServiceRef {
         if text.is_empty() {
             return Err(ServiceRefError::Empty);
         }
-        if let Some(origin) = url_origin(text) {
-            return Ok(Self::Url(origin));
+        if let Some(full) = ResourceName::parse(text) {
+            return full?.service(text);
         }
-        let is_beside = |kind: &str| {
-            text.starts_with(&format!("{kind}/"))
-                || (text.starts_with("projects/") && text.contains(&format!("/{kind}/")))
-        };
+        if let Some(address) = Address::parse(text)? {
+            return Ok(Self::Url(address));
+        }
         if let Some(why) = [
-            ("jobs", "it is a job, and this is about services"),
-            ("functions", "it is a function: name the service that it runs as, which `who` tells"),
+            ("jobs/", "it is a job, and this is about services"),
+            ("functions/", "it is a function: name the service that it runs as, which `who` tells"),
         ]
         .into_iter()
-        .find_map(|(kind, why)| is_beside(kind).then_some(why))
+        .find_map(|(kind, why)| text.starts_with(kind).then_some(why))
         {
             return Err(ServiceRefError::Malformed(text.to_owned(), why));
-        }
-        let full = text.strip_prefix("//run.googleapis.com/").unwrap_or(text);
-        if full.starts_with("projects/") {
-            let name = ServiceName::parse(full).ok_or_else(|| {
-                ServiceRefError::Malformed(
-                    text.to_owned(),
-                    "the full form is `projects/PROJECT/locations/REGION/services/NAME`",
-                )
-            })?;
-            check_region(name.region(), text)?;
-            check_name(name.service())?;
-            return Ok(Self::Full(name));
         }
         if looks_like_member(text) {
             return Err(ServiceRefError::IsMember(text.to_owned()));
@@ -178,11 +171,14 @@ impl fmt::Display for ServiceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full(name) => name.fmt(f),
+            Self::InProject { project, service } => {
+                write!(f, "projects/{project}/locations/-/services/{service}")
+            }
             Self::Glob { region: Some(region), pattern } => write!(f, "{region}/{pattern}"),
             Self::Glob { region: None, pattern } => f.write_str(pattern),
             Self::Name(name) => f.write_str(name),
             Self::Regional { region, service } => write!(f, "{region}/{service}"),
-            Self::Url(url) => f.write_str(url),
+            Self::Url(address) => address.fmt(f),
         }
     }
 }
@@ -192,26 +188,130 @@ pub fn glob_matches(pattern: &str, service: &str) -> bool {
     WildMatch::new(pattern).matches(service)
 }
 
-/// The origin (`https://host[:port]`, lower case) of a text that is a URL or a host name with a
-/// dot, which no service name can hold; `None` for any other.
-pub fn url_origin(text: &str) -> Option<String> {
-    let lowered = text.to_ascii_lowercase();
-    let (scheme, rest) = if let Some(rest) = lowered.strip_prefix("https://") {
-        ("https", rest)
-    } else if let Some(rest) = lowered.strip_prefix("http://") {
-        // Google redirects http to https: both name the same service.
-        ("https", rest)
-    } else {
-        ("https", lowered.as_str())
+/// A resource of Cloud Run by its full name, in any of the forms that Google's tools print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ResourceName {
+    pub(crate) project: String,
+    /// `None` where the form does not say it: v1's has none.
+    pub(crate) region: Option<String>,
+    /// `services`, `jobs` or `functions`.
+    pub(crate) kind: String,
+    pub(crate) name: String,
+}
+
+impl ResourceName {
+    /// Takes a full name apart: `projects/P/locations/R/services/S` (v2), `namespaces/P/services/S`
+    /// (v1, errors, audit logs), `locations/R/namespaces/P/services/S` (Terraform), each with the version and
+    /// the group of the API before it, and as a URL of the API (a `selfLink`). `None` for what
+    /// does not begin as one.
+    pub(crate) fn parse(text: &str) -> Option<Result<Self, ServiceRefError>> {
+        let (region, path) = api_path(text)?;
+        let parts: Vec<&str> = path.split('/').collect();
+        let known = match parts.as_slice() {
+            ["projects", project, "locations", region, kind, name] => {
+                Some((*project, Some(*region), *kind, *name))
+            }
+            ["locations", region, "namespaces", project, kind, name] => {
+                Some((*project, Some(*region), *kind, *name))
+            }
+            ["namespaces", project, kind, name] => Some((*project, region, *kind, *name)),
+            _ => None,
+        };
+        let malformed = || {
+            let why = "the full form is `projects/PROJECT/locations/REGION/services/NAME`";
+            ServiceRefError::Malformed(text.to_owned(), why)
+        };
+        let Some((project, region, kind, name)) = known.filter(|(_, _, kind, name)| {
+            ["services", "jobs", "functions"].contains(kind) && !name.is_empty()
+        }) else {
+            return Some(Err(malformed()));
+        };
+        if let Err(why) = check_project(project) {
+            return Some(Err(ServiceRefError::Malformed(text.to_owned(), why)));
+        }
+        let region = region.filter(|region| *region != "-");
+        if let Some(Err(error)) = region.map(|region| check_region(region, text)) {
+            return Some(Err(error));
+        }
+        Some(Ok(Self {
+            project: project.to_owned(),
+            region: region.map(str::to_owned),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+        }))
+    }
+
+    /// What it is as a reference to a service.
+    fn service(self, typed: &str) -> Result<ServiceRef, ServiceRefError> {
+        let why = match self.kind.as_str() {
+            "jobs" => "it is a job, and this is about services",
+            "functions" => "it is a function: name the service that it runs as, which `who` tells",
+            _ => return self.reference(),
+        };
+        Err(ServiceRefError::Malformed(typed.to_owned(), why))
+    }
+
+    /// What it is as a reference, whatever it is of.
+    pub(crate) fn reference(self) -> Result<ServiceRef, ServiceRefError> {
+        check_name(&self.name)?;
+        let Self { project, region, name, .. } = self;
+        Ok(match region {
+            Some(region) => ServiceRef::Full(ServiceName::new(project, region, name)),
+            None => ServiceRef::InProject { project, service: name },
+        })
+    }
+}
+
+/// The path of a resource in Cloud Run's API, without the API's version and group, and the region
+/// whose own host it was given with; `None` for a text that is no such path.
+fn api_path(text: &str) -> Option<(Option<&str>, &str)> {
+    let own_host = |host: &str| {
+        host == "run.googleapis.com"
+            || host.ends_with("-run.googleapis.com")
+            || (host.starts_with("run.") && host.ends_with(".rep.googleapis.com"))
     };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let bare = rest.len() == lowered.len();
-    let well_formed = host.contains('.')
-        && !host.starts_with('.')
-        && !host.ends_with('.')
-        && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':'))
-        && (!bare || !host.contains(':'));
-    well_formed.then(|| format!("{scheme}://{host}"))
+    let (region, path) = match text.split_once("//") {
+        Some((scheme, rest)) if matches!(scheme, "" | "https:" | "http:") => {
+            let (host, path) = rest.split_once('/')?;
+            if !own_host(host) {
+                return None;
+            }
+            let regional = host
+                .strip_suffix("-run.googleapis.com")
+                .or_else(|| host.strip_prefix("run.")?.strip_suffix(".rep.googleapis.com"));
+            (regional, path)
+        }
+        Some(_) => return None,
+        None => (None, text),
+    };
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = ["apis/serving.knative.dev/", "apis/run.googleapis.com/"]
+        .into_iter()
+        .find_map(|group| path.strip_prefix(group))
+        .unwrap_or(path);
+    let path = ["v1/", "v2/", "v1alpha1/"]
+        .into_iter()
+        .find_map(|version| path.strip_prefix(version))
+        .unwrap_or(path);
+    let begins = ["projects/", "namespaces/", "locations/"];
+    begins.iter().any(|begin| path.starts_with(begin)).then_some((region, path))
+}
+
+/// Checks a project's ID or number (Resource Manager: lower-case letters, digits and hyphens; IDs of
+/// before 2013 and of organisations' own domains hold a colon and dots).
+pub fn check_project(project: &str) -> Result<(), &'static str> {
+    let good =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | ':' | '.');
+    if !project.is_empty() && project.chars().all(good) {
+        Ok(())
+    } else {
+        Err("a project's id holds lower-case letters, digits and hyphens")
+    }
+}
+
+/// Whether it is a project's number rather than its ID, which begins with a letter.
+pub fn is_project_number(project: &str) -> bool {
+    !project.is_empty() && project.chars().all(|c| c.is_ascii_digit())
 }
 
 /// Whether a text reads as an IAM principal rather than as a service.
@@ -289,19 +389,6 @@ mod tests {
                 ServiceRef::Regional { region: "us-central1".into(), service: "hello".into() },
             ),
             ("projects/p1/locations/us-central1/services/hello", ServiceRef::Full(full.clone())),
-            (
-                "//run.googleapis.com/projects/p1/locations/us-central1/services/hello",
-                ServiceRef::Full(full),
-            ),
-            (
-                "https://Hello-abc-uc.a.run.app/x?y",
-                ServiceRef::Url("https://hello-abc-uc.a.run.app".into()),
-            ),
-            (
-                "http://hello-abc-uc.a.run.app",
-                ServiceRef::Url("https://hello-abc-uc.a.run.app".into()),
-            ),
-            ("hello-abc-uc.a.run.app", ServiceRef::Url("https://hello-abc-uc.a.run.app".into())),
             ("orders-*", ServiceRef::Glob { region: None, pattern: "orders-*".into() }),
             (
                 "us-central1/o?ders*",
@@ -310,6 +397,51 @@ mod tests {
         ];
         for (typed, expected) in cases {
             assert_eq!(ServiceRef::parse(typed), Ok(expected), "{typed}");
+        }
+    }
+
+    #[test]
+    fn takes_full_names_as_googles_tools_print_them() {
+        let full = ServiceRef::Full(ServiceName::new("p1", "us-central1", "hello"));
+        let in_project =
+            ServiceRef::InProject { project: "p1".to_owned(), service: "hello".to_owned() };
+        for (typed, expected) in [
+            ("//run.googleapis.com/projects/p1/locations/us-central1/services/hello", &full),
+            ("v1/projects/p1/locations/us-central1/services/hello", &full),
+            ("v2/projects/p1/locations/us-central1/services/hello", &full),
+            ("locations/us-central1/namespaces/p1/services/hello", &full),
+            (
+                "https://run.googleapis.com/v2/projects/p1/locations/us-central1/services/hello",
+                &full,
+            ),
+            (
+                "https://us-central1-run.googleapis.com/apis/serving.knative.dev/v1/namespaces/p1/services/hello",
+                &full,
+            ),
+            ("https://run.us-central1.rep.googleapis.com/v1/namespaces/p1/services/hello", &full),
+            ("namespaces/p1/services/hello", &in_project),
+            ("/apis/serving.knative.dev/v1/namespaces/p1/services/hello", &in_project),
+            ("https://run.googleapis.com/v1/namespaces/p1/services/hello", &in_project),
+            ("projects/p1/locations/-/services/hello", &in_project),
+        ] {
+            assert_eq!(ServiceRef::parse(typed).as_ref(), Ok(expected), "{typed}");
+            // A job has the same forms.
+            let job = typed
+                .replace("/services/", "/jobs/")
+                .replace("serving.knative.dev", "run.googleapis.com");
+            let job = crate::domain::target::TargetRef::parse(&job, None);
+            assert_eq!(job, Ok(crate::domain::target::TargetRef::Job(expected.clone())), "{typed}");
+        }
+        for typed in [
+            "namespaces/p1/services/Hello",
+            "namespaces/p1/services",
+            "namespaces//services/hello",
+            "namespaces/My Project/services/hello",
+            "projects/P/locations/us-central1/services/hello",
+            "locations/nowhere/namespaces/p1/services/hello",
+            "v1/namespaces/p1/revisions/hello-1",
+        ] {
+            assert!(ServiceRef::parse(typed).is_err(), "{typed}");
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Service {
     pub create_time: Option<String>,
     pub update_time: Option<String>,
     pub etag: Option<String>,
+    /// What tells it from another of its name, made after it was deleted.
+    pub uid: Option<String>,
 }
 
 #[cfg(test)]
@@ -54,6 +56,7 @@ impl Service {
             create_time: None,
             update_time: None,
             etag: Some("e1".to_owned()),
+            uid: None,
         }
     }
 }

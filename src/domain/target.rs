@@ -110,6 +110,23 @@ impl Target {
         }
     }
 
+    /// What has the same name in a project.
+    #[must_use]
+    pub fn in_project(&self, project: &str) -> Self {
+        let mut other = self.clone();
+        let own = match &mut other {
+            Self::Account(account) => &mut account.project,
+            Self::Mapping(mapping) => &mut mapping.project,
+            Self::Job(job) => &mut job.project,
+            Self::Service(service) => {
+                *service = ServiceName::new(project, service.region(), service.service());
+                return other;
+            }
+        };
+        project.clone_into(own);
+        other
+    }
+
     /// The region; an account has none.
     pub fn region(&self) -> Option<&str> {
         match self {

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{CommandError, ErrorKind, quoted};
 use crate::auth::{AuthError, IdTokenFileError, login_of};
 use crate::cloud::{Failure, FailureKind};
+use crate::domain::address::AddressError;
 use crate::domain::member::MemberError;
 use crate::domain::resource::ServiceRefError;
 use crate::domain::role::RoleError;
@@ -196,7 +197,25 @@ impl From<MemberError> for CommandError {
 
 impl From<ServiceRefError> for CommandError {
     fn from(error: ServiceRefError) -> Self {
-        Self::usage(error.to_string())
+        match error {
+            ServiceRefError::Address(error) => error.into(),
+            error => Self::usage(error.to_string()),
+        }
+    }
+}
+
+impl From<AddressError> for CommandError {
+    fn from(error: AddressError) -> Self {
+        let said = Self::usage(error.to_string());
+        match error {
+            AddressError::UserInfo { .. } => {
+                said.because("a service takes a token, and neither a user name nor a password")
+            }
+            AddressError::DotSegment(_) => {
+                said.because("it would lead to another path than it reads: write the path itself")
+            }
+            AddressError::IllFormed(_) => said,
+        }
     }
 }
 

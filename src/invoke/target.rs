@@ -4,14 +4,14 @@ use http::Uri;
 
 use crate::cloud::FailureKind;
 use crate::context::Context;
-use crate::domain::resource::{ServiceName, ServiceRef, ServiceRefError, TAG_SIGN, url_origin};
+use crate::domain::address::{self, RUN_APP, owners};
+use crate::domain::resource::{ServiceName, ServiceRef, ServiceRefError, TAG_SIGN};
 use crate::domain::service::Service;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
 use crate::sandbox::HOME_REGION;
 use crate::transport::names_loopback;
 
-const RUN_APP: &str = ".run.app";
 const LOCALHOST: &str = ".localhost";
 
 /// What is to be called.
@@ -32,7 +32,9 @@ pub struct Wanted<'a> {
 pub struct Call {
     /// The origin that is called: `https://host[:port]`.
     pub origin: String,
-    /// What was typed behind it: a path and a query, or nothing.
+    /// The path below which the service answers there; empty for the root.
+    pub base: String,
+    /// What was typed behind that: a path and a query, or nothing.
     pub rest: String,
     /// Whom a token is for: the service's own URL, never a tag's.
     pub audience: String,
@@ -47,10 +49,21 @@ pub struct Call {
 impl Call {
     /// The whole address; `path` is what was said beside it.
     pub fn url(&self, path: Option<&str>) -> String {
+        let Self { origin, base, rest, .. } = self;
         match path {
-            Some(path) => format!("{}{path}", self.origin),
-            None if self.rest.is_empty() => format!("{}/", self.origin),
-            None => format!("{}{}", self.origin, self.rest),
+            Some(path) => format!("{origin}{base}{path}"),
+            None if base.is_empty() && rest.is_empty() => format!("{origin}/"),
+            None => format!("{origin}{base}{rest}"),
+        }
+    }
+
+    /// The path that the service is given of an address at which it is called.
+    pub fn path_of<'a>(&self, url: &'a str) -> &'a str {
+        let path = url.strip_prefix(&self.origin).unwrap_or(url);
+        let path = path.strip_prefix(&self.base).unwrap_or(path);
+        match path.split(['?', '#']).next() {
+            None | Some("") => "/",
+            Some(path) => path,
         }
     }
 
@@ -58,6 +71,18 @@ impl Call {
     pub fn host(&self) -> &str {
         host_of(&self.origin)
     }
+}
+
+/// The origin of a URL that the API lists.
+fn origin_of(url: &str) -> &str {
+    url.strip_suffix(path_of(url)).unwrap_or(url).trim_end_matches('/')
+}
+
+/// The path of a URL that the API lists; empty for the root.
+fn path_of(url: &str) -> &str {
+    let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = behind.find('/').map_or("", |at| &behind[at..]);
+    path.trim_end_matches('/')
 }
 
 fn host_of(origin: &str) -> &str {
@@ -77,6 +102,7 @@ pub async fn find(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError
     }
     match ServiceRef::parse(wanted.typed) {
         Ok(ServiceRef::Url(_)) => by_url(cx, wanted).await,
+        Err(error @ ServiceRefError::Address(_)) => Err(error.into()),
         // What is no service's name may still be an address: of this machine.
         Err(_) if wanted.typed.contains("://") => by_url(cx, wanted).await,
         Ok(reference) => by_name(cx, &reference, wanted).await,
@@ -112,7 +138,8 @@ async fn by_name(
         None => own.clone(),
     };
     Ok(Call {
-        origin: origin.trim_end_matches('/').to_owned(),
+        base: path_of(&origin).to_owned(),
+        origin: origin_of(&origin).to_owned(),
         rest: String::new(),
         audience: wanted.audience.map_or(own, str::to_owned),
         service: Some(service.name.clone()),
@@ -228,17 +255,22 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
         None => host.to_owned(),
     };
     let is_named = wanted.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
-    let own = address.origin(address.untagged());
-    let call = |audience: &str, service: Option<ServiceName>| Call {
+    let origin = address.origin(address.untagged());
+    let whole = address::Address::parse(wanted.typed).ok().flatten();
+    // A function's host is shared: its name behind it is what tells it.
+    let function = whole.as_ref().and_then(address::Address::function_path).unwrap_or_default();
+    let own = format!("{origin}{function}");
+    let call = |audience: &str, base: &str, service: Option<ServiceName>| Call {
         origin: address.origin(&called),
-        rest: address.rest.clone(),
+        base: base.to_owned(),
+        rest: address.rest.strip_prefix(base).unwrap_or(&address.rest).to_owned(),
         audience: wanted.audience.unwrap_or(audience).to_owned(),
         service,
         facts: None,
         is_services: !is_named || host.ends_with(RUN_APP),
     };
     if is_named || host.ends_with(RUN_APP) {
-        return Ok(call(&own, None));
+        return Ok(call(&own, function, None));
     }
     let found = if host.ends_with(LOCALHOST) && cx.is_on_this_machine()? {
         in_sandbox(cx, address.untagged(), wanted).await?
@@ -246,15 +278,17 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
         Found::Nowhere("it is a name of the sandbox's")
     } else if names_loopback(host) {
         Found::Nowhere("the API lists no such address")
+    } else if let Some(whole) = &whole {
+        listed(cx, whole).await?
     } else {
-        listed(cx, &own, address.untagged()).await?
+        Found::Nowhere("the API lists no such address")
     };
     match found {
-        Found::Service(service, audience) => Ok(call(&audience, Some(service))),
-        Found::Any => Ok(call(&own, None)),
+        Found::Service { name, audience, base } => Ok(call(&audience, &base, Some(name))),
+        Found::Any => Ok(call(&own, function, None)),
         Found::Nowhere(why) if wanted.only_audience => {
             cx.terminal.note(&format!("`{host}` is not known to be a service's: {why}"));
-            Ok(call(&own, None))
+            Ok(call(&own, function, None))
         }
         Found::Nowhere(why) => Err(not_good(cx, host, why)),
     }
@@ -262,8 +296,8 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
 
 /// What an address was found to be.
 enum Found {
-    /// A service's, with the audience of tokens for it.
-    Service(ServiceName, String),
+    /// A service's, with the audience of tokens for it, and the path below which it answers.
+    Service { name: ServiceName, audience: String, base: String },
     /// Some service's: which one does not matter.
     Any,
     /// No service's, as far as could be seen, and why.
@@ -300,46 +334,43 @@ async fn in_sandbox(cx: &Context, host: &str, wanted: Wanted<'_>) -> Result<Foun
         CommandError::new(ErrorKind::NotFound, format!("the sandbox has no service at `{host}`"))
             .hint("runaccess sandbox status")
     })?;
-    Ok(Found::Service(service.name.clone(), own_url(cx, service)?))
+    let audience = own_url(cx, service)?;
+    Ok(Found::Service { name: service.name.clone(), audience, base: String::new() })
 }
 
-/// The service for which the API lists an address, among its URLs or as a mapped domain.
-async fn listed(cx: &Context, origin: &str, bare: &str) -> Result<Found, CommandError> {
-    let project = cx.project()?.value;
-    let gateway = cx.gateway().await?;
-    let (listing, domains) =
-        futures::join!(gateway.services(&project, "-"), gateway.domain_mappings(&project));
-    let listing = match listing {
+/// The service that has an address: among its URLs and audiences, or as a mapped domain. A token goes
+/// to no other, so that two which have it alike are none.
+async fn listed(cx: &Context, address: &address::Address) -> Result<Found, CommandError> {
+    let listing = match cx.gateway().await?.services(&cx.project()?.value, "-").await {
         Ok(listing) => listing,
         Err(failure) if failure.kind == FailureKind::PermissionDenied => {
-            return Ok(Found::Nowhere("whether it is a service's may not be looked up"));
+            return Ok(match address.function_path() {
+                Some(_) => Found::Any,
+                None => Found::Nowhere("whether it is a service's may not be looked up"),
+            });
         }
         Err(failure) => return Err(failure.into()),
     };
-    let has = |service: &&Service| {
-        let mut urls = service.urls.iter().chain(&service.custom_audiences);
-        urls.any(|url| url_origin(url).as_deref() == Some(origin))
-    };
-    let mut found = listing.services.iter().find(has);
-    if found.is_none() {
-        // Where they may not be listed, the address is none that is known.
-        let domains = domains.unwrap_or_default();
-        let mapped = domains.iter().find(|mapping| mapping.domain.eq_ignore_ascii_case(bare));
-        found = mapped.and_then(|mapping| {
-            listing.services.iter().find(|service| {
-                service.name.service() == mapping.service && service.name.region() == mapping.region
-            })
-        });
-    }
-    Ok(match found {
-        Some(service) => {
-            // A service whose default URL is off has custom audiences, or none that is known.
-            let own = service.url.as_ref().or(service.urls.first());
-            let audience = own.or(service.custom_audiences.first()).map_or(origin, String::as_str);
-            Found::Service(service.name.clone(), audience.to_owned())
+    let reference = ServiceRef::Url(address.clone());
+    let service = match lookup::one_of(cx, &listing, &reference).await {
+        Ok(service) => service,
+        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Undetermined) => {
+            return Ok(Found::Nowhere("the API lists it for no service of the project"));
         }
-        None => Found::Nowhere("the API lists it for no service of the project"),
-    })
+        Err(error) => return Err(error),
+    };
+    let claim = owners(std::slice::from_ref(&service), address).into_iter().next();
+    let (base, is_own) =
+        claim.map_or((String::new(), true), |(_, claim)| (claim.path, claim.is_own));
+    // A service whose default URL is off has custom audiences, or none that is known.
+    let own = service.url.as_ref().or(service.urls.first());
+    let audience = match own.or(service.custom_audiences.first()) {
+        Some(own) => own.clone(),
+        None => address.to_string(),
+    };
+    // A function is called below its name; what a custom audience is below, its gateway says.
+    let base = if is_own { base } else { String::new() };
+    Ok(Found::Service { name: service.name, audience, base })
 }
 
 fn not_good(cx: &Context, host: &str, why: &str) -> CommandError {

@@ -50,6 +50,10 @@ pub(super) struct EtagsRow {
     policy: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", rename = "projectNumber")]
+    project_number: Option<String>,
 }
 
 pub(super) fn to_json<T: Serialize>(value: &T) -> String {
@@ -99,13 +103,15 @@ impl From<GrantRow> for Grant {
 
 impl From<&Etags> for EtagsRow {
     fn from(etags: &Etags) -> Self {
-        Self { policy: etags.policy.clone(), service: etags.service.clone() }
+        let Etags { policy, service, uid, project_number } = etags.clone();
+        Self { policy, service, uid, project_number }
     }
 }
 
 impl From<EtagsRow> for Etags {
     fn from(row: EtagsRow) -> Self {
-        Self { policy: row.policy, service: row.service }
+        let EtagsRow { policy, service, uid, project_number } = row;
+        Self { policy, service, uid, project_number }
     }
 }
 

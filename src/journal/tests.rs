@@ -43,7 +43,7 @@ fn intent(service: &str) -> Intent {
                 after: "off".to_owned(),
             }],
         },
-        before: Etags { policy: Some("ACAB".to_owned()), service: None },
+        before: Etags { policy: Some("ACAB".to_owned()), ..Etags::default() },
         undoes: None,
     }
 }
@@ -68,8 +68,12 @@ fn what_is_written_is_read_back() {
     let ended = Ended {
         state: State::Failed,
         done: Some(done.clone()),
-        before: Etags { policy: Some("ACAA".to_owned()), service: None },
-        after: Etags { policy: Some("ACAC".to_owned()), service: Some("e2".to_owned()) },
+        before: Etags { policy: Some("ACAA".to_owned()), ..Etags::default() },
+        after: Etags {
+            policy: Some("ACAC".to_owned()),
+            service: Some("e2".to_owned()),
+            ..Etags::default()
+        },
         error: Some("partial: half done".to_owned()),
     };
     journal.finish(ids[0], &ended, NOW).unwrap();

@@ -13,18 +13,21 @@ pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobNam
     let (region, name) = match wanted {
         ServiceRef::Full(name) => {
             return Ok(vec![JobName {
-                project: name.project().to_owned(),
+                project: cx.project_id(name.project()).await,
                 region: name.region().to_owned(),
                 job: name.service().to_owned(),
             }]);
         }
         ServiceRef::Glob { region, pattern } => (region.clone().or(set), pattern),
         ServiceRef::Regional { region, service } => (Some(region.clone()), service),
-        ServiceRef::Name(name) => (set, name),
+        ServiceRef::Name(name) | ServiceRef::InProject { service: name, .. } => (set, name),
         ServiceRef::Url(_) => return Err(CommandError::usage("a job has no address")),
     };
     let region = region.filter(|region| region != "-");
-    let project = cx.project()?.value;
+    let project = match wanted {
+        ServiceRef::InProject { project, .. } => cx.project_id(project).await,
+        _ => cx.project()?.value,
+    };
     if let (Some(region), false) = (&region, wanted.is_glob()) {
         return Ok(vec![JobName { project, region: region.clone(), job: name.clone() }]);
     }
@@ -89,7 +92,7 @@ pub(super) async fn service_of(
     wanted: &FunctionRef,
 ) -> Result<ServiceName, CommandError> {
     let project = match &wanted.project {
-        Some(project) => project.clone(),
+        Some(project) => cx.project_id(project).await,
         None => cx.project()?.value,
     };
     let region = match &wanted.region {

@@ -1,23 +1,62 @@
 //! Mapped domains, which stand for the services that they lead to.
 
-use super::matches;
 use crate::context::Context;
+use crate::domain::address::{Address, owners};
 use crate::domain::mapping::is_domain;
 use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::domain::service::Service;
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorKind};
 
-/// The service that a mapped domain leads to. Where mappings may not be listed, it is none.
-pub(super) async fn mapped(
+/// The services that an address leads to by a mapped domain, beside those that list it: more than one is
+/// ambiguous. `None` where no mapping bears on it.
+///
+/// Mappings are not asked for an address of Cloud Run's own, or where a service has more of it
+/// than its host. Where they cannot be read, a service that lists the host has it; whether an address
+/// that no service lists is mapped is not known then.
+pub(super) async fn mapped_beside(
     cx: &Context,
-    origin: &str,
-) -> Result<Option<ServiceName>, CommandError> {
-    let Some(domain) = origin.strip_prefix("https://").filter(|host| is_domain(host)) else {
+    address: &Address,
+    services: &[Service],
+) -> Result<Option<Vec<ServiceName>>, CommandError> {
+    let owners = owners(services, address);
+    let is_settled = owners.first().is_some_and(|(_, claim)| claim.length > 0 || claim.is_own);
+    let could_be = is_domain(address.host()) && address.is_at_usual_port() && !address.is_run_app();
+    if is_settled || !could_be {
         return Ok(None);
+    }
+    let project = cx.project()?.value;
+    let mappings = match cx.gateway().await?.domain_mappings(&project).await {
+        Ok(mappings) => mappings,
+        Err(_) if !owners.is_empty() => return Ok(None),
+        Err(failure) => {
+            let failure = CommandError::from(failure);
+            return Err(not_known(cx, address, failure.in_one_line()));
+        }
     };
-    let mappings = cx.gateway().await?.domain_mappings(&cx.project()?.value).await;
-    let mut mappings = mappings.unwrap_or_default().into_iter();
-    Ok(mappings.find(|mapping| mapping.domain == domain).map(|mapping| mapping.leads_to()))
+    let mapped = mappings.found.iter().find(|mapping| mapping.domain == address.host());
+    match mapped {
+        Some(mapping) => {
+            let mut names: Vec<_> = owners.iter().map(|(owner, _)| owner.name.clone()).collect();
+            let name = mapping.leads_to();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+            Ok(Some(names))
+        }
+        None => match mappings.unread.first() {
+            Some(unread) if owners.is_empty() => {
+                Err(not_known(cx, address, format!("{}: {}", unread.what, unread.why)))
+            }
+            _ => Ok(None),
+        },
+    }
+}
+
+fn not_known(cx: &Context, address: &Address, why: String) -> CommandError {
+    let message = format!("cannot tell whether `{address}` is mapped to a service");
+    CommandError::new(ErrorKind::Undetermined, message)
+        .because(why)
+        .hint(cx.command_with_word(&address.to_string(), "REGION/NAME"))
 }
 
 /// References as they are, but mapped domains as the services that they lead to: for what is looked for
@@ -29,13 +68,27 @@ pub async fn without_domains(
 ) -> Result<Vec<ServiceRef>, CommandError> {
     let mut references = Vec::with_capacity(wanted.len());
     for reference in wanted {
-        let known = listing.iter().any(|service| matches(service, &reference));
-        references.push(match &reference {
-            ServiceRef::Url(origin) if !known => match mapped(cx, origin).await? {
-                Some(name) => ServiceRef::Full(name),
-                None => reference,
-            },
-            _ => reference,
+        let project = match &reference {
+            ServiceRef::Full(name) => cx.project_id(name.project()).await,
+            ServiceRef::InProject { project, .. } => cx.project_id(project).await,
+            ServiceRef::Url(address) => {
+                match mapped_beside(cx, address, listing).await? {
+                    Some(names) => references.extend(names.into_iter().map(ServiceRef::Full)),
+                    None => references.push(reference),
+                }
+                continue;
+            }
+            _ => {
+                references.push(reference);
+                continue;
+            }
+        };
+        references.push(match reference {
+            ServiceRef::Full(name) => {
+                ServiceRef::Full(ServiceName::new(project, name.region(), name.service()))
+            }
+            ServiceRef::InProject { service, .. } => ServiceRef::InProject { project, service },
+            other => other,
         });
     }
     Ok(references)

@@ -63,6 +63,8 @@ pub(super) fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[Found]) -> C
         "matches several services"
     } else if super::is_multi_region(found) {
         "is one service in several regions, each with a policy of its own"
+    } else if let ServiceRef::Url(_) = wanted {
+        "is an address of several services"
     } else {
         "is in several regions"
     };
@@ -87,7 +89,10 @@ pub(super) fn perhaps_several(
 }
 
 pub(super) fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -> CommandError {
-    let project = cx.project().map(|property| property.value).unwrap_or_default();
+    let project = match wanted {
+        ServiceRef::InProject { project, .. } => project.clone(),
+        _ => cx.project().map(|property| property.value).unwrap_or_default(),
+    };
     if let [first, ..] = listing.unreachable.as_slice() {
         return CommandError::new(
             ErrorKind::Undetermined,
@@ -107,6 +112,7 @@ pub(super) fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -
         ServiceRef::Name(name) => name.as_str(),
         ServiceRef::Regional { service, .. } => service.as_str(),
         ServiceRef::Full(name) => name.service(),
+        ServiceRef::InProject { service, .. } => service.as_str(),
         ServiceRef::Glob { .. } | ServiceRef::Url(_) => return error.hint(cx.suggest("list")),
     };
     let near = nearest(wanted_name, names);

@@ -4,6 +4,7 @@ use comfy_table::{Attribute, Cell, Color};
 use serde::Serialize;
 
 use super::table::{columns, text};
+use super::who::UnknownRow;
 use super::{Report, Style};
 use crate::domain::mapping::{DomainMapping, Resolves};
 use crate::domain::printable::one_line;
@@ -13,6 +14,7 @@ use crate::domain::printable::one_line;
 pub struct DomainsReport {
     pub sandbox: bool,
     pub domains: Vec<DomainRow>,
+    pub unknown: Vec<UnknownRow>,
 }
 
 /// One domain.

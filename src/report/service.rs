@@ -94,6 +94,7 @@ impl ServiceReport {
             create_time,
             update_time,
             etag,
+            uid: _,
         } = service;
         let ExposureReport { callers, reach, exposure, reasons } = exposure;
         Self {

@@ -45,5 +45,6 @@ pub(super) fn facts(body: &Value, name: &ServiceName) -> Service {
         create_time: text(&body["createTime"]),
         update_time: text(&body["updateTime"]),
         etag: text(&body["etag"]),
+        uid: text(&body["uid"]),
     }
 }

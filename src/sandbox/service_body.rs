@@ -300,6 +300,15 @@ fn complete(project: &Project, name: &ServiceName, service: &mut Value, change: 
     service["conditions"] = json!([condition("RoutesReady"), condition("ConfigurationsReady")]);
 
     let hashed = hashed_url(name.service(), &project.hash, name.region());
+    // Those of a function are not the service's own to lose.
+    let of_function: Vec<String> = service["urls"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .filter(|url| url.contains(".cloudfunctions.net/"))
+        .map(str::to_owned)
+        .collect();
     let object = service.as_object_mut();
     if let Some(object) = object {
         object.shift_remove("uri");
@@ -309,7 +318,9 @@ fn complete(project: &Project, name: &ServiceName, service: &mut Value, change: 
         let deterministic = deterministic_url(name.service(), &project.number, name.region());
         let urls: Vec<String> = deterministic.into_iter().chain([hashed.clone()]).collect();
         service["uri"] = Value::from(hashed.clone());
-        service["urls"] = json!(urls);
+        service["urls"] = json!([urls, of_function].concat());
+    } else if !of_function.is_empty() {
+        service["urls"] = json!(of_function);
     }
     service["trafficStatuses"] = Value::Array(traffic_statuses(service, &hashed));
     service["etag"] = Value::from(quoted_etag());

@@ -62,7 +62,7 @@ pub(super) async fn callees(cx: &Context, targets: &[Target]) -> Vec<Callee> {
         // With its own URL off, it is called at a domain that is mapped to it, else, most likely, at
         // the address that it takes tokens for.
         let mappings = gateway.domain_mappings(service.name.project()).await.unwrap_or_default();
-        let mapped = mappings.iter().find(|mapping| mapping.leads_to() == service.name);
+        let mapped = mappings.found.iter().find(|mapping| mapping.leads_to() == service.name);
         let mapped = mapped.map(|mapping| format!("https://{}", mapping.domain));
         let taken = service.custom_audiences.first().cloned();
         let url = mapped.or_else(|| taken.clone().filter(|url| url.starts_with("https://")));

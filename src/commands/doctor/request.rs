@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::super::explain::{entry, path_in};
+use super::super::explain::entry;
 use super::super::token::id_token;
 use super::Args;
 use super::evidence::{in_words, of_reading, of_token};
@@ -67,7 +67,8 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     let url = call.as_ref().map(|call| call.url(args.path.as_deref()));
     let (credential, token) = credential(cx, call.as_ref(), args).await?;
     let who = principal(cx, token.as_ref(), args);
-    let path = url.as_deref().and_then(path_in).unwrap_or("/").to_owned();
+    let path = call.as_ref().zip(url.as_deref()).map_or("/", |(call, url)| call.path_of(url));
+    let path = path.to_owned();
     let read = read(cx, target, call.as_ref(), who.as_ref(), args).await;
     let (asked, mut evidence) = match (&call, &url) {
         (Some(call), Some(url)) if !args.no_request => {

@@ -102,10 +102,14 @@ async fn targets(cx: &Context, args: &Args) -> Result<Vec<Target>, CommandError>
             only_audience: false,
         };
         let call = invoke::find(cx, wanted).await?;
-        if !matches!(call.rest.as_str(), "" | "/") {
+        if !call.base.is_empty() || !matches!(call.rest.as_str(), "" | "/") {
+            let instead = match &call.service {
+                Some(service) if !call.base.is_empty() => cx.named(service),
+                _ => call.origin.clone(),
+            };
             return Err(CommandError::usage(format!("`{typed}` holds a path"))
                 .because("all paths of a service are served")
-                .hint(cx.command_with_word(typed, &call.origin)));
+                .hint(cx.command_with_word(typed, &instead)));
         }
         if targets.iter().any(|known| known.call.origin == call.origin) {
             continue;
@@ -139,14 +143,17 @@ async fn at_url(cx: &Context, args: &Args, url: &str) -> Result<Target, CommandE
     };
     let name = match ServiceRef::parse(typed)? {
         ServiceRef::Full(name) => name.service().to_owned(),
-        ServiceRef::Name(name) | ServiceRef::Regional { service: name, .. } => name,
-        ServiceRef::Url(origin) => first_label(&origin),
+        ServiceRef::Name(name)
+        | ServiceRef::InProject { service: name, .. }
+        | ServiceRef::Regional { service: name, .. } => name,
+        ServiceRef::Url(address) => first_label(address.host()),
         ServiceRef::Glob { .. } => {
             return Err(CommandError::usage("`--url` is for one service, and there is a pattern"));
         }
     };
     let call = Call {
         origin: url.trim_end_matches('/').to_owned(),
+        base: String::new(),
         rest: String::new(),
         audience,
         service: None,

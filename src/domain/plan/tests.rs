@@ -24,6 +24,7 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
         constraints: None,
         above: Vec::new(),
         roles: crate::domain::evidence::Roles::new(),
+        project_number: None,
         read_at: datetime!(2026-06-01 00:00 UTC),
     }
 }

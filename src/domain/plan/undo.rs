@@ -101,6 +101,11 @@ fn was_made_anew(snapshot: &Snapshot, entry: &Entry) -> bool {
         let left = entry.after.service.as_ref();
         return left.is_some() && there.version().as_ref() != left;
     }
+    let uid = snapshot.service.as_ref().and_then(|service| service.uid.as_ref());
+    if let (Some(uid), Some(was)) = (uid, &entry.before.uid) {
+        return uid != was;
+    }
+    // Of a change that an earlier version noted, the times tell.
     let made = snapshot.service.as_ref().and_then(|service| service.create_time.as_deref());
     let made = made.and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
     made.is_some_and(|made| made > entry.time.saturating_add(CLOCKS_DIFFER))

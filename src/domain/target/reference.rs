@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::resource::{ServiceRef, ServiceRefError, check_region};
+use crate::domain::resource::{ResourceName, ServiceRef, ServiceRefError, check_region};
 
 /// What a user may say that a name is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +34,14 @@ impl TargetRef {
     /// Parses one of the forms that the command line takes: those of a service, `jobs/NAME`,
     /// `functions/NAME` and the full names of both. `kind` says what a plain name is of.
     pub fn parse(text: &str, kind: Option<Kind>) -> Result<Self, ServiceRefError> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let said = match parts.as_slice() {
-            ["jobs", ..] | ["projects", _, "locations", _, "jobs", _] => Some(Kind::Job),
-            ["functions", ..] | ["projects", _, "locations", _, "functions", _] => {
-                Some(Kind::Function)
-            }
-            _ => None,
+        let full = ResourceName::parse(text).transpose()?;
+        let said = match full.as_ref().map(|full| full.kind.as_str()) {
+            Some("jobs") => Some(Kind::Job),
+            Some("functions") => Some(Kind::Function),
+            Some(_) => Some(Kind::Service),
+            None if text.starts_with("jobs/") => Some(Kind::Job),
+            None if text.starts_with("functions/") => Some(Kind::Function),
+            None => None,
         };
         if let (Some(kind), Some(said)) = (kind, said)
             && kind != said
@@ -52,16 +53,20 @@ impl TargetRef {
             Kind::Service => Self::Service(ServiceRef::parse(text)?),
             Kind::Job => {
                 // The rules for names are those of services.
-                let plain = text.strip_prefix("jobs/").unwrap_or(text);
-                match ServiceRef::parse(&plain.replacen("/jobs/", "/services/", 1))? {
-                    ServiceRef::Url(_) => {
-                        let why = "a job has no address: write `jobs/NAME` or `jobs/REGION/NAME`";
-                        return Err(ServiceRefError::Malformed(text.to_owned(), why));
-                    }
-                    reference => Self::Job(reference),
+                let reference = match full {
+                    Some(full) => full.reference()?,
+                    None => ServiceRef::parse(text.strip_prefix("jobs/").unwrap_or(text))?,
+                };
+                if let ServiceRef::Url(_) = reference {
+                    let why = "a job has no address: write `jobs/NAME` or `jobs/REGION/NAME`";
+                    return Err(ServiceRefError::Malformed(text.to_owned(), why));
                 }
+                Self::Job(reference)
             }
-            Kind::Function => Self::Function(function(text)?),
+            Kind::Function => Self::Function(match full {
+                Some(full) => of_full_name(full, text)?,
+                None => function(text)?,
+            }),
         })
     }
 
@@ -90,8 +95,8 @@ impl fmt::Display for TargetRef {
                 (_, Some(region)) => write!(f, "functions/{region}/{function}"),
                 (_, None) => write!(f, "functions/{function}"),
             },
-            Self::Job(ServiceRef::Full(name)) => {
-                write!(f, "{}", name.to_string().replacen("/services/", "/jobs/", 1))
+            Self::Job(reference @ (ServiceRef::Full(_) | ServiceRef::InProject { .. })) => {
+                write!(f, "{}", reference.to_string().replacen("/services/", "/jobs/", 1))
             }
             Self::Job(reference) => write!(f, "jobs/{reference}"),
             Self::Service(reference) => reference.fmt(f),
@@ -104,26 +109,34 @@ impl fmt::Display for TargetRef {
 fn function(text: &str) -> Result<FunctionRef, ServiceRefError> {
     let malformed = |why| Err(ServiceRefError::Malformed(text.to_owned(), why));
     let plain = text.strip_prefix("functions/").unwrap_or(text);
-    let (project, region, function) = match plain.split('/').collect::<Vec<_>>().as_slice() {
-        ["projects", project, "locations", region, "functions", function] => {
-            (Some((*project).to_owned()), Some(*region), *function)
-        }
-        [region, function] => (None, Some(*region), *function),
-        [function] => (None, None, *function),
+    let (region, function) = match plain.split('/').collect::<Vec<_>>().as_slice() {
+        [region, function] => (Some(*region), *function),
+        [function] => (None, *function),
         _ => return malformed("write `functions/NAME` or `functions/REGION/NAME`"),
     };
     let region = region.filter(|region| *region != "-");
     if let Some(region) = region {
         check_region(region, text)?;
     }
-    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !function.starts_with(|c: char| c.is_ascii_alphabetic()) || !function.chars().all(good) {
-        return malformed("a function's name holds letters, digits, hyphens and underscores only");
-    }
+    check_function(function, text)?;
     let region = region.map(str::to_owned);
-    Ok(FunctionRef { project, region, function: function.to_owned() })
+    Ok(FunctionRef { project: None, region, function: function.to_owned() })
 }
 
+fn of_full_name(full: ResourceName, typed: &str) -> Result<FunctionRef, ServiceRefError> {
+    check_function(&full.name, typed)?;
+    let ResourceName { project, region, name, .. } = full;
+    Ok(FunctionRef { project: Some(project), region, function: name })
+}
+
+fn check_function(function: &str, typed: &str) -> Result<(), ServiceRefError> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if function.starts_with(|c: char| c.is_ascii_alphabetic()) && function.chars().all(good) {
+        return Ok(());
+    }
+    let why = "a function's name holds letters, digits, hyphens and underscores only";
+    Err(ServiceRefError::Malformed(typed.to_owned(), why))
+}
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

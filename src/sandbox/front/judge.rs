@@ -33,6 +33,9 @@ pub(super) const SERVERLESS: &str = "x-serverless-authorization";
 pub(super) struct Asked {
     /// Without its port.
     pub(super) host: String,
+    /// The function that is asked for, at a host of functions.
+    pub(super) function: Option<String>,
+    /// As the service is given it.
     pub(super) path: String,
     pub(super) from: Origin,
     /// The token, where it has one.
@@ -106,7 +109,8 @@ struct Court<'a> {
 impl Court<'_> {
     fn judge(&self) -> Result<Judged, ApiError> {
         let refused = |refusal| Ok(Judged::Refused(refusal));
-        let Some(place) = find(self.world, &self.asked.host)? else {
+        let Some(place) = find(self.world, &self.asked.host, self.asked.function.as_deref())?
+        else {
             return refused(Refusal::UnknownHost);
         };
         let Some(body) = self.world.service(&place.name)? else {

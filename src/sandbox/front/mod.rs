@@ -76,6 +76,11 @@ impl Front {
         if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
             return page(settings.method_status, Page::Plain, &path);
         }
+        // A function is given what is behind its name.
+        let whole = path;
+        let function = place::function_in(host, &whole);
+        let path = function.map_or_else(|| whole.clone(), |(_, behind)| behind.to_owned());
+        let function = function.map(|(name, _)| name.to_owned());
         let from = request.headers_mut().remove(FROM);
         let from =
             from.and_then(|from| Origin::ALL.into_iter().find(|known| from == known.as_str()));
@@ -84,6 +89,7 @@ impl Front {
         let asked = judge::Asked {
             at: at.unwrap_or(arrival.now),
             host: host.to_owned(),
+            function,
             path: path.clone(),
             from: from.unwrap_or_default(),
             token: judge::token_of(request.headers()).map(str::to_owned),
@@ -96,7 +102,7 @@ impl Front {
             Ok(Judged::Through(entry)) => {
                 branded(self.forwarder.pass(request, *entry, &path, arrival, settings).await)
             }
-            Ok(Judged::Refused(refusal)) => self.refuse(refusal, &request, host, &path),
+            Ok(Judged::Refused(refusal)) => self.refuse(refusal, &request, host, &whole),
             Err(error) => failed(&error),
         }
     }

@@ -4,13 +4,15 @@
 use serde_json::Value;
 
 use super::super::api_error::ApiError;
-use super::super::names::{HASHED_END, hashed_label, parse_deterministic, parse_hashed};
+use super::super::names::{HASHED_END, hashed_label, parse_deterministic, parse_hashed, regions};
 use super::super::seed::{DEFAULT_PROJECT, HOME_REGION};
-use super::super::world::World;
+use super::super::world::{Place as Kept, World};
 use crate::domain::resource::{ServiceName, TAG_SIGN};
 
 const LOCALHOST: &str = ".localhost";
 const RUN_APP: &str = ".run.app";
+/// Where the functions of a project in a region are, each below its name (observed).
+const FUNCTIONS: &str = ".cloudfunctions.net";
 
 /// What a host name is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub(in super::super) fn is_front(
     host: &str,
     is_mapped: impl FnOnce(&str) -> Result<bool, ApiError>,
 ) -> Result<bool, ApiError> {
-    if host.ends_with(RUN_APP) || host.ends_with(LOCALHOST) {
+    if [RUN_APP, LOCALHOST, FUNCTIONS].iter().any(|end| host.ends_with(end)) {
         return Ok(true);
     }
     let is_name = host.contains('.') && host.parse::<std::net::IpAddr>().is_err();
@@ -35,8 +37,45 @@ pub(in super::super) fn is_front(
     if is_name && !is_api { is_mapped(host) } else { Ok(false) }
 }
 
-/// Finds the service of a host, without its port.
-pub(super) fn find(world: &World<'_>, host: &str) -> Result<Option<Place>, ApiError> {
+/// The function that a path begins with, and what the function is given of it; `None` at a host that
+/// is not of functions.
+pub(super) fn function_in<'a>(host: &str, path: &'a str) -> Option<(&'a str, &'a str)> {
+    if !host.ends_with(FUNCTIONS) {
+        return None;
+    }
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    let (name, _) = rest.split_once('/').unwrap_or((rest, ""));
+    let behind = &rest[name.len()..];
+    Some((name, if behind.is_empty() { "/" } else { behind }))
+}
+
+/// The service of a function, at the host of its region and project.
+fn by_function(
+    world: &World<'_>,
+    host: &str,
+    function: &str,
+) -> Result<Option<ServiceName>, ApiError> {
+    let Some(label) = host.strip_suffix(FUNCTIONS) else { return Ok(None) };
+    let region = regions()
+        .find(|region| label.strip_prefix(region).is_some_and(|project| project.starts_with('-')));
+    let Some(region) = region else { return Ok(None) };
+    let project = &label[region.len() + 1..];
+    let place = Kept { kind: "functions", project, region };
+    let found = world.resource(place, function)?;
+    let service = found.as_ref().and_then(|found| found["serviceConfig"]["service"].as_str());
+    Ok(service.and_then(ServiceName::parse))
+}
+
+/// Finds the service of a host, without its port, and of a function there.
+pub(super) fn find(
+    world: &World<'_>,
+    host: &str,
+    function: Option<&str>,
+) -> Result<Option<Place>, ApiError> {
+    if let Some(function) = function {
+        let name = by_function(world, host, function)?;
+        return Ok(name.map(|name| Place { name, tag: None, by_default_url: true }));
+    }
     let (tag, bare) = match host.split_once(TAG_SIGN) {
         Some((tag, bare)) => (Some(tag.to_owned()), bare),
         None => (None, host),

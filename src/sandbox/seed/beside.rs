@@ -96,6 +96,12 @@ fn around(world: &World<'_>) -> Result<(), ApiError> {
     let name = crate::domain::resource::ServiceName::new(SHARED, HOME_REGION, "resize-image");
     if let Some(mut service) = world.service(&name)? {
         service["labels"] = json!({"goog-managed-by": "cloudfunctions"});
+        // So do their addresses: by the function's own it is called too (firebase-tools' own code).
+        let url = format!("https://{HOME_REGION}-{SHARED}.cloudfunctions.net/resize_image");
+        if let Some(urls) = service["urls"].as_array_mut() {
+            urls.push(Value::from(url.clone()));
+        }
+        service["customAudiences"] = json!([url]);
         service["updateTime"] = Value::from(service_body::stamp(FOUNDED));
         world.put_service(&name, &service)?;
     }

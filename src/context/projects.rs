@@ -1,0 +1,82 @@
+//! A project is one thing by its ID and by its number.
+
+use super::Context;
+use crate::domain::resource::is_project_number;
+use crate::domain::target::Target;
+
+impl Context {
+    /// A project by its ID: itself, or what its number is looked up to stand for, once in a command.
+    /// Where that cannot be read it stays its number, which Google's APIs take as well.
+    pub async fn project_id(&self, project: &str) -> String {
+        if !is_project_number(project) {
+            return project.to_owned();
+        }
+        if let Some(id) = self.known_id(project) {
+            return id;
+        }
+        let Ok(gateway) = self.gateway().await else { return project.to_owned() };
+        let Ok((id, number)) = gateway.project_id_and_number(project).await else {
+            return project.to_owned();
+        };
+        self.projects.borrow_mut().push((number, id.clone()));
+        id
+    }
+
+    /// Has the project that is set known by its ID from here on, where a number was said.
+    pub async fn know_project(&self) {
+        if let Ok(project) = self.project_as_set() {
+            self.project_id(&project.value).await;
+        }
+    }
+
+    /// The number of a project, as far as this command has met it.
+    pub fn known_number(&self, project: &str) -> Option<String> {
+        if is_project_number(project) {
+            return Some(project.to_owned());
+        }
+        let known = self.projects.borrow();
+        known.iter().find(|(_, id)| id == project).map(|(number, _)| number.clone())
+    }
+
+    /// Whether two texts name one project; why not known, where that cannot be read.
+    pub async fn is_one_project(&self, a: &str, b: &str) -> Result<bool, String> {
+        if a == b || is_project_number(a) == is_project_number(b) {
+            return Ok(a == b);
+        }
+        if self.are_known_as_one(a, b) {
+            return Ok(true);
+        }
+        let (number, id) = if is_project_number(a) { (a, b) } else { (b, a) };
+        if let Some(known) = self.known_id(number) {
+            return Ok(known == id);
+        }
+        let gateway = self.gateway().await.map_err(|error| error.in_one_line())?;
+        let (_, found) = gateway.project_id_and_number(id).await?;
+        self.projects.borrow_mut().push((found.clone(), id.to_owned()));
+        Ok(found == number)
+    }
+
+    /// Whether two texts are known to name one project, with nothing asked.
+    pub fn are_known_as_one(&self, a: &str, b: &str) -> bool {
+        let known = self.projects.borrow();
+        let pair = |x: &str, y: &str| known.iter().any(|(number, id)| number == x && id == y);
+        a == b || pair(a, b) || pair(b, a)
+    }
+
+    /// Takes what earlier answers told of a project.
+    pub fn learn_project(&self, number: &str, id: &str) {
+        if !is_project_number(id) && self.known_id(number).is_none() {
+            self.projects.borrow_mut().push((number.to_owned(), id.to_owned()));
+        }
+    }
+
+    /// Whether two full names are known to be of one resource.
+    pub fn are_one_target(&self, a: &Target, b: &Target) -> bool {
+        self.are_known_as_one(a.project(), b.project()) && a.in_project(b.project()) == *b
+    }
+
+    fn known_id(&self, number: &str) -> Option<String> {
+        let known = self.projects.borrow();
+        known.iter().find(|(known, _)| known == number).map(|(_, id)| id.clone())
+    }
+}
