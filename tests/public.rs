@@ -275,7 +275,7 @@ fn make_private_undoes_both_ways() {
       us-central1/reports
         - allAuthenticatedUsers  roles/run.invoker
         exposure: any-google-account -> restricted
-        note: 1 principal will be able to invoke it afterwards
+        note: by its own policy, 1 principal will be able to invoke it afterwards
     --- status 0
     ");
 }

@@ -137,9 +137,13 @@ fn what_is_no_policy_is_not_restored() {
     --- status 2
     ");
     assert_snapshot!(of("bindings:\n- role: roles/run.invoker\n  members: [Dev@x.com]\n"), @"
+    --- stdout
+    SERVICE            STATUS  CHANGE
+    us-central1/hello  failed  usage
     --- stderr
-    error: `[WORLD]/home/file` holds no policy that can be restored
-    caused by: `Dev@x.com` is no principal that IAM takes
+    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+      us-central1/hello  cannot be planned
+    error: what is saved cannot be restored on `us-central1/hello`: `Dev@x.com` is no principal that IAM takes
     --- status 2
     ");
     assert_snapshot!(

@@ -15,6 +15,7 @@ pub use self::journalled::settle;
 use self::reading::read;
 use crate::context::Context;
 use crate::domain::history::{ChangeId, Etags};
+use crate::domain::invokers::grants;
 use crate::domain::member::Member;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Action, Plan, Refusal, Snapshot, Stage, reasons_to_ask};
@@ -137,6 +138,13 @@ impl Batch {
             by_pattern: targets.by_pattern,
             partly_searched: !targets.unreachable.is_empty(),
         })
+    }
+
+    /// Whether any policy that was read holds a member under exactly this text.
+    pub fn holds(&self, text: &str) -> bool {
+        let read = self.snapshots.iter().filter_map(|(_, snapshot)| snapshot.as_ref().ok());
+        read.flat_map(|snapshot| grants(&snapshot.policy))
+            .any(|grant| grant.member.as_str() == text)
     }
 
     /// Every refusal that planning meets.

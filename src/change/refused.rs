@@ -59,6 +59,11 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) 
                 .hint(cx.suggest(&format!("domains unmap {domain}")))
         }
         Refusal::ServiceUnread { .. } => CommandError::new(ErrorKind::Undetermined, message),
+        Refusal::Membership { member, .. } => CommandError::usage(message).because(format!(
+            "Google answers: Member {member} is invalid due to membership type restrictions on the \
+             resource."
+        )),
+        Refusal::CannotStand { .. } => CommandError::usage(message),
     }
 }
 

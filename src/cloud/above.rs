@@ -22,6 +22,7 @@ use crate::domain::deny::DenyRule;
 use crate::domain::evidence::{Layered, RoleFacts, Roles, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
+use crate::domain::principal::project_in;
 use crate::transport::encoded;
 
 /// How long one of them is waited for: what does not answer is not known, and keeps nothing else.
@@ -122,6 +123,7 @@ impl Gateway {
             number,
             above: levels.iter().skip(1).map(|level| level.resource.clone()).collect(),
             customer: levels.iter().find_map(|level| level.customer.clone()),
+            of_caller: None,
         };
         let (mut allow, mut deny) = (Vec::new(), Vec::new());
         for level in levels {
@@ -144,6 +146,23 @@ impl Gateway {
             return Err("the answer is not what this API sends".to_owned());
         }
         Ok((facts.id, facts.number))
+    }
+
+    /// Where the project of an account stands, as far as its address names one and that can be read.
+    pub(super) async fn home_of(&self, address: &str) -> Option<Place> {
+        let named = project_in(address)?;
+        let facts = self.project(named).await.ok()?;
+        let mut above = Vec::new();
+        let mut at = format!("projects/{named}");
+        // What was not read of it is left out: then where it stands is not known to the end.
+        while above.len() < DEEPEST
+            && let Ok(Some(parent)) = self.parent(&at).await
+        {
+            above.push(parent.clone());
+            at = parent;
+        }
+        let number = Some(facts.number);
+        Some(Place { project: facts.id, number, above, ..Place::default() })
     }
 
     async fn project(&self, project: &str) -> Told<ProjectFacts> {

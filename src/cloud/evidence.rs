@@ -13,9 +13,10 @@ use super::groups::Memberships;
 use super::reading::{Read, parsed};
 use crate::domain::access::{ABOVE, Place, iap_agent};
 use crate::domain::condition::{Tag, Tags};
+use crate::domain::deny::DenyRule;
 use crate::domain::evidence::{Around, Gathered, Groups, Layered, Roles, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
-use crate::domain::member::Member;
+use crate::domain::member::{Member, MemberKind, OF_A_PLACE};
 use crate::domain::principal::project_in;
 use crate::domain::resource::ServiceName;
 use crate::domain::role::{INVOKE, RUN_JOB};
@@ -152,13 +153,38 @@ impl Gateway {
         };
         let (own, above, memberships, tags) =
             tokio::join!(own, self.above(target.project(), caller), self.memberships(caller), tags);
-        let Above { place, allow, deny, roles } = above;
+        let Above { mut place, allow, deny, roles } = above;
+        if let Some(caller) = caller.filter(|caller| caller.kind() == MemberKind::ServiceAccount) {
+            place.of_caller = self.home_of_caller(caller, &place, (&own, &allow, &deny)).await;
+        }
         let read = own.clone().map_err(|failure| why(&failure));
         let layer = Layered { resource: target.to_string(), read };
         let (own, allow) = (own.err(), std::iter::once(layer).chain(allow).collect());
         let groups = Groups::new();
         let around = Around { allow, deny, place, roles, groups, tags };
         Collected { around, memberships, own }
+    }
+
+    /// Where the project of a caller stands, where that is another than the resource's and a policy
+    /// names the accounts of a place.
+    async fn home_of_caller(
+        &self,
+        caller: &Member,
+        place: &Place,
+        (own, allow, deny): (&Result<Vec<Grant>, Failure>, &[Layered<Grant>], &[Layered<DenyRule>]),
+    ) -> Option<Box<Place>> {
+        let granted = own.iter().chain(allow.iter().flat_map(|layer| &layer.read)).flatten();
+        let rules = deny.iter().flat_map(|layer| &layer.read).flatten();
+        let denied = rules.flat_map(|rule: &DenyRule| {
+            rule.denied_principals.iter().chain(&rule.exception_principals)
+        });
+        let mut named = granted.map(|grant| &grant.member).chain(denied);
+        let is_other = project_in(caller.address())
+            .is_some_and(|home| home != place.project && Some(home) != place.number.as_deref());
+        if !is_other || !named.any(|member| member.as_str().starts_with(OF_A_PLACE)) {
+            return None;
+        }
+        self.home_of(caller.address()).await.map(Box::new)
     }
 
     /// Asks Cloud Run whether whoever asks may invoke a service: one call that weighs groups,

@@ -85,7 +85,8 @@ impl FailureKind {
             (404, _) => Self::NotFound,
             (409, _) => Self::Aborted,
             (429, _) => Self::RateLimited,
-            (_, "DATA_LOSS") => Self::Other,
+            // What is not there to be asked is not there a moment later either.
+            (501, _) | (_, "DATA_LOSS" | "UNIMPLEMENTED") => Self::Other,
             (408 | 500..=599, _) => Self::Unavailable,
             _ => Self::Other,
         }

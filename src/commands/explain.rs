@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::completing;
-use super::members::{KindOption, check_order, member, missing, resolve};
+use super::members::{KindOption, check_order, missing, resolve};
 use super::remedy::{grant, remedies};
 use super::times::moment;
 use crate::cloud::{FailureKind, For, Gateway, why};
@@ -16,7 +16,8 @@ use crate::domain::access::{
     Caller, Decision, Entry, Layer, Origin, Request, Verdict, decide_unread,
 };
 use crate::domain::address::{Address, claim};
-use crate::domain::member::{Member, MemberKind};
+use crate::domain::evidence::Around;
+use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::domain::resource::{ServiceRef, TAG_SIGN};
 use crate::domain::service::Service;
 use crate::domain::target::{Target, TargetRef};
@@ -85,14 +86,19 @@ fn host(text: &str) -> Result<String, String> {
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<ExplainReport>()?;
     let (typed, target) = operands(cx, &args).await?;
-    let argument = member(cx, &typed)?;
+    let argument = MemberArg::parse_held(&typed);
     let wanted = args.kind.target(cx, &target)?;
     let found = lookup::find_target(cx, &wanted).await?;
     let resolved = resolve(cx, &[argument]).await?;
     for note in &resolved.notes {
         cx.terminal.note(note);
     }
-    let who = resolved.members.into_iter().next().unwrap_or_else(Member::all_users);
+    let who = resolved.members.first().cloned().unwrap_or_else(Member::all_users);
+    let check_held = |around: &Around| {
+        let mut held = around.allow.iter().flat_map(|layer| layer.read.iter().flatten());
+        let is_held = held.any(|grant| grant.member.as_str() == who.as_str());
+        resolved.check_held(cx, |_| is_held)
+    };
     if who.kind() == MemberKind::Deleted {
         return Err(CommandError::usage(format!("`{who}` is deleted, and can do nothing")));
     }
@@ -150,6 +156,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             Ok(read) => read,
             Err(failure) => return Err(lookup::unread_target(cx, &found, failure).await),
         };
+        check_held(&around)?;
         let decision = around.decide(Caller::of(&who), found.permission(), at, told);
         let blocking = decision.blocked_by();
         let named = cx.named_to_others(&found);
@@ -172,6 +179,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         }
         Err(failure) => return Err(lookup::unread(cx, name, failure).await),
     };
+    check_held(&gathered.around)?;
     // What a function is given begins behind its name.
     path.replace(path_seen(Some(&gathered.service)));
     let path_given = path.borrow().clone();
@@ -185,7 +193,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         }
     };
     let request = Request { path: Some(&path_given), host: host.as_deref(), time: at, from, entry };
-    let decision = gathered.decide(Caller::of(&who), &request);
+    let decision = gathered.decide_for(&who, &request);
     let denied = decision.verdict == Verdict::Denied;
     let fix = if denied { remedies(cx, &gathered, &decision, &request, &who) } else { Vec::new() };
     say(&decision, host.clone(), fix)
@@ -221,7 +229,9 @@ async fn operands(cx: &Context, args: &Args) -> Result<(String, String), Command
     }
     match (&args.member, &args.service) {
         (Some(member), Some(service)) => Ok((member.clone(), service.clone())),
-        _ if !cx.terminal.interactive => Err(missing(cx, "MEMBER and SERVICE")),
+        (member, _) if !cx.terminal.interactive => {
+            Err(missing(cx, if member.is_some() { "SERVICE" } else { "MEMBER and SERVICE" }))
+        }
         (member, _) => {
             let service = lookup::pick(cx, "Which service?").await?;
             let member = if let Some(member) = member {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::completing;
-use super::members::{member, resolve, service};
+use super::members::{resolve, service};
 use super::times::{Since, span};
 use crate::change;
 use crate::context::Context;
 use crate::domain::history::{ChangeId, Entry};
-use crate::domain::member::Member;
+use crate::domain::member::{Member, MemberArg};
 use crate::domain::plan::Action;
 use crate::domain::resource::{ServiceName, ServiceRef, glob_matches, is_project_number};
 use crate::domain::target::Target;
@@ -217,7 +217,9 @@ impl Filter {
         let member = match &args.member {
             None => None,
             // One that is deleted is looked for by its whole name.
-            Some(typed) => resolve(cx, &[member(cx, typed)?]).await?.members.into_iter().next(),
+            Some(typed) => {
+                resolve(cx, &[MemberArg::parse_held(typed)]).await?.members.into_iter().next()
+            }
         };
         Ok(Self {
             project: cx.project_of_the_command_line(),

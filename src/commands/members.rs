@@ -132,8 +132,26 @@ pub(super) fn operands(
     flagged: &[String],
     positional: &[String],
 ) -> Result<Operands, CommandError> {
+    operands_by(cx, flagged, positional, |typed| member(cx, typed))
+}
+
+/// The same where members are meant that a policy holds, whatever they are.
+pub(super) fn held_operands(
+    cx: &Context,
+    flagged: &[String],
+    positional: &[String],
+) -> Result<Operands, CommandError> {
+    operands_by(cx, flagged, positional, |typed| Ok(MemberArg::parse_held(typed)))
+}
+
+fn operands_by(
+    cx: &Context,
+    flagged: &[String],
+    positional: &[String],
+    parse: impl Fn(&str) -> Result<MemberArg, CommandError>,
+) -> Result<Operands, CommandError> {
     if !flagged.is_empty() {
-        let members = flagged.iter().map(|typed| member(cx, typed)).collect::<Result<_, _>>()?;
+        let members = flagged.iter().map(|typed| parse(typed)).collect::<Result<_, _>>()?;
         return Ok(Operands { members, services: positional.to_vec() });
     }
     let Some((first, services)) = positional.split_first() else {
@@ -141,7 +159,7 @@ pub(super) fn operands(
     };
     check_order(cx, first, services)?;
     // A federated principal may hold a comma; it is then given whole by `--member`.
-    let members = first.split(',').map(|typed| member(cx, typed)).collect::<Result<_, _>>()?;
+    let members = first.split(',').map(parse).collect::<Result<_, _>>()?;
     Ok(Operands { members, services: services.to_vec() })
 }
 
@@ -171,6 +189,7 @@ pub(super) fn typed(member: &MemberArg) -> String {
         MemberArg::Me => "me".to_owned(),
         MemberArg::Member(member) => member.to_string(),
         MemberArg::RuntimeOf(name) => format!("service:{name}"),
+        MemberArg::Held { member, .. } => member.to_string(),
     }
 }
 
@@ -180,6 +199,22 @@ pub(super) struct ResolvedMembers {
     pub(super) members: Vec<Member>,
     pub(super) notes: Vec<String>,
     pub(super) warnings: Vec<String>,
+    /// Those that count only if a policy holds them so, with the error if none does.
+    pub(super) unproven: Vec<(Member, MemberError)>,
+}
+
+impl ResolvedMembers {
+    /// Refuses what is no principal, unless a policy holds it.
+    pub(super) fn check_held(
+        &self,
+        cx: &Context,
+        is_held: impl Fn(&Member) -> bool,
+    ) -> Result<(), CommandError> {
+        match self.unproven.iter().find(|(member, _)| !is_held(member)) {
+            None => Ok(()),
+            Some((member, error)) => Err(no_member(cx, member.as_str(), error.clone())),
+        }
+    }
 }
 
 /// Turns `me` and `service:NAME` into accounts.
@@ -204,6 +239,10 @@ pub(super) async fn resolve(
                 Member::of_account(account)
             }
             MemberArg::RuntimeOf(name) => runtime_account(cx, name, &mut resolved).await?,
+            MemberArg::Held { member, error } => {
+                resolved.unproven.push((member.clone(), error.clone()));
+                member.clone()
+            }
         };
         if !resolved.members.iter().any(|known| known.same_as(&member)) {
             resolved.members.push(member);
@@ -268,13 +307,15 @@ pub(super) fn role(cx: &Context, typed: &str) -> Result<Role, CommandError> {
 }
 
 pub(super) fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandError> {
-    MemberArg::parse(typed).map_err(|error| {
-        let hint = error.instead.as_ref().map(|instead| cx.command_with_word(typed, instead));
-        match hint {
-            Some(hint) => CommandError::from(error).hint(hint),
-            None => error.into(),
-        }
-    })
+    MemberArg::parse(typed).map_err(|error| no_member(cx, typed, error))
+}
+
+fn no_member(cx: &Context, typed: &str, error: MemberError) -> CommandError {
+    let hint = error.instead.as_ref().map(|instead| cx.command_with_word(typed, instead));
+    match hint {
+        Some(hint) => CommandError::from(error).hint(hint),
+        None => error.into(),
+    }
 }
 
 /// Notices MEMBER and SERVICE the wrong way round, and says the command put right.

@@ -1,7 +1,7 @@
 //! `revoke`
 
 use super::completing;
-use super::members::{KindOption, ask_for_member, member, operands, resolve, role};
+use super::members::{KindOption, ask_for_member, held_operands, member, resolve, role, typed};
 use super::writing::{WriteOptions, finish, report};
 use crate::change::{Batch, ChangeOptions, Needs};
 use crate::cloud::For;
@@ -93,7 +93,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         (None, true) => ConditionChoice::Any,
         (None, false) => ConditionChoice::Unconditional,
     };
-    let operands = operands(cx, &args.member, &args.operands)?;
+    let operands = held_operands(cx, &args.member, &args.operands)?;
     if args.all_services && !operands.services.is_empty() {
         return Err(CommandError::usage("`--all-services` takes no SERVICE beside it"));
     }
@@ -102,12 +102,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     } else {
         args.kind.targets(cx, &operands.services, "Revoke access to which service?").await?
     };
-    let typed = if operands.members.is_empty() {
+    let asked_for = if operands.members.is_empty() {
         vec![ask_for_member(cx, "Whose access goes?").await?]
     } else {
         operands.members
     };
-    let resolved = resolve(cx, &typed).await?;
+    let mut resolved = resolve(cx, &asked_for).await?;
     let targets = if args.all_services {
         let named = |grant: &Grant| resolved.members.iter().any(|m| m.same_as(&grant.member));
         every_service_with(cx, named).await?
@@ -117,13 +117,22 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     // Whether the invoker check is off decides if the member can still invoke.
     let needs_service = args.strict || resolved.members.iter().any(Member::is_public);
     let options = ChangeOptions {
-        notes: resolved.notes,
-        warnings: resolved.warnings,
+        notes: std::mem::take(&mut resolved.notes),
+        warnings: std::mem::take(&mut resolved.warnings),
         ..args.write.options(Action::Revoke, Needs { service: needs_service, ..Needs::default() })
     };
+    let batch = Batch::read(cx, targets, &options).await?;
+    resolved.check_held(cx, |member| batch.holds(member.as_str()))?;
+    // What a policy holds to the letter is meant before what it could stand for.
+    for text in args.member.iter().cloned().chain(asked_for.iter().map(typed)) {
+        let literal = Member::from_policy(text);
+        let is_known = resolved.members.iter().any(|member| member.same_as(&literal));
+        if !is_known && batch.holds(literal.as_str()) {
+            resolved.members.push(literal);
+        }
+    }
     let members = resolved.members.into_iter().map(|member| (member, condition.clone())).collect();
     let mut request = RevokeRequest { members, roles };
-    let batch = Batch::read(cx, targets, &options).await?;
     if cx.terminal.interactive {
         loop {
             let refusals = batch.refusals(&|snapshot: &Snapshot| plan_revoke(snapshot, &request));

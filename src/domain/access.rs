@@ -21,7 +21,7 @@ pub use self::unread::decide_unread;
 use super::condition::{Attributes, Condition, Doubt, Tags};
 use super::deny::DenyRule;
 use super::invokers::Grant;
-use super::member::Member;
+use super::member::{Member, MemberKind};
 pub use super::principal::{Caller, Place};
 use super::role::{INVOKE, PASS_IAP};
 use super::service::Service;
@@ -309,6 +309,36 @@ pub fn decide<'a>(
     let (denied, allowed) = permission::with_told(told, denied, allowed);
     steps.extend([denied, allowed]);
     Decision { verdict: verdict(&steps), steps }
+}
+
+/// The same decision, unknown where it lets in a caller that can have no ID token of its own by what
+/// that one is granted. What lets in anybody lets it in too.
+///
+/// That federated identities get access tokens alone is documented; whether an agent's identity may
+/// call Cloud Run itself is contradictory in Google's own pages.
+pub fn without_token<'a>(mut decision: Decision<'a>, caller: &Member) -> Decision<'a> {
+    let lets_anyone = |step: &Step<'_>| {
+        step.source.is_none_or(|source| source.member.kind() == MemberKind::AllUsers)
+    };
+    let own = [Layer::Iap, Layer::Allow];
+    let step = decision.steps.iter_mut().find(|step| {
+        own.contains(&step.layer) && step.outcome == Outcome::Pass && !lets_anyone(step)
+    });
+    if let Some(step) = step {
+        let why = if caller.is_agent() {
+            "whether an agent's identity may call Cloud Run itself, Google's own pages say both ways; \
+             an account that it may have tokens of is the way that works"
+        } else {
+            "a federated identity can have no ID token of its own; an account that it may act as is \
+             the way (`roles/iam.workloadIdentityUser` on it)"
+        };
+        let what = step.source.map_or("", |source| source.resource);
+        let doubts = vec![Unless { what, doubt: Doubt::undecidable(why) }];
+        let either = (Outcome::Pass, Outcome::Block);
+        *step = Step::open(step.layer, either, step.source, doubts);
+        decision.verdict = verdict(&decision.steps);
+    }
+    decision
 }
 
 fn verdict(steps: &[Step<'_>]) -> Verdict {

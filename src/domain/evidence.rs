@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::access::{
     Attached, Caller, Decision, Entry, Evidence, Knowledge, Layer, Origin, Outcome, Place, Request,
-    Source, Verdict, decide, decide_permission,
+    Source, Verdict, decide, decide_permission, without_token,
 };
 use super::condition::{Attributes, Tags};
 use super::deny::DenyRule;
@@ -151,9 +151,16 @@ fn unread_of<'a, T>(
 }
 
 impl Gathered {
-    /// Decides a request on what was read.
+    /// Decides a request on what was read, for a caller whose token was taken.
     pub fn decide(&self, caller: Caller<'_>, request: &Request<'_>) -> Decision<'_> {
         self.weigh(|evidence| decide(evidence, caller, request))
+    }
+
+    /// Decides a request of a principal that must first have an ID token: what a federated identity or an
+    /// agent's is granted does not let it in by itself.
+    pub fn decide_for(&self, member: &Member, request: &Request<'_>) -> Decision<'_> {
+        let decision = self.decide(Caller::of(member), request);
+        if member.is_federated() { without_token(decision, member) } else { decision }
     }
 
     /// Whether somebody may call the service, from wherever it can be reached, and what says so.
@@ -165,8 +172,7 @@ impl Gathered {
             from: Origin::LoadBalancer,
             entry: Entry::Domain,
         };
-        let caller = Caller::of(member);
-        said_by(&self.decide(caller, &request))
+        said_by(&self.decide_for(member, &request))
     }
 
     /// Hands what was read to the engine.

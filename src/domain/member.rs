@@ -15,8 +15,21 @@ pub const ALL_USERS: &str = "allUsers";
 /// Everyone with any Google account or service account.
 pub const ALL_AUTHENTICATED_USERS: &str = "allAuthenticatedUsers";
 
-/// The prefixes of principals that keep their case.
-const FEDERATED: [&str; 3] = ["principal:", "principalSet:", "principalHierarchy:"];
+/// Everyone on the internet, as deny policies write it.
+pub const EVERYONE: &str = "principalSet://goog/public:all";
+/// Everyone of one of Google's customers, as deny policies write it.
+pub const CUSTOMER: &str = "principalSet://goog/cloudIdentityCustomerId/";
+/// Accounts of a project, a folder or an organisation.
+pub const OF_A_PLACE: &str = "principalSet://cloudresourcemanager.googleapis.com/";
+
+/// The prefixes of principals whose addresses are compared without regard to case. Every other
+/// text, of a kind that is not known too, is compared letter for letter.
+const ADDRESSED: [&str; 4] = ["user:", "serviceAccount:", "group:", "domain:"];
+
+/// The hosts of federated principals that are known (IAM's binding documentation).
+const HOSTS: [&str; 2] = ["//iam.googleapis.com/", "//cloudresourcemanager.googleapis.com/"];
+/// How the trust domains of agent identities begin and end (documented for Cloud Run, in preview).
+const AGENTS: (&str, &str) = ("//agents.global.", ".system.id.goog");
 
 /// A principal as a policy holds it, such as `user:dev@x.com`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +93,8 @@ impl Member {
             Some(b'd') if text.starts_with("domain:") => MemberKind::Domain,
             Some(b'd') if text.starts_with("deleted:") => MemberKind::Deleted,
             Some(b'p') if text.starts_with("principal:") => MemberKind::Principal,
+            // One predicate for all that means everyone, whoever wrote it.
+            Some(b'p') if text == EVERYONE => MemberKind::AllUsers,
             Some(b'p') if text.starts_with("principalSet:") => MemberKind::PrincipalSet,
             Some(b'a') if text == ALL_USERS => MemberKind::AllUsers,
             Some(b'a') if text == ALL_AUTHENTICATED_USERS => MemberKind::AllAuthenticatedUsers,
@@ -105,15 +120,39 @@ impl Member {
         prefix == other_prefix && value.eq_ignore_ascii_case(other_value)
     }
 
-    /// How much of the text is compared with regard to case: the prefix, or all of it.
+    /// How much of the text is compared with regard to case: the prefix of one with an address,
+    /// else all of it.
     fn kept_prefix(&self) -> usize {
         let deleted = self.0.strip_prefix("deleted:").map_or(0, |_| "deleted:".len());
-        let body = &self.0[deleted..];
-        if FEDERATED.iter().any(|prefix| body.starts_with(prefix)) {
-            return self.0.len();
+        let prefix = ADDRESSED.iter().find(|prefix| self.0[deleted..].starts_with(**prefix));
+        prefix.map_or(self.0.len(), |prefix| deleted + prefix.len())
+    }
+
+    /// Whether its form is one that this version knows.
+    pub fn is_known_form(&self) -> bool {
+        let value = self.0.split_once(':').map_or("", |(_, value)| value);
+        match self.kind() {
+            MemberKind::Other => ["projectOwner:", "projectEditor:", "projectViewer:"]
+                .iter()
+                .any(|prefix| self.0.starts_with(prefix)),
+            MemberKind::Principal | MemberKind::PrincipalSet => has_known_host(value),
+            _ => true,
         }
-        let none = if deleted > 0 { deleted } else { self.0.len() };
-        body.find(':').map_or(none, |colon| deleted + colon + 1)
+    }
+
+    /// Whether it is an identity of a pool's or an agent's, which has no Google account.
+    pub fn is_federated(&self) -> bool {
+        let value = self.0.split_once(':').map_or("", |(_, value)| value);
+        let of_pool = ["/workforcePools/", "/workloadIdentityPools/"];
+        matches!(self.kind(), MemberKind::Principal | MemberKind::PrincipalSet)
+            && (of_pool.iter().any(|pool| value.contains(pool)) || trust_domain(value).is_some())
+    }
+
+    /// Whether it is the identity of an agent, or of several.
+    pub fn is_agent(&self) -> bool {
+        let value = self.0.split_once(':').map_or("", |(_, value)| value);
+        matches!(self.kind(), MemberKind::Principal | MemberKind::PrincipalSet)
+            && trust_domain(value).is_some()
     }
 
     /// The address of an account or a group, or the name of a domain: what stands behind the
@@ -133,9 +172,15 @@ impl Member {
         self.kind() == MemberKind::PrincipalSet && self.0.ends_with("/*")
     }
 
-    /// Whether this holds other principals: everyone, a domain or a group of any sort.
+    /// Whether this holds more than anybody can name: everyone, a domain, a customer, a whole pool, all
+    /// accounts of a place.
     pub fn is_broad(&self) -> bool {
-        self.is_public() || self.kind() == MemberKind::Domain || self.is_whole_pool()
+        let is_set = |begin: &str| self.0.starts_with(begin);
+        self.is_public()
+            || self.kind() == MemberKind::Domain
+            || self.is_whole_pool()
+            || is_set(CUSTOMER)
+            || is_set(OF_A_PLACE)
     }
 
     /// Whether this is one account: a person's or a service account.
@@ -161,20 +206,24 @@ impl Member {
     /// The text by which members are compared: lower case, but for the prefix and for the forms
     /// that keep their case.
     pub fn key(&self) -> String {
-        let body = self.0.strip_prefix("deleted:").unwrap_or(&self.0);
-        let keeps_case = FEDERATED.iter().any(|prefix| body.starts_with(prefix));
-        match self.0.split_once(':') {
-            Some((prefix, value)) if !keeps_case => {
-                if let Some((kind, address)) = value.split_once(':').filter(|_| prefix == "deleted")
-                {
-                    format!("{prefix}:{kind}:{}", address.to_lowercase())
-                } else {
-                    format!("{prefix}:{}", value.to_lowercase())
-                }
-            }
-            _ => self.0.clone(),
-        }
+        let (prefix, value) = self.0.split_at(self.kept_prefix());
+        format!("{prefix}{}", value.to_lowercase())
     }
+}
+
+/// Whether the value of a federated principal is at a host that is known.
+fn has_known_host(value: &str) -> bool {
+    let known =
+        HOSTS.iter().any(|host| value.strip_prefix(host).is_some_and(|rest| !rest.is_empty()));
+    known || trust_domain(value).is_some()
+}
+
+/// The trust domain of an agent's identity.
+pub fn trust_domain(value: &str) -> Option<&str> {
+    let (begin, end) = AGENTS;
+    let (host, rest) = value.strip_prefix("//")?.split_once('/')?;
+    let is_it = value.starts_with(begin) && host.ends_with(end) && !rest.is_empty();
+    is_it.then_some(host)
 }
 
 impl fmt::Display for Member {

@@ -185,6 +185,10 @@ pub enum Refusal {
     NotThere { name: String },
     #[error("`{domain}` leads to `{service}` already")]
     MappedElsewhere { domain: String, service: String },
+    #[error("`{member}` cannot be granted anything on `{service}`: a job takes only who is named")]
+    Membership { service: String, member: Member },
+    #[error("what is saved cannot be restored on `{service}`: {why}")]
+    CannotStand { service: String, why: String },
     #[error("the settings of `{service}` were not read, and this change rests on them")]
     ServiceUnread { service: String },
     #[error("the change cannot be undone on `{service}`: {why}")]

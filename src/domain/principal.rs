@@ -6,7 +6,7 @@ mod account;
 pub use self::account::{is_service_agent, project_in};
 use self::account::{may_be_agent, number_in, of_the_project};
 use super::condition::{Doubt, Truth};
-use super::member::{Member, MemberKind};
+use super::member::{CUSTOMER, Member, MemberKind, OF_A_PLACE, trust_domain};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,8 @@ pub struct Place {
     pub above: Vec<String>,
     /// The organisation's customer, such as `C03xgje4y`, with the name of its domain.
     pub customer: Option<(String, String)>,
+    /// Where the caller's own project stands, where that is another and was looked up.
+    pub of_caller: Option<Box<Place>>,
 }
 
 /// Whether a group, by its address, holds a principal, directly or through others; `None` where it
@@ -47,10 +49,7 @@ pub type GroupHolds<'a> = &'a dyn Fn(&str, &Member) -> Option<bool>;
 const SERVICE_ACCOUNT: &str = "principal://iam.googleapis.com/projects/-/serviceAccounts/";
 const GOOGLE_ACCOUNT: &str = "principal://goog/subject/";
 const GROUP: &str = "principalSet://goog/group/";
-const CUSTOMER: &str = "principalSet://goog/cloudIdentityCustomerId/";
-const EVERYONE: &str = "principalSet://goog/public:all";
 const ORGANIZATION: &str = "organizations/";
-const OF_A_PLACE: &str = "principalSet://cloudresourcemanager.googleapis.com/";
 const POOLS: [&str; 2] = ["/workforcePools/", "/workloadIdentityPools/"];
 
 /// Whether what holds for `set` holds for the caller. `place` is that of the resource. A caller that
@@ -67,7 +66,6 @@ pub fn reaches(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &
     let kind = set.kind();
     let member = match (kind, member) {
         (MemberKind::AllUsers, _) => return Truth::True,
-        (MemberKind::PrincipalSet, _) if set.as_str() == EVERYONE => return Truth::True,
         (_, None) | (MemberKind::Deleted, _) => return Truth::False,
         (_, Some(member)) => member,
     };
@@ -107,6 +105,10 @@ fn holds_accounts(member: &Member) -> bool {
 
 /// Whether a set may reach some of those for whom a member stands.
 fn may_overlap(set: &Member, member: &Member) -> bool {
+    // An address is of one domain.
+    if (set.kind(), member.kind()) == (MemberKind::Domain, MemberKind::Domain) {
+        return false;
+    }
     match (pool_of(set.as_str()), pool_of(member.as_str())) {
         (Some(one), Some(other)) => one == other,
         (Some(_), None) | (None, Some(_)) => false,
@@ -171,6 +173,9 @@ fn in_set(set: &str, member: &Member, holds: GroupHolds<'_>, place: &Place) -> T
 /// The part of a federated principal that names its pool, with what it is in.
 fn pool_of(text: &str) -> Option<&str> {
     let start = text.find("://")? + "://".len();
+    if let Some(domain) = trust_domain(&text[start - 2..]) {
+        return Some(domain);
+    }
     let (at, kind) = POOLS.iter().find_map(|kind| Some((text.find(kind)?, kind)))?;
     let id = at + kind.len();
     let end = text[id..].find('/').map_or(text.len(), |slash| id + slash);
@@ -211,27 +216,37 @@ fn of_place(set: &str, member: &Member, place: &Place) -> Truth {
         return Truth::False;
     };
     let address = member.address();
-    if may_be_agent(address) && of_the_project(address, place) != Some(true) {
+    let is_at = |place: &&Place| of_the_project(address, place) == Some(true);
+    let home = std::iter::once(place).chain(place.of_caller.as_deref()).find(is_at);
+    if may_be_agent(address) && home.is_none() {
         return unknown_home(member);
     }
     if (kind == "ServiceAgent") != is_service_agent(address) {
         return Truth::False;
     }
-    let own = of_the_project(address, place);
-    let above = || place.above.iter();
     match of.split_once('/') {
-        Some(("projects", number)) => match (number_in(address), place.number.as_deref(), own) {
-            (Some(home), ..) => (home == number).into(),
-            (None, Some(here), Some(own)) if here == number => own.into(),
-            (None, Some(_), Some(true)) => Truth::False,
+        Some(("projects", number)) => {
+            let own = home.and_then(|home| home.number.as_deref());
+            match number_in(address).or(own) {
+                Some(own) => (own == number).into(),
+                // Of whichever project it is, it is not of the resource's.
+                None if place.number.as_deref() == Some(number)
+                    && of_the_project(address, place) == Some(false) =>
+                {
+                    Truth::False
+                }
+                None => unknown_home(member),
+            }
+        }
+        // All that is above is known where the organisation is.
+        Some(_) => match home {
+            Some(home) if home.above.iter().any(|above| above == of) => Truth::True,
+            Some(home) if home.above.iter().any(|above| above.starts_with(ORGANIZATION)) => {
+                Truth::False
+            }
             _ => unknown_home(member),
         },
-        // All that is above is known where the organisation is.
-        Some(_) if own == Some(true) && above().any(|above| above == of) => Truth::True,
-        Some(_) if own == Some(true) && above().any(|above| above.starts_with(ORGANIZATION)) => {
-            Truth::False
-        }
-        _ => unknown_home(member),
+        None => unknown_home(member),
     }
 }
 
@@ -250,6 +265,7 @@ mod tests {
             number: Some("12".to_owned()),
             above: vec!["folders/34".to_owned(), "organizations/56".to_owned()],
             customer: Some(("C01".to_owned(), "x.com".to_owned())),
+            of_caller: None,
         };
         let holds = |group: &str, member: &Member| match (group, member.as_str()) {
             ("team@x.com", "user:dev@x.com") => Some(true),

@@ -180,6 +180,11 @@ pub fn info(role: &str) -> Option<&'static RoleInfo> {
     ROLES.binary_search_by_key(&role, |known| known.name).ok().map(|at| &ROLES[at])
 }
 
+/// Whether it is one of the basic roles, which take no condition (documented).
+pub fn is_basic(role: &str) -> bool {
+    ["roles/owner", "roles/editor", "roles/viewer"].contains(&role)
+}
+
 /// Whether `role` carries `run.routes.invoke`.
 pub fn invokes(role: &str) -> Invokes {
     match info(role) {

@@ -65,7 +65,7 @@ pub(super) fn answer(
         }
     }
     let (domain, constraints) = (project.domain.as_str(), project.constraints.as_slice());
-    let rules = Rules { domain, constraints, run_roles_only: false };
+    let rules = Rules { domain, constraints, run_roles_only: false, named_only: false };
     let asker = (visit.who, visit.now);
     iam::verb(visit.world, asker, verb, &resource, rules, (query, body), is_permission)
 }

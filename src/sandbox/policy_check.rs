@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::api_error::ApiError;
 use super::schema::known_fields;
 use super::world::World;
-use crate::domain::member::{Member, MemberKind};
+use crate::domain::condition::{self, Condition};
+use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::domain::role;
 
 const MAX_PRINCIPALS: usize = 1_500;
@@ -59,6 +60,8 @@ pub(super) struct Rules<'a> {
     pub(super) constraints: &'a [String],
     /// Whether only roles that hold a permission of Cloud Run may be given.
     pub(super) run_roles_only: bool,
+    /// Whether only who is named may be a member, as on a job.
+    pub(super) named_only: bool,
 }
 
 /// The bindings of a policy in a request, each checked, those without members left out.
@@ -97,8 +100,19 @@ pub(super) fn checked_bindings(
                 }
             }
         }
+        if let Some(condition) = condition {
+            check_condition(role, condition)?;
+        }
         if !members.is_empty() {
             let mut binding = binding.clone();
+            // Named twice, a member is kept once.
+            let mut once: Vec<&str> = Vec::with_capacity(members.len());
+            for member in members {
+                if !once.contains(&member) {
+                    once.push(member);
+                }
+            }
+            binding["members"] = Value::from(once);
             if condition.is_none() {
                 remove(&mut binding, "condition");
             }
@@ -106,6 +120,29 @@ pub(super) fn checked_bindings(
         }
     }
     Ok(kept)
+}
+
+/// Refuses a condition that IAM refuses: a basic role has none (documented), and an expression must be
+/// CEL of no more than twelve logical operators (IAM's quotas). The texts are not certain.
+fn check_condition(role: &str, asked: &Value) -> Result<(), ApiError> {
+    if role::is_basic(role) {
+        return Err(ApiError::invalid(format!(
+            "Conditions can't be set on primitive roles: {role}."
+        )));
+    }
+    let text = |part: &str| asked[part].as_str().unwrap_or_default().to_owned();
+    let expression = text("expression");
+    let title = "t".to_owned();
+    let checked = condition::check(&Condition { title, description: String::new(), expression });
+    match checked {
+        Err(
+            error @ (condition::ConditionError::Operators(_)
+            | condition::ConditionError::Large
+            | condition::ConditionError::NoTruth
+            | condition::ConditionError::Syntax),
+        ) => Err(ApiError::invalid(format!("The condition expression is invalid: {error}."))),
+        _ => Ok(()),
+    }
 }
 
 /// Google's text (observed on other services).
@@ -143,11 +180,17 @@ fn check_member(
         )));
     }
     let address = text.split_once(':').map_or("", |(_, address)| address);
-    if matches!(member.kind(), MemberKind::User | MemberKind::Group | MemberKind::ServiceAccount)
-        && !address.contains('@')
-        && !address.contains(".svc.id.goog[")
-    {
+    // Forms that deny policies alone take are among them.
+    let is_whole =
+        matches!(MemberArg::parse(text), Ok(MemberArg::Member(whole)) if whole.as_str() == text);
+    if !is_whole {
         return Err(ApiError::invalid(format!("Invalid principal {text}.")));
+    }
+    // Google's text (reported for a job: hashicorp/terraform-provider-google#13592).
+    if rules.named_only && member.is_public() {
+        return Err(ApiError::invalid(format!(
+            "Member {text} is invalid due to membership type restrictions on the resource."
+        )));
     }
     let there_before = bindings(before)
         .flat_map(|binding| binding["members"].as_array().into_iter().flatten())

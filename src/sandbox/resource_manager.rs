@@ -276,7 +276,7 @@ pub(super) fn answer(
         None => resource["displayName"].as_str().unwrap_or_default().to_owned(),
     };
     let constraints = project.map(|project| project.constraints.as_slice()).unwrap_or_default();
-    let rules = Rules { domain: &domain, constraints, run_roles_only: false };
+    let rules = Rules { domain: &domain, constraints, run_roles_only: false, named_only: false };
     iam::verb(world, asker, verb, &full, rules, (query, body), is_permission)
 }
 

@@ -41,6 +41,7 @@ impl Site<'_> {
             domain: &self.project.domain,
             constraints: &self.project.constraints,
             run_roles_only: true,
+            named_only: false,
         }
     }
 
@@ -57,7 +58,8 @@ impl Site<'_> {
         request: (&Query, &Value),
     ) -> Option<Result<Value, ApiError>> {
         let is_valid = roles::is_run_permission;
-        iam::verb(self.world, self.asker(), verb, resource, self.rules(), request, is_valid)
+        let rules = Rules { named_only: resource.contains("/jobs/"), ..self.rules() };
+        iam::verb(self.world, self.asker(), verb, resource, rules, request, is_valid)
     }
 
     /// Where in the project a region is, such as `projects/P/locations/R`.

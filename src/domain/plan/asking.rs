@@ -33,6 +33,9 @@ pub fn reasons_to_ask<'a>(
             if grant.member.is_broad() {
                 add(format!("`{}` gains access", grant.member));
             }
+            if !grant.member.is_known_form() {
+                add(format!("`{}` is a kind of principal that is not known here", grant.member));
+            }
             match role::can_grant(&grant.role) {
                 Some(true) => {
                     add(format!("`{}` lets its members grant access to others", grant.role));

@@ -6,6 +6,7 @@ use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
 use crate::domain::role::{Invokes, Role};
+use crate::domain::target::Target;
 
 /// How a title ends that this program makes up for a grant that ends.
 pub const MADE_UP: &str = "(runaccess)";
@@ -23,6 +24,9 @@ pub struct GrantRequest {
 pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, Refusal> {
     let GrantRequest { role, members, condition } = request;
     let held = grants(&snapshot.policy);
+    for member in members {
+        may_be_of_a_job(snapshot, member)?;
+    }
     if condition.is_some() {
         limits_something(snapshot, request, &held)?;
     }
@@ -68,6 +72,16 @@ pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, R
         }
     }
     Ok(plan)
+}
+
+/// Refuses everyone, and any Google account, on a job: it takes only who is named (observed).
+pub(super) fn may_be_of_a_job(snapshot: &Snapshot, member: &Member) -> Result<(), Refusal> {
+    match snapshot.name {
+        Target::Job(_) if member.is_public() => {
+            Err(Refusal::Membership { service: snapshot.name.short(), member: member.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a condition for a member that is let in without one.

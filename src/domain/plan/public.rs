@@ -182,12 +182,12 @@ pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
                  that is not known here"
                     .to_owned(),
             ),
-            (1, _) => {
-                plan.notes.push("1 principal will be able to invoke it afterwards".to_owned());
-            }
-            (many, _) => {
-                plan.notes.push(format!("{many} principals will be able to invoke it afterwards"));
-            }
+            (1, _) => plan.notes.push(
+                "by its own policy, 1 principal will be able to invoke it afterwards".to_owned(),
+            ),
+            (many, _) => plan.notes.push(format!(
+                "by its own policy, {many} principals will be able to invoke it afterwards"
+            )),
         }
     }
     Ok(plan)

@@ -4,11 +4,13 @@ use google_cloud_iam_v1::model::Policy;
 use serde_json::Value;
 use thiserror::Error;
 
+use super::grant::may_be_of_a_job;
 use super::{Action, Plan, Refusal, Snapshot, public};
+use crate::domain::condition::{self, ConditionError};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::domain::policy;
-use crate::domain::role::{Invokes, Role};
+use crate::domain::role::{self, Invokes, Role};
 
 /// A policy that was saved, as `policy` and gcloud's `get-iam-policy` print one.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,18 +25,15 @@ pub struct SavedPolicy {
 pub enum SavedError {
     #[error("`{0}` is not a field of a policy")]
     Field(String),
-    #[error("`{0}` is no principal that IAM takes")]
-    Member(String),
     #[error("it is not an IAM policy: {0}")]
     Shape(String),
     #[error("its binding of `{0}` was read without conditions, which would be lost")]
     WithoutConditions(String),
-    #[error("`{0}` is not a role")]
-    Role(String),
 }
 
 impl SavedPolicy {
-    /// Takes a document as a policy. What is in it is checked as strictly as if it were typed.
+    /// Takes a document as a policy. Whatever a policy may hold is taken; only what would be added is
+    /// checked, as if it were typed, when that is known.
     pub fn parse(document: &Value) -> Result<Self, SavedError> {
         let shape = |why: &str| SavedError::Shape(why.to_owned());
         let Value::Object(fields) = document else { return Err(shape("it holds no fields")) };
@@ -56,12 +55,6 @@ impl SavedPolicy {
             if grant.role.contains("_withcond_") {
                 return Err(SavedError::WithoutConditions(grant.role.clone()));
             }
-            if Role::parse(&grant.role).is_err() {
-                return Err(SavedError::Role(grant.role.clone()));
-            }
-            if !may_stand(&grant.member) {
-                return Err(SavedError::Member(grant.member.to_string()));
-            }
         }
         Ok(Self { grants, etag, audits })
     }
@@ -78,6 +71,32 @@ fn may_stand(member: &Member) -> bool {
             let has_value = text.split_once(':').is_some_and(|(_, value)| !value.is_empty());
             member.kind() == MemberKind::Other && has_value && error.instead.is_none()
         }
+    }
+}
+
+/// Why a grant cannot be put into a policy; `None` where it can, as far as is known.
+fn why_not(grant: &Grant) -> Option<String> {
+    let Grant { role, member, condition } = grant;
+    if Role::parse(role).is_err() {
+        return Some(format!("`{role}` is not a role"));
+    }
+    if !may_stand(member) {
+        return Some(format!("`{member}` is no principal that IAM takes"));
+    }
+    let condition = condition.as_ref()?;
+    if member.is_public() {
+        return Some(format!("`{member}` cannot be let in under a condition"));
+    }
+    if role::is_basic(role) {
+        return Some(format!("`{role}` cannot be given under a condition"));
+    }
+    if condition.expression.trim().is_empty() {
+        return Some(format!("the condition of `{member}` has no expression"));
+    }
+    match condition::check(condition) {
+        // What Cloud Run does not give, others' resources may: IAM takes it.
+        Ok(()) | Err(ConditionError::Attribute(_) | ConditionError::Weighed(_)) => None,
+        Err(error) => Some(format!("the condition of `{member}` cannot be used: {error}")),
     }
 }
 
@@ -98,6 +117,12 @@ pub fn plan_restore(
     let missing = saved.grants.iter().filter(|saved| !held.iter().any(|held| held.same_as(saved)));
     let (gone, wanted): (Vec<Grant>, Vec<Grant>) =
         missing.cloned().partition(|grant| grant.member.kind() == MemberKind::Deleted);
+    for grant in &wanted {
+        may_be_of_a_job(snapshot, &grant.member)?;
+        if let Some(why) = why_not(grant) {
+            return Err(Refusal::CannotStand { service: snapshot.name.short(), why });
+        }
+    }
     let edit = policy::edit(&snapshot.policy, |grant| !is_saved(grant), &wanted)
         .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
     let after = grants(&edit.policy);

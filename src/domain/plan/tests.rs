@@ -166,7 +166,7 @@ fn make_private_undoes_both_ways_policy_first() {
         plan.notes(),
         [
             "whether `projects/p/roles/c` can invoke is not known, so `allUsers` loses it as well",
-            "1 principal will be able to invoke it afterwards",
+            "by its own policy, 1 principal will be able to invoke it afterwards",
         ]
     );
     let kinds: Vec<StepKind> = plan.into_steps().into_iter().map(Step::into_kind).collect();

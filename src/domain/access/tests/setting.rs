@@ -77,6 +77,7 @@ impl Setting {
                     number: Some("12".to_owned()),
                     above: vec!["folders/1".to_owned(), "organizations/5".to_owned()],
                     customer: Some(("C01".to_owned(), "x.com".to_owned())),
+                    of_caller: None,
                 },
                 roles: roles.map(|(name, facts)| (name.to_owned(), facts)).into(),
                 groups,
