@@ -49,6 +49,8 @@ pub struct Settings {
     pub no_color: bool,
     pub timeout: Duration,
     pub sandbox: bool,
+    /// The options of every command that take no value.
+    pub switches: fn() -> Vec<String>,
     /// Whether it is not said that this is the sandbox: only where nobody reads it, as when a
     /// shell completes a word.
     pub unannounced: bool,

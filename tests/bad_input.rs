@@ -27,7 +27,7 @@ fn services_that_are_not_there_are_answered_with_the_nearest() {
     --- stderr
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       europe-west1/hello  cannot be planned
-    error: could not read the policy of `europe-west1/hello`
+    error: could not read the service `europe-west1/hello`
     caused by: Resource 'hello' of kind 'SERVICE' in region 'europe-west1' in project 'sandbox-project' does not exist.
     hint: runaccess --sandbox grant dev@x.com us-central1/hello --region europe-west1
     --- status 6
@@ -218,7 +218,7 @@ fn wrong_formats_are_refused_before_any_call() {
     assert_snapshot!(world.sandbox(&["grant", "dev@x.com", "hello", "-o", "value(zzz)"]), @"
     --- stderr
     error: there is no `zzz` in this result
-    caused by: there are `id`, `service`, `kind`, `action`, `status`, `added`, `added.role`, `added.member`, `added.condition`, `added.condition.title`, `added.condition.expression`, `removed`, `removed.role`, `removed.member`, `removed.condition`, `removed.condition.title`, `removed.condition.expression`, `settings`, `settings.name`, `settings.before`, `settings.after`, `exposure`, `exposure.before`, `exposure.after`, `remaining`, `remaining.role`, `remaining.member`, `remaining.via`, `remaining.condition`, `remaining.condition.title`, `remaining.condition.expression`, `attempts`, `error`, `error.code`, `error.exitCode`, `error.message`, `error.hints`
+    caused by: there are `id`, `service`, `kind`, `action`, `status`, `added`, `added.role`, `added.member`, `added.condition`, `added.condition.title`, `added.condition.expression`, `removed`, `removed.role`, `removed.member`, `removed.condition`, `removed.condition.title`, `removed.condition.expression`, `settings`, `settings.name`, `settings.before`, `settings.after`, `exposure`, `exposure.before`, `exposure.after`, `remaining`, `remaining.role`, `remaining.member`, `remaining.via`, `remaining.condition`, `remaining.condition.title`, `remaining.condition.expression`, `effect`, `effect.member`, `effect.service`, `effect.verdict`, `effect.because`, `effect.basis`, `attempts`, `error`, `error.code`, `error.exitCode`, `error.message`, `error.hints`
     --- status 2
     ");
     assert_eq!(world.sandbox(&["list", "-o", "xml"]).status, 2);

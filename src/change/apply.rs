@@ -11,9 +11,12 @@ use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::history::Etags;
 use crate::domain::invokers::Grant;
+use crate::domain::member::{Member, MemberKind};
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Action, Plan, There};
+use crate::domain::principal::project_in;
 use crate::domain::setting::Setting;
+use crate::domain::target::AccountName;
 use crate::error::{CommandError, ErrorKind};
 
 /// How long conflicts are worked against, whatever the command's own deadline.
@@ -57,6 +60,7 @@ async fn carried_out(
         let Err(failure) = Box::pin(work.carry_out(cx)).await else {
             return work.finished();
         };
+        Box::pin(work.look_for_accounts(cx, &failure)).await;
         let next = work.next_attempt(cx, &failure);
         let error = work.explain(cx, failure, options);
         let Some(Next { at, may_write }) = next else {
@@ -64,7 +68,8 @@ async fn carried_out(
         };
         sleep_until(at).await;
         let fresh = match read(cx, work.confirmed.target(), options.needs).await {
-            Ok(snapshot) => {
+            Ok(mut snapshot) => {
+                snapshot.gone.clone_from(&work.gone);
                 planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal, options))
             }
             Err(error) => Err(error),
@@ -117,6 +122,9 @@ struct Work {
     awaits: Vec<String>,
     /// Whether it was said that one is waited for.
     said_too_new: bool,
+    /// Principals that are not there any more, and are left out.
+    gone: Vec<Member>,
+    may_leave_out: bool,
     /// The command that does what is left.
     again: String,
     attempts: u32,
@@ -152,6 +160,8 @@ impl Work {
             confirmed: plan.clone(),
             plan,
             said_too_new: false,
+            gone: Vec::new(),
+            may_leave_out: matches!(options.action, Action::Restore | Action::Undo),
             again,
             attempts: 0,
             unclear: 0,
@@ -234,8 +244,14 @@ impl Work {
             cx.deadline.end()
         };
         let at = now + wait(self.attempts, failure.retry_after);
-        let passing =
-            too_new || matches!(failure.kind, FailureKind::Aborted | FailureKind::RateLimited);
+        // What is left out next time was not there when this was tried.
+        let leaves_out = self
+            .gone
+            .iter()
+            .any(|gone| self.plan.added().iter().any(|grant| grant.member.same_as(gone)));
+        let passing = too_new
+            || leaves_out
+            || matches!(failure.kind, FailureKind::Aborted | FailureKind::RateLimited);
         let unclear = failure.accepted || is_fate_unclear(failure.kind);
         let may_write = (passing || unclear) && self.unclear < UNCLEAR_ATTEMPTS;
         // Whoever made it may have made it the same.
@@ -243,19 +259,52 @@ impl Work {
         ((may_write || unclear || is_there) && at < until).then_some(Next { at, may_write })
     }
 
+    /// Looks for the accounts that a refused policy names as not there: one that is there may be new, and
+    /// one that is not is left out of what brings back an earlier state.
+    async fn look_for_accounts(&mut self, cx: &Context, failure: &Failure) {
+        if failure.kind != FailureKind::InvalidArgument || !says_not_there(failure) {
+            return;
+        }
+        let names = |grant: &&Grant| failure.message.contains(grant.member.address());
+        let named: Vec<Member> =
+            self.plan.added().iter().filter(names).map(|grant| grant.member.clone()).collect();
+        for member in named.into_iter().filter(|member| !member.address().is_empty()) {
+            let address = member.address().to_owned();
+            if self.awaits.contains(&address) {
+                continue;
+            }
+            // An agent is Google's own: whether it is there, its message alone tells.
+            let found = match project_in(&address) {
+                Some(project) if member.kind() == MemberKind::ServiceAccount => {
+                    let account =
+                        AccountName { project: project.to_owned(), address: address.clone() };
+                    match cx.gateway().await {
+                        Ok(gateway) => gateway.account(&account).await.ok(),
+                        Err(_) => None,
+                    }
+                }
+                _ => None,
+            };
+            match found {
+                Some(There::Account { .. }) => self.awaits.push(address),
+                _ if self.may_leave_out => self.gone.push(member),
+                _ => {}
+            }
+        }
+    }
+
     /// Whether a policy was refused since an account is not known everywhere yet, by the text that was
     /// observed. How long that takes is not documented; gcloud tries for some minutes.
     fn is_too_new(&self, failure: &Failure) -> bool {
         let named = self.awaits.iter().any(|address| failure.message.contains(address.as_str()));
-        failure.kind == FailureKind::InvalidArgument
-            && named
-            && failure.message.contains("does not exist")
+        failure.kind == FailureKind::InvalidArgument && named && says_not_there(failure)
     }
 
     /// Says why the last step was not done.
     fn explain(&self, cx: &Context, failure: Failure, options: &ChangeOptions) -> CommandError {
         let other_way = options.other_way.as_deref();
         refused::organisation_policy(cx, &failure, &self.plan, other_way)
+            .or_else(|| refused::of_agent(&failure, &self.plan))
             .or_else(|| refused::of_domain(cx, &failure, &self.plan))
             .unwrap_or_else(|| failure.into())
     }
@@ -368,6 +417,11 @@ fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
 
 fn count(plan: &Plan) -> usize {
     plan.added().len() + plan.removed().len()
+}
+
+/// Whether a policy was refused for a principal that is not there, by the text that was observed.
+fn says_not_there(failure: &Failure) -> bool {
+    failure.message.contains("does not exist")
 }
 
 /// Whether a write may have been done although it failed.

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use futures::{StreamExt, stream};
 
 use super::reading::read;
-use super::{ChangeOptions, Needs, WIDTH};
+use super::{ChangeOptions, Needs, Use, WIDTH};
 use crate::context::Context;
 use crate::domain::history::{ChangeId, Difference, Entry, Intent, State};
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
@@ -171,7 +171,8 @@ fn tell(cx: &Context, journal: &mut Journal, found: &[(ChangeId, State)]) {
 
 /// What is found of a change; `None` where it cannot be read.
 async fn what_is_there(cx: &Context, entry: &Entry) -> Option<State> {
-    let service = !entry.intended.settings.is_empty();
+    let settings = !entry.intended.settings.is_empty();
+    let service = if settings { Use::Needed } else { Use::Effect };
     match read(cx, &entry.target, Needs { service, ..Needs::default() }).await {
         Ok(snapshot) => entry.intended.found(&snapshot),
         // With the service, all that the change was about is gone.

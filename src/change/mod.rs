@@ -7,6 +7,7 @@ mod reading;
 mod refused;
 mod show;
 mod taken_back;
+mod verified;
 
 use futures::{StreamExt, stream};
 
@@ -58,6 +59,8 @@ pub struct ChangeOptions {
     pub whole: bool,
     /// Whether nothing is changed where a part cannot even be planned.
     pub together: bool,
+    /// When the effect is judged by everything that can be read.
+    pub verify: Verify,
     /// Accounts that may be so new that policies do not take them yet: that is waited for.
     pub awaits: Vec<Member>,
 }
@@ -72,12 +75,35 @@ impl ChangeOptions {
 /// What a plan rests on, beside the service's policy.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Needs {
-    /// The service itself.
-    pub service: bool,
+    /// What the service itself, which is read beside the policy, is for.
+    pub service: Use,
     /// The organisation policies in force, where they may be read.
     pub constraints: bool,
     /// What is granted above the service.
     pub above: bool,
+}
+
+/// When what a change comes to is judged by everything that bears on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    Always,
+    Never,
+    /// For a few services, and no longer than a second.
+    #[default]
+    OnATerminal,
+}
+
+/// What the facts of a service are for. What is needed for the deed is demanded; what is wanted for the
+/// display is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Use {
+    /// To tell what the change comes to.
+    #[default]
+    Effect,
+    /// To tell what it does to exposure, too.
+    Exposure,
+    /// The change cannot be planned without them.
+    Needed,
 }
 
 /// What was read of all targets.
@@ -249,7 +275,8 @@ impl PlannedBatch {
             outcomes.extend(done);
         }
         outcomes.sort_by_key(|(at, _)| *at);
-        let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+        let mut outcomes: Vec<_> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+        verified::verify(cx, &mut outcomes, options).await;
         Ok(ChangeResult { outcomes, partly_searched: self.partly_searched })
     }
 }
@@ -321,6 +348,9 @@ fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
         after: Etags::default(),
         inferred: false,
         fate_unknown: false,
+        effect: plan.effect(),
+        unread: plan.unread().map(str::to_owned),
+        is_conditional: plan.is_conditional(),
         attempts: 1,
         error: None,
     }
@@ -352,6 +382,9 @@ fn failed(cx: &Context, target: Target, action: Action, error: CommandError) -> 
         after: Etags::default(),
         inferred: false,
         fate_unknown: false,
+        effect: Vec::new(),
+        unread: None,
+        is_conditional: false,
         attempts: 1,
         error: Some(error.into_outcome()),
     }

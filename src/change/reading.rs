@@ -1,7 +1,11 @@
 //! What a plan rests on, read before it is made and again where somebody else was faster.
 
-use super::Needs;
-use crate::cloud::Above;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{Needs, Use};
+use crate::cloud::{Above, FailureKind, why};
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
 use crate::domain::plan::{Snapshot, There};
@@ -9,6 +13,9 @@ use crate::domain::policy;
 use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::lookup;
+
+/// How long a service is waited for that is wanted for the display alone.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Reads what a plan rests on: the policy, and what else is needed, side by side. What is the same for
 /// everything in a project is read once.
@@ -24,9 +31,14 @@ pub(super) async fn read(
 async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot, CommandError> {
     let gateway = cx.gateway().await?;
     let service = async {
-        match name {
-            Target::Service(service) if needs.service => gateway.service(service).await.map(Some),
-            _ => Ok(None),
+        let Target::Service(service) = name else { return Ok(Ok(None)) };
+        match (timeout(PATIENCE, gateway.service(service)).await, needs.service) {
+            (Ok(Ok(read)), _) => Ok(Ok(Some(read))),
+            (Ok(Err(failure)), Use::Needed) => Err(failure),
+            (Ok(Err(failure)), _) if failure.kind == FailureKind::NotFound => Err(failure),
+            (Ok(Err(failure)), _) => Ok(Err(why(&failure))),
+            (Err(_), Use::Needed) => gateway.service(service).await.map(|read| Ok(Some(read))),
+            (Err(_), _) => Ok(Err("it did not answer in time".to_owned())),
         }
     };
     let there = async {
@@ -66,19 +78,29 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
         Err(failure) => Err(failure),
     };
     match read {
-        Ok((service, there, policy, constraints, above)) => {
+        Ok((facts, there, policy, constraints, above)) => {
+            let (facts, unread) = match facts {
+                Ok(facts) => (facts, None),
+                Err(why) => (None, Some(why)),
+            };
+            let weighs_exposure = needs.service != Use::Effect;
+            let service = facts.clone().filter(|_| weighs_exposure);
             let (name, read_at) = (name.clone(), cx.now());
             let Above { allow: above, roles, .. } = above;
             let project_number = cx.known_number(name.project());
             Ok(Snapshot {
                 name,
                 service,
+                facts,
+                unread,
+                weighs_exposure,
                 policy,
                 there,
                 constraints,
                 above,
                 roles,
                 project_number,
+                gone: Vec::new(),
                 read_at,
             })
         }

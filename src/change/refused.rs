@@ -3,7 +3,9 @@
 use super::ChangeOptions;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
+use crate::domain::member::Member;
 use crate::domain::plan::{Action, Plan, Refusal};
+use crate::domain::principal::agent_of;
 use crate::domain::role::INVOKER;
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind, quoted};
@@ -22,10 +24,12 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) 
             });
             error.hint(with("--any-condition"))
         }
-        Refusal::NoSuchCondition { title, titles, .. } => {
+        Refusal::NoSuchCondition { titles, .. } => {
             let error = CommandError::new(ErrorKind::ConditionRequired, message)
                 .because(format!("its conditions are titled `{}`", titles.join("`, `")));
-            titles.iter().fold(error, |error, held| error.hint(cx.command_with_word(title, held)))
+            titles.iter().fold(error, |error, held| {
+                error.hint(cx.command_with_instead("--condition-title", held))
+            })
         }
         Refusal::Forbidden { service, other_way_open, .. } => {
             let error = CommandError::new(ErrorKind::OrganisationPolicy, message)
@@ -154,4 +158,21 @@ pub(super) fn in_part(short: &str, done: &str, left: &str, cause: CommandError) 
     error.causes.extend(cause.causes);
     error.hints = cause.hints;
     error
+}
+
+/// Recognises that an agent of Google's was never made in its project, and says the command that makes
+/// it. `None` for any other failure.
+pub(super) fn of_agent(failure: &Failure, plan: &Plan) -> Option<CommandError> {
+    if failure.kind != FailureKind::InvalidArgument || !failure.message.contains("does not exist") {
+        return None;
+    }
+    let named = |member: &&Member| failure.message.contains(member.address());
+    let member = plan.added().iter().map(|grant| &grant.member).find(named)?;
+    let (api, number) = agent_of(member.address())?;
+    let error = CommandError::from(failure.clone());
+    let hints = vec![format!(
+        "gcloud beta services identity create --service={api}.googleapis.com --project={number}"
+    )];
+    let why = format!("`{}` is made when its API is first used", member.address());
+    Some(CommandError { hints, ..error.because(why) })
 }

@@ -6,7 +6,7 @@ use crate::domain::invokers::Grant;
 use crate::domain::plan::Plan;
 use crate::domain::printable::{one_line, printable};
 use crate::domain::target::Target;
-use crate::error::CommandError;
+use crate::error::{CommandError, quoted};
 
 /// Shows the plans of all targets as one.
 pub(super) fn plan(
@@ -90,6 +90,13 @@ fn remarks(cx: &Context, plan: &Plan) {
             out.style().yellow().bold().apply_to("warning:"),
             printable(warning)
         ));
+    }
+    for grant in plan.beside() {
+        let title = grant.condition.as_ref().map_or("", |condition| condition.title.as_str());
+        let member = quoted(grant.member.as_str());
+        let (target, title) = (cx.named(plan.target()), quoted(title));
+        let command = format!("revoke {member} {target} --condition-title {title}");
+        out.say(&format!("    to take those of that title away: {}", cx.suggest(&command)));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::completing;
 use super::members::services;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, Needs};
+use crate::change::{Batch, Needs, Use};
 use crate::context::Context;
 use crate::domain::plan::{Action, Snapshot, plan_audience};
 use crate::error::CommandError;
@@ -63,7 +63,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
     let references = services(cx, &[args.service], "Which service?").await?;
     let targets = lookup::find_all(cx, &references).await?;
-    let options = args.write.options(action, Needs { service: true, ..Needs::default() });
+    let options = args.write.options(action, Needs { service: Use::Needed, ..Needs::default() });
     let audience = args.audience.as_str();
     let planner = |snapshot: &Snapshot| plan_audience(snapshot, action, audience, wanted);
     let batch = Batch::read(cx, targets, &options).await?;

@@ -6,7 +6,7 @@ use self::caller::{Callee, Caller, callees, caller, creation, second_grant};
 use super::completing;
 use super::members::service;
 use super::writing::{WriteOptions, report_as};
-use crate::change::{Batch, ChangeOptions, Needs};
+use crate::change::{Batch, ChangeOptions, Needs, Use};
 use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::access::{Entry, Origin, Outcome, Request, Verdict};
@@ -136,7 +136,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         targets.names.insert(0, Target::Account(from.name.clone()));
     }
     let foreign = is_worth_asking(&from.account, cx.own_domain().as_deref());
-    let needs = Needs { service: true, constraints: foreign, above: false };
+    let needs = Needs { service: Use::Exposure, constraints: foreign, above: false };
     let options = ChangeOptions {
         notes: from.notes.clone(),
         warnings: from.warnings.clone(),

@@ -5,12 +5,12 @@ use super::limits::LimitOptions;
 use super::members::{KindOption, ask_for_member, missing, operands, resolve, role};
 use super::waiting::WaitOptions;
 use super::writing::WriteOptions;
-use crate::change::{Batch, ChangeOptions, Needs};
+use crate::change::{Batch, ChangeOptions, Needs, Use};
 use crate::context::Context;
 use crate::domain::constraint::is_worth_asking;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::plan::{Action, GrantRequest, Snapshot, plan_grant};
-use crate::domain::role::{INVOKER, Invokes, invokes};
+use crate::domain::role::{INVOKER, Invokes, OF_FUNCTIONS, invokes};
 use crate::error::CommandError;
 use crate::lookup;
 
@@ -58,6 +58,13 @@ pub(super) struct Args {
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
     let role = role(cx, &args.role)?;
+    if role.as_str() == OF_FUNCTIONS {
+        let message =
+            format!("`{role}` lets nobody invoke a service, or a function of the 2nd generation");
+        return Err(CommandError::usage(message)
+            .because(format!("`{INVOKER}` does"))
+            .hint(cx.command_without("--role")));
+    }
     let operands = operands(cx, &args.member, &args.operands)?;
     if operands.members.is_empty() && operands.services.is_empty() && !cx.terminal.interactive {
         return Err(missing(cx, "MEMBER and SERVICE"));
@@ -74,11 +81,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let members = resolved.members;
     if let Some(gone) = members.iter().find(|member| member.kind() == MemberKind::Deleted) {
         let message = format!("`{gone}` is deleted, and can only be revoked");
-        let hint = cx.command_with(|word| match word {
-            "grant" => "revoke".to_owned(),
-            other => other.to_owned(),
-        });
-        return Err(CommandError::usage(message).hint(hint));
+        return Err(CommandError::usage(message).hint(cx.command_as("revoke")));
     }
     if args.wait.is_on() && invokes(role.as_str()) == Invokes::No {
         let message = format!("there is nothing to wait for: `{role}` does not let anybody in");
@@ -89,11 +92,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             .hint(cx.command_without_flag("--wait")));
     }
     args.limits.check(cx, &members)?;
+    args.limits.suits(cx, &role, &targets.names)?;
     let waiting = args.wait.for_members(cx, &members).await?;
     let own_domain = cx.own_domain();
     let foreign = |member: &Member| is_worth_asking(member, own_domain.as_deref());
     let needs = Needs {
-        service: members.iter().any(Member::is_public),
+        service: if members.iter().any(Member::is_public) { Use::Exposure } else { Use::Effect },
         constraints: !args.no_preflight && members.iter().any(foreign),
         above: false,
     };

@@ -3,7 +3,7 @@
 use super::completing;
 use super::members::services;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, Needs};
+use crate::change::{Batch, Needs, Use};
 use crate::context::Context;
 use crate::domain::plan::{Action, plan_make_private};
 use crate::error::CommandError;
@@ -28,7 +28,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
     let references = services(cx, &args.services, "Make which service private?").await?;
     let targets = lookup::find_all(cx, &references).await?;
-    let needs = Needs { service: true, above: true, ..Needs::default() };
+    let needs = Needs { service: Use::Exposure, constraints: true, above: true };
     let options = args.write.options(Action::MakePrivate, needs);
     let batch = Batch::read(cx, targets, &options).await?;
     let planned = batch.plan(cx, &plan_make_private, &options);

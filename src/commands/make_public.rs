@@ -4,7 +4,7 @@ use super::completing;
 use super::members::services;
 use super::waiting::WaitOptions;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, ChangeOptions, ChangeResult, Needs};
+use crate::change::{Batch, ChangeOptions, ChangeResult, Needs, Use};
 use crate::context::Context;
 use crate::domain::plan::{Action, PublicVia, Snapshot, plan_make_public};
 use crate::domain::target::Target;
@@ -48,19 +48,15 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let references = services(cx, &args.services, "Make which service public?").await?;
     let targets = lookup::find_all(cx, &references).await?;
     let other_way = match via {
-        Some(PublicVia::NoInvokerCheck) => Some(cx.command_with(|word| match word {
-            "no-invoker-check" => "all-users".to_owned(),
-            "--via=no-invoker-check" => "--via=all-users".to_owned(),
-            other => other.to_owned(),
-        })),
-        Some(PublicVia::AllUsers) => Some(cx.command_with(|word| match word {
-            "all-users" => "no-invoker-check".to_owned(),
-            "--via=all-users" => "--via=no-invoker-check".to_owned(),
-            other => other.to_owned(),
-        })),
+        Some(PublicVia::NoInvokerCheck) => Some(cx.command_with_instead("--via", "all-users")),
+        Some(PublicVia::AllUsers) => Some(cx.command_with_instead("--via", "no-invoker-check")),
         None => Some(format!("{} --via no-invoker-check", cx.command())),
     };
-    let needs = Needs { service: true, constraints: !args.no_preflight, above: false };
+    let service = match via {
+        Some(PublicVia::NoInvokerCheck) => Use::Needed,
+        _ => Use::Exposure,
+    };
+    let needs = Needs { service, constraints: !args.no_preflight, above: false };
     let waiting = args.wait.for_everyone();
     let mut options = ChangeOptions { other_way, ..args.write.options(Action::MakePublic, needs) };
     let mut result = change(cx, targets, via, &options).await?;

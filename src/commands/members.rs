@@ -330,15 +330,7 @@ pub(super) fn check_order(
     let member = services.iter().find(|text| is_member(text));
     match member {
         Some(member) if first_is_service => {
-            let command = cx.command_with(|word| {
-                if word == first {
-                    member.clone()
-                } else if word == member {
-                    first.to_owned()
-                } else {
-                    word.to_owned()
-                }
-            });
+            let command = cx.command_with_swapped(first, member);
             let is = match TargetRef::parse(first, None) {
                 Ok(TargetRef::Job(_)) => "a job",
                 Ok(TargetRef::Function(_)) => "a function",

@@ -251,6 +251,24 @@ fn options_of(name: &str) -> Vec<String> {
     long.filter(|long| !shared.contains(long)).map(|long| format!("--{long}")).collect()
 }
 
+/// The options of every command that take no value, and those whose value must be joined to them.
+fn switches() -> Vec<String> {
+    fn of(command: &clap::Command, all: &mut Vec<String>) {
+        for argument in command.get_arguments() {
+            let joined = argument.is_require_equals_set();
+            if joined || !argument.get_action().takes_values() {
+                let names = argument.get_long_and_visible_aliases().unwrap_or_default();
+                all.extend(names.iter().map(|name| format!("--{name}")));
+            }
+        }
+        command.get_subcommands().for_each(|command| of(command, all));
+    }
+    let mut all = Vec::new();
+    of(&Cli::command(), &mut all);
+    all.extend(["--help".to_owned(), "--version".to_owned()]);
+    all
+}
+
 fn finish(error: &CommandError, json: bool) -> u8 {
     if json {
         // Where stdout is gone as well, the exit code still tells.

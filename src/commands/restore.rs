@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::completing;
 use super::members::KindOption;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, Needs};
+use crate::change::{Batch, Needs, Use};
 use crate::context::Context;
 use crate::domain::plan::{Action, SavedPolicy, Snapshot, plan_restore};
 use crate::error::{CommandError, ErrorKind, quoted};
@@ -49,7 +49,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let question = "Restore which service?";
     let target = args.kind.one_target(cx, args.service.as_deref(), question).await?;
     let targets = Targets { names: vec![target], ..Targets::default() };
-    let needs = Needs { service: true, constraints: true, above: false };
+    let needs = Needs { service: Use::Exposure, constraints: true, above: false };
     let options = args.write.options(Action::Restore, needs);
     let same_etag = !args.ignore_etag && !options.only_show;
     let planner = |snapshot: &Snapshot| plan_restore(snapshot, &saved, same_etag);
@@ -78,11 +78,13 @@ fn read(cx: &Context, args: &Args) -> Result<SavedPolicy, CommandError> {
     if size as u64 > LONGEST {
         return Err(bad("it is longer than any policy".to_owned()));
     }
+    // Some editors begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     // JSON is YAML, but for what its parser says of errors.
     let document: Value = if text.trim_start().starts_with('{') {
-        serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?
+        serde_json::from_str(text).map_err(|error| bad(error.to_string()))?
     } else {
-        serde_norway::from_str(&text).map_err(|error| bad(error.to_string()))?
+        serde_norway::from_str(text).map_err(|error| bad(error.to_string()))?
     };
     SavedPolicy::parse(&document).map_err(|error| bad(error.to_string()))
 }

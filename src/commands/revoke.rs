@@ -3,7 +3,7 @@
 use super::completing;
 use super::members::{KindOption, ask_for_member, held_operands, member, resolve, role, typed};
 use super::writing::{WriteOptions, finish, report};
-use crate::change::{Batch, ChangeOptions, Needs};
+use crate::change::{Batch, ChangeOptions, Needs, Use};
 use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::access::Verdict;
@@ -114,12 +114,13 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     } else {
         lookup::find_all(cx, &references).await?
     };
-    // Whether the invoker check is off decides if the member can still invoke.
-    let needs_service = args.strict || resolved.members.iter().any(Member::is_public);
+    let is_public = resolved.members.iter().any(Member::is_public);
+    let service = if args.strict || is_public { Use::Exposure } else { Use::Effect };
+    let needs = Needs { service, constraints: is_public, above: false };
     let options = ChangeOptions {
         notes: std::mem::take(&mut resolved.notes),
         warnings: std::mem::take(&mut resolved.warnings),
-        ..args.write.options(Action::Revoke, Needs { service: needs_service, ..Needs::default() })
+        ..args.write.options(Action::Revoke, needs)
     };
     let batch = Batch::read(cx, targets, &options).await?;
     resolved.check_held(cx, |member| batch.holds(member.as_str()))?;

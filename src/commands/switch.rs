@@ -3,7 +3,7 @@
 use super::completing;
 use super::members::{missing, services};
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, ChangeOptions, Needs};
+use crate::change::{Batch, ChangeOptions, Needs, Use};
 use crate::context::Context;
 use crate::domain::access::{Place, iap_agent};
 use crate::domain::member::Member;
@@ -168,7 +168,8 @@ async fn turn(
     write.check_format(cx)?;
     let targets = lookup::find_all(cx, &references).await?;
     let opens = name == Switch::InvokerCheck && value == "off";
-    let options = write.options(action, Needs { service: true, constraints: opens, above: false });
+    let options =
+        write.options(action, Needs { service: Use::Needed, constraints: opens, above: false });
     let planner = |snapshot: &Snapshot| plan_turn(snapshot, action, name, value);
     let batch = Batch::read(cx, targets, &options).await?;
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
@@ -201,7 +202,7 @@ pub(super) async fn iap(cx: &Context, args: IapArgs) -> Result<u8, CommandError>
             agents.push((target.project().to_owned(), agent));
         }
     }
-    let needs = Needs { service: true, ..Needs::default() };
+    let needs = Needs { service: Use::Needed, ..Needs::default() };
     let options = ChangeOptions {
         whole: true,
         awaits: agents.iter().map(|(_, agent)| agent.clone()).collect(),

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::completing;
 use super::history::{Chosen, chosen, settled};
 use super::writing::{WriteOptions, report};
-use crate::change::{Batch, ChangeOptions, Needs};
+use crate::change::{Batch, ChangeOptions, Needs, Use};
 use crate::context::Context;
 use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::outcome::Status;
@@ -59,7 +59,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     // Several at once are confirmed, as when a pattern picks them.
     let by_pattern = asked.len() > 1;
     let targets = Targets { names: targets, by_pattern, ..Targets::default() };
-    let needs = Needs { service: true, constraints: lets_in(&asked), above: false };
+    let needs = Needs { service: use_of(&asked), constraints: lets_in(&asked), above: false };
     let options = ChangeOptions {
         notes: what_it_was(cx, &asked),
         warnings: what_runs_as(cx, &asked).await,
@@ -155,6 +155,12 @@ async fn may_be_meant(
     let earlier: Vec<Entry> = entries.iter().filter(|entry| entry.id.run < run).cloned().collect();
     let id = last(cx, &earlier).await.ok()?.first()?.id.whole();
     Some(cx.suggest(&format!("undo {id}")))
+}
+
+/// What the services are for: settings are turned back on what was read, grants without it.
+fn use_of(entries: &[Entry]) -> Use {
+    let turns = entries.iter().any(|entry| !entry.effect().settings.is_empty());
+    if turns { Use::Needed } else { Use::Exposure }
 }
 
 /// Whether anybody may be let in by the undoing.

@@ -1,11 +1,15 @@
 //! What every command that writes has in common around the driver.
 
 use super::curl::SPREADS;
-use crate::change::{ChangeOptions, ChangeResult, Needs};
+use crate::change::{ChangeOptions, ChangeResult, Needs, Verify};
 use crate::context::Context;
+use crate::domain::access::Verdict;
+use crate::domain::effect::{Basis, Effect};
 use crate::domain::history::ChangeId;
+use crate::domain::member::MemberKind;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
 use crate::domain::plan::Action;
+use crate::domain::printable::one_line;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::report::{ChangesReport, GcloudReport};
@@ -29,6 +33,12 @@ pub(super) struct WriteOptions {
     /// Why, for the journal; for a grant that ends also in its condition
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
+    /// Judge what the change comes to by everything that bears on it, however long that takes
+    #[arg(long, overrides_with = "no_verify")]
+    pub(super) verify: bool,
+    /// Do not look beyond the service's own settings and policy for what the change comes to
+    #[arg(long)]
+    pub(super) no_verify: bool,
     /// Do not journal the change: it cannot be undone then
     #[arg(long)]
     pub(super) no_journal: bool,
@@ -61,6 +71,11 @@ impl WriteOptions {
             undoes: Vec::new(),
             whole: false,
             together: false,
+            verify: match (self.verify, self.no_verify) {
+                (true, _) => Verify::Always,
+                (false, true) => Verify::Never,
+                (false, false) => Verify::OnATerminal,
+            },
             awaits: Vec::new(),
         }
     }
@@ -128,7 +143,8 @@ pub(super) fn report_as(
 ) -> Result<Reported, CommandError> {
     let ChangeResult { outcomes, partly_searched } = result;
     let mut codes: Vec<u8> = outcomes.iter().map(code).collect();
-    if partly_searched {
+    let is_part = |outcome: &ChangeOutcome| outcome.unread.is_some() && outcome.error.is_none();
+    if partly_searched || outcomes.iter().any(is_part) {
         codes.push(ExitCode::Partial.number());
     }
     for error in outcomes.iter().filter_map(|outcome| outcome.error.as_ref()) {
@@ -137,6 +153,7 @@ pub(super) fn report_as(
     if outcomes.is_empty() {
         cx.terminal.note("no service to change");
     }
+    tell_effects(cx, &outcomes);
     // The sandbox's changes count at once.
     if !cx.is_sandbox() {
         note_spreading(cx, &outcomes);
@@ -146,10 +163,10 @@ pub(super) fn report_as(
     match write.print {
         None => show(cx, outcomes)?,
         Some(Tool::Gcloud) => {
-            if let Some(job) = GcloudReport::beyond(&outcomes) {
-                let message = format!("gcloud has no command for this change of `{job}`");
+            if let Some((named, why)) = GcloudReport::beyond(&outcomes) {
+                let message = format!("gcloud has no command for this change of `{named}`");
                 return Err(CommandError::usage(message)
-                    .because("it takes no conditions in policies of jobs")
+                    .because(why)
                     .hint(cx.command_without("--print")));
             }
             if cx.is_sandbox() && would_change {
@@ -165,6 +182,45 @@ pub(super) fn report_as(
     let is_no = write.check && would_change && code == ExitCode::Done.number();
     let code = if is_no { ExitCode::No.number() } else { code };
     Ok(Reported { code, runs })
+}
+
+/// Says what each change comes to, a line for each that gains or loses.
+fn tell_effects(cx: &Context, outcomes: &[ChangeOutcome]) {
+    let told = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome.status, Status::Changed | Status::Planned));
+    for outcome in told {
+        let planned = outcome.status == Status::Planned;
+        for effect in &outcome.effect {
+            cx.terminal.note(&in_words(cx, outcome, effect, planned));
+        }
+        if let Some(unread) = &outcome.unread {
+            cx.terminal.warning(&format!("{}: {unread}", cx.named(&outcome.target)));
+        }
+    }
+}
+
+fn in_words(cx: &Context, outcome: &ChangeOutcome, effect: &Effect, planned: bool) -> String {
+    let Effect { member, verdict, because, basis } = effect;
+    let who = match member.kind() {
+        MemberKind::AllUsers => "anyone".to_owned(),
+        _ => format!("`{member}`"),
+    };
+    let target = &outcome.target;
+    let (verb, named) = (target.verb(), cx.named(target));
+    let by = match basis {
+        Basis::Own => " by its own policy",
+        Basis::All => "",
+    };
+    let (would, would_not) = if planned { ("could", "could not") } else { ("can", "cannot") };
+    let because = one_line(because);
+    match verdict {
+        Verdict::Allowed => format!("{who} {would} {verb} `{named}`{by}: {because}"),
+        Verdict::Denied => format!("{who} {would_not} {verb} `{named}`{by}: {because}"),
+        Verdict::Unknown => {
+            format!("whether {who} {would} {verb} `{named}`{by} is unknown: {because}")
+        }
+    }
 }
 
 /// The runs that did something, each once; of one of which a single part did, that part.

@@ -5,17 +5,27 @@ use std::time::Duration;
 use super::Context;
 use crate::error::{CommandError, ErrorKind, quoted};
 
-/// Options without a value, of every command and of `curl`.
-const FLAGS: [&str; 8] = [
-    "--any-order",
-    "--no-color",
-    "--no-token-cache",
-    "--print",
-    "--quiet",
-    "--sandbox",
-    "--verbose",
-    "--yes",
+/// Options whose values are a person's own words, in which nothing that was typed elsewhere is meant.
+const OWN_WORDS: [&str; 4] =
+    ["--reason", "--condition", "--condition-title", "--condition-description"];
+/// Commands that have commands of their own, and those.
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("audience", &["add", "remove"]),
+    ("domains", &["map", "unmap"]),
+    ("sandbox", &["reset", "seed", "serve", "settings", "status"]),
 ];
+
+/// What a word of the command line is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Command,
+    /// An option, with its value where that is joined to it.
+    Option,
+    Operand,
+    ValueOf(String),
+    /// Another program's, behind a `--` or the service of `curl`.
+    Anothers,
+}
 
 /// No hint asks for a longer time than this.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -23,20 +33,16 @@ const LONGEST: Duration = Duration::from_hours(24);
 impl Context {
     /// The command as it was typed.
     pub fn command(&self) -> String {
-        self.command_with(str::to_owned)
+        self.rendered(&self.arguments.borrow())
     }
 
-    /// The command as it was typed, with its arguments changed. A `--yes` is left out: nobody is
-    /// led to accept a plan that has not been seen.
-    pub fn command_with(&self, change: impl Fn(&str) -> String) -> String {
-        self.rendered(&self.arguments.borrow(), change)
-    }
-
-    fn rendered(&self, arguments: &[String], change: impl Fn(&str) -> String) -> String {
+    /// These arguments as a command. A `--yes` is left out: nobody is led to accept a plan that has not
+    /// been seen.
+    fn rendered(&self, arguments: &[String]) -> String {
         let words = arguments
             .iter()
             .filter_map(|argument| without_yes(argument))
-            .map(|argument| quoted(&change(&argument)));
+            .map(|argument| quoted(&argument));
         let said = ["--sandbox", "sandbox"];
         let unsaid =
             self.settings.sandbox && !arguments.iter().any(|word| said.contains(&word.as_str()));
@@ -52,7 +58,7 @@ impl Context {
         let at = self.place_of("curl").map_or_else(|| end_of_options(&words), |at| at + 1);
         let added = [option.to_owned(), value.to_owned()];
         words.splice(at..at, added.into_iter().filter(|word| !word.is_empty()));
-        self.rendered(&words, str::to_owned)
+        self.rendered(&words)
     }
 
     /// The command `curl` as it was typed, with one of our options, and its value, moved before the
@@ -61,26 +67,90 @@ impl Context {
         let mut words = self.arguments.borrow().clone();
         let of = |word: &String| word.split('=').next() == Some(option);
         let Some(from) = words.iter().rposition(of) else { return self.command() };
-        let takes_value = !words[from].contains('=') && !FLAGS.contains(&option);
+        let takes_value = !words[from].contains('=') && !self.is_switch(option);
         let end = (from + 1 + usize::from(takes_value)).min(words.len());
         let moved: Vec<String> = words.drain(from..end).collect();
         let at = self.place_of("curl").map_or(0, |at| at + 1);
         words.splice(at..at, moved);
-        self.rendered(&words, str::to_owned)
+        self.rendered(&words)
     }
 
     /// Where a command's name stands among the arguments.
     fn place_of(&self, name: &str) -> Option<usize> {
         let words = self.arguments.borrow();
-        let is_command = |at: &usize| {
-            // A word behind an option that takes a value is that value.
-            let before = at.checked_sub(1).map(|before| words[before].as_str());
-            let is_value = before.is_some_and(|before| {
-                before.starts_with("--") && !before.contains('=') && !FLAGS.contains(&before)
-            });
-            words[*at] == name && !is_value
+        let parts = self.parts(&words);
+        (0..words.len()).find(|at| parts[*at] == Part::Command && words[*at] == name)
+    }
+
+    /// Whether an option takes no value.
+    fn is_switch(&self, option: &str) -> bool {
+        (self.settings.switches)().iter().any(|switch| switch == option)
+    }
+
+    /// What each word is.
+    fn parts(&self, words: &[String]) -> Vec<Part> {
+        let switches = (self.settings.switches)();
+        let takes_value = |word: &str| {
+            if word.starts_with("--") {
+                !word.contains('=') && !switches.iter().any(|switch| switch == word)
+            } else {
+                // Of short options only the format has a value, in the same word or the next.
+                word.ends_with('o')
+            }
         };
-        (0..words.len()).find(is_command)
+        let mut parts: Vec<Part> = Vec::with_capacity(words.len());
+        let (mut command, mut waiting, mut ended) = (None, None, false);
+        for word in words {
+            let part = if ended {
+                Part::Anothers
+            } else if let Some(option) = waiting.take() {
+                Part::ValueOf(option)
+            } else if word == "--" {
+                ended = true;
+                Part::Anothers
+            } else if word.len() > 1 && word.starts_with('-') && !word.starts_with("-/") {
+                waiting = takes_value(word).then(|| word.clone());
+                Part::Option
+            } else if command.is_none() {
+                command = Some(word.clone());
+                Part::Command
+            } else {
+                let own = GROUPS.iter().find(|(group, _)| command.as_deref() == Some(group));
+                let is_first = !parts.contains(&Part::Operand);
+                match own {
+                    Some((_, names)) if is_first && names.contains(&word.as_str()) => Part::Command,
+                    _ => {
+                        ended = command.as_deref() == Some("curl");
+                        Part::Operand
+                    }
+                }
+            };
+            parts.push(part);
+        }
+        parts
+    }
+
+    /// The command as it was typed, under another command's name.
+    pub fn command_as(&self, name: &str) -> String {
+        let mut words = self.arguments.borrow().clone();
+        let parts = self.parts(&words);
+        if let Some(at) = parts.iter().position(|part| *part == Part::Command) {
+            name.clone_into(&mut words[at]);
+        }
+        self.rendered(&words)
+    }
+
+    /// The command as it was typed, with two of its operands in each other's place.
+    pub fn command_with_swapped(&self, one: &str, other: &str) -> String {
+        let mut words = self.arguments.borrow().clone();
+        let parts = self.parts(&words);
+        let place = |word: &str| {
+            (0..words.len()).find(|at| parts[*at] == Part::Operand && words[*at] == word)
+        };
+        if let (Some(first), Some(second)) = (place(one), place(other)) {
+            words.swap(first, second);
+        }
+        self.rendered(&words)
     }
 
     /// Whether the command that was typed is one that takes an ID token from a file.
@@ -95,12 +165,12 @@ impl Context {
 
     /// The command as it was typed, but for one option and its value.
     pub fn command_without(&self, option: &str) -> String {
-        self.rendered(&self.words_without(option, true), str::to_owned)
+        self.rendered(&self.words_without(option, true))
     }
 
     /// The same, of an option whose value, if it has one, is joined to it.
     pub fn command_without_flag(&self, flag: &str) -> String {
-        self.rendered(&self.words_without(flag, false), str::to_owned)
+        self.rendered(&self.words_without(flag, false))
     }
 
     /// The command as it was typed, with another value for one of its options.
@@ -108,7 +178,7 @@ impl Context {
         let mut words = self.words_without(option, true);
         let end = end_of_options(&words);
         words.splice(end..end, [option.to_owned(), value.to_owned()]);
-        self.rendered(&words, str::to_owned)
+        self.rendered(&words)
     }
 
     fn words_without(&self, option: &str, has_value: bool) -> Vec<String> {
@@ -187,18 +257,7 @@ impl Context {
                 let longer = self.settings.timeout.saturating_mul(2).max(Duration::from_mins(5));
                 let longer = humantime::format_duration(longer.min(LONGEST)).to_string();
                 let longer = longer.replace(' ', "");
-                let arguments = self.arguments.borrow().clone();
-                let mut words = arguments.iter();
-                let command = match words.find(|word| word.starts_with("--timeout")) {
-                    Some(word) if word.contains('=') => {
-                        self.command_with_word(word, &format!("--timeout={longer}"))
-                    }
-                    Some(_) => {
-                        let value = words.next().map(String::as_str).unwrap_or_default();
-                        self.command_with_word(value, &longer)
-                    }
-                    None => self.command_with_option("--timeout", &longer),
-                };
+                let command = self.command_with_instead("--timeout", &longer);
                 error.hint(command)
             }
             ErrorKind::MalformedResponse | ErrorKind::RateLimited | ErrorKind::Unavailable
@@ -225,21 +284,46 @@ impl Context {
         }
     }
 
-    /// The command as it was typed, but for one word.
+    /// The command as it was typed, with another text where one was typed: as an operand, else as the
+    /// value of an option. What stands alike in a person's own words stays.
     pub fn command_with_word(&self, typed: &str, instead: &str) -> String {
+        let mut words = self.arguments.borrow().clone();
+        let parts = self.parts(&words);
         let put_right = |word: &str| match word.strip_prefix("service:") {
             Some(name) if name == typed => format!("service:{instead}"),
             _ if word == typed => instead.to_owned(),
             _ => word.to_owned(),
         };
-        self.command_with(|argument| {
-            let whole = put_right(argument);
-            if whole == argument {
-                argument.split(',').map(put_right).collect::<Vec<_>>().join(",")
+        let replaced = |word: &str| {
+            let whole = put_right(word);
+            if whole == word {
+                word.split(',').map(put_right).collect::<Vec<_>>().join(",")
             } else {
                 whole
             }
-        })
+        };
+        let is_own = |option: &str| OWN_WORDS.contains(&option);
+        let mut changed = false;
+        for (word, part) in words.iter_mut().zip(&parts) {
+            if *part == Part::Operand {
+                let put = replaced(word);
+                changed |= put != *word;
+                *word = put;
+            }
+        }
+        for (word, part) in words.iter_mut().zip(&parts).filter(|_| !changed) {
+            match part {
+                Part::ValueOf(option) if !is_own(option) => *word = replaced(word),
+                Part::Option => match word.split_once('=') {
+                    Some((option, value)) if !is_own(option) => {
+                        *word = format!("{option}={}", replaced(value));
+                    }
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        self.rendered(&words)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod ending;
+mod parsed;
 mod program;
 
 use std::borrow::Cow;
@@ -10,11 +11,12 @@ use std::sync::Arc;
 
 use cel::extractors::This;
 use cel::objects::{Key, Map};
-use cel::{Context, DeclarationError, ExecutionError, Program, Value};
+use cel::{Context, DeclarationError, ExecutionError, Value};
 use time::OffsetDateTime;
 
 pub use self::check::{ConditionError, MAX_DESCRIPTION, check};
 pub use self::ending::{ends_at, has_ended, timed, until};
+use self::parsed::parsed;
 use self::program::with_room;
 
 /// A condition as a binding carries it.
@@ -142,14 +144,43 @@ const NO_TRUTH: &str = "its condition is not true or false";
 /// What a tag function says where the tags were not read; never shown.
 const TAGS_UNREAD: &str = "tags unread";
 
-/// Whether an expression asks for tags, so that they must be read to weigh it.
+/// Whether an expression asks for tags, so that they must be read to weigh it. One that cannot be
+/// parsed may.
 pub fn asks_for_tags(expression: &str) -> bool {
-    ["hasTagKey", "matchTag"].iter().any(|function| expression.contains(function))
+    parsed(expression).is_none_or(|parsed| parsed.asks_for_tags)
 }
 
-/// Whether an expression may rest on what only the request itself has: its path or its host.
+/// Whether an expression may rest on what only the request itself has: its path or its host. One that
+/// cannot be parsed may.
 pub fn rests_on_request(expression: &str) -> bool {
-    ["request.path", "request.host"].iter().any(|attribute| expression.contains(attribute))
+    let of_request = ["request", "request.path", "request.host"];
+    parsed(expression)
+        .is_none_or(|parsed| parsed.asks.iter().any(|asked| of_request.contains(&asked.as_str())))
+}
+
+/// Whether an expression asks of the path or the host, which no job has.
+pub fn asks_of_an_address(expression: &str) -> bool {
+    parsed(expression).is_some_and(|parsed| {
+        ["request.path", "request.host"].iter().any(|asked| parsed.asks.contains(*asked))
+    })
+}
+
+/// Whether an expression limits nothing: it holds whatever is asked.
+pub fn limits_nothing(expression: &str) -> bool {
+    let none = Attributes { path: None, host: None, time: OffsetDateTime::UNIX_EPOCH, tags: None };
+    parsed(expression).is_some_and(|parsed| {
+        parsed.limits_nothing()
+            || (parsed.is_constant() && evaluate(expression, &none) == Truth::True)
+    })
+}
+
+/// Whether an expression holds at no time and for no request, as far as it asks nothing of them.
+pub fn never_holds(expression: &str) -> bool {
+    let none = Attributes { path: None, host: None, time: OffsetDateTime::UNIX_EPOCH, tags: None };
+    parsed(expression).is_some_and(|parsed| {
+        parsed.ends_at() == Some(OffsetDateTime::UNIX_EPOCH)
+            || (parsed.is_constant() && evaluate(expression, &none) == Truth::False)
+    })
 }
 
 /// Weighs a condition for a request. What the expression asks of and the request does not have
@@ -163,9 +194,10 @@ pub fn evaluate(expression: &str, attributes: &Attributes<'_>) -> Truth {
 
 fn weighed(expression: &str, attributes: &Attributes<'_>) -> Truth {
     let unknown = |why: String| Truth::Unknown(Doubt::undecidable(why));
-    let Ok(program) = Program::compile(expression) else {
+    let Some(parsed) = parsed(expression) else {
         return unknown("its condition cannot be parsed".to_owned());
     };
+    let program = &parsed.program;
     let mut request: HashMap<Key, Value> = HashMap::new();
     let texts = [("path", attributes.path), ("host", attributes.host)];
     for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
@@ -179,7 +211,7 @@ fn weighed(expression: &str, attributes: &Attributes<'_>) -> Truth {
     let mut context = Context::default();
     context.add_variable_from_value("request", Value::Map(Map { map: request.into() }));
     context.add_variable_from_value("resource", Value::Map(Map { map: HashMap::new().into() }));
-    if asks_for_tags(expression) && add_tag_functions(&mut context, attributes.tags).is_err() {
+    if parsed.asks_for_tags && add_tag_functions(&mut context, attributes.tags).is_err() {
         return unknown("its condition cannot be evaluated".to_owned());
     }
     match program.execute(&context) {
@@ -200,12 +232,16 @@ fn weighed(expression: &str, attributes: &Attributes<'_>) -> Truth {
             ExecutionError::UndeclaredReference(name) => {
                 format!("its condition asks of `{name}`, which Cloud Run does not give")
             }
-            ExecutionError::NoSuchKey(name) if expression.contains(&format!("resource.{name}")) => {
+            ExecutionError::NoSuchKey(name)
+                if parsed.asks.contains(&format!("resource.{name}")) =>
+            {
                 format!("its condition asks of `resource.{name}`, which Cloud Run does not give")
             }
-            ExecutionError::NoSuchKey(name) => {
+            ExecutionError::NoSuchKey(name) if parsed.asks.contains(&format!("request.{name}")) => {
                 format!("its condition asks of `request.{name}`, which is not known here")
             }
+            // A key of what the expression itself made: an error in CEL, and that grants nothing.
+            ExecutionError::NoSuchKey(_) => return Truth::False,
             _ => "its condition cannot be evaluated".to_owned(),
         }),
     }

@@ -200,7 +200,16 @@ impl Gathered {
 
 /// The answer of a decision, wherever the request comes from, and what says so.
 pub fn said_by(decision: &Decision<'_>) -> (Verdict, String) {
-    let steps = || decision.steps.iter().filter(|step| step.layer != Layer::Reachability);
+    said(decision, |layer| layer != Layer::Reachability)
+}
+
+/// The answer of a decision, and what says so.
+pub fn said_by_all(decision: &Decision<'_>) -> (Verdict, String) {
+    said(decision, |_| true)
+}
+
+fn said(decision: &Decision<'_>, counts: impl Fn(Layer) -> bool) -> (Verdict, String) {
+    let steps = || decision.steps.iter().filter(|step| counts(step.layer));
     let verdict = Verdict::of(steps().map(|step| step.outcome));
     let telling = match verdict {
         Verdict::Allowed => steps()

@@ -325,12 +325,16 @@ mod tests {
             let snapshot = Snapshot {
                 name: ServiceName::new("p", "us-central1", "s").into(),
                 service: service.cloned(),
+                facts: service.cloned(),
+                unread: None,
+                weighs_exposure: true,
                 policy: policy(members),
                 there: None,
                 constraints: None,
                 above: Vec::new(),
                 roles: crate::domain::evidence::Roles::new(),
                 project_number: None,
+                gone: Vec::new(),
                 read_at: datetime!(2026-11-26 10:00 UTC),
             };
             assert_eq!(difference.found(&snapshot), expected, "{members:?}");

@@ -10,6 +10,7 @@ pub mod condition;
 pub mod constraint;
 pub mod deny;
 pub mod diagnosis;
+pub mod effect;
 pub mod evidence;
 pub mod exposure;
 pub mod graph;

@@ -1,5 +1,6 @@
 //! What became of a change.
 
+use super::effect::Effect;
 use super::exposure::Exposure;
 use super::history::{ChangeId, Difference, Etags};
 use super::invokers::Grant;
@@ -33,6 +34,12 @@ pub struct ChangeOutcome {
     pub inferred: bool,
     /// Whether a write may have been done of which no answer came.
     pub fate_unknown: bool,
+    /// What the change comes to.
+    pub effect: Vec<Effect>,
+    /// What the change needs and could not read, so that it did a part alone.
+    pub unread: Option<String>,
+    /// Whether the policy that was read holds a condition.
+    pub is_conditional: bool,
     /// How often the service was read and written until it was done.
     pub attempts: u32,
     pub error: Option<OutcomeError>,

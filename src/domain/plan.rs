@@ -36,11 +36,12 @@ pub use self::there::{There, plan_account, plan_mapping};
 pub use self::turn::plan_turn;
 pub use self::undo::{plan_reversal, plan_undo};
 use super::constraint::Constraints;
+use super::effect::{self, Effect, Own};
 use super::evidence::{Layered, Roles};
 use super::exposure::{self, Exposure, ExposureReport};
 use super::history::{Difference, Etags};
 use super::invokers::{Grant, grants};
-use super::member::Member;
+use super::member::{Member, MemberKind};
 use super::policy::{self, Edit, LimitError};
 use super::role::{self, Invokes};
 use super::service::Service;
@@ -51,8 +52,14 @@ use super::target::Target;
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub name: Target,
-    /// Read only where the change, or what it does to exposure, rests on it.
+    /// The service, where the change, or what it does to exposure, rests on it.
     pub service: Option<Service>,
+    /// The service, wherever it was read: what the change comes to is told from it.
+    pub facts: Option<Service>,
+    /// Why the service was not read, where that was wanted.
+    pub unread: Option<String>,
+    /// Whether what the change does to exposure is told.
+    pub weighs_exposure: bool,
     /// At version 3, with its etag.
     pub policy: Policy,
     /// Of an account or a domain mapping: whether it is there, and which; `None` for others.
@@ -65,6 +72,9 @@ pub struct Snapshot {
     pub roles: Roles,
     /// The number of the project, where it was met.
     pub project_number: Option<String>,
+    /// Principals that were found not to be there any more: what brings back an earlier state leaves
+    /// them out.
+    pub gone: Vec<Member>,
     pub read_at: OffsetDateTime,
 }
 
@@ -77,7 +87,7 @@ impl Snapshot {
                 Some(there) => there.version(),
                 None => self.service.as_ref().and_then(|service| service.etag.clone()),
             },
-            uid: self.service.as_ref().and_then(|service| service.uid.clone()),
+            uid: self.facts.as_ref().and_then(|service| service.uid.clone()),
             project_number: self.project_number.clone(),
         }
     }
@@ -165,6 +175,16 @@ pub struct Plan {
     warnings: Vec<String>,
     /// What of it must be confirmed, beside what holds of every plan.
     asks: Vec<String>,
+    /// Grants that stay beside what is added, and that its reader may take for it.
+    beside: Vec<Grant>,
+    is_conditional: bool,
+    /// What the change needs and could not read, so that it does a part alone.
+    unread: Option<String>,
+    /// The service itself, before and after; `None` where it was not read.
+    facts: Option<(Service, Service)>,
+    /// The grants of the policy, before and after.
+    grants: (Vec<Grant>, Vec<Grant>),
+    roles: Roles,
     read_at: OffsetDateTime,
 }
 
@@ -275,6 +295,52 @@ impl Plan {
         &self.warnings
     }
 
+    /// What the change needs and could not read, so that it does a part alone.
+    pub fn unread(&self) -> Option<&str> {
+        self.unread.as_deref()
+    }
+
+    /// What it comes to for each that gains or loses; for what opens or closes a service, for everyone.
+    /// Nothing where it changes nothing, or is about neither a service nor a job.
+    pub fn effect(&self) -> Vec<Effect> {
+        if self.is_empty() || !matches!(self.target, Target::Service(_) | Target::Job(_)) {
+            return Vec::new();
+        }
+        let own = |grants, service| Own {
+            target: &self.target,
+            service,
+            grants,
+            roles: &self.roles,
+            now: self.read_at,
+        };
+        let facts = self.facts.as_ref();
+        let before = own(&self.grants.0, facts.map(|(before, _)| before));
+        let after = own(&self.grants.1, facts.map(|(_, after)| after));
+        let mut members: Vec<Member> = Vec::new();
+        if self.action.is_about_everyone() || !self.settings.is_empty() {
+            members.push(Member::all_users());
+        }
+        if !self.action.is_about_everyone() {
+            let changed = self.added.iter().chain(&self.removed);
+            for grant in changed.filter(|grant| grant.member.kind() != MemberKind::Deleted) {
+                if !members.iter().any(|known| known.same_as(&grant.member)) {
+                    members.push(grant.member.clone());
+                }
+            }
+        }
+        members.iter().map(|member| effect::effect(before, after, member)).collect()
+    }
+
+    /// Grants that stay beside what is added, and that its reader may take for it.
+    pub fn beside(&self) -> &[Grant] {
+        &self.beside
+    }
+
+    /// Whether the policy that was read holds a condition.
+    pub fn is_conditional(&self) -> bool {
+        self.is_conditional
+    }
+
     /// Whether all is so already.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
@@ -314,9 +380,19 @@ impl Plan {
     }
 
     fn from_edit(action: Action, snapshot: &Snapshot, edit: Edit) -> Self {
-        let exposure = snapshot.service.as_ref().map(|service| {
-            (judge(service, &snapshot.policy, snapshot), judge(service, &edit.policy, snapshot))
-        });
+        let exposure = match (&snapshot.service, &snapshot.unread) {
+            (Some(service), _) => {
+                let judged = |policy| judge(service, policy, snapshot);
+                Some((judged(&snapshot.policy), judged(&edit.policy)))
+            }
+            (None, Some(_)) if snapshot.weighs_exposure => {
+                Some((Exposure::Unknown, Exposure::Unknown))
+            }
+            (None, _) => None,
+        };
+        let held = grants(&snapshot.policy);
+        let is_conditional = held.iter().any(|grant| grant.condition.is_some());
+        let after = grants(&edit.policy);
         let steps =
             if edit.is_empty() { Vec::new() } else { vec![Step(StepKind::SetPolicy(edit.policy))] };
         Self {
@@ -333,6 +409,12 @@ impl Plan {
             notes: Vec::new(),
             warnings: Vec::new(),
             asks: Vec::new(),
+            beside: Vec::new(),
+            is_conditional,
+            unread: None,
+            facts: snapshot.facts.clone().map(|facts| (facts.clone(), facts)),
+            grants: (held, after),
+            roles: snapshot.roles.clone(),
             read_at: snapshot.read_at,
         }
     }

@@ -3,7 +3,7 @@
 
 mod account;
 
-pub use self::account::{is_service_agent, project_in};
+pub use self::account::{agent_of, is_service_agent, project_in};
 use self::account::{may_be_agent, number_in, of_the_project};
 use super::condition::{Doubt, Truth};
 use super::member::{CUSTOMER, Member, MemberKind, OF_A_PLACE, trust_domain};

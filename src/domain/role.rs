@@ -16,6 +16,8 @@ use super::nearest::nearest;
 
 /// The role that lets a principal invoke a service, and nothing more of it than that.
 pub const INVOKER: &str = "roles/run.invoker";
+/// The role of functions of the 1st generation, which lets nobody call those of the 2nd (documented).
+pub const OF_FUNCTIONS: &str = "roles/cloudfunctions.invoker";
 /// The role that lets a person past Identity-Aware Proxy (documented).
 pub const IAP_ACCESSOR: &str = "roles/iap.httpsResourceAccessor";
 

@@ -35,6 +35,7 @@ pub struct ChangeRow {
     pub settings: Vec<SettingShape>,
     pub exposure: Option<ExposureShape>,
     pub remaining: Vec<RemainingShape>,
+    pub effect: Vec<EffectShape>,
     pub attempts: u32,
     pub error: Option<ErrorShape>,
     #[serde(skip)]
@@ -98,6 +99,17 @@ pub struct ExposureShape {
     pub after: &'static str,
 }
 
+/// What a change comes to for somebody.
+#[derive(Clone, Debug, Serialize)]
+pub struct EffectShape {
+    pub member: String,
+    pub service: String,
+    pub verdict: &'static str,
+    pub because: String,
+    /// `own` or `all`.
+    pub basis: &'static str,
+}
+
 /// A grant that is still there.
 #[derive(Clone, Debug, Serialize)]
 pub struct RemainingShape {
@@ -150,6 +162,9 @@ impl From<ChangeOutcome> for ChangeRow {
             after: _,
             inferred: _,
             fate_unknown: _,
+            is_conditional: _,
+            unread: _,
+            effect,
             attempts,
             error,
         } = outcome;
@@ -167,6 +182,16 @@ impl From<ChangeOutcome> for ChangeRow {
                 after: after.as_str(),
             }),
             remaining: remaining.into_iter().map(RemainingShape::from).collect(),
+            effect: effect
+                .into_iter()
+                .map(|effect| EffectShape {
+                    member: effect.member.to_string(),
+                    service: target.to_string(),
+                    verdict: effect.verdict.as_str(),
+                    because: effect.because,
+                    basis: effect.basis.as_str(),
+                })
+                .collect(),
             attempts,
             error: error.map(|error| {
                 let message = error.in_one_line();
@@ -230,6 +255,12 @@ impl Report for ChangesReport {
         "remaining.condition",
         "remaining.condition.title",
         "remaining.condition.expression",
+        "effect",
+        "effect.member",
+        "effect.service",
+        "effect.verdict",
+        "effect.because",
+        "effect.basis",
         "attempts",
         "error",
         "error.code",

@@ -26,16 +26,27 @@ pub struct GcloudCommand {
 }
 
 impl GcloudReport {
-    /// The resource of a planned change that gcloud has no command for: it takes no conditions of jobs
-    /// (read in its source).
-    pub fn beyond(outcomes: &[ChangeOutcome]) -> Option<String> {
-        let planned = outcomes.iter().filter(|outcome| outcome.status == Status::Planned);
-        let mut jobs = planned.filter(|outcome| matches!(outcome.target, Target::Job(_)));
-        let conditional = |outcome: &ChangeOutcome| {
+    /// The resource of a planned change that gcloud has no command for, and why: it knows no conditions of
+    /// jobs, and refuses to edit a policy that has any (measured); it has no ingress `none` (read in
+    /// its source).
+    pub fn beyond(outcomes: &[ChangeOutcome]) -> Option<(String, &'static str)> {
+        let mut planned = outcomes.iter().filter(|outcome| outcome.status == Status::Planned);
+        planned.find_map(|outcome| {
             let mut grants = outcome.added.iter().chain(&outcome.removed);
-            grants.any(|grant| grant.condition.is_some())
-        };
-        jobs.find(|outcome| conditional(outcome)).map(|outcome| outcome.target.short())
+            let is_conditional =
+                outcome.is_conditional || grants.any(|grant| grant.condition.is_some());
+            let closes = |set: &Setting| {
+                set.name == SettingName::Switch(Switch::Ingress) && set.after == "none"
+            };
+            let why = match outcome.target {
+                Target::Job(_) if is_conditional => {
+                    "its commands for jobs know no conditions, and do not edit a policy that has any"
+                }
+                _ if outcome.settings.iter().any(closes) => "it knows no ingress `none`",
+                _ => return None,
+            };
+            Some((outcome.target.short(), why))
+        })
     }
 
     /// Writes planned changes as commands. `flags` say which account or configuration acts.

@@ -6,13 +6,12 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use super::parsed::{OF_TAGS, parsed};
 use super::program::with_room;
 use super::{Attributes, Condition, Tags, Truth, timed, until, weighed};
 
 /// What Cloud Run gives of a request (documented in the reference of condition attributes).
 const OF_REQUEST: [&str; 3] = ["host", "path", "time"];
-/// What every resource can be asked (documented).
-const OF_TAGS: [&str; 4] = ["hasTagKey", "hasTagKeyId", "matchTag", "matchTagId"];
 /// The logical operators that one condition may have (IAM quotas page).
 const MAX_OPERATORS: usize = 12;
 /// The bytes of a title, and of a description, that IAM takes; background knowledge, not confirmed.
@@ -55,7 +54,8 @@ pub fn check(condition: &Condition) -> Result<(), ConditionError> {
 }
 
 fn check_expression(expression: &str) -> Result<(), ConditionError> {
-    let program = Program::compile(expression).map_err(|_| ConditionError::Syntax)?;
+    let parsed = parsed(expression).ok_or(ConditionError::Syntax)?;
+    let program = &parsed.program;
     let mut operators = 0;
     walk(program.expression(), &mut Vec::new(), &mut operators)?;
     let limited = until(Some(expression), OffsetDateTime::UNIX_EPOCH);

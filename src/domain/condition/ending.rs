@@ -3,22 +3,13 @@
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
+use super::parsed::parsed;
 use super::program::outside_quotes;
 
-/// When a condition ends for good, where the expression says so in the one form that the
-/// console, gcloud's examples and this program write: `request.time < timestamp("T")`, alone or
-/// as one of several terms joined by `&&`. Anything else has no end that is known.
+/// When a condition ends for good, whatever else it asks: read off the parsed expression. `None` where
+/// it has no end that is known.
 pub fn ends_at(expression: &str) -> Option<OffsetDateTime> {
-    if let Some((_, end)) = timed(expression) {
-        return Some(end);
-    }
-    // Anything but terms that are joined as they stand: something else, a comment, a group.
-    let other = ["||", "?", "!", "//"].iter().any(|sign| expression.contains(sign));
-    let terms = || expression.split("&&");
-    if other || !terms().all(is_balanced) {
-        return None;
-    }
-    terms().filter_map(term_end).min()
+    parsed(expression)?.ends_at()
 }
 
 /// Whether a grant under `expression` is over at `now`, as far as is known.

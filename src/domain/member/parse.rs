@@ -182,7 +182,8 @@ fn may_be_a_kind(prefix: &str, value: &str) -> bool {
     let is_word = prefix.len() > 2 && prefix.chars().all(|c| c.is_ascii_alphabetic());
     let is_url = prefix.starts_with("http") || prefix == "ftp";
     // In front of an address it is most likely a slip.
-    let is_slip = value.is_empty() || value.contains('@') || value.chars().all(|c| c.is_ascii_digit());
+    let is_slip =
+        value.is_empty() || value.contains('@') || value.chars().all(|c| c.is_ascii_digit());
     is_word && !is_url && !is_slip
 }
 

@@ -21,6 +21,19 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether it opens or closes a service as a whole, rather than for somebody.
+    pub fn is_about_everyone(self) -> bool {
+        matches!(
+            self,
+            Self::DefaultUrl
+                | Self::Iap
+                | Self::Ingress
+                | Self::InvokerCheck
+                | Self::MakePrivate
+                | Self::MakePublic
+        )
+    }
+
     /// All of them.
     pub const ALL: [Self; 15] = [
         Self::AudienceAdd,

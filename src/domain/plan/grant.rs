@@ -62,7 +62,10 @@ pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, R
         }
     }
     match condition {
-        Some(condition) => remark_on_condition(&mut plan, &held, condition),
+        Some(condition) => {
+            remark_on_condition(&mut plan, &held, condition);
+            remark_on_same_title(&mut plan, request, &held, condition);
+        }
         None => remark_on_limits_lost(&mut plan, role, &held),
     }
     if let Some(service) = &snapshot.service {
@@ -129,6 +132,16 @@ fn remark_on_condition(plan: &mut Plan, held: &[Grant], condition: &Condition) {
         }
     }
     let is_first = held.iter().all(|grant| grant.condition.is_none());
+    if let Target::Job(_) = plan.target {
+        if is_first && !plan.is_empty() {
+            plan.warnings.push(
+                "the policy's first condition: gcloud's commands for jobs know no conditions, and cannot \
+                 edit it from then on"
+                    .to_owned(),
+            );
+        }
+        return;
+    }
     // Measured of gcloud: an edit off a terminal needs `--condition`, and `deploy` reads the policy at
     // version 1.
     if is_first && !plan.is_empty() {
@@ -137,6 +150,28 @@ fn remark_on_condition(plan: &mut Plan, held: &[Grant], condition: &Condition) {
              it, and `gcloud run deploy --allow-unauthenticated` reads it without conditions"
                 .to_owned(),
         );
+    }
+}
+
+/// Says of a grant under the same title that stays beside the new one: a reader takes them for one.
+fn remark_on_same_title(
+    plan: &mut Plan,
+    request: &GrantRequest,
+    held: &[Grant],
+    condition: &Condition,
+) {
+    for grant in held {
+        let Some(old) = &grant.condition else { continue };
+        let stays = !plan.removed.iter().any(|gone| gone.same_as(grant));
+        let is_of = request.members.iter().any(|member| member.same_as(&grant.member));
+        let other = old.title == condition.title && old.expression != condition.expression;
+        if stays && is_of && other && grant.role == request.role.as_str() && !plan.is_empty() {
+            plan.warnings.push(format!(
+                "`{}` keeps another grant titled `{}`, if `{}`",
+                grant.member, old.title, old.expression
+            ));
+            plan.beside.push(grant.clone());
+        }
     }
 }
 

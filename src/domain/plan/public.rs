@@ -10,7 +10,7 @@ use crate::domain::member::{Member, MemberKind};
 use crate::domain::policy;
 use crate::domain::role::{INVOKE, Invokes, Role};
 use crate::domain::service::{Ingress, Service};
-use crate::domain::setting::Switch;
+use crate::domain::setting::{SettingName, Switch};
 
 /// The two ways to let anyone in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +24,18 @@ pub enum PublicVia {
 /// Plans to make one service public. Without a way named, a service that is public in either
 /// way is left as it is. The snapshot must hold the service.
 pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<Plan, Refusal> {
-    let service = needed(snapshot)?;
-    let open = judged(service, &snapshot.policy, snapshot);
+    let service = match via {
+        Some(PublicVia::NoInvokerCheck) => Some(needed(snapshot)?),
+        _ => snapshot.service.as_ref(),
+    };
+    let open = service.map(|service| judged(service, &snapshot.policy, snapshot));
     let everyone = |grant: &Grant| {
         grant.member.kind() == MemberKind::AllUsers
             && grant.condition.is_none()
             && grant.invokes() == Invokes::Yes
     };
-    let is_open = !service.invoker_check || grants(&snapshot.policy).iter().any(everyone);
+    let is_open = service.is_some_and(|service| !service.invoker_check)
+        || grants(&snapshot.policy).iter().any(everyone);
     let already = via.is_none() && is_open;
     let members = match via {
         _ if already => &[][..],
@@ -43,15 +47,21 @@ pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<P
     let mut plan = Plan::from_edit(Action::MakePublic, snapshot, edit);
     let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
     plan.warnings.extend(may_be_added(snapshot, &added)?);
-    if via == Some(PublicVia::NoInvokerCheck) && service.invoker_check {
+    if via == Some(PublicVia::NoInvokerCheck)
+        && service.is_some_and(|service| service.invoker_check)
+    {
         plan.warnings.extend(may_lose_its_check(snapshot)?);
         turn(&mut plan, snapshot, &[(Switch::InvokerCheck, "off".to_owned())])?;
     }
     if plan.is_empty() {
-        plan.notes
-            .extend(open.reasons.into_iter().take(1).map(|why| format!("public already: {why}")));
+        plan.notes.extend(
+            open.into_iter()
+                .flat_map(|open| open.reasons)
+                .take(1)
+                .map(|why| format!("public already: {why}")),
+        );
     }
-    plan.warnings.extend(obstacles(service));
+    plan.warnings.extend(service.map(obstacles).unwrap_or_default());
     let allowed = snapshot.constraints.as_ref().and_then(Constraints::without_internet);
     if let Some(allowed) = allowed.filter(|_| !plan.is_empty()) {
         let only = match allowed {
@@ -109,6 +119,36 @@ pub(super) fn may_lose_its_check(snapshot: &Snapshot) -> Result<Option<String>, 
     }
 }
 
+/// That what a plan takes from everyone an organisation policy does not let come back.
+pub(super) fn cannot_be_undone(snapshot: &Snapshot, plan: &Plan) -> Vec<String> {
+    let Some(constraints) = &snapshot.constraints else { return Vec::new() };
+    let mut public = plan.removed.iter().filter(|grant| grant.member.is_public());
+    let forbidden = public.find_map(|grant| match constraints.rule_on(&grant.member) {
+        Ruling::Forbidden(constraint) => Some((constraint, format!("`{}`", grant.member))),
+        Ruling::Open | Ruling::Doubtful(_) => None,
+    });
+    let turned = || {
+        let on = |setting: &crate::domain::setting::Setting| {
+            setting.name == SettingName::Switch(Switch::InvokerCheck) && setting.after == "on"
+        };
+        match constraints.rule_on_no_check() {
+            Ruling::Forbidden(constraint) if plan.settings.iter().any(on) => {
+                Some((constraint, "turning the invoker check off".to_owned()))
+            }
+            _ => None,
+        }
+    };
+    forbidden
+        .or_else(turned)
+        .map(|(constraint, what)| {
+            format!(
+                "this cannot be undone: the organisation policy `constraints/{constraint}` forbids {what}"
+            )
+        })
+        .into_iter()
+        .collect()
+}
+
 /// Whether something that is granted above the service to everyone, or to any Google account, keeps it
 /// open, and what does or may.
 fn open_above(snapshot: &Snapshot) -> (bool, Vec<String>) {
@@ -148,15 +188,25 @@ fn open_above(snapshot: &Snapshot) -> (bool, Vec<String>) {
 /// Plans to undo both ways of being public: everyone and any Google account lose every role that
 /// can or may invoke, then the check is turned on. The policy goes first: the check off means
 /// that the policy does not matter yet, so nobody who is to keep access loses it in between.
+///
+/// Where the service itself could not be read, the policy alone is changed, and the plan says so.
 pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
-    let service = needed(snapshot)?;
     let public = |grant: &Grant| grant.member.is_public() && grant.invokes() != Invokes::No;
     let edit = policy::remove(&snapshot.policy, public);
     let left = grants(&edit.policy);
     let mut plan = Plan::from_edit(Action::MakePrivate, snapshot, edit);
-    if !service.invoker_check {
-        turn(&mut plan, snapshot, &[(Switch::InvokerCheck, "on".to_owned())])?;
+    match &snapshot.service {
+        Some(service) if !service.invoker_check => {
+            turn(&mut plan, snapshot, &[(Switch::InvokerCheck, "on".to_owned())])?;
+        }
+        Some(_) => {}
+        None => {
+            let why = snapshot.unread.as_deref().unwrap_or("it was not looked at");
+            plan.warnings.push(format!("the invoker check was not read and may be off: {why}"));
+            plan.unread = Some("the invoker check was not read and may be off".to_owned());
+        }
     }
+    plan.warnings.extend(cannot_be_undone(snapshot, &plan));
     // Said whether or not there is anything of its own to take away.
     let (keeps_open, reasons) = open_above(snapshot);
     plan.leaves_access = keeps_open;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::grant::may_be_of_a_job;
+use super::undo::left_out;
 use super::{Action, Plan, Refusal, Snapshot, public};
 use crate::domain::condition::{self, ConditionError};
 use crate::domain::invokers::{Grant, grants};
@@ -117,6 +118,8 @@ pub fn plan_restore(
     let missing = saved.grants.iter().filter(|saved| !held.iter().any(|held| held.same_as(saved)));
     let (gone, wanted): (Vec<Grant>, Vec<Grant>) =
         missing.cloned().partition(|grant| grant.member.kind() == MemberKind::Deleted);
+    let is_gone = |grant: &Grant| snapshot.gone.iter().any(|gone| gone.same_as(&grant.member));
+    let (not_there, wanted): (Vec<Grant>, Vec<Grant>) = wanted.into_iter().partition(is_gone);
     for grant in &wanted {
         may_be_of_a_job(snapshot, &grant.member)?;
         if let Some(why) = why_not(grant) {
@@ -129,6 +132,8 @@ pub fn plan_restore(
     let mut plan = Plan::from_edit(Action::Restore, snapshot, edit);
     let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
     plan.warnings.extend(public::may_be_added(snapshot, &added)?);
+    plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
+    plan.warnings.extend(not_there.iter().map(|grant| left_out(&grant.member)));
     for grant in gone {
         plan.warnings.push(format!("`{}` was deleted, and cannot be granted again", grant.member));
     }

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Action, MADE_UP, Plan, Refusal, Snapshot};
+use super::{Action, MADE_UP, Plan, Refusal, Snapshot, public};
 use crate::domain::condition::{Condition, timed};
 use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
@@ -110,6 +110,7 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
     let edit = policy::remove(&snapshot.policy, selected);
     let left = grants(&edit.policy);
     let mut plan = Plan::from_edit(Action::Revoke, snapshot, edit);
+    plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
     let still = |members: &[&Member]| -> Vec<Remaining> {
         let through_policy = left
             .iter()
@@ -124,7 +125,7 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
                     condition: grant.condition.clone(),
                 },
             });
-        let check_off = snapshot.service.as_ref().is_some_and(|service| !service.invoker_check);
+        let check_off = snapshot.facts.as_ref().is_some_and(|service| !service.invoker_check);
         let open = (check_off && !members.is_empty()).then(|| Remaining {
             member: Member::all_users(),
             via: RemainingVia::InvokerCheckDisabled,

@@ -18,13 +18,17 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
     let policy = serde_json::from_value(json!({"etag": "ACAB", "bindings": bindings})).unwrap();
     Snapshot {
         name: service.name.clone().into(),
-        service: Some(service),
+        service: Some(service.clone()),
+        facts: Some(service),
+        unread: None,
+        weighs_exposure: true,
         policy,
         there: None,
         constraints: None,
         above: Vec::new(),
         roles: crate::domain::evidence::Roles::new(),
         project_number: None,
+        gone: Vec::new(),
         read_at: datetime!(2026-06-01 00:00 UTC),
     }
 }

@@ -83,9 +83,11 @@ pub(super) fn turn(
         Some(StepKind::SetPolicy(policy)) => policy,
         _ => &snapshot.policy,
     };
+    let turned = after;
     let (before, after) =
-        (judge(service, &snapshot.policy, snapshot), judge(&after, policy, snapshot));
+        (judge(service, &snapshot.policy, snapshot), judge(&turned, policy, snapshot));
     plan.exposure = Some((before, after));
+    plan.facts = Some((service.clone(), turned));
     let short = snapshot.name.short();
     if before != after {
         plan.asks.push(format!("`{short}` goes from {} to {}", before.as_str(), after.as_str()));

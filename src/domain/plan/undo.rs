@@ -101,12 +101,12 @@ fn was_made_anew(snapshot: &Snapshot, entry: &Entry) -> bool {
         let left = entry.after.service.as_ref();
         return left.is_some() && there.version().as_ref() != left;
     }
-    let uid = snapshot.service.as_ref().and_then(|service| service.uid.as_ref());
+    let uid = snapshot.facts.as_ref().and_then(|service| service.uid.as_ref());
     if let (Some(uid), Some(was)) = (uid, &entry.before.uid) {
         return uid != was;
     }
     // Of a change that an earlier version noted, the times tell.
-    let made = snapshot.service.as_ref().and_then(|service| service.create_time.as_deref());
+    let made = snapshot.facts.as_ref().and_then(|service| service.create_time.as_deref());
     let made = made.and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
     made.is_some_and(|made| made > entry.time.saturating_add(CLOCKS_DIFFER))
 }
@@ -128,6 +128,10 @@ fn check_standing(entry: &Entry) -> Result<(), String> {
 fn to_be_restored(snapshot: &Snapshot, removed: &[Grant]) -> (Vec<Grant>, Vec<String>) {
     let (mut wanted, mut notes) = (Vec::new(), Vec::new());
     for grant in removed {
+        if snapshot.gone.iter().any(|gone| gone.same_as(&grant.member)) {
+            notes.push(left_out(&grant.member));
+            continue;
+        }
         match grant.state(snapshot.read_at) {
             GrantState::Active | GrantState::Conditional => wanted.push(grant.clone()),
             GrantState::Deleted => notes.push(format!(
@@ -141,6 +145,11 @@ fn to_be_restored(snapshot: &Snapshot, removed: &[Grant]) -> (Vec<Grant>, Vec<St
         }
     }
     (wanted, notes)
+}
+
+/// That a principal is not there any more.
+pub(super) fn left_out(member: &Member) -> String {
+    format!("`{member}` does not exist any more, and is left out")
 }
 
 fn remark(plan: &mut Plan, snapshot: &Snapshot, entry: &Entry) {

@@ -25,6 +25,19 @@ pub fn is_service_agent(address: &str) -> bool {
     of_google || (is_number(name) && domain == "cloudservices.gserviceaccount.com")
 }
 
+/// Of which API an address is the service agent, and of which project's number, where its domain says
+/// so: `service-N@gcp-sa-API.iam.gserviceaccount.com` (documented).
+pub fn agent_of(address: &str) -> Option<(&str, &str)> {
+    let (name, domain) = address.split_once('@')?;
+    let number = name.strip_prefix("service-").filter(|number| is_number(number))?;
+    let api = match domain.strip_suffix(".iam.gserviceaccount.com")? {
+        "serverless-robot-prod" => "run",
+        "gcf-admin-robot" => "cloudfunctions",
+        other => other.strip_prefix("gcp-sa-")?,
+    };
+    Some((api, number))
+}
+
 /// Whether an address has the form of a service agent's in a project that is not known to be Google's:
 /// there are more of those than are listed anywhere.
 pub(super) fn may_be_agent(address: &str) -> bool {

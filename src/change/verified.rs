@@ -1,0 +1,87 @@
+//! What a change came to, by everything that bears on it: asked once it is done.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use tokio::time::timeout;
+
+use super::{ChangeOptions, Verify, WIDTH};
+use crate::cloud::{Failure, For};
+use crate::context::Context;
+use crate::domain::access::{Entry, Origin, Request, Verdict};
+use crate::domain::address::Address;
+use crate::domain::effect::{Basis, Effect};
+use crate::domain::evidence::said_by_all;
+use crate::domain::member::Member;
+use crate::domain::outcome::{ChangeOutcome, Status};
+use crate::domain::target::Target;
+
+/// So many services are verified without being told to.
+const MOST: usize = 10;
+/// How long whoever did not ask for it waits.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Judges the effects of what was done by everything that can be read, where that is wanted.
+pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], options: &ChangeOptions) {
+    let done =
+        |outcome: &ChangeOutcome| outcome.status == Status::Changed && !outcome.effect.is_empty();
+    let count = outcomes.iter().filter(|outcome| done(outcome)).count();
+    let patience = match options.verify {
+        Verify::Never => return,
+        Verify::Always => cx.deadline.limit(),
+        Verify::OnATerminal if cx.terminal.interactive && count <= MOST => PATIENCE,
+        Verify::OnATerminal => return,
+    };
+    let rows: Vec<(usize, usize, Target, Member)> = outcomes
+        .iter()
+        .enumerate()
+        .filter(|(_, outcome)| done(outcome))
+        .flat_map(|(at, outcome)| {
+            let rows = outcome.effect.iter().enumerate();
+            rows.map(move |(row, effect)| (at, row, outcome.target.clone(), effect.member.clone()))
+        })
+        .collect();
+    let judged = stream::iter(rows).map(|(at, row, target, member)| async move {
+        let judged = timeout(patience, Box::pin(judge(cx, &target, &member))).await;
+        let (verdict, because) = match judged {
+            Ok(Ok(judged)) => judged,
+            Ok(Err(failure)) => (Verdict::Unknown, failure.message),
+            Err(_) => {
+                let seconds = patience.as_secs();
+                (Verdict::Unknown, format!("it was not read within {seconds} seconds"))
+            }
+        };
+        (at, row, Effect { member, verdict, because, basis: Basis::All })
+    });
+    let judged: Vec<_> = judged.buffered(WIDTH).collect().await;
+    for (at, row, effect) in judged {
+        outcomes[at].effect[row] = effect;
+    }
+}
+
+async fn judge(
+    cx: &Context,
+    target: &Target,
+    member: &Member,
+) -> Result<(Verdict, String), Failure> {
+    let other = |error: crate::error::CommandError| {
+        Failure::new(crate::cloud::FailureKind::Other, "judge the change", error.message)
+    };
+    let gateway = cx.gateway().await.map_err(other)?;
+    let whose = For::One { member, is_self: false };
+    let Target::Service(name) = target else {
+        let (around, _) = gateway.gather_job(target, whose).await?;
+        return Ok(around.may(member, target.permission(), cx.now()));
+    };
+    let gathered = gateway.gather(name, whose).await?;
+    let url = gathered.service.url.as_ref().or(gathered.service.urls.first());
+    let host = url.and_then(|url| Address::listed(url));
+    let request = Request {
+        path: Some("/"),
+        host: host.as_ref().map(Address::host),
+        time: cx.now(),
+        from: Origin::Internet,
+        entry: Entry::DefaultUrl,
+    };
+    Ok(said_by_all(&gathered.decide_for(member, &request)))
+}

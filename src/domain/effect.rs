@@ -1,0 +1,113 @@
+//! What a change comes to for those that gain or lose by it.
+
+use time::OffsetDateTime;
+
+use super::access::{
+    Attached, Caller, Decision, Entry, Evidence, Knowledge, Origin, Place, Request, Verdict,
+    decide, decide_permission, without_token,
+};
+use super::condition::Attributes;
+use super::evidence::{Roles, carries, said_by_all};
+use super::invokers::Grant;
+use super::member::Member;
+use super::service::Service;
+use super::target::Target;
+
+/// What is known of somebody's access after a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    pub member: Member,
+    pub verdict: Verdict,
+    pub because: String,
+    pub basis: Basis,
+}
+
+/// What an effect rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// Everything that bears on it, as far as it can be read.
+    All,
+    /// The service's own settings and its own policy.
+    Own,
+}
+
+impl Basis {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Own => "own",
+        }
+    }
+}
+
+/// What was read of a resource itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Own<'a> {
+    pub target: &'a Target,
+    /// `None` where it was not read, and of what is no service.
+    pub service: Option<&'a Service>,
+    pub grants: &'a [Grant],
+    pub roles: &'a Roles,
+    pub now: OffsetDateTime,
+}
+
+/// Whether somebody gets through by the resource's own settings and policy, and what says so.
+pub fn by_itself(own: Own<'_>, member: &Member) -> (Verdict, String) {
+    let Own { target, service, grants, roles, now } = own;
+    let resource = target.to_string();
+    let allow = [Attached { resource: resource.as_str(), read: Ok(grants) }];
+    let place = Place::default();
+    let known = Knowledge {
+        carries: &|role, permission| carries(roles, role, permission),
+        holds: &|_, _| None,
+        place: &place,
+        tags: None,
+    };
+    let caller = Caller::of(member);
+    match (target, service) {
+        (Target::Service(_), Some(service)) => {
+            if service.iap {
+                let why = "Identity-Aware Proxy is on: its own policy is asked first";
+                return (Verdict::Unknown, why.to_owned());
+            }
+            let url = service.url.as_ref().or(service.urls.first());
+            let host = url.and_then(|url| super::address::Address::listed(url));
+            let request = Request {
+                path: Some("/"),
+                host: host.as_ref().map(super::address::Address::host),
+                time: now,
+                from: Origin::Internet,
+                entry: Entry::DefaultUrl,
+            };
+            let evidence =
+                Evidence { service, allow: &allow, deny: &[], iap: &[], known, told: None };
+            let decision = decide(&evidence, caller, &request);
+            said_by_all(&with_token(decision, member))
+        }
+        (Target::Service(_), None) => {
+            (Verdict::Unknown, "the service itself was not read".to_owned())
+        }
+        _ => {
+            let attributes = Attributes { path: None, host: None, time: now, tags: None };
+            let asked = (caller, target.permission());
+            said_by_all(&decide_permission(&allow, &[], asked, &attributes, known, None))
+        }
+    }
+}
+
+fn with_token<'a>(decision: Decision<'a>, member: &Member) -> Decision<'a> {
+    if member.is_federated() { without_token(decision, member) } else { decision }
+}
+
+/// The effect of a change on somebody, from what was before it and what is after.
+pub fn effect(before: Own<'_>, after: Own<'_>, member: &Member) -> Effect {
+    let (was, by) = by_itself(before, member);
+    let (verdict, because) = by_itself(after, member);
+    // What was so already is what a reader of the change does not expect.
+    let because = match (was, verdict) {
+        (Verdict::Allowed, Verdict::Allowed) => format!("it could before, too: {by}"),
+        _ => because,
+    };
+    Effect { member: member.clone(), verdict, because, basis: Basis::Own }
+}
