@@ -27,6 +27,7 @@ fn service() -> Service {
         default_url: true,
         custom_audiences: Vec::new(),
         service_account: None,
+        is_agent: Some(false),
         http2: false,
         multi_region_id: None,
         vpc_egress: None,

@@ -18,7 +18,7 @@ fn a_job_is_granted_told_and_undone_like_a_service() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       jobs/us-central1/nightly
         + user:dev@example.com  roles/run.invoker
-    note: `user:dev@example.com` can run `jobs/us-central1/nightly` by its own policy: `user:dev@example.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/jobs/nightly`
+    note: `user:dev@example.com` can run `jobs/us-central1/nightly` by its own policy
     undo: runaccess --sandbox undo s1
     --- status 0
     ");
@@ -186,7 +186,7 @@ fn a_function_is_named_and_its_service_changed() {
     sandbox plan: project sandbox-shared (`--project`), as you@example.com
       us-central1/resize-image
         + user:dev@example.com  roles/run.invoker
-    note: `user:dev@example.com` can invoke `us-central1/resize-image` by its own policy: `user:dev@example.com` has `roles/run.invoker` on `projects/sandbox-shared/locations/us-central1/services/resize-image`
+    note: `user:dev@example.com` can invoke `us-central1/resize-image` by its own policy: `user:dev@example.com` has `roles/run.invoker` on `us-central1/resize-image`
     undo: runaccess --sandbox --project sandbox-shared undo s1
     --- status 0
     ");
@@ -223,8 +223,8 @@ fn a_multi_region_service_is_one_change_with_each_regions_outcome() {
         + user:dev@example.com  roles/run.invoker
       us-central1/checkout
         + user:dev@example.com  roles/run.invoker
-    note: `user:dev@example.com` can invoke `europe-west1/checkout` by its own policy: `user:dev@example.com` has `roles/run.invoker` on `projects/sandbox-shared/locations/europe-west1/services/checkout`
-    note: `user:dev@example.com` can invoke `us-central1/checkout` by its own policy: `user:dev@example.com` has `roles/run.invoker` on `projects/sandbox-shared/locations/us-central1/services/checkout`
+    note: `user:dev@example.com` can invoke `europe-west1/checkout` by its own policy: `user:dev@example.com` has `roles/run.invoker` on `europe-west1/checkout`
+    note: `user:dev@example.com` can invoke `us-central1/checkout` by its own policy: `user:dev@example.com` has `roles/run.invoker` on `us-central1/checkout`
     undo: runaccess --sandbox --project sandbox-shared undo s1
     --- status 0
     ");
@@ -249,8 +249,8 @@ fn a_multi_region_service_is_one_change_with_each_regions_outcome() {
       us-central1/checkout
         - user:dev@example.com  roles/run.invoker
         exposure: restricted, as before
-    note: whether `user:dev@example.com` can invoke `europe-west1/checkout` by its own policy is unknown: `group:team@example.com` has `roles/run.invoker` on `projects/sandbox-shared/locations/europe-west1/services/checkout`
-    note: whether `user:dev@example.com` can invoke `us-central1/checkout` by its own policy is unknown: `group:team@example.com` has `roles/run.invoker` on `projects/sandbox-shared/locations/us-central1/services/checkout`
+    note: whether `user:dev@example.com` can invoke `europe-west1/checkout` by its own policy is unknown: who is in `group:team@example.com` is not known
+    note: whether `user:dev@example.com` can invoke `us-central1/checkout` by its own policy is unknown: who is in `group:team@example.com` is not known
     undo: runaccess --sandbox --project sandbox-shared undo s2
     --- status 0
     ");

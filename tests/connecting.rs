@@ -34,7 +34,7 @@ fn a_service_calls_another_by_the_account_that_it_runs_as() {
           us-central1/billing
             + serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
             exposure: restricted, as before
-        note: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/billing` by its own policy: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/billing`
+        note: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/billing` by its own policy
         note: verified: `orders-api@sandbox-project.iam.gserviceaccount.com` may invoke `us-central1/billing`: `serviceAccount:orders-api@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/billing`
         undo: runaccess --sandbox undo s1
         --- status 0
@@ -73,7 +73,7 @@ fn the_default_account_is_warned_of_and_one_of_its_own_is_made() {
       us-central1/orders
         + serviceAccount:123456789012-compute@developer.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
-    note: `serviceAccount:123456789012-compute@developer.gserviceaccount.com` could invoke `us-central1/orders` by its own policy: `serviceAccount:123456789012-compute@developer.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/orders`
+    note: `serviceAccount:123456789012-compute@developer.gserviceaccount.com` could invoke `us-central1/orders` by its own policy
     hint: runaccess --sandbox connect hello us-central1/orders --code none -n --create-service-account
     --- status 0
     ");
@@ -91,7 +91,7 @@ fn the_default_account_is_warned_of_and_one_of_its_own_is_made() {
       us-central1/orders
         + serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
-    note: `serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/orders` by its own policy: `serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/orders`
+    note: `serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/orders` by its own policy
     note: verified: `hello-run-as@sandbox-project.iam.gserviceaccount.com` may invoke `us-central1/orders`: `serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/orders`
     note: `hello` does not run as `hello-run-as@sandbox-project.iam.gserviceaccount.com` yet; this has it do so:
     command: gcloud run services update hello --service-account=hello-run-as@sandbox-project.iam.gserviceaccount.com --region=us-central1 --project=sandbox-project
@@ -115,7 +115,7 @@ fn the_default_account_is_warned_of_and_one_of_its_own_is_made() {
       us-central1/orders
         - serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
-    note: `serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com` cannot invoke `us-central1/orders` by its own policy: no grant reaches the caller
+    note: `serviceAccount:hello-run-as@sandbox-project.iam.gserviceaccount.com` cannot invoke `us-central1/orders` by its own policy
     undo: runaccess --sandbox undo s2
     --- status 0
     ");
@@ -185,7 +185,7 @@ fn a_caller_of_googles_has_its_second_grant_in_the_same_change() {
       us-central1/backoffice
         + serviceAccount:runner@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
-    note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/reports`
+    note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `us-central1/reports`
     note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` cannot invoke `us-central1/backoffice` by its own policy: ingress is `internal`, and the request is not
     note: verified: `runner@sandbox-project.iam.gserviceaccount.com` may invoke `us-central1/reports`: `allAuthenticatedUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/reports`
     note: verified: `runner@sandbox-project.iam.gserviceaccount.com` may invoke `us-central1/backoffice`: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/backoffice`
@@ -215,7 +215,7 @@ fn a_caller_of_googles_has_its_second_grant_in_the_same_change() {
       us-central1/backoffice
         - serviceAccount:runner@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
         exposure: restricted, as before
-    note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/reports`
+    note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `us-central1/reports`
     note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` cannot invoke `us-central1/backoffice` by its own policy: ingress is `internal`, and the request is not
     undo: runaccess --sandbox undo s2
     --- status 0
@@ -242,7 +242,7 @@ fn a_caller_of_googles_has_its_second_grant_in_the_same_change() {
           us-central1/reports
             + serviceAccount:runner@sandbox-project.iam.gserviceaccount.com  roles/run.invoker
             exposure: any-google-account, as before
-        note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` could invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/reports`
+        note: `serviceAccount:runner@sandbox-project.iam.gserviceaccount.com` could invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `us-central1/reports`
         --- status 0
         "
     );

@@ -275,7 +275,7 @@ fn managed_organisation_policies_are_recognised_and_the_other_way_named() {
         exposure: restricted -> public
     error: the organisation policy `constraints/run.managed.requireInvokerIam` forbids turning the invoker check off on `us-central1/chat`
     caused by: invoker_iam_disabled is not currently available: an organization policy requires the invoker IAM check.
-    hint: runaccess make-public us-central1/chat --via all-users -q --no-preflight
+    hint: runaccess make-public us-central1/chat -q --no-preflight --via all-users
     --- status 5
     ");
 }

@@ -165,7 +165,7 @@ fn a_change_is_taken_back_and_given_again() {
       us-central1/hello
         - user:dev@x.com  roles/run.invoker
         exposure: restricted, as before
-    note: `user:dev@x.com` cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
+    note: `user:dev@x.com` cannot invoke `us-central1/hello` by its own policy
     undo: runaccess --sandbox undo s2
     --- status 0
     ");
@@ -206,7 +206,7 @@ fn what_others_changed_since_stays() {
         exposure: restricted, as before
         note: `user:ops@x.com` does not have `roles/run.invoker` any more
         note: the policy was changed since: the rest of it stays as it is
-    note: `user:dev@x.com` cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
+    note: `user:dev@x.com` cannot invoke `us-central1/hello` by its own policy
     undo: runaccess --sandbox undo s2
     --- status 0
     ");
@@ -296,7 +296,7 @@ fn settings_are_turned_back() {
       us-central1/hello
         ingress: internal -> all
         exposure: public-internal -> public-behind-load-balancer
-    note: anyone cannot invoke `us-central1/hello` by its own policy: the default URL is off
+    note: a caller without a credential cannot invoke `us-central1/hello` by its own policy: the default URL is off
     undo: runaccess --sandbox undo s4
     --- status 0
     ");

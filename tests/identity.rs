@@ -357,7 +357,7 @@ async fn the_plan_says_which_of_two_accounts_acts() {
     note: `GOOGLE_APPLICATION_CREDENTIALS` is of `runner@sandbox-project.iam.gserviceaccount.com`, which does not act here; this is gcloud's account `you@example.com`, named by gcloud configuration `default`
       us-central1/hello
         + user:ana@x.com  roles/run.invoker
-    note: `user:ana@x.com` can invoke `us-central1/hello` by its own policy: `user:ana@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+    note: `user:ana@x.com` can invoke `us-central1/hello` by its own policy
     note: a change of access takes a while to spread: two minutes as a rule, seven and more at times
     undo: runaccess undo 1
     --- status 0

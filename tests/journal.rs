@@ -251,7 +251,7 @@ fn a_change_whose_end_was_not_noted_is_settled_by_the_next_one_too() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/hello
         + user:new@x.com  roles/run.invoker
-    note: `user:new@x.com` can invoke `us-central1/hello` by its own policy: `user:new@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+    note: `user:new@x.com` can invoke `us-central1/hello` by its own policy
     undo: runaccess --sandbox undo s3
     --- status 0
     ");

@@ -32,7 +32,7 @@ fn a_grant_ends_by_itself_and_says_when_and_why() {
           us-central1/hello
             + user:dev@x.com  roles/run.invoker  if request.time < timestamp("[TIME]")
             warning: the policy's first condition: off a terminal gcloud then wants `--condition=None` to edit it, and `gcloud run deploy --allow-unauthenticated` reads it without conditions
-        note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy: `user:dev@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+        note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy
         undo: runaccess --sandbox undo s1
         --- status 0
         "#);
@@ -86,7 +86,7 @@ fn granting_again_extends_and_undoing_shortens_again() {
       us-central1/hello
         + user:dev@x.com  roles/run.invoker  if request.time < timestamp("2100-02-01T00:00:00Z")
         - user:dev@x.com  roles/run.invoker  if request.time < timestamp("2100-01-01T00:00:00Z")
-    note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy: it could before, too: `user:dev@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+    note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy: it could before, too: `user:dev@x.com` has `roles/run.invoker` on `us-central1/hello`
     undo: runaccess --sandbox undo s2
     --- status 0
     "#);
@@ -103,7 +103,7 @@ fn granting_again_extends_and_undoing_shortens_again() {
         + user:dev@x.com  roles/run.invoker  if request.time < timestamp("2100-01-01T00:00:00Z")
         - user:dev@x.com  roles/run.invoker  if request.time < timestamp("2100-02-01T00:00:00Z")
         exposure: restricted, as before
-    note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy: it could before, too: `user:dev@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+    note: `user:dev@x.com` can invoke `us-central1/hello` by its own policy: it could before, too: `user:dev@x.com` has `roles/run.invoker` on `us-central1/hello`
     undo: runaccess --sandbox undo s3
     --- status 0
     "#);
@@ -240,7 +240,7 @@ fn a_condition_is_granted_as_gcloud_writes_it_and_printed_for_gcloud() {
         sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
           us-central1/hello
             + user:ops@x.com  roles/run.invoker  if request.host.endsWith('.app')
-        note: `user:ops@x.com` can invoke `us-central1/hello` by its own policy: `user:ops@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+        note: `user:ops@x.com` can invoke `us-central1/hello` by its own policy
         undo: runaccess --sandbox undo s2
         --- status 0
         ");

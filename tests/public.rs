@@ -47,7 +47,7 @@ fn make_public_needs_a_yes_and_then_is_public() {
               "member": "allUsers",
               "service": "projects/sandbox-project/locations/us-central1/services/hello",
               "verdict": "allowed",
-              "because": "`allUsers` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`",
+              "because": "`allUsers` has `roles/run.invoker` on `us-central1/hello`",
               "basis": "own"
             }
           ],
@@ -177,7 +177,7 @@ fn an_organisation_policy_is_named_and_the_other_way_offered() {
         exposure: restricted -> public
     error: the organisation policy `constraints/iam.allowedPolicyMemberDomains` forbids `allUsers` on `us-central1/search`
     caused by: One or more users named in the policy do not belong to a permitted customer,  perhaps due to an organization policy.
-    hint: runaccess --sandbox make-public --project sandbox-shared search --via no-invoker-check --no-preflight
+    hint: runaccess --sandbox make-public --project sandbox-shared search --no-preflight --via no-invoker-check
     --- status 5
     ");
     assert_snapshot!(shared(&["search", "--via", "no-invoker-check"]), @"
@@ -189,7 +189,7 @@ fn an_organisation_policy_is_named_and_the_other_way_offered() {
       us-central1/search
         invokerCheck: on -> off
         exposure: restricted -> public
-    note: anyone can invoke `us-central1/search` by its own policy: the invoker check is off
+    note: anyone can invoke `us-central1/search` by its own policy
     undo: runaccess --sandbox --project sandbox-shared undo s2
     --- status 0
     ");
@@ -305,8 +305,8 @@ fn make_private_undoes_both_ways() {
         - allAuthenticatedUsers  roles/run.invoker
         exposure: any-google-account -> restricted
         note: by its own policy, 1 principal will be able to invoke it afterwards
-    note: anyone could not invoke `us-central1/status-page` by its own policy: no grant reaches the caller
-    note: anyone could not invoke `us-central1/reports` by its own policy: no grant reaches the caller
+    note: a caller without a credential could not invoke `us-central1/status-page` by its own policy
+    note: a caller without a credential could not invoke `us-central1/reports` by its own policy: no grant reaches the caller
     --- status 0
     ");
 }
@@ -327,7 +327,7 @@ fn make_private_takes_the_public_out_of_roles_it_does_not_know() {
         exposure: unknown -> restricted
         note: whether `projects/sandbox-project/roles/reportReader` can invoke is not known, so `allUsers` loses it as well
         warning: the service's own policy will let nobody invoke it afterwards
-    note: anyone cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
+    note: a caller without a credential cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s2
     --- status 0
     ");

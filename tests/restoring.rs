@@ -51,8 +51,8 @@ fn a_saved_policy_is_restored_knowingly_where_it_was_changed_since() {
                 note: `user:auditor@example.com` gains the right to invoke by this policy
                 note: `user:new@x.com` loses the right to invoke by this policy
                 warning: the policy was changed since it was saved: what others did since is taken back too
-            note: `user:auditor@example.com` could not invoke `us-central1/billing` by its own policy: `user:auditor@example.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/billing`
-            note: `user:new@x.com` could not invoke `us-central1/billing` by its own policy: no grant reaches the caller
+            note: `user:auditor@example.com` could not invoke `us-central1/billing` by its own policy: `user:auditor@example.com` has `roles/run.invoker` on `us-central1/billing`
+            note: `user:new@x.com` could not invoke `us-central1/billing` by its own policy
             --- status 0
             "#);
         }
@@ -90,7 +90,7 @@ fn a_policy_of_the_same_etag_needs_no_word_on_it() {
         + user:a@x.com  roles/run.invoker
         exposure: restricted, as before
         note: `user:a@x.com` gains the right to invoke by this policy
-    note: `user:a@x.com` can invoke `us-central1/hello` by its own policy: `user:a@x.com` has `roles/run.invoker` on `projects/sandbox-project/locations/us-central1/services/hello`
+    note: `user:a@x.com` can invoke `us-central1/hello` by its own policy
     undo: runaccess --sandbox undo s1
     --- status 0
     ");

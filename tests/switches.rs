@@ -49,7 +49,7 @@ fn iap_comes_with_the_grant_that_it_needs() {
         iap: on -> off
         exposure: iap -> restricted
         note: whoever came through Identity-Aware Proxy needs the invoker role from then on
-    note: anyone cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
+    note: a caller without a credential cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s2
     --- status 0
     ");
@@ -153,7 +153,7 @@ fn an_audience_is_added_taken_and_removed() {
       us-central1/hello
         customAudience: + https://gw.example.com
         exposure: restricted, as before
-    note: anyone cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
+    note: a caller without a credential cannot invoke `us-central1/hello` by its own policy: no grant reaches the caller
     undo: runaccess --sandbox undo s1
     --- status 0
     ");

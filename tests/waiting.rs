@@ -123,7 +123,7 @@ fn what_an_organisation_policy_forbids_is_said_before_anything_is_written() {
       us-central1/ledger
         + user:dev@partner.example  roles/run.invoker
         warning: the organisation policy `constraints/iam.allowedPolicyMemberDomains` may refuse `user:dev@partner.example`
-    note: `user:dev@partner.example` could invoke `us-central1/ledger` by its own policy: `user:dev@partner.example` has `roles/run.invoker` on `projects/sandbox-locked/locations/us-central1/services/ledger`
+    note: `user:dev@partner.example` could invoke `us-central1/ledger` by its own policy: `user:dev@partner.example` has `roles/run.invoker` on `us-central1/ledger`
     --- status 0
     ");
     // One's own are nobody's business.
@@ -169,7 +169,7 @@ async fn what_is_granted_above_keeps_a_service_public() {
         exposure: public, as before
         warning: `allUsers` has `roles/run.invoker` on `folders/725218103497`, which keeps the service open
         warning: the service's own policy will let nobody invoke it afterwards
-    note: anyone cannot invoke `us-central1/storefront` by its own policy: no grant reaches the caller
+    note: a caller without a credential cannot invoke `us-central1/storefront` by its own policy
     undo: runaccess undo 1
     --- status 3
     ");

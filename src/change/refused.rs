@@ -169,10 +169,9 @@ pub(super) fn of_agent(failure: &Failure, plan: &Plan) -> Option<CommandError> {
     let named = |member: &&Member| failure.message.contains(member.address());
     let member = plan.added().iter().map(|grant| &grant.member).find(named)?;
     let (api, number) = agent_of(member.address())?;
-    let error = CommandError::from(failure.clone());
-    let hints = vec![format!(
+    let mut error = CommandError::from(failure.clone());
+    error.hints = vec![format!(
         "gcloud beta services identity create --service={api}.googleapis.com --project={number}"
     )];
-    let why = format!("`{}` is made when its API is first used", member.address());
-    Some(CommandError { hints, ..error.because(why) })
+    Some(error.because(format!("`{}` is made when its API is first used", member.address())))
 }

@@ -51,7 +51,7 @@ pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], options
                 (Verdict::Unknown, format!("it was not read within {seconds} seconds"))
             }
         };
-        (at, row, Effect { member, verdict, because, basis: Basis::All })
+        (at, row, Effect { member, verdict, because, basis: Basis::All, is_plain: false })
     });
     let judged: Vec<_> = judged.buffered(WIDTH).collect().await;
     for (at, row, effect) in judged {

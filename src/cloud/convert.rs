@@ -52,6 +52,7 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
         default_url: !service.default_uri_disabled,
         custom_audiences: service.custom_audiences.clone(),
         service_account: account.and_then(some),
+        is_agent: None,
         http2,
         multi_region_id: service
             .multi_region_settings
@@ -166,6 +167,7 @@ pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
         default_url: !is_true(annotations.default_url_disabled.as_ref()),
         custom_audiences: list(&annotations.custom_audiences),
         service_account: text(spec.service_account_name.as_ref()),
+        is_agent: None,
         http2: ports.any(|port| port.name.as_ref().is_some_and(|name| name.as_str() == "h2c")),
         multi_region_id: text(item.metadata.labels.multi_region_id.as_ref()),
         // The list does not ask for it.

@@ -21,6 +21,7 @@ use super::reading::{date_of, parsed};
 use super::retry::until_answered;
 use crate::auth::Tokens;
 use crate::domain::history::Etags;
+use crate::domain::member::Member;
 use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::{self, POLICY_VERSION};
 use crate::domain::resource::ServiceName;
@@ -37,7 +38,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// What is needed of a service, as `convert` reads it.
 const SERVICE_FIELDS: &str = "name,uid,etag,uri,urls,trafficStatuses(tag,uri,revision,percent),ingress,\
     invokerIamDisabled,iapEnabled,defaultUriDisabled,customAudiences,\
-    template(serviceAccount,containers/ports,vpcAccess),multiRegionSettings,terminalCondition,createTime,updateTime";
+    template(serviceAccount,containers/ports,vpcAccess,workloadIdentityConfig),multiRegionSettings,terminalCondition,createTime,updateTime";
 
 /// Told of each request as it ends.
 pub type Trace = Arc<dyn Fn(TraceLine<'_>) + Send + Sync>;
@@ -112,7 +113,30 @@ impl Gateway {
         if service.etag.is_empty() {
             return Err(Failure::malformed(&call));
         }
-        Ok(convert::service_v2(&service, name))
+        // The official client's model does not have it yet.
+        let extra: Value = parsed(&call, &body)?;
+        let kind = extra["template"]["workloadIdentityConfig"]["identityType"].as_str();
+        let is_agent = Some(kind == Some("IDENTITY_TYPE_AGENT_IDENTITY"));
+        Ok(Service { is_agent, ..convert::service_v2(&service, name) })
+    }
+
+    /// The principal that a service with an agent identity is (documented for Cloud Run, in preview):
+    /// of the trust domain of the organisation, or of the project where that is in none.
+    pub async fn agent_identity(&self, name: &ServiceName) -> Result<Member, String> {
+        let project = name.project();
+        let (number, organization) =
+            tokio::join!(self.project_number(project), self.organization_of(project));
+        let number = number?;
+        let trusted = match organization? {
+            Some(organization) => organization.replacen("organizations/", "org-", 1),
+            None => format!("project-{number}"),
+        };
+        Ok(Member::from_policy(format!(
+            "principal://agents.global.{trusted}.system.id.goog/resources/run/projects/{number}\
+             /locations/{}/services/{}",
+            name.region(),
+            name.service()
+        )))
     }
 
     /// Reads the policy of one service at version 3, without which its conditions are lost. All of

@@ -2,7 +2,7 @@
 
 mod caller;
 
-use self::caller::{Callee, Caller, callees, caller, creation, second_grant};
+use self::caller::{Callee, Caller, callees, caller, creation, grant_to_caller, second_grant};
 use super::completing;
 use super::members::service;
 use super::writing::{WriteOptions, report_as};
@@ -24,7 +24,8 @@ use crate::report::{ChangesReport, ConnectReport, Language, ProgramRow, Verified
 
 /// Let one service call another
 ///
-/// CALLER is a service or a job, by the account that it runs as, or a service account. That account is granted
+/// CALLER is a service or a job, by the account that it runs as, or a service account; an agent identity or
+/// a federated principal calls by the account that `--as` names. That account is granted
 /// the invoker role; what else a caller of Google's needs (`--via`) is granted in the same change. Then
 /// it is checked whether the caller gets through, and the program that it calls with is printed, with
 /// the audience of the service.
@@ -36,6 +37,7 @@ use crate::report::{ChangesReport, ConnectReport, Language, ProgramRow, Verified
   runaccess connect storefront orders
   runaccess connect storefront orders --create-service-account
   runaccess connect ci@p.iam.gserviceaccount.com orders --code python > call.py
+  runaccess connect my-agent orders --as caller@p.iam.gserviceaccount.com
   runaccess connect --via scheduler --as runner@p.iam.gserviceaccount.com reports"
 )]
 pub(super) struct Args {
@@ -45,8 +47,8 @@ pub(super) struct Args {
     /// Who calls: a service of Google's, with tokens of the account that `--as` names
     #[arg(long, value_enum, value_name = "VIA", requires = "as_account")]
     via: Option<ViaValue>,
-    /// The service account whose tokens `--via` sends
-    #[arg(long = "as", value_name = "ACCOUNT", requires = "via")]
+    /// The service account whose tokens are sent: by `--via`, by an agent or by a federated identity
+    #[arg(long = "as", value_name = "ACCOUNT")]
     as_account: Option<String>,
     /// Create a service account for the caller, and say how the caller is made to run as it
     #[arg(
@@ -123,13 +125,19 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let references = typed.iter().map(|typed| service(cx, typed)).collect::<Result<Vec<_>, _>>()?;
     let mut targets = lookup::find_all(cx, &references).await?;
     let callees = callees(cx, &targets.names).await;
-    let mut from = caller(cx, &calling, via, &callees).await?;
+    let delegate = args.as_account.as_deref().filter(|_| via.is_none());
+    let mut from = caller(cx, &calling, via, delegate, &callees).await?;
+    if delegate.is_some() && from.by.is_none() {
+        return Err(CommandError::usage(format!("`{calling}` calls as itself"))
+            .because("`--as` is for `--via`, for agents and for federated identities")
+            .hint(cx.command_without("--as")));
+    }
     if let Some(id) = &args.create_service_account {
         Box::pin(creation(cx, &mut from, id)).await?;
     }
     let agent = match via {
         Some(via) => second_grant(cx, &mut from, via).await?,
-        None => None,
+        None => grant_to_caller(cx, &mut from).await?,
     };
     let asked = targets.names.iter().filter_map(Target::service).cloned().collect::<Vec<_>>();
     if from.create.is_some() || agent.is_some() {
@@ -207,7 +215,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
 fn operands(cx: &Context, args: &Args) -> Result<(String, Vec<String>), CommandError> {
     let usage =
         |what: &str| CommandError::usage(what.to_owned()).hint(format!("{} --help", cx.command()));
-    match &args.as_account {
+    match args.as_account.as_ref().filter(|_| args.via.is_some()) {
         Some(account) if args.operands.is_empty() => {
             Err(usage(&format!("which service `{account}` is to call is missing")))
         }

@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::domain::member::{Member, MemberArg, MemberError};
-use crate::domain::resource::{ServiceRef, ServiceRefError, looks_like_member};
+use crate::domain::resource::{ServiceName, ServiceRef, ServiceRefError, looks_like_member};
 use crate::domain::role::Role;
 use crate::domain::target::{Kind, Target, TargetRef};
 use crate::error::{CommandError, ErrorKind};
@@ -260,18 +260,34 @@ async fn runtime_account(
     let reference = service(cx, typed)?;
     let gateway = cx.gateway().await?;
     let project = match &reference {
-        ServiceRef::Full(name) => name.project().to_owned(),
+        ServiceRef::Full(name) => cx.project_id(name.project()).await,
+        ServiceRef::InProject { project, .. } => cx.project_id(project).await,
         _ => cx.project()?.value,
     };
     let listing = gateway.services(&project, "-").await?;
     let reference = match (reference, cx.region()?) {
-        (ServiceRef::Name(service), Some(region)) => ServiceRef::Regional { region, service },
+        (ServiceRef::Name(service) | ServiceRef::InProject { service, .. }, Some(region)) => {
+            ServiceRef::Regional { region, service }
+        }
+        (ServiceRef::InProject { service, .. }, None) => ServiceRef::Name(service),
+        (ServiceRef::Full(name), _) => {
+            ServiceRef::Full(ServiceName::new(&project, name.region(), name.service()))
+        }
         (reference, _) => reference,
     };
     let found = lookup::one_of(cx, &listing, &reference).await?;
+    let whole = gateway.service(&found.name).await;
+    if whole.as_ref().is_ok_and(|service| service.is_agent == Some(true)) {
+        let agent = gateway.agent_identity(&found.name).await.map_err(|why| {
+            let message = format!("which agent `{}` is is not known", found.name.short());
+            CommandError::new(ErrorKind::Undetermined, message).because(why)
+        })?;
+        resolved.notes.push(format!("`service:{typed}` is the agent `{agent}`"));
+        return Ok(agent);
+    }
     let account = match found.service_account.clone() {
         Some(account) => account,
-        None => gateway.service(&found.name).await?.service_account.ok_or_else(|| {
+        None => whole?.service_account.ok_or_else(|| {
             CommandError::new(
                 ErrorKind::Undetermined,
                 format!("which account `{}` runs as is not known", found.name.short()),

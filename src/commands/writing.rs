@@ -201,9 +201,10 @@ fn tell_effects(cx: &Context, outcomes: &[ChangeOutcome]) {
 }
 
 fn in_words(cx: &Context, outcome: &ChangeOutcome, effect: &Effect, planned: bool) -> String {
-    let Effect { member, verdict, because, basis } = effect;
-    let who = match member.kind() {
-        MemberKind::AllUsers => "anyone".to_owned(),
+    let Effect { member, verdict, because, basis, is_plain } = effect;
+    let who = match (member.kind(), verdict) {
+        (MemberKind::AllUsers, Verdict::Denied) => "a caller without a credential".to_owned(),
+        (MemberKind::AllUsers, _) => "anyone".to_owned(),
         _ => format!("`{member}`"),
     };
     let target = &outcome.target;
@@ -213,12 +214,12 @@ fn in_words(cx: &Context, outcome: &ChangeOutcome, effect: &Effect, planned: boo
         Basis::All => "",
     };
     let (would, would_not) = if planned { ("could", "could not") } else { ("can", "cannot") };
-    let because = one_line(because);
+    let because = if *is_plain { String::new() } else { format!(": {}", one_line(because)) };
     match verdict {
-        Verdict::Allowed => format!("{who} {would} {verb} `{named}`{by}: {because}"),
-        Verdict::Denied => format!("{who} {would_not} {verb} `{named}`{by}: {because}"),
+        Verdict::Allowed => format!("{who} {would} {verb} `{named}`{by}{because}"),
+        Verdict::Denied => format!("{who} {would_not} {verb} `{named}`{by}{because}"),
         Verdict::Unknown => {
-            format!("whether {who} {would} {verb} `{named}`{by} is unknown: {because}")
+            format!("whether {who} {would} {verb} `{named}`{by} is unknown{because}")
         }
     }
 }

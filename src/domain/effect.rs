@@ -20,6 +20,8 @@ pub struct Effect {
     pub verdict: Verdict,
     pub because: String,
     pub basis: Basis,
+    /// Whether it is what a reader of the change expects: who gained gets in, and did not before.
+    pub is_plain: bool,
 }
 
 /// What an effect rests on.
@@ -55,7 +57,7 @@ pub struct Own<'a> {
 /// Whether somebody gets through by the resource's own settings and policy, and what says so.
 pub fn by_itself(own: Own<'_>, member: &Member) -> (Verdict, String) {
     let Own { target, service, grants, roles, now } = own;
-    let resource = target.to_string();
+    let resource = target.short();
     let allow = [Attached { resource: resource.as_str(), read: Ok(grants) }];
     let place = Place::default();
     let known = Knowledge {
@@ -109,5 +111,7 @@ pub fn effect(before: Own<'_>, after: Own<'_>, member: &Member) -> Effect {
         (Verdict::Allowed, Verdict::Allowed) => format!("it could before, too: {by}"),
         _ => because,
     };
-    Effect { member: member.clone(), verdict, because, basis: Basis::Own }
+    let is_plain = (was, verdict) == (Verdict::Denied, Verdict::Allowed)
+        || (was, verdict) == (Verdict::Allowed, Verdict::Denied);
+    Effect { member: member.clone(), verdict, because, basis: Basis::Own, is_plain }
 }

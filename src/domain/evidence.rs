@@ -218,7 +218,7 @@ fn said(decision: &Decision<'_>, counts: impl Fn(Layer) -> bool) -> (Verdict, St
         Verdict::Denied => steps().find(|step| step.outcome == Outcome::Block),
         Verdict::Unknown => steps().find(|step| step.outcome == Outcome::Unknown),
     };
-    let by = telling.map(|step| match step.source {
+    let by = telling.map(|step| match step.source.filter(|_| step.outcome != Outcome::Unknown) {
         Some(Source { role: Some(role), member, resource, .. }) => {
             format!("`{member}` has `{role}` on `{resource}`")
         }

@@ -20,6 +20,9 @@ pub struct Service {
     pub custom_audiences: Vec<String>,
     /// The account that it runs as, where the API says.
     pub service_account: Option<String>,
+    /// Whether it runs as an agent identity: then that is who calls, and not the account. `None`
+    /// where it was not read: v1 does not say it.
+    pub is_agent: Option<bool>,
     /// Whether its container speaks HTTP/2 without TLS (port name `h2c`).
     pub http2: bool,
     /// What the regions of one multi-region service share; `None` for a service of one region.
@@ -49,6 +52,7 @@ impl Service {
             default_url: true,
             custom_audiences: Vec::new(),
             service_account: None,
+            is_agent: Some(false),
             http2: false,
             multi_region_id: None,
             vpc_egress: None,

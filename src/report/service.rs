@@ -87,6 +87,7 @@ impl ServiceReport {
             default_url,
             custom_audiences,
             service_account,
+            is_agent: _,
             http2,
             multi_region_id: _,
             vpc_egress: _,

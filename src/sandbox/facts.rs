@@ -37,6 +37,7 @@ pub(super) fn facts(body: &Value, name: &ServiceName) -> Service {
         default_url: body["defaultUriDisabled"] != true,
         custom_audiences: list(&body["customAudiences"]),
         service_account: text(&body["template"]["serviceAccount"]),
+        is_agent: None,
         http2: ports.any(|port| port["name"] == "h2c"),
         multi_region_id: text(&body["multiRegionSettings"]["multiRegionId"]),
         // Who may call it does not rest on that.

@@ -66,6 +66,22 @@ impl FakeServer {
         })
     }
 
+    /// Answers requests about a policy in turn; the service beside it may not be read.
+    pub(crate) fn policies_in_turn(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let answers: Mutex<VecDeque<Answer>> = Mutex::new(answers.into_iter().collect());
+        Self::start(move |line| {
+            if !line.contains("IamPolicy") {
+                return Answer::error(
+                    403,
+                    "PERMISSION_DENIED",
+                    "Permission 'run.services.get' denied",
+                );
+            }
+            let mut answers = answers.lock().unwrap();
+            if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0].clone() }
+        })
+    }
+
     /// The heads of all requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().iter().map(|(head, _)| head.clone()).collect()

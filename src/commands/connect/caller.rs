@@ -4,7 +4,8 @@ use super::super::members::{KindOption, member, missing};
 use crate::context::Context;
 use crate::domain::access::{Place, Verdict};
 use crate::domain::caller::{
-    CallsFrom, TOKEN_CREATOR, Via, account_id, is_account_id, is_default_compute,
+    CallsFrom, TOKEN_CREATOR, Via, WORKLOAD_IDENTITY_USER, account_id, is_account_id,
+    is_default_compute,
 };
 use crate::domain::evidence::{Around, Groups};
 use crate::domain::invokers::Grant;
@@ -26,6 +27,8 @@ pub(super) struct Caller {
     /// The project in which it runs, or in which Google's caller is set up.
     pub(super) project: String,
     pub(super) calls_from: CallsFrom,
+    /// Who calls by the account, where it can have no token of its own, with the role that lets it.
+    pub(super) by: Option<(Member, &'static str)>,
     /// What runs as the account, where that was named.
     runs: Option<Target>,
     /// Under which display name its account is made.
@@ -80,10 +83,17 @@ pub(super) async fn caller(
     cx: &Context,
     typed: &str,
     via: Option<Via>,
+    delegate: Option<&str>,
     callees: &[Callee],
 ) -> Result<Caller, CommandError> {
     if typed.is_empty() {
         return Err(missing(cx, "CALLER"));
+    }
+    if typed.starts_with("principal:") || typed.starts_with("principalSet:") {
+        let MemberArg::Member(principal) = member(cx, typed)? else {
+            return Err(missing(cx, "CALLER"));
+        };
+        return by_delegate(cx, (principal, typed), delegate, callees).await;
     }
     // As `grant` names the account that a service runs as.
     let typed = typed.strip_prefix("service:").unwrap_or(typed);
@@ -97,9 +107,20 @@ pub(super) async fn caller(
     let target = lookup::find_target(cx, &KindOption::default().target(cx, typed)?).await?;
     let gateway = cx.gateway().await?;
     let read = match &target {
-        Target::Service(name) => {
-            gateway.service(name).await.map(|read| (read.service_account, read.vpc_egress))
-        }
+        Target::Service(name) => match gateway.service(name).await {
+            Ok(read) if read.is_agent == Some(true) => {
+                let principal = gateway.agent_identity(name).await.map_err(|why| {
+                    let message = format!("which agent `{}` is is not known", cx.named(name));
+                    CommandError::new(ErrorKind::Undetermined, message).because(why)
+                })?;
+                let found = by_delegate(cx, (principal, typed), delegate, callees).await?;
+                return Ok(Caller {
+                    calls_from: calls_from(&target, read.vpc_egress, callees),
+                    ..found
+                });
+            }
+            read => read.map(|read| (read.service_account, read.vpc_egress)),
+        },
         job => gateway.job_runs_as(job).await,
     };
     let (account, egress) = match read {
@@ -129,6 +150,28 @@ pub(super) async fn caller(
         found.offers.push(command);
     }
     found.runs = Some(target);
+    Ok(found)
+}
+
+/// A caller that can have no ID token of its own: it calls by an account whose tokens it may have.
+async fn by_delegate(
+    cx: &Context,
+    (principal, typed): (Member, &str),
+    delegate: Option<&str>,
+    callees: &[Callee],
+) -> Result<Caller, CommandError> {
+    let role = if principal.is_agent() { TOKEN_CREATOR } else { WORKLOAD_IDENTITY_USER };
+    let what = if principal.is_agent() { "an agent" } else { "a federated identity" };
+    let Some(delegate) = delegate else {
+        let message = format!("`{typed}` is {what}: it calls by an account that `--as` names");
+        return Err(CommandError::usage(message)
+            .because(format!("`{principal}` can have no ID token of its own for certain"))
+            .hint(cx.command_with_option("--as", "ACCOUNT")));
+    };
+    let mut found = account(cx, delegate, None, callees).await?;
+    let address = found.account.address().to_owned();
+    found.notes.push(format!("`{principal}` calls with tokens of `{address}`"));
+    found.by = Some((principal, role));
     Ok(found)
 }
 
@@ -181,6 +224,7 @@ fn of_account(address: &str, project: &str) -> Caller {
         name: AccountName { project: project.to_owned(), address: address.to_owned() },
         project: project.to_owned(),
         calls_from: CallsFrom::Unknown,
+        by: None,
         runs: None,
         create: None,
         deploy: None,
@@ -285,6 +329,12 @@ pub(super) async fn creation(
     caller: &mut Caller,
     id: &str,
 ) -> Result<(), CommandError> {
+    if caller.by.is_some() {
+        let message = "an agent or a federated identity calls by an account that is there";
+        return Err(CommandError::usage(message)
+            .because("it does not run as that account, which `--as` names")
+            .hint(cx.command_without_flag("--create-service-account")));
+    }
     let Some(target) = caller.runs.clone() else {
         return Err(CommandError::usage(
             "`--create-service-account` makes one for what runs as it",
@@ -327,7 +377,7 @@ pub(super) async fn second_grant(
     cx: &Context,
     caller: &mut Caller,
     via: Via,
-) -> Result<Option<Member>, CommandError> {
+) -> Result<Option<(Member, &'static str)>, CommandError> {
     let gateway = cx.gateway().await?;
     let address = caller.account.address().to_owned();
     caller.notes.push(via.also_needs(&address));
@@ -341,24 +391,44 @@ pub(super) async fn second_grant(
     })?;
     let agent = via.agent(&number);
     let place = Place { project: caller.project.clone(), number: Some(number), ..Place::default() };
+    minter(cx, caller, (agent, TOKEN_CREATOR), (via.title().to_owned(), place)).await
+}
+
+/// Who calls by the account, where it does not hold the permission to have its tokens.
+pub(super) async fn grant_to_caller(
+    cx: &Context,
+    caller: &mut Caller,
+) -> Result<Option<(Member, &'static str)>, CommandError> {
+    let Some((principal, role)) = caller.by.clone() else { return Ok(None) };
+    let number = cx.gateway().await?.project_number(&caller.project).await.ok();
+    let place = Place { project: caller.project.clone(), number, ..Place::default() };
+    let title = format!("`{principal}`");
+    minter(cx, caller, (principal, role), (title, place)).await
+}
+
+async fn minter(
+    cx: &Context,
+    caller: &mut Caller,
+    (agent, role): (Member, &'static str),
+    (title, place): (String, Place),
+) -> Result<Option<(Member, &'static str)>, CommandError> {
+    let gateway = cx.gateway().await?;
+    let address = caller.account.address().to_owned();
     let (allow, roles) = gateway.account_policies(&address, &place).await;
     let (deny, groups) = (Vec::new(), Groups::new());
     let around = Around { allow, deny, place, roles, groups, tags: None };
     match around.may(&agent, MINT_ID_TOKEN, cx.now()) {
         (Verdict::Allowed, by) => {
-            caller
-                .notes
-                .push(format!("{} may have tokens of `{address}` already: {by}", via.title()));
+            caller.notes.push(format!("{title} may have tokens of `{address}` already: {by}"));
             Ok(None)
         }
-        (Verdict::Denied, _) => Ok(Some(agent)),
+        (Verdict::Denied, _) => Ok(Some((agent, role))),
         (Verdict::Unknown, by) => {
             caller.notes.push(format!(
-                "whether {} may have tokens of `{address}` already is not known ({by}), so \
-                 `{TOKEN_CREATOR}` is granted",
-                via.title()
+                "whether {title} may have tokens of `{address}` already is not known ({by}), so \
+                 `{role}` is granted"
             ));
-            Ok(Some(agent))
+            Ok(Some((agent, role)))
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::grant::{GrantRequest, plan_grant};
 use super::there::plan_account;
 use super::{Action, Plan, Refusal, Snapshot, There};
-use crate::domain::caller::{CallsFrom, TOKEN_CREATOR};
+use crate::domain::caller::CallsFrom;
 use crate::domain::member::Member;
 use crate::domain::role::Role;
 use crate::domain::service::{Ingress, Service};
@@ -18,8 +18,8 @@ pub struct ConnectRequest {
     pub from: CallsFrom,
     /// Under which display name the account is made where it is not there.
     pub create: Option<String>,
-    /// Who makes tokens of the account, and does not hold that already.
-    pub agent: Option<Member>,
+    /// Who makes tokens of the account, and does not hold that already, with the role that lets it.
+    pub agent: Option<(Member, &'static str)>,
 }
 
 /// Plans one part of a connection: on a service that is called, or on the account that calls. The
@@ -33,8 +33,8 @@ pub fn plan_connect(snapshot: &Snapshot, request: &ConnectRequest) -> Result<Pla
         (Target::Account(_), Some(_)) if snapshot.there == Some(There::Nothing) => {
             Err(Refusal::NotThere { name: snapshot.name.short() })
         }
-        (Target::Account(_), Some(agent)) => {
-            let role = Role::parse(TOKEN_CREATOR)
+        (Target::Account(_), Some((agent, role))) => {
+            let role = Role::parse(role)
                 .map_err(|_| Refusal::ServiceUnread { service: snapshot.name.short() })?;
             grant(role, agent)
         }

@@ -87,7 +87,7 @@ fn nothing_is_granted_on_an_account_that_is_not_there() {
         account: Member::of_account("caller@p.iam.gserviceaccount.com"),
         from: crate::domain::caller::CallsFrom::Unknown,
         create: None,
-        agent: Some(agent()),
+        agent: Some((agent(), "roles/iam.serviceAccountOpenIdTokenCreator")),
     };
     // The write would have no precondition.
     let refused = plan_connect(&before, &request).unwrap_err();
