@@ -6,7 +6,7 @@ mod errors;
 
 use self::domains::mapped_beside;
 pub use self::domains::without_domains;
-use self::errors::{ambiguous, not_listed, perhaps_several};
+use self::errors::{ambiguous, not_listed, perhaps_several, unlisted};
 pub use self::errors::{unread, unread_target};
 use crate::cloud::{Listing, Unreadable};
 use crate::context::Context;
@@ -250,12 +250,20 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Lists a region of a project, or every region (`-`), once.
-    async fn listing(&mut self, project: &str, region: &str) -> Result<&Listing, CommandError> {
+    async fn listing(
+        &mut self,
+        project: &str,
+        region: &str,
+        wanted: &ServiceRef,
+    ) -> Result<&Listing, CommandError> {
         let place = (project.to_owned(), region.to_owned());
         if let Some(at) = self.listings.iter().position(|(known, _)| *known == place) {
             return Ok(&self.listings[at].1);
         }
-        let listing = self.cx.gateway().await?.services(project, region).await?;
+        let listing = match self.cx.gateway().await?.services(project, region).await {
+            Ok(listing) => listing,
+            Err(failure) => return Err(unlisted(self.cx, wanted, failure)),
+        };
         warn_of(self.cx, &listing.unreachable);
         let at = self.listings.len();
         self.listings.push((place, listing));
@@ -335,7 +343,7 @@ impl Search<'_> {
             _ => None,
         };
         let wanted = known.as_ref().unwrap_or(wanted);
-        let listing = self.listing(&project, &region).await?;
+        let listing = self.listing(&project, &region, wanted).await?;
         let found = meant(&listing.services, wanted);
         if let ServiceRef::Url(address) = wanted
             && let Some(names) = mapped_beside(cx, address, &listing.services).await?

@@ -201,7 +201,8 @@ fn what_google_refuses_is_told_in_its_words() {
     --- stderr
     error: could not list the services of project `nosuch`
     caused by: Permission 'run.services.list' denied on resource 'projects/nosuch' (or resource may not exist).
-    hint: runaccess sandbox status
+    caused by: `run.services.list` is in `roles/run.viewer` and `roles/run.admin`
+    hint: runaccess roles
     --- status 5
     ");
 }
@@ -218,7 +219,7 @@ fn wrong_formats_are_refused_before_any_call() {
     assert_snapshot!(world.sandbox(&["grant", "dev@x.com", "hello", "-o", "value(zzz)"]), @"
     --- stderr
     error: there is no `zzz` in this result
-    caused by: there are `id`, `service`, `kind`, `action`, `status`, `added`, `added.role`, `added.member`, `added.condition`, `added.condition.title`, `added.condition.expression`, `removed`, `removed.role`, `removed.member`, `removed.condition`, `removed.condition.title`, `removed.condition.expression`, `settings`, `settings.name`, `settings.before`, `settings.after`, `exposure`, `exposure.before`, `exposure.after`, `remaining`, `remaining.role`, `remaining.member`, `remaining.via`, `remaining.condition`, `remaining.condition.title`, `remaining.condition.expression`, `effect`, `effect.member`, `effect.service`, `effect.verdict`, `effect.because`, `effect.basis`, `attempts`, `error`, `error.code`, `error.exitCode`, `error.message`, `error.hints`
+    caused by: there are `id`, `service`, `kind`, `action`, `status`, `added`, `added.role`, `added.member`, `added.condition`, `added.condition.title`, `added.condition.expression`, `removed`, `removed.role`, `removed.member`, `removed.condition`, `removed.condition.title`, `removed.condition.expression`, `settings`, `settings.name`, `settings.before`, `settings.after`, `exposure`, `exposure.before`, `exposure.after`, `remaining`, `remaining.role`, `remaining.member`, `remaining.via`, `remaining.condition`, `remaining.condition.title`, `remaining.condition.expression`, `effect`, `effect.member`, `effect.service`, `effect.verdict`, `effect.because`, `effect.basis`, `left`, `left.member`, `left.service`, `left.role`, `left.via`, `left.resource`, `left.command`, `attempts`, `error`, `error.code`, `error.exitCode`, `error.message`, `error.hints`
     --- status 2
     ");
     assert_eq!(world.sandbox(&["list", "-o", "xml"]).status, 2);

@@ -163,6 +163,7 @@ fn what_cannot_be_called_is_said() {
     --- stderr
     error: could not list the services of project `sandbox-project`
     caused by: Permission 'run.services.list' denied on resource 'projects/sandbox-project' (or resource may not exist).
+    caused by: `run.services.list` is in `roles/run.viewer` and `roles/run.admin`
     caused by: whoever may only invoke a service may not look it up by its name; its URL is enough
     hint: runaccess --sandbox --account dev@x.com curl https://SERVICE_URL
     --- status 5
@@ -171,6 +172,7 @@ fn what_cannot_be_called_is_said() {
     --- stderr
     error: could not read the service `us-central1/hello`
     caused by: Permission 'run.services.get' denied on resource 'projects/sandbox-project/locations/us-central1/services/hello' (or resource may not exist).
+    caused by: `run.services.get` is in `roles/run.viewer` and `roles/run.admin`
     caused by: whoever may only invoke a service may not look it up by its name; its URL is enough
     hint: runaccess --sandbox --account dev@x.com token https://SERVICE_URL
     --- status 5

@@ -134,7 +134,8 @@ fn members_of_every_kind_are_taken() {
     --- stderr
     error: could not list the services of project `sandbox-project`
     caused by: Permission 'run.services.list' denied on resource 'projects/sandbox-project' (or resource may not exist).
-    hint: runaccess sandbox status
+    caused by: `run.services.list` is in `roles/run.viewer` and `roles/run.admin`
+    hint: runaccess --sandbox grant me REGION/chat --account ana@example.com -n
     --- status 5
     ");
 }
@@ -302,8 +303,12 @@ fn a_revoke_says_what_is_left() {
       us-central1/reports
         - user:ana@example.com  roles/run.developer
         exposure: any-google-account, as before
+        note: `roles/run.developer` does more than invoke, and goes too
         warning: `allAuthenticatedUsers` can still invoke it through `roles/run.invoker`, and 1 more
     note: `user:ana@example.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `us-central1/reports`
+    warning: `user:ana@example.com` is still let in at `us-central1/reports`: `allAuthenticatedUsers` has `roles/run.invoker` on it; no command ends that for this member alone
+    warning: `user:ana@example.com` is still let in at `us-central1/reports`: `user:ana@example.com` has `projects/sandbox-project/roles/reportReader` on it
+    hint: runaccess --sandbox revoke user:ana@example.com us-central1/reports --role projects/sandbox-project/roles/reportReader --any-condition
     undo: runaccess --sandbox undo s3
     --- status 3
     ");
@@ -466,7 +471,7 @@ fn strict_revocation_looks_at_everything() {
     };
     let run = strict("sam@example.com", "hello");
     assert_eq!(run.status, 3, "{run}");
-    let by = "warning: `user:sam@example.com` can still invoke `us-central1/hello`: ";
+    let by = "warning: `user:sam@example.com` is still let in at `us-central1/hello`: ";
     assert!(run.stderr.contains(by) && run.stderr.contains("group:sre@example.com"), "{run}");
     assert_eq!(strict("me", "hello").status, 3);
     assert_eq!(strict("nobody@example.com", "hello").status, 0);

@@ -222,7 +222,8 @@ fn what_cannot_be_read_is_unknown_and_the_rest_is_there() {
       europe-west1/orders  cannot be planned
     error: could not read the policy of `europe-west1/orders`
     caused by: Permission 'run.services.getIamPolicy' denied on resource 'projects/sandbox-project/locations/europe-west1/services/orders' (or resource may not exist).
-    hint: gcloud auth list
+    caused by: `run.services.getIamPolicy` is in `roles/run.viewer` and `roles/run.admin`
+    hint: runaccess roles
     --- status 5
     ");
 }

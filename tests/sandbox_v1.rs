@@ -459,5 +459,5 @@ async fn jobs_are_made_in_either_version_and_have_policies() {
     assert_eq!(code, 200);
     api.done(&operation).await;
     assert_eq!(api.refused("GET", &format!("{V2}/jobs/hourly"), None).await.0, 404);
-    assert_eq!(api.refused("POST", &format!("{V2}/jobs/x:run"), Some(&json!({}))).await.0, 501);
+    assert_eq!(api.refused("POST", &format!("{V2}/jobs/x:run"), Some(&json!({}))).await.0, 404);
 }

@@ -176,7 +176,8 @@ fn a_refused_token_and_a_refused_permission() {
     --- stderr
     error: could not list the services of project `p`
     caused by: Permission 'run.services.list' denied
-    hint: gcloud auth list
+    caused by: `run.services.list` is in `roles/run.viewer` and `roles/run.admin`
+    hint: runaccess url REGION/hello
     --- status 5
     ");
     assert_eq!(official.status, 5);
@@ -410,6 +411,7 @@ fn half_done_says_what_is_left() {
     error: `us-central1/hello` is half done: it was possible to set the policy, not to turn the invoker check on
     caused by: could not turn the invoker check on at `us-central1/hello`
     caused by: Permission 'run.services.update' denied
+    caused by: `run.services.update` is in `roles/run.developer` and `roles/run.admin`
     hint: runaccess make-private us-central1/hello
     undo: runaccess undo 1
     --- status 8

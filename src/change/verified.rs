@@ -70,7 +70,7 @@ async fn judge(
     let gateway = cx.gateway().await.map_err(other)?;
     let whose = For::One { member, is_self: false };
     let Target::Service(name) = target else {
-        let (around, _) = gateway.gather_job(target, whose).await?;
+        let (around, _) = gateway.gather_job(target, whose, target.permission()).await?;
         return Ok(around.may(member, target.permission(), cx.now()));
     };
     let gathered = gateway.gather(name, whose).await?;

@@ -76,17 +76,12 @@ struct Level {
 /// Why something was not read, in a few words.
 pub fn why(failure: &Failure) -> String {
     match failure.kind {
-        FailureKind::PermissionDenied => match permission_in(&failure.message) {
+        FailureKind::PermissionDenied => match failure.permission() {
             Some(permission) => format!("it takes the permission `{permission}`"),
             None => failure.message.trim_end_matches('.').to_owned(),
         },
         _ => failure.message.trim_end_matches('.').to_owned(),
     }
-}
-
-/// The permission that Google's refusal names (observed): `Permission 'X' denied on …`.
-fn permission_in(message: &str) -> Option<&str> {
-    message.split_once("Permission '")?.1.split('\'').next()
 }
 
 impl Gateway {

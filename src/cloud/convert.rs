@@ -14,6 +14,9 @@ use crate::domain::resource::ServiceName;
 use crate::domain::service::{Ingress, Readiness, Service, TrafficTag, VpcEgress};
 use crate::domain::setting::Switch;
 
+/// The word for an ingress that v2 does not say.
+pub(super) const UNSPECIFIED: &str = "unspecified";
+
 /// A service of Run v2, under the name by which it was asked for.
 pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Service {
     let ports = service.template.iter().flat_map(|template| &template.containers);
@@ -36,7 +39,9 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
             })
             .collect(),
         ingress: match &service.ingress {
-            model::IngressTraffic::All | model::IngressTraffic::Unspecified => Ingress::All,
+            model::IngressTraffic::All => Ingress::All,
+            // What is observed, before anything is; what is set, v1 says.
+            model::IngressTraffic::Unspecified => Ingress::Other(UNSPECIFIED.to_owned()),
             model::IngressTraffic::InternalOnly => Ingress::Internal,
             model::IngressTraffic::InternalLoadBalancer => Ingress::InternalAndLoadBalancing,
             model::IngressTraffic::None => Ingress::None,

@@ -19,7 +19,7 @@ use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind, OF_A_PLACE};
 use crate::domain::principal::project_in;
 use crate::domain::resource::ServiceName;
-use crate::domain::role::{INVOKE, RUN_JOB};
+use crate::domain::role::INVOKE;
 use crate::domain::target::Target;
 use crate::transport::encoded;
 
@@ -115,11 +115,12 @@ impl Gateway {
         &self,
         job: &Target,
         whose: For<'_>,
+        permission: &str,
     ) -> Result<(Around, Option<bool>), Failure> {
         let caller = whose.member();
         let asked = async {
             match whose {
-                For::One { is_self: true, .. } => self.may(job, RUN_JOB).await.ok(),
+                For::One { is_self: true, .. } => self.may(job, permission).await.ok(),
                 _ => None,
             }
         };

@@ -106,6 +106,15 @@ impl Failure {
         }
     }
 
+    /// The permission that is lacking, where a refusal names it (observed): `Permission 'X' denied on …`.
+    pub fn permission(&self) -> Option<&str> {
+        if self.kind != FailureKind::PermissionDenied {
+            return None;
+        }
+        let named = self.message.split_once("Permission '")?.1.split('\'').next()?;
+        named.contains('.').then_some(named)
+    }
+
     /// An answer that is not one of this API.
     pub(super) fn malformed(call: &str) -> Self {
         Self::new(FailureKind::Malformed, call, "the answer is not what this API sends")

@@ -25,7 +25,7 @@ use crate::domain::member::Member;
 use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::{self, POLICY_VERSION};
 use crate::domain::resource::ServiceName;
-use crate::domain::service::Service;
+use crate::domain::service::{Ingress, Service};
 use crate::domain::target::Target;
 use crate::transport::encoded;
 
@@ -117,7 +117,24 @@ impl Gateway {
         let extra: Value = parsed(&call, &body)?;
         let kind = extra["template"]["workloadIdentityConfig"]["identityType"].as_str();
         let is_agent = Some(kind == Some("IDENTITY_TYPE_AGENT_IDENTITY"));
-        Ok(Service { is_agent, ..convert::service_v2(&service, name) })
+        let mut service = Service { is_agent, ..convert::service_v2(&service, name) };
+        if service.ingress == Ingress::Other(convert::UNSPECIFIED.to_owned())
+            && let Some(set) = self.ingress_as_set(name).await
+        {
+            service.ingress = set;
+        }
+        Ok(service)
+    }
+
+    /// The ingress that is set, by v1's annotation: v2 gives on output what is observed (discovery
+    /// document), which is nothing at first. `None` where v1 does not say it either.
+    async fn ingress_as_set(&self, name: &ServiceName) -> Option<Ingress> {
+        let call = format!("read the ingress of `{}`", name.short());
+        let fields = encoded(&[("fields", "metadata/annotations")]);
+        let body = self.get(&call, &format!("/v1/{name}"), &fields).await.ok()?;
+        let read: Value = parsed(&call, &body).ok()?;
+        let set = read["metadata"]["annotations"]["run.googleapis.com/ingress"].as_str()?;
+        Some(Ingress::from_annotation(set))
     }
 
     /// The principal that a service with an agent identity is (documented for Cloud Run, in preview):

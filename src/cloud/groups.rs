@@ -16,6 +16,9 @@ use crate::transport::encoded;
 /// The label of groups that addresses can be written to, which are those that IAM takes (documented).
 const DISCUSSION: &str = "cloudidentity.googleapis.com/groups.discussion_forum";
 
+/// So many members of a group are judged one by one.
+const MOST_JUDGED: usize = 200;
+
 /// What a search for a member's groups said: their addresses, where it may be asked.
 pub(super) type Memberships = Option<Vec<String>>;
 
@@ -40,6 +43,39 @@ impl Gateway {
             match answer["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
                 Some(next) => next.clone_into(&mut page),
                 None => return Some(found),
+            }
+        }
+    }
+
+    /// Everybody who is in a group, directly or through others; `None` where that may not be read, or they
+    /// are too many to be judged one by one.
+    pub async fn members_of(&self, group: &str) -> Option<Vec<Member>> {
+        let call = format!("list who is in the group `{group}`");
+        let ask = async |path: String, query: String| -> Option<Value> {
+            self.told(Read::of(Api::CloudIdentity, &call, &path).with_query(&query)).await.ok()
+        };
+        let found = ask("/v1/groups:lookup".to_owned(), encoded(&[("groupKey.id", group)])).await?;
+        let path =
+            format!("/v1/{}/memberships:searchTransitiveMemberships", found["name"].as_str()?);
+        let (mut members, mut page) = (Vec::new(), String::new());
+        loop {
+            let query = encoded(&[("pageSize", "1000"), ("pageToken", &page)]);
+            let list = ask(path.clone(), query).await?;
+            for member in list["memberships"].as_array().into_iter().flatten() {
+                // A group in it is told by its own members.
+                let is_group = member["member"].as_str().is_some_and(|m| m.starts_with("groups/"));
+                let keys = member["preferredMemberKey"].as_array().into_iter().flatten();
+                let mut ids = keys.filter_map(|key| key["id"].as_str());
+                if let Some(id) = ids.next().filter(|_| !is_group) {
+                    members.push(Member::of_account(id));
+                }
+            }
+            if members.len() > MOST_JUDGED {
+                return None;
+            }
+            match list["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
+                Some(next) => next.clone_into(&mut page),
+                None => return Some(members),
             }
         }
     }

@@ -55,12 +55,25 @@ fn audience(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A custom audience is a URL (documented).
+fn is_url(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, rest)| {
+        matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.starts_with('/')
+    })
+}
+
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let (action, wanted, args) = match args.command {
         Verb::Add(args) => (Action::AudienceAdd, true, args),
         Verb::Remove(args) => (Action::AudienceRemove, false, args),
     };
     args.write.check_format(cx)?;
+    // Whatever is there can be removed.
+    if wanted && !is_url(&args.audience) {
+        let message = format!("`{}` is not the URL of an audience", args.audience);
+        return Err(CommandError::usage(message)
+            .because("callers get tokens for a URL, such as https://orders.example.com"));
+    }
     let references = services(cx, &[args.service], "Which service?").await?;
     let targets = lookup::find_all(cx, &references).await?;
     let options = args.write.options(action, Needs { service: Use::Needed, ..Needs::default() });

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use futures::{StreamExt, stream};
 use http::Uri;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -13,12 +14,13 @@ use super::times::moment;
 use crate::cloud::{FailureKind, For, Gateway, why};
 use crate::context::Context;
 use crate::domain::access::{
-    Caller, Decision, Entry, Layer, Origin, Request, Verdict, decide_unread,
+    Caller, Decision, Entry, Layer, Origin, Request, Verdict, decide_unread, settled,
 };
 use crate::domain::address::{Address, claim};
 use crate::domain::evidence::Around;
 use crate::domain::member::{Member, MemberArg, MemberKind};
-use crate::domain::resource::{ServiceRef, TAG_SIGN};
+use crate::domain::resource::{ServiceName, ServiceRef, TAG_SIGN};
+use crate::domain::role::RUN_JOB_WITH_OVERRIDES;
 use crate::domain::service::Service;
 use crate::domain::target::{Target, TargetRef};
 use crate::error::CommandError;
@@ -57,6 +59,9 @@ pub(super) struct Args {
     /// Take what could not be read as silent: it grants nothing and denies nothing
     #[arg(long)]
     lenient: bool,
+    /// Of a job: whether it may be run with other arguments, variables or counts than its own
+    #[arg(long)]
+    with_overrides: bool,
     #[command(flatten)]
     kind: KindOption,
 }
@@ -152,15 +157,21 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             return Err(CommandError::usage("a job is run by its API, and has no address")
                 .because("`--path`, `--host` and `--from` are about requests to a service"));
         }
-        let (around, told) = match gateway.gather_job(&found, whose).await {
+        let permission =
+            if args.with_overrides { RUN_JOB_WITH_OVERRIDES } else { found.permission() };
+        let (around, told) = match gateway.gather_job(&found, whose, permission).await {
             Ok(read) => read,
             Err(failure) => return Err(lookup::unread_target(cx, &found, failure).await),
         };
         check_held(&around)?;
-        let decision = around.decide(Caller::of(&who), found.permission(), at, told);
+        let decision = around.decide(Caller::of(&who), permission, at, told);
         let blocking = decision.blocked_by();
         let named = cx.named_to_others(&found);
         let fix = match (decision.verdict, blocking) {
+            (Verdict::Denied, Some(Layer::Allow)) if args.with_overrides => {
+                let command = format!("{} --with-overrides", grant(&who, &named));
+                vec![cx.suggest_to_others(&command)]
+            }
             (Verdict::Denied, Some(Layer::Allow)) => {
                 vec![cx.suggest_to_others(&grant(&who, &named))]
             }
@@ -168,6 +179,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         };
         return say(&decision, None, fix);
     };
+    if args.with_overrides {
+        return Err(no_overrides(cx));
+    }
     let gathered = match gateway.gather(name, whose).await {
         Ok(gathered) => gathered,
         // Who may only invoke is told so all the same.
@@ -194,9 +208,54 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let request = Request { path: Some(&path_given), host: host.as_deref(), time: at, from, entry };
     let decision = gathered.decide_for(&who, &request);
+    // What all of it is granted, or denied, is known without its members.
+    let by_members = match decision.verdict {
+        Verdict::Unknown => Box::pin(by_members(cx, name, &who, &request)).await,
+        _ => None,
+    };
+    let decision = match by_members {
+        Some((verdict, why)) => settled(decision, verdict, why),
+        None => decision,
+    };
     let denied = decision.verdict == Verdict::Denied;
     let fix = if denied { remedies(cx, &gathered, &decision, &request, &who) } else { Vec::new() };
     say(&decision, host.clone(), fix)
+}
+
+/// Judges a group by each of its members: allowed if every one is, denied if one is not. `None` where they
+/// cannot be read, and for whoever is no group.
+async fn by_members(
+    cx: &Context,
+    name: &ServiceName,
+    who: &Member,
+    request: &Request<'_>,
+) -> Option<(Verdict, String)> {
+    if who.kind() != MemberKind::Group {
+        return None;
+    }
+    let gateway = cx.gateway().await.ok()?;
+    let members = gateway.members_of(who.address()).await?;
+    let judged = stream::iter(&members).map(|member| async move {
+        let whose = For::One { member, is_self: false };
+        let gathered = gateway.gather(name, whose).await.ok()?;
+        Some(gathered.decide_for(member, request).verdict)
+    });
+    let verdicts: Vec<Option<Verdict>> = judged.buffered(8).collect().await;
+    let count = |wanted| verdicts.iter().filter(|verdict| **verdict == Some(wanted)).count();
+    let (allowed, denied, of) = (count(Verdict::Allowed), count(Verdict::Denied), members.len());
+    let verdict = match (allowed, denied) {
+        (_, 1..) => Verdict::Denied,
+        (allowed, 0) if allowed == of && of > 0 => Verdict::Allowed,
+        _ => Verdict::Unknown,
+    };
+    Some((verdict, format!("of the members of `{who}`, {allowed} of {of} get in")))
+}
+
+/// That only jobs are run with overrides.
+pub(super) fn no_overrides(cx: &Context) -> CommandError {
+    CommandError::usage("`--with-overrides` is about running a job")
+        .because("a service is invoked, and has none")
+        .hint(cx.command_without_flag("--with-overrides"))
 }
 
 /// Which of the service's addresses a host is, mapped domains looked up where it is none of its own.

@@ -1,6 +1,7 @@
 //! `grant`
 
 use super::completing;
+use super::explain::no_overrides;
 use super::limits::LimitOptions;
 use super::members::{KindOption, ask_for_member, missing, operands, resolve, role};
 use super::waiting::WaitOptions;
@@ -10,7 +11,7 @@ use crate::context::Context;
 use crate::domain::constraint::is_worth_asking;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::plan::{Action, GrantRequest, Snapshot, plan_grant};
-use crate::domain::role::{INVOKER, Invokes, OF_FUNCTIONS, invokes};
+use crate::domain::role::{INVOKER, Invokes, OF_FUNCTIONS, OVERRIDER, invokes};
 use crate::error::CommandError;
 use crate::lookup;
 
@@ -39,9 +40,12 @@ pub(super) struct Args {
     /// A principal, taken whole; every other operand is then a service
     #[arg(long, value_name = "MEMBER", add = completing::members())]
     member: Vec<String>,
-    /// The role
-    #[arg(long, value_name = "ROLE", default_value = INVOKER, add = completing::roles())]
-    role: String,
+    /// The role [default: roles/run.invoker]
+    #[arg(long, value_name = "ROLE", add = completing::roles())]
+    role: Option<String>,
+    /// Of jobs: to run them with other arguments, variables or counts than their own
+    #[arg(long, conflicts_with = "role")]
+    with_overrides: bool,
     #[command(flatten)]
     kind: KindOption,
     #[command(flatten)]
@@ -57,7 +61,12 @@ pub(super) struct Args {
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
-    let role = role(cx, &args.role)?;
+    let named = match (&args.role, args.with_overrides) {
+        (Some(role), _) => role.as_str(),
+        (None, true) => OVERRIDER,
+        (None, false) => INVOKER,
+    };
+    let role = role(cx, named)?;
     if role.as_str() == OF_FUNCTIONS {
         let message =
             format!("`{role}` lets nobody invoke a service, or a function of the 2nd generation");
@@ -90,6 +99,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     if args.wait.is_on() && targets.names.iter().all(|target| target.service().is_none()) {
         return Err(CommandError::usage("a job has no front end that could be waited for")
             .hint(cx.command_without_flag("--wait")));
+    }
+    if args.with_overrides && targets.names.iter().any(|target| target.service().is_some()) {
+        return Err(no_overrides(cx));
     }
     args.limits.check(cx, &members)?;
     args.limits.suits(cx, &role, &targets.names)?;

@@ -1,30 +1,34 @@
 //! `revoke`
 
+mod left;
+
 use super::completing;
 use super::members::{KindOption, ask_for_member, held_operands, member, resolve, role, typed};
-use super::writing::{WriteOptions, finish, report};
+use super::writing::{WriteOptions, finish, report_as};
 use crate::change::{Batch, ChangeOptions, Needs, Use};
-use crate::cloud::For;
 use crate::context::Context;
-use crate::domain::access::Verdict;
-use crate::domain::invokers::Grant;
+use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::plan::{
     Action, ClearRequest, ConditionChoice, Refusal, RevokeRequest, RoleChoice, Snapshot,
     plan_clear, plan_revoke,
 };
 use crate::domain::printable::printable;
-use crate::domain::role::{INVOKER, RUN_JOB};
+use crate::domain::role::INVOKER;
 use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup::{self, Targets};
+use crate::report::ChangesReport;
 use crate::terminal;
 
 const ROLE_HELP: &str = "The role [default: roles/run.invoker; with `--expired` or `--deleted`: \
                          every role that can, or may, invoke]";
 const CLEARING_EXCLUDES: [&str; 5] =
     ["any_role", "condition_title", "any_condition", "all_services", "strict"];
+
+const EVERYWHERE_EXCLUDES: [&str; 6] =
+    ["all_services", "role", "condition_title", "expired", "deleted", "kind"];
 
 /// Revoke a principal's right to invoke services, or to run jobs
 ///
@@ -38,6 +42,7 @@ const CLEARING_EXCLUDES: [&str; 5] =
   runaccess revoke dev@example.com orders
   runaccess revoke dev@example.com --all-services --any-role --dry-run
   runaccess revoke auditor@example.com billing --condition-title 'reports only'
+  runaccess revoke dev@example.com --everywhere
   runaccess revoke --expired"
 )]
 pub(super) struct Args {
@@ -69,9 +74,14 @@ pub(super) struct Args {
     /// Clear what names deleted principals; operands as with `--expired`
     #[arg(long, conflicts_with_all = CLEARING_EXCLUDES)]
     deleted: bool,
-    /// Exit with 3 if the member can still invoke
+    /// Judge by everything that can be read what is left: exit with 3 if the member can still invoke, with 9
+    /// if that cannot be told
     #[arg(long)]
     strict: bool,
+    /// Revoke every role that can invoke, under any condition, on every service, function and job of
+    /// the project, and say what is left; always asks
+    #[arg(long, conflicts_with_all = EVERYWHERE_EXCLUDES)]
+    everywhere: bool,
     #[command(flatten)]
     kind: KindOption,
     #[command(flatten)]
@@ -83,12 +93,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     if args.expired || args.deleted {
         return clear(cx, args).await;
     }
-    let roles = if args.any_role {
+    let roles = if args.any_role || args.everywhere {
         RoleChoice::AnyInvoking
     } else {
         RoleChoice::Only(role(cx, args.role.as_deref().unwrap_or(INVOKER))?)
     };
-    let condition = match (args.condition_title, args.any_condition) {
+    let condition = match (args.condition_title, args.any_condition || args.everywhere) {
         (Some(title), _) => ConditionChoice::Titled(title),
         (None, true) => ConditionChoice::Any,
         (None, false) => ConditionChoice::Unconditional,
@@ -97,7 +107,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     if args.all_services && !operands.services.is_empty() {
         return Err(CommandError::usage("`--all-services` takes no SERVICE beside it"));
     }
-    let references = if args.all_services {
+    if args.everywhere && !operands.services.is_empty() {
+        return Err(CommandError::usage("`--everywhere` takes no SERVICE beside it"));
+    }
+    let all = args.all_services || args.everywhere;
+    let references = if all {
         Vec::new()
     } else {
         args.kind.targets(cx, &operands.services, "Revoke access to which service?").await?
@@ -108,9 +122,15 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         operands.members
     };
     let mut resolved = resolve(cx, &asked_for).await?;
-    let targets = if args.all_services {
+    // What is judged at the end, whether or not there was anything to revoke.
+    let mut judged: Vec<Target> = Vec::new();
+    let targets = if all {
         let named = |grant: &Grant| resolved.members.iter().any(|m| m.same_as(&grant.member));
-        every_service_with(cx, named).await?
+        let mut targets = every_service_with(cx, named, &mut judged).await?;
+        if args.everywhere {
+            every_job_with(cx, named, (&mut targets, &mut judged)).await?;
+        }
+        targets
     } else {
         lookup::find_all(cx, &references).await?
     };
@@ -120,6 +140,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let options = ChangeOptions {
         notes: std::mem::take(&mut resolved.notes),
         warnings: std::mem::take(&mut resolved.warnings),
+        always_ask: args.write.always_ask || args.everywhere,
         ..args.write.options(Action::Revoke, needs)
     };
     let batch = Batch::read(cx, targets, &options).await?;
@@ -145,17 +166,26 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let asked: Vec<Member> = request.members.iter().map(|(member, _)| member.clone()).collect();
     let planner = |snapshot: &Snapshot| plan_revoke(snapshot, &request);
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
-    let still = result.outcomes.iter().any(|outcome| outcome.leaves_access);
     let done = result.outcomes.iter().filter(|outcome| outcome.status.is_settled());
     let done: Vec<Target> = done.map(|outcome| outcome.target.clone()).collect();
-    let reported = report(cx, result, &args.write)?;
+    let looks = (args.strict || args.everywhere) && !options.only_show;
+    if !looks {
+        return finish(cx, result, &args.write);
+    }
+    let judged = if all { judged } else { done };
+    let left = left::look(cx, &judged, &asked, args.everywhere).await?;
+    let rows = left.rows.clone();
+    let reported = report_as(cx, result, &args.write, |cx, outcomes| {
+        let report = ChangesReport::new(cx.is_sandbox(), outcomes);
+        cx.report(&ChangesReport { left: Some(rows), ..report })
+    })?;
+    left.tell(cx);
     let code = match reported.code {
-        code if !args.strict || code != ExitCode::Done.number() => Ok(code),
-        _ if still => Ok(ExitCode::No.number()),
-        _ => left_over(cx, &done, &asked).await.map(ExitCode::number),
+        code if code == ExitCode::Done.number() => left.code().number(),
+        code => code,
     };
     reported.tell_undo(cx);
-    code
+    Ok(code)
 }
 
 /// `revoke --expired` and `revoke --deleted`: every operand is a service, and without one every
@@ -166,7 +196,7 @@ async fn clear(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let role = args.role.as_deref().map(|typed| role(cx, typed)).transpose()?;
     let request = ClearRequest { expired: args.expired, deleted: args.deleted, role, members };
     let targets = if args.operands.is_empty() {
-        every_service_with(cx, |grant| request.selects(grant, cx.now())).await?
+        every_service_with(cx, |grant| request.selects(grant, cx.now()), &mut Vec::new()).await?
     } else {
         let references = args.kind.targets(cx, &args.operands, "Clear which service?").await?;
         lookup::find_all(cx, &references).await?
@@ -179,55 +209,11 @@ async fn clear(cx: &Context, args: Args) -> Result<u8, CommandError> {
     finish(cx, result, &args.write)
 }
 
-/// Whether somebody who lost access to these services can still invoke one of them, by all that can be
-/// read: what is granted above, groups, the check that is off.
-async fn left_over(
-    cx: &Context,
-    targets: &[Target],
-    members: &[Member],
-) -> Result<ExitCode, CommandError> {
-    let gateway = cx.gateway().await?;
-    let mut code = ExitCode::Done;
-    for (name, member) in targets.iter().flat_map(|name| members.iter().map(move |m| (name, m))) {
-        let short = cx.named(name);
-        let whose = For::One { member, is_self: false };
-        let may = match name {
-            Target::Service(service) => {
-                let gathered = gateway.gather(service, whose).await;
-                gathered.map(|gathered| gathered.may_call(member, cx.now()))
-            }
-            job => {
-                let gathered = gateway.gather_job(job, whose).await;
-                gathered.map(|(around, _)| around.may(member, RUN_JOB, cx.now()))
-            }
-        };
-        let Ok(may) = may else {
-            cx.terminal
-                .warning(&format!("whether `{member}` can still invoke `{short}` is unknown"));
-            code = code.max(ExitCode::Undetermined);
-            continue;
-        };
-        match may {
-            (Verdict::Denied, _) => {}
-            (Verdict::Allowed, by) => {
-                cx.terminal.warning(&format!("`{member}` can still invoke `{short}`: {by}"));
-                return Ok(ExitCode::No);
-            }
-            (Verdict::Unknown, by) => {
-                let unknown =
-                    format!("whether `{member}` can still invoke `{short}` is unknown: {by}");
-                cx.terminal.warning(&unknown);
-                code = ExitCode::Undetermined;
-            }
-        }
-    }
-    Ok(code)
-}
-
 /// Every service whose policy holds such a grant, or cannot be read: the driver then says why.
 async fn every_service_with(
     cx: &Context,
     wanted: impl Fn(&Grant) -> bool,
+    all: &mut Vec<Target>,
 ) -> Result<Targets, CommandError> {
     let project = cx.project()?.value;
     let region = cx.region_of_the_command_line()?;
@@ -238,12 +224,37 @@ async fn every_service_with(
         .await?;
     drop(progress);
     lookup::warn_of(cx, &unreachable);
+    all.extend(services.iter().map(|access| Target::from(access.service.name.clone())));
     let names = services
         .into_iter()
         .filter(|access| access.grants.as_ref().map_or(true, |grants| grants.iter().any(&wanted)))
         .map(|access| access.service.name.into())
         .collect();
     Ok(Targets { names, missing: Vec::new(), by_pattern: true, unreachable })
+}
+
+/// Adds every job whose policy holds such a grant, or cannot be read.
+async fn every_job_with(
+    cx: &Context,
+    wanted: impl Fn(&Grant) -> bool,
+    (targets, all): (&mut Targets, &mut Vec<Target>),
+) -> Result<(), CommandError> {
+    let project = cx.project()?.value;
+    let region = cx.region_of_the_command_line()?;
+    let gateway = cx.gateway().await?;
+    let (jobs, unreachable) = gateway.jobs(&project).await?;
+    lookup::warn_of(cx, &unreachable);
+    targets.unreachable.extend(unreachable);
+    let jobs = jobs.into_iter().filter(|job| region == "-" || job.region == region);
+    let jobs: Vec<Target> = jobs.map(Target::Job).collect();
+    let reads = futures::future::join_all(jobs.iter().map(|job| gateway.policy_of(job))).await;
+    for (job, read) in jobs.into_iter().zip(reads) {
+        all.push(job.clone());
+        if read.as_ref().map_or(true, |policy| grants(policy).iter().any(&wanted)) {
+            targets.names.push(job);
+        }
+    }
+    Ok(())
 }
 
 /// Asks of each member that is granted under conditions only which of them is meant; `false`

@@ -1,6 +1,7 @@
 //! `who`
 
 use super::completing;
+use super::explain::no_overrides;
 use super::members::KindOption;
 use crate::cloud::For;
 use crate::context::Context;
@@ -9,7 +10,9 @@ use crate::domain::exposure::judge_all;
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::principal::is_service_agent;
-use crate::domain::role::{INVOKE, MINT_ID_TOKEN, PASS_IAP, RUN_JOB, SET_JOB_POLICY, SET_POLICY};
+use crate::domain::role::{
+    INVOKE, MINT_ID_TOKEN, PASS_IAP, RUN_JOB, RUN_JOB_WITH_OVERRIDES, SET_JOB_POLICY, SET_POLICY,
+};
 use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -35,6 +38,9 @@ pub(super) struct Args {
     /// account that is one
     #[arg(long)]
     indirect: bool,
+    /// Of a job: who may run it with other arguments, variables or counts than its own
+    #[arg(long)]
+    with_overrides: bool,
     /// Exit with 9 where something could not be read
     #[arg(long)]
     strict: bool,
@@ -45,6 +51,10 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let question = "Who can invoke which service?";
     let found = args.kind.one_target(cx, args.service.as_deref(), question).await?;
     let gateway = cx.gateway().await?;
+    if args.with_overrides && found.service().is_some() {
+        return Err(no_overrides(cx));
+    }
+    let permission = if args.with_overrides { RUN_JOB_WITH_OVERRIDES } else { found.permission() };
     let read = match &found {
         Target::Service(name) => gateway.gather(name, For::Anyone).await.map(|gathered| {
             let exposure = gathered.weigh(|evidence| judge_all(evidence, cx.now())).exposure;
@@ -53,13 +63,13 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             let exposure = Some(exposure.as_str());
             (Ways { exposure, invokers, iap, deny, unknown }, gathered.around)
         }),
-        job => gateway.gather_job(job, For::Anyone).await.map(|(around, _)| {
+        job => gateway.gather_job(job, For::Anyone, permission).await.map(|(around, _)| {
             let unread =
                 around.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
             let mut unknown: Vec<UnknownRow> = unread.collect();
-            push_new(&mut unknown, unknown_roles(&around.roles, &around.allow, RUN_JOB));
-            let invokers = InvokerRow::holders(&around, RUN_JOB, cx.now());
-            let deny = DenyRow::of(&around, RUN_JOB);
+            push_new(&mut unknown, unknown_roles(&around.roles, &around.allow, permission));
+            let invokers = InvokerRow::holders(&around, permission, cx.now());
+            let deny = DenyRow::of(&around, permission);
             (Ways { exposure: None, invokers, iap: Vec::new(), deny, unknown }, around)
         }),
     };
@@ -130,7 +140,7 @@ fn unknown_roles(roles: &Roles, layers: &[Layered<Grant>], permission: &str) -> 
         holders.dedup();
         let does = match permission {
             INVOKE => "it can invoke",
-            RUN_JOB => "it can run jobs",
+            RUN_JOB | RUN_JOB_WITH_OVERRIDES => "it can run jobs",
             MINT_ID_TOKEN => "it gives tokens of the account",
             PASS_IAP => "Identity-Aware Proxy lets it by",
             _ => "it can change the policy",

@@ -341,6 +341,29 @@ pub fn without_token<'a>(mut decision: Decision<'a>, caller: &Member) -> Decisio
     decision
 }
 
+/// The same decision where what was unknown is settled by what was read of each of those for whom the
+/// caller stands.
+pub fn settled<'a>(mut decision: Decision<'a>, verdict_of: Verdict, why: String) -> Decision<'a> {
+    let outcome = match verdict_of {
+        Verdict::Allowed => Outcome::Pass,
+        Verdict::Denied => Outcome::Block,
+        Verdict::Unknown => return decision,
+    };
+    let mut why = Some(why);
+    for step in &mut decision.steps {
+        if step.outcome != Outcome::Unknown {
+            continue;
+        }
+        let reason = why.take().unwrap_or_else(|| "settled by its members".to_owned());
+        *step = Step::new(step.layer, outcome, reason);
+        if outcome == Outcome::Block {
+            break;
+        }
+    }
+    decision.verdict = verdict(&decision.steps);
+    decision
+}
+
 fn verdict(steps: &[Step<'_>]) -> Verdict {
     Verdict::of(steps.iter().map(|step| step.outcome))
 }

@@ -8,10 +8,11 @@ use super::access::{
     Attached, Caller, Decision, Entry, Evidence, Knowledge, Layer, Origin, Outcome, Place, Request,
     Source, Verdict, decide, decide_permission, without_token,
 };
-use super::condition::{Attributes, Tags};
+use super::condition::{Attributes, Doubt, Tags, Truth, evaluate};
 use super::deny::DenyRule;
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
+use super::principal::reaches;
 use super::role;
 use super::service::Service;
 
@@ -87,7 +88,44 @@ pub fn carries(roles: &Roles, name: &str, permission: &str) -> Option<bool> {
     }
 }
 
+/// A grant by which somebody holds a permission, or may.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// The resource whose policy holds the grant.
+    pub resource: &'a str,
+    pub grant: &'a Grant,
+    /// Whether it lets them in for certain, as far as it counts alone.
+    pub is_certain: bool,
+}
+
 impl Around {
+    /// Every grant by which somebody holds a permission, or may, whatever deny policies say.
+    pub fn ways(&self, member: &Member, permission: &str, now: OffsetDateTime) -> Vec<Way<'_>> {
+        let attributes = Attributes { path: None, host: None, time: now, tags: self.tags.as_ref() };
+        let mut ways = Vec::new();
+        for layer in &self.allow {
+            for grant in layer.read.iter().flatten() {
+                let of = self.known(|known| {
+                    reaches(&grant.member, Caller::of(member), known.holds, known.place)
+                });
+                let carries = match self.carries(&grant.role, permission) {
+                    Some(carries) => Truth::from(carries),
+                    None => Truth::Unknown(Doubt::unread("what the role carries is not known")),
+                };
+                let condition = || match &grant.condition {
+                    None => Truth::True,
+                    Some(under) => evaluate(&under.expression, &attributes),
+                };
+                let truth = of.and(|| carries).and(condition);
+                if truth != Truth::False {
+                    let is_certain = truth.is_true();
+                    ways.push(Way { resource: &layer.resource, grant, is_certain });
+                }
+            }
+        }
+        ways
+    }
+
     /// Whether a role carries a permission; `None` where that is not known.
     pub fn carries(&self, name: &str, permission: &str) -> Option<bool> {
         carries(&self.roles, name, permission)

@@ -56,6 +56,23 @@ const POOLS: [&str; 2] = ["/workforcePools/", "/workloadIdentityPools/"];
 /// itself stands for several (a group, a domain, a set) is reached where all of it is for certain;
 /// where some of it may be, it cannot be told.
 pub fn reaches(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &Place) -> Truth {
+    let one = covers(set, caller, holds, place);
+    let Caller::Verified(member) = caller else { return one };
+    // Of those that a caller stands for, some may be reached though not all are for certain.
+    let several =
+        matches!(member.kind(), MemberKind::Domain | MemberKind::Group | MemberKind::PrincipalSet);
+    let holds_some = set.kind() != MemberKind::Deleted && set.kind() != MemberKind::AllUsers;
+    if one == Truth::False && several && holds_some && may_overlap(set, member) {
+        return Truth::Unknown(Doubt::undecidable(format!(
+            "`{member}` stands for several, and `{set}` may reach some of them"
+        )));
+    }
+    one
+}
+
+/// Whether what holds for `set` holds for all of the caller: what is granted to some of a domain or of a
+/// pool does not let it in.
+pub fn covers(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &Place) -> Truth {
     let member = match caller {
         Caller::Verified(member) if set.as_str() == member.as_str() => {
             return (member.kind() != MemberKind::Deleted).into();
@@ -85,14 +102,6 @@ pub fn reaches(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &
     if one == Truth::False && member.kind() == MemberKind::Other {
         return Truth::Unknown(Doubt::undecidable(format!(
             "who `{member}` stands for is not known"
-        )));
-    }
-    // Of those that a caller stands for, some may be reached though not all are for certain.
-    let several =
-        matches!(member.kind(), MemberKind::Domain | MemberKind::Group | MemberKind::PrincipalSet);
-    if one == Truth::False && several && may_overlap(set, member) {
-        return Truth::Unknown(Doubt::undecidable(format!(
-            "`{member}` stands for several, and `{set}` may reach some of them"
         )));
     }
     one

@@ -25,6 +25,11 @@ pub const IAP_ACCESSOR: &str = "roles/iap.httpsResourceAccessor";
 pub const INVOKE: &str = "run.routes.invoke";
 /// The permission to run a job.
 pub const RUN_JOB: &str = "run.jobs.run";
+/// The permission to run a job with other arguments, variables or counts than its own, which the invoker
+/// role does not hold (roles dump).
+pub const RUN_JOB_WITH_OVERRIDES: &str = "run.jobs.runWithOverrides";
+/// The role that holds it, and nothing more than to run jobs.
+pub const OVERRIDER: &str = "roles/run.jobsExecutorWithOverrides";
 /// The permission to set a job's policy, and so to let anyone run it.
 pub const SET_JOB_POLICY: &str = "run.jobs.setIamPolicy";
 /// The permission to set a service's policy, and so to grant the invoker to anyone.
@@ -180,6 +185,11 @@ impl fmt::Display for Role {
 /// The table's row of a role.
 pub fn info(role: &str) -> Option<&'static RoleInfo> {
     ROLES.binary_search_by_key(&role, |known| known.name).ok().map(|at| &ROLES[at])
+}
+
+/// Whether a role of the table lets its members invoke or run, and nothing else that counts.
+pub fn only_invokes(role: &str) -> bool {
+    [INVOKER, "roles/run.servicesInvoker", "roles/run.jobsExecutor", OVERRIDER].contains(&role)
 }
 
 /// Whether it is one of the basic roles, which take no condition (documented).

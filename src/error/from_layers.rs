@@ -10,6 +10,7 @@ use crate::domain::address::AddressError;
 use crate::domain::member::MemberError;
 use crate::domain::resource::ServiceRefError;
 use crate::domain::role::RoleError;
+use crate::domain::role::carries;
 use crate::gcloud::SetupError;
 use crate::journal::JournalError;
 use crate::sandbox::StoreError;
@@ -37,12 +38,43 @@ impl From<Failure> for CommandError {
             FailureKind::PermissionDenied => ErrorKind::PermissionDenied,
             FailureKind::RateLimited => ErrorKind::RateLimited,
         };
+        let permission = failure.permission().map(str::to_owned);
         let error = Self::new(kind, failure.to_string()).because(failure.message);
         match kind {
             ErrorKind::NotAuthenticated => error.hint("gcloud auth login"),
-            ErrorKind::PermissionDenied => error.hint("gcloud auth list"),
+            ErrorKind::PermissionDenied => match permission {
+                // Who has it is who can give it.
+                Some(permission) => match roles_with(&permission) {
+                    Some(roles) => error
+                        .because(format!("`{permission}` is in {roles}"))
+                        .hint("runaccess roles"),
+                    None => error.hint("gcloud auth list"),
+                },
+                None => error.hint("gcloud auth list"),
+            },
             _ => error,
         }
+    }
+}
+
+/// The roles that a person is given for a permission, the least first, as they are known.
+fn roles_with(permission: &str) -> Option<String> {
+    const LEAST: [&str; 7] = [
+        "roles/run.invoker",
+        "roles/run.servicesInvoker",
+        "roles/run.jobsExecutorWithOverrides",
+        "roles/run.viewer",
+        "roles/iam.securityAdmin",
+        "roles/run.developer",
+        "roles/run.admin",
+    ];
+    let holds = |role: &&&str| carries(role, permission) == Some(true);
+    let roles: Vec<String> = LEAST.iter().filter(holds).map(|role| format!("`{role}`")).collect();
+    match roles.as_slice() {
+        [] => None,
+        [only] => Some(only.clone()),
+        [first, .., last] if roles.len() > 1 => Some(format!("{first} and {last}")),
+        _ => None,
     }
 }
 

@@ -18,6 +18,53 @@ use crate::domain::setting::Setting;
 pub struct ChangesReport {
     pub sandbox: bool,
     pub changes: Vec<ChangeRow>,
+    /// What is left of access to those that were to lose it; only where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<Vec<LeftRow>>,
+}
+
+/// A way in that is left to somebody.
+#[derive(Clone, Debug, Serialize)]
+pub struct LeftRow {
+    pub member: String,
+    pub service: String,
+    /// `null` where no permission is asked.
+    pub role: Option<String>,
+    /// `service`, `project`, `folder`, `organization`, `iap`, `act-as` or `invoker-check-disabled`.
+    pub via: &'static str,
+    /// The resource whose policy holds the grant.
+    pub resource: String,
+    /// What ends it for this member alone; `null` where nothing does.
+    pub command: Option<String>,
+    /// Whom the grant names: the member, or what it is in.
+    #[serde(skip)]
+    pub holder: String,
+    #[serde(skip)]
+    pub short: String,
+}
+
+impl LeftRow {
+    /// What it comes to, in a sentence.
+    pub fn words(&self) -> String {
+        let Self { member, short, role, via, resource, holder, .. } = self;
+        let on = if *resource == self.service { "it".to_owned() } else { format!("`{resource}`") };
+        let what = match (role, *via) {
+            (None, _) => format!("anyone can still invoke `{short}`: the invoker check is off"),
+            (Some(role), "act-as") => format!(
+                "`{member}` may have tokens of an account that can invoke `{short}`: `{holder}` has `{role}` on {on}"
+            ),
+            (Some(role), "iap") => format!(
+                "`{member}` still passes Identity-Aware Proxy at `{short}`: `{holder}` has `{role}` on {on}"
+            ),
+            (Some(role), _) => {
+                format!("`{member}` is still let in at `{short}`: `{holder}` has `{role}` on {on}")
+            }
+        };
+        match self.command {
+            Some(_) => what,
+            None => format!("{what}; no command ends that for this member alone"),
+        }
+    }
 }
 
 /// The outcome of one resource.
@@ -140,7 +187,7 @@ impl ChangesReport {
                 row.short.clone_from(&row.service);
             }
         }
-        Self { sandbox, changes }
+        Self { sandbox, changes, left: None }
     }
 }
 
@@ -261,6 +308,13 @@ impl Report for ChangesReport {
         "effect.verdict",
         "effect.because",
         "effect.basis",
+        "left",
+        "left.member",
+        "left.service",
+        "left.role",
+        "left.via",
+        "left.resource",
+        "left.command",
         "attempts",
         "error",
         "error.code",

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::yaml::yaml_1_1;
 use super::{Report, Style};
 use crate::domain::nearest::nearest;
 use crate::error::{CommandError, ErrorKind};
@@ -84,7 +85,9 @@ impl Format {
                 };
                 Ok(rows.iter().map(line).collect())
             }
-            Self::Yaml => serde_norway::to_string(report).map_err(|error| failed(&error)),
+            Self::Yaml => serde_norway::to_string(report)
+                .map(|text| yaml_1_1(&text))
+                .map_err(|error| failed(&error)),
         }
     }
 }

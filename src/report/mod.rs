@@ -25,10 +25,11 @@ mod token;
 mod url;
 mod who;
 mod whoami;
+mod yaml;
 
 use serde::Serialize;
 
-pub use self::changes::ChangesReport;
+pub use self::changes::{ChangesReport, LeftRow};
 pub use self::connect::{ConnectReport, ProgramRow, VerifiedRow};
 pub use self::doctor::DoctorReport;
 pub use self::domains::{DomainRow, DomainsReport};

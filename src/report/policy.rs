@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::yaml::yaml_1_1;
 use super::{Report, Style};
 
 /// The names of IAM's audit log types, by their numbers in the published protocol buffers.
@@ -57,7 +58,7 @@ impl Report for PolicyReport {
     ];
 
     fn table(&self, _: Style) -> String {
-        serde_norway::to_string(&self.0).unwrap_or_default()
+        yaml_1_1(&serde_norway::to_string(&self.0).unwrap_or_default())
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::condition::{self, Attributes, Condition, Doubt, Truth};
 use super::super::deny::DenyRule;
 use super::super::invokers::Grant;
 use super::super::member::{Member, MemberKind};
-use super::super::principal::{Caller, reaches};
+use super::super::principal::{Caller, covers, reaches};
 use super::{Attached, Decision, Knowledge, Layer, Outcome, Source, Step, Unless, verdict};
 
 /// How a layer is named that stands for all above a resource whose parent is not known.
@@ -284,6 +284,12 @@ fn stands_for(grant: &Grant, allow: &[Attached<'_, Grant>], asked: Asked<'_>) ->
             .unwrap_or_else(|| {
                 reaches(&grant.member, asked.caller, asked.known.holds, asked.known.place)
             }),
+        // A domain or a pool counts only what covers it whole.
+        (_, Caller::Verified(caller))
+            if matches!(caller.kind(), MemberKind::Domain | MemberKind::PrincipalSet) =>
+        {
+            covers(&grant.member, asked.caller, asked.known.holds, asked.known.place)
+        }
         _ => reaches(&grant.member, asked.caller, asked.known.holds, asked.known.place),
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::condition::{Condition, timed};
 use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
-use crate::domain::role::{Invokes, Role};
+use crate::domain::role::{self, Invokes, Role};
 
 /// Which roles a revocation looks in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +111,16 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
     let left = grants(&edit.policy);
     let mut plan = Plan::from_edit(Action::Revoke, snapshot, edit);
     plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
+    if request.roles == RoleChoice::AnyInvoking {
+        let mut more: Vec<&str> = plan.removed.iter().map(|grant| grant.role.as_str()).collect();
+        more.retain(|role| !role::only_invokes(role));
+        more.dedup();
+        let noted: Vec<String> = more
+            .iter()
+            .map(|role| format!("`{role}` does more than invoke, and goes too"))
+            .collect();
+        plan.notes.extend(noted);
+    }
     let still = |members: &[&Member]| -> Vec<Remaining> {
         let through_policy = left
             .iter()

@@ -113,6 +113,7 @@ pub(super) fn answer(
             query.only(&[]).and_then(|()| Ok(view::job(site, &jobs::get(site, region, j)?)))
         }
         ("DELETE", ["jobs", j], "") if in_namespace => delete_job(site, region, j, query),
+        ("POST", ["jobs", j], "run") if in_namespace => jobs::run_v1(site, region, j, query, body),
         ("GET", ["services", s], "getIamPolicy")
         | ("POST", ["services", s], "setIamPolicy" | "testIamPermissions")
             if !in_namespace =>

@@ -1,0 +1,209 @@
+//! What a change says of what it comes to, and what it needs to be made.
+
+use serde_json::{Value, json};
+
+use crate::support::{Api, Plain, Serve, World, members_of};
+
+const HELLO: &str = "projects/sandbox-project/locations/us-central1/services/hello";
+const STOREFRONT: &str = "projects/sandbox-project/locations/us-central1/services/storefront";
+
+#[test]
+fn a_change_says_what_it_comes_to() {
+    let world = World::new();
+    for (arguments, verdict, word) in [
+        (&["grant", "ana@example.com", "hello"][..], "allowed", "user:ana@example.com"),
+        (&["grant", "ana@example.com", "intranet"], "unknown", "Identity-Aware Proxy is on"),
+        (&["grant", "ana@example.com", "backoffice"], "denied", "ingress is `internal`"),
+        (&["grant", "bea@example.com", "api"], "allowed", "before, too: `domain:example.com`"),
+        (&["grant", "bea@example.com", "storefront"], "allowed", "before, too: `allUsers`"),
+        (&["grant", "bea@example.com", "status-page"], "allowed", "the invoker check is off"),
+        (&["grant", "ana@example.com", "jobs/nightly"], "allowed", "roles/run.invoker"),
+        (&["revoke", "auditor@example.com", "billing", "--any-condition"], "denied", "no grant"),
+        (&["make-public", "hello", "--yes"], "allowed", "allUsers"),
+        (&["make-private", "hello", "--yes"], "denied", ""),
+        (&["ingress", "status-page", "internal", "--yes"], "denied", "ingress"),
+    ] {
+        let json = world.json(arguments);
+        let effect = &json["changes"][0]["effect"];
+        assert_eq!(effect[0]["verdict"], verdict, "{arguments:?}: {json}");
+        assert_eq!(effect[0]["basis"], "own", "{arguments:?}: {json}");
+        assert!(effect[0]["because"].as_str().unwrap().contains(word), "{arguments:?}: {effect}");
+        assert_eq!(effect.as_array().unwrap().len(), 1, "{arguments:?}: {json}");
+        let run = world.sandbox(&["undo", "--yes"]);
+        assert_eq!(run.status, 0, "{run}");
+    }
+    // What is so already comes to nothing.
+    world.sandbox(&["grant", "ana@example.com", "hello"]);
+    let json = world.json(&["grant", "ana@example.com", "hello"]);
+    assert_eq!(json["changes"][0]["effect"], json!([]));
+    // Judged by everything, a deny policy counts.
+    let json = world.json(&["grant", "contractor@example.com", "hello", "--verify"]);
+    let effect = &json["changes"][0]["effect"][0];
+    assert_eq!((&effect["verdict"], &effect["basis"]), (&json!("denied"), &json!("all")), "{json}");
+}
+
+#[test]
+fn what_is_left_is_told_with_what_ends_it() {
+    let world = World::new();
+    for target in ["hello", "chat", "jobs/nightly"] {
+        world.sandbox(&["grant", "alice@example.com", target]);
+    }
+    let everywhere = ["revoke", "alice@example.com", "--everywhere", "--yes"];
+    let first = world.json(&everywhere);
+    assert_eq!(first["changes"].as_array().unwrap().len(), 3, "{first}");
+    for _ in 0..2 {
+        let run = world.sandbox(&everywhere);
+        assert_eq!(run.status, 3, "{run}");
+        let left = world.json(&everywhere)["left"].clone();
+        let rows = left.as_array().unwrap();
+        assert!(rows.iter().any(|row| row["via"] == "invoker-check-disabled"), "{left}");
+        let api = rows.iter().find(|row| row["service"].as_str().unwrap().ends_with("/api"));
+        assert_eq!(api.unwrap()["command"], Value::Null, "{left}");
+    }
+    // Off a terminal nothing is done without a yes, whoever it is.
+    let run = world.sandbox(&["grant", "alice@example.com", "hello"]);
+    assert_eq!(run.status, 0, "{run}");
+    let run = world.sandbox(&["revoke", "alice@example.com", "--everywhere"]);
+    assert_eq!(run.status, 2, "{run}");
+    let run = world.sandbox(&["revoke", "alice@example.com", "hello", "--everywhere"]);
+    assert_eq!(run.status, 2, "{run}");
+    // Every service is judged, also where nothing was there to revoke.
+    let all = ["revoke", "nobody@example.com", "--all-services", "--strict", "--yes"];
+    assert_eq!(world.sandbox(&all).status, 3);
+}
+
+#[test]
+fn a_group_and_a_project_keep_somebody_in_and_the_command_that_ends_it_is_named() {
+    let mut world = World::new();
+    let serve = Serve::start(&world);
+    world.reach(&serve);
+    world.run(&["grant", "bea@example.com,group:team@example.com", "us-central1/hello"]);
+    let words = ["revoke", "bea@example.com", "us-central1/hello", "--strict", "-o", "json"];
+    let run = world.run(&words);
+    assert_eq!(run.status, 3, "{run}");
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
+    let command = json["left"][0]["command"].as_str().unwrap();
+    assert_eq!(
+        command,
+        "gcloud identity groups memberships delete --group-email=team@example.com \
+         --member-email=bea@example.com"
+    );
+}
+
+/// Every changing command by a principal who holds what its write takes, and nothing else.
+#[tokio::test]
+async fn what_is_needed_is_enough() {
+    let policy = ["run.services.getIamPolicy", "run.services.setIamPolicy"];
+    for (arguments, permissions, status) in [
+        (&["grant", "ana@example.com", "us-central1/hello"][..], &policy[..], 0),
+        (&["revoke", "allUsers", "us-central1/storefront", "--yes"], &policy, 0),
+        (&["restore", "FILE", "us-central1/storefront", "--ignore-etag", "--yes"], &policy, 0),
+        (&["make-public", "us-central1/hello", "--yes"], &policy, 0),
+        // `allUsers` goes; whether the check is on was not read.
+        (&["make-private", "us-central1/storefront", "--yes"], &policy, 8),
+        (
+            &["grant", "ana@example.com", "jobs/us-central1/nightly"],
+            &["run.jobs.getIamPolicy", "run.jobs.setIamPolicy"],
+            0,
+        ),
+        (
+            &["ingress", "us-central1/hello", "internal", "--yes"],
+            &[
+                "run.services.get",
+                "run.services.getIamPolicy",
+                "run.services.update",
+                "run.operations.get",
+            ],
+            0,
+        ),
+        (
+            &["audience", "add", "us-central1/hello", "https://a.example", "--yes"],
+            &[
+                "run.services.get",
+                "run.services.getIamPolicy",
+                "run.services.update",
+                "run.operations.get",
+            ],
+            0,
+        ),
+    ] {
+        let api = Api::new();
+        let plain = Plain::of(&api.serve.endpoint);
+        let role =
+            json!({"roleId": "least", "role": {"title": "t", "includedPermissions": permissions}});
+        let (code, made) = plain.send("POST", "v1/projects/sandbox-project/roles", Some(&role));
+        assert_eq!(code, 200, "{made}");
+        let home = "v1/projects/sandbox-project";
+        let (_, mut above) = plain.send(
+            "POST",
+            &format!("{home}:getIamPolicy"),
+            Some(&json!({"options": {"requestedPolicyVersion": 3}})),
+        );
+        above["bindings"].as_array_mut().unwrap().push(json!({
+            "role": "projects/sandbox-project/roles/least", "members": ["user:least@example.com"]}));
+        let set = json!({"policy": above});
+        let (code, answer) = plain.send("POST", &format!("{home}:setIamPolicy"), Some(&set));
+        assert_eq!(code, 200, "{answer}");
+        let mut world = World::new();
+        world.reach(&api.serve);
+        world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", &api.access_token("least@example.com").await);
+        let file = world.home().join("saved.json");
+        std::fs::write(&file, "{\"bindings\": []}").unwrap();
+        let words: Vec<String> =
+            arguments.iter().map(|word| word.replace("FILE", file.to_str().unwrap())).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let run = world.run(&words);
+        assert_eq!(run.status, status, "{arguments:?}: {run}");
+        assert!(run.stdout.contains("changed"), "{arguments:?}: {run}");
+        if status == 8 {
+            assert!(run.stderr.contains("the invoker check was not read and may be off"), "{run}");
+            let members = members_of(&plain.policy(STOREFRONT), "roles/run.invoker");
+            assert!(!members.contains(&"allUsers".to_owned()), "{members:?}");
+        }
+    }
+}
+
+#[test]
+fn a_change_that_cannot_come_back_says_so() {
+    let mut world = World::new();
+    let serve = Serve::with_faults(&world, &[]);
+    world.reach(&serve);
+    world.set("CLOUDSDK_CORE_PROJECT", "sandbox-shared");
+    let plain = Plain::of(&serve.endpoint);
+    let search = "projects/sandbox-shared/locations/us-central1/services/search";
+    let before = plain.policy(search);
+    // What was there before the constraint came stays.
+    drop(before);
+    let run = world.run(&["revoke", "allUsers", "us-central1/search", "-n"]);
+    assert!(matches!(run.status, 0 | 8), "{run}");
+}
+
+#[test]
+fn an_undo_leaves_out_who_is_gone_and_does_the_rest() {
+    let mut world = World::new();
+    let serve = Serve::start(&world);
+    world.reach(&serve);
+    let plain = Plain::of(&serve.endpoint);
+    let account = json!({"accountId": "leaver", "serviceAccount": {"displayName": "l"}});
+    let all = "v1/projects/sandbox-project/serviceAccounts";
+    let (code, made) = plain.send("POST", all, Some(&account));
+    assert_eq!(code, 200, "{made}");
+    let address = made["email"].as_str().unwrap().to_owned();
+    let both = format!("{address},group:team@example.com");
+    assert_eq!(world.run(&["grant", &both, "us-central1/hello"]).status, 0);
+    let saved = world.run(&["policy", "us-central1/hello", "-o", "json"]).stdout;
+    let run = world.run(&["revoke", &both, "us-central1/hello", "--yes"]);
+    assert_eq!(run.status, 0, "{run}");
+    assert_eq!(plain.send("DELETE", &format!("{all}/{address}"), None).0, 200);
+    let run = world.run(&["undo", "--yes"]);
+    assert_eq!(run.status, 0, "{run}");
+    let members = members_of(&plain.policy(HELLO), "roles/run.invoker");
+    assert_eq!(members, ["group:team@example.com"], "{run}");
+    world.run(&["revoke", "group:team@example.com", "us-central1/hello", "--yes"]);
+    let file = world.home().join("saved.json");
+    std::fs::write(&file, saved).unwrap();
+    let words = ["restore", file.to_str().unwrap(), "us-central1/hello", "--ignore-etag", "--yes"];
+    let run = world.run(&words);
+    assert_eq!(run.status, 0, "{run}");
+    assert_eq!(members_of(&plain.policy(HELLO), "roles/run.invoker"), ["group:team@example.com"]);
+}

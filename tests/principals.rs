@@ -1,0 +1,271 @@
+//! Principals as policies hold them, and as people type them.
+
+use serde_json::{Value, json};
+
+use crate::support::{Plain, Serve, World, members_of};
+
+const HELLO: &str = "projects/sandbox-project/locations/us-central1/services/hello";
+const AGENT: &str = "principal://agents.global.org-433637338589.system.id.goog/resources/run/projects/123456789012/locations/us-central1/services/chat";
+const EVERYONE: &str = "principalSet://goog/public:all";
+
+/// A server whose policy of `hello` holds these, whatever Google's own would say of them.
+fn holding(members: &[&str]) -> (World, crate::support::FakeServer) {
+    let bindings = json!([{"role": "roles/run.invoker", "members": members}]);
+    let state = std::sync::Mutex::new(json!({"etag": "ACAB", "bindings": bindings}));
+    let server = crate::support::FakeServer::start(move |line| {
+        let policy = state.lock().unwrap();
+        if line.contains("IamPolicy") {
+            return crate::support::Answer::json(&policy);
+        }
+        if line.contains("/services/hello") {
+            return crate::support::Answer::json(&json!({"name": HELLO, "etag": "e", "uid": "u",
+                "uri": "https://hello-x-uc.a.run.app", "ingress": "INGRESS_TRAFFIC_ALL"}));
+        }
+        crate::support::Answer::error(403, "PERMISSION_DENIED", "No.")
+    });
+    let mut world = World::new();
+    for api in ["RUN", "CLOUDRESOURCEMANAGER", "IAM", "ORGPOLICY", "CLOUDIDENTITY", "IAP"] {
+        world.set(&format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"), &server.endpoint);
+    }
+    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "t");
+    world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
+    (world, server)
+}
+
+#[test]
+fn whatever_a_policy_holds_is_saved_restored_explained_and_revoked() {
+    for member in [
+        AGENT,
+        "principalHierarchy://new.example/kind",
+        "robot:R2D2",
+        "User:dev@x.com",
+        "dev@x.com",
+        "principal://",
+        "deleted:robot:x?uid=1",
+        EVERYONE,
+        "principalSet://goog/cloudIdentityCustomerId/C01abc",
+        "two words",
+    ] {
+        let (world, server) = holding(&[member, "user:other@example.com"]);
+        let policy = world.run(&["policy", "us-central1/hello", "-o", "json"]);
+        assert!(policy.stdout.contains(member), "{policy}");
+        let file = world.home().join("saved.json");
+        std::fs::write(&file, &policy.stdout).unwrap();
+        let run = world.run(&["restore", file.to_str().unwrap(), "us-central1/hello", "--check"]);
+        assert_eq!(run.status, 0, "{member}: {run}");
+        let run = world.run(&["explain", member, "us-central1/hello"]);
+        assert!(matches!(run.status, 0 | 9) || member.starts_with("deleted:"), "{member}: {run}");
+        let run = world.run(&["revoke", "--member", member, "us-central1/hello", "--yes"]);
+        let sent = server.bodies(":setIamPolicy");
+        let left = &sent.last().unwrap_or_else(|| panic!("{member}: {run}"))["policy"];
+        assert_eq!(members_of(left, "roles/run.invoker"), ["user:other@example.com"], "{member}");
+    }
+    // What no policy holds is no principal.
+    let (world, _server) = holding(&["user:other@example.com"]);
+    for command in ["revoke", "explain"] {
+        let run = world.run(&[command, "User:dev@x.com", "us-central1/hello"]);
+        assert_eq!(run.status, 2, "{run}");
+        assert!(run.stderr.contains("user:dev@x.com"), "{run}");
+    }
+}
+
+#[test]
+fn what_means_everyone_is_everyone() {
+    let (world, _server) = holding(&[EVERYONE]);
+    let list = world.json_of(&["describe", "us-central1/hello"]);
+    assert_eq!(list["exposure"], "public", "{list}");
+    let run = world.run(&["make-private", "us-central1/hello", "-n"]);
+    assert!(run.stderr.contains(&format!("- {EVERYONE}")), "{run}");
+    // What the project grants is the same policy here, and keeps it open.
+    assert!(run.stderr.contains("keeps the service open"), "{run}");
+}
+
+#[test]
+fn deny_only_forms_are_granted_nowhere() {
+    let world = World::new();
+    let serve = Serve::start(&world);
+    let plain = Plain::of(&serve.endpoint);
+    for (member, instead) in [
+        (EVERYONE, Some("allUsers")),
+        ("principalSet://goog/cloudIdentityCustomerId/C01abc", None),
+        ("principalSet://goog/group/team@example.com", Some("group:team@example.com")),
+        ("principal://goog/subject/dev@example.com", Some("user:dev@example.com")),
+        (
+            "principal://iam.googleapis.com/projects/-/serviceAccounts/a@p.iam.gserviceaccount.com",
+            Some("serviceAccount:a@p.iam.gserviceaccount.com"),
+        ),
+    ] {
+        let run = world.sandbox(&["grant", "--member", member, "hello", "--yes"]);
+        assert_eq!(run.status, 2, "{run}");
+        if let Some(instead) = instead {
+            assert!(run.stderr.contains(instead), "{run}");
+        }
+        let policy = json!({"policy": {"bindings": [
+            {"role": "roles/run.invoker", "members": [member]}]}});
+        let (code, answer) = plain.send("POST", &format!("v2/{HELLO}:setIamPolicy"), Some(&policy));
+        assert_eq!(code, 400, "{member}: {answer}");
+    }
+    // A kind of tomorrow's is for IAM to judge, and asked about.
+    let run = world.sandbox(&["grant", "--member", "principal://new.example/x", "hello"]);
+    assert_eq!(run.status, 2, "{run}");
+    assert!(run.stderr.contains("not known here"), "{run}");
+    let run = world.sandbox(&["grant", "--member", AGENT, "hello"]);
+    assert_eq!(run.status, 0, "{run}");
+}
+
+#[test]
+fn the_sandbox_takes_well_formed_members_each_once() {
+    let world = World::new();
+    let serve = Serve::start(&world);
+    let plain = Plain::of(&serve.endpoint);
+    let set = |members: Value| {
+        let policy = json!({"policy": {"bindings": [
+            {"role": "roles/run.invoker", "members": members}]}});
+        plain.send("POST", &format!("v2/{HELLO}:setIamPolicy"), Some(&policy))
+    };
+    for bad in
+        ["domain:", "group:@example.com", "user:a b@example.com", "principal://", "user:", "a"]
+    {
+        assert_eq!(set(json!([bad])).0, 400, "{bad}");
+    }
+    let (code, policy) = set(json!(["user:a@example.com", "user:a@example.com"]));
+    assert_eq!(code, 200, "{policy}");
+    assert_eq!(members_of(&policy, "roles/run.invoker"), ["user:a@example.com"]);
+}
+
+#[test]
+fn a_job_takes_only_who_is_named() {
+    let world = World::new();
+    for member in ["allUsers", "allAuthenticatedUsers"] {
+        let run = world.sandbox(&["grant", member, "jobs/nightly", "--yes"]);
+        assert_eq!(run.status, 2, "{run}");
+        assert!(run.stderr.contains("membership type restrictions"), "{run}");
+    }
+    let serve = Serve::start(&world);
+    let policy = json!({"policy": {"bindings": [
+        {"role": "roles/run.invoker", "members": ["allUsers"]}]}});
+    let job = "v2/projects/sandbox-project/locations/us-central1/jobs/nightly:setIamPolicy";
+    let (code, answer) = Plain::of(&serve.endpoint).send("POST", job, Some(&policy));
+    assert_eq!(code, 400, "{answer}");
+    assert_eq!(
+        answer["error"]["message"],
+        "Member allUsers is invalid due to membership type restrictions on the resource."
+    );
+}
+
+#[test]
+fn sets_are_judged_for_all_that_they_stand_for() {
+    let world = World::new();
+    world.sandbox(&["grant", "domain:partner.example", "hello", "--yes"]);
+    // An address is of one domain.
+    let run = world.sandbox(&["explain", "domain:corp.example", "hello"]);
+    assert_eq!(run.status, 3, "{run}");
+    assert_eq!(world.sandbox(&["explain", "domain:partner.example", "hello"]).status, 0);
+}
+
+#[test]
+fn a_federated_principal_has_no_token_of_its_own() {
+    let world = World::new();
+    let federated = "principal://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/ci/subject/x";
+    for (member, word) in [(federated, "workloadIdentityUser"), (AGENT, "account")] {
+        world.sandbox(&["grant", "--member", member, "hello"]);
+        let run = world.sandbox(&["explain", member, "hello"]);
+        assert_eq!(run.status, 9, "{run}");
+        assert!(run.stdout.contains(word), "{run}");
+        // What lets in anybody lets it in too.
+        assert_eq!(world.sandbox(&["explain", member, "status-page"]).status, 0);
+        assert_eq!(world.sandbox(&["explain", member, "api"]).status, 3);
+        // The way is an account to act as.
+        let run = world.sandbox(&["connect", member, "hello"]);
+        assert_eq!(run.status, 2, "{run}");
+        let run = world.sandbox(&[
+            "connect",
+            member,
+            "hello",
+            "--as",
+            "runner@sandbox-project.iam.gserviceaccount.com",
+            "--code",
+            "none",
+        ]);
+        assert_eq!(run.status, 0, "{run}");
+        let role = if member == AGENT {
+            "roles/iam.serviceAccountOpenIdTokenCreator"
+        } else {
+            "roles/iam.workloadIdentityUser"
+        };
+        assert!(run.stderr.contains(&format!("+ {member}  {role}")), "{run}");
+        assert_eq!(world.sandbox(&["undo", "--yes"]).status, 0);
+    }
+}
+
+#[test]
+fn an_agent_is_who_calls_and_not_its_account() {
+    let mut world = World::new();
+    let serve = Serve::start(&world);
+    world.reach(&serve);
+    let plain = Plain::of(&serve.endpoint);
+    let chat = "projects/sandbox-project/locations/us-central1/services/chat";
+    let body = json!({"template": {"workloadIdentityConfig": {
+        "identityType": "IDENTITY_TYPE_AGENT_IDENTITY"},
+        "containers": [{"image": "us-docker.pkg.dev/cloudrun/container/hello"}]}});
+    let (code, answer) = plain.send(
+        "PATCH",
+        &format!("v2/{chat}?updateMask=template.workloadIdentityConfig"),
+        Some(&body),
+    );
+    assert_eq!(code, 200, "{answer}");
+    let run = world.run(&["grant", "service:chat", "us-central1/hello"]);
+    assert_eq!(run.status, 0, "{run}");
+    assert!(run.stderr.contains(&format!("+ {AGENT}")), "{run}");
+    let run = world.run(&["connect", "us-central1/chat", "us-central1/hello"]);
+    assert_eq!(run.status, 2, "{run}");
+    let as_runner = ["--as", "runner@sandbox-project.iam.gserviceaccount.com", "--code", "none"];
+    let run = world
+        .run(&[&["connect", "us-central1/chat", "us-central1/hello"][..], &as_runner].concat());
+    assert!(run.stderr.contains("roles/iam.serviceAccountOpenIdTokenCreator"), "{run}");
+    assert!(run.stderr.contains("+ serviceAccount:runner@"), "{run}");
+}
+
+#[test]
+fn a_job_is_run_with_overrides_by_a_role_of_its_own() {
+    let mut world = World::new();
+    let serve = Serve::start(&world);
+    world.reach(&serve);
+    let job = "jobs/us-central1/nightly";
+    world.run(&["grant", "ana@example.com", job]);
+    assert_eq!(world.run(&["explain", "ana@example.com", job]).status, 0);
+    let run = world.run(&["explain", "ana@example.com", job, "--with-overrides"]);
+    assert_eq!(run.status, 3, "{run}");
+    let run = world.run(&["who", job, "--with-overrides", "-o", "json"]);
+    assert!(!run.stdout.contains("ana@example.com"), "{run}");
+    let run = world.run(&["grant", "ana@example.com", job, "--with-overrides"]);
+    assert!(run.stderr.contains("roles/run.jobsExecutorWithOverrides"), "{run}");
+    assert_eq!(world.run(&["explain", "ana@example.com", job, "--with-overrides"]).status, 0);
+    for command in ["explain", "grant"] {
+        let run = world.run(&[command, "ana@example.com", "us-central1/hello", "--with-overrides"]);
+        assert_eq!(run.status, 2, "{run}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_runs_for_who_may() {
+    let api = crate::support::Api::new();
+    let path = "v2/projects/sandbox-project/locations/us-central1/jobs/nightly";
+    let plain = Plain::of(&api.serve.endpoint);
+    let with = json!({"overrides": {"taskCount": 2}});
+    let (code, operation) = plain.send("POST", &format!("{path}:run"), Some(&json!({})));
+    assert_eq!(code, 200, "{operation}");
+    assert!(operation["metadata"]["name"].as_str().unwrap().contains("/executions/nightly-"));
+    assert_eq!(plain.send("POST", &format!("{path}:run"), Some(&with)).0, 200);
+    let policy = json!({"policy": {"bindings": [
+        {"role": "roles/run.invoker", "members": ["user:ana@example.com"]}]}});
+    assert_eq!(plain.send("POST", &format!("{path}:setIamPolicy"), Some(&policy)).0, 200);
+    let (ana, eve) =
+        (api.access_token("ana@example.com").await, api.access_token("eve@example.com").await);
+    let run = format!("{path}:run");
+    assert_eq!(api.send_as(&ana, "POST", &run, Some(&json!({}))).await.0, 200);
+    let (code, answer) = api.send_as(&ana, "POST", &run, Some(&with)).await;
+    assert_eq!(code, 403, "{answer}");
+    assert!(answer.to_string().contains("run.jobs.runWithOverrides"), "{answer}");
+    assert_eq!(api.send_as(&eve, "POST", &run, Some(&json!({}))).await.0, 403);
+}
