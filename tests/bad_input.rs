@@ -278,3 +278,77 @@ fn odd_arguments_never_panic() {
         assert_eq!(run.status, 2, "{word:?}: {run}");
     }
 }
+
+/// Hints put the argument right that is meant, and leave every other word that is alike.
+#[test]
+fn hints_replace_the_argument_and_not_the_word() {
+    let world = World::new();
+    for (arguments, hint) in [
+        (
+            &["grant", "deleted:user:a@x.com?uid=1", "hello", "--reason", "grant"][..],
+            "runaccess --sandbox revoke 'deleted:user:a@x.com?uid=1' hello --reason grant",
+        ),
+        (
+            &["grant", "User:a@x.com", "hello", "--reason", "User:a@x.com"],
+            "runaccess --sandbox grant user:a@x.com hello --reason User:a@x.com",
+        ),
+        (
+            &["grant", "a@x.com", "helo", "--reason", "helo"],
+            "runaccess --sandbox grant a@x.com hello --reason helo",
+        ),
+        (
+            &[
+                "revoke",
+                "auditor@example.com",
+                "billing",
+                "--condition-title",
+                "u",
+                "--reason",
+                "u",
+            ],
+            "runaccess --sandbox revoke auditor@example.com billing --reason u --condition-title 'reports only'",
+        ),
+        (
+            &["grant", "hello", "a@x.com", "--reason", "hello"],
+            "runaccess --sandbox grant a@x.com hello --reason hello",
+        ),
+        (
+            &["grant", "--dry-run", "User:a@x.com", "hello"],
+            "runaccess --sandbox grant --dry-run user:a@x.com hello",
+        ),
+    ] {
+        let run = world.sandbox(arguments);
+        assert!(run.stderr.contains(&format!("hint: {hint}")), "{arguments:?}: {run}");
+    }
+    let shared = ["--project", "sandbox-shared"];
+    let words = ["make-public", "search", "--via", "all-users", "--reason", "all-users", "--yes"];
+    let run = world.sandbox(&[&shared[..], &words].concat());
+    assert!(run.stderr.contains("--reason all-users --via no-invoker-check"), "{run}");
+    let run = world.sandbox(&["explain", "dev@example.com"]);
+    assert!(run.stderr.contains("SERVICE is missing"), "{run}");
+}
+
+/// A refusal names the permission and who holds it; whoever may not list may name one whole.
+#[tokio::test]
+async fn a_refusal_names_the_permission() {
+    let api = crate::support::Api::new();
+    api.let_in("hello", "user:least@example.com", "roles/run.admin").await;
+    let mut world = World::new();
+    world.reach(&api.serve);
+    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", &api.access_token("least@example.com").await);
+    let run = world.run(&["grant", "a@x.com", "hello"]);
+    assert_eq!(run.status, 5, "{run}");
+    assert!(run.stderr.contains("hint: runaccess grant a@x.com REGION/hello"), "{run}");
+    assert_eq!(world.run(&["grant", "a@example.com", "us-central1/hello"]).status, 0);
+    let run = world.run(&["policy", "us-central1/chat"]);
+    assert!(run.stderr.contains("`run.services.getIamPolicy` is in `roles/run.viewer`"), "{run}");
+}
+
+#[test]
+fn the_role_of_functions_lets_nobody_in() {
+    let world = World::new();
+    let run =
+        world.sandbox(&["grant", "a@x.com", "hello", "--role", "roles/cloudfunctions.invoker"]);
+    assert_eq!(run.status, 2, "{run}");
+    assert!(run.stderr.contains("`roles/run.invoker` does"), "{run}");
+}

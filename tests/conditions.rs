@@ -31,10 +31,10 @@ fn a_window_that_is_over_is_over_however_it_is_written() {
         .collect();
     plain.set_bindings(HELLO, &json!(bindings));
     let who = world.json_of(&["who", "us-central1/hello"]);
-    for at in 0..expressions.len() {
+    for (at, expression) in expressions.iter().enumerate() {
         let member = format!("user:w{at}@example.com");
         let row = who["invokers"].as_array().unwrap().iter().find(|row| row["member"] == *member);
-        assert_eq!(row.unwrap()["state"], "expired", "{}", expressions[at]);
+        assert_eq!(row.unwrap()["state"], "expired", "{expression}");
     }
     let run = world.run(&["revoke", "--expired", "us-central1/hello", "--yes"]);
     assert_eq!(run.status, 0, "{run}");

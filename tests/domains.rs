@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::support::{Serve, World};
+use crate::support::{Answer, FakeServer, Plain, Serve, World};
 
 #[test]
 fn domains_are_listed_with_their_certificates_and_checked() {
@@ -321,4 +321,82 @@ fn the_graph_is_drawn() {
     note: deny policies above may keep some of them out: `explain` weighs them
     --- status 0
     "#);
+}
+
+#[test]
+fn a_region_that_could_not_be_read_is_unknown_and_nothing_is_planned_on_it() {
+    let mut world = World::new();
+    let serve = Serve::with_faults(&world, &["unreadable-region=us-central1"]);
+    world.reach(&serve);
+    for command in [&["domains"][..], &["domains", "--check"]] {
+        let run = world.run(command);
+        assert_eq!(run.status, 8, "{run}");
+        assert!(!run.stderr.contains("no domain is mapped"), "{run}");
+    }
+    let json = world.run(&["domains", "-o", "json"]);
+    assert!(json.stdout.contains("region us-central1"), "{json}");
+    let run = world.run(&["domains", "unmap", "shop.example.com", "--yes"]);
+    assert_eq!(run.status, 8, "{run}");
+    assert!(!run.stderr.contains("undo:"), "{run}");
+    let run = world.run(&["url", "https://shop.example.com"]);
+    assert_eq!(run.status, 9, "{run}");
+}
+
+#[test]
+fn where_every_region_is_refused_the_one_that_is_known_is_asked() {
+    for answer in [
+        Answer::error(400, "INVALID_ARGUMENT", "Location '-' is not valid."),
+        Answer::Full(404, "text/html", "<h1>404</h1>".to_owned()),
+    ] {
+        let mut world = World::new();
+        let serve = Serve::start(&world);
+        let plain = Plain::of(&serve.endpoint);
+        let server = FakeServer::start(move |line| {
+            if line.contains("/locations/-/domainmappings") {
+                return answer.clone();
+            }
+            let mut words = line.split(' ');
+            let (method, path) = (words.next().unwrap(), words.next().unwrap());
+            let (code, read) =
+                plain.send(method, path, (method == "POST").then(|| json!({})).as_ref());
+            Answer::Full(code, "application/json", read.to_string())
+        });
+        world.reach(&serve);
+        world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &server.endpoint);
+        let run = world.run(&["domains", "--region", "us-central1"]);
+        assert!(run.status == 0 && run.stdout.contains("shop.example.com"), "{run}");
+        let run = world.run(&["domains", "us-central1/storefront"]);
+        assert!(run.status == 0 && run.stdout.contains("shop.example.com"), "{run}");
+        let run = world.run(&["url", "https://shop.example.com"]);
+        assert_eq!(run.status, 9, "{run}");
+        let run = world.run(&["domains", "map", "x.run.example.com", "us-central1/hello", "-n"]);
+        assert_eq!(run.status, 0, "{run}");
+    }
+}
+
+#[test]
+fn an_ingress_that_is_not_said_is_read_where_it_is_set() {
+    let server = FakeServer::start(|line| {
+        let name = "projects/p/locations/us-central1/services/hello";
+        if line.contains("/v1/projects/p/locations/us-central1/services/hello") {
+            let annotations = json!({"run.googleapis.com/ingress": "internal"});
+            return Answer::json(&json!({"metadata": {"annotations": annotations}}));
+        }
+        if line.contains("IamPolicy") {
+            return Answer::json(&json!({"etag": "ACAB"}));
+        }
+        Answer::json(&json!({"name": name, "etag": "e", "ingress": "INGRESS_TRAFFIC_UNSPECIFIED"}))
+    });
+    let mut world = World::new();
+    world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &server.endpoint);
+    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "t");
+    world.set("CLOUDSDK_CORE_PROJECT", "p");
+    let run = world.run(&["ingress", "us-central1/hello", "all", "-n"]);
+    assert!(run.stderr.contains("ingress: internal -> all"), "{run}");
+    let world = World::new();
+    let run = world.sandbox(&["ingress", "hello", "none", "--print", "gcloud"]);
+    assert_eq!(run.status, 2, "{run}");
+    assert!(run.stderr.contains("knows no ingress `none`"), "{run}");
+    let run = world.sandbox(&["audience", "add", "hello", "notaurl"]);
+    assert_eq!(run.status, 2, "{run}");
 }

@@ -20,7 +20,7 @@ fn a_change_says_what_it_comes_to() {
         (&["grant", "ana@example.com", "jobs/nightly"], "allowed", "roles/run.invoker"),
         (&["revoke", "auditor@example.com", "billing", "--any-condition"], "denied", "no grant"),
         (&["make-public", "hello", "--yes"], "allowed", "allUsers"),
-        (&["make-private", "hello", "--yes"], "denied", ""),
+        (&["make-private", "storefront", "--yes"], "denied", ""),
         (&["ingress", "status-page", "internal", "--yes"], "denied", "ingress"),
     ] {
         let json = world.json(arguments);

@@ -208,7 +208,8 @@ fn the_request_is_as_it_is_said() {
             "allowed0",
         ),
         (&["service:billing", "us-central1/orders"], "allowed0"),
-        (&["group:team@example.com", "chat"], "unknown9"),
+        // By each of its members.
+        (&["group:team@example.com", "chat"], "allowed0"),
         (&["someone@gmail.com", "reports"], "allowed0"),
         (&["allUsers", "reports"], "denied3"),
     ] {

@@ -160,7 +160,21 @@ fn sets_are_judged_for_all_that_they_stand_for() {
     // An address is of one domain.
     let run = world.sandbox(&["explain", "domain:corp.example", "hello"]);
     assert_eq!(run.status, 3, "{run}");
-    assert_eq!(world.sandbox(&["explain", "domain:partner.example", "hello"]).status, 0);
+    // A group that is denied may hold some of them.
+    let run = world.sandbox(&["explain", "domain:partner.example", "hello"]);
+    assert_eq!(run.status, 9, "{run}");
+    let run = world.sandbox(&[
+        "explain",
+        "domain:partner.example",
+        "hello",
+        "-o",
+        "value(steps.verdict)",
+    ]);
+    assert!(run.stdout.contains("pass"), "{run}");
+    // A group is judged by who is in it: of the team, whom nobody granted `api` but by the domain.
+    let run = world.sandbox(&["explain", "group:team@example.com", "hello"]);
+    assert_eq!(run.status, 3, "{run}");
+    assert!(run.stdout.contains(" get in"), "{run}");
 }
 
 #[test]

@@ -265,9 +265,9 @@ impl Work {
         if failure.kind != FailureKind::InvalidArgument || !says_not_there(failure) {
             return;
         }
-        let names = |grant: &&Grant| failure.message.contains(grant.member.address());
+        let is_named = |grant: &&Grant| failure.message.contains(grant.member.address());
         let named: Vec<Member> =
-            self.plan.added().iter().filter(names).map(|grant| grant.member.clone()).collect();
+            self.plan.added().iter().filter(is_named).map(|grant| grant.member.clone()).collect();
         for member in named.into_iter().filter(|member| !member.address().is_empty()) {
             let address = member.address().to_owned();
             if self.awaits.contains(&address) {

@@ -27,10 +27,9 @@ pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], options
         |outcome: &ChangeOutcome| outcome.status == Status::Changed && !outcome.effect.is_empty();
     let count = outcomes.iter().filter(|outcome| done(outcome)).count();
     let patience = match options.verify {
-        Verify::Never => return,
         Verify::Always => cx.deadline.limit(),
         Verify::OnATerminal if cx.terminal.interactive && count <= MOST => PATIENCE,
-        Verify::OnATerminal => return,
+        Verify::Never | Verify::OnATerminal => return,
     };
     let rows: Vec<(usize, usize, Target, Member)> = outcomes
         .iter()

@@ -1,5 +1,7 @@
 //! Domain mappings, and what the public DNS says of them.
 
+use std::collections::BTreeSet;
+
 use http::{HeaderMap, Uri};
 use serde_json::Value;
 
@@ -9,7 +11,7 @@ use super::failure::Failure;
 use super::fleet::Unreadable;
 use super::gateway::Gateway;
 use super::reading::parsed;
-use crate::domain::mapping::{Certificate, DomainMapping, Record, Resolves};
+use crate::domain::mapping::{Certificate, DomainMapping, Record, Resolves, shut_out_by};
 use crate::domain::resource::ServiceName;
 use crate::transport::encoded;
 
@@ -75,11 +77,33 @@ impl Gateway {
     pub async fn resolves(&self, domain: &str, record: &Record) -> Resolves {
         match self.answers(domain, &record.kind).await {
             Ok(answers) if record.is_among(&answers) => Resolves::Yes,
+            // Behind a proxy of somebody's, a name has addresses in place of the alias.
+            Ok(answers) if answers.is_empty() && record.kind == "CNAME" => {
+                let (four, six) =
+                    tokio::join!(self.answers(domain, "A"), self.answers(domain, "AAAA"));
+                let found = four.into_iter().chain(six).flatten();
+                let found: BTreeSet<String> =
+                    found.map(|found| format!("{} {}", found.kind, found.data)).collect();
+                Resolves::No(found.into_iter().collect())
+            }
             Ok(answers) => {
                 let found = answers.iter().map(|found| format!("{} {}", found.kind, found.data));
                 Resolves::No(found.collect())
             }
             Err(failure) => Resolves::Unknown(failure.message),
+        }
+    }
+
+    /// Which authorities alone may make certificates for a domain, where Google's is not among them: by
+    /// the nearest CAA records at it or above it (RFC 8659, 3).
+    pub async fn shut_out_of(&self, domain: &str) -> Option<String> {
+        let mut at = domain;
+        loop {
+            let records = self.answers(at, "CAA").await.ok()?;
+            if records.iter().any(|record| record.kind == "CAA") {
+                return shut_out_by(&records);
+            }
+            at = at.split_once('.').map(|(_, above)| above).filter(|above| above.contains('.'))?;
         }
     }
 
@@ -116,6 +140,7 @@ impl Gateway {
                     1 => "A",
                     5 => "CNAME",
                     28 => "AAAA",
+                    257 => "CAA",
                     _ => return None,
                 };
                 let data = answer["data"].as_str()?.to_owned();

@@ -156,7 +156,7 @@ impl Gateway {
             tokio::join!(own, self.above(target.project(), caller), self.memberships(caller), tags);
         let Above { mut place, allow, deny, roles } = above;
         if let Some(caller) = caller.filter(|caller| caller.kind() == MemberKind::ServiceAccount) {
-            place.of_caller = self.home_of_caller(caller, &place, (&own, &allow, &deny)).await;
+            place.of_caller = self.home_of_caller(caller, &place, &own, (&allow, &deny)).await;
         }
         let read = own.clone().map_err(|failure| why(&failure));
         let layer = Layered { resource: target.to_string(), read };
@@ -172,7 +172,8 @@ impl Gateway {
         &self,
         caller: &Member,
         place: &Place,
-        (own, allow, deny): (&Result<Vec<Grant>, Failure>, &[Layered<Grant>], &[Layered<DenyRule>]),
+        own: &Result<Vec<Grant>, Failure>,
+        (allow, deny): (&[Layered<Grant>], &[Layered<DenyRule>]),
     ) -> Option<Box<Place>> {
         let granted = own.iter().chain(allow.iter().flat_map(|layer| &layer.read)).flatten();
         let rules = deny.iter().flat_map(|layer| &layer.read).flatten();

@@ -129,6 +129,24 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
     } else {
         ExitCode::Partial
     };
+    let mut obstacles: Vec<String> = Vec::new();
+    for row in rows.iter().filter(|_| check) {
+        if row.is_behind_a_proxy() {
+            obstacles.push(format!(
+                "`{}`: a proxy in front answers in place of Google; while it does, no certificate is made \
+                 or renewed",
+                row.domain
+            ));
+        }
+        if row.certificate != "ready"
+            && let Some(only) = gateway.shut_out_of(&row.domain).await
+        {
+            obstacles.push(format!(
+                "`{}`: its CAA records let {only} make certificates, and not Google (`pki.goog`)",
+                row.domain
+            ));
+        }
+    }
     let waiting: Vec<String> = rows
         .iter()
         .filter_map(|row| Some(format!("`{}`: {}", row.domain, row.message.as_ref()?)))
@@ -136,6 +154,9 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
     let unknown = unread.into_iter().map(|Unreadable { what, why, .. }| UnknownRow { what, why });
     let unknown = unknown.collect();
     cx.report(&DomainsReport { sandbox: cx.is_sandbox(), domains: rows, unknown })?;
+    for line in obstacles {
+        cx.terminal.warning(&line);
+    }
     for line in waiting {
         cx.terminal.note(&line);
     }

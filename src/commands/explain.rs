@@ -118,17 +118,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         _ => None,
     };
     let host = args.host.clone().or(address.map(|address| address.host().to_owned()));
-    let typed_path = address.map(Address::path).filter(|path| !path.is_empty());
     let at = args.at.unwrap_or_else(|| cx.now());
-    let path_seen = |service: Option<&Service>| -> String {
-        let own = || {
-            let claim = claim(service?, address?)?;
-            let rest =
-                address?.path().strip_prefix(claim.path.as_str()).filter(|_| claim.is_own)?;
-            Some(if rest.is_empty() { "/" } else { rest })
-        };
-        args.path.as_deref().or_else(own).or(typed_path).unwrap_or("/").to_owned()
-    };
+    let path_seen = |service: Option<&Service>| path_seen(&args, address, service);
     let path = RefCell::new(path_seen(None));
     let say = |decision: &Decision<'_>, host: Option<String>, fix: Vec<String>| {
         let time = at.format(&Rfc3339).unwrap_or_default();
@@ -157,27 +148,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             return Err(CommandError::usage("a job is run by its API, and has no address")
                 .because("`--path`, `--host` and `--from` are about requests to a service"));
         }
-        let permission =
-            if args.with_overrides { RUN_JOB_WITH_OVERRIDES } else { found.permission() };
-        let (around, told) = match gateway.gather_job(&found, whose, permission).await {
-            Ok(read) => read,
-            Err(failure) => return Err(lookup::unread_target(cx, &found, failure).await),
-        };
-        check_held(&around)?;
-        let decision = around.decide(Caller::of(&who), permission, at, told);
-        let blocking = decision.blocked_by();
-        let named = cx.named_to_others(&found);
-        let fix = match (decision.verdict, blocking) {
-            (Verdict::Denied, Some(Layer::Allow)) if args.with_overrides => {
-                let command = format!("{} --with-overrides", grant(&who, &named));
-                vec![cx.suggest_to_others(&command)]
-            }
-            (Verdict::Denied, Some(Layer::Allow)) => {
-                vec![cx.suggest_to_others(&grant(&who, &named))]
-            }
-            _ => Vec::new(),
-        };
-        return say(&decision, None, fix);
+        return of_job(cx, &args, (&found, &who), (whose, at), (&say, &check_held)).await;
     };
     if args.with_overrides {
         return Err(no_overrides(cx));
@@ -220,6 +191,47 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let denied = decision.verdict == Verdict::Denied;
     let fix = if denied { remedies(cx, &gathered, &decision, &request, &who) } else { Vec::new() };
     say(&decision, host.clone(), fix)
+}
+
+/// The path that the service is given: of a function's address what is behind its name.
+fn path_seen(args: &Args, address: Option<&Address>, service: Option<&Service>) -> String {
+    let typed = address.map(Address::path).filter(|path| !path.is_empty());
+    let own = || {
+        let claim = claim(service?, address?)?;
+        let rest = address?.path().strip_prefix(claim.path.as_str()).filter(|_| claim.is_own)?;
+        Some(if rest.is_empty() { "/" } else { rest })
+    };
+    args.path.as_deref().or_else(own).or(typed).unwrap_or("/").to_owned()
+}
+
+/// Whether somebody may run a job.
+async fn of_job(
+    cx: &Context,
+    args: &Args,
+    (found, who): (&Target, &Member),
+    (whose, at): (For<'_>, OffsetDateTime),
+    (say, check_held): (
+        &impl Fn(&Decision<'_>, Option<String>, Vec<String>) -> Result<u8, CommandError>,
+        &impl Fn(&Around) -> Result<(), CommandError>,
+    ),
+) -> Result<u8, CommandError> {
+    let permission = if args.with_overrides { RUN_JOB_WITH_OVERRIDES } else { found.permission() };
+    let gateway = cx.gateway().await?;
+    let (around, told) = match gateway.gather_job(found, whose, permission).await {
+        Ok(read) => read,
+        Err(failure) => return Err(lookup::unread_target(cx, found, failure).await),
+    };
+    check_held(&around)?;
+    let decision = around.decide(Caller::of(who), permission, at, told);
+    let named = cx.named_to_others(found);
+    let fix = match (decision.verdict, decision.blocked_by()) {
+        (Verdict::Denied, Some(Layer::Allow)) => {
+            let with = if args.with_overrides { " --with-overrides" } else { "" };
+            vec![cx.suggest_to_others(&format!("{}{with}", grant(who, &named)))]
+        }
+        _ => Vec::new(),
+    };
+    say(&decision, None, fix)
 }
 
 /// Judges a group by each of its members: allowed if every one is, denied if one is not. `None` where they

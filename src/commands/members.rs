@@ -187,9 +187,8 @@ pub(super) async fn ask_for_member(
 pub(super) fn typed(member: &MemberArg) -> String {
     match member {
         MemberArg::Me => "me".to_owned(),
-        MemberArg::Member(member) => member.to_string(),
+        MemberArg::Member(member) | MemberArg::Held { member, .. } => member.to_string(),
         MemberArg::RuntimeOf(name) => format!("service:{name}"),
-        MemberArg::Held { member, .. } => member.to_string(),
     }
 }
 

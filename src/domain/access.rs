@@ -343,7 +343,7 @@ pub fn without_token<'a>(mut decision: Decision<'a>, caller: &Member) -> Decisio
 
 /// The same decision where what was unknown is settled by what was read of each of those for whom the
 /// caller stands.
-pub fn settled<'a>(mut decision: Decision<'a>, verdict_of: Verdict, why: String) -> Decision<'a> {
+pub fn settled(mut decision: Decision<'_>, verdict_of: Verdict, why: String) -> Decision<'_> {
     let outcome = match verdict_of {
         Verdict::Allowed => Outcome::Pass,
         Verdict::Denied => Outcome::Block,

@@ -77,6 +77,29 @@ impl Record {
     }
 }
 
+/// Which authorities alone may make certificates, by these CAA records, where Google's own is not among
+/// them (RFC 8659; that Cloud Run's certificates are of `pki.goog` is documented for Google Trust Services,
+/// and of Let's Encrypt was so before).
+pub fn shut_out_by(records: &[Record]) -> Option<String> {
+    let issuers: Vec<String> = records
+        .iter()
+        .filter(|record| record.kind == "CAA")
+        .filter_map(|record| {
+            let mut words = record.data.split_whitespace().skip(1);
+            let is_issue = words.next()?.eq_ignore_ascii_case("issue");
+            let value = words.next().unwrap_or_default().trim_matches('"');
+            is_issue.then(|| value.split(';').next().unwrap_or_default().trim().to_lowercase())
+        })
+        .collect();
+    let is_googles = |issuer: &String| ["pki.goog", "letsencrypt.org"].contains(&issuer.as_str());
+    if issuers.is_empty() || issuers.iter().any(is_googles) {
+        return None;
+    }
+    let named: Vec<String> =
+        issuers.iter().filter(|issuer| !issuer.is_empty()).map(|it| format!("`{it}`")).collect();
+    Some(if named.is_empty() { "nobody".to_owned() } else { named.join(", ") })
+}
+
 /// Names are the same in any case, with and without the dot that ends them; addresses however they are
 /// written.
 fn same(one: &str, other: &str) -> bool {
@@ -105,6 +128,24 @@ pub fn is_domain(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn caa_records_shut_out_who_is_not_named() {
+        let records = |texts: &[&str]| -> Vec<Record> {
+            let record = |text: &&str| Record { kind: "CAA".to_owned(), data: (*text).to_owned() };
+            texts.iter().map(record).collect()
+        };
+        for (texts, only) in [
+            (&[][..], None),
+            (&["0 issue \"pki.goog\""], None),
+            (&["0 issue \"digicert.com\"", "0 issue \"pki.goog; x=y\""], None),
+            (&["0 iodef \"mailto:a@b.c\""], None),
+            (&["0 issue \"digicert.com\""], Some("`digicert.com`")),
+            (&["0 issue \";\""], Some("nobody")),
+        ] {
+            assert_eq!(shut_out_by(&records(texts)).as_deref(), only, "{texts:?}");
+        }
+    }
 
     #[test]
     fn records_are_compared_by_what_they_mean() {

@@ -174,6 +174,10 @@ fn in_set(set: &str, member: &Member, holds: GroupHolds<'_>, place: &Place) -> T
     if set.ends_with("/*") {
         return Truth::True;
     }
+    // Of a set of identities, others have another token.
+    if member.kind() == MemberKind::PrincipalSet {
+        return Truth::False;
+    }
     Truth::Unknown(Doubt::undecidable(format!(
         "whether `{member}` is of `{set}` stands in its token alone"
     )))

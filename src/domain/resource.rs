@@ -208,10 +208,8 @@ impl ResourceName {
         let (region, path) = api_path(text)?;
         let parts: Vec<&str> = path.split('/').collect();
         let known = match parts.as_slice() {
-            ["projects", project, "locations", region, kind, name] => {
-                Some((*project, Some(*region), *kind, *name))
-            }
-            ["locations", region, "namespaces", project, kind, name] => {
+            ["projects", project, "locations", region, kind, name]
+            | ["locations", region, "namespaces", project, kind, name] => {
                 Some((*project, Some(*region), *kind, *name))
             }
             ["namespaces", project, kind, name] => Some((*project, region, *kind, *name)),
@@ -271,7 +269,7 @@ fn api_path(text: &str) -> Option<(Option<&str>, &str)> {
             || (host.starts_with("run.") && host.ends_with(".rep.googleapis.com"))
     };
     let (region, path) = match text.split_once("//") {
-        Some((scheme, rest)) if matches!(scheme, "" | "https:" | "http:") => {
+        Some(("" | "https:" | "http:", rest)) => {
             let (host, path) = rest.split_once('/')?;
             if !own_host(host) {
                 return None;

@@ -73,8 +73,7 @@ fn roles_with(permission: &str) -> Option<String> {
     match roles.as_slice() {
         [] => None,
         [only] => Some(only.clone()),
-        [first, .., last] if roles.len() > 1 => Some(format!("{first} and {last}")),
-        _ => None,
+        [first, .., last] => Some(format!("{first} and {last}")),
     }
 }
 

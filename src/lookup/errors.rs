@@ -110,9 +110,10 @@ pub(super) fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -
     let names: Vec<&str> = listing.services.iter().map(|service| service.name.service()).collect();
     let wanted_name = match wanted {
         ServiceRef::Name(name) => name.as_str(),
-        ServiceRef::Regional { service, .. } => service.as_str(),
+        ServiceRef::Regional { service, .. } | ServiceRef::InProject { service, .. } => {
+            service.as_str()
+        }
         ServiceRef::Full(name) => name.service(),
-        ServiceRef::InProject { service, .. } => service.as_str(),
         ServiceRef::Glob { .. } | ServiceRef::Url(_) => return error.hint(cx.suggest("list")),
     };
     let near = nearest(wanted_name, names);

@@ -84,6 +84,17 @@ impl DomainRow {
         self.records.iter().any(|record| record.resolves == Some("no"))
     }
 
+    /// Whether addresses of somebody else's stand where its alias belongs.
+    pub fn is_behind_a_proxy(&self) -> bool {
+        self.records.iter().any(|record| {
+            let is_address = |found: &String| found.starts_with("A ") || found.starts_with("AAAA ");
+            record.kind == "CNAME"
+                && record.resolves == Some("no")
+                && !record.found.is_empty()
+                && record.found.iter().all(is_address)
+        })
+    }
+
     /// Whether it could not be told of a record.
     pub fn is_unknown(&self) -> bool {
         self.records.iter().any(|record| record.resolves == Some("unknown"))

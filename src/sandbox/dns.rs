@@ -31,6 +31,7 @@ pub(super) fn resolve(world: &World<'_>, query: &Query) -> Result<Value, ApiErro
         "A" | "a" | "1" => "A",
         "AAAA" | "aaaa" | "28" => "AAAA",
         "CNAME" | "cname" | "5" => "CNAME",
+        "CAA" | "caa" | "257" => "CAA",
         other => return Err(ApiError::not_implemented(&format!("records of the type {other}"))),
     };
     let records = records(world, &name)?;
@@ -39,6 +40,7 @@ pub(super) fn resolve(world: &World<'_>, query: &Query) -> Result<Value, ApiErro
     let number = |kind: &str| match kind {
         "A" => 1,
         "CNAME" => 5,
+        "CAA" => 257,
         _ => 28,
     };
     let answers: Vec<Value> = answers

@@ -6,6 +6,7 @@ use super::super::api_error::ApiError;
 use super::super::authority::Visit;
 use super::super::pages::page;
 use super::super::query::Query;
+use super::super::world::Place;
 use super::{GROUPS, MEMBERSHIPS, administers, hidden, holds, key_of, may_see, of_group};
 use crate::domain::member::Member;
 
@@ -66,11 +67,17 @@ pub(super) fn everyone(visit: Visit<'_>, group: &str, query: &Query) -> Result<V
         }
         for membership in visit.world.resources_of(MEMBERSHIPS, &group)? {
             let key = key_of(&membership["preferredMemberKey"]);
+            // By its own resource (documented): a group's name tells it from a user's.
+            let mut member =
+                Value::from(format!("users/{}", super::super::names::fnv1a(key.bytes())));
             if membership["type"] == "GROUP" {
+                if let Some(group) = visit.world.resource(Place::global(GROUPS), &key)? {
+                    member = group["name"].clone();
+                }
                 next.push(key);
             }
             found.push(json!({
-                "member": membership["name"],
+                "member": member,
                 "preferredMemberKey": [membership["preferredMemberKey"]],
                 "roles": roles_of(&membership),
                 "relationType": if seen.is_empty() { "DIRECT" } else { "INDIRECT" },
