@@ -142,6 +142,7 @@ fn describe_tells_all_that_bears_on_access() {
       "defaultUrl": true,
       "customAudiences": [],
       "serviceAccount": "runner@sandbox-project.iam.gserviceaccount.com",
+      "agentIdentity": null,
       "http2": false,
       "callers": "named",
       "reach": "internet",

@@ -231,6 +231,9 @@ fn an_agent_is_who_calls_and_not_its_account() {
     let run = world.run(&["grant", "service:chat", "us-central1/hello"]);
     assert_eq!(run.status, 0, "{run}");
     assert!(run.stderr.contains(&format!("+ {AGENT}")), "{run}");
+    assert_eq!(world.json_of(&["describe", "us-central1/chat"])["agentIdentity"], AGENT);
+    let graph = world.run(&["graph", "-o", "json"]);
+    assert!(graph.stdout.contains(AGENT), "{graph}");
     let run = world.run(&["connect", "us-central1/chat", "us-central1/hello"]);
     assert_eq!(run.status, 2, "{run}");
     let as_runner = ["--as", "runner@sandbox-project.iam.gserviceaccount.com", "--code", "none"];

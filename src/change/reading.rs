@@ -41,6 +41,11 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
             (Err(_), _) => Ok(Err("it did not answer in time".to_owned())),
         }
     };
+    let job_uid = async {
+        let Target::Job(_) = name else { return Ok(None) };
+        let read = timeout(PATIENCE, gateway.job_uid(name)).await;
+        Ok(read.ok().and_then(Result::ok).flatten())
+    };
     let there = async {
         match name {
             Target::Account(account) => gateway.account(account).await.map(Some),
@@ -65,20 +70,20 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
             _ => gateway.policy_of(name).await.map(Some),
         }
     };
-    let read = tokio::try_join!(service, there, policy, constraints, above);
+    let read = tokio::try_join!(service, job_uid, there, policy, constraints, above);
     let read = match read {
-        Ok((service, there, policy, constraints, above)) => {
+        Ok((service, job_uid, there, policy, constraints, above)) => {
             let policy = match (policy, &there) {
                 (Some(policy), _) => Ok(policy),
                 (None, Some(There::Nothing) | None) => Ok(policy::none()),
                 (None, Some(_)) => gateway.policy_of(name).await,
             };
-            policy.map(|policy| (service, there, policy, constraints, above))
+            policy.map(|policy| (service, job_uid, there, policy, constraints, above))
         }
         Err(failure) => Err(failure),
     };
     match read {
-        Ok((facts, there, policy, constraints, above)) => {
+        Ok((facts, job_uid, there, policy, constraints, above)) => {
             let (facts, unread) = match facts {
                 Ok(facts) => (facts, None),
                 Err(why) => (None, Some(why)),
@@ -92,6 +97,7 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
                 name,
                 service,
                 facts,
+                job_uid,
                 unread,
                 weighs_exposure,
                 policy,

@@ -70,6 +70,15 @@ impl Gateway {
         }))
     }
 
+    /// Reads what tells a job from another that is made later under its name; `None` where it does not say.
+    pub async fn job_uid(&self, job: &Target) -> Result<Option<String>, Failure> {
+        let call = format!("read the job `{}`", job.short());
+        let fields = encoded(&[("fields", "uid")]);
+        let body = self.get(&call, &format!("/v2/{job}"), &fields).await?;
+        let read: Value = parsed(&call, &body)?;
+        Ok(read["uid"].as_str().filter(|uid| !uid.is_empty()).map(str::to_owned))
+    }
+
     /// Lists the functions of a project, in every region (Cloud Functions v2, which lists those of the
     /// 1st generation too).
     pub async fn functions(

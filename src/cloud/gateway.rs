@@ -114,9 +114,7 @@ impl Gateway {
             return Err(Failure::malformed(&call));
         }
         // The official client's model does not have it yet.
-        let extra: Value = parsed(&call, &body)?;
-        let kind = extra["template"]["workloadIdentityConfig"]["identityType"].as_str();
-        let is_agent = Some(kind == Some("IDENTITY_TYPE_AGENT_IDENTITY"));
+        let is_agent = Some(is_agent(&parsed(&call, &body)?));
         let mut service = Service { is_agent, ..convert::service_v2(&service, name) };
         if service.ingress == Ingress::Other(convert::UNSPECIFIED.to_owned())
             && let Some(set) = self.ingress_as_set(name).await
@@ -135,6 +133,14 @@ impl Gateway {
         let read: Value = parsed(&call, &body).ok()?;
         let set = read["metadata"]["annotations"]["run.googleapis.com/ingress"].as_str()?;
         Some(Ingress::from_annotation(set))
+    }
+
+    /// Whether a service runs as an agent identity, which no list says.
+    pub async fn is_agent(&self, name: &ServiceName) -> Result<bool, Failure> {
+        let call = format!("read what `{}` runs as", name.short());
+        let fields = encoded(&[("fields", "name,template/workloadIdentityConfig")]);
+        let body = self.get(&call, &format!("/v2/{name}"), &fields).await?;
+        Ok(is_agent(&parsed(&call, &body)?))
     }
 
     /// The principal that a service with an agent identity is (documented for Cloud Run, in preview):
@@ -303,6 +309,12 @@ impl Gateway {
         }
         failure
     }
+}
+
+/// Whether a service of v2 runs as an agent identity.
+fn is_agent(service: &Value) -> bool {
+    let kind = &service["template"]["workloadIdentityConfig"]["identityType"];
+    *kind == "IDENTITY_TYPE_AGENT_IDENTITY"
 }
 
 /// What a request that writes says.

@@ -57,7 +57,14 @@ pub(super) async fn read(
     let invokers = unread.is_none().then(|| InvokerRow::all(&gathered, now));
     let inherited = if gathered.around.is_inherited_read() { "read" } else { "unread" };
     let service = gathered.service;
+    // Of an agent its account is not who calls.
+    let agent_identity = if service.is_agent == Some(true) {
+        let agent = gateway.agent_identity(name).await;
+        Some(agent.map_or_else(|why| format!("unknown: {why}"), |agent| agent.to_string()))
+    } else {
+        None
+    };
     let report =
         ServiceReport::new((cx.is_sandbox(), inherited), service, exposure, invokers, domains);
-    Ok((report, unread))
+    Ok((ServiceReport { agent_identity, ..report }, unread))
 }

@@ -1,5 +1,7 @@
 //! `graph`
 
+use futures::{StreamExt, stream};
+
 use crate::context::Context;
 use crate::domain::graph::{Node, graph};
 use crate::domain::invokers::Grant;
@@ -10,6 +12,9 @@ use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::{Drawing, GraphReport, UnknownRow};
+
+/// How many services are looked at at a time.
+const WIDTH: usize = 16;
 
 /// Show who may call whom in a project
 ///
@@ -55,12 +60,29 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let default = above.place.number.as_ref().map(|number| {
         Member::of_account(&format!("{number}-compute@developer.gserviceaccount.com"))
     });
+    // An agent identity calls in place of the account.
+    let looks = stream::iter(&services).map(|access| async {
+        let name = &access.service.name;
+        match gateway.is_agent(name).await {
+            Ok(true) => gateway.agent_identity(name).await.map(Some),
+            Ok(false) => Ok(None),
+            Err(failure) => Err(failure.to_string()),
+        }
+    });
+    let agents: Vec<Result<Option<Member>, String>> = looks.buffered(WIDTH).collect().await;
+    let mut unread: Vec<(String, String)> = Vec::new();
     let nodes: Vec<Node> = services
         .into_iter()
-        .map(|access| Node {
-            account: match &access.service.service_account {
-                Some(account) => Some(Member::of_account(account)),
-                None => default.clone(),
+        .zip(agents)
+        .map(|(access, agent)| Node {
+            account: match (agent, &access.service.service_account) {
+                (Ok(Some(agent)), _) => Some(agent),
+                (Ok(None), Some(account)) => Some(Member::of_account(account)),
+                (Ok(None), None) => default.clone(),
+                (Err(why), _) => {
+                    unread.push((format!("what {} runs as", access.service.name), why));
+                    None
+                }
             },
             invoker_check: access.service.invoker_check,
             name: access.service.name,
@@ -76,6 +98,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     // What runs as an account is looked for everywhere; what is called, where it was said.
     let is_there = |name: &ServiceName| region == "-" || name.region() == region;
     found.edges.retain(|edge| edge.service.as_ref().is_none_or(is_there));
+    found.unknown.extend(unread);
     found
         .unknown
         .extend(unreachable.into_iter().map(|unreadable| (unreadable.what, unreadable.why)));

@@ -326,6 +326,7 @@ mod tests {
                 name: ServiceName::new("p", "us-central1", "s").into(),
                 service: service.cloned(),
                 facts: service.cloned(),
+                job_uid: None,
                 unread: None,
                 weighs_exposure: true,
                 policy: policy(members),

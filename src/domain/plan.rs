@@ -56,6 +56,8 @@ pub struct Snapshot {
     pub service: Option<Service>,
     /// The service, wherever it was read: what the change comes to is told from it.
     pub facts: Option<Service>,
+    /// What tells a job from another that is made later under its name, where it was read.
+    pub job_uid: Option<String>,
     /// Why the service was not read, where that was wanted.
     pub unread: Option<String>,
     /// Whether what the change does to exposure is told.
@@ -87,9 +89,15 @@ impl Snapshot {
                 Some(there) => there.version(),
                 None => self.service.as_ref().and_then(|service| service.etag.clone()),
             },
-            uid: self.facts.as_ref().and_then(|service| service.uid.clone()),
+            uid: self.uid().map(str::to_owned),
             project_number: self.project_number.clone(),
         }
+    }
+
+    /// What tells the service or job from another of its name.
+    pub fn uid(&self) -> Option<&str> {
+        let of_service = self.facts.as_ref().and_then(|service| service.uid.as_deref());
+        of_service.or(self.job_uid.as_deref())
     }
 
     /// Whether a role lets its members do what the resource is for.

@@ -29,6 +29,8 @@ pub struct ServiceReport {
     pub default_url: bool,
     pub custom_audiences: Vec<String>,
     pub service_account: Option<String>,
+    /// The principal that it calls as, where that is an agent identity and not the account.
+    pub agent_identity: Option<String>,
     pub http2: bool,
     pub callers: &'static str,
     pub reach: &'static str,
@@ -133,6 +135,7 @@ impl ServiceReport {
             default_url,
             custom_audiences,
             service_account,
+            agent_identity: None,
             http2,
             callers: callers.as_str(),
             reach: reach.as_str(),
@@ -185,6 +188,7 @@ impl Report for ServiceReport {
         "defaultUrl",
         "customAudiences",
         "serviceAccount",
+        "agentIdentity",
         "http2",
         "callers",
         "reach",
@@ -248,6 +252,9 @@ impl Report for ServiceReport {
         put("IAP", text(on(self.iap)));
         put("protocol", text(if self.http2 { "HTTP/2 (h2c)" } else { "HTTP/1" }));
         put("runs as", text(self.service_account.as_deref().unwrap_or("(not said)")));
+        if let Some(agent) = &self.agent_identity {
+            put("calls as", text(agent));
+        }
         for audience in &self.custom_audiences {
             put("audience", text(audience));
         }

@@ -20,6 +20,7 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
         name: service.name.clone().into(),
         service: Some(service.clone()),
         facts: Some(service),
+        job_uid: None,
         unread: None,
         weighs_exposure: true,
         policy,

@@ -101,8 +101,7 @@ fn was_made_anew(snapshot: &Snapshot, entry: &Entry) -> bool {
         let left = entry.after.service.as_ref();
         return left.is_some() && there.version().as_ref() != left;
     }
-    let uid = snapshot.facts.as_ref().and_then(|service| service.uid.as_ref());
-    if let (Some(uid), Some(was)) = (uid, &entry.before.uid) {
+    if let (Some(uid), Some(was)) = (snapshot.uid(), &entry.before.uid) {
         return uid != was;
     }
     // Of a change that an earlier version noted, the times tell.
