@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, Plain, Serve, World, members_of};
+use crate::support::{Answer, Api, FakeServer, Plain, Serve, World, members_of};
 
 const HELLO: &str = "projects/sandbox-project/locations/us-central1/services/hello";
 const STOREFRONT: &str = "projects/sandbox-project/locations/us-central1/services/storefront";
@@ -166,16 +166,31 @@ async fn what_is_needed_is_enough() {
 #[test]
 fn a_change_that_cannot_come_back_says_so() {
     let mut world = World::new();
-    let serve = Serve::with_faults(&world, &[]);
+    let serve = Serve::start(&world);
     world.reach(&serve);
-    world.set("CLOUDSDK_CORE_PROJECT", "sandbox-shared");
     let plain = Plain::of(&serve.endpoint);
-    let search = "projects/sandbox-shared/locations/us-central1/services/search";
-    let before = plain.policy(search);
-    // What was there before the constraint came stays.
-    drop(before);
-    let run = world.run(&["revoke", "allUsers", "us-central1/search", "-n"]);
-    assert!(matches!(run.status, 0 | 8), "{run}");
+    // It came after the service was made public, as in many an organisation.
+    let policies = "v2/projects/sandbox-project/policies";
+    for (name, rule) in [
+        ("iam.allowedPolicyMemberDomains", json!({"values": {"allowedValues": ["C03sandbox"]}})),
+        ("run.managed.requireInvokerIam", json!({"enforce": true})),
+    ] {
+        let policy = json!({"name": format!("projects/sandbox-project/policies/{name}"),
+            "spec": {"rules": [rule]}});
+        let (code, answer) = plain.send("POST", policies, Some(&policy));
+        assert_eq!(code, 200, "{answer}");
+    }
+    for (arguments, constraint) in [
+        (&["make-private", "us-central1/storefront", "-n"][..], "allowedPolicyMemberDomains"),
+        (&["revoke", "allUsers", "us-central1/storefront", "-n"], "allowedPolicyMemberDomains"),
+        (&["make-private", "us-central1/status-page", "-n"], "requireInvokerIam"),
+    ] {
+        let run = world.run(arguments);
+        assert!(run.stderr.contains("this cannot be undone"), "{arguments:?}: {run}");
+        assert!(run.stderr.contains(constraint), "{arguments:?}: {run}");
+    }
+    let run = world.run(&["revoke", "ana@example.com", "us-central1/orders", "-n"]);
+    assert!(!run.stderr.contains("cannot be undone"), "{run}");
 }
 
 #[test]
@@ -206,4 +221,52 @@ fn an_undo_leaves_out_who_is_gone_and_does_the_rest() {
     let run = world.run(&words);
     assert_eq!(run.status, 0, "{run}");
     assert_eq!(members_of(&plain.policy(HELLO), "roles/run.invoker"), ["group:team@example.com"]);
+}
+
+#[test]
+fn an_account_that_is_there_is_waited_for_and_one_that_is_not_is_not() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    for (is_there, status) in [(true, 0), (false, 1)] {
+        let refused = AtomicUsize::new(0);
+        let server = FakeServer::start(move |line| {
+            let account = "new@p.iam.gserviceaccount.com";
+            if line.contains(":setIamPolicy") && refused.fetch_add(1, Ordering::SeqCst) < 2 {
+                let said = format!("Service account {account} does not exist.");
+                return Answer::error(400, "INVALID_ARGUMENT", &said);
+            }
+            if line.contains("/serviceAccounts/") && is_there {
+                return Answer::json(&json!({"email": account, "uniqueId": "1"}));
+            }
+            if line.contains("IamPolicy") {
+                return Answer::json(&json!({"etag": "ACAB"}));
+            }
+            Answer::error(404, "NOT_FOUND", "Not here.")
+        });
+        let mut world = World::new();
+        for api in ["RUN", "IAM", "ORGPOLICY", "CLOUDRESOURCEMANAGER"] {
+            world.set(&format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"), &server.endpoint);
+        }
+        world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "t");
+        world.set("CLOUDSDK_CORE_PROJECT", "p");
+        let job = "jobs/us-central1/nightly";
+        let run = world.run(&["grant", "new@p.iam.gserviceaccount.com", job]);
+        assert_eq!(run.status, status, "{run}");
+        assert_eq!(run.stderr.contains("the account is new"), is_there, "{run}");
+    }
+    let world = World::new();
+    let agent = "service-999999999999@gcp-sa-pubsub.iam.gserviceaccount.com";
+    let server = FakeServer::start(move |line| {
+        if line.contains(":setIamPolicy") {
+            let said = format!("Service account {agent} does not exist.");
+            return Answer::error(400, "INVALID_ARGUMENT", &said);
+        }
+        Answer::json(&json!({"etag": "ACAB"}))
+    });
+    let mut world = world;
+    world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &server.endpoint);
+    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "t");
+    world.set("CLOUDSDK_CORE_PROJECT", "p");
+    let run = world.run(&["grant", agent, "jobs/us-central1/nightly"]);
+    let hint = "hint: gcloud beta services identity create --service=pubsub.googleapis.com --project=999999999999";
+    assert!(run.stderr.contains(hint), "{run}");
 }
