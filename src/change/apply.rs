@@ -14,7 +14,7 @@ use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Action, Plan, There};
-use crate::domain::principal::project_in;
+use crate::domain::principal::{is_service_agent, project_in};
 use crate::domain::setting::Setting;
 use crate::domain::target::AccountName;
 use crate::error::{CommandError, ErrorKind};
@@ -274,7 +274,7 @@ impl Work {
                 continue;
             }
             // An agent is Google's own: whether it is there, its message alone tells.
-            let found = match project_in(&address) {
+            let found = match project_in(&address).filter(|_| !is_service_agent(&address)) {
                 Some(project) if member.kind() == MemberKind::ServiceAccount => {
                     let account =
                         AccountName { project: project.to_owned(), address: address.clone() };

@@ -141,6 +141,9 @@ impl Gateway {
         match self.ask(Read::of(Api::Iam, &call, &path)).await {
             Ok(body) => {
                 let found: ServiceAccount = parsed(&call, &body)?;
+                if found.unique_id.is_empty() {
+                    return Err(Failure::malformed(&call));
+                }
                 let (address, unique_id) = (address.clone(), found.unique_id);
                 Ok(There::Account { address, unique_id })
             }
