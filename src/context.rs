@@ -215,6 +215,11 @@ impl Context {
         self.settings.sandbox
     }
 
+    /// Whether `--verbose` was given.
+    pub fn is_verbose(&self) -> bool {
+        self.settings.verbose
+    }
+
     /// Whether `--yes` was given.
     pub fn yes(&self) -> bool {
         self.settings.yes

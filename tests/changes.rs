@@ -222,11 +222,11 @@ fn several_targets_each_have_their_outcome() {
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/hello
         + user:dev@x.com  roles/run.invoker
-      us-central1/nosuch2  cannot be planned: could not read the service `us-central1/nosuch2`
+      us-central1/nosuch2  cannot be planned: could not read the policy of `us-central1/nosuch2`
       us-central1/storefront
         + user:dev@x.com  roles/run.invoker
       -/nosuch  cannot be planned: no service of project `sandbox-project` is named `nosuch`
-    error: could not read the service `us-central1/nosuch2`
+    error: could not read the policy of `us-central1/nosuch2`
     caused by: Resource 'nosuch2' of kind 'SERVICE' in region 'us-central1' in project 'sandbox-project' does not exist.
     hint: runaccess --sandbox list
     error: no service of project `sandbox-project` is named `nosuch`

@@ -184,16 +184,34 @@ pub(super) fn report_as(
     Ok(Reported { code, runs })
 }
 
+/// So many effects are told one by one.
+const MOST_EFFECTS: usize = 10;
+
 /// Says what each change comes to, a line for each that gains or loses.
 fn tell_effects(cx: &Context, outcomes: &[ChangeOutcome]) {
-    let told = outcomes
-        .iter()
-        .filter(|outcome| matches!(outcome.status, Status::Changed | Status::Planned));
-    for outcome in told {
+    let told = || {
+        let is_told = |status| matches!(status, Status::Changed | Status::Planned);
+        outcomes.iter().filter(move |outcome| is_told(outcome.status))
+    };
+    let rows = told().map(|outcome| outcome.effect.len()).sum::<usize>();
+    // Of a fleet, those that are as anybody expects are a count.
+    let folds = rows > MOST_EFFECTS && !cx.is_verbose();
+    let mut folded = 0;
+    for outcome in told() {
         let planned = outcome.status == Status::Planned;
         for effect in &outcome.effect {
-            cx.terminal.note(&in_words(cx, outcome, effect, planned));
+            if folds && effect.is_plain {
+                folded += 1;
+            } else {
+                cx.terminal.note(&in_words(cx, outcome, effect, planned));
+            }
         }
+    }
+    if folded > 0 {
+        cx.terminal
+            .note(&format!("{folded} of {rows} effects are as the change says; -v lists them"));
+    }
+    for outcome in outcomes {
         if let Some(unread) = &outcome.unread {
             cx.terminal.warning(&format!("{}: {unread}", cx.named(&outcome.target)));
         }

@@ -354,8 +354,11 @@ async fn listed(cx: &Context, address: &address::Address) -> Result<Found, Comma
     let reference = ServiceRef::Url(address.clone());
     let service = match lookup::one_of(cx, &listing, &reference).await {
         Ok(service) => service,
-        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Undetermined) => {
+        Err(error) if error.kind == ErrorKind::NotFound => {
             return Ok(Found::Nowhere("the API lists it for no service of the project"));
+        }
+        Err(error) if error.kind == ErrorKind::Undetermined => {
+            return Ok(Found::Nowhere("whether it is a service's could not be read"));
         }
         Err(error) => return Err(error),
     };

@@ -85,11 +85,8 @@ fn is_number(value: &str) -> bool {
     let grouped =
         body.contains('_') && body.chars().all(|c| c.is_ascii_digit() || matches!(c, '_' | '.'));
     let sexagesimal = body.contains(':')
-        && body.split(':').enumerate().all(|(at, part)| {
-            let digits =
-                part.trim_end_matches(|c: char| at > 0 && (c == '.' || c.is_ascii_digit()));
-            let whole = if at == 0 { part } else { &part[..part.len() - digits.len()] };
-            !part.is_empty() && whole.chars().all(|c| c.is_ascii_digit() || matches!(c, '_' | '.'))
+        && body.split(':').all(|part| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_digit() || matches!(c, '_' | '.'))
         });
     begins && (binary || hexadecimal || octal || grouped || sexagesimal)
 }
@@ -133,6 +130,9 @@ mod tests {
             "- user:dev@x.com\n",
             "url: https://a.example:8080/x\n",
             "time: a:b\n",
+            "title: 1:é5\n",
+            "title: 2026é-1-2\n",
+            "title: .é\n",
             "x: 0\n",
         ] {
             assert_eq!(yaml_1_1(plain), plain);
