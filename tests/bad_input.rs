@@ -27,7 +27,7 @@ fn services_that_are_not_there_are_answered_with_the_nearest() {
     --- stderr
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       europe-west1/hello  cannot be planned
-    error: could not read the service `europe-west1/hello`
+    error: could not read the policy of `europe-west1/hello`
     caused by: Resource 'hello' of kind 'SERVICE' in region 'europe-west1' in project 'sandbox-project' does not exist.
     hint: runaccess --sandbox grant dev@x.com us-central1/hello --region europe-west1
     --- status 6

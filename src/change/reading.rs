@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Needs, Use};
-use crate::cloud::{Above, FailureKind, why};
+use crate::cloud::{Above, why};
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
 use crate::domain::plan::{Snapshot, There};
@@ -35,7 +35,7 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
         match (timeout(PATIENCE, gateway.service(service)).await, needs.service) {
             (Ok(Ok(read)), _) => Ok(Ok(Some(read))),
             (Ok(Err(failure)), Use::Needed) => Err(failure),
-            (Ok(Err(failure)), _) if failure.kind == FailureKind::NotFound => Err(failure),
+            // Of one that is not there, the policy says so.
             (Ok(Err(failure)), _) => Ok(Err(why(&failure))),
             (Err(_), Use::Needed) => gateway.service(service).await.map(|read| Ok(Some(read))),
             (Err(_), _) => Ok(Err("it did not answer in time".to_owned())),
