@@ -10,7 +10,7 @@ use self::errors::{ambiguous, not_listed, perhaps_several, unlisted};
 pub use self::errors::{unread, unread_target};
 use crate::cloud::{Listing, Unreadable};
 use crate::context::Context;
-use crate::domain::address::owners;
+use crate::domain::address::{claim, owners};
 use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
 use crate::domain::service::Service;
@@ -271,8 +271,9 @@ impl Search<'_> {
     }
 
     /// What could not be read of a search in every region.
-    fn unread(&self) -> Option<&Unreadable> {
-        let (_, listing) = self.listings.iter().find(|((_, region), _)| region == "-")?;
+    fn unread(&self, project: &str) -> Option<&Unreadable> {
+        let is_it = |(of, region): &(String, String)| of == project && region == "-";
+        let (_, listing) = self.listings.iter().find(|(place, _)| is_it(place))?;
         listing.unreachable.first()
     }
 
@@ -295,8 +296,18 @@ impl Search<'_> {
         if found.len() > 1 && !reference.is_glob() && !is_multi_region(&found) {
             return Err(ambiguous(self.cx, reference, &found));
         }
-        if let (ServiceRef::Name(_) | ServiceRef::InProject { .. }, Some(unread), [only, ..]) =
-            (reference, self.unread(), found.as_slice())
+        // In a region that was not read there may be another of the name, or one with more of the address.
+        let is_certain = |only: &Found| match reference {
+            ServiceRef::Name(_) | ServiceRef::InProject { .. } => false,
+            ServiceRef::Url(address) => {
+                let facts = only.facts.as_ref();
+                facts.and_then(|facts| claim(facts, address)).is_none_or(|claim| claim.is_own)
+            }
+            _ => true,
+        };
+        if let [only, ..] = found.as_slice()
+            && let Some(unread) = self.unread(only.name.project())
+            && !is_certain(only)
         {
             return Err(perhaps_several(self.cx, reference, &only.name, unread));
         }

@@ -139,7 +139,7 @@ fn a_grant_that_stays_under_the_same_title_is_said() {
     assert!(run.stderr.contains("keeps another grant titled `reports`"), "{run}");
     assert!(
         run.stderr
-            .contains("revoke user:ana@example.com us-central1/hello --condition-title reports"),
+            .contains("revoke user:ana@example.com us-central1/hello --role roles/run.invoker --condition-title reports"),
         "{run}"
     );
 }

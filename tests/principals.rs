@@ -286,3 +286,24 @@ async fn a_job_runs_for_who_may() {
     assert!(answer.to_string().contains("run.jobs.runWithOverrides"), "{answer}");
     assert_eq!(api.send_as(&eve, "POST", &run, Some(&json!({}))).await.0, 403);
 }
+
+/// A predefined role outside the table is asked of IAM once, and decides.
+#[test]
+fn a_role_of_another_service_lets_nobody_in() {
+    let mut world = World::new();
+    let serve = Serve::start(&world);
+    world.reach(&serve);
+    let plain = Plain::of(&serve.endpoint);
+    let home = "v1/projects/sandbox-project";
+    let asked = json!({"options": {"requestedPolicyVersion": 3}});
+    let (_, mut policy) = plain.send("POST", &format!("{home}:getIamPolicy"), Some(&asked));
+    policy["bindings"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"role": "roles/storage.admin", "members": ["user:store@partner.example"]}));
+    let set = json!({"policy": policy});
+    assert_eq!(plain.send("POST", &format!("{home}:setIamPolicy"), Some(&set)).0, 200);
+    let run = world.run(&["explain", "store@partner.example", "us-central1/hello", "-v"]);
+    assert_eq!(run.status, 3, "{run}");
+    assert_eq!(run.stderr.matches("roles/storage.admin").count(), 1, "{run}");
+}

@@ -52,14 +52,13 @@ pub fn check_arguments(arguments: &[String]) -> Result<(), AuthError> {
 fn is_a_secret(path: &Path) -> bool {
     let Some(text) = path.to_str() else { return false };
     let text = text.trim();
-    let certain = text.starts_with(['{', '[', '"'])
-        || text.contains(['\n', '\r'])
-        || WITHIN.iter().any(|word| text.contains(word));
+    let certain = text.starts_with(['{', '[', '"']) || text.contains(['\n', '\r']);
     // A file may have any name.
     if !certain && PathBuf::from(text).exists() {
         return false;
     }
     certain
+        || WITHIN.iter().any(|word| text.contains(word))
         || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
         || is_jwt(text)
         || decoded(text).is_some_and(|json| json.is_object())

@@ -6,14 +6,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::reading::read;
 use super::taken_back::take_back;
-use super::{ChangeOptions, Planner, failed, outcome_of, refused};
+use super::{ChangeOptions, Needs, Planner, Use, failed, outcome_of, refused};
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::history::Etags;
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::{Action, Plan, There};
+use crate::domain::plan::{Action, Plan, There, left_out};
 use crate::domain::principal::{is_service_agent, project_in};
 use crate::domain::setting::Setting;
 use crate::domain::target::AccountName;
@@ -67,7 +67,11 @@ async fn carried_out(
             return work.stopped(cx, error);
         };
         sleep_until(at).await;
-        let fresh = match read(cx, work.confirmed.target(), options.needs).await {
+        // A setting that was to be turned is not taken for turned because it was not read.
+        let service =
+            if work.confirmed.has_step(false) { Use::Needed } else { options.needs.service };
+        let needs = Needs { service, ..options.needs };
+        let fresh = match read(cx, work.confirmed.target(), needs).await {
             Ok(mut snapshot) => {
                 snapshot.gone.clone_from(&work.gone);
                 planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal, options))
@@ -265,7 +269,7 @@ impl Work {
         if failure.kind != FailureKind::InvalidArgument || !says_not_there(failure) {
             return;
         }
-        let is_named = |grant: &&Grant| failure.message.contains(grant.member.address());
+        let is_named = |grant: &&Grant| names(&failure.message, grant.member.address());
         let named: Vec<Member> =
             self.plan.added().iter().filter(is_named).map(|grant| grant.member.clone()).collect();
         for member in named.into_iter().filter(|member| !member.address().is_empty()) {
@@ -279,15 +283,22 @@ impl Work {
                     let account =
                         AccountName { project: project.to_owned(), address: address.clone() };
                     match cx.gateway().await {
-                        Ok(gateway) => gateway.account(&account).await.ok(),
-                        Err(_) => None,
+                        Ok(gateway) => match gateway.account(&account).await {
+                            Ok(found) => Some(found),
+                            // Whether it is there is not known: it is not left out.
+                            Err(_) => continue,
+                        },
+                        Err(_) => continue,
                     }
                 }
                 _ => None,
             };
             match found {
                 Some(There::Account { .. }) => self.awaits.push(address),
-                _ if self.may_leave_out => self.gone.push(member),
+                _ if self.may_leave_out => {
+                    cx.terminal.warning(&left_out(&member));
+                    self.gone.push(member);
+                }
                 _ => {}
             }
         }
@@ -296,7 +307,7 @@ impl Work {
     /// Whether a policy was refused since an account is not known everywhere yet, by the text that was
     /// observed. How long that takes is not documented; gcloud tries for some minutes.
     fn is_too_new(&self, failure: &Failure) -> bool {
-        let named = self.awaits.iter().any(|address| failure.message.contains(address.as_str()));
+        let named = self.awaits.iter().any(|address| names(&failure.message, address));
         failure.kind == FailureKind::InvalidArgument && named && says_not_there(failure)
     }
 
@@ -417,6 +428,21 @@ fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
 
 fn count(plan: &Plan) -> usize {
     plan.added().len() + plan.removed().len()
+}
+
+/// Whether a text names an address, whole and not as a part of another.
+pub(super) fn names(text: &str, address: &str) -> bool {
+    let is_of_one = |c: char| c.is_ascii_alphanumeric() || "@_%+-".contains(c);
+    address.contains('@')
+        && text.match_indices(address).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            let mut after = text[at + address.len()..].chars();
+            let goes_on = match after.next() {
+                Some('.') => after.next().is_some_and(|c| c.is_ascii_alphanumeric()),
+                next => next.is_some_and(is_of_one),
+            };
+            !before.is_some_and(|c| c == '.' || is_of_one(c)) && !goes_on
+        })
 }
 
 /// Whether a policy was refused for a principal that is not there, by the text that was observed.

@@ -166,7 +166,7 @@ pub(super) fn of_agent(failure: &Failure, plan: &Plan) -> Option<CommandError> {
     if failure.kind != FailureKind::InvalidArgument || !failure.message.contains("does not exist") {
         return None;
     }
-    let named = |member: &&Member| failure.message.contains(member.address());
+    let named = |member: &&Member| super::apply::names(&failure.message, member.address());
     let member = plan.added().iter().map(|grant| &grant.member).find(named)?;
     let (api, number) = agent_of(member.address())?;
     let mut error = CommandError::from(failure.clone());

@@ -95,7 +95,8 @@ fn remarks(cx: &Context, plan: &Plan) {
         let title = grant.condition.as_ref().map_or("", |condition| condition.title.as_str());
         let member = quoted(grant.member.as_str());
         let (target, title) = (cx.named(plan.target()), quoted(title));
-        let command = format!("revoke {member} {target} --condition-title {title}");
+        let role = &grant.role;
+        let command = format!("revoke {member} {target} --role {role} --condition-title {title}");
         out.say(&format!("    to take those of that title away: {}", cx.suggest(&command)));
     }
 }

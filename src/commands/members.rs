@@ -275,8 +275,9 @@ async fn runtime_account(
         (reference, _) => reference,
     };
     let found = lookup::one_of(cx, &listing, &reference).await?;
-    let whole = gateway.service(&found.name).await;
-    if whole.as_ref().is_ok_and(|service| service.is_agent == Some(true)) {
+    // Whether it is an agent no list says; the account of one is not who calls.
+    let whole = gateway.service(&found.name).await?;
+    if whole.is_agent == Some(true) {
         let agent = gateway.agent_identity(&found.name).await.map_err(|why| {
             let message = format!("which agent `{}` is is not known", found.name.short());
             CommandError::new(ErrorKind::Undetermined, message).because(why)
@@ -286,7 +287,7 @@ async fn runtime_account(
     }
     let account = match found.service_account.clone() {
         Some(account) => account,
-        None => whole?.service_account.ok_or_else(|| {
+        None => whole.service_account.ok_or_else(|| {
             CommandError::new(
                 ErrorKind::Undetermined,
                 format!("which account `{}` runs as is not known", found.name.short()),

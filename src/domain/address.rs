@@ -218,7 +218,11 @@ pub fn claim(service: &Service, address: &Address) -> Option<Claim> {
 /// The services that an address belongs to: those with the longest claim. More than one is ambiguous.
 pub fn owners<'a>(services: &'a [Service], address: &Address) -> Vec<(&'a Service, Claim)> {
     let claims = services.iter().filter_map(|service| Some((service, claim(service, address)?)));
-    let claims: Vec<_> = claims.collect();
+    let mut claims: Vec<_> = claims.collect();
+    // Google leads a host of its own to whose it is, whatever another takes tokens for.
+    if claims.iter().any(|(_, claim)| claim.is_own) {
+        claims.retain(|(_, claim)| claim.is_own);
+    }
     let longest = claims.iter().map(|(_, claim)| claim.length).max();
     claims.into_iter().filter(|(_, claim)| Some(claim.length) == longest).collect()
 }

@@ -34,7 +34,7 @@ pub use self::revoke::{
 };
 pub use self::there::{There, plan_account, plan_mapping};
 pub use self::turn::plan_turn;
-pub use self::undo::{plan_reversal, plan_undo};
+pub use self::undo::{left_out, plan_reversal, plan_undo};
 use super::constraint::Constraints;
 use super::effect::{self, Effect, Own};
 use super::evidence::{Layered, Roles};

@@ -189,8 +189,8 @@ fn pool_of(text: &str) -> Option<&str> {
     if let Some(domain) = trust_domain(&text[start - 2..]) {
         return Some(domain);
     }
-    let (at, kind) = POOLS.iter().find_map(|kind| Some((text.find(kind)?, kind)))?;
-    let id = at + kind.len();
+    let (at, kind) = POOLS.iter().find_map(|kind| Some((text[start..].find(kind)?, kind)))?;
+    let id = start + at + kind.len();
     let end = text[id..].find('/').map_or(text.len(), |slash| id + slash);
     Some(&text[start..end])
 }
@@ -292,6 +292,44 @@ mod tests {
             Truth::False => "no".to_owned(),
             Truth::Unknown(doubt) => doubt.why.into_owned(),
         }
+    }
+
+    #[test]
+    fn an_account_of_another_project_is_of_that_ones_place() {
+        let other = Place {
+            project: "q".to_owned(),
+            number: Some("77".to_owned()),
+            above: vec!["folders/9".to_owned(), "organizations/56".to_owned()],
+            ..Place::default()
+        };
+        let here = Place {
+            project: "p".to_owned(),
+            number: Some("12".to_owned()),
+            above: vec!["folders/34".to_owned(), "organizations/56".to_owned()],
+            ..Place::default()
+        };
+        let looked_up = Place { of_caller: Some(Box::new(other)), ..here.clone() };
+        let account = Member::from_policy("serviceAccount:a@q.iam.gserviceaccount.com");
+        let told = |set: &str, place: &Place| {
+            let set = Member::from_policy(format!("{OF_A_PLACE}{set}/type/ServiceAccount"));
+            match reaches(&set, Caller::Verified(&account), &|_, _| None, place) {
+                Truth::True => Some(true),
+                Truth::False => Some(false),
+                Truth::Unknown(_) => None,
+            }
+        };
+        for (set, known) in [
+            ("projects/12", Some(false)),
+            ("projects/77", Some(true)),
+            ("folders/9", Some(true)),
+            ("folders/34", Some(false)),
+            ("organizations/56", Some(true)),
+        ] {
+            assert_eq!(told(set, &looked_up), known, "{set}");
+        }
+        // Not looked up, only what its address tells is known.
+        assert_eq!(told("projects/12", &here), Some(false));
+        assert_eq!(told("folders/34", &here), None);
     }
 
     #[test]

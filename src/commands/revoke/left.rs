@@ -9,7 +9,7 @@ use crate::domain::evidence::{Around, Groups, Layered, Way};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::principal::{is_service_agent, project_in};
-use crate::domain::role::{MINT_ID_TOKEN, PASS_IAP};
+use crate::domain::role::{MINT_ID_TOKEN, PASS_IAP, is_basic};
 use crate::domain::target::Target;
 use crate::error::{CommandError, quoted};
 use crate::exit_code::ExitCode;
@@ -119,6 +119,13 @@ pub(super) async fn look(
         let around = Around { allow, deny, place, roles, groups, tags: None };
         for member in members {
             let ways = around.ways(member, MINT_ID_TOKEN, cx.now());
+            let unread = around.allow.iter().any(|layer| layer.read.is_err());
+            if unread || ways.iter().any(|way| !way.is_certain) {
+                left.unknown.push(format!(
+                    "whether `{member}` may have tokens of `{}` is unknown",
+                    account.address()
+                ));
+            }
             left.rows.extend(ways.iter().filter(|way| way.is_certain).map(|way| LeftRow {
                 command: command_for(cx, target, member, way),
                 ..row(cx, target, member, way, "act-as")
@@ -245,12 +252,16 @@ fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) ->
             _ => None,
         };
     }
+    // A basic role is far more than to invoke: to take it away is for people to decide.
+    if is_basic(&way.grant.role) {
+        return None;
+    }
     let condition = match &way.grant.condition {
         None => "None".to_owned(),
         Some(_) => "--all".to_owned(),
     };
     let all = if condition == "None" { "--condition=None".to_owned() } else { condition };
-    let member = quoted(&format!("--member={member}"));
+    let member = quoted(&format!("--member={holder}"));
     let role = quoted(&format!("--role={}", way.grant.role));
     let of = |group: &str, id: &str| {
         Some(format!("gcloud {group} remove-iam-policy-binding {id} {member} {role} {all}"))
@@ -266,9 +277,14 @@ fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) ->
                     let region = target.region().unwrap_or_default();
                     format!(" --resource-type=cloud-run --service={service} --region={region}")
                 }
-                _ => String::new(),
+                [] => String::new(),
+                // Of one region alone gcloud has no name.
+                _ => return None,
             };
-            Some(format!("gcloud iap web remove-iam-policy-binding{service} {member} {role} {all}"))
+            let project = target.project();
+            Some(format!(
+                "gcloud iap web remove-iam-policy-binding{service} {member} {role} {all} --project={project}"
+            ))
         }
         _ => {
             let named = cx.named(target);

@@ -15,6 +15,7 @@ use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
 use crate::domain::setting::{Setting, SettingName, Switch, Today};
+use crate::domain::target::Target;
 
 /// By how much the clock of a journal and Google's may differ.
 const CLOCKS_DIFFER: Duration = Duration::MINUTE;
@@ -34,6 +35,12 @@ pub fn plan_undo(snapshot: &Snapshot, entry: &Entry) -> Result<Plan, Refusal> {
         )));
     }
     let mut plan = plan_reversal(snapshot, Action::Undo, entry.effect())?;
+    let has_uid = matches!(snapshot.name, Target::Service(_) | Target::Job(_));
+    if has_uid && entry.before.uid.is_some() && snapshot.uid().is_none() && !plan.is_empty() {
+        let why = "whether it was deleted and made anew since could not be read";
+        plan.warnings.push(why.to_owned());
+        plan.asks.push(format!("`{}`: {why}", snapshot.name.short()));
+    }
     remark(&mut plan, snapshot, entry);
     Ok(plan)
 }
@@ -147,7 +154,7 @@ fn to_be_restored(snapshot: &Snapshot, removed: &[Grant]) -> (Vec<Grant>, Vec<St
 }
 
 /// That a principal is not there any more.
-pub(super) fn left_out(member: &Member) -> String {
+pub fn left_out(member: &Member) -> String {
     format!("`{member}` does not exist any more, and is left out")
 }
 
