@@ -266,13 +266,10 @@ impl Work {
     /// Looks for the accounts that a refused policy names as not there: one that is there may be new, and
     /// one that is not is left out of what brings back an earlier state.
     async fn look_for_accounts(&mut self, cx: &Context, failure: &Failure) {
-        if failure.kind != FailureKind::InvalidArgument || !says_not_there(failure) {
-            return;
-        }
-        let is_named = |grant: &&Grant| names(&failure.message, grant.member.address());
+        let is_named = |grant: &&Grant| failure.says_missing(grant.member.address());
         let named: Vec<Member> =
             self.plan.added().iter().filter(is_named).map(|grant| grant.member.clone()).collect();
-        for member in named.into_iter().filter(|member| !member.address().is_empty()) {
+        for member in named {
             let address = member.address().to_owned();
             if self.awaits.contains(&address) {
                 continue;
@@ -304,11 +301,10 @@ impl Work {
         }
     }
 
-    /// Whether a policy was refused since an account is not known everywhere yet, by the text that was
-    /// observed. How long that takes is not documented; gcloud tries for some minutes.
+    /// Whether a policy was refused since an account is not known everywhere yet. How long that takes is
+    /// not documented; gcloud tries for some minutes.
     fn is_too_new(&self, failure: &Failure) -> bool {
-        let named = self.awaits.iter().any(|address| names(&failure.message, address));
-        failure.kind == FailureKind::InvalidArgument && named && says_not_there(failure)
+        self.awaits.iter().any(|address| failure.says_missing(address))
     }
 
     /// Says why the last step was not done.
@@ -428,26 +424,6 @@ fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
 
 fn count(plan: &Plan) -> usize {
     plan.added().len() + plan.removed().len()
-}
-
-/// Whether a text names an address, whole and not as a part of another.
-pub(super) fn names(text: &str, address: &str) -> bool {
-    let is_of_one = |c: char| c.is_ascii_alphanumeric() || "@_%+-".contains(c);
-    address.contains('@')
-        && text.match_indices(address).any(|(at, _)| {
-            let before = text[..at].chars().next_back();
-            let mut after = text[at + address.len()..].chars();
-            let goes_on = match after.next() {
-                Some('.') => after.next().is_some_and(|c| c.is_ascii_alphanumeric()),
-                next => next.is_some_and(is_of_one),
-            };
-            !before.is_some_and(|c| c == '.' || is_of_one(c)) && !goes_on
-        })
-}
-
-/// Whether a policy was refused for a principal that is not there, by the text that was observed.
-fn says_not_there(failure: &Failure) -> bool {
-    failure.message.contains("does not exist")
 }
 
 /// Whether a write may have been done although it failed.

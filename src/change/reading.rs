@@ -32,14 +32,15 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
     let gateway = cx.gateway().await?;
     let service = async {
         let Target::Service(service) = name else { return Ok(Ok(None)) };
-        match (timeout(PATIENCE, gateway.service(service)).await, needs.service) {
-            (Ok(Ok(read)), _) => Ok(Ok(Some(read))),
-            (Ok(Err(failure)), Use::Needed) => Err(failure),
-            // Of one that is not there, the policy says so.
-            (Ok(Err(failure)), _) => Ok(Err(why(&failure))),
-            (Err(_), Use::Needed) => gateway.service(service).await.map(|read| Ok(Some(read))),
-            (Err(_), _) => Ok(Err("it did not answer in time".to_owned())),
+        if needs.service == Use::Needed {
+            return gateway.service(service).await.map(|read| Ok(Some(read)));
         }
+        Ok(match timeout(PATIENCE, gateway.service(service)).await {
+            Ok(Ok(read)) => Ok(Some(read)),
+            // Of one that is not there, the policy says so.
+            Ok(Err(failure)) => Err(why(&failure)),
+            Err(_) => Err("it did not answer in time".to_owned()),
+        })
     };
     let job_uid = async {
         let Target::Job(_) = name else { return Ok(None) };

@@ -163,10 +163,7 @@ pub(super) fn in_part(short: &str, done: &str, left: &str, cause: CommandError) 
 /// Recognises that an agent of Google's was never made in its project, and says the command that makes
 /// it. `None` for any other failure.
 pub(super) fn of_agent(failure: &Failure, plan: &Plan) -> Option<CommandError> {
-    if failure.kind != FailureKind::InvalidArgument || !failure.message.contains("does not exist") {
-        return None;
-    }
-    let named = |member: &&Member| super::apply::names(&failure.message, member.address());
+    let named = |member: &&Member| failure.says_missing(member.address());
     let member = plan.added().iter().map(|grant| &grant.member).find(named)?;
     let (api, number) = agent_of(member.address())?;
     let mut error = CommandError::from(failure.clone());

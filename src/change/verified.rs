@@ -6,10 +6,9 @@ use futures::{StreamExt, stream};
 use tokio::time::timeout;
 
 use super::{ChangeOptions, Verify, WIDTH};
-use crate::cloud::{Failure, For};
+use crate::cloud::{Failure, For, Gateway};
 use crate::context::Context;
-use crate::domain::access::{Entry, Origin, Request, Verdict};
-use crate::domain::address::Address;
+use crate::domain::access::{Request, Verdict};
 use crate::domain::effect::{Basis, Effect};
 use crate::domain::evidence::said_by_all;
 use crate::domain::member::Member;
@@ -31,6 +30,8 @@ pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], options
         Verify::OnATerminal if cx.terminal.interactive && count <= MOST => PATIENCE,
         Verify::Never | Verify::OnATerminal => return,
     };
+    // What was done was done over it.
+    let Ok(gateway) = cx.gateway().await else { return };
     let rows: Vec<(usize, usize, Target, Member)> = outcomes
         .iter()
         .enumerate()
@@ -41,7 +42,7 @@ pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], options
         })
         .collect();
     let judged = stream::iter(rows).map(|(at, row, target, member)| async move {
-        let judged = timeout(patience, Box::pin(judge(cx, &target, &member))).await;
+        let judged = timeout(patience, Box::pin(judge(cx, gateway, &target, &member))).await;
         let (verdict, because) = match judged {
             Ok(Ok(judged)) => judged,
             Ok(Err(failure)) => (Verdict::Unknown, failure.message),
@@ -60,27 +61,17 @@ pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], options
 
 async fn judge(
     cx: &Context,
+    gateway: &Gateway,
     target: &Target,
     member: &Member,
 ) -> Result<(Verdict, String), Failure> {
-    let other = |error: crate::error::CommandError| {
-        Failure::new(crate::cloud::FailureKind::Other, "judge the change", error.message)
-    };
-    let gateway = cx.gateway().await.map_err(other)?;
     let whose = For::One { member, is_self: false };
     let Target::Service(name) = target else {
         let (around, _) = gateway.gather_job(target, whose, target.permission()).await?;
         return Ok(around.may(member, target.permission(), cx.now()));
     };
     let gathered = gateway.gather(name, whose).await?;
-    let url = gathered.service.url.as_ref().or(gathered.service.urls.first());
-    let host = url.and_then(|url| Address::listed(url));
-    let request = Request {
-        path: Some("/"),
-        host: host.as_ref().map(Address::host),
-        time: cx.now(),
-        from: Origin::Internet,
-        entry: Entry::DefaultUrl,
-    };
+    let own = gathered.service.address();
+    let request = Request::at_default_url(own.as_ref(), cx.now());
     Ok(said_by_all(&gathered.decide_for(member, &request)))
 }

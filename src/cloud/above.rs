@@ -147,15 +147,8 @@ impl Gateway {
     pub(super) async fn home_of(&self, address: &str) -> Option<Place> {
         let named = project_in(address)?;
         let facts = self.project(named).await.ok()?;
-        let mut above = Vec::new();
-        let mut at = format!("projects/{named}");
         // What was not read of it is left out: then where it stands is not known to the end.
-        while above.len() < DEEPEST
-            && let Ok(Some(parent)) = self.parent(&at).await
-        {
-            above.push(parent.clone());
-            at = parent;
-        }
+        let (above, _) = self.ancestors(named).await;
         let number = Some(facts.number);
         Some(Place { project: facts.id, number, above, ..Place::default() })
     }
@@ -187,14 +180,24 @@ impl Gateway {
 
     /// The organisation that a project is in.
     pub(super) async fn organization_of(&self, project: &str) -> Told<Option<String>> {
+        let (mut above, whole) = self.ancestors(project).await;
+        whole?;
+        Ok(above.pop().filter(|last| last.starts_with("organizations/")))
+    }
+
+    /// What a project is in, from the nearest on, as far as it can be read, and why no further.
+    async fn ancestors(&self, project: &str) -> (Vec<String>, Told<()>) {
+        let mut above: Vec<String> = Vec::new();
         let mut at = format!("projects/{project}");
-        for _ in 0..DEEPEST {
-            match self.parent(&at).await? {
-                Some(parent) => at = parent,
-                None => break,
+        while above.len() < DEEPEST {
+            match self.parent(&at).await {
+                Ok(Some(parent)) => at = parent,
+                Ok(None) => break,
+                Err(why) => return (above, Err(why)),
             }
+            above.push(at.clone());
         }
-        Ok(at.starts_with("organizations/").then_some(at))
+        (above, Ok(()))
     }
 
     /// Reads a resource and all above it: while its own policies are read, its parent is asked for.

@@ -13,8 +13,7 @@ use super::groups::Memberships;
 use super::reading::{Read, parsed};
 use crate::domain::access::{ABOVE, Place, iap_agent};
 use crate::domain::condition::{Tag, Tags};
-use crate::domain::deny::DenyRule;
-use crate::domain::evidence::{Around, Gathered, Groups, Layered, Roles, unknown_roles};
+use crate::domain::evidence::{Around, Gathered, Groups, Layered, named_in, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind, OF_A_PLACE};
 use crate::domain::principal::project_in;
@@ -154,33 +153,23 @@ impl Gateway {
         };
         let (own, above, memberships, tags) =
             tokio::join!(own, self.above(target.project(), caller), self.memberships(caller), tags);
-        let Above { mut place, allow, deny, roles } = above;
-        if let Some(caller) = caller.filter(|caller| caller.kind() == MemberKind::ServiceAccount) {
-            place.of_caller = self.home_of_caller(caller, &place, &own, (&allow, &deny)).await;
-        }
+        let Above { place, allow, deny, roles } = above;
         let read = own.clone().map_err(|failure| why(&failure));
         let layer = Layered { resource: target.to_string(), read };
         let (own, allow) = (own.err(), std::iter::once(layer).chain(allow).collect());
         let groups = Groups::new();
-        let around = Around { allow, deny, place, roles, groups, tags };
+        let mut around = Around { allow, deny, place, roles, groups, tags };
+        if let Some(caller) = caller.filter(|caller| caller.kind() == MemberKind::ServiceAccount) {
+            around.place.of_caller = self.home_of_caller(caller, &around).await;
+        }
         Collected { around, memberships, own }
     }
 
     /// Where the project of a caller stands, where that is another than the resource's and a policy
     /// names the accounts of a place.
-    async fn home_of_caller(
-        &self,
-        caller: &Member,
-        place: &Place,
-        own: &Result<Vec<Grant>, Failure>,
-        (allow, deny): (&[Layered<Grant>], &[Layered<DenyRule>]),
-    ) -> Option<Box<Place>> {
-        let granted = own.iter().chain(allow.iter().flat_map(|layer| &layer.read)).flatten();
-        let rules = deny.iter().flat_map(|layer| &layer.read).flatten();
-        let denied = rules.flat_map(|rule: &DenyRule| {
-            rule.denied_principals.iter().chain(&rule.exception_principals)
-        });
-        let mut named = granted.map(|grant| &grant.member).chain(denied);
+    async fn home_of_caller(&self, caller: &Member, around: &Around) -> Option<Box<Place>> {
+        let place = &around.place;
+        let mut named = named_in(around.allow.iter(), &around.deny);
         let is_other = project_in(caller.address())
             .is_some_and(|home| home != place.project && Some(home) != place.number.as_deref());
         if !is_other || !named.any(|member| member.as_str().starts_with(OF_A_PLACE)) {
@@ -207,13 +196,9 @@ impl Gateway {
     }
 
     /// The policies by which somebody may have tokens of a service account: its own, and those of its
-    /// project and above; with the roles in them that are in no table. `home` is a project of which the
-    /// number and the id are known.
-    pub async fn account_policies(
-        &self,
-        address: &str,
-        home: &Place,
-    ) -> (Vec<Layered<Grant>>, Roles) {
+    /// project and above; with the roles in them that are in no table. Deny policies and groups are not
+    /// looked into. `home` is a project of which the number and the id are known.
+    pub async fn account_policies(&self, address: &str, home: &Place) -> Around {
         let resource = format!("projects/-/serviceAccounts/{address}");
         let own = async {
             let call = format!("read the policy of `{address}`");
@@ -245,7 +230,9 @@ impl Gateway {
         let own = vec![own];
         let mut roles = above.roles;
         roles.extend(self.roles_in(&own, None).await);
-        (own.into_iter().chain(above.allow).collect(), roles)
+        let allow = own.into_iter().chain(above.allow).collect();
+        let (deny, groups) = (Vec::new(), Groups::new());
+        Around { allow, deny, place: home.clone(), roles, groups, tags: None }
     }
 
     /// The policies by which Identity-Aware Proxy decides at a service, nearest first. The names of

@@ -115,6 +115,14 @@ impl Failure {
         named.contains('.').then_some(named)
     }
 
+    /// Whether a policy was refused since the principal at this address is not there, or not known
+    /// everywhere yet: no code tells it from others, so that it is read off the text (observed).
+    pub fn says_missing(&self, address: &str) -> bool {
+        self.kind == FailureKind::InvalidArgument
+            && self.message.contains("does not exist")
+            && names(&self.message, address)
+    }
+
     /// An answer that is not one of this API.
     pub(super) fn malformed(call: &str) -> Self {
         Self::new(FailureKind::Malformed, call, "the answer is not what this API sends")
@@ -192,6 +200,21 @@ fn redirected(code: u16, headers: &HeaderMap) -> String {
     }
 }
 
+/// Whether a text names an address, whole and not as a part of another.
+fn names(text: &str, address: &str) -> bool {
+    let is_of_one = |c: char| c.is_ascii_alphanumeric() || "@_%+-".contains(c);
+    address.contains('@')
+        && text.match_indices(address).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            let mut after = text[at + address.len()..].chars();
+            let goes_on = match after.next() {
+                Some('.') => after.next().is_some_and(|c| c.is_ascii_alphanumeric()),
+                next => next.is_some_and(is_of_one),
+            };
+            !before.is_some_and(|c| c == '.' || is_of_one(c)) && !goes_on
+        })
+}
+
 /// `Retry-After` in seconds. The form with a date is passed over: clocks differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
@@ -201,6 +224,27 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_missing_only_where_it_is_named_whole() {
+        let says = |message: &str| {
+            let failure = Failure::new(FailureKind::InvalidArgument, "c", message);
+            failure.says_missing("a@p.example.com")
+        };
+        assert!(says("Service account a@p.example.com does not exist."));
+        assert!(says("User a@p.example.com. It does not exist"));
+        for other in [
+            "Service account aa@p.example.com does not exist.",
+            "Service account x.a@p.example.com does not exist.",
+            "Service account a@p.example.com.evil.example does not exist.",
+            "Service account a@p.example.community does not exist.",
+            "Service account a@p.example.com is of another domain.",
+        ] {
+            assert!(!says(other), "{other}");
+        }
+        let other = Failure::new(FailureKind::NotFound, "c", "a@p.example.com does not exist");
+        assert!(!other.says_missing("a@p.example.com"));
+    }
 
     #[test]
     fn answers_become_kinds() {

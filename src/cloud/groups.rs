@@ -8,7 +8,7 @@ use super::api::Api;
 use super::gateway::Gateway;
 use super::reading::Read;
 use crate::domain::deny::DenyRule;
-use crate::domain::evidence::{Groups, Layered, groups_of};
+use crate::domain::evidence::{Groups, Layered, groups_of, named_in};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::transport::encoded;
@@ -51,49 +51,64 @@ impl Gateway {
     /// are too many to be judged one by one.
     pub async fn members_of(&self, group: &str) -> Option<Vec<Member>> {
         let call = format!("list who is in the group `{group}`");
-        let ask = async |path: String, query: String| -> Option<Value> {
-            self.told(Read::of(Api::CloudIdentity, &call, &path).with_query(&query)).await.ok()
-        };
-        let found = ask("/v1/groups:lookup".to_owned(), encoded(&[("groupKey.id", group)])).await?;
-        let path =
-            format!("/v1/{}/memberships:searchTransitiveMemberships", found["name"].as_str()?);
-        let (mut members, mut page) = (Vec::new(), String::new());
-        loop {
-            let query = encoded(&[("pageSize", "1000"), ("pageToken", &page)]);
-            let list = ask(path.clone(), query).await?;
-            for member in list["memberships"].as_array().into_iter().flatten() {
-                // A group in it is told by its own members.
-                let is_group = member["member"].as_str().is_some_and(|m| m.starts_with("groups/"));
-                let keys = member["preferredMemberKey"].as_array().into_iter().flatten();
-                let mut ids = keys.filter_map(|key| key["id"].as_str());
-                if let Some(id) = ids.next().filter(|_| !is_group) {
-                    members.push(Member::of_account(id));
-                }
+        let memberships = self.memberships_path(&call, group).await?;
+        let mut members = Vec::new();
+        let list = self.each_member(&call, &memberships, |member| {
+            // A group in it is told by its own members.
+            let is_group = member["member"].as_str().is_some_and(|m| m.starts_with("groups/"));
+            if let Some(id) = ids(member).next().filter(|_| !is_group) {
+                members.push(Member::of_account(id));
             }
-            if members.len() > MOST_JUDGED {
-                return None;
+            members.len() <= MOST_JUDGED
+        });
+        list.await?;
+        (members.len() <= MOST_JUDGED).then_some(members)
+    }
+
+    /// Reads something of Cloud Identity; `None` where that may not be.
+    async fn of_groups(&self, call: &str, path: &str, query: &[(&str, &str)]) -> Option<Value> {
+        let query = encoded(query);
+        self.told(Read::of(Api::CloudIdentity, call, path).with_query(&query)).await.ok()
+    }
+
+    /// Where the memberships of a group are, by its address.
+    async fn memberships_path(&self, call: &str, group: &str) -> Option<String> {
+        let found = self.of_groups(call, "/v1/groups:lookup", &[("groupKey.id", group)]).await?;
+        Some(format!("/v1/{}/memberships", found["name"].as_str()?))
+    }
+
+    /// Hands over everybody who is in a group, directly or through others, until `take` has enough.
+    /// `None` where the list could not be read to there.
+    async fn each_member(
+        &self,
+        call: &str,
+        memberships: &str,
+        mut take: impl FnMut(&Value) -> bool,
+    ) -> Option<()> {
+        let path = format!("{memberships}:searchTransitiveMemberships");
+        let mut page = String::new();
+        loop {
+            let query = [("pageSize", "1000"), ("pageToken", &page)];
+            let list = self.of_groups(call, &path, &query).await?;
+            if !list["memberships"].as_array().into_iter().flatten().all(&mut take) {
+                return Some(());
             }
             match list["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
                 Some(next) => next.clone_into(&mut page),
-                None => return Some(members),
+                None => return Some(()),
             }
         }
     }
 
     /// Whether the caller is in each group that was met in these policies.
-    pub(super) async fn groups(
+    pub(super) async fn groups<'a>(
         &self,
         caller: &Member,
         memberships: Memberships,
-        allow: impl Iterator<Item = &Layered<Grant>>,
-        deny: &[Layered<DenyRule>],
+        allow: impl Iterator<Item = &'a Layered<Grant>>,
+        deny: &'a [Layered<DenyRule>],
     ) -> Groups {
-        let granted = allow.flat_map(|layer| layer.read.iter().flatten());
-        let rules = deny.iter().flat_map(|layer| layer.read.iter().flatten());
-        let denied = rules.flat_map(|rule: &DenyRule| {
-            rule.denied_principals.iter().chain(&rule.exception_principals)
-        });
-        let met = groups_of(granted.map(|grant| &grant.member).chain(denied));
+        let met = groups_of(named_in(allow, deny));
         let key = caller.key();
         let holds = met.iter().map(|group| self.holds(group, caller, memberships.as_deref()));
         let holds = futures::future::join_all(holds).await;
@@ -123,43 +138,34 @@ impl Gateway {
             return None;
         }
         let call = format!("look into the group `{group}`");
-        let ask = async |path: String, query: String| -> Option<Value> {
-            self.told(Read::of(Api::CloudIdentity, &call, &path).with_query(&query)).await.ok()
-        };
-        let found = ask("/v1/groups:lookup".to_owned(), encoded(&[("groupKey.id", group)])).await?;
-        let memberships = format!("/v1/{}/memberships", found["name"].as_str()?);
+        let memberships = self.memberships_path(&call, group).await?;
         let key = caller.address();
-        let query = encoded(&[("query", &format!("member_key_id == '{key}'"))]);
-        let check = ask(format!("{memberships}:checkTransitiveMembership"), query).await;
+        let query = format!("member_key_id == '{key}'");
+        let path = format!("{memberships}:checkTransitiveMembership");
+        let check = self.of_groups(&call, &path, &[("query", &query)]).await;
         match check.map(|answer| answer["hasMembership"] == true) {
             Some(true) => return Some(true),
             // It tells of what may be seen alone (documented): the whole list must say no.
             Some(false) => {
-                let mut page = String::new();
-                loop {
-                    let query = encoded(&[("pageSize", "1000"), ("pageToken", &page)]);
-                    let path = format!("{memberships}:searchTransitiveMemberships");
-                    let list = ask(path, query).await?;
-                    let members = list["memberships"].as_array().into_iter().flatten();
-                    let mut keys = members.flat_map(|member| {
-                        member["preferredMemberKey"].as_array().into_iter().flatten()
-                    });
-                    if keys.any(|other| {
-                        other["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(key))
-                    }) {
-                        return Some(true);
-                    }
-                    match list["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
-                        Some(next) => next.clone_into(&mut page),
-                        None => return Some(false),
-                    }
-                }
+                let mut is_in = false;
+                let list = self.each_member(&call, &memberships, |member| {
+                    is_in = ids(member).any(|id| id.eq_ignore_ascii_case(key));
+                    !is_in
+                });
+                list.await?;
+                return Some(is_in);
             }
             None => {}
         }
         // Without a paid edition, who is in it directly can still be told; who is not, may be so
         // through another group.
-        let query = encoded(&[("memberKey.id", key)]);
-        ask(format!("{memberships}:lookup"), query).await.map(|_| true)
+        let path = format!("{memberships}:lookup");
+        self.of_groups(&call, &path, &[("memberKey.id", key)]).await.map(|_| true)
     }
+}
+
+/// The addresses of who a membership is of.
+fn ids(membership: &Value) -> impl Iterator<Item = &str> {
+    let keys = membership["preferredMemberKey"].as_array().into_iter().flatten();
+    keys.filter_map(|key| key["id"].as_str())
 }

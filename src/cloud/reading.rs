@@ -81,12 +81,7 @@ impl Gateway {
             // A token that was kept may have been revoked since: a fresh one may do.
             let again = answer.status == StatusCode::UNAUTHORIZED && self.tokens.forget_access();
             let answer = if again { self.asked(&read, transport, &uri).await? } else { answer };
-            self.note_time(&answer.headers);
-            if answer.status.is_success() {
-                return Ok(answer.body);
-            }
-            let code = answer.status.as_u16();
-            Err(Failure::from_answer(call, code, &answer.headers, &answer.body))
+            self.taken(call, answer)
         })
         .await
     }
@@ -101,51 +96,20 @@ impl Gateway {
         path: &str,
         body: Option<String>,
     ) -> Result<Bytes, Failure> {
-        let sent = self.send(api, call, method, path, body);
-        self.traced(call, once(call, &self.deadline, sent)).await
-    }
-
-    async fn send(
-        &self,
-        api: Api,
-        call: &str,
-        method: Method,
-        path: &str,
-        body: Option<String>,
-    ) -> Result<Bytes, Failure> {
         let failed = |error| self.placed(api, Failure::of_transport(call, &error));
         let transport = self.endpoints.transport(api).map_err(failed)?;
         let uri = Uri::try_from(format!("{}{path}", self.endpoints.endpoint(api).as_str()));
         let uri = uri.map_err(|_| Failure::malformed(call))?;
         let body = body.map(Bytes::from);
-        let mut is_first = true;
-        loop {
-            let headers = self.tokens.authorization().await;
-            let mut headers = headers.map_err(|error| Failure::from_auth(call, error))?;
-            if body.is_some() {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            }
-            let sent = transport.send(
-                method.clone(),
-                uri.clone(),
-                headers,
-                body.clone().unwrap_or_default(),
-            );
-            let answer = sent.await.map_err(failed)?;
-            self.note_time(&answer.headers);
+        let sent = async {
+            let to = (api, call, transport, &uri);
+            let answer = self.sent(to, &method, body.clone()).await?;
             // What was not taken for want of a token was not done: a fresh one may do.
-            if answer.status == StatusCode::UNAUTHORIZED
-                && std::mem::take(&mut is_first)
-                && self.tokens.forget_access()
-            {
-                continue;
-            }
-            if answer.status.is_success() {
-                return Ok(answer.body);
-            }
-            let code = answer.status.as_u16();
-            return Err(Failure::from_answer(call, code, &answer.headers, &answer.body));
-        }
+            let again = answer.status == StatusCode::UNAUTHORIZED && self.tokens.forget_access();
+            let answer = if again { self.sent(to, &method, body.clone()).await? } else { answer };
+            self.taken(call, answer)
+        };
+        self.traced(call, once(call, &self.deadline, sent)).await
     }
 
     /// The time by Cloud Run's own clock, which every answer tells, whatever else it says.
@@ -170,17 +134,35 @@ impl Gateway {
         transport: &Transport,
         uri: &Uri,
     ) -> Result<Answer, Failure> {
+        let method = if read.body.is_none() { Method::GET } else { Method::POST };
+        let body = read.body.map(|body| Bytes::copy_from_slice(body.as_bytes()));
+        self.sent((read.api, read.call, transport, uri), &method, body).await
+    }
+
+    /// Sends a request with the token of whoever acts.
+    async fn sent(
+        &self,
+        (api, call, transport, uri): (Api, &str, &Transport, &Uri),
+        method: &Method,
+        body: Option<Bytes>,
+    ) -> Result<Answer, Failure> {
         let headers = self.tokens.authorization().await;
-        let mut headers = headers.map_err(|error| Failure::from_auth(read.call, error))?;
-        let (method, body) = match read.body {
-            None => (Method::GET, Bytes::new()),
-            Some(body) => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                (Method::POST, Bytes::copy_from_slice(body.as_bytes()))
-            }
-        };
-        let sent = transport.send(method, uri.clone(), headers, body).await;
-        sent.map_err(|error| self.placed(read.api, Failure::of_transport(read.call, &error)))
+        let mut headers = headers.map_err(|error| Failure::from_auth(call, error))?;
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let sent = transport.send(method.clone(), uri.clone(), headers, body.unwrap_or_default());
+        sent.await.map_err(|error| self.placed(api, Failure::of_transport(call, &error)))
+    }
+
+    /// What a successful answer says. The time that it tells is noted, whatever it is.
+    fn taken(&self, call: &str, answer: Answer) -> Result<Bytes, Failure> {
+        self.note_time(&answer.headers);
+        if answer.status.is_success() {
+            return Ok(answer.body);
+        }
+        let code = answer.status.as_u16();
+        Err(Failure::from_answer(call, code, &answer.headers, &answer.body))
     }
 }
 

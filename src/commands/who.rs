@@ -8,8 +8,6 @@ use crate::context::Context;
 use crate::domain::evidence::{Around, Gathered, Layered, Roles, carries};
 use crate::domain::exposure::judge_all;
 use crate::domain::invokers::Grant;
-use crate::domain::member::{Member, MemberKind};
-use crate::domain::principal::is_service_agent;
 use crate::domain::role::{
     INVOKE, MINT_ID_TOKEN, PASS_IAP, RUN_JOB, RUN_JOB_WITH_OVERRIDES, SET_JOB_POLICY, SET_POLICY,
 };
@@ -169,22 +167,12 @@ async fn indirect(
     let mut rows = IndirectRow::setters(around, target, now);
     let sets = if let Target::Job(_) = target { SET_JOB_POLICY } else { SET_POLICY };
     let mut unknown = unknown_roles(&around.roles, &around.allow, sets);
-    let granted = around.allow.iter().flat_map(|layer| layer.read.iter().flatten());
-    let mut accounts: Vec<Member> = granted
-        .filter(|grant| grant.member.kind() == MemberKind::ServiceAccount && grant.counts(now))
-        .filter(|grant| around.carries(&grant.role, target.permission()) == Some(true))
-        .map(|grant| grant.member.clone())
-        // Nobody acts as Google's own accounts, and those of a cluster are no accounts.
-        .filter(|member| !is_service_agent(member.address()) && member.address().contains('@'))
-        .collect();
-    accounts.sort();
-    accounts.dedup_by(|a, b| a.same_as(b));
+    let accounts = around.accounts_with(target.permission(), now);
     let gateway = cx.gateway().await?;
     let above =
         accounts.iter().map(|account| gateway.account_policies(account.address(), &around.place));
-    for (account, (layers, mut roles)) in
-        accounts.iter().zip(futures::future::join_all(above).await)
-    {
+    for (account, of_account) in accounts.iter().zip(futures::future::join_all(above).await) {
+        let Around { allow: layers, mut roles, .. } = of_account;
         let on = account.address();
         roles.extend(around.roles.iter().map(|(name, facts)| (name.clone(), facts.clone())));
         for layer in layers.iter().filter(|layer| layer.read.is_err()) {

@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 pub use self::permission::{ABOVE, decide_permission, permitted, says_of_the_public};
 pub use self::reach::{Entry, is_reserved};
 pub use self::unread::decide_unread;
+use super::address::Address;
 use super::condition::{Attributes, Condition, Doubt, Tags};
 use super::deny::DenyRule;
 use super::invokers::Grant;
@@ -60,6 +61,14 @@ pub struct Request<'a> {
     pub from: Origin,
     /// Which of the service's addresses the host is.
     pub entry: Entry<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// One over the internet for the root of a service's own address.
+    pub fn at_default_url(own: Option<&'a Address>, time: OffsetDateTime) -> Self {
+        let host = own.map(Address::host);
+        Self { path: Some("/"), host, time, from: Origin::Internet, entry: Entry::DefaultUrl }
+    }
 }
 
 /// A policy, or what is read as one, where it is attached.
@@ -311,12 +320,15 @@ pub fn decide<'a>(
     Decision { verdict: verdict(&steps), steps }
 }
 
-/// The same decision, unknown where it lets in a caller that can have no ID token of its own by what
-/// that one is granted. What lets in anybody lets it in too.
+/// The same decision, unknown where it lets in a federated caller, which can have no ID token of its
+/// own, by what that one is granted. What lets in anybody lets it in too.
 ///
 /// That federated identities get access tokens alone is documented; whether an agent's identity may
 /// call Cloud Run itself is contradictory in Google's own pages.
 pub fn without_token<'a>(mut decision: Decision<'a>, caller: &Member) -> Decision<'a> {
+    if !caller.is_federated() {
+        return decision;
+    }
     let lets_anyone = |step: &Step<'_>| {
         step.source.is_none_or(|source| source.member.kind() == MemberKind::AllUsers)
     };
@@ -341,8 +353,7 @@ pub fn without_token<'a>(mut decision: Decision<'a>, caller: &Member) -> Decisio
     decision
 }
 
-/// The same decision where what was unknown is settled by what was read of each of those for whom the
-/// caller stands.
+/// The same decision, with what was unknown of a group settled by what is known of each of its members.
 pub fn settled(mut decision: Decision<'_>, verdict_of: Verdict, why: String) -> Decision<'_> {
     let outcome = match verdict_of {
         Verdict::Allowed => Outcome::Pass,

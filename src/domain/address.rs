@@ -9,7 +9,7 @@ use super::service::Service;
 
 /// Where functions of both generations are called (observed; firebase-tools' own code): by a host that
 /// all functions of a project in a region share, and a path of the function's name.
-const FUNCTIONS: &str = ".cloudfunctions.net";
+pub const FUNCTIONS: &str = ".cloudfunctions.net";
 /// The domain of Cloud Run's own addresses (documented).
 pub const RUN_APP: &str = ".run.app";
 
@@ -117,20 +117,9 @@ impl Address {
         &self.path
     }
 
-    /// Whether it is a host alone, at its scheme's own port.
-    pub fn is_bare_host(&self) -> bool {
-        self.port.is_none() && self.path.is_empty() && self.query.is_empty()
-    }
-
     /// Whether it is at the port of its scheme.
     pub fn is_at_usual_port(&self) -> bool {
         self.port.is_none()
-    }
-
-    /// What of its path and query is behind a path that it begins with.
-    pub fn behind(&self, path: &str) -> String {
-        let rest = self.path.strip_prefix(path).unwrap_or(&self.path);
-        format!("{rest}{}", self.query)
     }
 
     /// The path of the function that it is of, where it is a function's: the first segment.

@@ -3,10 +3,9 @@
 
 use super::member::Member;
 
-/// The role that lets its members have ID tokens of a service account, and nothing more.
 /// The role by which a federated identity acts as a service account (documented).
 pub const WORKLOAD_IDENTITY_USER: &str = "roles/iam.workloadIdentityUser";
-/// The role by which another has ID tokens of a service account.
+/// The role that lets its members have ID tokens of a service account, and nothing more.
 pub const TOKEN_CREATOR: &str = "roles/iam.serviceAccountOpenIdTokenCreator";
 
 /// A service of Google's that calls with the ID token of an account of one's own.

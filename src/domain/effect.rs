@@ -3,8 +3,8 @@
 use time::OffsetDateTime;
 
 use super::access::{
-    Attached, Caller, Decision, Entry, Evidence, Knowledge, Origin, Place, Request, Verdict,
-    decide, decide_permission, without_token,
+    Attached, Caller, Evidence, Knowledge, Place, Request, Verdict, decide, decide_permission,
+    without_token,
 };
 use super::condition::Attributes;
 use super::evidence::{Roles, carries, said_by_all};
@@ -73,19 +73,11 @@ pub fn by_itself(own: Own<'_>, member: &Member) -> (Verdict, String) {
                 let why = "Identity-Aware Proxy is on: its own policy is asked first";
                 return (Verdict::Unknown, why.to_owned());
             }
-            let url = service.url.as_ref().or(service.urls.first());
-            let host = url.and_then(|url| super::address::Address::listed(url));
-            let request = Request {
-                path: Some("/"),
-                host: host.as_ref().map(super::address::Address::host),
-                time: now,
-                from: Origin::Internet,
-                entry: Entry::DefaultUrl,
-            };
+            let own = service.address();
+            let request = Request::at_default_url(own.as_ref(), now);
             let evidence =
                 Evidence { service, allow: &allow, deny: &[], iap: &[], known, told: None };
-            let decision = decide(&evidence, caller, &request);
-            said_by_all(&with_token(decision, member))
+            said_by_all(&without_token(decide(&evidence, caller, &request), member))
         }
         (Target::Service(_), None) => {
             (Verdict::Unknown, "the service itself was not read".to_owned())
@@ -96,10 +88,6 @@ pub fn by_itself(own: Own<'_>, member: &Member) -> (Verdict, String) {
             said_by_all(&decide_permission(&allow, &[], asked, &attributes, known, None))
         }
     }
-}
-
-fn with_token<'a>(decision: Decision<'a>, member: &Member) -> Decision<'a> {
-    if member.is_federated() { without_token(decision, member) } else { decision }
 }
 
 /// The effect of a change on somebody, from what was before it and what is after.

@@ -12,7 +12,7 @@ use super::condition::{Attributes, Doubt, Tags, Truth, evaluate};
 use super::deny::DenyRule;
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
-use super::principal::reaches;
+use super::principal::{is_service_agent, reaches};
 use super::role;
 use super::service::Service;
 
@@ -126,6 +126,21 @@ impl Around {
         ways
     }
 
+    /// The service accounts that are granted a permission by name, and that people can act as: Google's
+    /// own are not among them, and those of a cluster are no accounts.
+    pub fn accounts_with(&self, permission: &str, now: OffsetDateTime) -> Vec<Member> {
+        let granted = self.allow.iter().flat_map(|layer| layer.read.iter().flatten());
+        let mut accounts: Vec<Member> = granted
+            .filter(|grant| grant.member.kind() == MemberKind::ServiceAccount && grant.counts(now))
+            .filter(|grant| self.carries(&grant.role, permission) == Some(true))
+            .map(|grant| grant.member.clone())
+            .filter(|member| !is_service_agent(member.address()) && member.address().contains('@'))
+            .collect();
+        accounts.sort();
+        accounts.dedup_by(|a, b| a.same_as(b));
+        accounts
+    }
+
     /// Whether a role carries a permission; `None` where that is not known.
     pub fn carries(&self, name: &str, permission: &str) -> Option<bool> {
         carries(&self.roles, name, permission)
@@ -197,8 +212,7 @@ impl Gathered {
     /// Decides a request of a principal that must first have an ID token: what a federated identity or an
     /// agent's is granted does not let it in by itself.
     pub fn decide_for(&self, member: &Member, request: &Request<'_>) -> Decision<'_> {
-        let decision = self.decide(Caller::of(member), request);
-        if member.is_federated() { without_token(decision, member) } else { decision }
+        without_token(self.decide(Caller::of(member), request), member)
     }
 
     /// Whether somebody may call the service, from wherever it can be reached, and what says so.
@@ -292,6 +306,19 @@ pub fn may_reach(member: &Member, caller: &Member) -> bool {
         | MemberKind::Principal => true,
         _ => member.reaches(caller),
     }
+}
+
+/// Whoever these policies name.
+pub fn named_in<'a>(
+    allow: impl Iterator<Item = &'a Layered<Grant>>,
+    deny: &'a [Layered<DenyRule>],
+) -> impl Iterator<Item = &'a Member> {
+    let granted = allow.flat_map(|layer| layer.read.iter().flatten());
+    let rules = deny.iter().flat_map(|layer| layer.read.iter().flatten());
+    let denied = rules.flat_map(|rule: &DenyRule| {
+        rule.denied_principals.iter().chain(&rule.exception_principals)
+    });
+    granted.map(|grant| &grant.member).chain(denied)
 }
 
 /// The addresses of the groups that these members are.

@@ -7,7 +7,6 @@ use crate::domain::caller::{
     CallsFrom, TOKEN_CREATOR, Via, WORKLOAD_IDENTITY_USER, account_id, is_account_id,
     is_default_compute,
 };
-use crate::domain::evidence::{Around, Groups};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::domain::plan::There;
@@ -65,7 +64,7 @@ pub(super) async fn callees(cx: &Context, targets: &[Target]) -> Vec<Callee> {
         // With its own URL off, it is called at a domain that is mapped to it, else, most likely, at
         // the address that it takes tokens for.
         let mappings = gateway.domain_mappings(service.name.project()).await.unwrap_or_default();
-        let mapped = mappings.found.iter().find(|mapping| mapping.leads_to() == service.name);
+        let mapped = mappings.of(&service.name).into_iter().next();
         let mapped = mapped.map(|mapping| format!("https://{}", mapping.domain));
         let taken = service.custom_audiences.first().cloned();
         let url = mapped.or_else(|| taken.clone().filter(|url| url.starts_with("https://")));
@@ -414,9 +413,7 @@ async fn minter(
 ) -> Result<Option<(Member, &'static str)>, CommandError> {
     let gateway = cx.gateway().await?;
     let address = caller.account.address().to_owned();
-    let (allow, roles) = gateway.account_policies(&address, &place).await;
-    let (deny, groups) = (Vec::new(), Groups::new());
-    let around = Around { allow, deny, place, roles, groups, tags: None };
+    let around = gateway.account_policies(&address, &place).await;
     match around.may(&agent, MINT_ID_TOKEN, cx.now()) {
         (Verdict::Allowed, by) => {
             caller.notes.push(format!("{title} may have tokens of `{address}` already: {by}"));

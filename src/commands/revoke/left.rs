@@ -2,13 +2,13 @@
 
 use futures::{StreamExt, stream};
 
-use crate::cloud::{Failure, For};
+use crate::cloud::{Failure, For, Gateway};
 use crate::context::Context;
-use crate::domain::access::Verdict;
-use crate::domain::evidence::{Around, Groups, Layered, Way};
+use crate::domain::access::{Place, Verdict};
+use crate::domain::evidence::{Around, Layered, Way};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
-use crate::domain::principal::{is_service_agent, project_in};
+use crate::domain::principal::project_in;
 use crate::domain::role::{MINT_ID_TOKEN, PASS_IAP, is_basic};
 use crate::domain::target::Target;
 use crate::error::{CommandError, quoted};
@@ -76,7 +76,7 @@ pub(super) async fn look(
         .flat_map(|target| members.iter().map(move |member| (target.clone(), member.clone())))
         .collect();
     let judged = stream::iter(pairs).map(|(target, member)| async move {
-        let judged = Box::pin(judge(cx, &target, &member)).await;
+        let judged = Box::pin(judge(cx, gateway, &target, &member)).await;
         (target, member, judged)
     });
     let judged: Vec<_> = judged.buffered(WIDTH).collect().await;
@@ -84,62 +84,55 @@ pub(super) async fn look(
     let mut accounts: Vec<(Member, Target)> = Vec::new();
     for (target, member, judged) in judged {
         let (verb, short) = (target.verb(), cx.named(&target));
+        let unknown =
+            |why: &str| format!("whether `{member}` can still {verb} `{short}` is unknown: {why}");
         match judged {
             Ok(judged) => {
                 if with_accounts {
-                    accounts.extend(invoking_accounts(&judged.around, &target, cx));
+                    let may = judged.around.accounts_with(target.permission(), cx.now());
+                    let of_project = may.into_iter().filter(|m| project_in(m.address()).is_some());
+                    accounts.extend(of_project.map(|account| (account, target.clone())));
                 }
                 match judged.verdict {
                     Verdict::Denied => {}
                     Verdict::Allowed => left.rows.extend(rows(cx, &target, &member, &judged)),
-                    Verdict::Unknown => left.unknown.push(format!(
-                        "whether `{member}` can still {verb} `{short}` is unknown: {}",
-                        judged.by
-                    )),
+                    Verdict::Unknown => left.unknown.push(unknown(&judged.by)),
                 }
                 left.rows.extend(past_iap(cx, &target, &member, &judged));
             }
-            Err(failure) => left.unknown.push(format!(
-                "whether `{member}` can still {verb} `{short}` is unknown: {}",
-                failure.message
-            )),
+            Err(failure) => left.unknown.push(unknown(&failure.message)),
         }
     }
     accounts.sort();
-    accounts.dedup();
-    let mut seen: Vec<&Member> = Vec::new();
-    for (account, target) in &accounts {
-        if seen.contains(&account) || members.iter().any(|member| member.same_as(account)) {
-            continue;
-        }
-        seen.push(account);
-        let place = crate::domain::access::Place::default();
-        let (allow, roles) = gateway.account_policies(account.address(), &place).await;
-        let (deny, groups) = (Vec::new(), Groups::new());
-        let around = Around { allow, deny, place, roles, groups, tags: None };
+    accounts.dedup_by(|(a, _), (b, _)| a == b);
+    accounts.retain(|(account, _)| !members.iter().any(|member| member.same_as(account)));
+    let read = stream::iter(accounts).map(|(account, target)| async move {
+        let around = gateway.account_policies(account.address(), &Place::default()).await;
+        (account, target, around)
+    });
+    let read: Vec<_> = read.buffered(WIDTH).collect().await;
+    for (account, target, around) in &read {
+        let unread = around.allow.iter().any(|layer| layer.read.is_err());
         for member in members {
             let ways = around.ways(member, MINT_ID_TOKEN, cx.now());
-            let unread = around.allow.iter().any(|layer| layer.read.is_err());
             if unread || ways.iter().any(|way| !way.is_certain) {
                 left.unknown.push(format!(
                     "whether `{member}` may have tokens of `{}` is unknown",
                     account.address()
                 ));
             }
-            left.rows.extend(ways.iter().filter(|way| way.is_certain).map(|way| LeftRow {
-                command: command_for(cx, target, member, way),
-                ..row(cx, target, member, way, "act-as")
-            }));
+            left.rows.extend(certain(cx, target, member, &ways, |_| "act-as"));
         }
     }
     Ok(left)
 }
 
-async fn judge(cx: &Context, target: &Target, member: &Member) -> Result<Judged, Failure> {
-    let other = |error: CommandError| {
-        Failure::new(crate::cloud::FailureKind::Other, "judge what is left", error.message)
-    };
-    let gateway = cx.gateway().await.map_err(other)?;
+async fn judge(
+    cx: &Context,
+    gateway: &Gateway,
+    target: &Target,
+    member: &Member,
+) -> Result<Judged, Failure> {
     let whose = For::One { member, is_self: false };
     match target {
         Target::Service(name) => {
@@ -183,13 +176,7 @@ fn rows(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> Vec<
         return Vec::new();
     }
     let ways = judged.around.ways(member, target.permission(), cx.now());
-    let certain = ways.iter().filter(|way| way.is_certain);
-    certain
-        .map(|way| LeftRow {
-            command: command_for(cx, target, member, way),
-            ..row(cx, target, member, way, via(way.resource))
-        })
-        .collect()
+    certain(cx, target, member, &ways, |way| via(way.resource))
 }
 
 /// The grants by which Identity-Aware Proxy lets somebody by.
@@ -201,32 +188,30 @@ fn past_iap(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> 
         judged.iap.iter().chain(judged.around.allow.iter().skip(1)).cloned().collect();
     let around = Around { allow: layers, ..judged.around.clone() };
     let ways = around.ways(member, PASS_IAP, cx.now());
-    let certain = ways.iter().filter(|way| way.is_certain);
-    certain
-        .map(|way| LeftRow {
-            command: command_for(cx, target, member, way),
-            ..row(cx, target, member, way, "iap")
-        })
-        .collect()
+    certain(cx, target, member, &ways, |_| "iap")
 }
 
-fn row(
+/// The ways that are certain, a row each, with the command that ends it.
+fn certain(
     cx: &Context,
     target: &Target,
     member: &Member,
-    way: &Way<'_>,
-    via: &'static str,
-) -> LeftRow {
-    LeftRow {
-        member: member.to_string(),
-        service: target.to_string(),
-        role: Some(way.grant.role.clone()),
-        via,
-        resource: way.resource.to_owned(),
-        holder: way.grant.member.to_string(),
-        short: cx.named(target),
-        command: None,
-    }
+    ways: &[Way<'_>],
+    via: impl Fn(&Way<'_>) -> &'static str,
+) -> Vec<LeftRow> {
+    let certain = ways.iter().filter(|way| way.is_certain);
+    certain
+        .map(|way| LeftRow {
+            member: member.to_string(),
+            service: target.to_string(),
+            role: Some(way.grant.role.clone()),
+            via: via(way),
+            resource: way.resource.to_owned(),
+            holder: way.grant.member.to_string(),
+            short: cx.named(target),
+            command: command_for(cx, target, member, way),
+        })
+        .collect()
 }
 
 fn via(resource: &str) -> &'static str {
@@ -256,11 +241,7 @@ fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) ->
     if is_basic(&way.grant.role) {
         return None;
     }
-    let condition = match &way.grant.condition {
-        None => "None".to_owned(),
-        Some(_) => "--all".to_owned(),
-    };
-    let all = if condition == "None" { "--condition=None".to_owned() } else { condition };
+    let all = if way.grant.condition.is_some() { "--all" } else { "--condition=None" };
     let member = quoted(&format!("--member={holder}"));
     let role = quoted(&format!("--role={}", way.grant.role));
     let of = |group: &str, id: &str| {
@@ -293,18 +274,4 @@ fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) ->
             Some(cx.suggest(&format!("revoke {who} {named} --role {role} --any-condition")))
         }
     }
-}
-
-/// The accounts that may invoke a resource, and that somebody may have tokens of.
-fn invoking_accounts(around: &Around, target: &Target, cx: &Context) -> Vec<(Member, Target)> {
-    let granted = around.allow.iter().flat_map(|layer| layer.read.iter().flatten());
-    granted
-        .filter(|grant| grant.member.kind() == MemberKind::ServiceAccount && grant.counts(cx.now()))
-        .filter(|grant| around.carries(&grant.role, target.permission()) == Some(true))
-        .map(|grant| grant.member.clone())
-        .filter(|member| {
-            !is_service_agent(member.address()) && project_in(member.address()).is_some()
-        })
-        .map(|member| (member, target.clone()))
-        .collect()
 }
