@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 pub use self::check::{ConditionError, MAX_DESCRIPTION, check};
 pub use self::ending::{ends_at, has_ended, timed, until};
-use self::parsed::parsed;
+use self::parsed::{Parsed, parsed};
 use self::program::with_room;
 
 /// A condition as a binding carries it.
@@ -153,33 +153,31 @@ pub fn asks_for_tags(expression: &str) -> bool {
 /// Whether an expression may rest on what only the request itself has: its path or its host. One that
 /// cannot be parsed may.
 pub fn rests_on_request(expression: &str) -> bool {
-    let of_request = ["request", "request.path", "request.host"];
     parsed(expression)
-        .is_none_or(|parsed| parsed.asks.iter().any(|asked| of_request.contains(&asked.as_str())))
+        .is_none_or(|parsed| parsed.asks_of_an_address() || parsed.asks.contains("request"))
 }
 
 /// Whether an expression asks of the path or the host, which no job has.
 pub fn asks_of_an_address(expression: &str) -> bool {
-    parsed(expression).is_some_and(|parsed| {
-        ["request.path", "request.host"].iter().any(|asked| parsed.asks.contains(*asked))
-    })
+    parsed(expression).is_some_and(|parsed| parsed.asks_of_an_address())
 }
 
 /// Whether an expression limits nothing: it holds whatever is asked.
 pub fn limits_nothing(expression: &str) -> bool {
-    let none = Attributes { path: None, host: None, time: OffsetDateTime::UNIX_EPOCH, tags: None };
-    parsed(expression).is_some_and(|parsed| {
-        parsed.limits_nothing()
-            || (parsed.is_constant() && evaluate(expression, &none) == Truth::True)
-    })
+    is_always(expression, &Truth::True, Parsed::limits_nothing)
 }
 
 /// Whether an expression holds at no time and for no request, as far as it asks nothing of them.
 pub fn never_holds(expression: &str) -> bool {
+    is_always(expression, &Truth::False, Parsed::never_holds)
+}
+
+/// Whether an expression comes to the same at every time and for every request: by its form, or since it
+/// asks nothing of them.
+fn is_always(expression: &str, truth: &Truth, by_form: fn(&Parsed) -> bool) -> bool {
     let none = Attributes { path: None, host: None, time: OffsetDateTime::UNIX_EPOCH, tags: None };
     parsed(expression).is_some_and(|parsed| {
-        parsed.ends_at() == Some(OffsetDateTime::UNIX_EPOCH)
-            || (parsed.is_constant() && evaluate(expression, &none) == Truth::False)
+        by_form(&parsed) || (parsed.is_constant() && evaluate(expression, &none) == *truth)
     })
 }
 

@@ -49,6 +49,16 @@ impl Parsed {
         self.span.true_from == Some(ALWAYS)
     }
 
+    /// Whether it holds for nothing that is asked.
+    pub(super) fn never_holds(&self) -> bool {
+        self.span.false_from == Some(ALWAYS)
+    }
+
+    /// Whether it asks of the path or the host.
+    pub(super) fn asks_of_an_address(&self) -> bool {
+        ["request.path", "request.host"].iter().any(|asked| self.asks.contains(*asked))
+    }
+
     /// Whether it asks nothing of the request or the resource.
     pub(super) fn is_constant(&self) -> bool {
         self.asks.is_empty() && !self.asks_for_tags
@@ -87,27 +97,21 @@ fn look(node: &IdedExpr, asks: &mut BTreeSet<String>, tags: &mut bool) {
     };
     match &node.expr {
         Expr::Unspecified | Expr::Literal(_) => {}
-        Expr::Ident(name) => {
-            if name == "request" || name == "resource" {
-                asks.insert(name.clone());
-            }
-        }
+        Expr::Ident(_) => asks.extend(root(node)),
         Expr::Select(select) => match root(&select.operand) {
             Some(name) => drop(asks.insert(format!("{name}.{}", select.field))),
             None => look(&select.operand, asks, tags),
         },
         Expr::Call(call) => {
-            if OF_TAGS.contains(&call.func_name.as_str()) {
-                *tags = true;
-            }
+            let is_of_tags = OF_TAGS.contains(&call.func_name.as_str());
+            *tags |= is_of_tags;
             if let ("_[_]", [operand, key]) = (call.func_name.as_str(), call.args.as_slice())
                 && let (Some(name), Some(key)) = (root(operand), text(key))
             {
                 asks.insert(format!("{name}.{key}"));
                 return;
             }
-            let is_tag_call = OF_TAGS.contains(&call.func_name.as_str());
-            if let Some(target) = call.target.as_deref().filter(|_| !is_tag_call) {
+            if let Some(target) = call.target.as_deref().filter(|_| !is_of_tags) {
                 look(target, asks, tags);
             }
             call.args.iter().for_each(|argument| look(argument, asks, tags));
