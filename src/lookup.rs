@@ -319,15 +319,10 @@ impl Search<'_> {
     async fn find(&mut self, wanted: &ServiceRef, whole: bool) -> Result<Vec<Found>, CommandError> {
         let direct = |name| Ok(vec![Found { name, facts: None }]);
         let cx = self.cx;
-        let project = match wanted {
-            ServiceRef::Full(name) => cx.project_id(name.project()).await,
-            ServiceRef::InProject { project, .. } => cx.project_id(project).await,
-            _ => cx.project()?.value,
-        };
+        let project = project_of(cx, wanted).await?;
+        let wanted = &wanted.clone().in_project(&project);
         match wanted {
-            ServiceRef::Full(name) => {
-                return direct(ServiceName::new(project, name.region(), name.service()));
-            }
+            ServiceRef::Full(name) => return direct(name.clone()),
             ServiceRef::Regional { region, service } if region != "-" => {
                 return direct(ServiceName::new(project, region, service));
             }
@@ -347,13 +342,6 @@ impl Search<'_> {
             _ => cx.region()?,
         };
         let region = region.unwrap_or_else(|| "-".to_owned());
-        let known = match wanted {
-            ServiceRef::InProject { service, .. } => {
-                Some(ServiceRef::InProject { project: project.clone(), service: service.clone() })
-            }
-            _ => None,
-        };
-        let wanted = known.as_ref().unwrap_or(wanted);
         let listing = self.listing(&project, &region, wanted).await?;
         let found = meant(&listing.services, wanted);
         if let ServiceRef::Url(address) = wanted
@@ -387,9 +375,20 @@ fn is_multi_region(found: &[Found]) -> bool {
     first.is_some() && found.iter().all(|other| id(other) == first)
 }
 
+/// The project in which a reference is looked for, by its ID where that is known.
+pub async fn project_of(cx: &Context, wanted: &ServiceRef) -> Result<String, CommandError> {
+    match wanted.project() {
+        Some(project) => Ok(cx.project_id(project).await),
+        None => Ok(cx.project()?.value),
+    }
+}
+
 /// The services of a listing that a reference stands for. An address belongs to the service with the
 /// longest prefix of it; several with the same one are ambiguous.
 fn meant<'a>(services: &'a [Service], wanted: &ServiceRef) -> Vec<&'a Service> {
+    if let ServiceRef::Url(address) = wanted {
+        return owners(services, address).into_iter().map(|(service, _)| service).collect();
+    }
     let is_meant = |service: &&Service| {
         let name = &service.name;
         match wanted {
@@ -408,10 +407,5 @@ fn meant<'a>(services: &'a [Service], wanted: &ServiceRef) -> Vec<&'a Service> {
             ServiceRef::Url(_) => false,
         }
     };
-    match wanted {
-        ServiceRef::Url(address) => {
-            owners(services, address).into_iter().map(|(service, _)| service).collect()
-        }
-        _ => services.iter().filter(is_meant).collect(),
-    }
+    services.iter().filter(is_meant).collect()
 }

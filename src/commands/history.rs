@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::domain::history::{ChangeId, Entry};
 use crate::domain::member::{Member, MemberArg};
 use crate::domain::plan::Action;
-use crate::domain::resource::{ServiceName, ServiceRef, glob_matches, is_project_number};
+use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
@@ -121,9 +121,7 @@ pub(super) async fn settled(
     }
     // A change of a time when the number alone was known is of the same project.
     for entry in &entries {
-        if is_project_number(entry.target.project()) {
-            cx.project_id(entry.target.project()).await;
-        }
+        cx.project_id(entry.target.project()).await;
     }
     Ok(entries)
 }

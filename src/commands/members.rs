@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::domain::member::{Member, MemberArg, MemberError};
-use crate::domain::resource::{ServiceName, ServiceRef, ServiceRefError, looks_like_member};
+use crate::domain::resource::{ServiceRef, ServiceRefError, looks_like_member};
 use crate::domain::role::Role;
 use crate::domain::target::{Kind, Target, TargetRef};
 use crate::error::{CommandError, ErrorKind};
@@ -258,21 +258,14 @@ async fn runtime_account(
 ) -> Result<Member, CommandError> {
     let reference = service(cx, typed)?;
     let gateway = cx.gateway().await?;
-    let project = match &reference {
-        ServiceRef::Full(name) => cx.project_id(name.project()).await,
-        ServiceRef::InProject { project, .. } => cx.project_id(project).await,
-        _ => cx.project()?.value,
-    };
+    let project = lookup::project_of(cx, &reference).await?;
     let listing = gateway.services(&project, "-").await?;
     let reference = match (reference, cx.region()?) {
         (ServiceRef::Name(service) | ServiceRef::InProject { service, .. }, Some(region)) => {
             ServiceRef::Regional { region, service }
         }
         (ServiceRef::InProject { service, .. }, None) => ServiceRef::Name(service),
-        (ServiceRef::Full(name), _) => {
-            ServiceRef::Full(ServiceName::new(&project, name.region(), name.service()))
-        }
-        (reference, _) => reference,
+        (reference, _) => reference.in_project(&project),
     };
     let found = lookup::one_of(cx, &listing, &reference).await?;
     // Whether it is an agent no list says; the account of one is not who calls.

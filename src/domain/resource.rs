@@ -6,6 +6,7 @@ use thiserror::Error;
 use wildmatch::WildMatch;
 
 use super::address::{Address, AddressError};
+use super::target::Kind;
 
 /// What stands between a traffic tag and the rest of a host (documented for Cloud Run's own URLs).
 pub const TAG_SIGN: &str = "---";
@@ -118,13 +119,8 @@ impl ServiceRef {
         if let Some(address) = Address::parse(text)? {
             return Ok(Self::Url(address));
         }
-        if let Some(why) = [
-            ("jobs/", "it is a job, and this is about services"),
-            ("functions/", "it is a function: name the service that it runs as, which `who` tells"),
-        ]
-        .into_iter()
-        .find_map(|(kind, why)| text.starts_with(kind).then_some(why))
-        {
+        let kind = text.split_once('/').and_then(|(kind, _)| Kind::of_collection(kind));
+        if let Some(why) = kind.and_then(why_no_service) {
             return Err(ServiceRefError::Malformed(text.to_owned(), why));
         }
         if looks_like_member(text) {
@@ -161,6 +157,29 @@ impl ServiceRef {
         })
     }
 
+    /// The project that it says; `None` where that is the one that is set.
+    pub fn project(&self) -> Option<&str> {
+        match self {
+            Self::Full(name) => Some(name.project()),
+            Self::InProject { project, .. } => Some(project),
+            Self::Glob { .. } | Self::Name(_) | Self::Regional { .. } | Self::Url(_) => None,
+        }
+    }
+
+    /// The same with the project that it says named otherwise.
+    #[must_use]
+    pub fn in_project(self, project: &str) -> Self {
+        match self {
+            Self::Full(name) => {
+                Self::Full(ServiceName::new(project, name.region(), name.service()))
+            }
+            Self::InProject { service, .. } => {
+                Self::InProject { project: project.to_owned(), service }
+            }
+            other => other,
+        }
+    }
+
     /// Whether one reference may stand for several services.
     pub fn is_glob(&self) -> bool {
         matches!(self, Self::Glob { .. })
@@ -194,8 +213,7 @@ pub(crate) struct ResourceName {
     pub(crate) project: String,
     /// `None` where the form does not say it: v1's has none.
     pub(crate) region: Option<String>,
-    /// `services`, `jobs` or `functions`.
-    pub(crate) kind: String,
+    pub(crate) kind: Kind,
     pub(crate) name: String,
 }
 
@@ -219,9 +237,12 @@ impl ResourceName {
             let why = "the full form is `projects/PROJECT/locations/REGION/services/NAME`";
             ServiceRefError::Malformed(text.to_owned(), why)
         };
-        let Some((project, region, kind, name)) = known.filter(|(_, _, kind, name)| {
-            ["services", "jobs", "functions"].contains(kind) && !name.is_empty()
-        }) else {
+        let known = known.filter(|(.., name)| !name.is_empty()).and_then(
+            |(project, region, kind, name)| {
+                Some((project, region, Kind::of_collection(kind)?, name))
+            },
+        );
+        let Some((project, region, kind, name)) = known else {
             return Some(Err(malformed()));
         };
         if let Err(why) = check_project(project) {
@@ -234,19 +255,17 @@ impl ResourceName {
         Some(Ok(Self {
             project: project.to_owned(),
             region: region.map(str::to_owned),
-            kind: kind.to_owned(),
+            kind,
             name: name.to_owned(),
         }))
     }
 
     /// What it is as a reference to a service.
     fn service(self, typed: &str) -> Result<ServiceRef, ServiceRefError> {
-        let why = match self.kind.as_str() {
-            "jobs" => "it is a job, and this is about services",
-            "functions" => "it is a function: name the service that it runs as, which `who` tells",
-            _ => return self.reference(),
-        };
-        Err(ServiceRefError::Malformed(typed.to_owned(), why))
+        match why_no_service(self.kind) {
+            Some(why) => Err(ServiceRefError::Malformed(typed.to_owned(), why)),
+            None => self.reference(),
+        }
     }
 
     /// What it is as a reference, whatever it is of.
@@ -257,6 +276,17 @@ impl ResourceName {
             Some(region) => ServiceRef::Full(ServiceName::new(project, region, name)),
             None => ServiceRef::InProject { project, service: name },
         })
+    }
+}
+
+/// Why what is of a kind does not name a service; `None` for one.
+fn why_no_service(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Function => {
+            Some("it is a function: name the service that it runs as, which `who` tells")
+        }
+        Kind::Job => Some("it is a job, and this is about services"),
+        Kind::Service => None,
     }
 }
 

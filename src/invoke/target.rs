@@ -4,7 +4,7 @@ use http::Uri;
 
 use crate::cloud::FailureKind;
 use crate::context::Context;
-use crate::domain::address::{self, RUN_APP, owners};
+use crate::domain::address::{self, RUN_APP, claim};
 use crate::domain::resource::{ServiceName, ServiceRef, ServiceRefError, TAG_SIGN};
 use crate::domain::service::Service;
 use crate::error::{CommandError, ErrorKind};
@@ -362,17 +362,15 @@ async fn listed(cx: &Context, address: &address::Address) -> Result<Found, Comma
         }
         Err(error) => return Err(error),
     };
-    let claim = owners(std::slice::from_ref(&service), address).into_iter().next();
-    let (base, is_own) =
-        claim.map_or((String::new(), true), |(_, claim)| (claim.path, claim.is_own));
+    // A function is called below its name; what a custom audience is below, its gateway says.
+    let own_claim = claim(&service, address).filter(|claim| claim.is_own);
+    let base = own_claim.map(|claim| claim.path).unwrap_or_default();
     // A service whose default URL is off has custom audiences, or none that is known.
     let own = service.url.as_ref().or(service.urls.first());
     let audience = match own.or(service.custom_audiences.first()) {
         Some(own) => own.clone(),
         None => address.to_string(),
     };
-    // A function is called below its name; what a custom audience is below, its gateway says.
-    let base = if is_own { base } else { String::new() };
     Ok(Found::Service { name: service.name, audience, base })
 }
 

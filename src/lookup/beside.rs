@@ -1,5 +1,6 @@
 //! From what a user typed to jobs, and to the services under functions.
 
+use super::project_of;
 use crate::cloud::Unreadable;
 use crate::context::Context;
 use crate::domain::nearest::nearest;
@@ -13,7 +14,7 @@ pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobNam
     let (region, name) = match wanted {
         ServiceRef::Full(name) => {
             return Ok(vec![JobName {
-                project: cx.project_id(name.project()).await,
+                project: project_of(cx, wanted).await?,
                 region: name.region().to_owned(),
                 job: name.service().to_owned(),
             }]);
@@ -24,10 +25,7 @@ pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobNam
         ServiceRef::Url(_) => return Err(CommandError::usage("a job has no address")),
     };
     let region = region.filter(|region| region != "-");
-    let project = match wanted {
-        ServiceRef::InProject { project, .. } => cx.project_id(project).await,
-        _ => cx.project()?.value,
-    };
+    let project = project_of(cx, wanted).await?;
     if let (Some(region), false) = (&region, wanted.is_glob()) {
         return Ok(vec![JobName { project, region: region.clone(), job: name.clone() }]);
     }

@@ -68,28 +68,18 @@ pub async fn without_domains(
 ) -> Result<Vec<ServiceRef>, CommandError> {
     let mut references = Vec::with_capacity(wanted.len());
     for reference in wanted {
-        let project = match &reference {
-            ServiceRef::Full(name) => cx.project_id(name.project()).await,
-            ServiceRef::InProject { project, .. } => cx.project_id(project).await,
-            ServiceRef::Url(address) => {
-                match mapped_beside(cx, address, listing).await? {
-                    Some(names) => references.extend(names.into_iter().map(ServiceRef::Full)),
-                    None => references.push(reference),
-                }
-                continue;
-            }
-            _ => {
-                references.push(reference);
-                continue;
-            }
+        let mapped = match &reference {
+            ServiceRef::Url(address) => mapped_beside(cx, address, listing).await?,
+            _ => None,
         };
-        references.push(match reference {
-            ServiceRef::Full(name) => {
-                ServiceRef::Full(ServiceName::new(project, name.region(), name.service()))
+        match (mapped, reference.project()) {
+            (Some(names), _) => references.extend(names.into_iter().map(ServiceRef::Full)),
+            (None, Some(project)) => {
+                let project = cx.project_id(project).await;
+                references.push(reference.in_project(&project));
             }
-            ServiceRef::InProject { service, .. } => ServiceRef::InProject { project, service },
-            other => other,
-        });
+            (None, None) => references.push(reference),
+        }
     }
     Ok(references)
 }

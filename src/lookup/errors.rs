@@ -126,10 +126,9 @@ pub(super) fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -
 
 /// The error of a search that may not be made: whoever may not list the services may name one whole.
 pub(super) fn unlisted(cx: &Context, wanted: &ServiceRef, failure: Failure) -> CommandError {
-    let is_name = matches!(wanted, ServiceRef::Name(_) | ServiceRef::InProject { .. });
     let is_refused = failure.kind == FailureKind::PermissionDenied;
     let mut error = CommandError::from(failure);
-    if let (true, true, ServiceRef::Name(name)) = (is_name, is_refused, wanted) {
+    if let (true, ServiceRef::Name(name)) = (is_refused, wanted) {
         error.hints = vec![cx.command_with_word(name, &format!("REGION/{name}"))];
     }
     error

@@ -13,6 +13,7 @@ use super::run_v1::is_mapped_annotation;
 use super::schema::{self, Api};
 use super::wire::camel;
 use super::world::Project;
+use crate::domain::address::Address;
 use crate::domain::resource::ServiceName;
 
 /// The message of Run v2 that a service is.
@@ -306,7 +307,7 @@ fn complete(project: &Project, name: &ServiceName, service: &mut Value, change: 
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
-        .filter(|url| url.contains(".cloudfunctions.net/"))
+        .filter(|url| Address::listed(url).is_some_and(|url| url.function_path().is_some()))
         .map(str::to_owned)
         .collect();
     let object = service.as_object_mut();

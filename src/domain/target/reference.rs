@@ -13,6 +13,18 @@ pub enum Kind {
     Service,
 }
 
+impl Kind {
+    /// The kind of what a collection of Google's APIs holds.
+    pub(crate) fn of_collection(name: &str) -> Option<Self> {
+        match name {
+            "functions" => Some(Self::Function),
+            "jobs" => Some(Self::Job),
+            "services" => Some(Self::Service),
+            _ => None,
+        }
+    }
+}
+
 /// What a user typed where a service or what is like one is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetRef {
@@ -35,14 +47,9 @@ impl TargetRef {
     /// `functions/NAME` and the full names of both. `kind` says what a plain name is of.
     pub fn parse(text: &str, kind: Option<Kind>) -> Result<Self, ServiceRefError> {
         let full = ResourceName::parse(text).transpose()?;
-        let said = match full.as_ref().map(|full| full.kind.as_str()) {
-            Some("jobs") => Some(Kind::Job),
-            Some("functions") => Some(Kind::Function),
-            Some(_) => Some(Kind::Service),
-            None if text.starts_with("jobs/") => Some(Kind::Job),
-            None if text.starts_with("functions/") => Some(Kind::Function),
-            None => None,
-        };
+        let prefix = || Kind::of_collection(text.split_once('/')?.0);
+        let said = full.as_ref().map(|full| full.kind);
+        let said = said.or_else(|| prefix().filter(|kind| *kind != Kind::Service));
         if let (Some(kind), Some(said)) = (kind, said)
             && kind != said
         {
@@ -137,6 +144,7 @@ fn check_function(function: &str, typed: &str) -> Result<(), ServiceRefError> {
     let why = "a function's name holds letters, digits, hyphens and underscores only";
     Err(ServiceRefError::Malformed(typed.to_owned(), why))
 }
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -7,12 +7,10 @@ use super::super::api_error::ApiError;
 use super::super::names::{HASHED_END, hashed_label, parse_deterministic, parse_hashed, regions};
 use super::super::seed::{DEFAULT_PROJECT, HOME_REGION};
 use super::super::world::{Place as Kept, World};
+use crate::domain::address::{FUNCTIONS, RUN_APP};
 use crate::domain::resource::{ServiceName, TAG_SIGN};
 
 const LOCALHOST: &str = ".localhost";
-const RUN_APP: &str = ".run.app";
-/// Where the functions of a project in a region are, each below its name (observed).
-const FUNCTIONS: &str = ".cloudfunctions.net";
 
 /// What a host name is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
