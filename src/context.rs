@@ -19,6 +19,7 @@ use time::OffsetDateTime;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
+pub use self::command_line::Grammar;
 use crate::auth::{self, Identity};
 use crate::cloud::{self, Deadline, Failure, Gateway};
 use crate::domain::resource::{self, check_project};
@@ -49,8 +50,8 @@ pub struct Settings {
     pub no_color: bool,
     pub timeout: Duration,
     pub sandbox: bool,
-    /// The options of every command that take no value.
-    pub switches: fn() -> Vec<String>,
+    /// What the commands take.
+    pub grammar: fn() -> Grammar,
     /// Whether it is not said that this is the sandbox: only where nobody reads it, as when a
     /// shell completes a word.
     pub unannounced: bool,

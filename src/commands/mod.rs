@@ -40,12 +40,14 @@ mod who;
 mod whoami;
 mod writing;
 
+use std::collections::BTreeSet;
+
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use self::completing::asked;
 use self::options::GlobalOptions;
-use crate::context::{self, Context};
+use crate::context::{self, Context, Grammar};
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::terminal;
@@ -251,9 +253,9 @@ fn options_of(name: &str) -> Vec<String> {
     long.filter(|long| !shared.contains(long)).map(|long| format!("--{long}")).collect()
 }
 
-/// The options of every command that take no value, and those whose value must be joined to them.
-fn switches() -> Vec<String> {
-    fn of(command: &clap::Command, all: &mut Vec<String>) {
+/// What the commands take, by their own definitions.
+fn grammar() -> Grammar {
+    fn switches(command: &clap::Command, all: &mut BTreeSet<String>) {
         for argument in command.get_arguments() {
             let joined = argument.is_require_equals_set();
             if joined || !argument.get_action().takes_values() {
@@ -261,12 +263,17 @@ fn switches() -> Vec<String> {
                 all.extend(names.iter().map(|name| format!("--{name}")));
             }
         }
-        command.get_subcommands().for_each(|command| of(command, all));
+        command.get_subcommands().for_each(|command| switches(command, all));
     }
-    let mut all = Vec::new();
-    of(&Cli::command(), &mut all);
-    all.extend(["--help".to_owned(), "--version".to_owned()]);
-    all
+    let whole = Cli::command();
+    let mut all = BTreeSet::from(["--help".to_owned(), "--version".to_owned()]);
+    switches(&whole, &mut all);
+    let own = |group: &clap::Command| -> Vec<String> {
+        group.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+    };
+    let groups = whole.get_subcommands().filter(|command| command.has_subcommands());
+    let groups = groups.map(|group| (group.get_name().to_owned(), own(group))).collect();
+    Grammar { switches: all, groups }
 }
 
 fn finish(error: &CommandError, json: bool) -> u8 {

@@ -85,7 +85,7 @@ impl GlobalOptions {
             no_color: self.no_color,
             timeout: self.timeout,
             sandbox: self.sandbox || sandbox_by_environment(),
-            switches: super::switches,
+            grammar: super::grammar,
             unannounced: false,
         }
     }

@@ -1,5 +1,6 @@
 //! The command as it was typed, and commands that are worth typing next.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Context;
@@ -8,12 +9,15 @@ use crate::error::{CommandError, ErrorKind, quoted};
 /// Options whose values are a person's own words, in which nothing that was typed elsewhere is meant.
 const OWN_WORDS: [&str; 4] =
     ["--reason", "--condition", "--condition-title", "--condition-description"];
-/// Commands that have commands of their own, and those.
-const GROUPS: [(&str, &[&str]); 3] = [
-    ("audience", &["add", "remove"]),
-    ("domains", &["map", "unmap"]),
-    ("sandbox", &["reset", "seed", "serve", "settings", "status"]),
-];
+
+/// What of the commands' own definitions tells what a word of a command line is.
+#[derive(Clone, Debug, Default)]
+pub struct Grammar {
+    /// The options of every command that take no value, and those whose value must be joined to them.
+    pub switches: BTreeSet<String>,
+    /// Commands that have commands of their own, and those.
+    pub groups: BTreeMap<String, Vec<String>>,
+}
 
 /// What a word of the command line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,15 +88,15 @@ impl Context {
 
     /// Whether an option takes no value.
     fn is_switch(&self, option: &str) -> bool {
-        (self.settings.switches)().iter().any(|switch| switch == option)
+        (self.settings.grammar)().switches.contains(option)
     }
 
     /// What each word is.
     fn parts(&self, words: &[String]) -> Vec<Part> {
-        let switches = (self.settings.switches)();
+        let Grammar { switches, groups } = (self.settings.grammar)();
         let takes_value = |word: &str| {
             if word.starts_with("--") {
-                !word.contains('=') && !switches.iter().any(|switch| switch == word)
+                !word.contains('=') && !switches.contains(word)
             } else {
                 // Of short options only the format has a value, in the same word or the next.
                 word.ends_with('o')
@@ -115,10 +119,10 @@ impl Context {
                 command = Some(word.clone());
                 Part::Command
             } else {
-                let own = GROUPS.iter().find(|(group, _)| command.as_deref() == Some(group));
+                let own = command.as_ref().and_then(|command| groups.get(command));
                 let is_first = !parts.contains(&Part::Operand);
                 match own {
-                    Some((_, names)) if is_first && names.contains(&word.as_str()) => Part::Command,
+                    Some(names) if is_first && names.contains(word) => Part::Command,
                     _ => {
                         ended = command.as_deref() == Some("curl");
                         Part::Operand
