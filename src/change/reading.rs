@@ -84,23 +84,20 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
         Err(failure) => Err(failure),
     };
     match read {
-        Ok((facts, job_uid, there, policy, constraints, above)) => {
-            let (facts, unread) = match facts {
-                Ok(facts) => (facts, None),
+        Ok((service, job_uid, there, policy, constraints, above)) => {
+            let (service, unread) = match service {
+                Ok(service) => (service, None),
                 Err(why) => (None, Some(why)),
             };
-            let weighs_exposure = needs.service != Use::Effect;
-            let service = facts.clone().filter(|_| weighs_exposure);
             let (name, read_at) = (name.clone(), cx.now());
             let Above { allow: above, roles, .. } = above;
             let project_number = cx.known_number(name.project());
             Ok(Snapshot {
                 name,
                 service,
-                facts,
                 job_uid,
                 unread,
-                weighs_exposure,
+                weighs_exposure: needs.service != Use::Effect,
                 policy,
                 there,
                 constraints,

@@ -325,7 +325,6 @@ mod tests {
             let snapshot = Snapshot {
                 name: ServiceName::new("p", "us-central1", "s").into(),
                 service: service.cloned(),
-                facts: service.cloned(),
                 job_uid: None,
                 unread: None,
                 weighs_exposure: true,

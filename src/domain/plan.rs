@@ -52,15 +52,13 @@ use super::target::Target;
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub name: Target,
-    /// The service, where the change, or what it does to exposure, rests on it.
-    pub service: Option<Service>,
     /// The service, wherever it was read: what the change comes to is told from it.
-    pub facts: Option<Service>,
+    pub service: Option<Service>,
     /// What tells a job from another that is made later under its name, where it was read.
     pub job_uid: Option<String>,
     /// Why the service was not read, where that was wanted.
     pub unread: Option<String>,
-    /// Whether what the change does to exposure is told.
+    /// Whether the change, or what it does to exposure, rests on the service.
     pub weighs_exposure: bool,
     /// At version 3, with its etag.
     pub policy: Policy,
@@ -87,16 +85,21 @@ impl Snapshot {
             policy: policy::etag(&self.policy),
             service: match &self.there {
                 Some(there) => there.version(),
-                None => self.service.as_ref().and_then(|service| service.etag.clone()),
+                None => self.weighed().and_then(|service| service.etag.clone()),
             },
             uid: self.uid().map(str::to_owned),
             project_number: self.project_number.clone(),
         }
     }
 
+    /// The service, where the change, or what it does to exposure, rests on it.
+    pub fn weighed(&self) -> Option<&Service> {
+        self.service.as_ref().filter(|_| self.weighs_exposure)
+    }
+
     /// What tells the service or job from another of its name.
     pub fn uid(&self) -> Option<&str> {
-        let of_service = self.facts.as_ref().and_then(|service| service.uid.as_deref());
+        let of_service = self.service.as_ref().and_then(|service| service.uid.as_deref());
         of_service.or(self.job_uid.as_deref())
     }
 
@@ -111,7 +114,7 @@ impl Snapshot {
 
     /// How a setting is found; `None` where that was not read.
     pub fn today(&self, setting: &Setting) -> Option<Today> {
-        setting.today(self.service.as_ref(), self.there.as_ref().map(There::word))
+        setting.today(self.weighed(), self.there.as_ref().map(There::word))
     }
 }
 
@@ -388,7 +391,7 @@ impl Plan {
     }
 
     fn from_edit(action: Action, snapshot: &Snapshot, edit: Edit) -> Self {
-        let exposure = match (&snapshot.service, &snapshot.unread) {
+        let exposure = match (snapshot.weighed(), &snapshot.unread) {
             (Some(service), _) => {
                 let judged = |policy| judge(service, policy, snapshot);
                 Some((judged(&snapshot.policy), judged(&edit.policy)))
@@ -420,7 +423,7 @@ impl Plan {
             beside: Vec::new(),
             is_conditional,
             unread: None,
-            facts: snapshot.facts.clone().map(|facts| (facts.clone(), facts)),
+            facts: snapshot.service.clone().map(|facts| (facts.clone(), facts)),
             grants: (held, after),
             roles: snapshot.roles.clone(),
             read_at: snapshot.read_at,

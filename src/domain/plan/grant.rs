@@ -68,7 +68,7 @@ pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, R
         }
         None => remark_on_limits_lost(&mut plan, role, &held),
     }
-    if let Some(service) = &snapshot.service {
+    if let Some(service) = snapshot.weighed() {
         let public = plan.added.iter().any(|grant| grant.member.is_public());
         if public {
             plan.warnings.extend(public::obstacles(service));
@@ -135,8 +135,8 @@ fn remark_on_condition(plan: &mut Plan, held: &[Grant], condition: &Condition) {
     if let Target::Job(_) = plan.target {
         if is_first && !plan.is_empty() {
             plan.warnings.push(
-                "the policy's first condition: gcloud's commands for jobs know no conditions, and cannot \
-                 edit it from then on"
+                "the policy's first condition: gcloud's commands for jobs know no conditions, and can no \
+                 longer edit the policy"
                     .to_owned(),
             );
         }

@@ -26,7 +26,7 @@ pub enum PublicVia {
 pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<Plan, Refusal> {
     let service = match via {
         Some(PublicVia::NoInvokerCheck) => Some(needed(snapshot)?),
-        _ => snapshot.service.as_ref(),
+        _ => snapshot.weighed(),
     };
     let open = service.map(|service| judged(service, &snapshot.policy, snapshot));
     let everyone = |grant: &Grant| {
@@ -195,7 +195,7 @@ pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
     let edit = policy::remove(&snapshot.policy, public);
     let left = grants(&edit.policy);
     let mut plan = Plan::from_edit(Action::MakePrivate, snapshot, edit);
-    match &snapshot.service {
+    match snapshot.weighed() {
         Some(service) if !service.invoker_check => {
             turn(&mut plan, snapshot, &[(Switch::InvokerCheck, "on".to_owned())])?;
         }

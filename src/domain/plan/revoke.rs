@@ -135,7 +135,7 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
                     condition: grant.condition.clone(),
                 },
             });
-        let check_off = snapshot.facts.as_ref().is_some_and(|service| !service.invoker_check);
+        let check_off = snapshot.service.as_ref().is_some_and(|service| !service.invoker_check);
         let open = (check_off && !members.is_empty()).then(|| Remaining {
             member: Member::all_users(),
             via: RemainingVia::InvokerCheckDisabled,

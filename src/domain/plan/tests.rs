@@ -18,8 +18,7 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
     let policy = serde_json::from_value(json!({"etag": "ACAB", "bindings": bindings})).unwrap();
     Snapshot {
         name: service.name.clone().into(),
-        service: Some(service.clone()),
-        facts: Some(service),
+        service: Some(service),
         job_uid: None,
         unread: None,
         weighs_exposure: true,

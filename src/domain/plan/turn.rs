@@ -106,5 +106,5 @@ pub(super) fn turn(
 
 pub(super) fn needed(snapshot: &Snapshot) -> Result<&Service, Refusal> {
     let unread = || Refusal::ServiceUnread { service: snapshot.name.short() };
-    snapshot.service.as_ref().ok_or_else(unread)
+    snapshot.weighed().ok_or_else(unread)
 }

@@ -112,7 +112,7 @@ fn was_made_anew(snapshot: &Snapshot, entry: &Entry) -> bool {
         return uid != was;
     }
     // Of a change that an earlier version noted, the times tell.
-    let made = snapshot.facts.as_ref().and_then(|service| service.create_time.as_deref());
+    let made = snapshot.service.as_ref().and_then(|service| service.create_time.as_deref());
     let made = made.and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
     made.is_some_and(|made| made > entry.time.saturating_add(CLOCKS_DIFFER))
 }

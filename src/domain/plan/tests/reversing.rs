@@ -331,15 +331,15 @@ fn refuses_where_the_inverse_makes_no_sense() {
         "it set `ingress` from `all` to `internal`, and today it is `none`"
     );
     let mut anew = after.clone();
-    anew.facts.as_mut().unwrap().create_time = Some("2026-06-01T00:05:00Z".to_owned());
+    anew.service.as_mut().unwrap().create_time = Some("2026-06-01T00:05:00Z".to_owned());
     assert_eq!(why(&anew, &applied), "the service was deleted and made anew since");
     // Within a minute, clocks may just differ.
-    anew.facts.as_mut().unwrap().create_time = Some("2026-06-01T00:00:59Z".to_owned());
+    anew.service.as_mut().unwrap().create_time = Some("2026-06-01T00:00:59Z".to_owned());
     assert!(plan_undo(&anew, &applied).is_ok());
     // Where both are known by their ids, clocks do not matter.
     let mut known = applied.clone();
     known.before.uid = Some("one".to_owned());
-    anew.facts.as_mut().unwrap().uid = Some("other".to_owned());
+    anew.service.as_mut().unwrap().uid = Some("other".to_owned());
     assert_eq!(why(&anew, &known), "the service was deleted and made anew since");
     for (state, done, words) in [
         (State::Intended, None, "whether it was done is not known yet"),
