@@ -1,7 +1,5 @@
 //! `explain`
 
-use std::cell::RefCell;
-
 use futures::{StreamExt, stream};
 use http::Uri;
 use time::OffsetDateTime;
@@ -119,16 +117,15 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let host = args.host.clone().or(address.map(|address| address.host().to_owned()));
     let at = args.at.unwrap_or_else(|| cx.now());
-    let path_seen = |service: Option<&Service>| path_seen(&args, address, service);
-    let path = RefCell::new(path_seen(None));
-    let say = |decision: &Decision<'_>, host: Option<String>, fix: Vec<String>| {
+    // `asked` is the path and the host, of a service alone.
+    let say = |decision: &Decision<'_>, asked: Option<(&str, Option<&str>)>, fix: Vec<String>| {
         let time = at.format(&Rfc3339).unwrap_or_default();
-        let is_service = found.service().is_some();
+        let (path, host) = asked.unzip();
         let request = RequestShape {
-            path: is_service.then(|| path.borrow().clone()),
-            host,
+            path: path.map(str::to_owned),
+            host: host.flatten().map(str::to_owned),
             time,
-            from: is_service.then(|| from.as_str()),
+            from: asked.map(|_| from.as_str()),
         };
         let names = (who.to_string(), found.to_string());
         let taken = (cx.is_sandbox(), args.lenient);
@@ -150,9 +147,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         }
         return of_job(cx, &args, (&found, &who), (whose, at), (&say, &check_held)).await;
     };
-    if args.with_overrides {
-        return Err(no_overrides(cx));
-    }
+    asked_of(cx, &found, args.with_overrides)?;
     let gathered = match gateway.gather(name, whose).await {
         Ok(gathered) => gathered,
         // Who may only invoke is told so all the same.
@@ -160,14 +155,15 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             let Ok(told) = gateway.may_invoke(name).await else {
                 return Err(lookup::unread(cx, name, failure).await);
             };
-            return say(&decide_unread(told, &why(&failure)), host, Vec::new());
+            let path = path_seen(&args, address, None);
+            let asked = Some((path.as_str(), host.as_deref()));
+            return say(&decide_unread(told, &why(&failure)), asked, Vec::new());
         }
         Err(failure) => return Err(lookup::unread(cx, name, failure).await),
     };
     check_held(&gathered.around)?;
     // What a function is given begins behind its name.
-    path.replace(path_seen(Some(&gathered.service)));
-    let path_given = path.borrow().clone();
+    let path = path_seen(&args, address, Some(&gathered.service));
     let (host, entry) = match &host {
         Some(host) => (Some(host.clone()), entry_at(gateway, &gathered.service, host).await),
         // Which domains lead to it there is nowhere to be read.
@@ -177,7 +173,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             (own.map(|url| bare(url).to_owned()), Entry::DefaultUrl)
         }
     };
-    let request = Request { path: Some(&path_given), host: host.as_deref(), time: at, from, entry };
+    let request = Request { path: Some(&path), host: host.as_deref(), time: at, from, entry };
     let decision = gathered.decide_for(&who, &request);
     // What all of it is granted, or denied, is known without its members.
     let by_members = match decision.verdict {
@@ -190,7 +186,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let denied = decision.verdict == Verdict::Denied;
     let fix = if denied { remedies(cx, &gathered, &decision, &request, &who) } else { Vec::new() };
-    say(&decision, host.clone(), fix)
+    say(&decision, Some((&path, host.as_deref())), fix)
 }
 
 /// The path that the service is given: of a function's address what is behind its name.
@@ -211,11 +207,11 @@ async fn of_job(
     (found, who): (&Target, &Member),
     (whose, at): (For<'_>, OffsetDateTime),
     (say, check_held): (
-        &impl Fn(&Decision<'_>, Option<String>, Vec<String>) -> Result<u8, CommandError>,
+        &impl Fn(&Decision<'_>, Option<(&str, Option<&str>)>, Vec<String>) -> Result<u8, CommandError>,
         &impl Fn(&Around) -> Result<(), CommandError>,
     ),
 ) -> Result<u8, CommandError> {
-    let permission = if args.with_overrides { RUN_JOB_WITH_OVERRIDES } else { found.permission() };
+    let permission = asked_of(cx, found, args.with_overrides)?;
     let gateway = cx.gateway().await?;
     let (around, told) = match gateway.gather_job(found, whose, permission).await {
         Ok(read) => read,
@@ -263,11 +259,19 @@ async fn by_members(
     Some((verdict, format!("of the members of `{who}`, {allowed} of {of} get in")))
 }
 
-/// That only jobs are run with overrides.
-pub(super) fn no_overrides(cx: &Context) -> CommandError {
-    CommandError::usage("`--with-overrides` is about running a job")
-        .because("a service is invoked, and has none")
-        .hint(cx.command_without_flag("--with-overrides"))
+/// The permission that is asked of a resource. Only jobs are run with overrides.
+pub(super) fn asked_of(
+    cx: &Context,
+    target: &Target,
+    with_overrides: bool,
+) -> Result<&'static str, CommandError> {
+    match target {
+        _ if !with_overrides => Ok(target.permission()),
+        Target::Service(_) => Err(CommandError::usage("`--with-overrides` is about running a job")
+            .because("a service is invoked, and has none")
+            .hint(cx.command_without_flag("--with-overrides"))),
+        _ => Ok(RUN_JOB_WITH_OVERRIDES),
+    }
 }
 
 /// Which of the service's addresses a host is, mapped domains looked up where it is none of its own.

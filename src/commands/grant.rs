@@ -1,7 +1,7 @@
 //! `grant`
 
 use super::completing;
-use super::explain::no_overrides;
+use super::explain::asked_of;
 use super::limits::LimitOptions;
 use super::members::{KindOption, ask_for_member, missing, operands, resolve, role};
 use super::waiting::WaitOptions;
@@ -69,7 +69,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let role = role(cx, named)?;
     if role.as_str() == OF_FUNCTIONS {
         let message =
-            format!("`{role}` lets nobody invoke a service, or a function of the 2nd generation");
+            format!("`{role}` does not allow calls to a service, or to a 2nd-generation function");
         return Err(CommandError::usage(message)
             .because(format!("`{INVOKER}` does"))
             .hint(cx.command_without("--role")));
@@ -100,8 +100,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         return Err(CommandError::usage("a job has no front end that could be waited for")
             .hint(cx.command_without_flag("--wait")));
     }
-    if args.with_overrides && targets.names.iter().any(|target| target.service().is_some()) {
-        return Err(no_overrides(cx));
+    for target in &targets.names {
+        asked_of(cx, target, args.with_overrides)?;
     }
     args.limits.check(cx, &members)?;
     args.limits.suits(cx, &role, &targets.names)?;

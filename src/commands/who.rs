@@ -1,7 +1,7 @@
 //! `who`
 
 use super::completing;
-use super::explain::no_overrides;
+use super::explain::asked_of;
 use super::members::KindOption;
 use crate::cloud::For;
 use crate::context::Context;
@@ -49,10 +49,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let question = "Who can invoke which service?";
     let found = args.kind.one_target(cx, args.service.as_deref(), question).await?;
     let gateway = cx.gateway().await?;
-    if args.with_overrides && found.service().is_some() {
-        return Err(no_overrides(cx));
-    }
-    let permission = if args.with_overrides { RUN_JOB_WITH_OVERRIDES } else { found.permission() };
+    let permission = asked_of(cx, &found, args.with_overrides)?;
     let read = match &found {
         Target::Service(name) => gateway.gather(name, For::Anyone).await.map(|gathered| {
             let exposure = gathered.weigh(|evidence| judge_all(evidence, cx.now())).exposure;

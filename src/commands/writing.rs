@@ -198,12 +198,11 @@ fn tell_effects(cx: &Context, outcomes: &[ChangeOutcome]) {
     let folds = rows > MOST_EFFECTS && !cx.is_verbose();
     let mut folded = 0;
     for outcome in told() {
-        let planned = outcome.status == Status::Planned;
         for effect in &outcome.effect {
             if folds && effect.is_plain {
                 folded += 1;
             } else {
-                cx.terminal.note(&in_words(cx, outcome, effect, planned));
+                cx.terminal.note(&in_words(cx, outcome, effect));
             }
         }
     }
@@ -218,7 +217,7 @@ fn tell_effects(cx: &Context, outcomes: &[ChangeOutcome]) {
     }
 }
 
-fn in_words(cx: &Context, outcome: &ChangeOutcome, effect: &Effect, planned: bool) -> String {
+fn in_words(cx: &Context, outcome: &ChangeOutcome, effect: &Effect) -> String {
     let Effect { member, verdict, because, basis, is_plain } = effect;
     let who = match (member.kind(), verdict) {
         (MemberKind::AllUsers, Verdict::Denied) => "a caller without a credential".to_owned(),
@@ -231,7 +230,10 @@ fn in_words(cx: &Context, outcome: &ChangeOutcome, effect: &Effect, planned: boo
         Basis::Own => " by its own policy",
         Basis::All => "",
     };
-    let (would, would_not) = if planned { ("could", "could not") } else { ("can", "cannot") };
+    let (would, would_not) = match outcome.status {
+        Status::Planned => ("could", "could not"),
+        _ => ("can", "cannot"),
+    };
     let because = if *is_plain { String::new() } else { format!(": {}", one_line(because)) };
     match verdict {
         Verdict::Allowed => format!("{who} {would} {verb} `{named}`{by}{because}"),
