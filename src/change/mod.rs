@@ -296,7 +296,7 @@ impl PlannedBatch {
         let message =
             format!("{count} {what}{s} would change, not {expected}: nothing was changed");
         Err(CommandError::new(ErrorKind::NotExpected, message).hint(
-            match cx.command_without("--expect") {
+            match cx.command_without(&["--expect"]) {
                 command if options.only_show => command,
                 command => format!("{command} --dry-run"),
             },

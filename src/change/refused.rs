@@ -67,6 +67,8 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) 
             "Google answers: Member {member} is invalid due to membership type restrictions on the \
              resource."
         )),
+        Refusal::AsksOfAnAddress { .. } => CommandError::usage(message)
+            .because("a job is run by its API: `request.time` and tags can be asked of"),
         Refusal::CannotStand { .. } => CommandError::usage(message),
     }
 }

@@ -8,9 +8,9 @@ use tokio::time::timeout;
 use super::{ChangeOptions, Verify, WIDTH};
 use crate::cloud::{Failure, For, Gateway};
 use crate::context::Context;
-use crate::domain::access::{Request, Verdict};
+use crate::domain::access::Request;
 use crate::domain::effect::{Basis, Effect};
-use crate::domain::evidence::said_by_all;
+use crate::domain::evidence::{Said, said_by_all};
 use crate::domain::member::Member;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::target::Target;
@@ -43,15 +43,16 @@ pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], options
         .collect();
     let judged = stream::iter(rows).map(|(at, row, target, member)| async move {
         let judged = timeout(patience, Box::pin(judge(cx, gateway, &target, &member))).await;
-        let (verdict, because) = match judged {
+        let Said { verdict, by, turns_on_request } = match judged {
             Ok(Ok(judged)) => judged,
-            Ok(Err(failure)) => (Verdict::Unknown, failure.message),
+            Ok(Err(failure)) => Said::unknown(failure.message),
             Err(_) => {
                 let seconds = patience.as_secs();
-                (Verdict::Unknown, format!("it was not read within {seconds} seconds"))
+                Said::unknown(format!("it was not read within {seconds} seconds"))
             }
         };
-        (at, row, Effect { member, verdict, because, basis: Basis::All, is_plain: false })
+        let (because, basis, is_plain) = (by, Basis::All, false);
+        (at, row, Effect { member, verdict, because, turns_on_request, basis, is_plain })
     });
     let judged: Vec<_> = judged.buffered(WIDTH).collect().await;
     for (at, row, effect) in judged {
@@ -64,14 +65,12 @@ async fn judge(
     gateway: &Gateway,
     target: &Target,
     member: &Member,
-) -> Result<(Verdict, String), Failure> {
+) -> Result<Said, Failure> {
     let whose = For::One { member, is_self: false };
     let Target::Service(name) = target else {
         let (around, _) = gateway.gather_job(target, whose, target.permission()).await?;
         return Ok(around.may(member, target.permission(), cx.now()));
     };
     let gathered = gateway.gather(name, whose).await?;
-    let own = gathered.service.address();
-    let request = Request::at_default_url(own.as_ref(), cx.now());
-    Ok(said_by_all(&gathered.decide_for(member, &request)))
+    Ok(said_by_all(&gathered.decide_for(member, &Request::any(cx.now()))))
 }

@@ -118,7 +118,7 @@ impl Gateway {
             number,
             above: levels.iter().skip(1).map(|level| level.resource.clone()).collect(),
             customer: levels.iter().find_map(|level| level.customer.clone()),
-            of_caller: None,
+            homes: Vec::new(),
         };
         let (mut allow, mut deny) = (Vec::new(), Vec::new());
         for level in levels {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use http::{HeaderMap, Uri};
 use serde_json::Value;
 
+use super::above::why;
 use super::api::Api;
 use super::beside::unreachable;
 use super::failure::Failure;
@@ -31,11 +32,6 @@ impl Mappings {
     /// Those that lead to a service.
     pub fn of(&self, service: &ServiceName) -> Vec<DomainMapping> {
         self.found.iter().filter(|mapping| mapping.leads_to() == *service).cloned().collect()
-    }
-
-    /// Whether those of a region are known.
-    pub fn is_read(&self, region: &str) -> bool {
-        self.unread.iter().all(|unread| unread.region.as_deref() != Some(region))
     }
 }
 
@@ -70,6 +66,18 @@ impl Gateway {
         }
         mappings.found.sort_by(|a, b| a.domain.cmp(&b.domain));
         Ok(mappings)
+    }
+
+    /// The domains that lead to a service, asked of its region alone; why they are not known, if they
+    /// could not be read.
+    pub async fn mappings_of(&self, name: &ServiceName) -> Result<Vec<DomainMapping>, String> {
+        let mappings = self.domain_mappings_in(name.project(), name.region()).await;
+        let mappings = mappings.map_err(|failure| why(&failure))?;
+        let is_its = |unread: &&Unreadable| unread.region.as_deref() == Some(name.region());
+        match mappings.unread.iter().find(is_its) {
+            Some(unread) => Err(format!("{}: {}", unread.what, unread.why)),
+            None => Ok(mappings.of(name)),
+        }
     }
 
     /// Asks the public DNS for a record, as Google's own resolver sees it: whoever makes the certificate

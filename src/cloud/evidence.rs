@@ -1,6 +1,7 @@
 //! Everything that bears on who may invoke a service, read side by side: its own policy, those above
 //! it, roles, groups, tags, Identity-Aware Proxy, and what Cloud Run itself says of the caller.
 
+use futures::{StreamExt, stream};
 use google_cloud_iam_v1::model::{Policy, TestIamPermissionsResponse};
 use google_cloud_resourcemanager_v3::model::{EffectiveTag, ListEffectiveTagsResponse};
 use serde_json::json;
@@ -18,9 +19,12 @@ use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind, OF_A_PLACE};
 use crate::domain::principal::project_in;
 use crate::domain::resource::ServiceName;
-use crate::domain::role::INVOKE;
+use crate::domain::role::{INVOKE, PASS_IAP};
 use crate::domain::target::Target;
 use crate::transport::encoded;
+
+/// How many members of a group are looked up at a time.
+const WIDTH: usize = 8;
 
 /// What was read on a resource and above it, its groups not yet looked into.
 struct Collected {
@@ -105,7 +109,47 @@ impl Gateway {
             let more = self.roles_in(&gathered.around.allow, Some(agent)).await;
             gathered.around.roles.extend(more);
         }
+        if let Some(caller) = caller {
+            let Gathered { service, around, iap, .. } = &mut gathered;
+            let (own, permission) =
+                if service.iap { (iap.as_slice(), PASS_IAP) } else { (&[][..], INVOKE) };
+            if service.iap || service.invoker_check {
+                self.look_into(caller, around, own, permission).await;
+            }
+        }
         Ok(gathered)
+    }
+
+    /// Reads who is in a group that is judged, and in which groups they are, if what it may do can turn on
+    /// that. `iap` are the policies that are asked in place of the resource's own.
+    async fn look_into(
+        &self,
+        group: &Member,
+        around: &mut Around,
+        iap: &[Layered<Grant>],
+        permission: &str,
+    ) {
+        let own = usize::from(!iap.is_empty());
+        let layers = || iap.iter().chain(around.allow.iter().skip(own));
+        let is_group = group.kind() == MemberKind::Group;
+        if !is_group || !around.turns_on_members(group, permission, layers()) {
+            return;
+        }
+        let Some(members) = self.members_of(group.address()).await else { return };
+        let read = stream::iter(&members.read).map(async |member| {
+            let memberships = self.memberships(Some(member)).await;
+            let met = around.allow.iter().chain(iap);
+            let groups = self.groups(member, memberships, met, &around.deny).await;
+            (groups, self.home_of_caller(member, around).await)
+        });
+        let read: Vec<_> = read.buffered(WIDTH).collect().await;
+        let (groups, homes): (Vec<Groups>, Vec<Option<Place>>) = read.into_iter().unzip();
+        around.groups.extend(groups.into_iter().flatten());
+        let in_it = members.read.iter().map(Member::key);
+        let address = group.address().to_lowercase();
+        around.groups.extend(in_it.map(|key| ((address.clone(), key), Some(true))));
+        around.place.homes.extend(homes.into_iter().flatten());
+        around.members = Some(members);
     }
 
     /// Gathers what bears on who holds a permission on a job, with what Cloud Run says of whoever asks.
@@ -134,6 +178,9 @@ impl Gateway {
         }
         let more = self.roles_in(&around.allow, caller).await;
         around.roles.extend(more);
+        if let Some(caller) = caller {
+            self.look_into(caller, &mut around, &[], permission).await;
+        }
         Ok((around, told))
     }
 
@@ -158,16 +205,19 @@ impl Gateway {
         let layer = Layered { resource: target.to_string(), read };
         let (own, allow) = (own.err(), std::iter::once(layer).chain(allow).collect());
         let groups = Groups::new();
-        let mut around = Around { allow, deny, place, roles, groups, tags };
-        if let Some(caller) = caller.filter(|caller| caller.kind() == MemberKind::ServiceAccount) {
-            around.place.of_caller = self.home_of_caller(caller, &around).await;
+        let mut around = Around { allow, deny, place, roles, groups, members: None, tags };
+        if let Some(caller) = caller {
+            around.place.homes.extend(self.home_of_caller(caller, &around).await);
         }
         Collected { around, memberships, own }
     }
 
     /// Where the project of a caller stands, where that is another than the resource's and a policy
     /// names the accounts of a place.
-    async fn home_of_caller(&self, caller: &Member, around: &Around) -> Option<Box<Place>> {
+    async fn home_of_caller(&self, caller: &Member, around: &Around) -> Option<Place> {
+        if caller.kind() != MemberKind::ServiceAccount {
+            return None;
+        }
         let place = &around.place;
         let mut named = named_in(around.allow.iter(), &around.deny);
         let is_other = project_in(caller.address())
@@ -175,7 +225,7 @@ impl Gateway {
         if !is_other || !named.any(|member| member.as_str().starts_with(OF_A_PLACE)) {
             return None;
         }
-        self.home_of(caller.address()).await.map(Box::new)
+        self.home_of(caller.address()).await
     }
 
     /// Asks Cloud Run whether whoever asks may invoke a service: one call that weighs groups,
@@ -232,7 +282,7 @@ impl Gateway {
         roles.extend(self.roles_in(&own, None).await);
         let allow = own.into_iter().chain(above.allow).collect();
         let (deny, groups) = (Vec::new(), Groups::new());
-        Around { allow, deny, place: home.clone(), roles, groups, tags: None }
+        Around { allow, deny, place: home.clone(), roles, groups, members: None, tags: None }
     }
 
     /// The policies by which Identity-Aware Proxy decides at a service, nearest first. The names of

@@ -8,7 +8,7 @@ use super::api::Api;
 use super::gateway::Gateway;
 use super::reading::Read;
 use crate::domain::deny::DenyRule;
-use crate::domain::evidence::{Groups, Layered, groups_of, named_in};
+use crate::domain::evidence::{Groups, Layered, Members, groups_of, named_in};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::transport::encoded;
@@ -16,7 +16,7 @@ use crate::transport::encoded;
 /// The label of groups that addresses can be written to, which are those that IAM takes (documented).
 const DISCUSSION: &str = "cloudidentity.googleapis.com/groups.discussion_forum";
 
-/// So many members of a group are judged one by one.
+/// So many members of a group are judged one by one, at most.
 const MOST_JUDGED: usize = 200;
 
 /// What a search for a member's groups said: their addresses, where it may be asked.
@@ -47,22 +47,24 @@ impl Gateway {
         }
     }
 
-    /// Everybody who is in a group, directly or through others; `None` where that may not be read, or they
-    /// are too many to be judged one by one.
-    pub async fn members_of(&self, group: &str) -> Option<Vec<Member>> {
+    /// Who is in a group, directly or through others; `None` if that may not be read.
+    pub(super) async fn members_of(&self, group: &str) -> Option<Members> {
         let call = format!("list who is in the group `{group}`");
         let memberships = self.memberships_path(&call, group).await?;
-        let mut members = Vec::new();
+        let (mut read, mut are_all) = (Vec::new(), true);
         let list = self.each_member(&call, &memberships, |member| {
             // A group in it is told by its own members.
             let is_group = member["member"].as_str().is_some_and(|m| m.starts_with("groups/"));
-            if let Some(id) = ids(member).next().filter(|_| !is_group) {
-                members.push(Member::of_account(id));
+            match ids(member).next() {
+                _ if is_group => {}
+                Some(_) if read.len() == MOST_JUDGED => are_all = false,
+                Some(id) => read.push(Member::of_account(id)),
+                None => are_all = false,
             }
-            members.len() <= MOST_JUDGED
+            are_all || read.len() < MOST_JUDGED
         });
         list.await?;
-        (members.len() <= MOST_JUDGED).then_some(members)
+        Some(Members { read, are_all })
     }
 
     /// Reads something of Cloud Identity; `None` where that may not be.

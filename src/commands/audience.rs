@@ -5,6 +5,7 @@ use super::members::services;
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, Needs, Use};
 use crate::context::Context;
+use crate::domain::address::Address;
 use crate::domain::plan::{Action, Snapshot, plan_audience};
 use crate::error::CommandError;
 use crate::lookup;
@@ -55,11 +56,20 @@ fn audience(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A custom audience is a URL (documented).
-fn is_url(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, rest)| {
+/// Why a text is no audience to be added: a custom audience is a URL (documented), and the one that names
+/// its service is what callers use.
+fn why_not(text: &str) -> Option<String> {
+    let is_url = text.split_once("://").is_some_and(|(scheme, rest)| {
         matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.starts_with('/')
-    })
+    });
+    match Address::parse(text) {
+        Err(error) => Some(error.to_string()),
+        Ok(_) if !is_url => {
+            Some("callers get tokens for a URL, such as https://orders.example.com".to_owned())
+        }
+        Ok(_) if text.contains('#') => Some("what follows `#` is never sent".to_owned()),
+        Ok(_) => None,
+    }
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
@@ -69,10 +79,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     args.write.check_format(cx)?;
     // Whatever is there can be removed.
-    if wanted && !is_url(&args.audience) {
-        let message = format!("`{}` is not the URL of an audience", args.audience);
-        return Err(CommandError::usage(message)
-            .because("callers get tokens for a URL, such as https://orders.example.com"));
+    if let Some(why) = why_not(&args.audience).filter(|_| wanted) {
+        return Err(CommandError::usage("the text is not the URL of an audience").because(why));
     }
     let references = services(cx, &[args.service], "Which service?").await?;
     let targets = lookup::find_all(cx, &references).await?;

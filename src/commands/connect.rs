@@ -130,7 +130,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     if delegate.is_some() && from.by.is_none() {
         return Err(CommandError::usage(format!("`{calling}` calls as itself"))
             .because("`--as` is for `--via`, for agents and for federated identities")
-            .hint(cx.command_without("--as")));
+            .hint(cx.command_without(&["--as"])));
     }
     if let Some(id) = &args.create_service_account {
         Box::pin(creation(cx, &mut from, id)).await?;
@@ -268,16 +268,14 @@ async fn verify(
             (false, true) => Entry::Domain,
             _ => Entry::DefaultUrl,
         };
-        let host = gathered.service.url.as_deref().and_then(|url| url.strip_prefix("https://"));
-        let request = Request { path: Some("/"), host, time: cx.now(), from, entry };
+        let request = Request { from, entry, ..Request::any(cx.now()) };
         let decision = gathered.decide(Asker::Verified(member), &request);
         let stopped = decision
             .steps
             .iter()
             .find(|step| step.outcome == Outcome::Block)
             .map(|step| format!("{}: {}", step.layer.as_str(), step.reason));
-        let (_, by) = said_by(&decision);
-        rows.push(row(decision.verdict, stopped.unwrap_or(by)));
+        rows.push(row(decision.verdict, stopped.unwrap_or_else(|| said_by(&decision).by)));
     }
     Ok(rows)
 }

@@ -23,38 +23,34 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<ServiceReport>()?;
     let found = one_service(cx, args.service.as_deref(), "Describe which service?").await?;
     let (report, unread) = read(cx, &found.name).await?;
-    let code = match unread {
-        None => ExitCode::Done,
-        Some(why) => {
-            let short = found.name.short();
-            cx.terminal.warning(&format!("could not read the policy of `{short}`: {why}"));
-            ExitCode::Partial
-        }
-    };
+    for line in &unread {
+        cx.terminal.warning(line);
+    }
     cx.report(&report)?;
-    Ok(code.number())
+    Ok(if unread.is_empty() { ExitCode::Done } else { ExitCode::Partial }.number())
 }
 
-/// Reads a service and the policies that bear on it; where its own cannot be read, its invokers are
-/// unknown, and why comes along.
+/// Reads a service and what bears on it. If its own policy cannot be read, its invokers are unknown, and
+/// its domains likewise: what was not read is said in a sentence each.
 pub(super) async fn read(
     cx: &Context,
     name: &ServiceName,
-) -> Result<(ServiceReport, Option<String>), CommandError> {
+) -> Result<(ServiceReport, Vec<String>), CommandError> {
     let gateway = cx.gateway().await?;
-    let (gathered, mappings) =
-        tokio::join!(gateway.gather(name, For::Anyone), gateway.domain_mappings(name.project()));
+    let (gathered, domains) =
+        tokio::join!(gateway.gather(name, For::Anyone), gateway.mappings_of(name));
     let gathered = match gathered {
         Ok(gathered) => gathered,
         Err(failure) => return Err(lookup::unread(cx, name, failure).await),
     };
-    // Those of a region that was not read are not none.
-    let domains = mappings.ok().filter(|mappings| mappings.is_read(name.region()));
-    let domains = domains.map(|mappings| mappings.of(name));
     let now = cx.now();
     let exposure = gathered.weigh(|evidence| judge_all(evidence, now));
-    let unread = gathered.around.allow.first().and_then(|own| own.read.as_ref().err().cloned());
-    let invokers = unread.is_none().then(|| InvokerRow::all(&gathered, now));
+    let short = name.short();
+    let policy = gathered.around.allow.first().and_then(|own| own.read.as_ref().err());
+    let policy = policy.map(|why| format!("could not read the policy of `{short}`: {why}"));
+    let invokers = policy.is_none().then(|| InvokerRow::all(&gathered, now));
+    let mapped = domains.as_ref().err();
+    let mapped = mapped.map(|why| format!("could not read the domains of `{short}`: {why}"));
     let inherited = if gathered.around.is_inherited_read() { "read" } else { "unread" };
     let service = gathered.service;
     // Of an agent its account is not who calls.
@@ -65,6 +61,7 @@ pub(super) async fn read(
         None
     };
     let report =
-        ServiceReport::new((cx.is_sandbox(), inherited), service, exposure, invokers, domains);
+        ServiceReport::new((cx.is_sandbox(), inherited), service, exposure, invokers, domains.ok());
+    let unread = policy.into_iter().chain(mapped).collect();
     Ok((ServiceReport { agent_identity, ..report }, unread))
 }

@@ -1,6 +1,5 @@
 //! `explain`
 
-use futures::{StreamExt, stream};
 use http::Uri;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -11,13 +10,11 @@ use super::remedy::{grant, remedies};
 use super::times::moment;
 use crate::cloud::{FailureKind, For, Gateway, why};
 use crate::context::Context;
-use crate::domain::access::{
-    Caller, Decision, Entry, Layer, Origin, Request, Verdict, decide_unread, settled,
-};
+use crate::domain::access::{Decision, Entry, Layer, Origin, Request, Verdict, decide_unread};
 use crate::domain::address::{Address, claim};
 use crate::domain::evidence::Around;
 use crate::domain::member::{Member, MemberArg, MemberKind};
-use crate::domain::resource::{ServiceName, ServiceRef, TAG_SIGN};
+use crate::domain::resource::{ServiceRef, TAG_SIGN};
 use crate::domain::role::RUN_JOB_WITH_OVERRIDES;
 use crate::domain::service::Service;
 use crate::domain::target::{Target, TargetRef};
@@ -175,15 +172,6 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let request = Request { path: Some(&path), host: host.as_deref(), time: at, from, entry };
     let decision = gathered.decide_for(&who, &request);
-    // What all of it is granted, or denied, is known without its members.
-    let by_members = match decision.verdict {
-        Verdict::Unknown => Box::pin(by_members(cx, name, &who, &request)).await,
-        _ => None,
-    };
-    let decision = match by_members {
-        Some((verdict, why)) => settled(decision, verdict, why),
-        None => decision,
-    };
     let denied = decision.verdict == Verdict::Denied;
     let fix = if denied { remedies(cx, &gathered, &decision, &request, &who) } else { Vec::new() };
     say(&decision, Some((&path, host.as_deref())), fix)
@@ -218,7 +206,7 @@ async fn of_job(
         Err(failure) => return Err(lookup::unread_target(cx, found, failure).await),
     };
     check_held(&around)?;
-    let decision = around.decide(Caller::of(who), permission, at, told);
+    let decision = around.decide_for(who, permission, at, told);
     let named = cx.named_to_others(found);
     let fix = match (decision.verdict, decision.blocked_by()) {
         (Verdict::Denied, Some(Layer::Allow)) => {
@@ -228,35 +216,6 @@ async fn of_job(
         _ => Vec::new(),
     };
     say(&decision, None, fix)
-}
-
-/// Judges a group by each of its members: allowed if every one is, denied if one is not. `None` where they
-/// cannot be read, and for whoever is no group.
-async fn by_members(
-    cx: &Context,
-    name: &ServiceName,
-    who: &Member,
-    request: &Request<'_>,
-) -> Option<(Verdict, String)> {
-    if who.kind() != MemberKind::Group {
-        return None;
-    }
-    let gateway = cx.gateway().await.ok()?;
-    let members = gateway.members_of(who.address()).await?;
-    let judged = stream::iter(&members).map(|member| async move {
-        let whose = For::One { member, is_self: false };
-        let gathered = gateway.gather(name, whose).await.ok()?;
-        Some(gathered.decide_for(member, request).verdict)
-    });
-    let verdicts: Vec<Option<Verdict>> = judged.buffered(8).collect().await;
-    let count = |wanted| verdicts.iter().filter(|verdict| **verdict == Some(wanted)).count();
-    let (allowed, denied, of) = (count(Verdict::Allowed), count(Verdict::Denied), members.len());
-    let verdict = match (allowed, denied) {
-        (_, 1..) => Verdict::Denied,
-        (allowed, 0) if allowed == of && of > 0 => Verdict::Allowed,
-        _ => Verdict::Unknown,
-    };
-    Some((verdict, format!("of the members of `{who}`, {allowed} of {of} get in")))
 }
 
 /// The permission that is asked of a resource. Only jobs are run with overrides.
@@ -279,21 +238,12 @@ async fn entry_at<'a>(gateway: &Gateway, service: &'a Service, host: &str) -> En
     if let Some(entry) = entry(service, host) {
         return entry;
     }
-    let name = &service.name;
-    let Ok(mappings) = gateway.domain_mappings(name.project()).await else {
-        return Entry::Unread;
-    };
-    let is_mapped = mappings.found.iter().any(|mapping| {
-        mapping.domain.eq_ignore_ascii_case(host)
-            && mapping.service == name.service()
-            && mapping.region == name.region()
-    });
-    if is_mapped {
-        Entry::Domain
-    } else if mappings.is_read(name.region()) {
-        Entry::Elsewhere
-    } else {
-        Entry::Unread
+    match gateway.mappings_of(&service.name).await {
+        Err(_) => Entry::Unread,
+        Ok(mapped) if mapped.iter().any(|one| one.domain.eq_ignore_ascii_case(host)) => {
+            Entry::Domain
+        }
+        Ok(_) => Entry::Elsewhere,
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             format!("`{role}` does not allow calls to a service, or to a 2nd-generation function");
         return Err(CommandError::usage(message)
             .because(format!("`{INVOKER}` does"))
-            .hint(cx.command_without("--role")));
+            .hint(cx.command_without(&["--role"])));
     }
     let operands = operands(cx, &args.member, &args.operands)?;
     if operands.members.is_empty() && operands.services.is_empty() && !cx.terminal.interactive {
@@ -104,7 +104,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         asked_of(cx, target, args.with_overrides)?;
     }
     args.limits.check(cx, &members)?;
-    args.limits.suits(cx, &role, &targets.names)?;
+    args.limits.suits(cx, &role)?;
     let waiting = args.wait.for_members(cx, &members).await?;
     let own_domain = cx.own_domain();
     let foreign = |member: &Member| is_worth_asking(member, own_domain.as_deref());

@@ -11,7 +11,6 @@ use crate::domain::condition::{self, Condition, ConditionError, MAX_DESCRIPTION}
 use crate::domain::member::Member;
 use crate::domain::plan::MADE_UP;
 use crate::domain::role::{Role, is_basic};
-use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::journal::redacted;
 
@@ -59,8 +58,9 @@ impl LimitOptions {
                 check(&Condition { title, description, expression: expression.clone() })?;
                 let wrong =
                     |what| CommandError::usage(format!("the condition `{expression}` {what}"));
-                if condition::limits_nothing(&expression) {
-                    return Err(wrong("limits nothing").hint(cx.command_without("--condition")));
+                if condition::limits_nothing(&expression, cx.now()) {
+                    let of_it = ["--condition", "--condition-title", "--condition-description"];
+                    return Err(wrong("limits nothing").hint(cx.command_without(&of_it)));
                 }
                 if condition::never_holds(&expression) {
                     return Err(wrong("never holds"));
@@ -71,31 +71,14 @@ impl LimitOptions {
         }
     }
 
-    /// Refuses what no resource of these takes: a basic role under a condition, and a path or host of a
-    /// job, which has none.
-    pub(super) fn suits(
-        &self,
-        cx: &Context,
-        role: &Role,
-        targets: &[Target],
-    ) -> Result<(), CommandError> {
+    /// Refuses a basic role under a condition.
+    pub(super) fn suits(&self, cx: &Context, role: &Role) -> Result<(), CommandError> {
         let typed = self.typed(cx)?;
         if (typed.expression.is_some() || self.is_timed()) && is_basic(role.as_str()) {
             let message = format!("`{role}` cannot be given under a condition or for a time");
             return Err(CommandError::usage(message).because("IAM takes none for basic roles"));
         }
-        let job = targets.iter().find(|target| matches!(target, Target::Job(_)));
-        match (typed.expression.as_deref(), job) {
-            (Some(expression), Some(job)) if condition::asks_of_an_address(expression) => {
-                let message = format!(
-                    "the condition `{expression}` asks of an address, and `{}` has none",
-                    cx.named(job)
-                );
-                Err(CommandError::usage(message)
-                    .because("a job is run by its API: `request.time` and tags can be asked of"))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// The condition of the grant; `None` where nothing limits it.
@@ -106,14 +89,14 @@ impl LimitOptions {
     ) -> Result<Option<Condition>, CommandError> {
         let (typed, now) = (self.typed(cx)?, cx.now());
         let Typed { expression, mut title, mut description } = typed;
+        if let Some(end) = expression.as_deref().and_then(condition::ends_at)
+            && end <= now
+        {
+            return Err(CommandError::usage(format!("{} is past already", minutes(end)))
+                .because("the condition never holds again"));
+        }
         let end = match (self.span, self.until) {
             (None, None) => {
-                if let Some(end) = expression.as_deref().and_then(condition::ends_at)
-                    && end <= now
-                {
-                    return Err(CommandError::usage(format!("{} is past already", minutes(end)))
-                        .because("the condition never holds again"));
-                }
                 let limited = |expression| Condition { title, description, expression };
                 return Ok(expression.map(limited));
             }

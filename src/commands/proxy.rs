@@ -190,7 +190,7 @@ fn check(cx: &Context, args: &Args) -> Result<(), CommandError> {
         let message = format!("`--bind {}` lets other machines in with your identity", args.bind);
         return Err(CommandError::usage(message)
             .because("with `--allow-remote` each client must show a secret")
-            .hint(cx.command_without("--bind"))
+            .hint(cx.command_without(&["--bind"]))
             .hint(cx.command_with_option("--allow-remote", "")));
     }
     let one = args.url.is_some() || args.tag.is_some() || args.audience.is_some();

@@ -52,6 +52,13 @@ pub(super) fn remedy(
         Layer::Allow if who.kind() == MemberKind::AllUsers => {
             Some(cx.suggest_to_others(&format!("make-public {named}")))
         }
+        // What it is granted does not let it in: it calls by an account.
+        Layer::Allow if who.is_federated() => {
+            let caller = quoted(who.as_str());
+            Some(cx.suggest_to_others(&format!("connect {caller} {named} --as ACCOUNT")))
+        }
+        // Nor is it known of a kind that is not.
+        Layer::Allow if !who.is_known_form() => None,
         Layer::Allow => Some(cx.suggest_to_others(&grant(who, &named))),
     }
 }

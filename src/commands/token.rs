@@ -99,7 +99,7 @@ fn explained(cx: &Context, error: &AuthError) -> CommandError {
     let command_error = CommandError::from(error);
     match error {
         AuthError::AudienceNotChosen { .. } => {
-            command_error.hint(acting).hint(cx.command_without("--audience"))
+            command_error.hint(acting).hint(cx.command_without(&["--audience"]))
         }
         AuthError::NoIdToken { .. } => {
             let error = command_error.because("an access token says nothing that a service takes");

@@ -51,21 +51,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
 /// The addresses at domains that lead to a service; what cannot be read is said.
 async fn domains(cx: &Context, service: &Service) -> Vec<String> {
     let Ok(gateway) = cx.gateway().await else { return Vec::new() };
-    match gateway.domain_mappings_in(service.name.project(), service.name.region()).await {
-        Ok(mappings) => {
-            if !mappings.is_read(service.name.region()) {
-                let region = service.name.region();
-                cx.terminal.warning(&format!("the domains of region `{region}` are not known"));
-            }
-            let own = mappings.of(&service.name).into_iter();
-            own.map(|mapping| format!("https://{}", mapping.domain)).collect()
-        }
-        Err(failure) => {
-            let why = CommandError::from(failure).in_one_line();
-            cx.terminal.warning(&format!("the domains that lead there are not known: {why}"));
-            Vec::new()
-        }
-    }
+    let mapped = gateway.mappings_of(&service.name).await.unwrap_or_else(|why| {
+        cx.terminal.warning(&format!("the domains that lead there are not known: {why}"));
+        Vec::new()
+    });
+    mapped.into_iter().map(|mapping| format!("https://{}", mapping.domain)).collect()
 }
 
 fn own_urls(

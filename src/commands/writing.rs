@@ -167,7 +167,7 @@ pub(super) fn report_as(
                 let message = format!("gcloud has no command for this change of `{named}`");
                 return Err(CommandError::usage(message)
                     .because(why)
-                    .hint(cx.command_without("--print")));
+                    .hint(cx.command_without(&["--print"])));
             }
             if cx.is_sandbox() && would_change {
                 cx.terminal.warning(
@@ -218,7 +218,7 @@ fn tell_effects(cx: &Context, outcomes: &[ChangeOutcome]) {
 }
 
 fn in_words(cx: &Context, outcome: &ChangeOutcome, effect: &Effect) -> String {
-    let Effect { member, verdict, because, basis, is_plain } = effect;
+    let Effect { member, verdict, because, turns_on_request, basis, is_plain } = effect;
     let who = match (member.kind(), verdict) {
         (MemberKind::AllUsers, Verdict::Denied) => "a caller without a credential".to_owned(),
         (MemberKind::AllUsers, _) => "anyone".to_owned(),
@@ -238,6 +238,9 @@ fn in_words(cx: &Context, outcome: &ChangeOutcome, effect: &Effect) -> String {
     match verdict {
         Verdict::Allowed => format!("{who} {would} {verb} `{named}`{by}{because}"),
         Verdict::Denied => format!("{who} {would_not} {verb} `{named}`{by}{because}"),
+        Verdict::Unknown if *turns_on_request => {
+            format!("{who} {would} {verb} `{named}`{by} for some requests{because}")
+        }
         Verdict::Unknown => {
             format!("whether {who} {would} {verb} `{named}`{by} is unknown{because}")
         }

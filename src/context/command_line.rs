@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Context;
+use crate::domain::resource::ServiceName;
+use crate::domain::target::{Kind, TargetRef};
 use crate::error::{CommandError, ErrorKind, quoted};
 
 /// Options whose values are a person's own words, in which nothing that was typed elsewhere is meant.
@@ -167,35 +169,36 @@ impl Context {
         self.arguments.borrow_mut().extend_from_slice(words);
     }
 
-    /// The command as it was typed, but for one option and its value.
-    pub fn command_without(&self, option: &str) -> String {
-        self.rendered(&self.words_without(option, true))
+    /// The command as it was typed, but for some options and their values.
+    pub fn command_without(&self, options: &[&str]) -> String {
+        self.rendered(&self.words_without(options, true))
     }
 
     /// The same, of an option whose value, if it has one, is joined to it.
     pub fn command_without_flag(&self, flag: &str) -> String {
-        self.rendered(&self.words_without(flag, false))
+        self.rendered(&self.words_without(&[flag], false))
     }
 
     /// The command as it was typed, with another value for one of its options.
     pub fn command_with_instead(&self, option: &str, value: &str) -> String {
-        let mut words = self.words_without(option, true);
+        let mut words = self.words_without(&[option], true);
         let end = end_of_options(&words);
         words.splice(end..end, [option.to_owned(), value.to_owned()]);
         self.rendered(&words)
     }
 
-    fn words_without(&self, option: &str, has_value: bool) -> Vec<String> {
+    fn words_without(&self, options: &[&str], have_values: bool) -> Vec<String> {
         let mut left = Vec::new();
         let mut words = self.arguments.borrow().clone().into_iter();
-        let joined = format!("{option}=");
         while let Some(word) = words.next() {
-            if word == option {
-                if has_value {
-                    words.next();
-                }
-            } else if !word.starts_with(&joined) {
+            let (option, is_joined) = match word.split_once('=') {
+                Some((option, _)) => (option, true),
+                None => (word.as_str(), false),
+            };
+            if !options.contains(&option) {
                 left.push(word);
+            } else if have_values && !is_joined {
+                words.next();
             }
         }
         left
@@ -252,6 +255,10 @@ impl Context {
             for hint in &mut error.hints {
                 if hint.starts_with("gcloud ") {
                     "runaccess sandbox status".clone_into(hint);
+                } else if let Some(("runaccess", command)) = hint.split_once(' ')
+                    && !command.contains("sandbox")
+                {
+                    *hint = self.suggest_to_others(command);
                 }
             }
         }
@@ -286,6 +293,57 @@ impl Context {
             error.hints.remove(at);
             error.causes.push(format!("the credential is that of {}", identity.source));
         }
+    }
+
+    /// The command as it was typed, with another text for what names a service, a job or a function, in
+    /// whichever form that was typed.
+    pub fn command_with_target(&self, wanted: &TargetRef, instead: &str) -> String {
+        self.command_with_targets(wanted.kind(), instead, |typed| match wanted.project() {
+            Some(project) => {
+                let is_its = |own: &str| self.are_known_as_one(own, project);
+                typed.project().is_some_and(is_its) && typed.clone().in_project(project) == *wanted
+            }
+            None => typed == wanted,
+        })
+    }
+
+    /// The same, for what names a service and may name this one.
+    pub fn command_with_service(&self, name: &ServiceName, instead: &str) -> String {
+        self.command_with_targets(Kind::Service, instead, |typed| match typed {
+            TargetRef::Service(reference) => {
+                let is_its = |own: &str| self.are_known_as_one(own, name.project());
+                reference.may_name(name) && reference.project().is_none_or(is_its)
+            }
+            _ => false,
+        })
+    }
+
+    fn command_with_targets(
+        &self,
+        kind: Kind,
+        instead: &str,
+        is_it: impl Fn(&TargetRef) -> bool,
+    ) -> String {
+        let mut words = self.arguments.borrow().clone();
+        let parts = self.parts(&words);
+        for (word, part) in words.iter_mut().zip(&parts) {
+            // Of what a member is, and of several, each part is put right.
+            let put_right = |one: &str| {
+                let (before, name) = match one.strip_prefix("service:") {
+                    Some(name) => ("service:", name),
+                    None => ("", one),
+                };
+                let parsed = TargetRef::parse(name, None).ok().filter(&is_it);
+                let parsed = parsed.or_else(|| {
+                    TargetRef::parse(name, Some(kind)).ok().filter(|typed| is_it(typed))
+                });
+                parsed.map_or_else(|| one.to_owned(), |_| format!("{before}{instead}"))
+            };
+            if *part == Part::Operand {
+                *word = word.split(',').map(put_right).collect::<Vec<_>>().join(",");
+            }
+        }
+        self.rendered(&words)
     }
 
     /// The command as it was typed, with another text where one was typed: as an operand, else as the

@@ -7,6 +7,7 @@
 //! Identity-Aware Proxy comes before Cloud Run's own check; where that is off, no permission is
 //! asked; deny policies outrank allow policies (documented).
 
+mod members;
 mod permission;
 mod reach;
 mod unread;
@@ -15,10 +16,10 @@ use std::borrow::Cow;
 
 use time::OffsetDateTime;
 
+pub use self::members::for_members;
 pub use self::permission::{ABOVE, decide_permission, permitted, says_of_the_public};
 pub use self::reach::{Entry, is_reserved};
 pub use self::unread::decide_unread;
-use super::address::Address;
 use super::condition::{Attributes, Condition, Doubt, Tags};
 use super::deny::DenyRule;
 use super::invokers::Grant;
@@ -63,11 +64,10 @@ pub struct Request<'a> {
     pub entry: Entry<'a>,
 }
 
-impl<'a> Request<'a> {
-    /// One over the internet for the root of a service's own address.
-    pub fn at_default_url(own: Option<&'a Address>, time: OffsetDateTime) -> Self {
-        let host = own.map(Address::host);
-        Self { path: Some("/"), host, time, from: Origin::Internet, entry: Entry::DefaultUrl }
+impl Request<'_> {
+    /// Any over the internet at a service's own address.
+    pub fn any(time: OffsetDateTime) -> Self {
+        Self { path: None, host: None, time, from: Origin::Internet, entry: Entry::DefaultUrl }
     }
 }
 
@@ -353,28 +353,6 @@ pub fn without_token<'a>(mut decision: Decision<'a>, caller: &Member) -> Decisio
     decision
 }
 
-/// The same decision, with what was unknown of a group settled by what is known of each of its members.
-pub fn settled(mut decision: Decision<'_>, verdict_of: Verdict, why: String) -> Decision<'_> {
-    let outcome = match verdict_of {
-        Verdict::Allowed => Outcome::Pass,
-        Verdict::Denied => Outcome::Block,
-        Verdict::Unknown => return decision,
-    };
-    let mut why = Some(why);
-    for step in &mut decision.steps {
-        if step.outcome != Outcome::Unknown {
-            continue;
-        }
-        let reason = why.take().unwrap_or_else(|| "settled by its members".to_owned());
-        *step = Step::new(step.layer, outcome, reason);
-        if outcome == Outcome::Block {
-            break;
-        }
-    }
-    decision.verdict = verdict(&decision.steps);
-    decision
-}
-
 fn verdict(steps: &[Step<'_>]) -> Verdict {
     Verdict::of(steps.iter().map(|step| step.outcome))
 }
@@ -427,6 +405,11 @@ fn past_iap<'a>(
 }
 
 impl<'a> Step<'a> {
+    /// Whether it is unknown for nothing but the request's path or host, which decide.
+    pub fn turns_on_request(&self) -> bool {
+        !self.doubts.is_empty() && self.doubts.iter().all(|unless| unless.doubt.is_of_request)
+    }
+
     fn new(layer: Layer, outcome: Outcome, reason: impl Into<Cow<'static, str>>) -> Self {
         let (reason, doubts) = (reason.into(), Vec::new());
         let (silent, source, rests_on_request) = (outcome, None, false);

@@ -49,7 +49,13 @@ impl Address {
         let rest = &text[scheme.map_or(0, str::len)..];
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(end);
-        if scheme.is_none() && (authority.contains(['@', ':']) || !authority.contains('.')) {
+        // Without a scheme, what stands behind a colon is a port, or this is a principal.
+        let is_port = |port: &str| !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
+        let is_host = |authority: &str| match authority.split_once(':') {
+            Some((host, port)) => host.contains('.') && is_port(port),
+            None => authority.contains('.'),
+        };
+        if scheme.is_none() && (authority.contains('@') || !is_host(authority)) {
             return Ok(None);
         }
         let ill = || AddressError::IllFormed(text.to_owned());
@@ -150,10 +156,10 @@ impl Address {
             .then_some(other.path.len() + other.query.len())
     }
 
-    /// The same address without the traffic tag that its host begins with, where it may.
-    fn untagged(&self) -> Option<Self> {
-        let (_, host) = self.host.split_once(TAG_SIGN)?;
-        Some(Self { host: host.to_owned(), ..self.clone() })
+    /// The traffic tag that its host may begin with, and the same address without it.
+    pub fn untagged(&self) -> Option<(&str, Self)> {
+        let (tag, host) = self.host.split_once(TAG_SIGN)?;
+        Some((tag, Self { host: host.to_owned(), ..self.clone() }))
     }
 }
 
@@ -189,13 +195,14 @@ pub struct Claim {
 pub fn claim(service: &Service, address: &Address) -> Option<Claim> {
     let own = service.urls.iter().chain(&service.url);
     let tags = service.tags.iter().filter_map(|tag| tag.url.as_ref());
-    let untagged = address.untagged();
+    let is_tag = |tag: &str| service.tags.iter().any(|known| known.tag == tag);
+    let untagged = address.untagged().filter(|(tag, _)| is_tag(tag));
     let listed = |text: &String, is_own: bool| {
         let listed = Address::listed(text)?;
         let direct = address.under(&listed, is_own);
-        // A tag that the API does not list: its documented prefix may stand before the host of any
-        // URL of the service's own.
-        let tagged = || untagged.as_ref().filter(|_| is_own)?.under(&listed, true);
+        // The API lists one URL of a tag: its documented prefix may stand before the host of any URL of
+        // the service's own.
+        let tagged = || untagged.as_ref().filter(|_| is_own)?.1.under(&listed, true);
         let length = direct.or_else(tagged)?;
         Some(Claim { length, path: listed.path, is_own })
     };
@@ -245,12 +252,22 @@ mod tests {
             ("https://a.example.net/x", "https://a.example.net/x/", false),
             ("https://a.example.net:8443", "https://a.example.net", false),
             ("https://a.example.net/x#part", "https://a.example.net/x", true),
+            ("A.example.net:443/x", "https://a.example.net/x", true),
+            ("a.example.net:80/x", "https://a.example.net/x", false),
         ] {
             assert_eq!(parsed(a) == parsed(b), same, "{a} {b}");
         }
-        for text in
-            ["orders", "us-central1/orders", "a@b.c", "orders-*", "a.b:80", "https://localhost"]
-        {
+        for text in [
+            "orders",
+            "us-central1/orders",
+            "a@b.c",
+            "orders-*",
+            "a:80",
+            "domain:a.b",
+            "a.b:c",
+            "a.b:",
+            "https://localhost",
+        ] {
             assert_eq!(Address::parse(text), Ok(None), "{text}");
         }
     }

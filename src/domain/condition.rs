@@ -4,6 +4,7 @@ mod check;
 mod ending;
 mod parsed;
 mod program;
+mod times;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use time::OffsetDateTime;
 
 pub use self::check::{ConditionError, MAX_DESCRIPTION, check};
 pub use self::ending::{ends_at, has_ended, timed, until};
-use self::parsed::{Parsed, parsed};
+use self::parsed::parsed;
 use self::program::with_room;
 
 /// A condition as a binding carries it.
@@ -72,17 +73,25 @@ pub struct Doubt {
     /// nothing, denied nothing. `None` where even that does not settle it, as nobody can tell who
     /// sees what this program sees.
     pub silently: Option<bool>,
+    /// Whether nothing but the request's path or host is missing: some requests get in by it, and which
+    /// do is known.
+    pub is_of_request: bool,
 }
 
 impl Doubt {
     /// Something was not read.
     pub fn unread(why: impl Into<Cow<'static, str>>) -> Self {
-        Self { why: why.into(), silently: Some(false) }
+        Self { why: why.into(), silently: Some(false), is_of_request: false }
     }
 
     /// Something cannot be told from all that can be read.
     pub fn undecidable(why: impl Into<Cow<'static, str>>) -> Self {
-        Self { why: why.into(), silently: None }
+        Self { why: why.into(), silently: None, is_of_request: false }
+    }
+
+    /// The request's path or host is not known.
+    fn of_request(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { is_of_request: true, ..Self::undecidable(why) }
     }
 }
 
@@ -102,7 +111,10 @@ impl Truth {
                         (Some(true), other) | (other, Some(true)) => other,
                         (None, None) => None,
                     };
-                    Self::Unknown(Doubt { silently, ..doubt })
+                    let is_of_request = doubt.is_of_request && second.is_of_request;
+                    // What is told is the one that is not settled by another request.
+                    let told = if doubt.is_of_request { second } else { doubt };
+                    Self::Unknown(Doubt { silently, is_of_request, ..told })
                 }
             },
         }
@@ -162,22 +174,18 @@ pub fn asks_of_an_address(expression: &str) -> bool {
     parsed(expression).is_some_and(|parsed| parsed.asks_of_an_address())
 }
 
-/// Whether an expression limits nothing: it holds whatever is asked.
-pub fn limits_nothing(expression: &str) -> bool {
-    is_always(expression, &Truth::True, Parsed::limits_nothing)
+/// Whether an expression limits nothing from `now` on: it holds whatever is asked.
+pub fn limits_nothing(expression: &str, now: OffsetDateTime) -> bool {
+    parsed(expression).is_some_and(|parsed| parsed.limits_nothing(now))
 }
 
-/// Whether an expression holds at no time and for no request, as far as it asks nothing of them.
+/// Whether an expression holds at no time and for no request.
 pub fn never_holds(expression: &str) -> bool {
-    is_always(expression, &Truth::False, Parsed::never_holds)
-}
-
-/// Whether an expression comes to the same at every time and for every request: by its form, or since it
-/// asks nothing of them.
-fn is_always(expression: &str, truth: &Truth, by_form: fn(&Parsed) -> bool) -> bool {
     let none = Attributes { path: None, host: None, time: OffsetDateTime::UNIX_EPOCH, tags: None };
     parsed(expression).is_some_and(|parsed| {
-        by_form(&parsed) || (parsed.is_constant() && evaluate(expression, &none) == *truth)
+        // An error in CEL grants nothing.
+        let fails = || parsed.is_constant() && evaluate(expression, &none) == Truth::False;
+        parsed.never_holds() || fails()
     })
 }
 
@@ -223,8 +231,15 @@ fn weighed(expression: &str, attributes: &Attributes<'_>) -> Truth {
                 Truth::False => Some(false),
                 Truth::Unknown(_) => None,
             };
-            let why = "the tags that its condition asks of were not read".into();
-            Truth::Unknown(Doubt { why, silently })
+            let why = "the tags that its condition asks of were not read";
+            Truth::Unknown(Doubt { silently, ..Doubt::unread(why) })
+        }
+        Err(ExecutionError::NoSuchKey(name))
+            if texts.iter().any(|(known, text)| *known == name.as_str() && text.is_none())
+                && parsed.asks.contains(&format!("request.{name}")) =>
+        {
+            let why = format!("its condition asks of `request.{name}`, which is not known here");
+            Truth::Unknown(Doubt::of_request(why))
         }
         Err(error) => unknown(match error {
             ExecutionError::UndeclaredReference(name) => {
@@ -324,7 +339,9 @@ mod tests {
         let without = Attributes { path: None, ..attributes };
         assert_eq!(
             evaluate(r#"request.path == "/""#, &without),
-            unknown("its condition asks of `request.path`, which is not known here")
+            Truth::Unknown(Doubt::of_request(
+                "its condition asks of `request.path`, which is not known here"
+            ))
         );
     }
 
@@ -344,8 +361,8 @@ mod tests {
         };
         let unread = Attributes { tags: None, ..read };
         let not_read = |silently| Doubt {
-            why: "the tags that its condition asks of were not read".into(),
             silently: Some(silently),
+            ..Doubt::unread("the tags that its condition asks of were not read")
         };
         for (expression, expected) in [
             ("resource.hasTagKey('433637338589/environment')", Truth::True),

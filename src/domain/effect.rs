@@ -7,7 +7,7 @@ use super::access::{
     without_token,
 };
 use super::condition::Attributes;
-use super::evidence::{Roles, carries, said_by_all};
+use super::evidence::{Roles, Said, carries, said_by_all};
 use super::invokers::Grant;
 use super::member::Member;
 use super::service::Service;
@@ -19,6 +19,8 @@ pub struct Effect {
     pub member: Member,
     pub verdict: Verdict,
     pub because: String,
+    /// Whether an unknown verdict is allowed for some requests, by their path or host.
+    pub turns_on_request: bool,
     pub basis: Basis,
     /// Whether it is what a reader of the change expects: who gained gets in, and did not before.
     pub is_plain: bool,
@@ -55,7 +57,7 @@ pub struct Own<'a> {
 }
 
 /// Whether somebody gets through by the resource's own settings and policy, and what says so.
-pub fn by_itself(own: Own<'_>, member: &Member) -> (Verdict, String) {
+pub fn by_itself(own: Own<'_>, member: &Member) -> Said {
     let Own { target, service, grants, roles, now } = own;
     let resource = target.short();
     let allow = [Attached { resource: resource.as_str(), read: Ok(grants) }];
@@ -71,17 +73,14 @@ pub fn by_itself(own: Own<'_>, member: &Member) -> (Verdict, String) {
         (Target::Service(_), Some(service)) => {
             if service.iap {
                 let why = "Identity-Aware Proxy is on: its own policy is asked first";
-                return (Verdict::Unknown, why.to_owned());
+                return Said::unknown(why);
             }
-            let own = service.address();
-            let request = Request::at_default_url(own.as_ref(), now);
+            let request = Request::any(now);
             let evidence =
                 Evidence { service, allow: &allow, deny: &[], iap: &[], known, told: None };
             said_by_all(&without_token(decide(&evidence, caller, &request), member))
         }
-        (Target::Service(_), None) => {
-            (Verdict::Unknown, "the service itself was not read".to_owned())
-        }
+        (Target::Service(_), None) => Said::unknown("the service itself was not read"),
         _ => {
             let attributes = Attributes { path: None, host: None, time: now, tags: None };
             let asked = (caller, target.permission());
@@ -92,14 +91,15 @@ pub fn by_itself(own: Own<'_>, member: &Member) -> (Verdict, String) {
 
 /// The effect of a change on somebody, from what was before it and what is after.
 pub fn effect(before: Own<'_>, after: Own<'_>, member: &Member) -> Effect {
-    let (was, by) = by_itself(before, member);
-    let (verdict, because) = by_itself(after, member);
+    let was = by_itself(before, member);
+    let Said { verdict, by, turns_on_request } = by_itself(after, member);
     // What was so already is what a reader of the change does not expect.
-    let because = match (was, verdict) {
-        (Verdict::Allowed, Verdict::Allowed) => format!("it could before, too: {by}"),
-        _ => because,
+    let because = match (was.verdict, verdict) {
+        (Verdict::Allowed, Verdict::Allowed) => format!("it could before, too: {}", was.by),
+        _ => by,
     };
-    let is_plain = (was, verdict) == (Verdict::Denied, Verdict::Allowed)
-        || (was, verdict) == (Verdict::Allowed, Verdict::Denied);
-    Effect { member: member.clone(), verdict, because, basis: Basis::Own, is_plain }
+    let is_plain = (was.verdict, verdict) == (Verdict::Denied, Verdict::Allowed)
+        || (was.verdict, verdict) == (Verdict::Allowed, Verdict::Denied);
+    let (member, basis) = (member.clone(), Basis::Own);
+    Effect { member, verdict, because, turns_on_request, basis, is_plain }
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::access::{
     Attached, Caller, Decision, Entry, Evidence, Knowledge, Layer, Origin, Outcome, Place, Request,
-    Source, Verdict, decide, decide_permission, without_token,
+    Source, Step, Verdict, decide, decide_permission, for_members, without_token,
 };
 use super::condition::{Attributes, Doubt, Tags, Truth, evaluate};
 use super::deny::DenyRule;
@@ -75,8 +75,18 @@ pub struct Around {
     pub place: Place,
     pub roles: Roles,
     pub groups: Groups,
+    /// Who is in the group that is judged; `None` if it is no group, or they were not read.
+    pub members: Option<Members>,
     /// `None` where they were not read.
     pub tags: Option<Tags>,
+}
+
+/// Who is in a group, directly or through others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Members {
+    pub read: Vec<Member>,
+    /// Whether these are all: not if one of them could not be read, or they are too many.
+    pub are_all: bool,
 }
 
 /// Whether a role carries a permission, by the table of predefined roles and what was read beside
@@ -94,8 +104,17 @@ pub struct Way<'a> {
     /// The resource whose policy holds the grant.
     pub resource: &'a str,
     pub grant: &'a Grant,
-    /// Whether it lets them in for certain, as far as it counts alone.
-    pub is_certain: bool,
+    pub counts: Counts,
+}
+
+/// Whether a grant lets somebody in, as far as it counts alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    Certainly,
+    /// For some requests, by their path or host.
+    ForSomeRequests,
+    /// It cannot be told.
+    Perhaps,
 }
 
 impl Around {
@@ -117,10 +136,13 @@ impl Around {
                     Some(under) => evaluate(&under.expression, &attributes),
                 };
                 let truth = of.and(|| carries).and(condition);
-                if truth != Truth::False {
-                    let is_certain = truth.is_true();
-                    ways.push(Way { resource: &layer.resource, grant, is_certain });
-                }
+                let counts = match truth {
+                    Truth::False => continue,
+                    Truth::True => Counts::Certainly,
+                    Truth::Unknown(doubt) if doubt.is_of_request => Counts::ForSomeRequests,
+                    Truth::Unknown(_) => Counts::Perhaps,
+                };
+                ways.push(Way { resource: &layer.resource, grant, counts });
             }
         }
         ways
@@ -162,9 +184,9 @@ impl Around {
 
     /// Decides whether somebody holds a permission on the resource itself, where nothing but policies is
     /// asked. `told` is what its API answered when the caller asked for itself.
-    pub fn decide(
+    pub fn decide_for(
         &self,
-        caller: Caller<'_>,
+        member: &Member,
         permission: &str,
         now: OffsetDateTime,
         told: Option<bool>,
@@ -172,14 +194,56 @@ impl Around {
         let allow: Vec<_> = self.allow.iter().map(Layered::attached).collect();
         let deny: Vec<_> = self.deny.iter().map(Layered::attached).collect();
         let attributes = Attributes { path: None, host: None, time: now, tags: self.tags.as_ref() };
-        self.known(|known| {
-            decide_permission(&allow, &deny, (caller, permission), &attributes, known, told)
+        self.for_each(member, |member| {
+            let asked = (Caller::of(member), permission);
+            self.known(|known| decide_permission(&allow, &deny, asked, &attributes, known, told))
         })
     }
 
     /// Whether somebody holds a permission on the resource, and what says so.
-    pub fn may(&self, member: &Member, permission: &str, now: OffsetDateTime) -> (Verdict, String) {
-        said_by(&self.decide(Caller::of(member), permission, now, None))
+    pub fn may(&self, member: &Member, permission: &str, now: OffsetDateTime) -> Said {
+        said_by(&self.decide_for(member, permission, now, None))
+    }
+
+    /// Decides for a principal, and if that is a group whose members were read, by theirs.
+    fn for_each<'a>(
+        &'a self,
+        member: &Member,
+        decide: impl Fn(&Member) -> Decision<'a>,
+    ) -> Decision<'a> {
+        let whole = decide(member);
+        match &self.members {
+            Some(Members { read, are_all }) if member.kind() == MemberKind::Group => {
+                let each: Vec<_> = read.iter().map(|member| (member, decide(member))).collect();
+                for_members(whole, member, &each, *are_all)
+            }
+            _ => whole,
+        }
+    }
+
+    /// Whether what a group may do can turn on who is in it: not if all of it is granted the permission
+    /// for good and nothing denies it, and not if nobody is granted it.
+    pub fn turns_on_members<'a>(
+        &'a self,
+        group: &Member,
+        permission: &str,
+        allow: impl Iterator<Item = &'a Layered<Grant>>,
+    ) -> bool {
+        let denies = |rule: &DenyRule| rule.covers(permission);
+        if self.deny.iter().flat_map(|layer| layer.read.iter().flatten()).any(denies) {
+            return true;
+        }
+        let mut granted = allow
+            .flat_map(|layer| layer.read.iter().flatten())
+            .filter(|grant| grant.member.kind() != MemberKind::Deleted)
+            .filter(|grant| self.carries(&grant.role, permission) != Some(false))
+            .peekable();
+        let is_for_all = |grant: &Grant| {
+            let is_theirs = grant.member.same_as(group) || grant.member.is_public();
+            let carries = self.carries(&grant.role, permission) == Some(true);
+            is_theirs && carries && grant.condition.is_none()
+        };
+        granted.peek().is_some() && !granted.any(is_for_all)
     }
 
     /// Whether everything above the resource was read that could grant or deny.
@@ -212,11 +276,13 @@ impl Gathered {
     /// Decides a request of a principal that must first have an ID token: what a federated identity or an
     /// agent's is granted does not let it in by itself.
     pub fn decide_for(&self, member: &Member, request: &Request<'_>) -> Decision<'_> {
-        without_token(self.decide(Caller::of(member), request), member)
+        self.around.for_each(member, |member| {
+            without_token(self.decide(Caller::of(member), request), member)
+        })
     }
 
     /// Whether somebody may call the service, from wherever it can be reached, and what says so.
-    pub fn may_call(&self, member: &Member, now: OffsetDateTime) -> (Verdict, String) {
+    pub fn may_call(&self, member: &Member, now: OffsetDateTime) -> Said {
         let request = Request {
             path: None,
             host: None,
@@ -250,17 +316,33 @@ impl Gathered {
     }
 }
 
-/// The answer of a decision, wherever the request comes from, and what says so.
-pub fn said_by(decision: &Decision<'_>) -> (Verdict, String) {
+/// An answer, and what says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub verdict: Verdict,
+    pub by: String,
+    /// Whether an unknown answer is allowed for some requests, by their path or host.
+    pub turns_on_request: bool,
+}
+
+impl Said {
+    /// An answer that is unknown whatever the request is.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Unknown, by: why.into(), turns_on_request: false }
+    }
+}
+
+/// The answer of a decision, wherever the request comes from.
+pub fn said_by(decision: &Decision<'_>) -> Said {
     said(decision, |layer| layer != Layer::Reachability)
 }
 
-/// The answer of a decision, and what says so.
-pub fn said_by_all(decision: &Decision<'_>) -> (Verdict, String) {
+/// The answer of a decision.
+pub fn said_by_all(decision: &Decision<'_>) -> Said {
     said(decision, |_| true)
 }
 
-fn said(decision: &Decision<'_>, counts: impl Fn(Layer) -> bool) -> (Verdict, String) {
+fn said(decision: &Decision<'_>, counts: impl Fn(Layer) -> bool) -> Said {
     let steps = || decision.steps.iter().filter(|step| counts(step.layer));
     let verdict = Verdict::of(steps().map(|step| step.outcome));
     let telling = match verdict {
@@ -270,13 +352,28 @@ fn said(decision: &Decision<'_>, counts: impl Fn(Layer) -> bool) -> (Verdict, St
         Verdict::Denied => steps().find(|step| step.outcome == Outcome::Block),
         Verdict::Unknown => steps().find(|step| step.outcome == Outcome::Unknown),
     };
-    let by = telling.map(|step| match step.source.filter(|_| step.outcome != Outcome::Unknown) {
-        Some(Source { role: Some(role), member, resource, .. }) => {
-            format!("`{member}` has `{role}` on `{resource}`")
+    let mut open = steps().filter(|step| step.outcome == Outcome::Unknown);
+    let turns_on_request = verdict == Verdict::Unknown && open.all(Step::turns_on_request);
+    Said { verdict, by: telling.map(told_of).unwrap_or_default(), turns_on_request }
+}
+
+/// What a step says, with the grant that it rests on.
+fn told_of(step: &Step<'_>) -> String {
+    let Some(Source { role: Some(role), member, resource, condition }) = step.source else {
+        return step.reason.clone().into_owned();
+    };
+    let grant = format!("`{member}` has `{role}` on `{resource}`");
+    match (step.outcome, condition) {
+        (Outcome::Unknown, Some(under)) if step.turns_on_request() => {
+            let or = if step.doubts.len() > 1 { ", or another of its conditions" } else { "" };
+            format!("{grant} only for requests where `{}`{or}", under.expression)
         }
+        (Outcome::Block, Some(under)) => {
+            format!("{grant} under a condition that does not hold: `{}`", under.expression)
+        }
+        (Outcome::Pass | Outcome::Skip, _) => grant,
         _ => step.reason.clone().into_owned(),
-    });
-    (verdict, by.unwrap_or_default())
+    }
 }
 
 /// Which roles are in no table and may matter to `caller`, or to anyone where it is `None`.
@@ -300,6 +397,8 @@ pub fn unknown_roles<'a>(
 pub fn may_reach(member: &Member, caller: &Member) -> bool {
     match member.kind() {
         MemberKind::Deleted => false,
+        // It may be one of those in it.
+        _ if caller.kind() == MemberKind::Group => true,
         MemberKind::Group
         | MemberKind::Other
         | MemberKind::PrincipalSet

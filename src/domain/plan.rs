@@ -218,6 +218,8 @@ pub enum Refusal {
     MappedElsewhere { domain: String, service: String },
     #[error("`{member}` cannot be granted anything on `{service}`: a job takes only who is named")]
     Membership { service: String, member: Member },
+    #[error("the condition `{expression}` asks of an address, and `{service}` has none")]
+    AsksOfAnAddress { service: String, expression: String },
     #[error("what is saved cannot be restored on `{service}`: {why}")]
     CannotStand { service: String, why: String },
     #[error("the settings of `{service}` were not read, and this change rests on them")]

@@ -38,8 +38,8 @@ pub struct Place {
     pub above: Vec<String>,
     /// The organisation's customer, such as `C03xgje4y`, with the name of its domain.
     pub customer: Option<(String, String)>,
-    /// Where the caller's own project stands, where that is another and was looked up.
-    pub of_caller: Option<Box<Place>>,
+    /// Where the own projects of callers stand, of those that are others and were looked up.
+    pub homes: Vec<Place>,
 }
 
 /// Whether a group, by its address, holds a principal, directly or through others; `None` where it
@@ -75,7 +75,11 @@ pub fn reaches(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &
 pub fn covers(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &Place) -> Truth {
     let member = match caller {
         Caller::Verified(member) if set.as_str() == member.as_str() => {
-            return (member.kind() != MemberKind::Deleted).into();
+            return if member.is_known_form() {
+                (member.kind() != MemberKind::Deleted).into()
+            } else {
+                Truth::Unknown(stranger(member))
+            };
         }
         Caller::Verified(member) => Some(member),
         Caller::Anonymous => None,
@@ -100,11 +104,14 @@ pub fn covers(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &P
         _ => Truth::False,
     };
     if one == Truth::False && member.kind() == MemberKind::Other {
-        return Truth::Unknown(Doubt::undecidable(format!(
-            "who `{member}` stands for is not known"
-        )));
+        return Truth::Unknown(stranger(member));
     }
     one
+}
+
+/// A kind of principal that this version does not know: whether anybody can call as it, it cannot tell.
+fn stranger(member: &Member) -> Doubt {
+    Doubt::undecidable(format!("who `{member}` stands for is not known"))
 }
 
 /// Whether all that a member stands for have Google accounts.
@@ -230,7 +237,7 @@ fn of_place(set: &str, member: &Member, place: &Place) -> Truth {
     };
     let address = member.address();
     let is_at = |place: &&Place| of_the_project(address, place) == Some(true);
-    let home = std::iter::once(place).chain(place.of_caller.as_deref()).find(is_at);
+    let home = std::iter::once(place).chain(&place.homes).find(is_at);
     if may_be_agent(address) && home.is_none() {
         return unknown_home(member);
     }
@@ -278,7 +285,7 @@ mod tests {
             number: Some("12".to_owned()),
             above: vec!["folders/34".to_owned(), "organizations/56".to_owned()],
             customer: Some(("C01".to_owned(), "x.com".to_owned())),
-            of_caller: None,
+            homes: Vec::new(),
         };
         let holds = |group: &str, member: &Member| match (group, member.as_str()) {
             ("team@x.com", "user:dev@x.com") => Some(true),
@@ -308,7 +315,7 @@ mod tests {
             above: vec!["folders/34".to_owned(), "organizations/56".to_owned()],
             ..Place::default()
         };
-        let looked_up = Place { of_caller: Some(Box::new(other)), ..here.clone() };
+        let looked_up = Place { homes: vec![other], ..here.clone() };
         let account = Member::from_policy("serviceAccount:a@q.iam.gserviceaccount.com");
         let told = |set: &str, place: &Place| {
             let set = Member::from_policy(format!("{OF_A_PLACE}{set}/type/ServiceAccount"));

@@ -184,6 +184,18 @@ impl ServiceRef {
     pub fn is_glob(&self) -> bool {
         matches!(self, Self::Glob { .. })
     }
+
+    /// Whether a name, as this says it, may be that of a service of the same project.
+    pub fn may_name(&self, name: &ServiceName) -> bool {
+        match self {
+            Self::Full(full) => (full.region(), full.service()) == (name.region(), name.service()),
+            Self::Regional { region, service } => {
+                service == name.service() && (region == "-" || region == name.region())
+            }
+            Self::InProject { service, .. } | Self::Name(service) => service == name.service(),
+            Self::Glob { .. } | Self::Url(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for ServiceRef {
@@ -191,7 +203,7 @@ impl fmt::Display for ServiceRef {
         match self {
             Self::Full(name) => name.fmt(f),
             Self::InProject { project, service } => {
-                write!(f, "projects/{project}/locations/-/services/{service}")
+                write!(f, "namespaces/{project}/services/{service}")
             }
             Self::Glob { region: Some(region), pattern } => write!(f, "{region}/{pattern}"),
             Self::Glob { region: None, pattern } => f.write_str(pattern),
@@ -347,7 +359,7 @@ pub fn looks_like_member(text: &str) -> bool {
     text.contains('@')
         || text.eq_ignore_ascii_case("allUsers")
         || text.eq_ignore_ascii_case("allAuthenticatedUsers")
-        || (text.contains(':') && !text.contains("://"))
+        || (text.contains(':') && !text.contains("://") && Address::parse(text) == Ok(None))
 }
 
 /// Checks a region as the `--region` flag takes it (`-` is every region).

@@ -1,6 +1,5 @@
 //! The facts of a service that bear on who may reach and invoke it.
 
-use super::address::Address;
 use super::resource::ServiceName;
 
 /// A service as it was read.
@@ -36,13 +35,6 @@ pub struct Service {
     pub etag: Option<String>,
     /// What tells it from another of its name, made after it was deleted.
     pub uid: Option<String>,
-}
-
-impl Service {
-    /// Its own address: the default URL, else the first that the API lists.
-    pub fn address(&self) -> Option<Address> {
-        self.url.as_ref().or(self.urls.first()).and_then(|url| Address::listed(url))
-    }
 }
 
 #[cfg(test)]

@@ -68,8 +68,22 @@ fn roles_with(permission: &str) -> Option<String> {
         "roles/run.developer",
         "roles/run.admin",
     ];
+    /// Of other APIs (background knowledge; the roles' pages list more).
+    const BESIDE: [(&str, &str); 9] = [
+        ("cloudfunctions.functions.list", "roles/cloudfunctions.viewer"),
+        ("iam.roles.get", "roles/iam.roleViewer"),
+        ("iam.roles.list", "roles/iam.roleViewer"),
+        ("iam.serviceAccounts.create", "roles/iam.serviceAccountAdmin"),
+        ("iam.serviceAccounts.delete", "roles/iam.serviceAccountAdmin"),
+        ("iam.serviceAccounts.get", "roles/iam.serviceAccountViewer"),
+        ("iam.serviceAccounts.getIamPolicy", "roles/iam.serviceAccountAdmin"),
+        ("iam.serviceAccounts.setIamPolicy", "roles/iam.serviceAccountAdmin"),
+        ("resourcemanager.projects.get", "roles/browser"),
+    ];
     let holds = |role: &&&str| carries(role, permission) == Some(true);
-    let roles: Vec<String> = LEAST.iter().filter(holds).map(|role| format!("`{role}`")).collect();
+    let beside = BESIDE.iter().filter(|(held, _)| *held == permission).map(|(_, role)| role);
+    let roles: Vec<String> =
+        LEAST.iter().filter(holds).chain(beside).map(|role| format!("`{role}`")).collect();
     match roles.as_slice() {
         [] => None,
         [only] => Some(only.clone()),

@@ -41,11 +41,9 @@ pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobNam
     let message = format!("no job of project `{project}` {what} `{name}`");
     let error = CommandError::new(ErrorKind::NotFound, message);
     let near = nearest(name, all.iter().map(|job| job.job.as_str()));
-    let typed = TargetRef::Job(wanted.clone()).to_string();
+    let typed = TargetRef::Job(wanted.clone());
     Err(near.into_iter().fold(error, |error, near| {
-        let with = cx.command_with_word(&typed, &format!("jobs/{near}"));
-        let plain = cx.command_with_word(name, near);
-        error.hint(if with == cx.command() { plain } else { with })
+        error.hint(cx.command_with_target(&typed, &format!("jobs/{near}")))
     }))
 }
 
@@ -75,11 +73,9 @@ pub(super) fn several_jobs(cx: &Context, wanted: &ServiceRef, found: &[JobName])
     let several =
         if wanted.is_glob() { "matches several jobs" } else { "is a job in several regions" };
     let message = format!("`{wanted}` {several}: `{}`", names.join("`, `"));
-    let typed = TargetRef::Job(wanted.clone()).to_string();
-    names.iter().fold(CommandError::new(ErrorKind::Ambiguous, message), |error, name| {
-        let with = cx.command_with_word(&typed, name);
-        let plain = cx.command_with_word(&wanted.to_string(), name);
-        error.hint(if with == cx.command() { plain } else { with })
+    let typed = TargetRef::Job(wanted.clone());
+    found.iter().fold(CommandError::new(ErrorKind::Ambiguous, message), |error, job| {
+        error.hint(cx.command_with_target(&typed, &cx.named(&Target::Job(job.clone()))))
     })
 }
 
@@ -98,7 +94,7 @@ pub(super) async fn service_of(
         None => cx.region()?,
     };
     let name = &wanted.function;
-    let typed = TargetRef::Function(wanted.clone()).to_string();
+    let typed = TargetRef::Function(wanted.clone());
     let (all, unread) = cx.gateway().await?.functions(&project).await?;
     check_whole(cx, region.is_some(), name, &unread)?;
     let is_there = |at: &str| region.as_ref().is_none_or(|region| region == at);
@@ -128,19 +124,24 @@ pub(super) async fn service_of(
             let error = CommandError::new(ErrorKind::NotFound, message);
             let near = nearest(name, all.iter().map(|function| function.name.as_str()));
             Err(near.into_iter().fold(error, |error, near| {
-                error.hint(cx.command_with_word(&typed, &format!("functions/{near}")))
+                let instead = FunctionRef { function: near.to_owned(), ..wanted.clone() };
+                error
+                    .hint(cx.command_with_target(&typed, &TargetRef::Function(instead).to_string()))
             }))
         }
         several => {
             let names: Vec<String> = several
                 .iter()
-                .map(|function| format!("functions/{}/{}", function.region, function.name))
+                .map(|function| {
+                    let region = Some(function.region.clone());
+                    TargetRef::Function(FunctionRef { region, ..wanted.clone() }).to_string()
+                })
                 .collect();
             let message = format!("`{name}` is a function in several regions");
             Err(names
                 .iter()
                 .fold(CommandError::new(ErrorKind::Ambiguous, message), |error, name| {
-                    error.hint(cx.command_with_word(&typed, name))
+                    error.hint(cx.command_with_target(&typed, name))
                 }))
         }
     }

@@ -1,5 +1,6 @@
 //! Mapped domains, which stand for the services that they lead to.
 
+use crate::cloud::{Mappings, Unreadable, why};
 use crate::context::Context;
 use crate::domain::address::{Address, owners};
 use crate::domain::mapping::is_domain;
@@ -25,12 +26,20 @@ pub(super) async fn mapped_beside(
         return Ok(None);
     }
     let project = cx.project()?.value;
-    let mappings = match cx.gateway().await?.domain_mappings(&project).await {
-        Ok(mappings) => mappings,
-        Err(_) if !owners.is_empty() => return Ok(None),
-        Err(failure) => {
-            let failure = CommandError::from(failure);
-            return Err(not_known(cx, address, failure.in_one_line()));
+    let gateway = cx.gateway().await?;
+    let mappings = match (gateway.domain_mappings(&project).await, cx.region()?) {
+        (Ok(mappings), _) => mappings,
+        (Err(_), _) if !owners.is_empty() => return Ok(None),
+        (Err(failure), region) => {
+            let what = format!("the domains of project `{project}`");
+            let not_read = Unreadable { what, why: why(&failure), region: None };
+            // Of a region that is set, that one can be asked, as gcloud does; of others it is not known.
+            let of_region = match region {
+                Some(region) => gateway.domain_mappings_in(&project, &region).await.ok(),
+                None => None,
+            };
+            let found = of_region.unwrap_or_default().found;
+            Mappings { found, unread: vec![not_read] }
         }
     };
     let mapped = mappings.found.iter().find(|mapping| mapping.domain == address.host());
@@ -56,7 +65,7 @@ fn not_known(cx: &Context, address: &Address, why: String) -> CommandError {
     let message = format!("cannot tell whether `{address}` is mapped to a service");
     CommandError::new(ErrorKind::Undetermined, message)
         .because(why)
-        .hint(cx.command_with_word(&address.to_string(), "REGION/NAME"))
+        .hint(cx.command_with_target(&ServiceRef::Url(address.clone()).into(), "REGION/NAME"))
 }
 
 /// References as they are, but mapped domains as the services that they lead to: for what is looked for

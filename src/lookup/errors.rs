@@ -3,6 +3,7 @@
 use super::Found;
 use crate::cloud::{Failure, FailureKind, Listing, Unreadable};
 use crate::context::Context;
+use crate::domain::address::owners;
 use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::domain::target::Target;
@@ -32,13 +33,6 @@ async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> Com
     let Ok(listing) = gateway.services(name.project(), "-").await else {
         return error;
     };
-    let typed = [name.to_string(), name.short(), name.service().to_owned()];
-    let command = |instead: &str| {
-        typed.iter().fold(cx.command(), |command, typed| {
-            let changed = cx.command_with_word(typed, instead);
-            if changed == cx.command() { command } else { changed }
-        })
-    };
     let same: Vec<String> = listing
         .services
         .iter()
@@ -54,7 +48,10 @@ async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> Com
     if suggested.is_empty() {
         return error.hint(cx.suggest("list"));
     }
-    suggested.iter().take(3).fold(error, |error, instead| error.hint(command(instead)))
+    suggested
+        .iter()
+        .take(3)
+        .fold(error, |error, instead| error.hint(cx.command_with_service(name, instead)))
 }
 
 pub(super) fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[Found]) -> CommandError {
@@ -69,8 +66,9 @@ pub(super) fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[Found]) -> C
         "is in several regions"
     };
     let message = format!("`{wanted}` {several}: `{}`", names.join("`, `"));
-    names.iter().fold(CommandError::new(ErrorKind::Ambiguous, message), |error, name| {
-        error.hint(cx.command_with_word(&wanted.to_string(), name))
+    let typed = wanted.clone().into();
+    found.iter().fold(CommandError::new(ErrorKind::Ambiguous, message), |error, found| {
+        error.hint(cx.command_with_target(&typed, &cx.named(&found.name)))
     })
 }
 
@@ -85,7 +83,7 @@ pub(super) fn perhaps_several(
     let message = format!("cannot tell whether `{wanted}` is `{}` alone", found.short());
     CommandError::new(ErrorKind::Undetermined, message)
         .because(format!("{}: {}", unread.what, unread.why))
-        .hint(cx.command_with_word(&wanted.to_string(), &found.short()))
+        .hint(cx.command_with_target(&wanted.clone().into(), &cx.named(found)))
 }
 
 pub(super) fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -> CommandError {
@@ -114,22 +112,54 @@ pub(super) fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -
             service.as_str()
         }
         ServiceRef::Full(name) => name.service(),
-        ServiceRef::Glob { .. } | ServiceRef::Url(_) => return error.hint(cx.suggest("list")),
+        ServiceRef::Url(address) => {
+            let untagged = address.untagged();
+            let of_tag = untagged.as_ref().and_then(|(tag, untagged)| {
+                Some((*tag, owners(&listing.services, untagged).first()?.0))
+            });
+            return match of_tag {
+                Some((tag, service)) => {
+                    let named = cx.named(&service.name);
+                    error
+                        .because(format!("`{named}` has no traffic tag `{tag}`"))
+                        .hint(cx.suggest(&format!("url {named} --all")))
+                }
+                None => error.hint(cx.suggest("list")),
+            };
+        }
+        ServiceRef::Glob { .. } => return error.hint(cx.suggest("list")),
     };
     let near = nearest(wanted_name, names);
     if near.is_empty() {
         return error.hint(cx.suggest("list"));
     }
+    let project = wanted.project();
+    let instead = |near: &str| match (wanted, project) {
+        (ServiceRef::Regional { region, .. }, _) => format!("{region}/{near}"),
+        (_, Some(project)) => format!("namespaces/{project}/services/{near}"),
+        _ => near.to_owned(),
+    };
+    let typed = wanted.clone().into();
     near.into_iter()
-        .fold(error, |error, name| error.hint(cx.command_with_word(&wanted.to_string(), name)))
+        .fold(error, |error, near| error.hint(cx.command_with_target(&typed, &instead(near))))
 }
 
 /// The error of a search that may not be made: whoever may not list the services may name one whole.
 pub(super) fn unlisted(cx: &Context, wanted: &ServiceRef, failure: Failure) -> CommandError {
     let is_refused = failure.kind == FailureKind::PermissionDenied;
     let mut error = CommandError::from(failure);
-    if let (true, ServiceRef::Name(name)) = (is_refused, wanted) {
-        error.hints = vec![cx.command_with_word(name, &format!("REGION/{name}"))];
+    let instead = match wanted {
+        ServiceRef::Name(name) => format!("REGION/{name}"),
+        ServiceRef::InProject { project, service } => {
+            format!("projects/{project}/locations/REGION/services/{service}")
+        }
+        ServiceRef::Url(_) => "REGION/NAME".to_owned(),
+        ServiceRef::Full(_) | ServiceRef::Glob { .. } | ServiceRef::Regional { .. } => {
+            return error;
+        }
+    };
+    if is_refused {
+        error.hints.insert(0, cx.command_with_target(&wanted.clone().into(), &instead));
     }
     error
 }

@@ -30,6 +30,7 @@ pub struct LeftRow {
     pub service: String,
     /// `null` where no permission is asked.
     pub role: Option<String>,
+    pub condition: Option<ConditionShape>,
     /// `service`, `project`, `folder`, `organization`, `iap`, `act-as` or `invoker-check-disabled`.
     pub via: &'static str,
     /// The resource whose policy holds the grant.
@@ -46,8 +47,12 @@ pub struct LeftRow {
 impl LeftRow {
     /// What it comes to, in a sentence.
     pub fn words(&self) -> String {
-        let Self { member, short, role, via, resource, holder, .. } = self;
+        let Self { member, short, role, condition, via, resource, holder, .. } = self;
         let on = if *resource == self.service { "it".to_owned() } else { format!("`{resource}`") };
+        let on = match condition {
+            Some(under) => format!("{on}, if `{}`", under.expression),
+            None => on,
+        };
         let what = match (role, *via) {
             (None, _) => format!("anyone can still invoke `{short}`: the invoker check is off"),
             (Some(role), "act-as") => format!(

@@ -105,14 +105,14 @@ pub(super) fn checked_bindings(
         }
         if !members.is_empty() {
             let mut binding = binding.clone();
-            // Named twice, a member is kept once.
-            let mut once: Vec<&str> = Vec::with_capacity(members.len());
-            for member in members {
-                if !once.contains(&member) {
+            // Named twice, however it is written, a member is kept once.
+            let mut once: Vec<Member> = Vec::with_capacity(members.len());
+            for member in members.iter().map(|member| Member::from_policy(*member)) {
+                if !once.iter().any(|kept| kept.same_as(&member)) {
                     once.push(member);
                 }
             }
-            binding["members"] = Value::from(once);
+            binding["members"] = once.iter().map(Member::as_str).collect();
             if condition.is_none() {
                 remove(&mut binding, "condition");
             }

@@ -1,16 +1,19 @@
 //! Who calls: the account behind it, what that can do already, and from where it calls.
 
 use super::super::members::{KindOption, member, missing};
+use super::super::remedy::grant;
 use crate::context::Context;
 use crate::domain::access::{Place, Verdict};
 use crate::domain::caller::{
     CallsFrom, TOKEN_CREATOR, Via, WORKLOAD_IDENTITY_USER, account_id, is_account_id,
     is_default_compute,
 };
+use crate::domain::evidence::Said;
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::domain::plan::There;
 use crate::domain::principal::project_in;
+use crate::domain::resource::looks_like_member;
 use crate::domain::role::MINT_ID_TOKEN;
 use crate::domain::service::{Service, VpcEgress};
 use crate::domain::target::{AccountName, Target};
@@ -63,9 +66,8 @@ pub(super) async fn callees(cx: &Context, targets: &[Target]) -> Vec<Callee> {
         }
         // With its own URL off, it is called at a domain that is mapped to it, else, most likely, at
         // the address that it takes tokens for.
-        let mappings = gateway.domain_mappings(service.name.project()).await.unwrap_or_default();
-        let mapped = mappings.of(&service.name).into_iter().next();
-        let mapped = mapped.map(|mapping| format!("https://{}", mapping.domain));
+        let mapped = gateway.mappings_of(&service.name).await.unwrap_or_default();
+        let mapped = mapped.first().map(|mapping| format!("https://{}", mapping.domain));
         let taken = service.custom_audiences.first().cloned();
         let url = mapped.or_else(|| taken.clone().filter(|url| url.starts_with("https://")));
         let audience = match &url {
@@ -88,17 +90,27 @@ pub(super) async fn caller(
     if typed.is_empty() {
         return Err(missing(cx, "CALLER"));
     }
-    if typed.starts_with("principal:") || typed.starts_with("principalSet:") {
-        let MemberArg::Member(principal) = member(cx, typed)? else {
-            return Err(missing(cx, "CALLER"));
-        };
-        return by_delegate(cx, (principal, typed), delegate, callees).await;
+    match MemberArg::parse(typed) {
+        Ok(MemberArg::Member(principal)) => {
+            return match principal.kind() {
+                MemberKind::Principal | MemberKind::PrincipalSet if principal.is_federated() => {
+                    by_delegate(cx, (principal, typed), delegate, callees).await
+                }
+                MemberKind::ServiceAccount => account(cx, &principal, via, callees).await,
+                _ if via.is_some() => Err(no_account("--as", &principal)),
+                _ => Err(no_caller(cx, &principal, callees)),
+            };
+        }
+        Err(_) if Member::from_policy(typed).is_public() => {
+            return Err(no_caller(cx, &Member::from_policy(typed), callees));
+        }
+        Err(_) if is_principal(typed) => {
+            member(cx, typed)?;
+        }
+        _ => {}
     }
     // As `grant` names the account that a service runs as.
     let typed = typed.strip_prefix("service:").unwrap_or(typed);
-    if typed.contains('@') || typed.starts_with("serviceAccount:") {
-        return account(cx, typed, via, callees).await;
-    }
     if via.is_some() {
         return Err(CommandError::usage(format!("`{typed}` is not a service account"))
             .because("`--as` names the account whose tokens are sent, by its address"));
@@ -167,27 +179,60 @@ async fn by_delegate(
             .because(format!("`{principal}` can have no ID token of its own for certain"))
             .hint(cx.command_with_option("--as", "ACCOUNT")));
     };
-    let mut found = account(cx, delegate, None, callees).await?;
+    let MemberArg::Member(delegate) = member(cx, delegate)? else {
+        return Err(CommandError::usage(format!("`--as` names no service account: `{delegate}`")));
+    };
+    if delegate.kind() != MemberKind::ServiceAccount {
+        return Err(no_account("--as", &delegate));
+    }
+    let mut found = account(cx, &delegate, None, callees).await?;
     let address = found.account.address().to_owned();
     found.notes.push(format!("`{principal}` calls with tokens of `{address}`"));
     found.by = Some((principal, role));
     Ok(found)
 }
 
+/// Whether a text that is no good principal reads as one all the same.
+fn is_principal(typed: &str) -> bool {
+    ["principal:", "principalSet:"].iter().any(|begin| typed.starts_with(begin))
+        || looks_like_member(typed)
+}
+
+/// The error of a principal where an account is wanted whose tokens are sent.
+fn no_account(option: &str, principal: &Member) -> CommandError {
+    CommandError::usage(format!("`{option}` names a service account, and `{principal}` is none"))
+        .because("services call with tokens of service accounts")
+}
+
+/// The error of a principal that is connected to nothing: who calls as itself is granted.
+fn no_caller(cx: &Context, principal: &Member, callees: &[Callee]) -> CommandError {
+    let named = |callee: &Callee| cx.named(&callee.service.name);
+    let services = callees.iter().map(named).collect::<Vec<_>>().join(" ");
+    let error = |why: &str| {
+        CommandError::usage(format!("`{principal}` cannot be connected")).because(why.to_owned())
+    };
+    match principal.kind() {
+        MemberKind::Deleted => error("it is deleted, and can call nothing"),
+        MemberKind::AllUsers => {
+            error("whoever has no credential is let in by making a service public")
+                .hint(cx.suggest(&format!("make-public {services}")))
+        }
+        MemberKind::Other | MemberKind::Principal | MemberKind::PrincipalSet => {
+            error("it is of a kind that this version does not know")
+        }
+        _ => {
+            error("`connect` is for service accounts, which services call with; others are granted")
+                .hint(cx.suggest(&grant(principal, &services)))
+        }
+    }
+}
+
 async fn account(
     cx: &Context,
-    typed: &str,
+    account: &Member,
     via: Option<Via>,
     callees: &[Callee],
 ) -> Result<Caller, CommandError> {
-    let MemberArg::Member(account) = member(cx, typed)? else {
-        return Err(CommandError::usage(format!("`{typed}` is not a service account")));
-    };
-    if account.kind() != MemberKind::ServiceAccount {
-        return Err(CommandError::usage(format!("`{account}` is not a service account"))
-            .because("services call with tokens of service accounts")
-            .hint(cx.suggest(&format!("grant {typed} SERVICE"))));
-    }
     let address = account.address().to_owned();
     let set_up_in = cx.project()?.value;
     let home = project_in(&address).filter(|project| !project.chars().all(|c| c.is_ascii_digit()));
@@ -414,13 +459,14 @@ async fn minter(
     let gateway = cx.gateway().await?;
     let address = caller.account.address().to_owned();
     let around = gateway.account_policies(&address, &place).await;
-    match around.may(&agent, MINT_ID_TOKEN, cx.now()) {
-        (Verdict::Allowed, by) => {
+    let Said { verdict, by, .. } = around.may(&agent, MINT_ID_TOKEN, cx.now());
+    match verdict {
+        Verdict::Allowed => {
             caller.notes.push(format!("{title} may have tokens of `{address}` already: {by}"));
             Ok(None)
         }
-        (Verdict::Denied, _) => Ok(Some((agent, role))),
-        (Verdict::Unknown, by) => {
+        Verdict::Denied => Ok(Some((agent, role))),
+        Verdict::Unknown => {
             caller.notes.push(format!(
                 "whether {title} may have tokens of `{address}` already is not known ({by}), so \
                  `{role}` is granted"

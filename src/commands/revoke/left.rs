@@ -5,7 +5,7 @@ use futures::{StreamExt, stream};
 use crate::cloud::{Failure, For, Gateway};
 use crate::context::Context;
 use crate::domain::access::{Place, Verdict};
-use crate::domain::evidence::{Around, Layered, Way};
+use crate::domain::evidence::{Around, Counts, Layered, Said, Way};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::principal::project_in;
@@ -13,7 +13,7 @@ use crate::domain::role::{MINT_ID_TOKEN, PASS_IAP, is_basic};
 use crate::domain::target::Target;
 use crate::error::{CommandError, quoted};
 use crate::exit_code::ExitCode;
-use crate::report::LeftRow;
+use crate::report::{ConditionShape, LeftRow};
 
 /// How many resources are judged at a time.
 const WIDTH: usize = 8;
@@ -58,8 +58,7 @@ struct Judged {
     iap: Vec<Layered<Grant>>,
     has_iap: bool,
     check_off: bool,
-    verdict: Verdict,
-    by: String,
+    said: Said,
 }
 
 /// Judges every resource for each of the members by everything that can be read. `with_accounts` looks
@@ -93,10 +92,13 @@ pub(super) async fn look(
                     let of_project = may.into_iter().filter(|m| project_in(m.address()).is_some());
                     accounts.extend(of_project.map(|account| (account, target.clone())));
                 }
-                match judged.verdict {
+                let Said { verdict, by, turns_on_request } = &judged.said;
+                match verdict {
                     Verdict::Denied => {}
-                    Verdict::Allowed => left.rows.extend(rows(cx, &target, &member, &judged)),
-                    Verdict::Unknown => left.unknown.push(unknown(&judged.by)),
+                    Verdict::Unknown if !turns_on_request => left.unknown.push(unknown(by)),
+                    Verdict::Allowed | Verdict::Unknown => {
+                        left.rows.extend(rows(cx, &target, &member, &judged));
+                    }
                 }
                 left.rows.extend(past_iap(cx, &target, &member, &judged));
             }
@@ -115,7 +117,7 @@ pub(super) async fn look(
         let unread = around.allow.iter().any(|layer| layer.read.is_err());
         for member in members {
             let ways = around.ways(member, MINT_ID_TOKEN, cx.now());
-            if unread || ways.iter().any(|way| !way.is_certain) {
+            if unread || ways.iter().any(|way| way.counts == Counts::Perhaps) {
                 left.unknown.push(format!(
                     "whether `{member}` may have tokens of `{}` is unknown",
                     account.address()
@@ -137,23 +139,16 @@ async fn judge(
     match target {
         Target::Service(name) => {
             let gathered = gateway.gather(name, whose).await?;
-            let (verdict, by) = gathered.may_call(member, cx.now());
+            let said = gathered.may_call(member, cx.now());
             let check_off = !gathered.service.invoker_check;
             let has_iap = gathered.service.iap;
-            Ok(Judged {
-                around: gathered.around,
-                iap: gathered.iap,
-                has_iap,
-                check_off,
-                verdict,
-                by,
-            })
+            Ok(Judged { around: gathered.around, iap: gathered.iap, has_iap, check_off, said })
         }
         job => {
             let (around, _) = gateway.gather_job(job, whose, job.permission()).await?;
-            let (verdict, by) = around.may(member, job.permission(), cx.now());
+            let said = around.may(member, job.permission(), cx.now());
             let (iap, has_iap, check_off) = (Vec::new(), false, false);
-            Ok(Judged { around, iap, has_iap, check_off, verdict, by })
+            Ok(Judged { around, iap, has_iap, check_off, said })
         }
     }
 }
@@ -165,6 +160,7 @@ fn rows(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> Vec<
             member: member.to_string(),
             service: target.to_string(),
             role: None,
+            condition: None,
             via: "invoker-check-disabled",
             resource: target.to_string(),
             holder: "allUsers".to_owned(),
@@ -175,8 +171,16 @@ fn rows(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> Vec<
     if judged.has_iap {
         return Vec::new();
     }
-    let ways = judged.around.ways(member, target.permission(), cx.now());
-    certain(cx, target, member, &ways, |way| via(way.resource))
+    let of = |member: &Member| {
+        let ways = judged.around.ways(member, target.permission(), cx.now());
+        certain(cx, target, member, &ways, |way| via(way.resource))
+    };
+    let rows = of(member);
+    match &judged.around.members {
+        // What a group as such is not granted, each of its members is.
+        Some(members) if rows.is_empty() => members.read.iter().flat_map(of).collect(),
+        _ => rows,
+    }
 }
 
 /// The grants by which Identity-Aware Proxy lets somebody by.
@@ -191,7 +195,7 @@ fn past_iap(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> 
     certain(cx, target, member, &ways, |_| "iap")
 }
 
-/// The ways that are certain, a row each, with the command that ends it.
+/// The ways that let somebody in, if only for some requests: a row each, with the command that ends it.
 fn certain(
     cx: &Context,
     target: &Target,
@@ -199,12 +203,13 @@ fn certain(
     ways: &[Way<'_>],
     via: impl Fn(&Way<'_>) -> &'static str,
 ) -> Vec<LeftRow> {
-    let certain = ways.iter().filter(|way| way.is_certain);
+    let certain = ways.iter().filter(|way| way.counts != Counts::Perhaps);
     certain
         .map(|way| LeftRow {
             member: member.to_string(),
             service: target.to_string(),
             role: Some(way.grant.role.clone()),
+            condition: way.grant.condition.as_ref().map(ConditionShape::from),
             via: via(way),
             resource: way.resource.to_owned(),
             holder: way.grant.member.to_string(),
@@ -271,7 +276,11 @@ fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) ->
             let named = cx.named(target);
             let who = quoted(&way.grant.member.to_string());
             let role = &way.grant.role;
-            Some(cx.suggest(&format!("revoke {who} {named} --role {role} --any-condition")))
+            let under = match &way.grant.condition {
+                Some(under) => format!(" --condition-title {}", quoted(&under.title)),
+                None => String::new(),
+            };
+            Some(cx.suggest(&format!("revoke {who} {named} --role {role}{under}")))
         }
     }
 }

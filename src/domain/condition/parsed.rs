@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cel::Program;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
-use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use super::program::with_room;
+use super::times::Times;
 
 /// IAM's functions on tags (documented).
 pub(super) const OF_TAGS: [&str; 4] = ["hasTagKey", "hasTagKeyId", "matchTag", "matchTagId"];
@@ -23,35 +23,26 @@ pub(super) struct Parsed {
     /// The attributes that it asks of, such as `request.path`.
     pub(super) asks: BTreeSet<String>,
     pub(super) asks_for_tags: bool,
-    span: Span,
+    /// When it may hold, as far as that rests on the time alone.
+    times: Times,
+    /// The same, by what every path and every host is like too.
+    of_any_request: Times,
 }
-
-/// From when on an expression is false, and from when on true, whatever the rest of the request is.
-#[derive(Clone, Copy, Debug, Default)]
-struct Span {
-    /// It is false at this time and after.
-    false_from: Option<OffsetDateTime>,
-    /// It is true at this time and after.
-    true_from: Option<OffsetDateTime>,
-}
-
-/// Before every time that anything is weighed at.
-const ALWAYS: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 impl Parsed {
-    /// When it ends for good, where it does.
+    /// When it ends for good; `None` if it has no end that is known.
     pub(super) fn ends_at(&self) -> Option<OffsetDateTime> {
-        self.span.false_from
+        self.times.end()
     }
 
-    /// Whether it holds whatever is asked.
-    pub(super) fn limits_nothing(&self) -> bool {
-        self.span.true_from == Some(ALWAYS)
+    /// Whether it holds from `now` on, whatever is asked.
+    pub(super) fn limits_nothing(&self, now: OffsetDateTime) -> bool {
+        self.of_any_request.are_all_from(now)
     }
 
-    /// Whether it holds for nothing that is asked.
+    /// Whether it holds at no time and for nothing that is asked.
     pub(super) fn never_holds(&self) -> bool {
-        self.span.false_from == Some(ALWAYS)
+        self.of_any_request.are_none()
     }
 
     /// Whether it asks of the path or the host.
@@ -85,8 +76,15 @@ fn parse(expression: &str) -> Option<Parsed> {
     let program = Program::compile(expression).ok()?;
     let (mut asks, mut asks_for_tags) = (BTreeSet::new(), false);
     look(program.expression(), &mut asks, &mut asks_for_tags);
-    let span = span(program.expression());
-    Some(Parsed { program, asks, asks_for_tags, span })
+    let [times, of_any_request] = [false, true].map(|texts| Times::of(program.expression(), texts));
+    Some(Parsed { program, asks, asks_for_tags, times, of_any_request })
+}
+
+/// Whether an expression asks of nothing: it comes to the same whatever is asked.
+pub(super) fn is_constant(node: &IdedExpr) -> bool {
+    let (mut asks, mut asks_for_tags) = (BTreeSet::new(), false);
+    look(node, &mut asks, &mut asks_for_tags);
+    asks.is_empty() && !asks_for_tags
 }
 
 /// Notes what an expression asks of.
@@ -145,132 +143,18 @@ fn look_at(
     }
 }
 
-fn text(node: &IdedExpr) -> Option<&str> {
+/// The text that is written out.
+pub(super) fn text(node: &IdedExpr) -> Option<&str> {
     match &node.expr {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
         _ => None,
     }
 }
 
-/// The later, where both are known.
-fn both(a: Option<OffsetDateTime>, b: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
-    Some(a?.max(b?))
-}
-
-/// The earlier of those that are known.
-fn either(a: Option<OffsetDateTime>, b: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-/// From when on an expression is settled by the time alone.
-fn span(node: &IdedExpr) -> Span {
-    let call = match &node.expr {
-        Expr::Literal(LiteralValue::Boolean(value)) => {
-            let (yes, no) = (Some(ALWAYS), None);
-            return if *value.inner() {
-                Span { true_from: yes, false_from: no }
-            } else {
-                Span { true_from: no, false_from: yes }
-            };
-        }
-        Expr::Call(call) => call,
-        _ => return Span::default(),
-    };
-    match (call.func_name.as_str(), call.args.as_slice()) {
-        ("_&&_", [a, b]) => {
-            let (a, b) = (span(a), span(b));
-            Span {
-                false_from: either(a.false_from, b.false_from),
-                true_from: both(a.true_from, b.true_from),
-            }
-        }
-        ("_||_", [a, b]) => {
-            let (a, b) = (span(a), span(b));
-            Span {
-                false_from: both(a.false_from, b.false_from),
-                true_from: either(a.true_from, b.true_from),
-            }
-        }
-        ("!_", [a]) => {
-            let Span { false_from, true_from } = span(a);
-            Span { false_from: true_from, true_from: false_from }
-        }
-        ("_?_:_", [condition, a, b]) => {
-            let (condition, a, b) = (span(condition), span(a), span(b));
-            let of = |pick: fn(&Span) -> Option<OffsetDateTime>| {
-                // Either branch alone where the condition is settled, else both.
-                let first = both(condition.true_from, pick(&a));
-                let second = both(condition.false_from, pick(&b));
-                either(either(first, second), both(pick(&a), pick(&b)))
-            };
-            Span { false_from: of(|span| span.false_from), true_from: of(|span| span.true_from) }
-        }
-        (operator, [a, b]) => match (is_now(a), moment(b), moment(a), is_now(b)) {
-            (true, Some(moment), ..) => compared(operator, moment),
-            (.., Some(moment), true) => {
-                let turned = match operator {
-                    "_<_" => "_>_",
-                    "_<=_" => "_>=_",
-                    "_>_" => "_<_",
-                    "_>=_" => "_<=_",
-                    same => same,
-                };
-                compared(turned, moment)
-            }
-            _ => Span::default(),
-        },
-        _ => Span::default(),
-    }
-}
-
-/// `request.time OPERATOR moment`.
-fn compared(operator: &str, moment: OffsetDateTime) -> Span {
-    // One that holds at its end too is over a moment later.
-    let after = moment.checked_add(Duration::SECOND);
-    match operator {
-        "_<_" => Span { false_from: Some(moment), true_from: None },
-        "_<=_" | "_==_" => Span { false_from: after, true_from: None },
-        "_>=_" => Span { false_from: None, true_from: Some(moment) },
-        "_>_" | "_!=_" => Span { false_from: None, true_from: after },
-        _ => Span::default(),
-    }
-}
-
-/// Whether it is `request.time`.
-fn is_now(node: &IdedExpr) -> bool {
-    let is_request = |node: &IdedExpr| matches!(&node.expr, Expr::Ident(name) if name == "request");
-    match &node.expr {
-        Expr::Select(select) => {
-            select.field == "time" && !select.test && is_request(&select.operand)
-        }
-        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
-            ("_[_]", [operand, key]) => is_request(operand) && text(key) == Some("time"),
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
-/// A time that is written out: `timestamp("…")`.
-fn moment(node: &IdedExpr) -> Option<OffsetDateTime> {
-    let Expr::Call(call) = &node.expr else { return None };
-    match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
-        ("timestamp", None, [argument]) => match text(argument) {
-            Some(text) => {
-                let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-                moment.checked_to_offset(UtcOffset::UTC)
-            }
-            None => moment(argument),
-        },
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use time::format_description::well_known::Rfc3339;
+
     use super::*;
 
     fn end(expression: &str) -> Option<String> {
@@ -304,8 +188,75 @@ mod tests {
             ("false".to_owned(), Some("1970-01-01T00:00:00Z")),
             ("true".to_owned(), None),
             (format!("{t} < timestamp(\"2020-01-01T04:00:00+02:00\")"), two),
+            (format!("{t} - duration('1h') < timestamp('2020-01-01T01:00:00Z')"), two),
+            (format!("{t} + duration('1h') < timestamp('2020-01-01T03:00:00Z')"), two),
+            (format!("{t} < {a} + duration('2h')"), two),
+            (format!("{t} - {a} < duration('2h')"), two),
+            (format!("{a} - {t} > duration('-7200s')"), two),
+            (format!("int({t}) < 1577844000"), two),
+            (format!("{t}.getFullYear() < 2020"), one),
+            (format!("{t}.getFullYear() <= 2019"), one),
+            (format!("2020 > {t}.getFullYear()"), one),
+            (format!("{t}.getFullYear() == 2019"), one),
+            (format!("{t}.getFullYear('Europe/Berlin') < 2020"), Some("2020-01-02T00:00:00Z")),
+            (format!("{t}.getFullYear() != 2019"), None),
+            (format!("{t}.getHours() < 9"), None),
+            (format!("{t} >= {b} && {t} < {a}"), Some("1970-01-01T00:00:00Z")),
         ] {
             assert_eq!(end(&expression).as_deref(), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_limits_nothing_and_what_never_holds_is_read_off_the_expression() {
+        let now = OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap();
+        let (nothing, never, some) = ("limits nothing", "never holds", "limits");
+        for (expression, expected) in [
+            ("true", nothing),
+            ("1 == 1", nothing),
+            ("!(1 == 2)", nothing),
+            ("request.time > timestamp('2020-01-01T00:00:00Z')", nothing),
+            ("request.time.getFullYear() >= 2020", nothing),
+            ("request.time > timestamp('2020-01-01T00:00:00Z') || request.path == '/x'", nothing),
+            ("request.path.startsWith('')", nothing),
+            ("request.path.startsWith('/')", nothing),
+            ("request.path != ''", nothing),
+            ("request.path.contains('/')", nothing),
+            ("request.host.endsWith('')", nothing),
+            ("request.host != 1", nothing),
+            ("request.path == '/x' ? true : true", nothing),
+            ("false", never),
+            ("request.path == 1", never),
+            ("request.path == '/x' && false", never),
+            ("request.path == 'x'", never),
+            ("'' == request.path", never),
+            ("request.path.startsWith('reports')", never),
+            ("request.path in ['a', 'b']", never),
+            ("request.host == 'https://x.example.com'", never),
+            ("request.host.endsWith('/')", never),
+            (
+                "request.time > timestamp('2030-01-01T00:00:00Z') && request.time < timestamp('2029-01-01T00:00:00Z')",
+                never,
+            ),
+            ("request.path == '/x'", some),
+            ("request.path.startsWith('/x')", some),
+            ("request.path.contains('x')", some),
+            ("request.path in ['/a', 'b']", some),
+            ("request.host == 'x.example.com'", some),
+            ("request.time > timestamp('2030-01-01T00:00:00Z')", some),
+            ("request.time < timestamp('2030-01-01T00:00:00Z')", some),
+            ("request.time.getHours() < 9", some),
+            ("resource.matchTag('1/env', 'prod')", some),
+            ("request.path.matches('^/x')", some),
+        ] {
+            let parsed = parsed(expression).unwrap();
+            let is = match (parsed.limits_nothing(now), parsed.never_holds()) {
+                (true, false) => nothing,
+                (false, true) => never,
+                (false, false) => some,
+                (true, true) => "both",
+            };
+            assert_eq!(is, expected, "{expression}");
         }
     }
 

@@ -140,10 +140,16 @@ fn parse_prefixed(typed: &str, prefix: &str, value: &str) -> Result<MemberArg, M
         }
         "projectOwner" | "projectEditor" | "projectViewer" if !value.is_empty() => taken(),
         "deleted" => {
-            let known = ["user:", "serviceAccount:", "group:", "principal:"]
+            let has_id = |rest: &str| {
+                rest.split_once("?uid=").is_some_and(|(of, id)| !of.is_empty() && !id.is_empty())
+            };
+            let is_account = ["user:", "serviceAccount:", "group:"]
                 .iter()
-                .any(|kind| value.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()));
-            if known {
+                .any(|kind| value.strip_prefix(kind).is_some_and(has_id));
+            // Federated ones have no number of their own (documented).
+            let is_federated =
+                value.strip_prefix("principal:").is_some_and(|rest| !rest.is_empty());
+            if is_account || is_federated {
                 taken()
             } else {
                 fail("a deleted principal has the form `deleted:user:ADDRESS?uid=ID`", None)

@@ -25,7 +25,7 @@ pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, R
     let GrantRequest { role, members, condition } = request;
     let held = grants(&snapshot.policy);
     for member in members {
-        may_be_of_a_job(snapshot, member)?;
+        may_be_of_a_job(snapshot, member, condition.as_ref())?;
     }
     if condition.is_some() {
         limits_something(snapshot, request, &held)?;
@@ -77,12 +77,23 @@ pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, R
     Ok(plan)
 }
 
-/// Refuses everyone, and any Google account, on a job: it takes only who is named (observed).
-pub(super) fn may_be_of_a_job(snapshot: &Snapshot, member: &Member) -> Result<(), Refusal> {
-    match snapshot.name {
-        Target::Job(_) if member.is_public() => {
-            Err(Refusal::Membership { service: snapshot.name.short(), member: member.clone() })
+/// Refuses on a job everyone, and any Google account, as it takes only who is named (observed), and what
+/// asks of an address, as it has none.
+pub(super) fn may_be_of_a_job(
+    snapshot: &Snapshot,
+    member: &Member,
+    condition: Option<&Condition>,
+) -> Result<(), Refusal> {
+    let service = || snapshot.name.short();
+    let asks = |under: &&Condition| condition::asks_of_an_address(&under.expression);
+    match (&snapshot.name, condition.filter(asks)) {
+        (Target::Job(_), _) if member.is_public() => {
+            Err(Refusal::Membership { service: service(), member: member.clone() })
         }
+        (Target::Job(_), Some(under)) => Err(Refusal::AsksOfAnAddress {
+            service: service(),
+            expression: under.expression.clone(),
+        }),
         _ => Ok(()),
     }
 }

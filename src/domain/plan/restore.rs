@@ -121,7 +121,7 @@ pub fn plan_restore(
     let is_gone = |grant: &Grant| snapshot.gone.iter().any(|gone| gone.same_as(&grant.member));
     let (not_there, wanted): (Vec<Grant>, Vec<Grant>) = wanted.into_iter().partition(is_gone);
     for grant in &wanted {
-        may_be_of_a_job(snapshot, &grant.member)?;
+        may_be_of_a_job(snapshot, &grant.member, grant.condition.as_ref())?;
         if let Some(why) = why_not(grant) {
             return Err(Refusal::CannotStand { service: snapshot.name.short(), why });
         }

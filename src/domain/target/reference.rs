@@ -77,6 +77,36 @@ impl TargetRef {
         })
     }
 
+    /// The kind of what it names.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Function(_) => Kind::Function,
+            Self::Job(_) => Kind::Job,
+            Self::Service(_) => Kind::Service,
+        }
+    }
+
+    /// The project that it says; `None` if that is the one that is set.
+    pub fn project(&self) -> Option<&str> {
+        match self {
+            Self::Function(function) => function.project.as_deref(),
+            Self::Job(reference) | Self::Service(reference) => reference.project(),
+        }
+    }
+
+    /// The same with the project that it says named otherwise.
+    #[must_use]
+    pub fn in_project(self, project: &str) -> Self {
+        match self {
+            Self::Function(function) => {
+                let named = function.project.map(|_| project.to_owned());
+                Self::Function(FunctionRef { project: named, ..function })
+            }
+            Self::Job(reference) => Self::Job(reference.in_project(project)),
+            Self::Service(reference) => Self::Service(reference.in_project(project)),
+        }
+    }
+
     /// Whether one reference may stand for several resources.
     pub fn is_glob(&self) -> bool {
         match self {
@@ -99,8 +129,9 @@ impl fmt::Display for TargetRef {
                 (Some(project), Some(region)) => {
                     write!(f, "projects/{project}/locations/{region}/functions/{function}")
                 }
-                (_, Some(region)) => write!(f, "functions/{region}/{function}"),
-                (_, None) => write!(f, "functions/{function}"),
+                (Some(project), None) => write!(f, "namespaces/{project}/functions/{function}"),
+                (None, Some(region)) => write!(f, "functions/{region}/{function}"),
+                (None, None) => write!(f, "functions/{function}"),
             },
             Self::Job(reference @ (ServiceRef::Full(_) | ServiceRef::InProject { .. })) => {
                 write!(f, "{}", reference.to_string().replacen("/services/", "/jobs/", 1))
@@ -178,6 +209,9 @@ mod tests {
             "functions/resize_image",
             "functions/us-central1/resize",
             "projects/p/locations/us-central1/functions/F",
+            "namespaces/p/functions/f",
+            "namespaces/p/jobs/nightly",
+            "namespaces/p/services/hello",
             "us-central1/hello",
         ] {
             assert_eq!(parse(text, None).unwrap().to_string(), text);

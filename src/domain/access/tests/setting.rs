@@ -77,10 +77,11 @@ impl Setting {
                     number: Some("12".to_owned()),
                     above: vec!["folders/1".to_owned(), "organizations/5".to_owned()],
                     customer: Some(("C01".to_owned(), "x.com".to_owned())),
-                    of_caller: None,
+                    homes: Vec::new(),
                 },
                 roles: roles.map(|(name, facts)| (name.to_owned(), facts)).into(),
                 groups,
+                members: None,
                 tags: Some(Arc::from([Tag {
                     key: "5/env".to_owned(),
                     key_id: "tagKeys/7".to_owned(),
