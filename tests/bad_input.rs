@@ -202,7 +202,7 @@ fn what_google_refuses_is_told_in_its_words() {
     error: could not list the services of project `nosuch`
     caused by: Permission 'run.services.list' denied on resource 'projects/nosuch' (or resource may not exist).
     caused by: `run.services.list` is in `roles/run.viewer` and `roles/run.admin`
-    hint: runaccess roles
+    hint: runaccess --sandbox roles
     --- status 5
     ");
 }

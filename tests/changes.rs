@@ -136,6 +136,7 @@ fn members_of_every_kind_are_taken() {
     caused by: Permission 'run.services.list' denied on resource 'projects/sandbox-project' (or resource may not exist).
     caused by: `run.services.list` is in `roles/run.viewer` and `roles/run.admin`
     hint: runaccess --sandbox grant me REGION/chat --account ana@example.com -n
+    hint: runaccess --sandbox roles
     --- status 5
     ");
 }
@@ -308,7 +309,7 @@ fn a_revoke_says_what_is_left() {
     note: `user:ana@example.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `us-central1/reports`
     warning: `user:ana@example.com` is still let in at `us-central1/reports`: `allAuthenticatedUsers` has `roles/run.invoker` on it; no command ends that for this member alone
     warning: `user:ana@example.com` is still let in at `us-central1/reports`: `user:ana@example.com` has `projects/sandbox-project/roles/reportReader` on it
-    hint: runaccess --sandbox revoke user:ana@example.com us-central1/reports --role projects/sandbox-project/roles/reportReader --any-condition
+    hint: runaccess --sandbox revoke user:ana@example.com us-central1/reports --role projects/sandbox-project/roles/reportReader
     undo: runaccess --sandbox undo s3
     --- status 3
     ");

@@ -357,7 +357,7 @@ fn what_is_no_caller_is_said() {
         (&["connect", "hello"][..], "SERVICE is missing: which is `hello` to call?"),
         (
             &["connect", "dev@example.com", "hello"],
-            "`user:dev@example.com` is not a service account",
+            "grant dev@example.com us-central1/hello",
         ),
         (
             &["connect", "--via", "pubsub", "--as", "hello", "reports"],

@@ -240,7 +240,7 @@ fn a_condition_is_granted_as_gcloud_writes_it_and_printed_for_gcloud() {
         sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
           us-central1/hello
             + user:ops@x.com  roles/run.invoker  if request.host.endsWith('.app')
-        note: `user:ops@x.com` can invoke `us-central1/hello` by its own policy
+        note: `user:ops@x.com` can invoke `us-central1/hello` by its own policy for some requests: `user:ops@x.com` has `roles/run.invoker` on `us-central1/hello` only for requests where `request.host.endsWith('.app')`
         undo: runaccess --sandbox undo s2
         --- status 0
         ");

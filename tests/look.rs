@@ -267,12 +267,20 @@ fn a_service_is_found_in_every_form() {
     }
     for (form, service) in [
         ("https://canary---orders-k4qx7v2nza-uc.a.run.app", "us-central1/services/orders"),
-        ("https://unlisted---orders-k4qx7v2nza-ew.a.run.app", "europe-west1/services/orders"),
         ("https://api.example.com", "us-central1/services/api"),
     ] {
         let run = world.sandbox(&["url", form, "-o", "value(service)"]);
         assert_eq!(run.stdout, format!("projects/sandbox-project/locations/{service}\n"));
     }
+    // A tag that is not there is no address of the service's.
+    let run = world.sandbox(&["url", "https://nosuch---orders-k4qx7v2nza-ew.a.run.app"]);
+    assert_snapshot!(run, @"
+    --- stderr
+    error: no service of project `sandbox-project` has the URL `https://nosuch---orders-k4qx7v2nza-ew.a.run.app`
+    caused by: `europe-west1/orders` has no traffic tag `nosuch`
+    hint: runaccess --sandbox url europe-west1/orders --all
+    --- status 6
+    ");
 }
 
 #[test]

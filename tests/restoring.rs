@@ -51,7 +51,7 @@ fn a_saved_policy_is_restored_knowingly_where_it_was_changed_since() {
                 note: `user:auditor@example.com` gains the right to invoke by this policy
                 note: `user:new@x.com` loses the right to invoke by this policy
                 warning: the policy was changed since it was saved: what others did since is taken back too
-            note: `user:auditor@example.com` could not invoke `us-central1/billing` by its own policy: `user:auditor@example.com` has `roles/run.invoker` on `us-central1/billing`
+            note: `user:auditor@example.com` could invoke `us-central1/billing` by its own policy for some requests: `user:auditor@example.com` has `roles/run.invoker` on `us-central1/billing` only for requests where `request.path.startsWith("/reports")`
             note: `user:new@x.com` could not invoke `us-central1/billing` by its own policy
             --- status 0
             "#);

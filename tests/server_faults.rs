@@ -178,6 +178,7 @@ fn a_refused_token_and_a_refused_permission() {
     caused by: Permission 'run.services.list' denied
     caused by: `run.services.list` is in `roles/run.viewer` and `roles/run.admin`
     hint: runaccess url REGION/hello
+    hint: runaccess roles
     --- status 5
     ");
     assert_eq!(official.status, 5);

@@ -257,6 +257,7 @@ impl Context {
                     "runaccess sandbox status".clone_into(hint);
                 } else if let Some(("runaccess", command)) = hint.split_once(' ')
                     && !command.contains("sandbox")
+                    && !command.starts_with("help")
                 {
                     *hint = self.suggest_to_others(command);
                 }

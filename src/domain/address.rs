@@ -227,6 +227,7 @@ pub fn owners<'a>(services: &'a [Service], address: &Address) -> Vec<(&'a Servic
 mod tests {
     use super::*;
     use crate::domain::resource::ServiceName;
+    use crate::domain::service::TrafficTag;
 
     fn parsed(text: &str) -> Address {
         Address::parse(text).unwrap().unwrap()
@@ -293,12 +294,19 @@ mod tests {
 
     #[test]
     fn an_address_is_of_the_service_with_the_longest_prefix() {
+        let canary = TrafficTag {
+            tag: "canary".to_owned(),
+            url: Some("https://canary---orders-x-uc.a.run.app".to_owned()),
+            revision: None,
+            percent: 0,
+        };
+        let orders = service(
+            "orders",
+            &["https://orders-x-uc.a.run.app", "https://orders-12.us-central1.run.app"],
+            &["https://gw.example.net/orders"],
+        );
         let services = [
-            service(
-                "orders",
-                &["https://orders-x-uc.a.run.app"],
-                &["https://gw.example.net/orders"],
-            ),
+            Service { tags: vec![canary], ..orders },
             service("deep", &[], &["https://gw.example.net/orders/deep"]),
             service("hook", &["https://us-central1-p.cloudfunctions.net/hook"], &[]),
             service("twin-a", &[], &["https://twin.example.net"]),
@@ -322,6 +330,8 @@ mod tests {
             ("http://gw.example.net/orders", &[]),
             ("http://orders-x-uc.a.run.app/any", &["orders"]),
             ("https://canary---orders-x-uc.a.run.app", &["orders"]),
+            ("https://canary---orders-12.us-central1.run.app/x", &["orders"]),
+            ("https://nosuch---orders-x-uc.a.run.app", &[]),
             ("https://canary---gw.example.net/orders", &[]),
             ("us-central1-p.cloudfunctions.net/hook/a", &["hook"]),
             ("https://us-central1-p.cloudfunctions.net/other", &[]),
