@@ -355,10 +355,7 @@ fn what_is_no_caller_is_said() {
     let world = World::new();
     for (words, said) in [
         (&["connect", "hello"][..], "SERVICE is missing: which is `hello` to call?"),
-        (
-            &["connect", "dev@example.com", "hello"],
-            "grant dev@example.com us-central1/hello",
-        ),
+        (&["connect", "dev@example.com", "hello"], "grant dev@example.com us-central1/hello"),
         (
             &["connect", "--via", "pubsub", "--as", "hello", "reports"],
             "`hello` is not a service account",

@@ -18,6 +18,7 @@ use super::gateway::Gateway;
 use super::memo::Memo;
 use super::reading::{Read, parsed};
 use crate::domain::access::{ABOVE, Place};
+use crate::domain::boundary::Boundary;
 use crate::domain::deny::DenyRule;
 use crate::domain::evidence::{Layered, RoleFacts, Roles, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
@@ -43,6 +44,7 @@ pub(super) struct Seen {
     customers: Memo<Option<(String, String)>>,
     allow: Memo<Told<Vec<Grant>>>,
     deny: Memo<Told<Vec<DenyRule>>>,
+    pub(super) boundaries: Memo<Told<Vec<Boundary>>>,
     roles: Memo<Told<RoleFacts>>,
     pub(super) effective: Memo<Told<google_cloud_orgpolicy_v2::model::Policy>>,
 }

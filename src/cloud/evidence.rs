@@ -24,7 +24,7 @@ use crate::domain::target::Target;
 use crate::transport::encoded;
 
 /// How many members of a group are looked up at a time.
-const WIDTH: usize = 8;
+pub(super) const WIDTH: usize = 8;
 
 /// What was read on a resource and above it, its groups not yet looked into.
 struct Collected {
@@ -181,6 +181,7 @@ impl Gateway {
         if let Some(caller) = caller {
             self.look_into(caller, &mut around, &[], permission).await;
         }
+        around.boundaries = Some(self.boundaries(caller, &mut around).await);
         Ok((around, told))
     }
 
@@ -205,7 +206,8 @@ impl Gateway {
         let layer = Layered { resource: target.to_string(), read };
         let (own, allow) = (own.err(), std::iter::once(layer).chain(allow).collect());
         let groups = Groups::new();
-        let mut around = Around { allow, deny, place, roles, groups, members: None, tags };
+        let mut around =
+            Around { allow, deny, boundaries: None, place, roles, groups, members: None, tags };
         if let Some(caller) = caller {
             around.place.homes.extend(self.home_of_caller(caller, &around).await);
         }
@@ -220,9 +222,9 @@ impl Gateway {
         }
         let place = &around.place;
         let mut named = named_in(around.allow.iter(), &around.deny);
-        let is_other = project_in(caller.address())
-            .is_some_and(|home| home != place.project && Some(home) != place.number.as_deref());
-        if !is_other || !named.any(|member| member.as_str().starts_with(OF_A_PLACE)) {
+        if !is_of_another(caller, place)
+            || !named.any(|member| member.as_str().starts_with(OF_A_PLACE))
+        {
             return None;
         }
         self.home_of(caller.address()).await
@@ -282,7 +284,16 @@ impl Gateway {
         roles.extend(self.roles_in(&own, None).await);
         let allow = own.into_iter().chain(above.allow).collect();
         let (deny, groups) = (Vec::new(), Groups::new());
-        Around { allow, deny, place: home.clone(), roles, groups, members: None, tags: None }
+        Around {
+            allow,
+            deny,
+            boundaries: None,
+            place: home.clone(),
+            roles,
+            groups,
+            members: None,
+            tags: None,
+        }
     }
 
     /// The policies by which Identity-Aware Proxy decides at a service, nearest first. The names of
@@ -332,6 +343,12 @@ impl Gateway {
             }
         }
     }
+}
+
+/// Whether an account's address says that it is of another project.
+pub(super) fn is_of_another(account: &Member, place: &Place) -> bool {
+    project_in(account.address())
+        .is_some_and(|home| home != place.project && Some(home) != place.number.as_deref())
 }
 
 fn tag(tag: EffectiveTag) -> Tag {

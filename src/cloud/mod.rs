@@ -7,6 +7,7 @@
 mod above;
 mod api;
 mod beside;
+mod boundaries;
 mod constraints;
 mod convert;
 mod deadline;

@@ -44,7 +44,7 @@ pub(super) fn remedy(
         Layer::Iap if who.is_public() => None,
         Layer::Iap if is_denied => None,
         Layer::Iap => Some(past_iap(gathered, who)),
-        Layer::InvokerCheck | Layer::Deny => None,
+        Layer::InvokerCheck | Layer::Boundary | Layer::Deny => None,
         Layer::Allow if service.iap => {
             let agent = access::iap_agent(&gathered.around.place)?;
             Some(cx.suggest_to_others(&format!("grant {} {named}", agent.address())))

@@ -7,6 +7,7 @@
 //! Identity-Aware Proxy comes before Cloud Run's own check; where that is off, no permission is
 //! asked; deny policies outrank allow policies (documented).
 
+mod bounded;
 mod members;
 mod permission;
 mod reach;
@@ -16,6 +17,7 @@ use std::borrow::Cow;
 
 use time::OffsetDateTime;
 
+pub use self::bounded::kept_by_boundaries;
 pub use self::members::for_members;
 pub use self::permission::{ABOVE, decide_permission, permitted, says_of_the_public};
 pub use self::reach::{Entry, is_reserved};
@@ -129,6 +131,8 @@ pub enum Layer {
     Reachability,
     Iap,
     InvokerCheck,
+    /// Of a job alone: principal access boundaries.
+    Boundary,
     Deny,
     Allow,
 }
@@ -140,6 +144,7 @@ impl Layer {
             Self::Reachability => "reachability",
             Self::Iap => "iap",
             Self::InvokerCheck => "invoker-check",
+            Self::Boundary => "boundary",
             Self::Deny => "deny",
             Self::Allow => "allow",
         }

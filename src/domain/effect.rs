@@ -84,7 +84,7 @@ pub fn by_itself(own: Own<'_>, member: &Member) -> Said {
         _ => {
             let attributes = Attributes { path: None, host: None, time: now, tags: None };
             let asked = (caller, target.permission());
-            said_by_all(&decide_permission(&allow, &[], asked, &attributes, known, None))
+            said_by_all(&decide_permission((&allow, &[]), None, asked, &attributes, known, None))
         }
     }
 }

@@ -8,6 +8,7 @@ use super::access::{
     Attached, Caller, Decision, Entry, Evidence, Knowledge, Layer, Origin, Outcome, Place, Request,
     Source, Step, Verdict, decide, decide_permission, for_members, without_token,
 };
+use super::boundary::Boundary;
 use super::condition::{Attributes, Doubt, Tags, Truth, evaluate};
 use super::deny::DenyRule;
 use super::invokers::Grant;
@@ -72,6 +73,8 @@ pub struct Around {
     pub allow: Vec<Layered<Grant>>,
     /// Deny policies above the resource, nearest first.
     pub deny: Vec<Layered<DenyRule>>,
+    /// Principal access boundaries of a job's callers; `None` of anything else.
+    pub boundaries: Option<Vec<Layered<Boundary>>>,
     pub place: Place,
     pub roles: Roles,
     pub groups: Groups,
@@ -193,10 +196,15 @@ impl Around {
     ) -> Decision<'_> {
         let allow: Vec<_> = self.allow.iter().map(Layered::attached).collect();
         let deny: Vec<_> = self.deny.iter().map(Layered::attached).collect();
+        let bound = self.boundaries.as_ref();
+        let bound: Option<Vec<_>> = bound.map(|read| read.iter().map(Layered::attached).collect());
         let attributes = Attributes { path: None, host: None, time: now, tags: self.tags.as_ref() };
         self.for_each(member, |member| {
             let asked = (Caller::of(member), permission);
-            self.known(|known| decide_permission(&allow, &deny, asked, &attributes, known, told))
+            self.known(|known| {
+                let bound = bound.as_deref();
+                decide_permission((&allow, &deny), bound, asked, &attributes, known, told)
+            })
         })
     }
 
@@ -254,7 +262,10 @@ impl Around {
 
     /// What could not be read, and why, by resource.
     pub fn unread(&self) -> impl Iterator<Item = (String, &str)> {
-        unread_of(&self.allow, "the policy").chain(unread_of(&self.deny, "the deny policies"))
+        let bound = self.boundaries.as_deref().unwrap_or_default();
+        unread_of(&self.allow, "the policy")
+            .chain(unread_of(&self.deny, "the deny policies"))
+            .chain(unread_of(bound, "the principal access boundaries"))
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod address;
+pub mod boundary;
 pub mod caller;
 pub mod condition;
 pub mod constraint;

@@ -4,6 +4,7 @@ use super::effect::Effect;
 use super::exposure::Exposure;
 use super::history::{ChangeId, Difference, Etags};
 use super::invokers::Grant;
+use super::member::Member;
 use super::plan::{Action, Remaining};
 use super::setting::Setting;
 use super::target::Target;
@@ -23,6 +24,8 @@ pub struct ChangeOutcome {
     pub exposure: Option<(Exposure, Exposure)>,
     /// What the policy still gives the members that lost something.
     pub remaining: Vec<Remaining>,
+    /// Whom an undo or a restore lets in no more, as they are deleted.
+    pub left_out: Vec<Member>,
     /// Whether a member that was to lose access can still invoke, or may.
     pub leaves_access: bool,
     /// The versions that the last write, or plan, rested on.

@@ -180,6 +180,8 @@ pub struct Plan {
     settings: Vec<Setting>,
     exposure: Option<(Exposure, Exposure)>,
     remaining: Vec<Remaining>,
+    /// Whom an undo or a restore lets in no more, as they are deleted.
+    left_out: Vec<Member>,
     /// Whether a member that was to lose access can still invoke, or may.
     leaves_access: bool,
     notes: Vec<String>,
@@ -291,6 +293,11 @@ impl Plan {
     /// What still lets the members invoke that lose something.
     pub fn remaining(&self) -> &[Remaining] {
         &self.remaining
+    }
+
+    /// Whom an undo or a restore lets in no more, as they are deleted.
+    pub fn left_out(&self) -> &[Member] {
+        &self.left_out
     }
 
     /// Whether any member of a revocation can still invoke, or may, lost or not.
@@ -418,6 +425,7 @@ impl Plan {
             settings: Vec::new(),
             exposure,
             remaining: Vec::new(),
+            left_out: Vec::new(),
             leaves_access: false,
             notes: Vec::new(),
             warnings: Vec::new(),

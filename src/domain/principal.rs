@@ -191,7 +191,7 @@ fn in_set(set: &str, member: &Member, holds: GroupHolds<'_>, place: &Place) -> T
 }
 
 /// The part of a federated principal that names its pool, with what it is in.
-fn pool_of(text: &str) -> Option<&str> {
+pub(super) fn pool_of(text: &str) -> Option<&str> {
     let start = text.find("://")? + "://".len();
     if let Some(domain) = trust_domain(&text[start - 2..]) {
         return Some(domain);

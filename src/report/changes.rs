@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::invokers::Grant;
+use crate::domain::member::Member;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
 use crate::domain::plan::{Remaining, RemainingVia};
 use crate::domain::printable::one_line;
@@ -87,6 +88,9 @@ pub struct ChangeRow {
     pub settings: Vec<SettingShape>,
     pub exposure: Option<ExposureShape>,
     pub remaining: Vec<RemainingShape>,
+    /// Whom an undo or a restore lets in no more, as they are deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     pub effect: Vec<EffectShape>,
     pub attempts: u32,
     pub error: Option<ErrorShape>,
@@ -208,6 +212,7 @@ impl From<ChangeOutcome> for ChangeRow {
             settings,
             exposure,
             remaining,
+            left_out,
             // For the exit code alone, and for the journal.
             leaves_access: _,
             before: _,
@@ -234,6 +239,7 @@ impl From<ChangeOutcome> for ChangeRow {
                 after: after.as_str(),
             }),
             remaining: remaining.into_iter().map(RemainingShape::from).collect(),
+            left_out: left_out.iter().map(Member::to_string).collect(),
             effect: effect
                 .into_iter()
                 .map(|effect| EffectShape {
@@ -307,6 +313,7 @@ impl Report for ChangesReport {
         "remaining.condition",
         "remaining.condition.title",
         "remaining.condition.expression",
+        "leftOut",
         "effect",
         "effect.member",
         "effect.service",

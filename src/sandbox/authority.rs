@@ -7,6 +7,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::api_error::ApiError;
+use super::boundaries;
 use super::deny_policies::{self, DENY_POLICIES};
 use super::iam::BEFORE;
 use super::policy_check::bindings;
@@ -176,6 +177,12 @@ pub(super) fn holds(
     permission: &str,
     now: OffsetDateTime,
 ) -> Result<bool, ApiError> {
+    if boundaries::may_keep_out(permission) {
+        let lore = Lore::new(world, &lineage(world, resource)?, false)?;
+        if boundaries::keep_out(world, who, &lore.place)? {
+            return Ok(false);
+        }
+    }
     let rules = rules_on(world, permission)?;
     let gives = |allow: &[(&str, Vec<Grant>)], lineage: &[String]| -> Result<bool, ApiError> {
         let in_force = rules.iter().filter(|(at, _)| lineage.contains(at));

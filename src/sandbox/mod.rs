@@ -7,6 +7,7 @@
 
 mod api_error;
 mod authority;
+mod boundaries;
 mod connection;
 mod custom_roles;
 mod deny_policies;

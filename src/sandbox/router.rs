@@ -17,8 +17,9 @@ use super::store::Sandbox;
 use super::tokens::{self, Issuer, VERBS};
 use super::world::{Place, Project, World};
 use super::{
-    custom_roles, deny_policies, functions, groups, iap, older_resource_manager, org_policy,
-    resource_manager, roles, run_v1, run_v2, service_accounts, service_usage, tags, wire,
+    boundaries, custom_roles, deny_policies, functions, groups, iap, older_resource_manager,
+    org_policy, resource_manager, roles, run_v1, run_v2, service_accounts, service_usage, tags,
+    wire,
 };
 use crate::domain::member::Member;
 
@@ -288,6 +289,17 @@ fn around(
                 .is_some_and(|kind| kind.starts_with("tag") || *kind == "effectiveTags") =>
         {
             tags::answer(visit, (method, rest, verb), query, body)
+        }
+        [
+            "v3",
+            kind @ ("projects" | "folders" | "organizations"),
+            id,
+            "locations",
+            "global",
+            rest @ ..,
+        ] if verb.is_empty() => {
+            let shown = format!("{kind}/{id}");
+            boundaries::answer(visit, (method, &owner(kind, id), &shown), rest, query, body)
         }
         ["v3", kind] => resource_manager::collection(visit, (method, kind, verb), query, body),
         ["v3", kind, id] => {

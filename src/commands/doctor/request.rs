@@ -192,7 +192,7 @@ fn by_reading(
             Layer::Reachability if symptoms.default_url_off => Signature::DefaultUrlOff,
             Layer::Reachability => Signature::Ingress,
             Layer::Iap => Signature::IapDenied,
-            Layer::Deny => Signature::DenyPolicy,
+            Layer::Boundary | Layer::Deny => Signature::DenyPolicy,
             Layer::InvokerCheck | Layer::Allow => match symptoms.credential {
                 Credential::None(_) => Signature::NoCredential,
                 _ => Signature::NoPermission,

@@ -1,11 +1,17 @@
 //! Whether a caller holds a permission: what deny policies take away, and what allow policies give.
 
+use super::super::boundary::Boundary;
 use super::super::condition::{self, Attributes, Condition, Doubt, Truth};
 use super::super::deny::DenyRule;
 use super::super::invokers::Grant;
 use super::super::member::{Member, MemberKind};
 use super::super::principal::{Caller, covers, reaches};
+use super::bounded::bounded;
 use super::{Attached, Decision, Knowledge, Layer, Outcome, Source, Step, Unless, verdict};
+
+/// What is known of a caller that Cloud Run says yes to.
+const TOLD: &str =
+    "Cloud Run says that the caller holds the permission, groups and what is inherited weighed";
 
 /// How a layer is named that stands for all above a resource whose parent is not known.
 pub const ABOVE: &str = "what is above ";
@@ -39,10 +45,10 @@ pub fn permitted<'a>(
 }
 
 /// Decides whether a caller holds a permission on a resource that has no front end, such as a job:
-/// deny and allow policies alone are asked.
+/// policies alone are asked. `boundaries` are those of a job; `None` of what they are not known to bear on.
 pub fn decide_permission<'a>(
-    allow: &[Attached<'a, Grant>],
-    deny: &[Attached<'a, DenyRule>],
+    (allow, deny): (&[Attached<'a, Grant>], &[Attached<'a, DenyRule>]),
+    boundaries: Option<&[Attached<'a, Boundary>]>,
     (caller, permission): (Caller<'_>, &str),
     attributes: &Attributes<'_>,
     known: Knowledge<'_>,
@@ -50,7 +56,12 @@ pub fn decide_permission<'a>(
 ) -> Decision<'a> {
     let asked = Asked { caller, permission, attributes, known };
     let (denied, allowed) = with_told(told, denied(deny, asked), allowed(allow, asked));
-    let steps = vec![denied, allowed];
+    let bounded = boundaries.map(|boundaries| match told {
+        // It weighs them, too.
+        Some(true) => Step::new(Layer::Boundary, Outcome::Pass, TOLD),
+        _ => bounded(boundaries, caller, known.place),
+    });
+    let steps: Vec<_> = bounded.into_iter().chain([denied, allowed]).collect();
     Decision { verdict: verdict(&steps), steps }
 }
 
@@ -232,10 +243,9 @@ pub(super) fn with_told<'a>(
     match told {
         None => (denied, allowed),
         Some(true) => {
-            let why = "Cloud Run says that the caller holds the permission, groups and what is inherited weighed";
             let settled = |step: Step<'a>| match step.outcome {
                 Outcome::Pass => step,
-                _ => Step::new(step.layer, Outcome::Pass, why),
+                _ => Step::new(step.layer, Outcome::Pass, TOLD),
             };
             (settled(denied), settled(allowed))
         }
@@ -324,7 +334,7 @@ fn under(condition: Option<&Condition>, attributes: &Attributes<'_>) -> Truth {
     condition.map_or(Truth::True, |under| condition::evaluate(&under.expression, attributes))
 }
 
-fn unread<'a>(what: &str, resource: &'a str, why: &str) -> Unless<'a> {
+pub(super) fn unread<'a>(what: &str, resource: &'a str, why: &str) -> Unless<'a> {
     let text = match resource.strip_prefix(ABOVE) {
         Some(below) => format!("{what} above `{below}` could not be read: {why}"),
         None => format!("{what} of `{resource}` could not be read: {why}"),

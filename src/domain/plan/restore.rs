@@ -134,9 +134,10 @@ pub fn plan_restore(
     plan.warnings.extend(public::may_be_added(snapshot, &added)?);
     plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
     plan.warnings.extend(not_there.iter().map(|grant| left_out(&grant.member)));
-    for grant in gone {
+    for grant in &gone {
         plan.warnings.push(format!("`{}` was deleted, and cannot be granted again", grant.member));
     }
+    plan.left_out = not_there.into_iter().chain(gone).map(|grant| grant.member).collect();
     let who = |grants: &[Grant], invokes: Invokes| -> Vec<Member> {
         let mut all: Vec<Member> = Vec::new();
         for grant in grants {

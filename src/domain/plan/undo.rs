@@ -71,11 +71,12 @@ pub fn plan_reversal(
             None => return Err(Refusal::ServiceUnread { service: short() }),
         }
     }
-    let (wanted, notes) = to_be_restored(snapshot, &effect.removed);
+    let (wanted, notes, left_out) = to_be_restored(snapshot, &effect.removed);
     let goes = |grant: &Grant| effect.added.iter().any(|added| added.same_as(grant));
     let edit = policy::edit(&snapshot.policy, goes, &wanted)
         .map_err(|limit| Refusal::Limit { service: short(), limit })?;
     let mut plan = Plan::from_edit(action, snapshot, edit);
+    plan.left_out = left_out;
     let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
     plan.warnings.extend(public::may_be_added(snapshot, &added)?);
     let switches: Vec<(Switch, String)> = back
@@ -130,27 +131,33 @@ fn check_standing(entry: &Entry) -> Result<(), String> {
     }
 }
 
-/// What of the grants that were taken away can come back, and what is to be said of the rest.
-fn to_be_restored(snapshot: &Snapshot, removed: &[Grant]) -> (Vec<Grant>, Vec<String>) {
-    let (mut wanted, mut notes) = (Vec::new(), Vec::new());
+/// What of the grants that were taken away can come back, what is to be said of the rest, and who of them
+/// is deleted.
+fn to_be_restored(
+    snapshot: &Snapshot,
+    removed: &[Grant],
+) -> (Vec<Grant>, Vec<String>, Vec<Member>) {
+    let (mut wanted, mut notes, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     for grant in removed {
         if snapshot.gone.iter().any(|gone| gone.same_as(&grant.member)) {
             notes.push(left_out(&grant.member));
+            deleted.push(grant.member.clone());
             continue;
         }
         match grant.state(snapshot.read_at) {
             GrantState::Active | GrantState::Conditional => wanted.push(grant.clone()),
-            GrantState::Deleted => notes.push(format!(
-                "`{}` was deleted, and cannot be granted anything again",
-                grant.member
-            )),
+            GrantState::Deleted => {
+                let who = &grant.member;
+                notes.push(format!("`{who}` was deleted, and cannot be granted anything again"));
+                deleted.push(who.clone());
+            }
             GrantState::Expired => notes.push(format!(
                 "the grant of `{}` has ended meanwhile, and stays away",
                 grant.member
             )),
         }
     }
-    (wanted, notes)
+    (wanted, notes, deleted)
 }
 
 /// That a principal is not there any more.

@@ -25,9 +25,10 @@ const GROUPS: [(&str, &str, &[&str]); 7] = [
 ];
 
 /// What the default account holds of the organisation, so that it may load any other below it.
-const HELD_ABOVE: [&str; 8] = [
+const HELD_ABOVE: [&str; 9] = [
     "roles/iam.denyAdmin",
     "roles/iam.organizationRoleAdmin",
+    "roles/iam.principalAccessBoundaryAdmin",
     "roles/iam.securityReviewer",
     "roles/iap.admin",
     "roles/orgpolicy.policyAdmin",

@@ -72,6 +72,7 @@ impl Setting {
             around: Around {
                 allow: layers(&PLACES),
                 deny: layers(&PLACES[1..]),
+                boundaries: None,
                 place: Place {
                     project: "p".to_owned(),
                     number: Some("12".to_owned()),

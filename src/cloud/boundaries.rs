@@ -1,0 +1,111 @@
+//! Principal access boundaries, by IAM v3: which policies are bound in a project, a folder or an
+//! organisation, and what those name.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, stream};
+use serde_json::Value;
+
+use super::above::Told;
+use super::api::Api;
+use super::evidence::{WIDTH, is_of_another};
+use super::gateway::Gateway;
+use super::reading::Read;
+use crate::domain::access::Place;
+use crate::domain::boundary::{Boundary, bound_at, places_of};
+use crate::domain::condition::Condition;
+use crate::domain::evidence::{Around, Layered};
+use crate::domain::member::{Member, MemberKind};
+use crate::transport::encoded;
+
+const KIND: &str = "PRINCIPAL_ACCESS_BOUNDARY";
+
+impl Gateway {
+    /// The boundaries that may bind the caller of a job, and who is in it if it is a group; with no caller
+    /// those of the job's own place. Where the projects of these accounts stand is looked up.
+    pub(super) async fn boundaries(
+        &self,
+        caller: Option<&Member>,
+        around: &mut Around,
+    ) -> Vec<Layered<Boundary>> {
+        let place = &around.place;
+        let members = around.members.iter().flat_map(|members| &members.read);
+        let callers: Vec<&Member> = caller.into_iter().chain(members).collect();
+        let strangers = callers.iter().filter(|caller| {
+            caller.kind() == MemberKind::ServiceAccount
+                && is_of_another(caller, place)
+                && bound_at(caller, place).is_none()
+        });
+        let homes = stream::iter(strangers).map(|account| self.home_of(account.address()));
+        let homes: Vec<Option<Place>> = homes.buffered(WIDTH).collect().await;
+        around.place.homes.extend(homes.into_iter().flatten());
+        let place = &around.place;
+        let mut places = match caller {
+            None => places_of(place),
+            Some(_) => {
+                let at = callers.iter().filter_map(|caller| bound_at(caller, place));
+                at.flat_map(|(_, places)| places).collect()
+            }
+        };
+        places.sort();
+        places.dedup();
+        let read = stream::iter(places).map(async |resource| {
+            let read = self.boundaries_at(&resource).await;
+            Layered { resource, read }
+        });
+        read.buffered(WIDTH).collect().await
+    }
+
+    async fn boundaries_at(&self, resource: &str) -> Told<Vec<Boundary>> {
+        let read = async {
+            let call = format!("read the principal access boundaries of `{resource}`");
+            let path = format!("/v3/{resource}/locations/global/policyBindings");
+            let (mut bound, mut page) = (Vec::new(), String::new());
+            loop {
+                let query = encoded(&[("pageSize", "1000"), ("pageToken", &page)]);
+                let list: Value =
+                    self.told(Read::of(Api::Iam, &call, &path).with_query(&query)).await?;
+                let bindings = list["policyBindings"].as_array().into_iter().flatten();
+                bound.extend(bindings.filter(|one| one["policyKind"] == KIND).map(binding));
+                match list["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
+                    Some(next) => next.clone_into(&mut page),
+                    None => break,
+                }
+            }
+            let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for boundary in &mut bound {
+                if !known.contains_key(&boundary.policy) {
+                    let path = format!("/v3/{}", boundary.policy);
+                    let policy: Value = self.told(Read::of(Api::Iam, &call, &path)).await?;
+                    known.insert(boundary.policy.clone(), resources(&policy));
+                }
+                boundary.resources = known.get(&boundary.policy).cloned().unwrap_or_default();
+            }
+            Ok(bound)
+        };
+        self.seen.boundaries.get(resource, read).await
+    }
+}
+
+/// A binding, without what its policy names.
+fn binding(binding: &Value) -> Boundary {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let condition = &binding["condition"];
+    Boundary {
+        policy: text(&binding["policy"]),
+        principal_set: text(&binding["target"]["principalSet"]),
+        condition: condition.is_object().then(|| Condition {
+            title: text(&condition["title"]),
+            description: text(&condition["description"]),
+            expression: text(&condition["expression"]),
+        }),
+        resources: Vec::new(),
+    }
+}
+
+/// What the rules of a policy let at.
+fn resources(policy: &Value) -> Vec<String> {
+    let rules = policy["details"]["rules"].as_array().into_iter().flatten();
+    let named = rules.flat_map(|rule| rule["resources"].as_array().into_iter().flatten());
+    named.filter_map(Value::as_str).map(str::to_owned).collect()
+}
