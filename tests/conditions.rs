@@ -168,3 +168,45 @@ fn yaml_is_read_by_gcloud_as_it_is_meant() {
     let run = world.sandbox(&["restore", file.to_str().unwrap(), "hello", "--check"]);
     assert_eq!(run.status, 0, "{run}");
 }
+
+/// What comes to nothing, or limits nothing, is told in every form of CEL.
+#[test]
+fn a_condition_is_told_for_what_it_comes_to() {
+    let world = World::new();
+    for (expression, said) in [
+        ("request.time.getFullYear() < 2021", "2021-01-01 00:00 UTC is past already"),
+        (
+            "request.time - duration(\"1h\") < timestamp(\"2020-01-01T00:00:00Z\")",
+            "2020-01-01 01:00 UTC is past already",
+        ),
+        ("request.path == 1", "never holds"),
+        ("request.path == \"reports\"", "never holds"),
+        ("request.host == \"https://x.example.com\"", "never holds"),
+        ("request.time > timestamp(\"2020-01-01T00:00:00Z\")", "limits nothing"),
+        ("request.path.startsWith(\"/\")", "limits nothing"),
+        ("request.path == \"/x\" || 1 == 1", "limits nothing"),
+    ] {
+        for more in [&[][..], &["--for", "4h"]] {
+            let words = [
+                "grant",
+                "ana@example.com",
+                "hello",
+                "--condition",
+                expression,
+                "--condition-title",
+                "t",
+            ];
+            let run = world.sandbox(&[&words[..], more].concat());
+            assert_eq!(run.status, 2, "{expression}: {run}");
+            assert!(run.stderr.contains(said), "{expression}: {run}");
+            if said == "limits nothing" {
+                let left = ["grant ana@example.com hello", &more.join(" ")].join(" ");
+                assert!(
+                    run.stderr.contains(&format!("hint: runaccess --sandbox {}", left.trim())),
+                    "{run}"
+                );
+                assert!(!run.stderr.contains("--condition-title"), "{run}");
+            }
+        }
+    }
+}

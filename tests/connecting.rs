@@ -384,3 +384,37 @@ fn a_service_without_a_url_is_called_at_its_custom_audience() {
     let none = world.json(&["connect", RUNNER, "catalog", "--yes"]);
     assert_eq!(none["programs"], json!([]));
 }
+
+/// Whoever is no caller is told what lets it in, for these services.
+#[test]
+fn who_calls_as_itself_is_led_to_grant() {
+    let world = World::new();
+    let pool = "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/x";
+    for (words, hint) in [
+        (
+            &["connect", "group:team@example.com", "chat", "hello"][..],
+            "grant group:team@example.com us-central1/chat us-central1/hello",
+        ),
+        (&["connect", "allUsers", "chat"], "make-public us-central1/chat"),
+        (&["connect", "principalSet://goog/public:all", "chat"], "make-public us-central1/chat"),
+        (
+            &["connect", "allAuthenticatedUsers", "chat"],
+            "grant allAuthenticatedUsers us-central1/chat",
+        ),
+        (&["connect", "deleted:user:a@example.com?uid=1", "chat"], ""),
+        (&["connect", "foo:bar", "chat"], ""),
+        (&["connect", pool, "chat", "--as", "ana@example.com"], ""),
+        (&["connect", "--via", "pubsub", "--as", "ana@example.com", "chat"], ""),
+    ] {
+        let run = world.sandbox(words);
+        assert_eq!(run.status, 2, "{run}");
+        assert!(!run.stderr.contains("SERVICE"), "{run}");
+        let hints: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("hint")).collect();
+        match hint {
+            "" => assert_eq!(hints.len(), 0, "{run}"),
+            hint => assert_eq!(hints, [format!("hint: runaccess --sandbox {hint}")], "{run}"),
+        }
+    }
+    let run = world.sandbox(&["explain", pool, "chat"]);
+    assert!(run.stdout.contains(&format!("connect {pool} us-central1/chat --as ACCOUNT")), "{run}");
+}

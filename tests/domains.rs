@@ -400,3 +400,15 @@ fn an_ingress_that_is_not_said_is_read_where_it_is_set() {
     let run = world.sandbox(&["audience", "add", "hello", "notaurl"]);
     assert_eq!(run.status, 2, "{run}");
 }
+
+/// Which domains lead to a service is not known if they could not be read, and none is not said.
+#[test]
+fn domains_that_were_not_read_are_not_none() {
+    let mut world = World::new();
+    let serve = Serve::with_faults(&world, &["403,route=*domainmappings*"]);
+    world.reach(&serve);
+    let run = world.run(&["describe", "us-central1/storefront", "-o", "json"]);
+    assert_eq!(run.status, 8, "{run}");
+    assert_eq!(run.json()["domains"], json!(null), "{run}");
+    assert!(run.stderr.contains("could not read the domains of `us-central1/storefront`"), "{run}");
+}

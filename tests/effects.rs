@@ -210,8 +210,11 @@ fn an_undo_leaves_out_who_is_gone_and_does_the_rest() {
     let run = world.run(&["revoke", &both, "us-central1/hello", "--yes"]);
     assert_eq!(run.status, 0, "{run}");
     assert_eq!(plain.send("DELETE", &format!("{all}/{address}"), None).0, 200);
-    let run = world.run(&["undo", "--yes"]);
+    let run = world.run(&["undo", "--yes", "-o", "json"]);
     assert_eq!(run.status, 0, "{run}");
+    let change = &run.json()["changes"][0];
+    assert_eq!(change["leftOut"], json!([format!("serviceAccount:{address}")]), "{run}");
+    assert!(run.stderr.contains("does not exist any more, and is left out"), "{run}");
     let members = members_of(&plain.policy(HELLO), "roles/run.invoker");
     assert_eq!(members, ["group:team@example.com"], "{run}");
     world.run(&["revoke", "group:team@example.com", "us-central1/hello", "--yes"]);
@@ -269,4 +272,84 @@ fn an_account_that_is_there_is_waited_for_and_one_that_is_not_is_not() {
     let run = world.run(&["grant", agent, "jobs/us-central1/nightly"]);
     let hint = "hint: gcloud beta services identity create --service=pubsub.googleapis.com --project=999999999999";
     assert!(run.stderr.contains(hint), "{run}");
+}
+
+/// A grant under a condition on the path or the host lets in for some requests: neither yes nor no.
+#[test]
+fn a_grant_for_some_requests_is_said_to_be_that() {
+    let world = World::new();
+    let under = |title: &str, expression: &str, more: &[&str]| {
+        let words = [
+            "grant",
+            "ana@example.com",
+            "hello",
+            "--condition",
+            expression,
+            "--condition-title",
+            title,
+        ];
+        world.json(&[&words[..], more].concat())
+    };
+    for (title, expression, more) in [
+        ("a", "request.path.startsWith(\"/a\")", &[][..]),
+        ("b", "request.path == \"/b\"", &["--verify"]),
+        ("c", "request.host.endsWith(\".app\")", &["-n"]),
+    ] {
+        let json = under(title, expression, more);
+        let effect = &json["changes"][0]["effect"][0];
+        assert_eq!(effect["verdict"], "unknown", "{json}");
+        let because = effect["because"].as_str().unwrap();
+        assert!(because.contains("only for requests where `request."), "{json}");
+    }
+    let revoke =
+        ["revoke", "ana@example.com", "hello", "--condition-title", "a", "--strict", "--yes"];
+    let run = world.sandbox(&[&revoke[..], &["-o", "json"]].concat());
+    assert_eq!(run.status, 3, "{run}");
+    let json = run.json();
+    let left = &json["left"];
+    assert_eq!(left.as_array().unwrap().len(), 1, "{left}");
+    assert_eq!(left[0]["condition"]["title"], "b");
+    let command = left[0]["command"].as_str().unwrap();
+    assert!(command.ends_with("--role roles/run.invoker --condition-title b"), "{command}");
+    assert!(
+        run.stderr.contains("can invoke `us-central1/hello` by its own policy for some requests")
+    );
+    let words: Vec<&str> = command.split(' ').skip(2).collect();
+    assert_eq!(world.sandbox(&words).status, 0);
+    assert_eq!(world.sandbox(&revoke).status, 0, "nothing is left");
+    assert_eq!(world.sandbox(&["explain", "ana@example.com", "hello", "--path", "/b"]).status, 3);
+}
+
+#[test]
+fn what_a_group_has_left_is_judged_as_explain_does() {
+    let world = World::new();
+    let revoke = ["revoke", "group:sre@example.com", "hello", "--strict", "--yes", "-o", "json"];
+    let run = world.sandbox(&revoke);
+    assert_eq!(run.status, 3, "{run}");
+    let left = run.json()["left"].clone();
+    assert_eq!(left[0]["via"], "folder", "{left}");
+    assert!(left[0]["command"].as_str().unwrap().contains("remove-iam-policy-binding"), "{left}");
+    // All of its members have the domain's grant, and each by itself.
+    let run = world.sandbox(&[
+        "revoke",
+        "group:team@example.com",
+        "api",
+        "--strict",
+        "--yes",
+        "-o",
+        "json",
+    ]);
+    assert_eq!(run.status, 3, "{run}");
+    assert!(!run.json()["left"].as_array().unwrap().is_empty(), "{run}");
+}
+
+#[test]
+fn what_nobody_knows_is_unknown() {
+    let world = World::new();
+    for target in ["hello", "jobs/nightly"] {
+        for member in ["foo:bar", "principalSet://new.example.com/x"] {
+            let json = world.json(&["grant", "--member", member, target, "-n"]);
+            assert_eq!(json["changes"][0]["effect"][0]["verdict"], "unknown", "{json}");
+        }
+    }
 }

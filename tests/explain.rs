@@ -356,3 +356,47 @@ fn the_document_has_what_is_promised() {
         })
     );
 }
+
+/// A group is judged by all its members, layer by layer.
+#[test]
+fn a_group_is_judged_by_its_members() {
+    let world = World::new();
+    assert_snapshot!(world.sandbox(&["explain", "group:team@example.com", "hello"]), @"
+    --- stdout
+    denied: group:team@example.com may not invoke us-central1/hello
+
+    LAYER          SAYS   WHY
+    reachability   pass   ingress is `all`
+    iap            skip   Identity-Aware Proxy is off
+    invoker-check  pass   the invoker check is on
+    deny           pass   no deny policy reaches the caller
+    allow          block  0 of 2 members of `group:team@example.com` get in; `user:bea@example.com` does not: no grant reaches the caller
+
+    What would change it:
+      runaccess --sandbox grant group:team@example.com us-central1/hello
+    --- status 3
+    ");
+    for member in ["bea@example.com", "dev@example.com"] {
+        let explained = world.json(&["explain", member, "hello"]);
+        assert_eq!(explained["verdict"], "denied");
+    }
+    // One of two, and then the other.
+    world.sandbox(&["grant", "bea@example.com", "hello"]);
+    let run = world.sandbox(&["explain", "group:team@example.com", "hello"]);
+    assert_eq!(run.status, 3, "{run}");
+    assert!(run.stdout.contains("1 of 2 members of `group:team@example.com` get in"), "{run}");
+    world.sandbox(&["grant", "dev@example.com", "hello"]);
+    let run = world.sandbox(&["explain", "group:team@example.com", "hello"]);
+    assert_eq!(run.status, 0, "{run}");
+    // The same of a job.
+    for (member, status) in [("bea@example.com", 3), ("dev@example.com", 0)] {
+        world.sandbox(&["grant", member, "jobs/nightly"]);
+        let run = world.sandbox(&["explain", "group:team@example.com", "jobs/nightly"]);
+        assert_eq!(run.status, status, "{run}");
+    }
+    // Whom a deny policy reaches does not get in, whatever the group has.
+    world.sandbox(&["grant", "group:contractors@example.com", "hello"]);
+    let run = world.sandbox(&["explain", "group:contractors@example.com", "hello"]);
+    assert_eq!(run.status, 3, "{run}");
+    assert!(run.stdout.contains("deny           block"), "{run}");
+}

@@ -244,3 +244,83 @@ fn what_was_made_anew_is_not_the_service_that_was_changed() {
     assert_eq!(run.status, 7, "{run}");
     assert!(run.stderr.contains("deleted and made anew"), "{run}");
 }
+
+#[test]
+fn a_host_and_port_is_an_address_and_no_principal() {
+    let world = World::new();
+    let add = ["audience", "add", "us-central1/orders", "https://gw.example.net/orders", "--yes"];
+    assert_eq!(world.sandbox(&add).status, 0);
+    for typed in
+        ["gw.example.net:443/orders/1", "GW.example.net:443/orders?x=1", "gw.example.net/orders"]
+    {
+        let run = world.sandbox(&["url", typed, "-o", "value(service)"]);
+        assert!(run.stdout.ends_with("us-central1/services/orders\n"), "{typed}: {run}");
+    }
+    for typed in ["gw.example.net:443/billing", "gw.example.net:8443/orders"] {
+        let run = world.sandbox(&["url", typed]);
+        assert_eq!(run.status, 6, "{typed}: {run}");
+    }
+    let run = world.sandbox(&["grant", "gw.example.net:443/orders", "ana@example.com"]);
+    assert!(run.stderr.contains("grant ana@example.com gw.example.net:443/orders"), "{run}");
+}
+
+/// A hint puts another name where the service was typed, in whichever form.
+#[test]
+fn a_hint_replaces_a_name_in_every_form() {
+    let world = World::new();
+    for form in [
+        "orders",
+        "namespaces/sandbox-project/services/orders",
+        "namespaces/123456789012/services/orders",
+        "v1/namespaces/sandbox-project/services/orders",
+        "//run.googleapis.com/projects/sandbox-project/locations/-/services/orders",
+    ] {
+        let run = world.sandbox(&["who", form]);
+        assert_eq!(run.status, 2, "{form}: {run}");
+        for region in ["europe-west1", "us-central1"] {
+            let hint = format!("hint: runaccess --sandbox who {region}/orders\n");
+            assert!(run.stderr.contains(&hint), "{form}: {run}");
+        }
+        assert!(!run.stderr.contains("locations/-"), "{form}: {run}");
+    }
+    let locations = "projects/123456789012/locations/us-central1";
+    for (form, hint) in [
+        (format!("{locations}/services/helo"), "who us-central1/hello"),
+        (
+            format!("https://run.googleapis.com/v2/{locations}/services/helo"),
+            "who us-central1/hello",
+        ),
+        (
+            "namespaces/sandbox-project/services/helo".to_owned(),
+            "who namespaces/sandbox-project/services/hello",
+        ),
+        ("jobs/nightli".to_owned(), "who jobs/nightly"),
+        ("namespaces/sandbox-project/jobs/nightli".to_owned(), "who jobs/nightly"),
+    ] {
+        let run = world.sandbox(&["who", &form]);
+        assert_eq!(run.status, 6, "{form}: {run}");
+        assert!(
+            run.stderr.contains(&format!("hint: runaccess --sandbox {hint}\n")),
+            "{form}: {run}"
+        );
+    }
+    let run = world.sandbox(&["grant", "service:orders", "hello"]);
+    assert!(run.stderr.contains("grant service:us-central1/orders hello"), "{run}");
+}
+
+#[test]
+fn an_audience_is_an_address_that_leads_where_it_reads() {
+    let world = World::new();
+    for audience in [
+        "https://u:p@gw.example.net/x",
+        "https://gw.example.net/x/../y",
+        "https://gw.example.net/%2e%2e/y",
+        "https://gw.example.net/x#y",
+        "https://gw.example.net:99999",
+        "notaurl",
+    ] {
+        let run = world.sandbox(&["audience", "add", "hello", audience, "--yes"]);
+        assert_eq!(run.status, 2, "{audience}: {run}");
+        assert!(!run.stderr.contains("u:p@"), "{run}");
+    }
+}

@@ -307,3 +307,98 @@ fn a_role_of_another_service_lets_nobody_in() {
     assert_eq!(run.status, 3, "{run}");
     assert_eq!(run.stderr.matches("roles/storage.admin").count(), 1, "{run}");
 }
+
+/// Cloud Run's front end takes an agent's own token, or does not, as a setting says.
+#[tokio::test]
+async fn an_agents_own_token_is_taken_by_a_setting() {
+    let agent = format!("metadata-account={AGENT}");
+    for (setting, status) in [("agent-identity=refused", 401), ("agent-identity=accepted", 200)] {
+        let api = crate::support::Api::with(&["--set", &agent, "--set", setting]);
+        let plain = Plain::of(&api.serve.endpoint);
+        let policy = json!({"policy": {"bindings": [
+            {"role": "roles/run.invoker", "members": [AGENT]}]}});
+        assert_eq!(plain.send("POST", &format!("v2/{HELLO}:setIamPolicy"), Some(&policy)).0, 200);
+        let host = "hello-k4qx7v2nza-uc.a.run.app";
+        let path = "computeMetadata/v1/instance/service-accounts/default/identity";
+        let asked = format!("{}/{path}?audience=https://{host}", api.serve.endpoint);
+        let asked = api.client.get(asked).header("Metadata-Flavor", "Google");
+        let token = asked.send().await.unwrap().text().await.unwrap();
+        let call = api.client.get(&api.serve.endpoint).header("Host", host).bearer_auth(token);
+        assert_eq!(call.send().await.unwrap().status().as_u16(), status, "{setting}");
+    }
+}
+
+/// Principal access boundaries bear on the running of jobs, whatever is granted.
+#[tokio::test]
+async fn a_boundary_keeps_accounts_from_a_job() {
+    let api = crate::support::Api::new();
+    let mut world = World::new();
+    world.reach(&api.serve);
+    let plain = Plain::of(&api.serve.endpoint);
+    let runner = "runner@sandbox-project.iam.gserviceaccount.com";
+    let job = "jobs/us-central1/nightly";
+    let explain = |member: &str| world.run(&["explain", member, job, "-o", "json"]);
+    let of = |run: &crate::support::Run, name: &str| run.json()[name].as_str().map(str::to_owned);
+    assert_eq!(explain(runner).status, 0);
+    let token = api.access_token(runner).await;
+    let path = "v2/projects/sandbox-project/locations/us-central1/jobs/nightly:run";
+    assert_eq!(api.send_as(&token, "POST", path, Some(&json!({}))).await.0, 200);
+    let organization = "v3/organizations/433637338589/locations/global";
+    let rule = |project: &str| {
+        json!({"details": {"rules": [{"effect": "ALLOW",
+            "resources": [format!("//cloudresourcemanager.googleapis.com/projects/{project}")]}]}})
+    };
+    let bind = |id: &str| {
+        let policy = format!(
+            "organizations/433637338589/locations/global/principalAccessBoundaryPolicies/{id}"
+        );
+        let set = "//cloudresourcemanager.googleapis.com/projects/sandbox-project";
+        let body = json!({"policy": policy, "target": {"principalSet": set}});
+        let at = "v3/projects/123456789012/locations/global/policyBindings";
+        plain.send("POST", &format!("{at}?policyBindingId={id}"), Some(&body))
+    };
+    for (id, project) in [("elsewhere", "sandbox-shared"), ("here", "123456789012")] {
+        let at = format!(
+            "{organization}/principalAccessBoundaryPolicies?principalAccessBoundaryPolicyId={id}"
+        );
+        let (code, answer) = plain.send("POST", &at, Some(&rule(project)));
+        assert_eq!(code, 200, "{answer}");
+    }
+    let (code, answer) = bind("elsewhere");
+    assert_eq!(code, 200, "{answer}");
+    let run = explain(runner);
+    assert_eq!(run.status, 3, "{run}");
+    assert!(run.stdout.contains("`elsewhere` keeps the caller to other resources"), "{run}");
+    assert_eq!(run.json()["fix"], json!([]), "no grant helps");
+    assert_eq!(api.send_as(&token, "POST", path, Some(&json!({}))).await.0, 403);
+    // A service is not known to be kept by them.
+    world.run(&["grant", runner, "us-central1/hello"]);
+    assert_eq!(world.run(&["explain", runner, "us-central1/hello"]).status, 0);
+    // One that names the project lets at it again.
+    assert_eq!(bind("here").0, 200);
+    assert_eq!(explain(runner).status, 0);
+    assert_eq!(api.send_as(&token, "POST", path, Some(&json!({}))).await.0, 200);
+    // People are of the organisation, and consumers of none; of others it is not known.
+    for (member, boundary) in [
+        ("ana@example.com", "pass"),
+        ("somebody@gmail.com", "pass"),
+        ("somebody@partner.example", "unknown"),
+        ("ci@other-project.iam.gserviceaccount.com", "unknown"),
+    ] {
+        let steps = explain(member).json()["steps"].clone();
+        assert_eq!(steps[0]["layer"], "boundary", "{steps}");
+        assert_eq!(steps[0]["verdict"], boundary, "{member}: {steps}");
+    }
+    // Who may not read them is told so, and what it would be without.
+    let token = api.access_token("ana@example.com").await;
+    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", &token);
+    let viewer = json!({"policy": {"bindings": [
+        {"role": "roles/run.admin", "members": ["user:ana@example.com"]},
+        {"role": "roles/run.invoker", "members": [format!("serviceAccount:{runner}")]}]}});
+    let at = "v2/projects/sandbox-project/locations/us-central1/jobs/nightly:setIamPolicy";
+    assert_eq!(plain.send("POST", at, Some(&viewer)).0, 200);
+    let run = world.run(&["explain", runner, job, "-o", "json"]);
+    assert_eq!(run.status, 9, "{run}");
+    assert_eq!(of(&run, "otherwise").as_deref(), Some("allowed"), "{run}");
+    assert!(run.stdout.contains("iam.policybindings.list"), "{run}");
+}

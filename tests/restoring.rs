@@ -180,3 +180,24 @@ fn it_is_read_from_a_pipe() {
     let run = world.finished(child.wait_with_output().unwrap());
     assert_eq!(run.status, 0, "{run}");
 }
+
+#[test]
+fn a_condition_that_a_job_cannot_meet_is_not_restored() {
+    let world = World::new();
+    let saved = saved(
+        &world,
+        "job",
+        r#"{"version": 3, "bindings": [{"role": "roles/run.invoker",
+        "members": ["user:a@example.com"],
+        "condition": {"title": "x", "expression": "request.path == \"/x\""}}]}"#,
+    );
+    for more in [&["-n"][..], &["--yes"]] {
+        let words = ["restore", &saved, "jobs/nightly", "--ignore-etag"];
+        let run = world.sandbox(&[&words[..], more].concat());
+        assert_eq!(run.status, 2, "{run}");
+        assert!(
+            run.stderr.contains("asks of an address, and `jobs/us-central1/nightly` has none"),
+            "{run}"
+        );
+    }
+}

@@ -468,3 +468,24 @@ async fn a_host_that_is_not_the_sandboxs_is_refused() {
     // A service's own host is the front end's, whatever the path.
     assert_eq!(ask("hello.localhost", HELLO).await.unwrap().status(), 401);
 }
+
+/// IAM keeps a member once, however often and however it is written, and takes no deleted one without
+/// its number.
+#[tokio::test]
+async fn a_member_is_kept_once_and_whole() {
+    let api = Api::new();
+    let path = "v2/projects/sandbox-project/locations/us-central1/services/hello:setIamPolicy";
+    let set = async |members: &[&str]| {
+        let bindings = json!([{"role": "roles/run.invoker", "members": members}]);
+        api.send("POST", path, Some(&json!({"policy": {"bindings": bindings}}))).await
+    };
+    let (code, answer) = set(&["user:a@x.com", "user:A@x.com", "user:b@x.com"]).await;
+    assert_eq!(code, 200, "{answer}");
+    assert_eq!(answer["bindings"][0]["members"], json!(["user:a@x.com", "user:b@x.com"]));
+    for bad in
+        ["deleted:user:a@x.com", "deleted:group:g@x.com?uid=", "deleted:serviceAccount:?uid=1"]
+    {
+        assert_eq!(set(&[bad]).await.0, 400, "{bad}");
+    }
+    assert_eq!(set(&["deleted:user:a@x.com?uid=12"]).await.0, 200);
+}

@@ -89,7 +89,7 @@ pub struct ChangeRow {
     pub exposure: Option<ExposureShape>,
     pub remaining: Vec<RemainingShape>,
     /// Whom an undo or a restore lets in no more, as they are deleted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "leftOut", skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
     pub effect: Vec<EffectShape>,
     pub attempts: u32,

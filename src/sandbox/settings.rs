@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::domain::member::Member;
+
 /// One point that is not certain.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -26,6 +28,7 @@ pub struct Settings {
     pub(super) access_delay: Duration,
     pub(super) access_token: bool,
     pub(super) adc_client_id: bool,
+    pub(super) agent_identity: bool,
     pub(super) audience_slash: bool,
     pub(super) clock_skew: Duration,
     pub(super) disabled_url_status: u16,
@@ -71,7 +74,7 @@ const NOT_KNOWN: &str = "not known";
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, by name.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 21] = [
     Setting {
         name: "access-delay",
         default: "0s",
@@ -95,6 +98,14 @@ pub const SETTINGS: [Setting; 20] = [
         meaning: "a user's token for the client of `gcloud auth application-default login`",
         source: "cloud-run-proxy#10 reports both",
         set: |s, v| word(&mut s.adc_client_id, v, "accepted", "refused"),
+    },
+    Setting {
+        name: "agent-identity",
+        default: "refused",
+        values: "accepted|refused",
+        meaning: "a token of an agent's own identity (`metadata-account=principal://agents.global…`)",
+        source: "Google's own pages say both; one that tried it was refused",
+        set: |s, v| word(&mut s.agent_identity, v, "accepted", "refused"),
     },
     Setting {
         name: "audience-slash",
@@ -139,12 +150,13 @@ pub const SETTINGS: [Setting; 20] = [
     Setting {
         name: "metadata-account",
         default: "default",
-        values: "an address, or `default`",
+        values: "an address, an agent's `principal://…`, or `default`",
         meaning: "whose tokens the metadata server gives; by default the project's compute account",
         source: "documented default",
         set: |s, v| {
             v.clone_into(&mut s.metadata_account);
-            (v == "default" || v.contains('@')).then_some(())
+            let is_agent = || Member::from_policy(v).is_agent();
+            (v == "default" || v.contains('@') || is_agent()).then_some(())
         },
     },
     Setting {
@@ -251,6 +263,7 @@ impl Default for Settings {
         let mut settings = Self {
             access_delay: Duration::ZERO,
             access_token: false,
+            agent_identity: false,
             adc_client_id: false,
             audience_slash: false,
             clock_skew: Duration::ZERO,

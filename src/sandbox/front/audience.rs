@@ -45,6 +45,10 @@ pub(super) fn principal(
     if let Some(email) = &claims.email {
         return Ok(Some(Member::of_account(email)));
     }
+    let agent = Member::from_policy(claims.sub.as_str());
+    if agent.is_agent() {
+        return Ok(settings.agent_identity.then_some(agent));
+    }
     if !settings.token_without_email {
         return Ok(None);
     }

@@ -273,7 +273,8 @@ impl<'a> Case<'a> {
         let settings = &self.court.options.settings;
         if let Some(principal) = &claims.principal {
             let member = Member::from_policy(principal.as_str());
-            return Ok(settings.access_token.then_some(member));
+            let is_taken = settings.access_token || (settings.agent_identity && member.is_agent());
+            return Ok(is_taken.then_some(member));
         }
         if !claims.aud.as_ref().is_some_and(|audience| is_taken(&self.service, audience, settings))
         {

@@ -11,6 +11,8 @@ use super::super::store::Sandbox;
 use super::issuer::Subject;
 use crate::domain::member::Member;
 
+/// What the identity of an agent begins with.
+const AGENT: &str = "principal:";
 const ROOT: &str = "/computeMetadata/v1/";
 
 /// Whether a request is for the metadata server: by its path, or, for the root, by the header
@@ -93,7 +95,12 @@ fn found(
             "https://www.googleapis.com/auth/cloud-platform\n".to_owned()
         }
         _ if below("token").is_some() => {
-            let token = issuer.access_token(&Member::of_account(&email), settings, request.now)?;
+            let who = if email.starts_with(AGENT) {
+                Member::from_policy(email.as_str())
+            } else {
+                Member::of_account(&email)
+            };
+            let token = issuer.access_token(&who, settings, request.now)?;
             json!({"access_token": token, "expires_in": settings.token_lifetime.as_secs(),
                 "token_type": "Bearer"})
             .to_string()
@@ -103,9 +110,15 @@ fn found(
             let Some(audience) = audience else {
                 return Err(ApiError::invalid("non-empty audience parameter required\n"));
             };
-            let id = id.unwrap_or_else(|| super::issuer::unique_id(&email));
+            let is_agent = email.starts_with(AGENT);
+            // How a token names an agent is not documented: here by its principal.
+            let id = match id {
+                _ if is_agent => email.clone(),
+                Some(id) => id,
+                None => super::issuer::unique_id(&email),
+            };
             // Without `format=full` the token holds no address (observed).
-            let full = request.query.get("format") == Some("full");
+            let full = !is_agent && request.query.get("format") == Some("full");
             let who = Subject { id: &id, email: full.then_some(&email), authorized_party: None };
             issuer.id_token(&who, audience, settings, request.now)?
         }
