@@ -17,6 +17,7 @@ use time::macros::datetime;
 
 fn service() -> Service {
     Service {
+        ingress_set: None,
         name: ServiceName::new("p", "us-central1", "s"),
         url: None,
         urls: Vec::new(),

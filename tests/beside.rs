@@ -42,9 +42,10 @@ fn a_job_is_granted_told_and_undone_like_a_service() {
     --- stdout
     allowed: user:dev@example.com may run jobs/us-central1/nightly
 
-    LAYER  SAYS  WHY
-    deny   pass  no deny policy reaches the caller
-    allow  pass  a role that carries the permission is granted: roles/run.invoker to user:dev@example.com on the job
+    LAYER     SAYS  WHY
+    boundary  pass  no principal access boundary binds the caller
+    deny      pass  no deny policy reaches the caller
+    allow     pass  a role that carries the permission is granted: roles/run.invoker to user:dev@example.com on the job
     --- status 0
     ");
     let json = world.json(&["explain", "gil@example.com", "nightly", "--kind", "job"]);

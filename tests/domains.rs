@@ -393,6 +393,28 @@ fn an_ingress_that_is_not_said_is_read_where_it_is_set() {
     world.set("CLOUDSDK_CORE_PROJECT", "p");
     let run = world.run(&["ingress", "us-central1/hello", "all", "-n"]);
     assert!(run.stderr.contains("ingress: internal -> all"), "{run}");
+    // What is set counts, where another is in force still.
+    let server = FakeServer::start(|line| {
+        let name = "projects/p/locations/us-central1/services/hello";
+        if line.contains("/v1/projects/p/locations/us-central1/services/hello") {
+            let annotations = json!({"run.googleapis.com/ingress": "internal"});
+            return Answer::json(&json!({"metadata": {"annotations": annotations}}));
+        }
+        if line.contains("IamPolicy") {
+            return Answer::json(&json!({"etag": "ACAB"}));
+        }
+        if line.contains("domainmappings") {
+            return Answer::json(&json!({}));
+        }
+        Answer::json(&json!({"name": name, "etag": "e", "ingress": "INGRESS_TRAFFIC_ALL"}))
+    });
+    world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &server.endpoint);
+    for (value, said) in [("all", "ingress: internal -> all"), ("internal", "nothing to change")] {
+        let run = world.run(&["ingress", "us-central1/hello", value, "-n"]);
+        assert!(run.stderr.contains(said), "{run}");
+    }
+    let run = world.run(&["describe", "us-central1/hello"]);
+    assert!(run.stdout.contains("all (set to internal, which is not in force yet)"), "{run}");
     let world = World::new();
     let run = world.sandbox(&["ingress", "hello", "none", "--print", "gcloud"]);
     assert_eq!(run.status, 2, "{run}");

@@ -137,6 +137,7 @@ fn describe_tells_all_that_bears_on_access() {
       "tags": [],
       "domains": [],
       "ingress": "all",
+      "ingressSet": null,
       "invokerCheck": true,
       "iap": false,
       "defaultUrl": true,

@@ -17,12 +17,16 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["url", "us-central1/hello"], 1),
         (&["url", "https://hello-k4qx7v2nza-uc.a.run.app"], 1),
         // The service and its policy; project, folder and organisation, each with its policy and its
-        // deny policies; one deny policy, its tags, and eight roles that are in no table; `describe`
-        // also lists domains.
-        (&["describe", "us-central1/hello"], 22),
-        (&["who", "us-central1/hello"], 21),
+        // deny policies; one deny policy, its tags, and nine roles that are in no table; `describe`
+        // also lists domains, and reads the ingress that is set.
+        (&["describe", "us-central1/hello"], 24),
+        (&["who", "us-central1/hello"], 22),
         // And who is in which group.
         (&["explain", "ana@example.com", "us-central1/hello"], 15),
+        // Who is in it, and in which groups they are.
+        (&["explain", "group:team@example.com", "us-central1/hello"], 38),
+        // Of a job the organisation's principal access boundaries too.
+        (&["explain", "ana@example.com", "jobs/us-central1/nightly"], 15),
         (&["policy", "us-central1/hello"], 1),
         // The service is read beside its policy: one round trip, and the write another.
         (&["grant", "dev@x.com", "us-central1/hello"], 3),
@@ -34,14 +38,14 @@ fn commands_make_no_more_requests_than_they_say() {
         // Whether it could be undone, organisation policies say.
         (&["revoke", "allUsers", "us-central1/hello", "--yes"], 7),
         (&["make-public", "us-central1/hello", "--yes", "--no-preflight"], 3),
-        (&["make-private", "us-central1/hello", "--yes"], 25),
+        (&["make-private", "us-central1/hello", "--yes"], 26),
         // One of them looks at the operation.
         (&["make-public", "us-central1/hello", "--yes", "--via", "no-invoker-check"], 8),
         // It turns the check on again, and nobody is let in.
         (&["undo", "--yes"], 4),
         (&["grant", "dev@x.com", "us-central1/hello", "--for", "4h"], 3),
         (&["undo", "--yes"], 3),
-        (&["ingress", "us-central1/hello", "internal", "--yes"], 4),
+        (&["ingress", "us-central1/hello", "internal", "--yes"], 5),
         // What is known of changes that ended is all in the journal.
         (&["history"], 0),
         (&["iap", "us-central1/hello", "on", "--yes"], 6),
@@ -54,7 +58,7 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["domains", "map", "a.example.com", "us-central1/hello"], 5),
         (&["url", "us-central1/hello", "--all"], 2),
         // What each runs as no list says.
-        (&["graph"], 44),
+        (&["graph"], 45),
         (&["connect", RUNNER, "us-central1/hello", "--code", "none"], 48),
         (&["list"], 13),
         (&["list", "--no-access"], 1),

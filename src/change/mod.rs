@@ -81,6 +81,8 @@ pub struct Needs {
     pub constraints: bool,
     /// What is granted above the service.
     pub above: bool,
+    /// The ingress that is set, where another is in force.
+    pub ingress: bool,
 }
 
 /// When what a change comes to is judged by everything that bears on it.

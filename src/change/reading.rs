@@ -32,6 +32,9 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
     let gateway = cx.gateway().await?;
     let service = async {
         let Target::Service(service) = name else { return Ok(Ok(None)) };
+        if needs.ingress {
+            return Box::pin(gateway.service_as_set(service)).await.map(|read| Ok(Some(read)));
+        }
         if needs.service == Use::Needed {
             return gateway.service(service).await.map(|read| Ok(Some(read)));
         }

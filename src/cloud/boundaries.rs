@@ -40,12 +40,11 @@ impl Gateway {
         let homes: Vec<Option<Place>> = homes.buffered(WIDTH).collect().await;
         around.place.homes.extend(homes.into_iter().flatten());
         let place = &around.place;
-        let mut places = match caller {
-            None => places_of(place),
-            Some(_) => {
-                let at = callers.iter().filter_map(|caller| bound_at(caller, place));
-                at.flat_map(|(_, places)| places).collect()
-            }
+        let mut places = if callers.is_empty() {
+            places_of(place)
+        } else {
+            let at = callers.iter().filter_map(|caller| bound_at(caller, place));
+            at.flat_map(|(_, places)| places).collect()
         };
         places.sort();
         places.dedup();

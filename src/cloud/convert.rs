@@ -38,6 +38,7 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
                 percent: i64::from(target.percent),
             })
             .collect(),
+        ingress_set: None,
         ingress: match &service.ingress {
             model::IngressTraffic::All => Ingress::All,
             // What is observed, before anything is; what is set, v1 says.
@@ -164,6 +165,7 @@ pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
         urls: all_urls(url.as_ref(), list(&annotations.urls)),
         url,
         tags: tags.collect(),
+        ingress_set: None,
         ingress: Ingress::from_annotation(
             annotations.ingress.as_ref().map(Text::as_str).unwrap_or_default(),
         ),

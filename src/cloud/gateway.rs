@@ -124,9 +124,17 @@ impl Gateway {
         Ok(service)
     }
 
+    /// Reads one service, and beside it the ingress that is set, which v2 does not tell until it is in force.
+    pub async fn service_as_set(&self, name: &ServiceName) -> Result<Service, Failure> {
+        let (service, set) = tokio::join!(self.service(name), self.ingress_as_set(name));
+        let service = service?;
+        let ingress_set = set.filter(|set| *set != service.ingress);
+        Ok(Service { ingress_set, ..service })
+    }
+
     /// The ingress that is set, by v1's annotation: v2 gives on output what is observed (discovery
     /// document), which is nothing at first. `None` where v1 does not say it either.
-    async fn ingress_as_set(&self, name: &ServiceName) -> Option<Ingress> {
+    pub async fn ingress_as_set(&self, name: &ServiceName) -> Option<Ingress> {
         let call = format!("read the ingress of `{}`", name.short());
         let fields = encoded(&[("fields", "metadata/annotations")]);
         let body = self.get(&call, &format!("/v1/{name}"), &fields).await.ok()?;

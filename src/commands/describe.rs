@@ -6,6 +6,7 @@ use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::exposure::judge_all;
 use crate::domain::resource::ServiceName;
+use crate::domain::service::Service;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup;
@@ -37,8 +38,11 @@ pub(super) async fn read(
     name: &ServiceName,
 ) -> Result<(ServiceReport, Vec<String>), CommandError> {
     let gateway = cx.gateway().await?;
-    let (gathered, domains) =
-        tokio::join!(gateway.gather(name, For::Anyone), gateway.mappings_of(name));
+    let (gathered, domains, as_set) = tokio::join!(
+        gateway.gather(name, For::Anyone),
+        gateway.mappings_of(name),
+        Box::pin(gateway.ingress_as_set(name))
+    );
     let gathered = match gathered {
         Ok(gathered) => gathered,
         Err(failure) => return Err(lookup::unread(cx, name, failure).await),
@@ -53,6 +57,8 @@ pub(super) async fn read(
     let mapped = mapped.map(|why| format!("could not read the domains of `{short}`: {why}"));
     let inherited = if gathered.around.is_inherited_read() { "read" } else { "unread" };
     let service = gathered.service;
+    let ingress_set = as_set.filter(|set| *set != service.ingress);
+    let service = Service { ingress_set, ..service };
     // Of an agent its account is not who calls.
     let agent_identity = if service.is_agent == Some(true) {
         let agent = gateway.agent_identity(name).await;

@@ -112,6 +112,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         service: if members.iter().any(Member::is_public) { Use::Exposure } else { Use::Effect },
         constraints: !args.no_preflight && members.iter().any(foreign),
         above: false,
+        ingress: false,
     };
     let options = ChangeOptions {
         notes: resolved.notes,

@@ -136,7 +136,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let is_public = resolved.members.iter().any(Member::is_public);
     let service = if args.strict || is_public { Use::Exposure } else { Use::Effect };
-    let needs = Needs { service, constraints: is_public, above: false };
+    let needs = Needs { service, constraints: is_public, above: false, ingress: false };
     let options = ChangeOptions {
         notes: std::mem::take(&mut resolved.notes),
         warnings: std::mem::take(&mut resolved.warnings),

@@ -168,8 +168,15 @@ async fn turn(
     write.check_format(cx)?;
     let targets = lookup::find_all(cx, &references).await?;
     let opens = name == Switch::InvokerCheck && value == "off";
-    let options =
-        write.options(action, Needs { service: Use::Needed, constraints: opens, above: false });
+    let options = write.options(
+        action,
+        Needs {
+            service: Use::Needed,
+            constraints: opens,
+            above: false,
+            ingress: name == Switch::Ingress,
+        },
+    );
     let planner = |snapshot: &Snapshot| plan_turn(snapshot, action, name, value);
     let batch = Batch::read(cx, targets, &options).await?;
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;

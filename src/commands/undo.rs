@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::outcome::Status;
 use crate::domain::plan::{Action, Refusal, Snapshot, plan_undo};
-use crate::domain::setting::{Setting, SettingName};
+use crate::domain::setting::{Setting, SettingName, Switch};
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::Targets;
@@ -59,7 +59,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     // Several at once are confirmed, as when a pattern picks them.
     let by_pattern = asked.len() > 1;
     let targets = Targets { names: targets, by_pattern, ..Targets::default() };
-    let needs = Needs { service: use_of(&asked), constraints: lets_in(&asked), above: false };
+    let needs = Needs {
+        service: use_of(&asked),
+        constraints: lets_in(&asked),
+        above: false,
+        ingress: turns_ingress(&asked),
+    };
     let options = ChangeOptions {
         notes: what_it_was(cx, &asked),
         warnings: what_runs_as(cx, &asked).await,
@@ -161,6 +166,11 @@ async fn may_be_meant(
 fn use_of(entries: &[Entry]) -> Use {
     let turns = entries.iter().any(|entry| !entry.effect().settings.is_empty());
     if turns { Use::Needed } else { Use::Exposure }
+}
+
+fn turns_ingress(entries: &[Entry]) -> bool {
+    let mut settings = entries.iter().flat_map(|entry| &entry.effect().settings);
+    settings.any(|setting| setting.name == SettingName::Switch(Switch::Ingress))
 }
 
 /// Whether anybody may be let in by the undoing.

@@ -11,7 +11,10 @@ pub struct Service {
     /// Every address that the API lists for the service itself.
     pub urls: Vec<String>,
     pub tags: Vec<TrafficTag>,
+    /// What is observed (discovery document of v2).
     pub ingress: Ingress,
+    /// What is set, if that was read and is not observed yet.
+    pub ingress_set: Option<Ingress>,
     /// Whether a caller must hold `run.routes.invoke`. Off is Google's recommended way to be
     /// public.
     pub invoker_check: bool,
@@ -47,6 +50,7 @@ impl Service {
             urls: Vec::new(),
             tags: Vec::new(),
             ingress: Ingress::All,
+            ingress_set: None,
             invoker_check: true,
             iap: false,
             default_url: true,

@@ -143,7 +143,9 @@ impl Switch {
         match self {
             Self::DefaultUrl => word(service.default_url),
             Self::Iap => word(service.iap),
-            Self::Ingress => service.ingress.as_str().to_owned(),
+            Self::Ingress => {
+                service.ingress_set.as_ref().unwrap_or(&service.ingress).as_str().to_owned()
+            }
             Self::InvokerCheck => word(service.invoker_check),
         }
     }
@@ -155,7 +157,10 @@ impl Switch {
         match self {
             Self::DefaultUrl => service.default_url = on,
             Self::Iap => service.iap = on,
-            Self::Ingress => service.ingress = Ingress::from_annotation(value),
+            Self::Ingress => {
+                service.ingress = Ingress::from_annotation(value);
+                service.ingress_set = None;
+            }
             Self::InvokerCheck => service.invoker_check = on,
         }
         service

@@ -119,10 +119,10 @@ pub(super) fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -
             });
             return match of_tag {
                 Some((tag, service)) => {
-                    let named = cx.named(&service.name);
+                    let owner = cx.named(&service.name);
                     error
-                        .because(format!("`{named}` has no traffic tag `{tag}`"))
-                        .hint(cx.suggest(&format!("url {named} --all")))
+                        .because(format!("`{owner}` has no traffic tag `{tag}`"))
+                        .hint(cx.suggest(&format!("url {owner} --all")))
                 }
                 None => error.hint(cx.suggest("list")),
             };

@@ -24,6 +24,8 @@ pub struct ServiceReport {
     /// The domains that are mapped to it; `null` where they may not be listed.
     pub domains: Option<Vec<DomainShape>>,
     pub ingress: String,
+    /// What is set, where that is not in force yet.
+    pub ingress_set: Option<String>,
     pub invoker_check: bool,
     pub iap: bool,
     pub default_url: bool,
@@ -84,6 +86,7 @@ impl ServiceReport {
             urls,
             tags,
             ingress,
+            ingress_set,
             invoker_check,
             iap,
             default_url,
@@ -130,6 +133,7 @@ impl ServiceReport {
                 domains.into_iter().map(shape).collect()
             }),
             ingress: ingress.as_str().to_owned(),
+            ingress_set: ingress_set.map(|set| set.as_str().to_owned()),
             invoker_check,
             iap,
             default_url,
@@ -183,6 +187,7 @@ impl Report for ServiceReport {
         "domains.domain",
         "domains.certificate",
         "ingress",
+        "ingressSet",
         "invokerCheck",
         "iap",
         "defaultUrl",
@@ -246,7 +251,13 @@ impl Report for ServiceReport {
         for reason in &self.exposure_reasons {
             put("because", text(reason));
         }
-        put("ingress", text(&self.ingress));
+        put(
+            "ingress",
+            text(&match &self.ingress_set {
+                Some(set) => format!("{} (set to {set}, which is not in force yet)", self.ingress),
+                None => self.ingress.clone(),
+            }),
+        );
         put("default URL", text(on(self.default_url)));
         put("invoker check", text(on(self.invoker_check)));
         put("IAP", text(on(self.iap)));

@@ -21,6 +21,7 @@ pub(super) fn facts(body: &Value, name: &ServiceName) -> Service {
     let ports = body["template"]["containers"].as_array().into_iter().flatten();
     let mut ports = ports.flat_map(|container| container["ports"].as_array().into_iter().flatten());
     Service {
+        ingress_set: None,
         name: name.clone(),
         url: text(&body["uri"]),
         urls: list(&body["urls"]),

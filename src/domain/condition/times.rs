@@ -40,8 +40,8 @@ impl Times {
             }
         };
         match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
-            ("_&&_", None, [a, b]) => of(a).and(of(b)),
-            ("_||_", None, [a, b]) => of(a).not().and(of(b).not()).not(),
+            ("_&&_", None, [a, b]) => of(a).and(&of(b)),
+            ("_||_", None, [a, b]) => of(a).not().and(&of(b).not()).not(),
             ("!_", None, [a]) => of(a).not(),
             ("_?_:_", None, [condition, a, b]) => {
                 let (condition, a, b) = (of(condition), of(a), of(b));
@@ -112,7 +112,7 @@ impl Times {
         Self { may_hold: self.may_fail, may_fail: self.may_hold }
     }
 
-    fn and(self, other: Self) -> Self {
+    fn and(&self, other: &Self) -> Self {
         Self {
             may_hold: meet(&self.may_hold, &other.may_hold),
             may_fail: join(&self.may_fail, &other.may_fail),
