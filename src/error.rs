@@ -38,6 +38,8 @@ pub enum ErrorKind {
     LimitExceeded,
     LimitsNothing,
     MalformedResponse,
+    /// What is there has no address to be called at.
+    NoUrl,
     NotAuthenticated,
     NotExpected,
     NotFound,
@@ -72,7 +74,7 @@ impl ErrorKind {
             Self::MalformedResponse => "malformed-response",
             Self::NotAuthenticated => "not-authenticated",
             Self::NotExpected => "not-expected",
-            Self::NotFound => "not-found",
+            Self::NoUrl | Self::NotFound => "not-found",
             Self::NotToBeUndone => "not-to-be-undone",
             Self::OrganisationPolicy => "organisation-policy",
             Self::Partial => "partial",
@@ -111,7 +113,7 @@ impl ErrorKind {
             | Self::State
             | Self::Unavailable => ExitCode::Failed,
             Self::NotAuthenticated => ExitCode::NotAuthenticated,
-            Self::NotFound => ExitCode::NotFound,
+            Self::NoUrl | Self::NotFound => ExitCode::NotFound,
             Self::OrganisationPolicy | Self::PermissionDenied => ExitCode::Refused,
             Self::Partial => ExitCode::Partial,
             Self::Undetermined => ExitCode::Undetermined,

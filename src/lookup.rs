@@ -7,7 +7,7 @@ mod errors;
 use self::domains::mapped_beside;
 pub use self::domains::without_domains;
 use self::errors::{ambiguous, not_listed, perhaps_several, unlisted};
-pub use self::errors::{unread, unread_target};
+pub use self::errors::{unread, unread_target, without_url};
 use crate::cloud::{Listing, Unreadable};
 use crate::context::Context;
 use crate::domain::address::{claim, owners};
@@ -227,7 +227,7 @@ pub fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, Com
     if let Some(found) = service.tags.iter().find(|known| known.tag == tag) {
         return found.url.clone().ok_or_else(|| {
             let message = format!("the tag `{tag}` of `{short}` has no URL");
-            CommandError::new(ErrorKind::NotFound, message)
+            CommandError::new(ErrorKind::NoUrl, message)
         });
     }
     let message = format!("`{short}` has no traffic tag `{tag}`");

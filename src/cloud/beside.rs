@@ -18,7 +18,7 @@ use crate::domain::plan::{StepKind, There};
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::VpcEgress;
-use crate::domain::target::{AccountName, JobName, MappingName, Target};
+use crate::domain::target::{AccountName, InstanceName, JobName, MappingName, Target};
 use crate::transport::encoded;
 
 /// A Cloud Functions function.
@@ -52,6 +52,45 @@ impl Gateway {
         .await?;
         jobs.sort();
         Ok((jobs, unread))
+    }
+
+    /// Lists the instances of a project (in preview), in every region. That the global address lists
+    /// them all is inferred from jobs; where the API is not there, there are none.
+    pub async fn instances(
+        &self,
+        project: &str,
+    ) -> Result<(Vec<InstanceName>, Vec<Unreadable>), Failure> {
+        let call = format!("list the instances of project `{project}`");
+        let path = format!("/apis/run.googleapis.com/v1/namespaces/{project}/instances");
+        let fields = ("fields", "items(metadata(name,labels)),metadata/continue,unreachable");
+        let (mut names, mut unread) = (Vec::new(), Vec::new());
+        let next = ("continue", "/metadata/continue");
+        let fields = [fields];
+        let listed = self.each_page(&call, &path, &fields, next, |page| {
+            unread.extend(unreachable(page));
+            for item in page["items"].as_array().into_iter().flatten() {
+                let region = &item["metadata"]["labels"]["cloud.googleapis.com/location"];
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                names.push(InstanceName {
+                    project: project.to_owned(),
+                    region: text(region),
+                    instance: text(&item["metadata"]["name"]),
+                });
+            }
+        });
+        match listed.await {
+            Err(failure) if failure.is_unimplemented() => Ok((Vec::new(), Vec::new())),
+            Err(failure) => Err(failure),
+            Ok(()) => Ok((names, unread)),
+        }
+    }
+
+    /// Reads the policy of an instance.
+    pub async fn policy_of_instance(&self, instance: &InstanceName) -> Result<Policy, Failure> {
+        let call = format!("read the policy of `{instance}`");
+        let version = POLICY_VERSION.to_string();
+        let query = encoded(&[("options.requestedPolicyVersion", version.as_str())]);
+        parsed(&call, &self.get(&call, &format!("/v2/{instance}:getIamPolicy"), &query).await?)
     }
 
     /// Reads what a job runs as, and which of its requests go by a VPC network.

@@ -57,6 +57,8 @@ pub enum FailureKind {
     Unauthenticated,
     /// The server is in trouble.
     Unavailable,
+    /// The server has no such method.
+    Unimplemented,
 }
 
 impl FailureKind {
@@ -86,7 +88,8 @@ impl FailureKind {
             (409, _) => Self::Aborted,
             (429, _) => Self::RateLimited,
             // What is not there to be asked is not there a moment later either.
-            (501, _) | (_, "DATA_LOSS" | "UNIMPLEMENTED") => Self::Other,
+            (501, _) | (_, "UNIMPLEMENTED") => Self::Unimplemented,
+            (_, "DATA_LOSS") => Self::Other,
             (408 | 500..=599, _) => Self::Unavailable,
             _ => Self::Other,
         }
@@ -121,6 +124,11 @@ impl Failure {
         self.kind == FailureKind::InvalidArgument
             && self.message.contains("does not exist")
             && names(&self.message, address)
+    }
+
+    /// Whether the server has no such method.
+    pub fn is_unimplemented(&self) -> bool {
+        self.kind == FailureKind::Unimplemented
     }
 
     /// An answer that is not one of this API.

@@ -1,5 +1,9 @@
 //! `domains`: what is there, and `domains map` and `domains unmap`.
 
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, stream};
+
 use super::completing;
 use super::members::service;
 use super::writing::{Reported, WriteOptions, finish, report};
@@ -14,6 +18,9 @@ use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
 use crate::lookup::{self, Targets};
 use crate::report::{DomainRow, DomainsReport, UnknownRow};
+
+/// How many domains are looked up at a time.
+const WIDTH: usize = 8;
 
 /// Show custom domains: where each leads, its certificate, the DNS records that it needs
 ///
@@ -129,6 +136,11 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
     } else {
         ExitCode::Partial
     };
+    let unsure = rows.iter().filter(|row| check && row.certificate != "ready");
+    let shut_out = stream::iter(unsure)
+        .map(async |row| Some((row.domain.clone(), gateway.shut_out_of(&row.domain).await?)));
+    let shut_out: BTreeMap<String, String> =
+        shut_out.buffered(WIDTH).filter_map(async |found| found).collect().await;
     let mut obstacles: Vec<String> = Vec::new();
     for row in rows.iter().filter(|_| check) {
         if row.is_behind_a_proxy() {
@@ -138,9 +150,7 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
                 row.domain
             ));
         }
-        if row.certificate != "ready"
-            && let Some(only) = gateway.shut_out_of(&row.domain).await
-        {
+        if let Some(only) = shut_out.get(&row.domain) {
             obstacles.push(format!(
                 "`{}`: its CAA records let {only} make certificates, and not Google (`pki.goog`)",
                 row.domain

@@ -2,6 +2,8 @@
 
 mod left;
 
+use futures::{StreamExt, stream};
+
 use super::completing;
 use super::members::{KindOption, ask_for_member, held_operands, member, resolve, role, typed};
 use super::writing::{WriteOptions, finish, report_as};
@@ -173,7 +175,10 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         return finish(cx, result, &args.write);
     }
     let judged = if all { judged } else { done };
-    let left = left::look(cx, &judged, &asked, args.everywhere).await?;
+    let mut left = left::look(cx, &judged, &asked, args.everywhere).await?;
+    if args.everywhere {
+        left.look_at_instances(cx, &asked).await?;
+    }
     let rows = left.rows.clone();
     let reported = report_as(cx, result, &args.write, |cx, outcomes| {
         let report = ChangesReport::new(cx.is_sandbox(), outcomes);
@@ -247,7 +252,8 @@ async fn every_job_with(
     targets.unreachable.extend(unreachable);
     let jobs = jobs.into_iter().filter(|job| region == "-" || job.region == region);
     let jobs: Vec<Target> = jobs.map(Target::Job).collect();
-    let reads = futures::future::join_all(jobs.iter().map(|job| gateway.policy_of(job))).await;
+    let reads = stream::iter(&jobs).map(|job| gateway.policy_of(job)).buffered(left::WIDTH);
+    let reads: Vec<_> = reads.collect().await;
     for (job, read) in jobs.into_iter().zip(reads) {
         all.push(job.clone());
         if read.as_ref().map_or(true, |policy| grants(policy).iter().any(&wanted)) {

@@ -4,7 +4,7 @@ use super::completing;
 use super::members::one_service;
 use crate::context::Context;
 use crate::domain::service::Service;
-use crate::error::{CommandError, ErrorKind};
+use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::UrlReport;
@@ -74,13 +74,5 @@ fn own_urls(
     if !urls.is_empty() {
         return Ok(urls);
     }
-    let short = cx.named(&service.name);
-    let why = if service.default_url {
-        "it has none yet: no revision of it is ready"
-    } else {
-        "its default URL is off, so only a load balancer or a domain leads there"
-    };
-    Err(CommandError::new(ErrorKind::NotFound, format!("`{short}` has no URL"))
-        .because(why)
-        .hint(cx.suggest(&format!("describe {short}"))))
+    Err(lookup::without_url(cx, service))
 }

@@ -57,6 +57,21 @@ pub struct JobName {
     pub job: String,
 }
 
+/// The full name of an instance (in preview): `projects/P/locations/R/instances/I`. None is changed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceName {
+    pub project: String,
+    pub region: String,
+    pub instance: String,
+}
+
+impl fmt::Display for InstanceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { project, region, instance } = self;
+        write!(f, "projects/{project}/locations/{region}/instances/{instance}")
+    }
+}
+
 /// The full name of a service account: `projects/P/serviceAccounts/ADDRESS`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountName {

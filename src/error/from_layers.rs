@@ -34,7 +34,7 @@ impl From<Failure> for CommandError {
             FailureKind::InvalidArgument => ErrorKind::InvalidArgument,
             FailureKind::Malformed | FailureKind::Redirected => ErrorKind::MalformedResponse,
             FailureKind::NotFound => ErrorKind::NotFound,
-            FailureKind::Other => ErrorKind::Failed,
+            FailureKind::Other | FailureKind::Unimplemented => ErrorKind::Failed,
             FailureKind::PermissionDenied => ErrorKind::PermissionDenied,
             FailureKind::RateLimited => ErrorKind::RateLimited,
         };

@@ -161,17 +161,8 @@ fn look_up_denied(cx: &Context, wanted: Wanted<'_>, error: CommandError) -> Comm
 }
 
 fn own_url(cx: &Context, service: &Service) -> Result<String, CommandError> {
-    service.url.clone().or_else(|| service.urls.first().cloned()).ok_or_else(|| {
-        let short = cx.named(&service.name);
-        let error = CommandError::new(ErrorKind::NotFound, format!("`{short}` has no URL"));
-        if service.default_url {
-            error.because("it has none yet: no revision of it is ready")
-        } else {
-            error
-                .because("its default URL is off, so only a load balancer or a domain leads there")
-                .hint(cx.suggest(&format!("describe {short}")))
-        }
-    })
+    let own = service.url.as_ref().or(service.urls.first());
+    own.cloned().ok_or_else(|| lookup::without_url(cx, service))
 }
 
 /// An address as it was typed, taken apart.

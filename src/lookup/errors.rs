@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::domain::address::owners;
 use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef};
+use crate::domain::service::Service;
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 
@@ -14,6 +15,19 @@ pub async fn unread(cx: &Context, name: &ServiceName, failure: Failure) -> Comma
     let missing = failure.kind == FailureKind::NotFound;
     let error = CommandError::from(failure);
     if missing { not_found(cx, name, error).await } else { error }
+}
+
+/// The error of a service that has no address to be called at.
+pub fn without_url(cx: &Context, service: &Service) -> CommandError {
+    let short = cx.named(&service.name);
+    let why = if service.default_url {
+        "it has none yet: no revision of it is ready"
+    } else {
+        "its default URL is off, so only a load balancer or a domain leads there"
+    };
+    CommandError::new(ErrorKind::NoUrl, format!("`{short}` has no URL"))
+        .because(why)
+        .hint(cx.suggest(&format!("describe {short}")))
 }
 
 /// The error of a read of anything that is changed.

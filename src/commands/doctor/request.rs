@@ -57,11 +57,7 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     let call = match invoke::find(cx, wanted).await {
         Ok(call) => Some(call),
         // A service without an address has a verdict too.
-        Err(error)
-            if error.kind == ErrorKind::NotFound && error.message.ends_with("has no URL") =>
-        {
-            None
-        }
+        Err(error) if error.kind == ErrorKind::NoUrl => None,
         Err(error) => return Err(error),
     };
     let url = call.as_ref().map(|call| call.url(args.path.as_deref()));

@@ -2,21 +2,21 @@
 
 use futures::{StreamExt, stream};
 
-use crate::cloud::{Failure, For, Gateway};
+use crate::cloud::{Failure, For, Gateway, why};
 use crate::context::Context;
 use crate::domain::access::{Place, Verdict};
 use crate::domain::evidence::{Around, Counts, Layered, Said, Way};
-use crate::domain::invokers::Grant;
+use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::principal::project_in;
-use crate::domain::role::{MINT_ID_TOKEN, PASS_IAP, is_basic};
-use crate::domain::target::Target;
+use crate::domain::role::{INVOKE_INSTANCE, MINT_ID_TOKEN, PASS_IAP, carries, is_basic};
+use crate::domain::target::{InstanceName, Target};
 use crate::error::{CommandError, quoted};
 use crate::exit_code::ExitCode;
 use crate::report::{ConditionShape, LeftRow};
 
 /// How many resources are judged at a time.
-const WIDTH: usize = 8;
+pub(super) const WIDTH: usize = 8;
 
 /// What is left, and what cannot be told.
 #[derive(Debug, Default)]
@@ -36,6 +36,56 @@ impl Left {
         } else {
             ExitCode::Undetermined
         }
+    }
+
+    /// Looks at what the policies of the project's own instances grant, which are not revoked on: what is
+    /// granted above is named by every other resource, too.
+    pub(super) async fn look_at_instances(
+        &mut self,
+        cx: &Context,
+        members: &[Member],
+    ) -> Result<(), CommandError> {
+        let gateway = cx.gateway().await?;
+        let project = cx.project()?.value;
+        let unknown = |what: &str, why: &str| format!("who can invoke {what} is unknown: {why}");
+        let (instances, unread) = match gateway.instances(&project).await {
+            Ok(read) => read,
+            Err(failure) => {
+                let what = format!("the instances of project `{project}`");
+                self.unknown.push(unknown(&what, &why(&failure)));
+                return Ok(());
+            }
+        };
+        self.unknown.extend(
+            unread
+                .iter()
+                .map(|unread| unknown(&format!("the instances of {}", unread.what), &unread.why)),
+        );
+        let read = stream::iter(instances).map(|name| async move {
+            let policy = gateway.policy_of_instance(&name).await;
+            (name, policy)
+        });
+        for (name, policy) in read.buffered(WIDTH).collect::<Vec<_>>().await {
+            let policy = match policy {
+                Ok(policy) => policy,
+                Err(failure) => {
+                    self.unknown.push(unknown(&format!("`{name}`"), &why(&failure)));
+                    continue;
+                }
+            };
+            for grant in grants(&policy).iter().filter(|grant| grant.counts(cx.now())) {
+                let theirs = members.iter().filter(|member| grant.member.reaches(member));
+                match carries(&grant.role, INVOKE_INSTANCE) {
+                    Some(false) => {}
+                    Some(true) => self.rows.extend(theirs.map(|m| of_instance(&name, m, grant))),
+                    None => {
+                        let why = format!("what `{}` carries is not known", grant.role);
+                        self.unknown.extend(theirs.map(|_| unknown(&format!("`{name}`"), &why)));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Says each way, with the command that ends it.
@@ -217,6 +267,32 @@ fn certain(
             command: command_for(cx, target, member, way),
         })
         .collect()
+}
+
+/// A grant on an instance itself.
+fn of_instance(name: &InstanceName, member: &Member, grant: &Grant) -> LeftRow {
+    let InstanceName { project, region, instance } = name;
+    let is_own = grant.member.same_as(member);
+    let all = if grant.condition.is_some() { "--all" } else { "--condition=None" };
+    let command = is_own.then(|| {
+        format!(
+            "gcloud beta run instances remove-iam-policy-binding {instance} --region={region} \
+             --project={project} {} {} {all}",
+            quoted(&format!("--member={}", grant.member)),
+            quoted(&format!("--role={}", grant.role))
+        )
+    });
+    LeftRow {
+        member: member.to_string(),
+        service: name.to_string(),
+        role: Some(grant.role.clone()),
+        condition: grant.condition.as_ref().map(ConditionShape::from),
+        via: "service",
+        resource: name.to_string(),
+        holder: grant.member.to_string(),
+        short: format!("instances/{region}/{instance}"),
+        command,
+    }
 }
 
 fn via(resource: &str) -> &'static str {
