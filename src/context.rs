@@ -333,6 +333,11 @@ impl Context {
         Ok(Property { value: id.unwrap_or(set.value), source: set.source })
     }
 
+    /// Whether a project is set, be it a good one or not.
+    pub fn has_project(&self) -> bool {
+        self.project_as_set().is_ok()
+    }
+
     fn project_as_set(&self) -> Result<Property, CommandError> {
         if let Some(value) = &self.settings.project {
             let value = value.clone();

@@ -13,7 +13,8 @@ use super::AuthError;
 const OPTIONS: [&str; 2] = ["--access-token-file", "--id-token-file"];
 
 /// How the tokens and secrets begin that Google and its clients give out.
-const BEGINNINGS: [&str; 6] = ["ya29.", "1//", "GOCSPX-", "AIza", "ya29.c.", "Bearer "];
+const BEGINNINGS: [&str; 9] =
+    ["ya29.", "1//", "GOCSPX-", "AIza", "Bearer ", "ghp_", "ghs_", "gho_", "github_pat_"];
 
 /// What only the text of a credential holds.
 const WITHIN: [&str; 5] =
@@ -51,7 +52,8 @@ pub fn check_arguments(arguments: &[String]) -> Result<(), AuthError> {
 
 fn is_a_secret(path: &Path) -> bool {
     let Some(text) = path.to_str() else { return false };
-    let text = text.trim();
+    // As curl and people mark a file, and the folder that it is in.
+    let text = text.trim().trim_start_matches(['@', '.']).trim_start_matches('/');
     let certain = text.starts_with(['{', '[', '"']) || text.contains(['\n', '\r']);
     // A file may have any name.
     if !certain && PathBuf::from(text).exists() {
@@ -83,8 +85,16 @@ fn decoded(text: &str) -> Option<Value> {
 
 /// Whether it is as long and as mixed as a token of which nothing else is known.
 fn is_mixed(name: &str) -> bool {
-    name.len() >= AS_LONG_AS_A_TOKEN
-        && name.contains(|c: char| c.is_ascii_lowercase())
+    name.len() >= AS_LONG_AS_A_TOKEN && (is_in_hex(name) || is_in_all_letters(name))
+}
+
+/// Whether it is as a key or a digest is written in hexadecimal.
+fn is_in_hex(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+fn is_in_all_letters(name: &str) -> bool {
+    name.contains(|c: char| c.is_ascii_lowercase())
         && name.contains(|c: char| c.is_ascii_uppercase())
         && name.contains(|c: char| c.is_ascii_digit())
 }

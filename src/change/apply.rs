@@ -274,24 +274,16 @@ impl Work {
             if self.awaits.contains(&address) {
                 continue;
             }
-            // An agent is Google's own: whether it is there, its message alone tells.
-            let found = match project_in(&address).filter(|_| !is_service_agent(&address)) {
-                Some(project) if member.kind() == MemberKind::ServiceAccount => {
-                    let account =
-                        AccountName { project: project.to_owned(), address: address.clone() };
-                    match cx.gateway().await {
-                        Ok(gateway) => match gateway.account(&account).await {
-                            Ok(found) => Some(found),
-                            // Whether it is there is not known: it is not left out.
-                            Err(_) => continue,
-                        },
-                        Err(_) => continue,
-                    }
-                }
-                _ => None,
+            // Of what is no account of a project's, its message alone tells.
+            let found = if is_of_a_project(&member) {
+                // If that is not known, it is not left out.
+                let Some(found) = is_account_there(cx, &member).await else { continue };
+                Some(found)
+            } else {
+                None
             };
             match found {
-                Some(There::Account { .. }) => self.awaits.push(address),
+                Some(true) => self.awaits.push(address),
                 _ if self.may_leave_out => {
                     cx.terminal.warning(&left_out(&member));
                     self.gone.push(member);
@@ -412,6 +404,23 @@ impl Work {
             ..outcome
         }
     }
+}
+
+/// Whether a principal is a service account whose address names its project: Google's own agents are not
+/// looked up.
+fn is_of_a_project(member: &Member) -> bool {
+    let address = member.address();
+    member.kind() == MemberKind::ServiceAccount
+        && !is_service_agent(address)
+        && project_in(address).is_some()
+}
+
+/// Whether a service account is there; `None` if that is not known, or it is no project's.
+pub(super) async fn is_account_there(cx: &Context, member: &Member) -> Option<bool> {
+    let project = project_in(member.address()).filter(|_| is_of_a_project(member))?;
+    let account = AccountName { project: project.to_owned(), address: member.address().to_owned() };
+    let found = cx.gateway().await.ok()?.account(&account).await.ok()?;
+    Some(matches!(found, There::Account { .. }))
 }
 
 fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {

@@ -110,6 +110,9 @@ fn how_it_ended(outcome: &ChangeOutcome) -> Ended {
         // It was there when it was looked for again: whether by this run is not known.
         Status::Changed if outcome.inferred => (State::EffectPresent, None),
         Status::Changed => (State::Applied, Some(outcome.done())),
+        Status::Unchanged if !outcome.left_out.is_empty() => {
+            (State::Failed, Some(Difference::default()))
+        }
         Status::Unchanged => (State::EffectPresent, Some(Difference::default())),
         Status::Failed | Status::Planned | Status::Refused => (State::Failed, Some(outcome.done())),
     };

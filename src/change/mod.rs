@@ -83,6 +83,10 @@ pub struct Needs {
     pub above: bool,
     /// The ingress that is set, where another is in force.
     pub ingress: bool,
+    /// Whether the change is about settings alone: the policy is wanted then, and not needed.
+    pub settings_only: bool,
+    /// Which roles of the policy invoke that are in no table.
+    pub roles: bool,
 }
 
 /// When what a change comes to is judged by everything that bears on it.
@@ -173,6 +177,31 @@ impl Batch {
         let read = self.snapshots.iter().filter_map(|(_, snapshot)| snapshot.as_ref().ok());
         read.flat_map(|snapshot| grants(&snapshot.policy))
             .any(|grant| grant.member.as_str() == text)
+    }
+
+    /// Looks for the service accounts that would be granted something again, so that one that is deleted is
+    /// left out of the plan already. What cannot be told is left to the write.
+    pub async fn leave_out_deleted(&mut self, cx: &Context, planner: &impl Planner) {
+        let read = self.snapshots.iter().filter_map(|(_, snapshot)| snapshot.as_ref().ok());
+        let plans = read.filter_map(|snapshot| planner(snapshot).ok());
+        let mut members: Vec<Member> = plans
+            .flat_map(|plan| {
+                plan.added().iter().map(|grant| grant.member.clone()).collect::<Vec<_>>()
+            })
+            .collect();
+        members.sort();
+        members.dedup();
+        let looked = stream::iter(members).map(async |member| {
+            let gone = apply::is_account_there(cx, &member).await == Some(false);
+            gone.then_some(member)
+        });
+        let gone: Vec<Option<Member>> = looked.buffered(WIDTH).collect().await;
+        let gone: Vec<Member> = gone.into_iter().flatten().collect();
+        for (_, snapshot) in &mut self.snapshots {
+            if let Ok(snapshot) = snapshot {
+                snapshot.gone.clone_from(&gone);
+            }
+        }
     }
 
     /// Every refusal that planning meets.

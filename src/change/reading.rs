@@ -8,6 +8,7 @@ use super::{Needs, Use};
 use crate::cloud::{Above, why};
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
+use crate::domain::invokers::grants;
 use crate::domain::plan::{Snapshot, There};
 use crate::domain::policy;
 use crate::domain::target::Target;
@@ -70,30 +71,37 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
     let policy = async {
         // Its policy comes with it: of one that is not there, there is none to be read.
         match name {
-            Target::Account(_) => Ok(None),
-            _ => gateway.policy_of(name).await.map(Some),
+            Target::Account(_) => Ok(Ok(None)),
+            _ if needs.settings_only => {
+                Ok(gateway.policy_of(name).await.map(Some).map_err(|failure| why(&failure)))
+            }
+            _ => gateway.policy_of(name).await.map(|policy| Ok(Some(policy))),
         }
     };
     let read = tokio::try_join!(service, job_uid, there, policy, constraints, above);
     let read = match read {
         Ok((service, job_uid, there, policy, constraints, above)) => {
             let policy = match (policy, &there) {
-                (Some(policy), _) => Ok(policy),
-                (None, Some(There::Nothing) | None) => Ok(policy::none()),
-                (None, Some(_)) => gateway.policy_of(name).await,
+                (Ok(Some(policy)), _) => Ok((policy, None)),
+                (Err(why), _) => Ok((policy::none(), Some(why))),
+                (Ok(None), Some(There::Nothing) | None) => Ok((policy::none(), None)),
+                (Ok(None), Some(_)) => gateway.policy_of(name).await.map(|policy| (policy, None)),
             };
             policy.map(|policy| (service, job_uid, there, policy, constraints, above))
         }
         Err(failure) => Err(failure),
     };
     match read {
-        Ok((service, job_uid, there, policy, constraints, above)) => {
+        Ok((service, job_uid, there, (policy, policy_unread), constraints, above)) => {
             let (service, unread) = match service {
                 Ok(service) => (service, None),
                 Err(why) => (None, Some(why)),
             };
             let (name, read_at) = (name.clone(), cx.now());
-            let Above { allow: above, roles, .. } = above;
+            let Above { allow: above, mut roles, .. } = above;
+            if needs.roles {
+                roles.extend(gateway.roles_granted(&grants(&policy)).await);
+            }
             let project_number = cx.known_number(name.project());
             Ok(Snapshot {
                 name,
@@ -102,6 +110,7 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
                 unread,
                 weighs_exposure: needs.service != Use::Effect,
                 policy,
+                policy_unread,
                 there,
                 constraints,
                 above,

@@ -11,7 +11,7 @@ use super::api::Api;
 use super::evidence::{WIDTH, is_of_another};
 use super::gateway::Gateway;
 use super::reading::Read;
-use crate::domain::access::Place;
+use crate::domain::access::{ABOVE, Place};
 use crate::domain::boundary::{Boundary, bound_at, places_of};
 use crate::domain::condition::Condition;
 use crate::domain::evidence::{Around, Layered};
@@ -48,8 +48,18 @@ impl Gateway {
         };
         places.sort();
         places.dedup();
+        // What is above could not be read any further, and neither could these.
+        let unread: BTreeMap<&str, &String> = around
+            .allow
+            .iter()
+            .filter(|layer| layer.resource.starts_with(ABOVE))
+            .filter_map(|layer| Some((layer.resource.as_str(), layer.read.as_ref().err()?)))
+            .collect();
         let read = stream::iter(places).map(async |resource| {
-            let read = self.boundaries_at(&resource).await;
+            let read = match unread.get(resource.as_str()) {
+                Some(why) => Err((*why).clone()),
+                None => self.boundaries_at(&resource).await,
+            };
             Layered { resource, read }
         });
         read.buffered(WIDTH).collect().await

@@ -160,15 +160,20 @@ pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
             percent: target.percent.unwrap_or_default(),
         })
     });
+    let word = |text: Option<&Text<'_>>| {
+        Ingress::from_annotation(text.map(Text::as_str).unwrap_or_default())
+    };
+    let set = word(annotations.ingress.as_ref());
+    // What is not told to be in force is taken to be as it is set.
+    let ingress =
+        annotations.ingress_status.as_ref().map_or_else(|| set.clone(), |it| word(Some(it)));
     Some(Service {
         name: ServiceName::new(project, region, name),
         urls: all_urls(url.as_ref(), list(&annotations.urls)),
         url,
         tags: tags.collect(),
-        ingress_set: None,
-        ingress: Ingress::from_annotation(
-            annotations.ingress.as_ref().map(Text::as_str).unwrap_or_default(),
-        ),
+        ingress_set: Some(set).filter(|set| *set != ingress),
+        ingress,
         invoker_check: !is_true(annotations.invoker_iam_disabled.as_ref()),
         iap: is_true(annotations.iap_enabled.as_ref()),
         default_url: !is_true(annotations.default_url_disabled.as_ref()),

@@ -132,7 +132,9 @@ impl Gateway {
         let own = usize::from(!iap.is_empty());
         let layers = || iap.iter().chain(around.allow.iter().skip(own));
         let is_group = group.kind() == MemberKind::Group;
-        if !is_group || !around.turns_on_members(group, permission, layers()) {
+        // Boundaries, which a job alone has, bind each by itself.
+        let is_bound = permission != INVOKE && permission != PASS_IAP;
+        if !is_group || !(is_bound || around.turns_on_members(group, permission, layers())) {
             return;
         }
         let Some(members) = self.members_of(group.address()).await else { return };

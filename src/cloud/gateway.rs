@@ -21,6 +21,7 @@ use super::reading::{date_of, parsed};
 use super::retry::until_answered;
 use crate::auth::Tokens;
 use crate::domain::history::Etags;
+use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::plan::{Step, StepKind};
 use crate::domain::policy::{self, POLICY_VERSION};
@@ -117,9 +118,9 @@ impl Gateway {
         let is_agent = Some(is_agent(&parsed(&call, &body)?));
         let mut service = Service { is_agent, ..convert::service_v2(&service, name) };
         if service.ingress == Ingress::Other(convert::UNSPECIFIED.to_owned())
-            && let Some(set) = self.ingress_as_set(name).await
+            && let Some((set, observed)) = self.ingress_of_v1(name).await
         {
-            service.ingress = set;
+            service.ingress = observed.unwrap_or(set);
         }
         Ok(service)
     }
@@ -133,14 +134,21 @@ impl Gateway {
     }
 
     /// The ingress that is set, by v1's annotation: v2 gives on output what is observed (discovery
-    /// document), which is nothing at first. `None` where v1 does not say it either.
+    /// document). `None` if it could not be read.
     pub async fn ingress_as_set(&self, name: &ServiceName) -> Option<Ingress> {
+        self.ingress_of_v1(name).await.map(|(set, _)| set)
+    }
+
+    /// The ingress that is set, which is `all` if it is not said, and the one in force, as v1 tells them.
+    async fn ingress_of_v1(&self, name: &ServiceName) -> Option<(Ingress, Option<Ingress>)> {
         let call = format!("read the ingress of `{}`", name.short());
         let fields = encoded(&[("fields", "metadata/annotations")]);
         let body = self.get(&call, &format!("/v1/{name}"), &fields).await.ok()?;
         let read: Value = parsed(&call, &body).ok()?;
-        let set = read["metadata"]["annotations"]["run.googleapis.com/ingress"].as_str()?;
-        Some(Ingress::from_annotation(set))
+        let annotations = &read["metadata"]["annotations"];
+        let word = |name: &str| annotations[name].as_str().map(Ingress::from_annotation);
+        let set = word("run.googleapis.com/ingress").unwrap_or(Ingress::All);
+        Some((set, word("run.googleapis.com/ingress-status")))
     }
 
     /// Whether a service runs as an agent identity, which no list says.
@@ -251,8 +259,12 @@ impl Gateway {
         let path = format!("{path}:setIamPolicy");
         let answer = self.write(api, call, Method::POST, &path, body).await?;
         let set: Policy = parsed(call, &answer)?;
+        let (sent, kept) = (grants(policy), grants(&set));
+        let is_kept = |grant: &Grant| kept.iter().any(|kept| kept.same_as(grant));
         match policy::etag(&set) {
             None => Err(Failure::malformed(call)),
+            // A policy without what was sent is no answer to it: what is there is read again.
+            Some(_) if !sent.iter().all(is_kept) => Err(Failure::malformed(call)),
             etag => Ok(Etags { policy: etag, ..Etags::default() }),
         }
     }

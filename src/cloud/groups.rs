@@ -67,6 +67,26 @@ impl Gateway {
         Some(Members { read, are_all })
     }
 
+    /// The groups by which an account is in a group: those it is in directly, and that are the group or are
+    /// in it. `None` if that may not be read.
+    pub async fn ways_into(&self, group: &str, account: &Member) -> Option<Vec<String>> {
+        let query = format!("member_key_id == '{}' && '{DISCUSSION}' in labels", account.address());
+        let call = format!("look up the groups of `{account}`");
+        let path = "/v1/groups/-/memberships:searchDirectGroups";
+        let query = [("query", query.as_str()), ("pageSize", "1000")];
+        let found = self.of_groups(&call, path, &query).await?;
+        let direct = found["memberships"].as_array().into_iter().flatten();
+        let direct = direct.filter_map(|group| group["groupKey"]["id"].as_str());
+        let mut ways = Vec::new();
+        for one in direct {
+            let nested = Member::from_policy(format!("group:{one}"));
+            if one.eq_ignore_ascii_case(group) || self.holds(group, &nested, None).await? {
+                ways.push(one.to_owned());
+            }
+        }
+        Some(ways)
+    }
+
     /// Reads something of Cloud Identity; `None` where that may not be.
     async fn of_groups(&self, call: &str, path: &str, query: &[(&str, &str)]) -> Option<Value> {
         let query = encoded(query);

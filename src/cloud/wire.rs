@@ -99,6 +99,9 @@ pub(super) struct Labels<'a> {
 pub(super) struct Annotations<'a> {
     #[serde(borrow, rename = "run.googleapis.com/ingress")]
     pub(super) ingress: Option<Text<'a>>,
+    /// What is in force (discovery document, output only).
+    #[serde(borrow, rename = "run.googleapis.com/ingress-status")]
+    pub(super) ingress_status: Option<Text<'a>>,
     #[serde(borrow, rename = "run.googleapis.com/invoker-iam-disabled")]
     pub(super) invoker_iam_disabled: Option<Text<'a>>,
     #[serde(borrow, rename = "run.googleapis.com/default-url-disabled")]

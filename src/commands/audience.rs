@@ -84,7 +84,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     }
     let references = services(cx, &[args.service], "Which service?").await?;
     let targets = lookup::find_all(cx, &references).await?;
-    let options = args.write.options(action, Needs { service: Use::Needed, ..Needs::default() });
+    let options = args
+        .write
+        .options(action, Needs { service: Use::Needed, settings_only: true, ..Needs::default() });
     let audience = args.audience.as_str();
     let planner = |snapshot: &Snapshot| plan_audience(snapshot, action, audience, wanted);
     let batch = Batch::read(cx, targets, &options).await?;

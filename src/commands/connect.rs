@@ -144,8 +144,14 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         targets.names.insert(0, Target::Account(from.name.clone()));
     }
     let foreign = is_worth_asking(&from.account, cx.own_domain().as_deref());
-    let needs =
-        Needs { service: Use::Exposure, constraints: foreign, above: false, ingress: false };
+    let needs = Needs {
+        service: Use::Exposure,
+        constraints: foreign,
+        above: false,
+        ingress: false,
+        settings_only: false,
+        roles: false,
+    };
     let options = ChangeOptions {
         notes: from.notes.clone(),
         warnings: from.warnings.clone(),
@@ -341,7 +347,8 @@ fn programs(
             args.code.iter().filter_map(|code| code.language()).collect()
         };
         for language in wanted {
-            let text = language.program(url, audience);
+            let delegate = caller.by.is_some().then(|| caller.account.address());
+            let text = language.program(url, audience, delegate);
             let title = format!("{} calling {}:", language.title(), cx.named(name));
             rows.push(row(language.as_str(), text, title));
         }

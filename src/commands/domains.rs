@@ -72,6 +72,9 @@ struct UnmapArgs {
     /// The domain
     #[arg(value_name = "DOMAIN", value_parser = domain)]
     domain: String,
+    /// The service that it must lead to
+    #[arg(value_name = "SERVICE", add = completing::services())]
+    service: Option<String>,
     #[command(flatten)]
     write: WriteOptions,
 }
@@ -105,8 +108,7 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
         None => (cx.project()?.value, cx.region_of_the_command_line()?),
     };
     let gateway = cx.gateway().await?;
-    let Mappings { found: mut mappings, unread } =
-        gateway.domain_mappings_in(&project, &region).await?;
+    let Mappings { found: mut mappings, unread } = listed(cx, &project, &region).await?;
     lookup::warn_of(cx, &unread);
     mappings.retain(|mapping| region == "-" || mapping.region == region);
     if let Some(name) = &wanted {
@@ -225,7 +227,7 @@ async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
     let project = cx.project()?.value;
     let region = cx.region_of_the_command_line()?;
-    let known = cx.gateway().await?.domain_mappings_in(&project, &region).await?;
+    let known = listed(cx, &project, &region).await?;
     let Some(mapping) = known.found.iter().find(|mapping| mapping.domain == args.domain) else {
         check_read(&args.domain, &known)?;
         // That is so already.
@@ -234,11 +236,37 @@ async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
         let result = ChangeResult { outcomes: Vec::new(), partly_searched: false };
         return finish(cx, result, &args.write);
     };
+    if let Some(typed) = &args.service {
+        let wanted = lookup::find(cx, &service(cx, typed)?).await?.name;
+        let to = mapping.leads_to();
+        if to != wanted {
+            let message = format!(
+                "`{}` leads to `{}`, not to `{}`",
+                args.domain,
+                cx.named(&to),
+                cx.named(&wanted)
+            );
+            return Err(CommandError::new(ErrorKind::NotExpected, message)
+                .hint(cx.suggest(&format!("domains unmap {}", args.domain))));
+        }
+    }
     let to = (Action::DomainUnmap, None, false);
     let reported = change(cx, &args.domain, &mapping.leads_to(), to, &args.write).await?;
     let code = reported.code;
     reported.tell_undo(cx);
     Ok(code)
+}
+
+/// Lists the mappings of a region, or of all. One region may be asked where all may not.
+async fn listed(cx: &Context, project: &str, region: &str) -> Result<Mappings, CommandError> {
+    let listed = cx.gateway().await?.domain_mappings_in(project, region).await;
+    listed.map_err(|failure| {
+        let error = CommandError::from(failure);
+        match region {
+            "-" => error.hint(cx.command_with_option("--region", "REGION")),
+            _ => error,
+        }
+    })
 }
 
 /// Refuses to plan on a list that does without a region: the domain may be mapped there.

@@ -123,6 +123,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             host: host.flatten().map(str::to_owned),
             time,
             from: asked.map(|_| from.as_str()),
+            with_overrides: asked.is_none().then_some(args.with_overrides),
         };
         let names = (who.to_string(), found.to_string());
         let taken = (cx.is_sandbox(), args.lenient);
@@ -209,7 +210,8 @@ async fn of_job(
     let decision = around.decide_for(who, permission, at, told);
     let named = cx.named_to_others(found);
     let fix = match (decision.verdict, decision.blocked_by()) {
-        (Verdict::Denied, Some(Layer::Allow)) => {
+        // A job takes only who is named.
+        (Verdict::Denied, Some(Layer::Allow)) if !who.is_public() => {
             let with = if args.with_overrides { " --with-overrides" } else { "" };
             vec![cx.suggest_to_others(&format!("{}{with}", grant(who, &named)))]
         }

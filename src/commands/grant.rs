@@ -113,6 +113,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         constraints: !args.no_preflight && members.iter().any(foreign),
         above: false,
         ingress: false,
+        settings_only: false,
+        roles: false,
     };
     let options = ChangeOptions {
         notes: resolved.notes,

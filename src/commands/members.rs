@@ -349,6 +349,10 @@ pub(super) fn check_order(
                 format!("`{first}` is {is} and `{member}` a principal: the principal comes first");
             Err(CommandError::usage(message).hint(command))
         }
+        // The one that is there is the service.
+        None if first_is_service && services.is_empty() && !cx.terminal.interactive => {
+            Err(missing(cx, "MEMBER"))
+        }
         _ => Ok(()),
     }
 }

@@ -273,7 +273,16 @@ fn grammar() -> Grammar {
     };
     let groups = whole.get_subcommands().filter(|command| command.has_subcommands());
     let groups = groups.map(|group| (group.get_name().to_owned(), own(group))).collect();
-    Grammar { switches: all, groups }
+    let named = |command: &clap::Command| -> BTreeSet<String> {
+        let longs = command.get_arguments().filter_map(clap::Arg::get_long_and_visible_aliases);
+        longs.flatten().map(|name| format!("--{name}")).collect()
+    };
+    let general = named(&whole);
+    let options = whole.get_subcommands().map(|command| {
+        (command.get_name().to_owned(), named(command).union(&general).cloned().collect())
+    });
+    let options = options.collect();
+    Grammar { switches: all, groups, options }
 }
 
 fn finish(error: &CommandError, json: bool) -> u8 {

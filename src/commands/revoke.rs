@@ -9,6 +9,7 @@ use super::members::{KindOption, ask_for_member, held_operands, member, resolve,
 use super::writing::{WriteOptions, finish, report_as};
 use crate::change::{Batch, ChangeOptions, Needs, Use};
 use crate::context::Context;
+use crate::domain::constraint::is_worth_asking;
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::plan::{
@@ -137,14 +138,26 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         lookup::find_all(cx, &references).await?
     };
     let is_public = resolved.members.iter().any(Member::is_public);
+    // Whether an undo would be refused.
+    let own_domain = cx.own_domain();
+    let is_foreign = |member: &Member| is_worth_asking(member, own_domain.as_deref());
+    let asks = is_public || resolved.members.iter().any(is_foreign);
     let service = if args.strict || is_public { Use::Exposure } else { Use::Effect };
-    let needs = Needs { service, constraints: is_public, above: false, ingress: false };
+    let needs = Needs {
+        service,
+        constraints: asks,
+        above: false,
+        ingress: false,
+        settings_only: false,
+        roles: args.any_role || args.everywhere,
+    };
     let options = ChangeOptions {
         notes: std::mem::take(&mut resolved.notes),
         warnings: std::mem::take(&mut resolved.warnings),
         always_ask: args.write.always_ask || args.everywhere,
         ..args.write.options(Action::Revoke, needs)
     };
+    let unreachable = targets.unreachable.clone();
     let batch = Batch::read(cx, targets, &options).await?;
     resolved.check_held(cx, |member| batch.holds(member.as_str()))?;
     // What a policy holds to the letter is meant before what it could stand for.
@@ -176,8 +189,13 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     }
     let judged = if all { judged } else { done };
     let mut left = left::look(cx, &judged, &asked, args.everywhere).await?;
+    left.unknown.extend(unreachable.iter().map(|unread| {
+        format!("whoever is granted something in {} is not known: {}", unread.what, unread.why)
+    }));
     if args.everywhere {
         left.look_at_instances(cx, &asked).await?;
+    } else if all {
+        cx.terminal.note("jobs and instances were not looked at: `--everywhere` does");
     }
     let rows = left.rows.clone();
     let reported = report_as(cx, result, &args.write, |cx, outcomes| {
@@ -185,9 +203,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         cx.report(&ChangesReport { left: Some(rows), ..report })
     })?;
     left.tell(cx);
-    let code = match reported.code {
-        code if code == ExitCode::Done.number() => left.code().number(),
-        code => code,
+    let (done, partial) = (ExitCode::Done.number(), ExitCode::Partial.number());
+    let code = match (reported.code, left.code()) {
+        (code, ExitCode::Done) => code,
+        (code, left) if code == done || code == partial => left.number(),
+        (code, _) => code,
     };
     reported.tell_undo(cx);
     Ok(code)

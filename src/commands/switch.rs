@@ -167,7 +167,8 @@ async fn turn(
 ) -> Result<u8, CommandError> {
     write.check_format(cx)?;
     let targets = lookup::find_all(cx, &references).await?;
-    let opens = name == Switch::InvokerCheck && value == "off";
+    // Whether it may be turned off, now or by an undo.
+    let opens = name == Switch::InvokerCheck;
     let options = write.options(
         action,
         Needs {
@@ -175,6 +176,8 @@ async fn turn(
             constraints: opens,
             above: false,
             ingress: name == Switch::Ingress,
+            settings_only: true,
+            roles: false,
         },
     );
     let planner = |snapshot: &Snapshot| plan_turn(snapshot, action, name, value);

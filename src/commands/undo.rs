@@ -64,6 +64,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         constraints: lets_in(&asked),
         above: false,
         ingress: turns_ingress(&asked),
+        settings_only: asked.iter().all(is_of_settings),
+        roles: false,
     };
     let options = ChangeOptions {
         notes: what_it_was(cx, &asked),
@@ -84,14 +86,18 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         gone.borrow_mut().extend((found == Some(State::EffectAbsent)).then_some(entry.id));
         plan_undo(snapshot, entry)
     };
-    let batch = Batch::read(cx, targets, &options).await?;
+    let mut batch = Batch::read(cx, targets, &options).await?;
+    batch.leave_out_deleted(cx, &planner).await;
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
     // Nothing of it is there any more: others were faster.
     let unchanged = result.outcomes.iter().filter(|outcome| outcome.status == Status::Unchanged);
-    let unchanged = unchanged.filter_map(|outcome| of(&asked, &outcome.target));
     let gone = gone.take();
-    let overtaken: Vec<ChangeId> =
-        unchanged.map(|entry| entry.id).filter(|id| gone.contains(id)).collect();
+    // Nor can it come back, if all whom it concerned are deleted.
+    let overtaken: Vec<ChangeId> = unchanged
+        .filter_map(|outcome| Some((of(&asked, &outcome.target)?.id, !outcome.left_out.is_empty())))
+        .filter(|(id, is_deleted)| *is_deleted || gone.contains(id))
+        .map(|(id, _)| id)
+        .collect();
     let reported = report(cx, result, &args.write)?;
     if !options.only_show
         && options.journal
@@ -166,6 +172,11 @@ async fn may_be_meant(
 fn use_of(entries: &[Entry]) -> Use {
     let turns = entries.iter().any(|entry| !entry.effect().settings.is_empty());
     if turns { Use::Needed } else { Use::Exposure }
+}
+
+fn is_of_settings(entry: &Entry) -> bool {
+    let effect = entry.effect();
+    effect.added.is_empty() && effect.removed.is_empty()
 }
 
 fn turns_ingress(entries: &[Entry]) -> bool {

@@ -21,7 +21,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Err(error) if error.kind != ErrorKind::NotAuthenticated => return Err(error),
         found => found,
     };
-    let project = cx.project().ok();
+    let project = match cx.project() {
+        // One that is set and is none is no project that is not set.
+        Err(error) if cx.has_project() => return Err(error),
+        found => found.ok(),
+    };
     let region = cx.region_and_source()?;
     let who = identity.as_ref().ok();
     let report = WhoamiReport {

@@ -19,6 +19,8 @@ pub struct Grammar {
     pub switches: BTreeSet<String>,
     /// Commands that have commands of their own, and those.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// The options that each command takes.
+    pub options: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What a word of the command line is.
@@ -95,7 +97,7 @@ impl Context {
 
     /// What each word is.
     fn parts(&self, words: &[String]) -> Vec<Part> {
-        let Grammar { switches, groups } = (self.settings.grammar)();
+        let Grammar { switches, groups, .. } = (self.settings.grammar)();
         let takes_value = |word: &str| {
             if word.starts_with("--") {
                 !word.contains('=') && !switches.contains(word)
@@ -136,12 +138,24 @@ impl Context {
         parts
     }
 
-    /// The command as it was typed, under another command's name.
+    /// The command as it was typed, under another command's name, without the options that this one does
+    /// not take.
     pub fn command_as(&self, name: &str) -> String {
-        let mut words = self.arguments.borrow().clone();
-        let parts = self.parts(&words);
-        if let Some(at) = parts.iter().position(|part| *part == Part::Command) {
-            name.clone_into(&mut words[at]);
+        let typed = self.arguments.borrow().clone();
+        let grammar = (self.settings.grammar)();
+        let takes = |option: &str| {
+            let option = option.split('=').next().unwrap_or(option);
+            !option.starts_with("--")
+                || grammar.options.get(name).is_none_or(|own| own.contains(option))
+        };
+        let mut words = Vec::with_capacity(typed.len());
+        for (word, part) in typed.iter().zip(self.parts(&typed)) {
+            match part {
+                Part::Command => words.push(name.to_owned()),
+                Part::Option if !takes(word) => {}
+                Part::ValueOf(option) if !takes(&option) => {}
+                _ => words.push(word.clone()),
+            }
         }
         self.rendered(&words)
     }

@@ -26,6 +26,18 @@ pub struct Effect {
     pub is_plain: bool,
 }
 
+impl Effect {
+    /// The same where the policy was not read: what no grant is needed for stands.
+    #[must_use]
+    pub fn without_policy(self, why: &str) -> Self {
+        if self.verdict == Verdict::Allowed {
+            return self;
+        }
+        let because = format!("its policy was not read: {why}");
+        Self { verdict: Verdict::Unknown, because, is_plain: false, ..self }
+    }
+}
+
 /// What an effect rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
@@ -93,9 +105,15 @@ pub fn by_itself(own: Own<'_>, member: &Member) -> Said {
 pub fn effect(before: Own<'_>, after: Own<'_>, member: &Member) -> Effect {
     let was = by_itself(before, member);
     let Said { verdict, by, turns_on_request } = by_itself(after, member);
-    // What was so already is what a reader of the change does not expect.
+    // What was so already is what a reader of the change does not expect: by what stays.
     let because = match (was.verdict, verdict) {
-        (Verdict::Allowed, Verdict::Allowed) => format!("it could before, too: {}", was.by),
+        (Verdict::Allowed, Verdict::Allowed) => {
+            let stays = |grant: &&Grant| after.grants.iter().any(|kept| kept.same_as(grant));
+            let kept: Vec<Grant> = before.grants.iter().filter(stays).cloned().collect();
+            let by_kept = by_itself(Own { grants: &kept, ..after }, member);
+            let by = if by_kept.verdict == Verdict::Allowed { by_kept.by } else { by };
+            format!("it could before, too: {by}")
+        }
         _ => by,
     };
     let is_plain = (was.verdict, verdict) == (Verdict::Denied, Verdict::Allowed)

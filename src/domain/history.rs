@@ -335,6 +335,7 @@ mod tests {
                 roles: crate::domain::evidence::Roles::new(),
                 project_number: None,
                 gone: Vec::new(),
+                policy_unread: None,
                 read_at: datetime!(2026-11-26 10:00 UTC),
             };
             assert_eq!(difference.found(&snapshot), expected, "{members:?}");

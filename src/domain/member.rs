@@ -140,6 +140,28 @@ impl Member {
         }
     }
 
+    /// Whether it is written in a form that deny policies alone take (documented).
+    pub fn is_of_deny_policies(&self) -> bool {
+        self.0.starts_with("principalSet://goog/") || self.0.starts_with("principal://goog/")
+    }
+
+    /// The one account that this names, in the form of allow or of deny policies.
+    pub fn named_account(&self) -> Option<Self> {
+        let forms = [
+            "principal://goog/subject/",
+            "principal://iam.googleapis.com/projects/-/serviceAccounts/",
+        ];
+        if self.is_account() {
+            return Some(self.clone());
+        }
+        forms.iter().find_map(|form| self.0.strip_prefix(form)).map(Self::of_account)
+    }
+
+    /// Whether this names that very account, in the form of allow or of deny policies.
+    pub fn names(&self, account: &Self) -> bool {
+        account.is_account() && self.named_account().is_some_and(|named| named.same_as(account))
+    }
+
     /// Whether it is an identity of a pool's or an agent's, which has no Google account.
     pub fn is_federated(&self) -> bool {
         let value = self.0.split_once(':').map_or("", |(_, value)| value);
@@ -211,10 +233,19 @@ impl Member {
     }
 }
 
-/// Whether the value of a federated principal is at a host that is known.
+/// Whether the value of a federated principal is at a host that is known, and names something there.
 fn has_known_host(value: &str) -> bool {
-    let known =
-        HOSTS.iter().any(|host| value.strip_prefix(host).is_some_and(|rest| !rest.is_empty()));
+    let rest = HOSTS.iter().find_map(|host| value.strip_prefix(host));
+    let known = rest.is_some_and(|rest| {
+        let parts: Vec<&str> = rest.split('/').collect();
+        let pool = parts.iter().position(|part| part.ends_with("Pools"));
+        // A pool is named with what of it is meant (IAM's binding documentation).
+        let is_whole = match pool {
+            Some(at) => parts.len() > at + 2,
+            None => parts.len() > 2,
+        };
+        is_whole && parts.iter().all(|part| !part.is_empty())
+    });
     known || trust_domain(value).is_some()
 }
 

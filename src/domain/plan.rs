@@ -37,13 +37,13 @@ pub use self::turn::plan_turn;
 pub use self::undo::{left_out, plan_reversal, plan_undo};
 use super::constraint::Constraints;
 use super::effect::{self, Effect, Own};
-use super::evidence::{Layered, Roles};
+use super::evidence::{Layered, Roles, carries};
 use super::exposure::{self, Exposure, ExposureReport};
 use super::history::{Difference, Etags};
 use super::invokers::{Grant, grants};
 use super::member::{Member, MemberKind};
 use super::policy::{self, Edit, LimitError};
-use super::role::{self, Invokes};
+use super::role::Invokes;
 use super::service::Service;
 use super::setting::{Setting, Switch, Today};
 use super::target::Target;
@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub weighs_exposure: bool,
     /// At version 3, with its etag.
     pub policy: Policy,
+    /// Why the policy was not read, if it was only wanted: it stands empty then.
+    pub policy_unread: Option<String>,
     /// Of an account or a domain mapping: whether it is there, and which; `None` for others.
     pub there: Option<There>,
     /// What organisation policies are in force; `None` where nobody looked.
@@ -105,7 +107,7 @@ impl Snapshot {
 
     /// Whether a role lets its members do what the resource is for.
     pub fn lets_in(&self, role: &str) -> Invokes {
-        match role::carries(role, self.name.permission()) {
+        match carries(&self.roles, role, self.name.permission()) {
             Some(true) => Invokes::Yes,
             Some(false) => Invokes::No,
             None => Invokes::Unknown,
@@ -193,6 +195,8 @@ pub struct Plan {
     is_conditional: bool,
     /// What the change needs and could not read, so that it does a part alone.
     unread: Option<String>,
+    /// Why the policy was not read, if it was only wanted.
+    policy_unread: Option<String>,
     /// The service itself, before and after; `None` where it was not read.
     facts: Option<(Service, Service)>,
     /// The grants of the policy, before and after.
@@ -348,7 +352,11 @@ impl Plan {
                 }
             }
         }
-        members.iter().map(|member| effect::effect(before, after, member)).collect()
+        let judged = members.iter().map(|member| effect::effect(before, after, member));
+        match &self.policy_unread {
+            None => judged.collect(),
+            Some(why) => judged.map(|effect| effect.without_policy(why)).collect(),
+        }
     }
 
     /// Grants that stay beside what is added, and that its reader may take for it.
@@ -410,6 +418,9 @@ impl Plan {
             }
             (None, _) => None,
         };
+        let policy_unread = snapshot.policy_unread.as_ref();
+        let policy_unread =
+            policy_unread.map(|why| format!("who may invoke it is not known: {why}"));
         let held = grants(&snapshot.policy);
         let is_conditional = held.iter().any(|grant| grant.condition.is_some());
         let after = grants(&edit.policy);
@@ -428,11 +439,12 @@ impl Plan {
             left_out: Vec::new(),
             leaves_access: false,
             notes: Vec::new(),
-            warnings: Vec::new(),
+            warnings: policy_unread.into_iter().collect(),
             asks: Vec::new(),
             beside: Vec::new(),
             is_conditional,
             unread: None,
+            policy_unread: snapshot.policy_unread.clone(),
             facts: snapshot.service.clone().map(|facts| (facts.clone(), facts)),
             grants: (held, after),
             roles: snapshot.roles.clone(),
@@ -443,6 +455,9 @@ impl Plan {
 
 /// How exposed a service is with this policy, by all that the snapshot holds.
 fn judge(service: &Service, policy: &Policy, snapshot: &Snapshot) -> Exposure {
+    if snapshot.policy_unread.is_some() {
+        return Exposure::Unknown;
+    }
     judged(service, policy, snapshot).exposure
 }
 

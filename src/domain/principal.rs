@@ -46,8 +46,6 @@ pub struct Place {
 /// was not, or may not be, read.
 pub type GroupHolds<'a> = &'a dyn Fn(&str, &Member) -> Option<bool>;
 
-const SERVICE_ACCOUNT: &str = "principal://iam.googleapis.com/projects/-/serviceAccounts/";
-const GOOGLE_ACCOUNT: &str = "principal://goog/subject/";
 const GROUP: &str = "principalSet://goog/group/";
 const ORGANIZATION: &str = "organizations/";
 const POOLS: [&str; 2] = ["/workforcePools/", "/workloadIdentityPools/"];
@@ -93,7 +91,7 @@ pub fn covers(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &P
     let one = match kind {
         MemberKind::User | MemberKind::ServiceAccount => set.same_as(member).into(),
         MemberKind::Group => in_group(set.address(), member, holds),
-        MemberKind::Principal => (set.same_as(member) || names_account(set, member)).into(),
+        MemberKind::Principal => (set.same_as(member) || set.names(member)).into(),
         MemberKind::PrincipalSet if set.same_as(member) => Truth::True,
         MemberKind::PrincipalSet => in_set(set.as_str(), member, holds, place),
         MemberKind::AllAuthenticatedUsers if holds_accounts(member) => Truth::True,
@@ -151,13 +149,6 @@ fn in_group(group: &str, member: &Member, holds: GroupHolds<'_>) -> Truth {
         || Truth::Unknown(Doubt::unread(format!("who is in `group:{group}` is not known"))),
         Truth::from,
     )
-}
-
-/// Whether a deny policy's form names this account.
-fn names_account(set: &Member, member: &Member) -> bool {
-    let text = set.as_str();
-    let named = text.strip_prefix(GOOGLE_ACCOUNT).or_else(|| text.strip_prefix(SERVICE_ACCOUNT));
-    member.is_account() && named.is_some_and(|named| named.eq_ignore_ascii_case(member.address()))
 }
 
 fn in_set(set: &str, member: &Member, holds: GroupHolds<'_>, place: &Place) -> Truth {

@@ -33,6 +33,9 @@ pub struct RequestShape {
     pub host: Option<String>,
     pub time: String,
     pub from: Option<&'static str>,
+    /// Of a job: whether running it with overrides is meant; `null` of a service.
+    #[serde(rename = "withOverrides")]
+    pub with_overrides: Option<bool>,
 }
 
 /// Something unknown that the answer turns on.
@@ -132,7 +135,10 @@ impl ExplainReport {
 
     fn headline(&self) -> String {
         let target = Target::parse(&self.service);
-        let short = target.as_ref().map_or_else(|| self.service.clone(), Target::short);
+        let mut short = target.as_ref().map_or_else(|| self.service.clone(), Target::short);
+        if self.request.with_overrides == Some(true) {
+            short.push_str(" with overrides");
+        }
         let verb = target.as_ref().map_or("invoke", Target::verb);
         match (self.verdict, self.otherwise) {
             ("allowed", None) => format!("allowed: {} may {verb} {short}", self.member),
@@ -167,6 +173,7 @@ impl Report for ExplainReport {
         "request.host",
         "request.time",
         "request.from",
+        "request.withOverrides",
         "verdict",
         "otherwise",
         "unless",

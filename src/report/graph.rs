@@ -87,7 +87,7 @@ impl GraphReport {
                 .iter()
                 .map(|node| NodeRow {
                     service: node.name.to_string(),
-                    account: node.account.as_ref().map(|account| account.address().to_owned()),
+                    account: node.account.as_ref().map(shortened),
                     policy: if node.grants.is_ok() { "read" } else { "unread" },
                     short: node.name.short(),
                 })

@@ -37,18 +37,25 @@ impl Language {
 
     /// The program that calls `url` with a token for `audience`, by the libraries of Google that its
     /// documentation names. Outside Google's machines these take the application default credentials.
-    pub fn program(self, url: &str, audience: &str) -> String {
-        let template = match self {
-            Self::Python => PYTHON,
-            Self::Node => NODE,
-            Self::Go => GO,
-            Self::Curl => CURL,
+    ///
+    /// With a `delegate` the token is that account's, asked for with the caller's own credential.
+    pub fn program(self, url: &str, audience: &str, delegate: Option<&str>) -> String {
+        let template = match (self, delegate) {
+            (Self::Python, None) => PYTHON,
+            (Self::Python, Some(_)) => PYTHON_AS,
+            (Self::Node, None) => NODE,
+            (Self::Node, Some(_)) => NODE_AS,
+            (Self::Go, None) => GO,
+            (Self::Go, Some(_)) => GO_AS,
+            (Self::Curl, None) => CURL,
+            (Self::Curl, Some(_)) => CURL_AS,
         };
         let text = |text: &str| match self {
             Self::Curl => quoted(text),
             _ => serde_json::Value::from(text).to_string(),
         };
-        template.replace("{URL}", &text(url)).replace("{AUDIENCE}", &text(audience))
+        let filled = template.replace("{URL}", &text(url)).replace("{AUDIENCE}", &text(audience));
+        filled.replace("{ACCOUNT}", &text(delegate.unwrap_or_default()))
     }
 }
 
@@ -132,6 +139,117 @@ TOKEN=$(curl --silent --show-error --fail --get --header 'Metadata-Flavor: Googl
     --data-urlencode "audience=$AUDIENCE" \
     "$METADATA/instance/service-accounts/default/identity")
 # By standard input, so that the token is in no list of processes.
+printf 'Authorization: Bearer %s\n' "$TOKEN" |
+    curl --silent --show-error --header @- --write-out '\n%{http_code}\n' "$URL/"
+"#;
+
+const PYTHON_AS: &str = r#"# pip install google-auth requests
+import google.auth
+import google.auth.impersonated_credentials
+import google.auth.transport.requests
+import requests
+
+URL = {URL}
+AUDIENCE = {AUDIENCE}
+ACCOUNT = {ACCOUNT}
+
+# The caller's own credential, which may have ID tokens of ACCOUNT.
+own, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+account = google.auth.impersonated_credentials.Credentials(own, ACCOUNT, target_scopes=[])
+credentials = google.auth.impersonated_credentials.IDTokenCredentials(
+    account, target_audience=AUDIENCE, include_email=True
+)
+
+
+def call(path="/"):
+    """Calls the service with a fresh or kept ID token of ACCOUNT."""
+    if not credentials.valid:
+        credentials.refresh(google.auth.transport.requests.Request())
+    headers = {"Authorization": f"Bearer {credentials.token}"}
+    return requests.get(URL + path, headers=headers, timeout=30)
+
+
+if __name__ == "__main__":
+    answer = call()
+    print(answer.status_code, answer.text)
+"#;
+
+const NODE_AS: &str = r#"// npm install google-auth-library
+import { GoogleAuth, Impersonated } from "google-auth-library";
+
+const url = {URL};
+const audience = {AUDIENCE};
+const account = {ACCOUNT};
+
+// The caller's own credential, which may have ID tokens of the account.
+const scopes = "https://www.googleapis.com/auth/cloud-platform";
+const sourceClient = await new GoogleAuth({ scopes }).getClient();
+const client = new Impersonated({ sourceClient, targetPrincipal: account, targetScopes: [] });
+const token = await client.fetchIdToken(audience, { includeEmail: true });
+const answer = await fetch(`${url}/`, { headers: { Authorization: `Bearer ${token}` } });
+console.log(answer.status, await answer.text());
+"#;
+
+const GO_AS: &str = r#"// go get google.golang.org/api/impersonate golang.org/x/oauth2
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+
+	"golang.org/x/oauth2"
+	"google.golang.org/api/impersonate"
+)
+
+const (
+	url      = {URL}
+	audience = {AUDIENCE}
+	account  = {ACCOUNT}
+)
+
+func main() {
+	ctx := context.Background()
+	// Asks with the caller's own credential, and renews the ID token in time.
+	tokens, err := impersonate.IDTokenSource(ctx, impersonate.IDTokenConfig{
+		Audience:        audience,
+		TargetPrincipal: account,
+		IncludeEmail:    true,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := oauth2.NewClient(ctx, tokens).Get(url + "/")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(answer.StatusCode, string(body))
+}
+"#;
+
+const CURL_AS: &str = r#"#!/bin/sh
+set -eu
+URL={URL}
+AUDIENCE={AUDIENCE}
+ACCOUNT={ACCOUNT}
+METADATA="http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1"
+IAM="https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/$ACCOUNT"
+
+field() { tr -d '\n' | sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p"; }
+
+OWN=$(curl --silent --show-error --fail --header 'Metadata-Flavor: Google' \
+    "$METADATA/instance/service-accounts/default/token" | field access_token)
+# By standard input, so that no token is in a list of processes.
+TOKEN=$(printf 'Authorization: Bearer %s\n' "$OWN" |
+    curl --silent --show-error --fail --header @- --header 'Content-Type: application/json' \
+        --data "{\"audience\": \"$AUDIENCE\", \"includeEmail\": true}" "$IAM:generateIdToken" |
+    field token)
 printf 'Authorization: Bearer %s\n' "$TOKEN" |
     curl --silent --show-error --header @- --write-out '\n%{http_code}\n' "$URL/"
 "#;

@@ -18,7 +18,8 @@ use crate::domain::access::{Attached, Caller, Knowledge, Outcome, Place, permitt
 use crate::domain::condition::{Attributes, Condition, Tags, asks_for_tags};
 use crate::domain::deny::DenyRule;
 use crate::domain::invokers::Grant;
-use crate::domain::member::Member;
+use crate::domain::member::{Member, MemberKind};
+use crate::domain::principal::project_in;
 
 /// No organisation is deeper (documented: ten levels of folders).
 const DEEPEST: usize = 13;
@@ -156,6 +157,27 @@ impl<'a> Lore<'a> {
         Ok(Self { world, place, tags })
     }
 
+    /// The same, with where the project of an account stands, if that is another.
+    pub(super) fn with_home_of(mut self, who: &Member) -> Result<Self, ApiError> {
+        let project =
+            project_in(who.address()).filter(|_| who.kind() == MemberKind::ServiceAccount);
+        let Some(project) = project.map(|of| self.world.project(of)).transpose()?.flatten() else {
+            return Ok(self);
+        };
+        if project.id != self.place.project {
+            let above = lineage(self.world, &format!("projects/{}", project.id))?.split_off(1);
+            let number = Some(project.number);
+            let home = Place { project: project.id, number, above, ..Place::default() };
+            self.place.homes.push(home);
+        }
+        Ok(self)
+    }
+
+    /// Where the resource stands.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Hands it to the engine.
     pub(super) fn with<T>(&self, work: impl FnOnce(Knowledge<'_>) -> T) -> T {
         // What the store does not tell gives nothing: whoever asks is not let in by it.
@@ -178,8 +200,8 @@ pub(super) fn holds(
     now: OffsetDateTime,
 ) -> Result<bool, ApiError> {
     if boundaries::may_keep_out(permission) {
-        let lore = Lore::new(world, &lineage(world, resource)?, false)?;
-        if boundaries::keep_out(world, who, &lore.place)? {
+        let lore = Lore::new(world, &lineage(world, resource)?, false)?.with_home_of(who)?;
+        if boundaries::keep_out(world, who, lore.place())? {
             return Ok(false);
         }
     }
@@ -197,7 +219,7 @@ pub(super) fn holds(
         let conditions =
             conditions.chain(rules.iter().filter_map(|(_, rule)| rule.condition.as_ref()));
         let asks = conditions.into_iter().any(|condition| asks_for_tags(&condition.expression));
-        let lore = Lore::new(world, lineage, asks)?;
+        let lore = Lore::new(world, lineage, asks)?.with_home_of(who)?;
         let allow: Vec<_> = allow
             .iter()
             .map(|(resource, grants)| Attached { resource, read: Ok(grants.as_slice()) })

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
-use super::authority::{Visit, lineage};
+use super::authority::Visit;
 use super::iam::new_etag;
 use super::pages::{page, page_request};
 use super::query::Query;
@@ -14,8 +14,8 @@ use super::world::{Place, World};
 use crate::domain::access::{Attached, Outcome, Place as Home, kept_by_boundaries};
 use crate::domain::boundary::{Boundary, bound_at};
 use crate::domain::condition::Condition;
-use crate::domain::member::{Member, MemberKind};
-use crate::domain::principal::{Caller, project_in};
+use crate::domain::member::Member;
+use crate::domain::principal::Caller;
 use crate::domain::role::{RUN_JOB, RUN_JOB_WITH_OVERRIDES};
 
 const POLICIES: &str = "principalAccessBoundaryPolicies";
@@ -194,15 +194,8 @@ pub(super) fn keep_out(world: &World<'_>, who: &Member, home: &Home) -> Result<b
     if read.is_empty() {
         return Ok(false);
     }
-    let mut home = home.clone();
-    let of = project_in(who.address()).filter(|_| who.kind() == MemberKind::ServiceAccount);
-    if let Some(project) = of.map(|of| world.project(of)).transpose()?.flatten() {
-        let above = lineage(world, &format!("projects/{}", project.id))?.split_off(1);
-        let number = Some(project.number.clone());
-        home.homes.push(Home { project: project.id, number, above, ..Home::default() });
-    }
     // Where none stands, that is known.
-    let places = bound_at(who, &home).map(|(_, places)| places).unwrap_or_default();
+    let places = bound_at(who, home).map(|(_, places)| places).unwrap_or_default();
     for at in places {
         if !read.iter().any(|(known, _)| *known == at) {
             read.push((at, Vec::new()));
@@ -212,5 +205,5 @@ pub(super) fn keep_out(world: &World<'_>, who: &Member, home: &Home) -> Result<b
         .iter()
         .map(|(resource, bound)| Attached { resource, read: Ok(bound.as_slice()) })
         .collect();
-    Ok(kept_by_boundaries(&layers, Caller::Verified(who), &home) == Outcome::Block)
+    Ok(kept_by_boundaries(&layers, Caller::Verified(who), home) == Outcome::Block)
 }

@@ -77,7 +77,7 @@ pub(super) fn run(
     {
         return Err(ApiError::stale(name, etag, job["etag"].as_str().unwrap_or_default()));
     }
-    let execution = execution(site, region, name);
+    let execution = execution(site, region, name, tasks(&job, &body["overrides"]));
     let subject = Subject { parent: &site.location(region), message: "Execution" };
     let only_checks = body["validateOnly"] == true;
     let asked = Query::of(&[("validateOnly", if only_checks { "true" } else { "false" })]);
@@ -103,9 +103,10 @@ pub(super) fn run_v1(
 ) -> Result<Value, ApiError> {
     query.only(&[])?;
     known_fields(body, &["overrides"], "")?;
-    get(site, region, name)?;
+    let job = get(site, region, name)?;
     check_overrides(site, region, name, &body["overrides"])?;
-    let made = execution(site, region, name);
+    let tasks = tasks(&job, &body["overrides"]);
+    let made = execution(site, region, name, tasks);
     let short = made["name"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
     Ok(json!({
         "apiVersion": "run.googleapis.com/v1",
@@ -113,8 +114,8 @@ pub(super) fn run_v1(
         "metadata": {"name": short, "namespace": site.project.number, "uid": made["uid"],
             "creationTimestamp": made["createTime"],
             "labels": {"run.googleapis.com/job": name, "cloud.googleapis.com/location": region}},
-        "spec": {"taskCount": 1},
-        "status": {"succeededCount": 1, "completionTime": made["completionTime"],
+        "spec": {"taskCount": tasks},
+        "status": {"succeededCount": tasks, "completionTime": made["completionTime"],
             "conditions": [{"type": "Completed", "status": "True"}]},
     }))
 }
@@ -130,10 +131,38 @@ fn check_overrides(
     }
     known_fields(overrides, &["containerOverrides", "taskCount", "timeout"], "overrides")?;
     let full = full_name(site, region, name);
-    require(site.world, site.principal, &full, RUN_JOB_WITH_OVERRIDES, site.now)
+    require(site.world, site.principal, &full, RUN_JOB_WITH_OVERRIDES, site.now)?;
+    let wrong = |what: &str| Err(ApiError::invalid(format!("overrides.{what} is invalid.")));
+    let tasks = &overrides["taskCount"];
+    if !tasks.is_null() && tasks.as_i64().is_none_or(|tasks| tasks < 1) {
+        return wrong("task_count");
+    }
+    let is_span = |text: &str| {
+        let seconds = text.strip_suffix('s');
+        seconds.is_some_and(|it| it.parse::<f64>().is_ok_and(|it| it.is_finite() && it >= 0.0))
+    };
+    if !overrides["timeout"].is_null() && !overrides["timeout"].as_str().is_some_and(is_span) {
+        return wrong("timeout");
+    }
+    let job = get(site, region, name)?;
+    let own = job["template"]["template"]["containers"].as_array();
+    for one in overrides["containerOverrides"].as_array().into_iter().flatten() {
+        known_fields(one, &["name", "args", "env", "clearArgs"], "overrides.container_overrides")?;
+        let is_it = |own: &Value| one["name"].is_null() || own["name"] == one["name"];
+        if !own.into_iter().flatten().any(is_it) {
+            return wrong("container_overrides.name");
+        }
+    }
+    Ok(())
 }
 
-fn execution(site: &Site<'_>, region: &str, name: &str) -> Value {
+/// How many tasks an execution has.
+fn tasks(job: &Value, overrides: &Value) -> i64 {
+    let own = job["template"]["taskCount"].as_i64();
+    overrides["taskCount"].as_i64().or(own).unwrap_or(1)
+}
+
+fn execution(site: &Site<'_>, region: &str, name: &str, tasks: i64) -> Value {
     let letters: String = (0..5).map(|_| fastrand::lowercase()).collect();
     let now = stamp(site.now);
     json!({
@@ -146,8 +175,8 @@ fn execution(site: &Site<'_>, region: &str, name: &str) -> Value {
         "completionTime": now,
         "job": full_name(site, region, name),
         "parallelism": 1,
-        "taskCount": 1,
-        "succeededCount": 1,
+        "taskCount": tasks,
+        "succeededCount": tasks,
         "conditions": [{"type": "Completed", "state": "CONDITION_SUCCEEDED",
             "lastTransitionTime": now}],
         "etag": quoted_etag(),

@@ -1,5 +1,7 @@
 //! What is left of somebody's access, with what ends each way for them alone.
 
+use std::collections::BTreeMap;
+
 use futures::{StreamExt, stream};
 
 use crate::cloud::{Failure, For, Gateway, why};
@@ -96,6 +98,12 @@ impl Left {
                 cx.terminal.hint(command);
             }
         }
+        let is_gcloud = |row: &LeftRow| {
+            row.command.as_ref().is_some_and(|command| command.starts_with("gcloud "))
+        };
+        if cx.is_sandbox() && self.rows.iter().any(is_gcloud) {
+            cx.terminal.note("commands of gcloud go to Google, not to the sandbox");
+        }
         for line in &self.unknown {
             cx.terminal.warning(line);
         }
@@ -176,7 +184,42 @@ pub(super) async fn look(
             left.rows.extend(certain(cx, target, member, &ways, |_| "act-as"));
         }
     }
+    name_groups(gateway, &mut left.rows).await;
     Ok(left)
+}
+
+/// Names the groups that somebody is to leave, where those are in the group that a grant names.
+async fn name_groups(gateway: &Gateway, rows: &mut [LeftRow]) {
+    let mut known: BTreeMap<(String, String), Option<String>> = BTreeMap::new();
+    for row in rows {
+        let (holder, member) =
+            (Member::from_policy(&*row.holder), Member::from_policy(&*row.member));
+        if holder.kind() != MemberKind::Group || !member.is_account() {
+            continue;
+        }
+        let key = (row.holder.clone(), row.member.clone());
+        if !known.contains_key(&key) {
+            let ways = gateway.ways_into(holder.address(), &member).await;
+            let leave = |ways: Vec<String>| {
+                let commands: Vec<String> =
+                    ways.iter().map(|group| leave_group(group, &member)).collect();
+                commands.join(" && ")
+            };
+            let command = ways.filter(|ways| !ways.is_empty()).map(leave);
+            known.insert(key.clone(), command);
+        }
+        if let Some(Some(command)) = known.get(&key) {
+            row.command = Some(command.clone());
+        }
+    }
+}
+
+/// Out of a group, and nothing else of it changes.
+fn leave_group(group: &str, member: &Member) -> String {
+    let member = member.address();
+    format!(
+        "gcloud identity groups memberships delete --group-email={group} --member-email={member}"
+    )
 }
 
 async fn judge(
@@ -205,32 +248,30 @@ async fn judge(
 
 /// The ways by which somebody gets in who does.
 fn rows(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> Vec<LeftRow> {
-    if judged.check_off {
-        return vec![LeftRow {
-            member: member.to_string(),
-            service: target.to_string(),
-            role: None,
-            condition: None,
-            via: "invoker-check-disabled",
-            resource: target.to_string(),
-            holder: "allUsers".to_owned(),
-            short: cx.named(target),
-            command: None,
-        }];
-    }
+    let check_off = judged.check_off.then(|| LeftRow {
+        member: member.to_string(),
+        service: target.to_string(),
+        role: None,
+        condition: None,
+        via: "invoker-check-disabled",
+        resource: target.to_string(),
+        holder: "allUsers".to_owned(),
+        short: cx.named(target),
+        command: None,
+    });
     if judged.has_iap {
-        return Vec::new();
+        return check_off.into_iter().collect();
     }
     let of = |member: &Member| {
         let ways = judged.around.ways(member, target.permission(), cx.now());
         certain(cx, target, member, &ways, |way| via(way.resource))
     };
-    let rows = of(member);
-    match &judged.around.members {
-        // What a group as such is not granted, each of its members is.
-        Some(members) if rows.is_empty() => members.read.iter().flat_map(of).collect(),
-        _ => rows,
+    let mut rows = of(member);
+    // What a group as such is not granted, each of its members is.
+    if let Some(members) = judged.around.members.as_ref().filter(|_| rows.is_empty()) {
+        rows = members.read.iter().flat_map(of).collect();
     }
+    check_off.into_iter().chain(rows).collect()
 }
 
 /// The grants by which Identity-Aware Proxy lets somebody by.
@@ -307,14 +348,9 @@ fn via(resource: &str) -> &'static str {
 /// The command that ends a way for this member alone; `None` where none does.
 fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) -> Option<String> {
     let holder = &way.grant.member;
-    if !holder.same_as(member) {
+    if !holder.same_as(member) && !holder.names(member) {
         return match holder.kind() {
-            // Out of the group, and nothing else of it changes.
-            MemberKind::Group if member.is_account() => Some(format!(
-                "gcloud identity groups memberships delete --group-email={} --member-email={}",
-                holder.address(),
-                member.address()
-            )),
+            MemberKind::Group if member.is_account() => Some(leave_group(holder.address(), member)),
             _ => None,
         };
     }
@@ -350,7 +386,9 @@ fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) ->
         }
         _ => {
             let named = cx.named(target);
-            let who = quoted(&way.grant.member.to_string());
+            // Of a form that is granted nothing, the text alone names it.
+            let flag = if holder.is_of_deny_policies() { "--member " } else { "" };
+            let who = format!("{flag}{}", quoted(holder.as_str()));
             let role = &way.grant.role;
             let under = match &way.grant.condition {
                 Some(under) => format!(" --condition-title {}", quoted(&under.title)),

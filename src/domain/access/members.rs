@@ -13,13 +13,31 @@ pub fn for_members<'a>(
     are_all: bool,
 ) -> Decision<'a> {
     if each.is_empty() {
-        return whole;
+        return if are_all { nobody(whole, group) } else { whole };
     }
     let allowed = each.iter().filter(|(_, of)| of.verdict == Verdict::Allowed).count();
-    let count = format!("{allowed} of {} members of `{group}` get in", each.len());
+    let of = each.len();
+    let count = if are_all {
+        format!("{allowed} of {of} members of `{group}` get in")
+    } else {
+        format!("{allowed} of the {of} members of `{group}` that were read get in")
+    };
     let steps = whole.steps.into_iter();
     let steps: Vec<Step<'a>> = steps.map(|step| for_layer(step, each, are_all, &count)).collect();
     Decision { verdict: verdict(&steps), steps }
+}
+
+/// The decision for a group in which nobody is: what would turn on its members turns on nothing.
+fn nobody<'a>(mut whole: Decision<'a>, group: &Member) -> Decision<'a> {
+    for step in &mut whole.steps {
+        for unless in &mut step.doubts {
+            unless.doubt.why = format!("nobody is in `{group}`").into();
+        }
+        if step.outcome == Outcome::Unknown {
+            step.reason = format!("nobody is in `{group}`").into();
+        }
+    }
+    whole
 }
 
 /// What one layer says of the members. `count` stands in the reason if one of them is stopped.

@@ -126,6 +126,21 @@ fn hits<'a>(rule: &'a DenyRule, asked: Asked<'_>) -> (Truth, Option<&'a Member>)
     // Whoever stands for every account stands for those who are denied, too.
     let of_all = matches!(asked.caller, Caller::Verified(caller)
         if caller.kind() == MemberKind::AllAuthenticatedUsers);
+    // One of a domain who is denied is enough for it to be.
+    if let Caller::Verified(domain) = asked.caller
+        && domain.kind() == MemberKind::Domain
+        && denied != Truth::True
+    {
+        let is_of_it = |member: &&Member| {
+            member.named_account().is_some_and(|account| {
+                domain.reaches(&account)
+                    && !rule.exception_principals.iter().any(|one| one.names(&account))
+            })
+        };
+        if let Some(member) = rule.denied_principals.iter().find(is_of_it) {
+            return (under(rule.condition.as_ref(), asked.attributes), Some(member));
+        }
+    }
     let (denied, member) = match rule.denied_principals.first() {
         Some(first) if of_all && denied == Truth::False => {
             let why = format!(

@@ -119,11 +119,15 @@ pub(super) fn may_lose_its_check(snapshot: &Snapshot) -> Result<Option<String>, 
     }
 }
 
-/// That what a plan takes from everyone an organisation policy does not let come back.
+/// That what a plan takes away cannot come back: IAM or an organisation policy does not take it.
 pub(super) fn cannot_be_undone(snapshot: &Snapshot, plan: &Plan) -> Vec<String> {
+    let of_deny_policies = |grant: &&Grant| grant.member.is_of_deny_policies();
+    if let Some(grant) = plan.removed.iter().find(of_deny_policies) {
+        return vec![format!("this cannot be undone: IAM takes `{}` in no grant", grant.member)];
+    }
     let Some(constraints) = &snapshot.constraints else { return Vec::new() };
-    let mut public = plan.removed.iter().filter(|grant| grant.member.is_public());
-    let forbidden = public.find_map(|grant| match constraints.rule_on(&grant.member) {
+    let mut removed = plan.removed.iter();
+    let forbidden = removed.find_map(|grant| match constraints.rule_on(&grant.member) {
         Ruling::Forbidden(constraint) => Some((constraint, format!("`{}`", grant.member))),
         Ruling::Open | Ruling::Doubtful(_) => None,
     });

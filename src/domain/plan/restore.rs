@@ -81,6 +81,12 @@ fn why_not(grant: &Grant) -> Option<String> {
     if Role::parse(role).is_err() {
         return Some(format!("`{role}` is not a role"));
     }
+    if role == role::OF_FUNCTIONS {
+        return Some(format!(
+            "`{role}` lets nobody invoke a service of Cloud Run: `{}` does",
+            role::INVOKER
+        ));
+    }
     if !may_stand(member) {
         return Some(format!("`{member}` is no principal that IAM takes"));
     }

@@ -29,6 +29,7 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
         roles: crate::domain::evidence::Roles::new(),
         project_number: None,
         gone: Vec::new(),
+        policy_unread: None,
         read_at: datetime!(2026-06-01 00:00 UTC),
     }
 }

@@ -51,6 +51,7 @@ pub fn plan_turn(
         }
         _ => {}
     }
+    plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
     Ok(plan)
 }
 

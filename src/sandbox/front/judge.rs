@@ -199,6 +199,9 @@ impl<'a> Case<'a> {
             }
         }
         let known = self.known()?;
+        if let Some(member) = known.member() {
+            self.lore = self.lore.with_home_of(member)?;
+        }
         if stranger.verdict == Verdict::Allowed {
             // Whatever bearer came along, unless a deny policy reaches whose it is.
             return match known.member().map(|member| self.decide(Caller::Verified(member))) {
