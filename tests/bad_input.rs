@@ -352,3 +352,30 @@ fn the_role_of_functions_lets_nobody_in() {
     assert_eq!(run.status, 2, "{run}");
     assert!(run.stderr.contains("`roles/run.invoker` does"), "{run}");
 }
+
+/// A hint names another command with the options that it takes.
+#[test]
+fn a_hint_holds_no_option_that_its_command_lacks() {
+    let world = World::new();
+    for more in [
+        &["--for", "4h"][..],
+        &["--until", "2100-01-01"],
+        &["--with-overrides"],
+        &["--wait"],
+        &["--condition", "request.path == '/x'", "--condition-title", "t"],
+    ] {
+        let words = ["grant", "deleted:user:a@x.com?uid=1", "hello", "--reason", "grant"];
+        let run = world.sandbox(&[&words[..], more].concat());
+        assert_eq!(run.status, 2, "{run}");
+        let hint =
+            run.stderr.lines().find_map(|line| line.strip_prefix("hint: runaccess --sandbox "));
+        let hint = hint.unwrap_or_else(|| panic!("{run}"));
+        assert!(hint.starts_with("revoke ") && hint.contains("--reason grant"), "{run}");
+        for option in ["--for", "--until", "--with-overrides", "--wait", "--condition "] {
+            assert!(!hint.contains(option), "{run}");
+        }
+    }
+    for words in [&["explain", "hello"], &["revoke", "hello"], &["grant", "hello"]] {
+        assert!(world.sandbox(&words[..]).stderr.contains("MEMBER is missing"));
+    }
+}

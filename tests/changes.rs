@@ -298,18 +298,19 @@ fn a_revoke_says_what_is_left() {
     assert_snapshot!(run, @"
     --- stdout
     SERVICE              STATUS   CHANGE
-    us-central1/reports  changed  -user:ana@example.com (roles/run.developer)
+    us-central1/reports  changed  -user:ana@example.com (projects/sandbox-project/roles/reportReader)
+                                  -user:ana@example.com (roles/run.developer)
     --- stderr
     sandbox plan: project sandbox-project (the sandbox's own), as you@example.com
       us-central1/reports
+        - user:ana@example.com  projects/sandbox-project/roles/reportReader
         - user:ana@example.com  roles/run.developer
         exposure: any-google-account, as before
+        note: `projects/sandbox-project/roles/reportReader` does more than invoke, and goes too
         note: `roles/run.developer` does more than invoke, and goes too
-        warning: `allAuthenticatedUsers` can still invoke it through `roles/run.invoker`, and 1 more
+        warning: `allAuthenticatedUsers` can still invoke it through `roles/run.invoker`
     note: `user:ana@example.com` can invoke `us-central1/reports` by its own policy: it could before, too: `allAuthenticatedUsers` has `roles/run.invoker` on `us-central1/reports`
     warning: `user:ana@example.com` is still let in at `us-central1/reports`: `allAuthenticatedUsers` has `roles/run.invoker` on it; no command ends that for this member alone
-    warning: `user:ana@example.com` is still let in at `us-central1/reports`: `user:ana@example.com` has `projects/sandbox-project/roles/reportReader` on it
-    hint: runaccess --sandbox revoke user:ana@example.com us-central1/reports --role projects/sandbox-project/roles/reportReader
     undo: runaccess --sandbox undo s3
     --- status 3
     ");

@@ -418,3 +418,41 @@ fn who_calls_as_itself_is_led_to_grant() {
     let run = world.sandbox(&["explain", pool, "chat"]);
     assert!(run.stdout.contains(&format!("connect {pool} us-central1/chat --as ACCOUNT")), "{run}");
 }
+
+/// The program of one that calls by an account asks for that account's token, and gets through.
+#[test]
+fn a_program_of_an_agent_uses_the_account() {
+    let runner = "runner@sandbox-project.iam.gserviceaccount.com";
+    let agent = "principal://agents.global.org-433637338589.system.id.goog/resources/run/projects/123456789012/locations/us-central1/services/chat";
+    let mut world = World::new();
+    let serve = Serve::with(&world, &["--set", &format!("metadata-account={agent}")]);
+    world.reach(&serve);
+    for language in ["python", "node", "go", "curl"] {
+        let words =
+            ["connect", agent, "us-central1/hello", "--as", runner, "--code", language, "-n"];
+        let run = world.run(&words);
+        assert!(run.stdout.contains(runner), "{language}: {run}");
+    }
+    let words =
+        ["connect", agent, "us-central1/hello", "--as", runner, "--code", "curl", "-o", "json"];
+    let json = world.run(&words).json();
+    let program = json["programs"][0]["program"].as_str().unwrap();
+    let program = program.replace("https://iamcredentials.googleapis.com", &serve.endpoint);
+    let url = json["programs"][0]["url"].as_str().unwrap();
+    let file = world.home().join("call.sh");
+    std::fs::write(
+        &file,
+        program.replace(&format!("URL={url}"), &format!("URL={}", url.replace("https:", "http:"))),
+    )
+    .unwrap();
+    let output = std::process::Command::new("sh")
+        .arg(file)
+        .env("GCE_METADATA_HOST", serve.endpoint.trim_start_matches("http://"))
+        .env("http_proxy", &serve.endpoint)
+        .env("no_proxy", "127.0.0.1")
+        .output()
+        .unwrap();
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(out.trim_end().ends_with("200"), "{out}{err}");
+}

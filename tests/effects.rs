@@ -108,22 +108,17 @@ async fn what_is_needed_is_enough() {
         ),
         (
             &["ingress", "us-central1/hello", "internal", "--yes"],
-            &[
-                "run.services.get",
-                "run.services.getIamPolicy",
-                "run.services.update",
-                "run.operations.get",
-            ],
+            &["run.services.get", "run.services.update", "run.operations.get"],
+            0,
+        ),
+        (
+            &["default-url", "us-central1/hello", "off", "--yes"],
+            &["run.services.get", "run.services.update", "run.operations.get"],
             0,
         ),
         (
             &["audience", "add", "us-central1/hello", "https://a.example", "--yes"],
-            &[
-                "run.services.get",
-                "run.services.getIamPolicy",
-                "run.services.update",
-                "run.operations.get",
-            ],
+            &["run.services.get", "run.services.update", "run.operations.get"],
             0,
         ),
     ] {
@@ -400,4 +395,124 @@ fn instances_are_looked_at() {
         run.stderr.contains("`projects/p/locations/us-central1/instances/shut` is unknown"),
         "{run}"
     );
+}
+
+/// What an effect rests on stays: not the grant that goes.
+#[test]
+fn an_effect_rests_on_what_stays() {
+    let world = World::new();
+    world.sandbox(&["grant", "bea@example.com", "hello"]);
+    world.sandbox(&["grant", "domain:example.com", "hello", "--yes"]);
+    let json = world.json(&["revoke", "bea@example.com", "hello"]);
+    let because = json["changes"][0]["effect"][0]["because"].as_str().unwrap();
+    assert!(because.contains("`domain:example.com` has"), "{because}");
+    let json = world.json(&["grant", "bea@example.com", "hello"]);
+    let because = json["changes"][0]["effect"][0]["because"].as_str().unwrap();
+    assert!(because.contains("`domain:example.com` has"), "{because}");
+}
+
+#[test]
+fn what_is_left_names_each_way_and_what_ends_it() {
+    let world = World::new();
+    // Of a group in a group, the membership that there is.
+    let run = world.sandbox(&["revoke", "ola@example.com", "backoffice", "--strict", "-o", "json"]);
+    let left = run.json()["left"].clone();
+    let command = left[0]["command"].as_str().unwrap();
+    assert!(command.contains("--group-email=oncall@example.com"), "{left}");
+    assert!(run.stderr.contains("commands of gcloud go to Google, not to the sandbox"), "{run}");
+    // Custom roles that invoke go too.
+    let run = world.sandbox(&["revoke", "ana@example.com", "reports", "--any-role", "--yes"]);
+    assert!(
+        run.stdout.contains("-user:ana@example.com (projects/sandbox-project/roles/reportReader)"),
+        "{run}"
+    );
+    // Beside the check that is off, the grant that would do too.
+    world.sandbox(&["grant", "dev@example.com", "status-page"]);
+    let words = ["revoke", "eve@example.com", "status-page", "--strict", "-o", "json"];
+    assert_eq!(world.sandbox(&words).json()["left"].as_array().unwrap().len(), 1);
+    let words = [
+        "revoke",
+        "dev@example.com",
+        "status-page",
+        "--role",
+        "roles/run.viewer",
+        "--strict",
+        "-o",
+        "json",
+    ];
+    let left = world.sandbox(&words).json()["left"].clone();
+    assert_eq!(left.as_array().unwrap().len(), 2, "{left}");
+    let run = world.sandbox(&["revoke", "eve@example.com", "--all-services", "--strict"]);
+    assert!(run.stderr.contains("jobs and instances were not looked at"), "{run}");
+}
+
+/// What was not searched is not known, and comes before what was not read.
+#[test]
+fn a_region_that_was_not_searched_is_not_known() {
+    let mut world = World::new();
+    let serve = Serve::with_faults(&world, &["unreadable-region=us-central1"]);
+    world.reach(&serve);
+    for words in [["--all-services", "--strict"], ["--everywhere", "--yes"]] {
+        let run = world.run(&[&["revoke", "carl@example.com"], &words[..]].concat());
+        assert_eq!(run.status, 9, "{run}");
+        assert!(run.stderr.contains("region us-central1 is not known"), "{run}");
+    }
+}
+
+/// A plan that brings back nobody but who is deleted says so beforehand, and the one before has its turn.
+#[test]
+fn an_undo_of_a_deleted_account_is_no_end() {
+    let mut world = World::new();
+    let serve = Serve::start(&world);
+    world.reach(&serve);
+    let plain = Plain::of(&serve.endpoint);
+    world.run(&["grant", "ana@example.com", "us-central1/chat"]);
+    let account = json!({"accountId": "leaver", "serviceAccount": {"displayName": "l"}});
+    let all = "v1/projects/sandbox-project/serviceAccounts";
+    let (_, made) = plain.send("POST", all, Some(&account));
+    let address = made["email"].as_str().unwrap().to_owned();
+    world.run(&["grant", &address, "us-central1/hello"]);
+    world.run(&["revoke", &address, "us-central1/hello"]);
+    assert_eq!(plain.send("DELETE", &format!("{all}/{address}"), None).0, 200);
+    let run = world.run(&["undo", "-n", "-o", "json"]);
+    assert_eq!(run.json()["changes"][0]["status"], "unchanged", "{run}");
+    assert_eq!(run.json()["changes"][0]["leftOut"].as_array().unwrap().len(), 1, "{run}");
+    let run = world.run(&["undo", "--yes", "-o", "json"]);
+    assert_eq!(run.json()["changes"][0]["status"], "unchanged", "{run}");
+    let history = world.run(&["history", "-o", "json"]);
+    assert!(!history.stdout.contains("\"action\": \"undo\""), "{history}");
+    // The revocation is passed over from then on, and the grant is not there any more.
+    for _ in 0..2 {
+        world.run(&["undo", "--yes"]);
+    }
+    assert!(
+        members_of(&plain.policy(&HELLO.replace("hello", "chat")), "roles/run.invoker")
+            .iter()
+            .all(|member| member != "user:ana@example.com")
+    );
+}
+
+/// A plan says that it cannot be undone, whatever would refuse it.
+#[test]
+fn whatever_cannot_come_back_is_said() {
+    let mut world = World::new();
+    let serve = Serve::start(&world);
+    world.reach(&serve);
+    let plain = Plain::of(&serve.endpoint);
+    world.run(&["grant", "someone@gmail.com", "us-central1/hello"]);
+    plain.add_faults(&[
+        "org-policy=run.managed.requireInvokerIam".to_owned(),
+        "org-policy=iam.allowedPolicyMemberDomains".to_owned(),
+    ]);
+    for (words, constraint) in [
+        (
+            &["revoke", "someone@gmail.com", "us-central1/hello", "-n"][..],
+            "allowedPolicyMemberDomains",
+        ),
+        (&["invoker-check", "us-central1/status-page", "on", "-n"], "requireInvokerIam"),
+    ] {
+        let run = world.run(words);
+        assert!(run.stderr.contains("this cannot be undone"), "{run}");
+        assert!(run.stderr.contains(constraint), "{run}");
+    }
 }

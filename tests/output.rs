@@ -21,9 +21,9 @@ fn every_format_is_rendered() {
     let world = World::new();
     let of = |format| world.sandbox(&["list", "st*", "--no-access", "-o", format]).stdout;
     assert_snapshot!(of("csv"), @r#"
-    name,service,project,region,url,urls,ingress,invokerCheck,iap,callers,reach,exposure,exposureReasons,inherited,invokerCount
-    status-page,projects/sandbox-project/locations/us-central1/services/status-page,sandbox-project,us-central1,https://status-page-k4qx7v2nza-uc.a.run.app,https://status-page-k4qx7v2nza-uc.a.run.app;https://status-page-123456789012.us-central1.run.app,all,false,false,anyone,internet,public,"the invoker check is off, so no permission is asked",unread,
-    storefront,projects/sandbox-project/locations/us-central1/services/storefront,sandbox-project,us-central1,https://storefront-k4qx7v2nza-uc.a.run.app,https://storefront-k4qx7v2nza-uc.a.run.app;https://storefront-123456789012.us-central1.run.app,all,true,false,unknown,internet,unknown,the policy was not read,unread,
+    name,service,project,region,url,urls,ingress,ingressSet,invokerCheck,iap,callers,reach,exposure,exposureReasons,inherited,invokerCount
+    status-page,projects/sandbox-project/locations/us-central1/services/status-page,sandbox-project,us-central1,https://status-page-k4qx7v2nza-uc.a.run.app,https://status-page-k4qx7v2nza-uc.a.run.app;https://status-page-123456789012.us-central1.run.app,all,,false,false,anyone,internet,public,"the invoker check is off, so no permission is asked",unread,
+    storefront,projects/sandbox-project/locations/us-central1/services/storefront,sandbox-project,us-central1,https://storefront-k4qx7v2nza-uc.a.run.app,https://storefront-k4qx7v2nza-uc.a.run.app;https://storefront-123456789012.us-central1.run.app,all,,true,false,unknown,internet,unknown,the policy was not read,unread,
     "#);
     assert_snapshot!(of("yaml"), @"
     sandbox: true
@@ -37,6 +37,7 @@ fn every_format_is_rendered() {
       - https://status-page-k4qx7v2nza-uc.a.run.app
       - https://status-page-123456789012.us-central1.run.app
       ingress: all
+      ingressSet: null
       invokerCheck: false
       iap: false
       callers: anyone
@@ -55,6 +56,7 @@ fn every_format_is_rendered() {
       - https://storefront-k4qx7v2nza-uc.a.run.app
       - https://storefront-123456789012.us-central1.run.app
       ingress: all
+      ingressSet: null
       invokerCheck: true
       iap: false
       callers: unknown

@@ -374,6 +374,21 @@ async fn a_boundary_keeps_accounts_from_a_job() {
     // A service is not known to be kept by them.
     world.run(&["grant", runner, "us-central1/hello"]);
     assert_eq!(world.run(&["explain", runner, "us-central1/hello"]).status, 0);
+    // One of a group who is kept out keeps the group out.
+    let group = json!({"groupKey": {"id": "mix@example.com"}, "parent": "customers/C03xgje4y",
+        "labels": {"cloudidentity.googleapis.com/groups.discussion_forum": ""}});
+    let (code, made) = plain.send("POST", "v1/groups?initialGroupConfig=EMPTY", Some(&group));
+    assert_eq!(code, 200, "{made}");
+    let memberships = format!("v1/{}/memberships", made["response"]["name"].as_str().unwrap());
+    for id in [runner, "dev@example.com"] {
+        let member = json!({"preferredMemberKey": {"id": id}, "roles": [{"name": "MEMBER"}]});
+        let (code, answer) = plain.send("POST", &memberships, Some(&member));
+        assert_eq!(code, 200, "{answer}");
+    }
+    world.run(&["grant", "group:mix@example.com", job]);
+    let run = explain("group:mix@example.com");
+    assert_eq!(run.status, 3, "{run}");
+    assert!(run.stdout.contains("1 of 2 members of `group:mix@example.com` get in"), "{run}");
     // One that names the project lets at it again.
     assert_eq!(bind("here").0, 200);
     assert_eq!(explain(runner).status, 0);
@@ -401,4 +416,81 @@ async fn a_boundary_keeps_accounts_from_a_job() {
     assert_eq!(run.status, 9, "{run}");
     assert_eq!(of(&run, "otherwise").as_deref(), Some("allowed"), "{run}");
     assert!(run.stdout.contains("iam.policybindings.list"), "{run}");
+}
+
+/// The sandbox's front end and its APIs know where an account is at home, as `explain` does.
+#[tokio::test]
+async fn an_account_of_another_project_is_judged_alike() {
+    let api = crate::support::Api::new();
+    let mut world = World::new();
+    world.reach(&api.serve);
+    let plain = Plain::of(&api.serve.endpoint);
+    let body = json!({"accountId": "shared-acc"});
+    let (code, made) =
+        plain.send("POST", "v1/projects/sandbox-shared/serviceAccounts", Some(&body));
+    assert_eq!(code, 200, "{made}");
+    let account = made["email"].as_str().unwrap().to_owned();
+    world.run(&["grant", &account, "us-central1/hello", "jobs/us-central1/nightly"]);
+    let host = "hello-k4qx7v2nza-uc.a.run.app";
+    let run = "v2/projects/sandbox-project/locations/us-central1/jobs/nightly:run";
+    let point = "cloudresourcemanager.googleapis.com%2Fprojects%2Fsandbox-project";
+    for (id, project, denied) in
+        [("locked", "345678901234", false), ("shared", "210987654321", true)]
+    {
+        let set = format!(
+            "principalSet://cloudresourcemanager.googleapis.com/projects/{project}/type/ServiceAccount"
+        );
+        let rule = json!({"rules": [{"denyRule": {"deniedPrincipals": [set], "deniedPermissions":
+            ["run.googleapis.com/routes.invoke", "run.googleapis.com/jobs.run"]}}]});
+        let at = format!("v2/policies/{point}/denypolicies?policyId=deny-{id}");
+        assert_eq!(plain.send("POST", &at, Some(&rule)).0, 200);
+        let expected = if denied { (3, 403) } else { (0, 200) };
+        for target in ["us-central1/hello", "jobs/us-central1/nightly"] {
+            let explained = world.run(&["explain", &account, target]);
+            assert_eq!(explained.status, expected.0, "{id}: {explained}");
+        }
+        let token = api.id_token(&account, &format!("https://{host}")).await;
+        let call = api.client.get(&api.serve.endpoint).header("Host", host).bearer_auth(token);
+        assert_eq!(call.send().await.unwrap().status().as_u16(), expected.1, "{id}");
+        let token = api.access_token(&account).await;
+        assert_eq!(api.send_as(&token, "POST", run, Some(&json!({}))).await.0, expected.1, "{id}");
+    }
+}
+
+/// Who of a domain is denied by name keeps the domain out.
+#[test]
+fn one_of_a_domain_who_is_denied_is_enough() {
+    let mut world = World::new();
+    let serve = Serve::start(&world);
+    world.reach(&serve);
+    let plain = Plain::of(&serve.endpoint);
+    let rule = json!({"rules": [{"denyRule": {
+        "deniedPrincipals": ["principal://goog/subject/mallory@corp.example"],
+        "deniedPermissions": ["run.googleapis.com/routes.invoke"]}}]});
+    let point = "cloudresourcemanager.googleapis.com%2Fprojects%2Fsandbox-project";
+    let at = format!("v2/policies/{point}/denypolicies?policyId=mallory");
+    assert_eq!(plain.send("POST", &at, Some(&rule)).0, 200);
+    let run = world.run(&["explain", "domain:corp.example", "us-central1/storefront"]);
+    assert_eq!(run.status, 3, "{run}");
+}
+
+/// A run with overrides has what was asked for, and takes nothing that is ill-formed.
+#[tokio::test]
+async fn overrides_are_taken_at_their_word() {
+    let api = crate::support::Api::new();
+    let plain = Plain::of(&api.serve.endpoint);
+    let path = "v2/projects/sandbox-project/locations/us-central1/jobs/nightly:run";
+    let run = |overrides: Value| plain.send("POST", path, Some(&json!({"overrides": overrides})));
+    let (code, operation) = run(json!({"taskCount": 3, "timeout": "5s"}));
+    assert_eq!(code, 200, "{operation}");
+    assert_eq!(operation["metadata"]["taskCount"], 3, "{operation}");
+    for bad in [
+        json!({"taskCount": "x"}),
+        json!({"taskCount": -1}),
+        json!({"timeout": "5"}),
+        json!({"containerOverrides": [{"name": "nosuch"}]}),
+        json!({"nosuch": 1}),
+    ] {
+        assert_eq!(run(bad.clone()).0, 400, "{bad}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The name of a file that holds a secret, told apart from the secret itself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -56,7 +56,7 @@ fn is_a_secret(path: &Path) -> bool {
     let text = text.trim().trim_start_matches(['@', '.']).trim_start_matches('/');
     let certain = text.starts_with(['{', '[', '"']) || text.contains(['\n', '\r']);
     // A file may have any name.
-    if !certain && PathBuf::from(text).exists() {
+    if !certain && path.exists() {
         return false;
     }
     certain
@@ -64,6 +64,7 @@ fn is_a_secret(path: &Path) -> bool {
         || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
         || is_jwt(text)
         || decoded(text).is_some_and(|json| json.is_object())
+        || is_in_hex(text)
         || text.split('/').any(|part| !part.contains('.') && is_mixed(part))
 }
 
@@ -85,18 +86,15 @@ fn decoded(text: &str) -> Option<Value> {
 
 /// Whether it is as long and as mixed as a token of which nothing else is known.
 fn is_mixed(name: &str) -> bool {
-    name.len() >= AS_LONG_AS_A_TOKEN && (is_in_hex(name) || is_in_all_letters(name))
-}
-
-/// Whether it is as a key or a digest is written in hexadecimal.
-fn is_in_hex(name: &str) -> bool {
-    name.chars().all(|c| c.is_ascii_hexdigit())
-}
-
-fn is_in_all_letters(name: &str) -> bool {
-    name.contains(|c: char| c.is_ascii_lowercase())
+    name.len() >= AS_LONG_AS_A_TOKEN
+        && name.contains(|c: char| c.is_ascii_lowercase())
         && name.contains(|c: char| c.is_ascii_uppercase())
         && name.contains(|c: char| c.is_ascii_digit())
+}
+
+/// Whether it is as a key is written in hexadecimal, and in no folder.
+fn is_in_hex(text: &str) -> bool {
+    text.len() >= AS_LONG_AS_A_TOKEN && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -116,6 +114,10 @@ mod tests {
             "-----BEGIN PRIVATE KEY-----",
             "one\ntwo",
             "ya29.a0AfH6SMB",
+            "@ya29.a0AfH6SMB",
+            "./ya29.a0AfH6SMB",
+            "ghs_16C7e42F292c6912E7710c838347Ae178B4a",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             "1//0gabc",
             "Bearer ya29.x",
             "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.c2ln",

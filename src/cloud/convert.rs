@@ -337,6 +337,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_force_is_told_from_what_is_set() {
+        for (annotations, in_force, set) in [
+            (json!({}), Ingress::All, None),
+            (json!({"run.googleapis.com/ingress": "internal"}), Ingress::Internal, None),
+            (
+                json!({"run.googleapis.com/ingress": "internal", "run.googleapis.com/ingress-status": "all"}),
+                Ingress::All,
+                Some(Ingress::Internal),
+            ),
+            (
+                json!({"run.googleapis.com/ingress": "all", "run.googleapis.com/ingress-status": "all"}),
+                Ingress::All,
+                None,
+            ),
+        ] {
+            let labels = json!({"cloud.googleapis.com/location": "us-central1"});
+            let metadata = json!({"name": "s", "labels": labels, "annotations": annotations});
+            let text = json!({ "metadata": metadata }).to_string();
+            let service = service_v1(&serde_json::from_str(&text).unwrap(), "p").unwrap();
+            assert_eq!((service.ingress, service.ingress_set), (in_force, set), "{annotations}");
+        }
+    }
+
+    #[test]
     fn what_has_no_name_is_no_service() {
         let of = |text: &'static str| service_v1(&serde_json::from_str(text).unwrap(), "p");
         assert_eq!(of(r#"{"metadata": {"name": "s"}}"#), None);

@@ -144,14 +144,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         targets.names.insert(0, Target::Account(from.name.clone()));
     }
     let foreign = is_worth_asking(&from.account, cx.own_domain().as_deref());
-    let needs = Needs {
-        service: Use::Exposure,
-        constraints: foreign,
-        above: false,
-        ingress: false,
-        settings_only: false,
-        roles: false,
-    };
+    let needs = Needs { service: Use::Exposure, constraints: foreign, ..Needs::default() };
     let options = ChangeOptions {
         notes: from.notes.clone(),
         warnings: from.warnings.clone(),

@@ -111,10 +111,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let needs = Needs {
         service: if members.iter().any(Member::is_public) { Use::Exposure } else { Use::Effect },
         constraints: !args.no_preflight && members.iter().any(foreign),
-        above: false,
-        ingress: false,
-        settings_only: false,
-        roles: false,
+        ..Needs::default()
     };
     let options = ChangeOptions {
         notes: resolved.notes,

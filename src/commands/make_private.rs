@@ -28,14 +28,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
     let references = services(cx, &args.services, "Make which service private?").await?;
     let targets = lookup::find_all(cx, &references).await?;
-    let needs = Needs {
-        service: Use::Exposure,
-        constraints: true,
-        above: true,
-        ingress: false,
-        settings_only: false,
-        roles: false,
-    };
+    let needs =
+        Needs { service: Use::Exposure, constraints: true, above: true, ..Needs::default() };
     let options = args.write.options(Action::MakePrivate, needs);
     let batch = Batch::read(cx, targets, &options).await?;
     let planned = batch.plan(cx, &plan_make_private, &options);

@@ -56,14 +56,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Some(PublicVia::NoInvokerCheck) => Use::Needed,
         _ => Use::Exposure,
     };
-    let needs = Needs {
-        service,
-        constraints: !args.no_preflight,
-        above: false,
-        ingress: false,
-        settings_only: false,
-        roles: false,
-    };
+    let needs = Needs { service, constraints: !args.no_preflight, ..Needs::default() };
     let waiting = args.wait.for_everyone();
     let mut options = ChangeOptions { other_way, ..args.write.options(Action::MakePublic, needs) };
     let mut result = change(cx, targets, via, &options).await?;

@@ -49,14 +49,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let question = "Restore which service?";
     let target = args.kind.one_target(cx, args.service.as_deref(), question).await?;
     let targets = Targets { names: vec![target], ..Targets::default() };
-    let needs = Needs {
-        service: Use::Exposure,
-        constraints: true,
-        above: false,
-        ingress: false,
-        settings_only: false,
-        roles: false,
-    };
+    let needs = Needs { service: Use::Exposure, constraints: true, ..Needs::default() };
     let options = args.write.options(Action::Restore, needs);
     let same_etag = !args.ignore_etag && !options.only_show;
     let planner = |snapshot: &Snapshot| plan_restore(snapshot, &saved, same_etag);

@@ -4,10 +4,11 @@ mod left;
 
 use futures::{StreamExt, stream};
 
+use self::left::Left;
 use super::completing;
 use super::members::{KindOption, ask_for_member, held_operands, member, resolve, role, typed};
 use super::writing::{WriteOptions, finish, report_as};
-use crate::change::{Batch, ChangeOptions, Needs, Use};
+use crate::change::{Batch, ChangeOptions, ChangeResult, Needs, Use};
 use crate::context::Context;
 use crate::domain::constraint::is_worth_asking;
 use crate::domain::invokers::{Grant, grants};
@@ -107,13 +108,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         (None, false) => ConditionChoice::Unconditional,
     };
     let operands = held_operands(cx, &args.member, &args.operands)?;
-    if args.all_services && !operands.services.is_empty() {
-        return Err(CommandError::usage("`--all-services` takes no SERVICE beside it"));
-    }
-    if args.everywhere && !operands.services.is_empty() {
-        return Err(CommandError::usage("`--everywhere` takes no SERVICE beside it"));
-    }
     let all = args.all_services || args.everywhere;
+    if all && !operands.services.is_empty() {
+        let flag = if args.everywhere { "--everywhere" } else { "--all-services" };
+        return Err(CommandError::usage(format!("`{flag}` takes no SERVICE beside it")));
+    }
     let references = if all {
         Vec::new()
     } else {
@@ -138,18 +137,12 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         lookup::find_all(cx, &references).await?
     };
     let is_public = resolved.members.iter().any(Member::is_public);
-    // Whether an undo would be refused.
-    let own_domain = cx.own_domain();
-    let is_foreign = |member: &Member| is_worth_asking(member, own_domain.as_deref());
-    let asks = is_public || resolved.members.iter().any(is_foreign);
     let service = if args.strict || is_public { Use::Exposure } else { Use::Effect };
     let needs = Needs {
         service,
-        constraints: asks,
-        above: false,
-        ingress: false,
-        settings_only: false,
+        constraints: may_not_come_back(cx, &resolved.members),
         roles: args.any_role || args.everywhere,
+        ..Needs::default()
     };
     let options = ChangeOptions {
         notes: std::mem::take(&mut resolved.notes),
@@ -197,8 +190,24 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     } else if all {
         cx.terminal.note("jobs and instances were not looked at: `--everywhere` does");
     }
+    end_with(cx, result, &left, &args.write)
+}
+
+/// Whether an organisation policy may not let one of these be granted anything again.
+fn may_not_come_back(cx: &Context, members: &[Member]) -> bool {
+    let own_domain = cx.own_domain();
+    members.iter().any(|one| one.is_public() || is_worth_asking(one, own_domain.as_deref()))
+}
+
+/// Reports what was revoked and what is left, whose exit code comes before that of a part not read.
+fn end_with(
+    cx: &Context,
+    result: ChangeResult,
+    left: &Left,
+    write: &WriteOptions,
+) -> Result<u8, CommandError> {
     let rows = left.rows.clone();
-    let reported = report_as(cx, result, &args.write, |cx, outcomes| {
+    let reported = report_as(cx, result, write, |cx, outcomes| {
         let report = ChangesReport::new(cx.is_sandbox(), outcomes);
         cx.report(&ChangesReport { left: Some(rows), ..report })
     })?;

@@ -174,10 +174,9 @@ async fn turn(
         Needs {
             service: Use::Needed,
             constraints: opens,
-            above: false,
             ingress: name == Switch::Ingress,
             settings_only: true,
-            roles: false,
+            ..Needs::default()
         },
     );
     let planner = |snapshot: &Snapshot| plan_turn(snapshot, action, name, value);

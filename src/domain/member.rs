@@ -233,6 +233,11 @@ impl Member {
     }
 }
 
+/// Whether it is at a host that is known, whatever it names there.
+fn is_of_known_host(value: &str) -> bool {
+    HOSTS.iter().any(|host| value.starts_with(host))
+}
+
 /// Whether the value of a federated principal is at a host that is known, and names something there.
 fn has_known_host(value: &str) -> bool {
     let rest = HOSTS.iter().find_map(|host| value.strip_prefix(host));
@@ -242,7 +247,10 @@ fn has_known_host(value: &str) -> bool {
         // A pool is named with what of it is meant (IAM's binding documentation).
         let is_whole = match pool {
             Some(at) => parts.len() > at + 2,
-            None => parts.len() > 2,
+            None if matches!(parts[0], "projects" | "locations") => {
+                parts.len() > 3 && parts.contains(&"serviceAccounts")
+            }
+            None => true,
         };
         is_whole && parts.iter().all(|part| !part.is_empty())
     });

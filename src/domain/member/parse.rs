@@ -2,7 +2,9 @@
 
 use thiserror::Error;
 
-use super::{ALL_AUTHENTICATED_USERS, ALL_USERS, EVERYONE, Member, has_known_host};
+use super::{
+    ALL_AUTHENTICATED_USERS, ALL_USERS, EVERYONE, Member, has_known_host, is_of_known_host,
+};
 
 const PREFIXES: [&str; 9] = [
     "user",
@@ -134,7 +136,9 @@ fn parse_prefixed(typed: &str, prefix: &str, value: &str) -> Result<MemberArg, M
         "domain" => fail("a domain has the form `example.com`", None),
         "principal" | "principalSet" if has_known_host(value) => taken(),
         // One of tomorrow's: it is for IAM to judge, and asked about.
-        "principal" | "principalSet" if has_host_and_path(value) => taken(),
+        "principal" | "principalSet" if has_host_and_path(value) && !is_of_known_host(value) => {
+            taken()
+        }
         "principal" | "principalSet" => {
             fail("a federated principal has the form `principal://iam.googleapis.com/…`", None)
         }
