@@ -104,6 +104,22 @@ fn iap_is_taken_back_whole_where_its_grant_is_refused() {
     assert_eq!(history["entries"][0]["settings"], json!([]));
 }
 
+/// What is taken back waits and is planned again after a conflict as any other change is.
+#[test]
+fn iap_is_taken_back_through_the_conflicts_of_others() {
+    for seed in [2, 7, 10] {
+        let mut world = World::new();
+        let conflicts = format!("409,method=PATCH,rate=0.7,seed={seed}");
+        let serve =
+            Serve::with_faults(&world, &["403,method=POST,route=*setIamPolicy", &conflicts]);
+        world.reach(&serve);
+        let run = world.run(&["iap", "hello", "on", "--yes"]);
+        assert_eq!(run.status, 5, "{seed}: {}", run.stderr);
+        assert!(run.stderr.contains("what was done is taken back"), "{seed}: {}", run.stderr);
+        assert_eq!(world.json_of(&["describe", "hello"])["iap"], false, "{seed}");
+    }
+}
+
 #[test]
 fn iap_that_cannot_be_taken_back_is_half_done_and_says_so() {
     let mut world = World::new();

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::reading::read;
-use super::taken_back::take_back;
 use super::{ChangeOptions, Needs, Planner, Use, failed, outcome_of, refused};
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
@@ -13,7 +12,7 @@ use crate::domain::history::Etags;
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::{Action, Plan, There, left_out};
+use crate::domain::plan::{Action, Plan, Snapshot, There, left_out, plan_reversal};
 use crate::domain::principal::{is_service_agent, project_in};
 use crate::domain::setting::Setting;
 use crate::domain::target::AccountName;
@@ -39,6 +38,44 @@ pub(super) async fn apply(
         return Box::pin(take_back(cx, outcome, options)).await;
     }
     outcome
+}
+
+/// Takes back what a change did before it was refused, as a change of its own: with its waits, and on
+/// fresh facts. If that fails too, it is half done, and how it is made whole by hand is said.
+async fn take_back(cx: &Context, outcome: ChangeOutcome, options: &ChangeOptions) -> ChangeOutcome {
+    let (action, done) = (outcome.action, outcome.done());
+    let planner = |snapshot: &Snapshot| plan_reversal(snapshot, action, &done);
+    let options = ChangeOptions { whole: false, other_way: None, ..options.clone() };
+    let plan = read(cx, &outcome.target, options.needs).await.and_then(|snapshot| {
+        planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal, &options))
+    });
+    let failed = match plan {
+        Ok(plan) => {
+            let reversed = Box::pin(carried_out(cx, plan, &planner, &options)).await;
+            reversed.error.map(|error| error.in_one_line())
+        }
+        Err(error) => Some(error.in_one_line()),
+    };
+    let mut outcome = outcome;
+    let Some(error) = outcome.error.as_mut() else { return outcome };
+    match failed {
+        None => {
+            error.message = format!("{}; what was done is taken back", error.message);
+            ChangeOutcome {
+                added: Vec::new(),
+                removed: Vec::new(),
+                settings: Vec::new(),
+                ..outcome
+            }
+        }
+        Some(why) => {
+            error.message = format!("{}; what was done could not be taken back", error.message);
+            error.causes.push(why);
+            error.code = ErrorKind::Partial.code();
+            error.exit_code = ErrorKind::Partial.exit_code().number();
+            outcome
+        }
+    }
 }
 
 async fn carried_out(
@@ -183,11 +220,10 @@ impl Work {
     /// Does the plan's steps until one fails.
     async fn carry_out(&mut self, cx: &Context) -> Result<(), Failure> {
         self.attempts += 1;
-        let target = self.plan.target().clone();
         for step in self.plan.clone().into_steps() {
             let (what, sets_policy) = (step.describe(), step.sets_policy());
             let written = match cx.gateway().await {
-                Ok(gateway) => cx.write(Box::pin(gateway.apply(&target, step))).await,
+                Ok(gateway) => cx.write(Box::pin(gateway.apply(step))).await,
                 Err(error) => Err(Failure::new(FailureKind::Other, &what, error.message)),
             };
             match written {

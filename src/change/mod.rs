@@ -6,7 +6,6 @@ mod journalled;
 mod reading;
 mod refused;
 mod show;
-mod taken_back;
 mod verified;
 
 use futures::{StreamExt, stream};

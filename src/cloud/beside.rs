@@ -14,7 +14,7 @@ use super::fleet::Unreadable;
 use super::gateway::{Gateway, written};
 use super::reading::{Read, parsed};
 use crate::domain::history::Etags;
-use crate::domain::plan::{StepKind, There};
+use crate::domain::plan::There;
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::VpcEgress;
@@ -208,83 +208,71 @@ impl Gateway {
         }
     }
 
-    /// Does a step on a service account.
-    pub(super) async fn apply_to_account(
+    /// Creates a service account, which must not exist.
+    pub(super) async fn create_account(
         &self,
         account: &AccountName,
-        step: StepKind,
+        display_name: &str,
         call: &str,
     ) -> Result<Etags, Failure> {
-        let all = format!("/v1/projects/{}/serviceAccounts", account.project);
-        match step {
-            StepKind::SetPolicy(policy) => {
-                let path = format!("{all}/{}", account.address);
-                self.set_policy(Api::Iam, &path, &policy, call).await
-            }
-            StepKind::CreateAccount { display_name } => {
-                let (id, _) = account.address.split_once('@').unwrap_or_default();
-                let made =
-                    json!({"accountId": id, "serviceAccount": {"displayName": display_name}});
-                let body = Some(written(&made, call)?);
-                let made = self.write(Api::Iam, call, Method::POST, &all, body).await?;
-                let made: ServiceAccount = parsed(call, &made)?;
-                if made.unique_id.is_empty() {
-                    return Err(Failure::malformed(call));
-                }
-                Ok(Etags { service: Some(made.unique_id), ..Etags::default() })
-            }
-            StepKind::DeleteAccount { unique_id } => {
-                // By its id, so that no other of the same address is.
-                let path = format!("{all}/{unique_id}");
-                self.delete(Api::Iam, call, &path).await
-            }
-            StepKind::Turn { .. } | StepKind::Map { .. } | StepKind::Unmap => {
-                Err(Failure::new(FailureKind::Other, call, "an account has no such setting"))
-            }
+        let (id, _) = account.address.split_once('@').unwrap_or_default();
+        let made = json!({"accountId": id, "serviceAccount": {"displayName": display_name}});
+        let body = Some(written(&made, call)?);
+        let path = accounts_path(account);
+        let made = self.write(Api::Iam, call, Method::POST, &path, body).await?;
+        let made: ServiceAccount = parsed(call, &made)?;
+        if made.unique_id.is_empty() {
+            return Err(Failure::malformed(call));
         }
+        Ok(Etags { service: Some(made.unique_id), ..Etags::default() })
     }
 
-    /// Does a step on a domain mapping.
-    pub(super) async fn apply_to_mapping(
+    /// Maps a domain to a service.
+    pub(super) async fn map_domain(
         &self,
         mapping: &MappingName,
-        step: StepKind,
+        service: &str,
+        force: bool,
         call: &str,
     ) -> Result<Etags, Failure> {
         let MappingName { project, region, domain } = mapping;
-        let all = format!("/v1/projects/{project}/locations/{region}/domainmappings");
-        match step {
-            StepKind::Map { service, force } => {
-                let body = json!({
-                    "apiVersion": "domains.cloudrun.com/v1",
-                    "kind": "DomainMapping",
-                    "metadata": {"name": domain, "namespace": project},
-                    "spec": {
-                        "routeName": service,
-                        "certificateMode": "AUTOMATIC",
-                        "forceOverride": force,
-                    },
-                });
-                let body = Some(written(&body, call)?);
-                let made = self.write(Api::Run, call, Method::POST, &all, body).await?;
-                let made: Value = parsed(call, &made)?;
-                match made["metadata"]["uid"].as_str() {
-                    None | Some("") => Err(Failure::malformed(call)),
-                    Some(uid) => Ok(Etags { service: Some(uid.to_owned()), ..Etags::default() }),
-                }
-            }
-            StepKind::Unmap => self.delete(Api::Run, call, &format!("{all}/{domain}")).await,
-            _ => Err(Failure::new(FailureKind::Other, call, "a domain has no such setting")),
+        let body = json!({
+            "apiVersion": "domains.cloudrun.com/v1",
+            "kind": "DomainMapping",
+            "metadata": {"name": domain, "namespace": project},
+            "spec": {
+                "routeName": service,
+                "certificateMode": "AUTOMATIC",
+                "forceOverride": force,
+            },
+        });
+        let path = format!("/v1/projects/{project}/locations/{region}/domainmappings");
+        let body = Some(written(&body, call)?);
+        let made = self.write(Api::Run, call, Method::POST, &path, body).await?;
+        let made: Value = parsed(call, &made)?;
+        match made["metadata"]["uid"].as_str() {
+            None | Some("") => Err(Failure::malformed(call)),
+            Some(uid) => Ok(Etags { service: Some(uid.to_owned()), ..Etags::default() }),
         }
     }
 
     /// Deletes what is at a path.
-    async fn delete(&self, api: Api, call: &str, path: &str) -> Result<Etags, Failure> {
+    pub(super) async fn delete(&self, api: Api, call: &str, path: &str) -> Result<Etags, Failure> {
         let answer = self.write(api, call, Method::DELETE, path, None).await?;
         // What is gone is told in JSON too.
         let _: Map<String, Value> = parsed(call, &answer)?;
         Ok(Etags::default())
     }
+}
+
+/// Where a project's service accounts are.
+pub(super) fn accounts_path(account: &AccountName) -> String {
+    format!("/v1/projects/{}/serviceAccounts", account.project)
+}
+
+/// Where a service account is, by its address.
+pub(super) fn account_path(account: &AccountName) -> String {
+    format!("{}/{}", accounts_path(account), account.address)
 }
 
 /// The regions that a list of every region does without.

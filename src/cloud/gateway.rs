@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::above::Seen;
 use super::api::{Api, Endpoints};
+use super::beside::{account_path, accounts_path};
 use super::convert;
 use super::deadline::Deadline;
 use super::failure::{Failure, FailureKind};
@@ -22,7 +23,7 @@ use super::retry::until_answered;
 use crate::auth::Tokens;
 use crate::domain::history::Etags;
 use crate::domain::member::Member;
-use crate::domain::plan::{Step, StepKind};
+use crate::domain::plan::{PolicyOwner, Step, StepKind};
 use crate::domain::policy::{self, POLICY_VERSION};
 use crate::domain::resource::ServiceName;
 use crate::domain::service::{Ingress, Service};
@@ -191,63 +192,59 @@ impl Gateway {
     }
 
     /// Does one step of a plan, with its precondition: the one way in which anything is written.
-    pub async fn apply(&self, target: &Target, step: Step) -> Result<Etags, Failure> {
+    pub async fn apply(&self, step: Step) -> Result<Etags, Failure> {
+        let target = step.target();
         let of = match (step.sets_policy(), target.service()) {
             (true, _) => " of",
             (false, Some(_)) => " at",
             (false, None) => "",
         };
         let call = format!("{}{of} `{}`", step.describe(), target.short());
-        let kind = step.into_kind();
-        // What has no etag was not there when it was read: whatever is by now is not overwritten.
-        if matches!(&kind, StepKind::SetPolicy(policy) if policy.etag.is_empty()) {
-            let why = "it was not there when it was read";
-            return Err(Failure::new(FailureKind::NotFound, &call, why));
-        }
-        match (target, kind) {
-            (Target::Service(service), step) => self.apply_to_service(service, step, &call).await,
-            (Target::Account(account), step) => {
-                Box::pin(self.apply_to_account(account, step, &call)).await
+        match step.into_kind() {
+            StepKind::SetPolicy { of, policy } => {
+                // What has no etag was not there when it was read: whatever is by now is not overwritten.
+                if policy.etag.is_empty() {
+                    let why = "it was not there when it was read";
+                    return Err(Failure::new(FailureKind::NotFound, &call, why));
+                }
+                let (api, path) = match of {
+                    PolicyOwner::Account(account) => (Api::Iam, account_path(&account)),
+                    PolicyOwner::Job(_) | PolicyOwner::Service(_) => {
+                        (Api::Run, format!("/v2/{target}"))
+                    }
+                };
+                self.set_policy(api, &path, &policy, &call).await
             }
-            (Target::Mapping(mapping), step) => self.apply_to_mapping(mapping, step, &call).await,
-            (Target::Job(_), StepKind::SetPolicy(policy)) => {
-                self.set_policy(Api::Run, &format!("/v2/{target}"), &policy, &call).await
-            }
-            (Target::Job(_), _) => {
-                Err(Failure::new(FailureKind::Other, &call, "a job has no such setting"))
-            }
-        }
-    }
-
-    async fn apply_to_service(
-        &self,
-        target: &ServiceName,
-        step: StepKind,
-        call: &str,
-    ) -> Result<Etags, Failure> {
-        let path = format!("/v2/{target}");
-        match step {
-            StepKind::SetPolicy(policy) => self.set_policy(Api::Run, &path, &policy, call).await,
-            StepKind::Turn { switches, audiences, etag } => {
-                let (service, mask) = convert::turned(target, &switches, audiences, etag);
-                let path = format!("{path}?{}", encoded(&[("updateMask", &mask.join(","))]));
-                let body = Some(written(&service, call)?);
-                let started = self.write(Api::Run, call, Method::PATCH, &path, body).await?;
-                let done = self.wait_for(parsed(call, &started)?, call).await?;
+            StepKind::UpdateService { service, switches, audiences, etag } => {
+                let (body, mask) = convert::turned(&service, &switches, audiences, etag);
+                let query = encoded(&[("updateMask", &mask.join(","))]);
+                let path = format!("/v2/{service}?{query}");
+                let body = Some(written(&body, &call)?);
+                let started = self.write(Api::Run, &call, Method::PATCH, &path, body).await?;
+                let done = self.wait_for(parsed(&call, &started)?, &call).await?;
                 let etag = done["etag"].as_str().map(str::to_owned);
                 Ok(Etags { service: etag, ..Etags::default() })
             }
-            StepKind::CreateAccount { .. }
-            | StepKind::DeleteAccount { .. }
-            | StepKind::Map { .. }
-            | StepKind::Unmap => {
-                Err(Failure::new(FailureKind::Other, call, "a service has no such setting"))
+            StepKind::CreateAccount { account, display_name } => {
+                self.create_account(&account, &display_name, &call).await
+            }
+            // By its id, so that no other of the same address is.
+            StepKind::DeleteAccount { account, unique_id } => {
+                let path = format!("{}/{unique_id}", accounts_path(&account));
+                self.delete(Api::Iam, &call, &path).await
+            }
+            StepKind::MapDomain { mapping, service, force } => {
+                Box::pin(self.map_domain(&mapping, &service, force, &call)).await
+            }
+            StepKind::UnmapDomain(mapping) => {
+                let path = format!("/v1/{}", Target::Mapping(mapping));
+                self.delete(Api::Run, &call, &path).await
             }
         }
     }
 
     /// Sets the policy of the resource at a path. Only an answer that is a policy is a success.
-    pub(super) async fn set_policy(
+    async fn set_policy(
         &self,
         api: Api,
         path: &str,

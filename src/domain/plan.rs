@@ -43,10 +43,11 @@ use super::history::{Difference, Etags};
 use super::invokers::{Grant, grants};
 use super::member::{Member, MemberKind};
 use super::policy::{self, Edit, LimitError};
+use super::resource::ServiceName;
 use super::role::Invokes;
 use super::service::Service;
 use super::setting::{Setting, Switch, Today};
-use super::target::Target;
+use super::target::{AccountName, JobName, MappingName, Target};
 
 /// What was read of one resource before a change.
 #[derive(Clone, Debug)]
@@ -124,22 +125,57 @@ impl Snapshot {
 #[derive(Clone, Debug)]
 pub struct Step(StepKind);
 
-/// What a step writes.
+/// What a step writes, and on what.
 #[derive(Clone, Debug)]
 pub enum StepKind {
-    /// Sets the service's policy; its etag, which is in it, is the precondition.
-    SetPolicy(Policy),
+    /// Sets a policy; its etag, which is in it, is the precondition.
+    SetPolicy { of: PolicyOwner, policy: Policy },
     /// Turns switches, and sets the whole list of custom audiences where one is given, if the
     /// service is still at `etag`.
-    Turn { switches: Vec<(Switch, String)>, audiences: Option<Vec<String>>, etag: String },
-    /// Makes the service account, which must not be there.
-    CreateAccount { display_name: String },
+    UpdateService {
+        service: ServiceName,
+        switches: Vec<(Switch, String)>,
+        audiences: Option<Vec<String>>,
+        etag: String,
+    },
+    /// Creates the service account, which must not exist.
+    CreateAccount { account: AccountName, display_name: String },
     /// Deletes the service account that has this unique id.
-    DeleteAccount { unique_id: String },
-    /// Has the domain lead to a service; with `force`, even if it leads elsewhere.
-    Map { service: String, force: bool },
-    /// Has the domain lead nowhere. The API takes no precondition.
-    Unmap,
+    DeleteAccount { account: AccountName, unique_id: String },
+    /// Maps the domain to a service; with `force`, even if it is mapped elsewhere.
+    MapDomain { mapping: MappingName, service: String, force: bool },
+    /// Removes the domain's mapping. The API takes no precondition.
+    UnmapDomain(MappingName),
+}
+
+/// A resource that has an IAM policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyOwner {
+    Account(AccountName),
+    Job(JobName),
+    Service(ServiceName),
+}
+
+impl PolicyOwner {
+    /// The owner of a target's policy; a domain mapping has none.
+    fn of(target: &Target) -> Option<Self> {
+        match target {
+            Target::Account(account) => Some(Self::Account(account.clone())),
+            Target::Job(job) => Some(Self::Job(job.clone())),
+            Target::Mapping(_) => None,
+            Target::Service(service) => Some(Self::Service(service.clone())),
+        }
+    }
+}
+
+impl From<PolicyOwner> for Target {
+    fn from(owner: PolicyOwner) -> Self {
+        match owner {
+            PolicyOwner::Account(account) => Self::Account(account),
+            PolicyOwner::Job(job) => Self::Job(job),
+            PolicyOwner::Service(service) => Self::Service(service),
+        }
+    }
 }
 
 impl Step {
@@ -150,22 +186,36 @@ impl Step {
 
     /// Whether it sets the policy, and so does what the plan adds and removes.
     pub fn sets_policy(&self) -> bool {
-        matches!(self.0, StepKind::SetPolicy(_))
+        matches!(self.0, StepKind::SetPolicy { .. })
+    }
+
+    /// The resource that the step writes.
+    pub fn target(&self) -> Target {
+        match self.0.clone() {
+            StepKind::SetPolicy { of, .. } => of.into(),
+            StepKind::UpdateService { service, .. } => Target::Service(service),
+            StepKind::CreateAccount { account, .. } | StepKind::DeleteAccount { account, .. } => {
+                Target::Account(account)
+            }
+            StepKind::MapDomain { mapping, .. } | StepKind::UnmapDomain(mapping) => {
+                Target::Mapping(mapping)
+            }
+        }
     }
 
     /// What the step does, for a sentence.
     pub fn describe(&self) -> String {
         match &self.0 {
-            StepKind::SetPolicy(_) => "set the policy".to_owned(),
-            StepKind::Turn { switches, audiences, .. } => {
+            StepKind::SetPolicy { .. } => "set the policy".to_owned(),
+            StepKind::UpdateService { switches, audiences, .. } => {
                 let turned = switches.iter().map(|(switch, value)| switch.turned(value));
                 let listed = audiences.iter().map(|_| "set the custom audiences".to_owned());
                 turned.chain(listed).collect::<Vec<_>>().join(" and ")
             }
             StepKind::CreateAccount { .. } => "create the service account".to_owned(),
             StepKind::DeleteAccount { .. } => "delete the service account".to_owned(),
-            StepKind::Map { .. } => "map the domain".to_owned(),
-            StepKind::Unmap => "unmap the domain".to_owned(),
+            StepKind::MapDomain { .. } => "map the domain".to_owned(),
+            StepKind::UnmapDomain(_) => "unmap the domain".to_owned(),
         }
     }
 }
@@ -424,8 +474,9 @@ impl Plan {
         let held = grants(&snapshot.policy);
         let is_conditional = held.iter().any(|grant| grant.condition.is_some());
         let after = grants(&edit.policy);
-        let steps =
-            if edit.is_empty() { Vec::new() } else { vec![Step(StepKind::SetPolicy(edit.policy))] };
+        let owner = PolicyOwner::of(&snapshot.name).filter(|_| !edit.is_empty());
+        let set = owner.map(|of| Step(StepKind::SetPolicy { of, policy: edit.policy }));
+        let steps = set.into_iter().collect();
         Self {
             target: snapshot.name.clone(),
             action,

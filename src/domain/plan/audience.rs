@@ -53,8 +53,9 @@ pub(super) fn set_audiences(
         return Ok(());
     }
     match plan.steps.last_mut().map(|step| &mut step.0) {
-        Some(StepKind::Turn { audiences: set, .. }) => *set = Some(audiences),
-        _ => plan.steps.push(Step(StepKind::Turn {
+        Some(StepKind::UpdateService { audiences: set, .. }) => *set = Some(audiences),
+        _ => plan.steps.push(Step(StepKind::UpdateService {
+            service: service.name.clone(),
             switches: Vec::new(),
             audiences: Some(audiences),
             etag: service.etag.clone().unwrap_or_default(),

@@ -177,7 +177,7 @@ fn make_private_undoes_both_ways_policy_first() {
     let kinds: Vec<StepKind> = plan.into_steps().into_iter().map(Step::into_kind).collect();
     assert!(matches!(
         kinds.as_slice(),
-        [StepKind::SetPolicy(_), StepKind::Turn { switches, audiences: None, etag }]
+        [StepKind::SetPolicy { .. }, StepKind::UpdateService { switches, audiences: None, etag, .. }]
             if etag == "e1" && *switches == [(Switch::InvokerCheck, "on".to_owned())]
     ));
 }

@@ -4,6 +4,7 @@
 use super::{Action, Plan, Refusal, Snapshot, Step, StepKind};
 use crate::domain::policy::Edit;
 use crate::domain::setting::{Setting, SettingName};
+use crate::domain::target::Target;
 
 /// What is there of an account or a domain mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,20 +85,27 @@ fn unchanged(snapshot: &Snapshot, action: Action) -> Plan {
 }
 
 fn make_account(plan: &mut Plan, snapshot: &Snapshot, display_name: &str) {
+    let Target::Account(account) = &snapshot.name else { return };
     if !matches!(snapshot.there, None | Some(There::Nothing)) {
         return;
     }
     let (name, before, after) = (SettingName::Account, String::new(), snapshot.name.short());
     plan.settings.push(Setting { name, before, after });
     let display_name = display_name.to_owned();
-    plan.steps.push(Step(StepKind::CreateAccount { display_name }));
+    let account = account.clone();
+    plan.steps.push(Step(StepKind::CreateAccount { account, display_name }));
 }
 
 fn delete_account(plan: &mut Plan, snapshot: &Snapshot) {
-    let Some(There::Account { address, unique_id }) = &snapshot.there else { return };
+    let (Target::Account(account), Some(There::Account { address, unique_id })) =
+        (&snapshot.name, &snapshot.there)
+    else {
+        return;
+    };
     let (before, after) = (address.clone(), String::new());
     plan.settings.push(Setting { name: SettingName::Account, before, after });
-    plan.steps.push(Step(StepKind::DeleteAccount { unique_id: unique_id.clone() }));
+    let (account, unique_id) = (account.clone(), unique_id.clone());
+    plan.steps.push(Step(StepKind::DeleteAccount { account, unique_id }));
     plan.asks.push(format!("the service account `{address}` is deleted"));
     plan.warnings.push(
         "whatever runs as this account fails once it is gone: take it off services and jobs first"
@@ -106,6 +114,7 @@ fn delete_account(plan: &mut Plan, snapshot: &Snapshot) {
 }
 
 fn map(plan: &mut Plan, snapshot: &Snapshot, service: &str, force: bool) -> Result<(), Refusal> {
+    let Target::Mapping(mapping) = &snapshot.name else { return Ok(()) };
     let domain = snapshot.name.short();
     match &snapshot.there {
         Some(There::Mapping { service: today, .. }) if today == service => return Ok(()),
@@ -117,7 +126,8 @@ fn map(plan: &mut Plan, snapshot: &Snapshot, service: &str, force: bool) -> Resu
     }
     let (before, after) = (String::new(), service.to_owned());
     plan.settings.push(Setting { name: SettingName::DomainMapping, before, after });
-    plan.steps.push(Step(StepKind::Map { service: service.to_owned(), force }));
+    let (mapping, service) = (mapping.clone(), service.to_owned());
+    plan.steps.push(Step(StepKind::MapDomain { mapping, service, force }));
     if force {
         plan.warnings.push(
             "wherever it leads now, which is not known here, it leads there no more; to undo this does \
@@ -130,10 +140,14 @@ fn map(plan: &mut Plan, snapshot: &Snapshot, service: &str, force: bool) -> Resu
 }
 
 fn unmap(plan: &mut Plan, snapshot: &Snapshot) {
-    let Some(There::Mapping { service, .. }) = &snapshot.there else { return };
+    let (Target::Mapping(mapping), Some(There::Mapping { service, .. })) =
+        (&snapshot.name, &snapshot.there)
+    else {
+        return;
+    };
     let (before, after) = (service.clone(), String::new());
     plan.settings.push(Setting { name: SettingName::DomainMapping, before, after });
-    plan.steps.push(Step(StepKind::Unmap));
+    plan.steps.push(Step(StepKind::UnmapDomain(mapping.clone())));
     plan.asks.push(format!("`{}` leads to `{service}` no more", snapshot.name.short()));
     plan.warnings.push(
         "whoever calls the domain gets an error from then on, and its certificate is given up: a new \

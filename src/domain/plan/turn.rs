@@ -81,7 +81,7 @@ pub(super) fn turn(
         return Ok(());
     }
     let policy = match plan.steps.first().map(|step| &step.0) {
-        Some(StepKind::SetPolicy(policy)) => policy,
+        Some(StepKind::SetPolicy { policy, .. }) => policy,
         _ => &snapshot.policy,
     };
     let turned = after;
@@ -101,7 +101,8 @@ pub(super) fn turn(
         }
     }
     let etag = service.etag.clone().unwrap_or_default();
-    plan.steps.push(Step(StepKind::Turn { switches, audiences: None, etag }));
+    let service = service.name.clone();
+    plan.steps.push(Step(StepKind::UpdateService { service, switches, audiences: None, etag }));
     Ok(())
 }
 

@@ -14,8 +14,8 @@ pub(super) fn carried_out(before: &Snapshot, plan: Plan) -> Snapshot {
     let mut after = before.clone();
     for step in plan.into_steps() {
         match step.into_kind() {
-            StepKind::SetPolicy(policy) => after.policy = policy,
-            StepKind::Turn { switches, audiences, .. } => {
+            StepKind::SetPolicy { policy, .. } => after.policy = policy,
+            StepKind::UpdateService { switches, audiences, .. } => {
                 for (name, value) in switches {
                     after.service = after.service.map(|service| name.set(&service, &value));
                 }
@@ -27,10 +27,12 @@ pub(super) fn carried_out(before: &Snapshot, plan: Plan) -> Snapshot {
                 let (address, unique_id) = (after.name.short(), "1".to_owned());
                 after.there = Some(There::Account { address, unique_id });
             }
-            StepKind::Map { service, .. } => {
+            StepKind::MapDomain { service, .. } => {
                 after.there = Some(There::Mapping { service, uid: "u".to_owned() });
             }
-            StepKind::DeleteAccount { .. } | StepKind::Unmap => after.there = Some(There::Nothing),
+            StepKind::DeleteAccount { .. } | StepKind::UnmapDomain(_) => {
+                after.there = Some(There::Nothing);
+            }
         }
     }
     after
