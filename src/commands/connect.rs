@@ -199,10 +199,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     }
     let code = match reported.code {
         code if code != ExitCode::Done.number() => code,
-        _ if verified.iter().any(|row| row.verdict == Verdict::Denied.as_str()) => {
-            ExitCode::No.number()
-        }
-        _ if verified.iter().any(|row| row.verdict == Verdict::Unknown.as_str()) => {
+        _ if verified.iter().any(|row| row.verdict == Verdict::Denied) => ExitCode::No.number(),
+        _ if verified.iter().any(|row| row.verdict == Verdict::Unknown) => {
             ExitCode::Undetermined.number()
         }
         code => code,
@@ -246,7 +244,7 @@ async fn verify(
         let whose = For::One { member, is_self: false };
         let row = |verdict: Verdict, reason: String| VerifiedRow {
             service: name.to_string(),
-            verdict: verdict.as_str(),
+            verdict,
             reason,
         };
         let gathered = match gateway.gather(name, whose).await {
@@ -285,14 +283,14 @@ fn tell(cx: &Context, row: &VerifiedRow, caller: &Caller) {
         ServiceName::parse(&row.service).map_or(row.service.clone(), |name| cx.named(&name));
     let (address, reason) = (caller.account.address(), &row.reason);
     match row.verdict {
-        "allowed" => {
+        Verdict::Allowed => {
             cx.terminal.note(&format!("verified: `{address}` may invoke `{short}`: {reason}"));
         }
-        "denied" => {
+        Verdict::Denied => {
             cx.terminal
                 .warning(&format!("`{address}` does not get through to `{short}`: {reason}"));
         }
-        _ => cx.terminal.warning(&format!(
+        Verdict::Unknown => cx.terminal.warning(&format!(
             "whether `{address}` gets through to `{short}` is unknown: {reason}"
         )),
     }

@@ -11,7 +11,9 @@ use http::Method;
 
 use super::completing;
 use crate::context::Context;
+use crate::domain::diagnosis::Health;
 use crate::error::CommandError;
+use crate::exit_code::ExitCode;
 use crate::report::DoctorReport;
 
 /// Find out why a request to a service is refused, or whether this machine is set up
@@ -51,5 +53,14 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     match &args.target {
         None => set_up::check(cx).await,
         Some(target) => request::check(cx, target, &args).await,
+    }
+}
+
+/// The exit code of what comes of a look.
+fn exit_code(health: Health) -> ExitCode {
+    match health {
+        Health::Ok => ExitCode::Done,
+        Health::Refused => ExitCode::No,
+        Health::Unknown => ExitCode::Undetermined,
     }
 }

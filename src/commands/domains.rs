@@ -10,7 +10,7 @@ use super::writing::{Reported, WriteOptions, finish, report};
 use crate::change::{Batch, ChangeResult, Needs};
 use crate::cloud::{Mappings, Unreadable};
 use crate::context::Context;
-use crate::domain::mapping::{DomainMapping, is_domain};
+use crate::domain::mapping::{Certificate, DomainMapping, is_domain};
 use crate::domain::plan::{Action, Snapshot, plan_mapping};
 use crate::domain::resource::ServiceName;
 use crate::domain::target::{MappingName, Target};
@@ -138,7 +138,7 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
     } else {
         ExitCode::Partial
     };
-    let unsure = rows.iter().filter(|row| check && row.certificate != "ready");
+    let unsure = rows.iter().filter(|row| check && row.certificate != Certificate::Ready);
     let shut_out = stream::iter(unsure)
         .map(async |row| Some((row.domain.clone(), gateway.shut_out_of(&row.domain).await?)));
     let shut_out: BTreeMap<String, String> =
@@ -309,7 +309,7 @@ async fn tell_records(
         return Ok(());
     };
     let row = DomainRow::new(mapping, None);
-    if row.certificate != "ready" && !row.records.is_empty() {
+    if row.certificate != Certificate::Ready && !row.records.is_empty() {
         cx.terminal.note("set this in the DNS of the domain; its certificate is made after that:");
         for record in &row.records {
             cx.terminal.say(&format!("  {}", record.line()));

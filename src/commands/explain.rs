@@ -122,7 +122,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             path: path.map(str::to_owned),
             host: host.flatten().map(str::to_owned),
             time,
-            from: asked.map(|_| from.as_str()),
+            from: asked.map(|_| from),
             with_overrides: asked.is_none().then_some(args.with_overrides),
         };
         let names = (who.to_string(), found.to_string());
@@ -130,9 +130,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         let report = ExplainReport::new(taken, names, request, decision, fix);
         cx.report(&report)?;
         Ok(match report.verdict {
-            "allowed" => ExitCode::Done,
-            "denied" => ExitCode::No,
-            _ => ExitCode::Undetermined,
+            Verdict::Allowed => ExitCode::Done,
+            Verdict::Denied => ExitCode::No,
+            Verdict::Unknown => ExitCode::Undetermined,
         }
         .number())
     };

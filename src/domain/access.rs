@@ -15,6 +15,7 @@ mod unread;
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use time::OffsetDateTime;
 
 pub use self::bounded::kept_by_boundaries;
@@ -31,7 +32,8 @@ use super::role::{INVOKE, PASS_IAP};
 use super::service::Service;
 
 /// Where a request comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Origin {
     #[default]
     Internet,
@@ -126,7 +128,8 @@ pub struct Evidence<'e, 'a> {
 }
 
 /// The layers, in the order in which they are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Layer {
     Reachability,
     Iap,
@@ -152,7 +155,8 @@ impl Layer {
 }
 
 /// What a layer says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     Block,
     Pass,
@@ -208,7 +212,8 @@ pub struct Unless<'a> {
 }
 
 /// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Allowed,
     Denied,

@@ -4,6 +4,7 @@
 //! The signatures are those that were observed of Google's front end; where two causes look alike
 //! from outside, what could be read decides between them, and where nothing could, it is said.
 
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::access::{Layer, is_reserved};
@@ -240,6 +241,26 @@ impl Signature {
             Self::TokenNotTaken => "the token is not taken, and nothing that stands in it says why",
             Self::Unreachable => "the address could not be reached",
             Self::WrongAudience => "the token is meant for somebody else than this service",
+        }
+    }
+}
+
+/// What comes of a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    Ok,
+    Refused,
+    Unknown,
+}
+
+impl Health {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a change comes to for those that gain or lose by it.
 
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::access::{
@@ -39,22 +40,13 @@ impl Effect {
 }
 
 /// What an effect rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// Everything that bears on it, as far as it can be read.
     All,
     /// The service's own settings and its own policy.
     Own,
-}
-
-impl Basis {
-    /// The word for it in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Own => "own",
-        }
-    }
 }
 
 /// What was read of a resource itself.

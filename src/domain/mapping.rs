@@ -1,5 +1,7 @@
 //! Domains that lead to services: their certificates, and the DNS records that they need.
 
+use serde::Serialize;
+
 use super::resource::ServiceName;
 
 /// A custom domain and the service that it leads to.
@@ -27,7 +29,8 @@ impl DomainMapping {
 }
 
 /// The state of a domain's certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Certificate {
     Failed,
     /// None is made for it.

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
+use crate::domain::access::Verdict;
+use crate::domain::effect::Basis;
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
@@ -160,10 +162,9 @@ pub struct ExposureShape {
 pub struct EffectShape {
     pub member: String,
     pub service: String,
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     pub because: String,
-    /// `own` or `all`.
-    pub basis: &'static str,
+    pub basis: Basis,
 }
 
 /// A grant that is still there.
@@ -245,9 +246,9 @@ impl From<ChangeOutcome> for ChangeRow {
                 .map(|effect| EffectShape {
                     member: effect.member.to_string(),
                     service: target.to_string(),
-                    verdict: effect.verdict.as_str(),
+                    verdict: effect.verdict,
                     because: effect.because,
-                    basis: effect.basis.as_str(),
+                    basis: effect.basis,
                 })
                 .collect(),
             attempts,

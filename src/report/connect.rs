@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::changes::ChangeRow;
 use super::{ChangesReport, Report, Style};
+use crate::domain::access::Verdict;
 
 /// The outcome of a connection.
 #[derive(Clone, Debug, Serialize)]
@@ -26,7 +27,7 @@ pub struct ConnectReport {
 #[derive(Clone, Debug, Serialize)]
 pub struct VerifiedRow {
     pub service: String,
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     /// What says so.
     pub reason: String,
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::table::flowing;
 use super::{Report, Style};
+use crate::domain::diagnosis::Health;
 
 /// One verdict, with what it rests on.
 #[derive(Clone, Debug, Serialize)]
@@ -11,7 +12,7 @@ pub struct DoctorReport {
     pub sandbox: bool,
     /// The address that was looked into; `null` for the set-up.
     pub target: Option<String>,
-    pub verdict: &'static str,
+    pub verdict: Health,
     /// The layer that refuses; `null` where none does.
     pub layer: Option<&'static str>,
     /// What was recognised; listed in `docs/calling.md`.
@@ -31,11 +32,11 @@ impl Report for DoctorReport {
     fn table(&self, style: Style) -> String {
         let paint = console::Style::new().force_styling(style.color).bold();
         let paint = match self.verdict {
-            "ok" => paint.green(),
-            "refused" => paint.red(),
-            _ => paint.yellow(),
+            Health::Ok => paint.green(),
+            Health::Refused => paint.red(),
+            Health::Unknown => paint.yellow(),
         };
-        let headline = flowing("", &format!("{}: {}", self.verdict, self.headline), style);
+        let headline = flowing("", &format!("{}: {}", self.verdict.as_str(), self.headline), style);
         let mut out = format!("{}\n", paint.apply_to(headline.trim_end()));
         if !self.evidence.is_empty() {
             out.push('\n');

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::table::{columns, text};
 use super::who::UnknownRow;
 use super::{Report, Style};
-use crate::domain::mapping::{DomainMapping, Resolves};
+use crate::domain::mapping::{Certificate, DomainMapping, Resolves};
 use crate::domain::printable::one_line;
 
 /// The domains of a project.
@@ -26,7 +26,7 @@ pub struct DomainRow {
     pub region: String,
     /// Whether it serves; `null` while that is not settled.
     pub ready: Option<bool>,
-    pub certificate: &'static str,
+    pub certificate: Certificate,
     /// Since when the certificate is in its state.
     pub since: Option<String>,
     pub message: Option<String>,
@@ -42,10 +42,19 @@ pub struct RecordRow {
     #[serde(rename = "type")]
     pub kind: String,
     pub data: String,
-    /// `yes`, `no` or `unknown`; `null` where nobody looked.
-    pub resolves: Option<&'static str>,
+    /// `null` if nobody looked.
+    pub resolves: Option<Answered>,
     /// What is there instead, or why it could not be told.
     pub found: Vec<String>,
+}
+
+/// Whether a record resolves as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answered {
+    No,
+    Unknown,
+    Yes,
 }
 
 impl DomainRow {
@@ -59,9 +68,9 @@ impl DomainRow {
             let looked = looked.as_mut().and_then(Iterator::next);
             let (resolves, found) = match looked {
                 None => (None, Vec::new()),
-                Some(Resolves::Yes) => (Some("yes"), Vec::new()),
-                Some(Resolves::No(found)) => (Some("no"), found),
-                Some(Resolves::Unknown(why)) => (Some("unknown"), vec![why]),
+                Some(Resolves::Yes) => (Some(Answered::Yes), Vec::new()),
+                Some(Resolves::No(found)) => (Some(Answered::No), found),
+                Some(Resolves::Unknown(why)) => (Some(Answered::Unknown), vec![why]),
             };
             let name = domain.clone();
             RecordRow { name, kind: record.kind, data: record.data, resolves, found }
@@ -70,7 +79,7 @@ impl DomainRow {
             records: records.collect(),
             service: name.to_string(),
             short: name.short(),
-            certificate: certificate.as_str(),
+            certificate,
             domain,
             region,
             ready,
@@ -81,7 +90,7 @@ impl DomainRow {
 
     /// Whether a record of it does not resolve as it should.
     pub fn is_wrong(&self) -> bool {
-        self.records.iter().any(|record| record.resolves == Some("no"))
+        self.records.iter().any(|record| record.resolves == Some(Answered::No))
     }
 
     /// Whether addresses of somebody else's stand where its alias belongs.
@@ -89,7 +98,7 @@ impl DomainRow {
         self.records.iter().any(|record| {
             let is_address = |found: &String| found.starts_with("A ") || found.starts_with("AAAA ");
             record.kind == "CNAME"
-                && record.resolves == Some("no")
+                && record.resolves == Some(Answered::No)
                 && !record.found.is_empty()
                 && record.found.iter().all(is_address)
         })
@@ -97,7 +106,7 @@ impl DomainRow {
 
     /// Whether it could not be told of a record.
     pub fn is_unknown(&self) -> bool {
-        self.records.iter().any(|record| record.resolves == Some("unknown"))
+        self.records.iter().any(|record| record.resolves == Some(Answered::Unknown))
     }
 }
 
@@ -110,10 +119,10 @@ impl RecordRow {
     fn said(&self) -> String {
         let found = self.found.join(", ");
         match self.resolves {
-            Some("yes") => "resolves".to_owned(),
-            Some("no") if self.found.is_empty() => "is not there".to_owned(),
-            Some("no") => format!("is not there, but {found}"),
-            Some(_) => format!("unknown: {found}"),
+            Some(Answered::Yes) => "resolves".to_owned(),
+            Some(Answered::No) if self.found.is_empty() => "is not there".to_owned(),
+            Some(Answered::No) => format!("is not there, but {found}"),
+            Some(Answered::Unknown) => format!("unknown: {found}"),
             None => String::new(),
         }
     }
@@ -144,11 +153,13 @@ impl Report for DomainsReport {
         let checked =
             self.domains.iter().flat_map(|row| &row.records).any(|row| row.resolves.is_some());
         let rows = self.domains.iter().map(|row| {
-            let certificate = text(row.certificate);
+            let certificate = text(row.certificate.as_str());
             let certificate = match row.certificate {
-                "ready" => certificate.fg(Color::Green),
-                "failed" => certificate.fg(Color::Red).add_attribute(Attribute::Bold),
-                _ => certificate.fg(Color::Yellow),
+                Certificate::Ready => certificate.fg(Color::Green),
+                Certificate::Failed => certificate.fg(Color::Red).add_attribute(Attribute::Bold),
+                Certificate::None | Certificate::Pending | Certificate::Unknown => {
+                    certificate.fg(Color::Yellow)
+                }
             };
             let since = row.since.as_deref().and_then(|since| since.split(['T', '.']).next());
             let records: Vec<String> = row

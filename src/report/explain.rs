@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::table::{columns, flowing, text};
 use super::{ConditionShape, Report, Style};
-use crate::domain::access::{ABOVE, Decision, Step, Verdict};
+use crate::domain::access::{ABOVE, Decision, Layer, Origin, Outcome, Step, Verdict};
 use crate::domain::target::Target;
 
 /// The answer for one principal, one service, one request.
@@ -15,10 +15,10 @@ pub struct ExplainReport {
     pub member: String,
     pub service: String,
     pub request: RequestShape,
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     /// What it would be were all that was not read silent; `null` where the verdict is known, or
     /// would not be even then.
-    pub otherwise: Option<&'static str>,
+    pub otherwise: Option<Verdict>,
     pub unless: Vec<UnlessRow>,
     pub steps: Vec<StepRow>,
     pub fix: Vec<String>,
@@ -32,7 +32,7 @@ pub struct RequestShape {
     /// `null` behind a load balancer, unless it was said.
     pub host: Option<String>,
     pub time: String,
-    pub from: Option<&'static str>,
+    pub from: Option<Origin>,
     /// Of a job: whether running it with overrides is meant; `null` of a service.
     #[serde(rename = "withOverrides")]
     pub with_overrides: Option<bool>,
@@ -41,7 +41,7 @@ pub struct RequestShape {
 /// Something unknown that the answer turns on.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct UnlessRow {
-    pub layer: &'static str,
+    pub layer: Layer,
     pub what: String,
     pub why: String,
 }
@@ -49,8 +49,8 @@ pub struct UnlessRow {
 /// What one layer says.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepRow {
-    pub layer: &'static str,
-    pub verdict: &'static str,
+    pub layer: Layer,
+    pub verdict: Outcome,
     pub reason: String,
     pub source: Option<SourceShape>,
 }
@@ -73,8 +73,8 @@ impl StepRow {
             condition: source.condition.map(ConditionShape::from),
         });
         Self {
-            layer: step.layer.as_str(),
-            verdict: step.outcome.as_str(),
+            layer: step.layer,
+            verdict: step.outcome,
             reason: step.reason.clone().into_owned(),
             source,
         }
@@ -112,7 +112,7 @@ impl ExplainReport {
         let mut unless: Vec<UnlessRow> = Vec::new();
         for (layer, row) in decision.unless() {
             let row = UnlessRow {
-                layer: layer.as_str(),
+                layer,
                 what: row.what.to_owned(),
                 why: row.doubt.why.clone().into_owned(),
             };
@@ -125,8 +125,8 @@ impl ExplainReport {
             member,
             service,
             request,
-            verdict: verdict.as_str(),
-            otherwise: otherwise.map(Verdict::as_str),
+            verdict,
+            otherwise,
             unless,
             steps: decision.steps.iter().map(StepRow::of).collect(),
             fix,
@@ -140,25 +140,21 @@ impl ExplainReport {
             short.push_str(" with overrides");
         }
         let verb = target.as_ref().map_or("invoke", Target::verb);
-        match (self.verdict, self.otherwise) {
-            ("allowed", None) => format!("allowed: {} may {verb} {short}", self.member),
-            ("denied", None) => format!("denied: {} may not {verb} {short}", self.member),
-            (taken @ ("allowed" | "denied"), Some(_)) => {
-                let may = if taken == "allowed" { "may" } else { "may not" };
-                format!(
-                    "{taken}: {} {may} {verb} {short}, where what is not known says nothing",
-                    self.member
-                )
-            }
-            (_, known) => {
-                let known = match known {
-                    Some("allowed") => "; what is known says yes",
+        let (is, may) = match self.verdict {
+            Verdict::Allowed => ("allowed", "may"),
+            Verdict::Denied => ("denied", "may not"),
+            Verdict::Unknown => {
+                let known = match self.otherwise {
+                    Some(Verdict::Allowed) => "; what is known says yes",
                     Some(_) => "; what is known says no",
                     None => "",
                 };
-                format!("unknown: whether {} may {verb} {short}{known}", self.member)
+                return format!("unknown: whether {} may {verb} {short}{known}", self.member);
             }
-        }
+        };
+        let taken =
+            if self.otherwise.is_some() { ", where what is not known says nothing" } else { "" };
+        format!("{is}: {} {may} {verb} {short}{taken}", self.member)
     }
 }
 
@@ -197,16 +193,15 @@ impl Report for ExplainReport {
     fn table(&self, style: Style) -> String {
         let paint = console::Style::new().force_styling(style.color).bold();
         let paint = match self.verdict {
-            "allowed" => paint.green(),
-            "denied" => paint.red(),
-            _ => paint.yellow(),
+            Verdict::Allowed => paint.green(),
+            Verdict::Denied => paint.red(),
+            Verdict::Unknown => paint.yellow(),
         };
         let headline = flowing("", &self.headline(), style);
         let mut out = format!("{}\n\n", paint.apply_to(headline.trim_end()));
-        let rows = self
-            .steps
-            .iter()
-            .map(|row| vec![text(row.layer), said(row.verdict), text(row.sentence(&self.service))]);
+        let rows = self.steps.iter().map(|row| {
+            vec![text(row.layer.as_str()), said(row.verdict), text(row.sentence(&self.service))]
+        });
         out += &columns(&["LAYER", "SAYS", "WHY"], rows.collect(), style);
         if !self.unless.is_empty() {
             out += "\nNot known:\n";
@@ -215,7 +210,7 @@ impl Report for ExplainReport {
                     what if row.why.contains(what.trim_start_matches(ABOVE)) => String::new(),
                     what => format!(" on {what}"),
                 };
-                out += &flowing("  ", &format!("{}{what}: {}", row.layer, row.why), style);
+                out += &flowing("  ", &format!("{}{what}: {}", row.layer.as_str(), row.why), style);
             }
         }
         if !self.fix.is_empty() {
@@ -229,12 +224,12 @@ impl Report for ExplainReport {
 }
 
 /// What a layer says, in its colour.
-fn said(verdict: &str) -> Cell {
-    let cell = text(verdict);
-    match verdict {
-        "pass" => cell.fg(Color::Green),
-        "block" => cell.fg(Color::Red).add_attribute(Attribute::Bold),
-        "unknown" => cell.fg(Color::Yellow),
-        _ => cell.add_attribute(Attribute::Dim),
+fn said(outcome: Outcome) -> Cell {
+    let cell = text(outcome.as_str());
+    match outcome {
+        Outcome::Pass => cell.fg(Color::Green),
+        Outcome::Block => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        Outcome::Unknown => cell.fg(Color::Yellow),
+        Outcome::Skip => cell.add_attribute(Attribute::Dim),
     }
 }

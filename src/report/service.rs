@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::table::{exposure_cell, facts, text, url_or_why};
 use super::{InvokerRow, Report, Style};
 use crate::domain::exposure::ExposureReport;
-use crate::domain::mapping::DomainMapping;
+use crate::domain::mapping::{Certificate, DomainMapping};
 use crate::domain::service::Service;
 
 /// One service, in full.
@@ -59,7 +59,7 @@ pub struct StatusShape {
 #[derive(Clone, Debug, Serialize)]
 pub struct DomainShape {
     pub domain: String,
-    pub certificate: &'static str,
+    pub certificate: Certificate,
 }
 
 /// A traffic tag.
@@ -128,7 +128,7 @@ impl ServiceReport {
             domains: domains.map(|domains| {
                 let shape = |mapping: DomainMapping| DomainShape {
                     domain: mapping.domain,
-                    certificate: mapping.certificate.as_str(),
+                    certificate: mapping.certificate,
                 };
                 domains.into_iter().map(shape).collect()
             }),
@@ -234,8 +234,8 @@ impl Report for ServiceReport {
         }
         for domain in self.domains.iter().flatten() {
             let state = match domain.certificate {
-                "ready" => String::new(),
-                state => format!(" (certificate {state})"),
+                Certificate::Ready => String::new(),
+                state => format!(" (certificate {})", state.as_str()),
             };
             put("domain", text(format!("https://{}{state}", domain.domain)));
         }

@@ -4,9 +4,9 @@ use http::Method;
 
 use super::super::explain::entry;
 use super::super::token::id_token;
-use super::Args;
 use super::evidence::{in_words, of_reading, of_token};
 use super::fix::{Case, fix};
+use super::{Args, exit_code};
 use crate::auth::BearerToken;
 use crate::cloud::{FailureKind, For};
 use crate::context::Context;
@@ -14,13 +14,12 @@ use crate::domain::access::{
     Caller, Decision, Entry, Layer, Origin, Outcome, Request, Verdict, is_reserved,
 };
 use crate::domain::diagnosis::{
-    Credential, Finding, Reply, Signature, Symptoms, TokenFacts, diagnose,
+    Credential, Finding, Health, Reply, Signature, Symptoms, TokenFacts, diagnose,
 };
 use crate::domain::evidence::Gathered;
 use crate::domain::member::Member;
 use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
 use crate::invoke::{self, Call, Prober, Wanted};
 use crate::jwt;
 use crate::lookup;
@@ -319,11 +318,11 @@ fn report(
     evidence: Vec<String>,
     fix: Vec<String>,
 ) -> Result<u8, CommandError> {
-    let (verdict, signature, code) = match found {
-        Finding::Ok => ("ok", None, ExitCode::Done),
-        Finding::Undetermined => ("unknown", None, ExitCode::Undetermined),
-        Finding::Refused(signature) => ("refused", Some(signature), ExitCode::No),
-        Finding::Unknown(signature) => ("unknown", Some(signature), ExitCode::Undetermined),
+    let (verdict, signature) = match found {
+        Finding::Ok => (Health::Ok, None),
+        Finding::Undetermined => (Health::Unknown, None),
+        Finding::Refused(signature) => (Health::Refused, Some(signature)),
+        Finding::Unknown(signature) => (Health::Unknown, Some(signature)),
     };
     let headline = match found {
         Finding::Ok if is_made => "the request gets through to the application".to_owned(),
@@ -344,5 +343,5 @@ fn report(
         fix,
         headline,
     })?;
-    Ok(code.number())
+    Ok(exit_code(verdict).number())
 }

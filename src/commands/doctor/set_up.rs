@@ -2,11 +2,11 @@
 
 use time::{Duration, OffsetDateTime};
 
+use super::exit_code;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
-use crate::domain::diagnosis::Signature;
+use crate::domain::diagnosis::{Health, Signature};
 use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
 use crate::report::DoctorReport;
 
 /// By how much a clock may be off before tokens are refused for it (Google allows for some minutes;
@@ -39,10 +39,10 @@ impl Trouble {
 pub(super) async fn check(cx: &Context) -> Result<u8, CommandError> {
     let mut good = Vec::new();
     let trouble = look(cx, &mut good).await.err();
-    let (verdict, code) = match &trouble {
-        None => ("ok", ExitCode::Done),
-        Some(trouble) if trouble.is_certain => ("refused", ExitCode::No),
-        Some(_) => ("unknown", ExitCode::Undetermined),
+    let verdict = match &trouble {
+        None => Health::Ok,
+        Some(trouble) if trouble.is_certain => Health::Refused,
+        Some(_) => Health::Unknown,
     };
     let signature = trouble.as_ref().map(|trouble| trouble.signature);
     let meaning = signature.map_or("this machine is set up", Signature::meaning).to_owned();
@@ -59,7 +59,7 @@ pub(super) async fn check(cx: &Context) -> Result<u8, CommandError> {
         fix,
         headline: headline.unwrap_or(meaning),
     })?;
-    Ok(code.number())
+    Ok(exit_code(verdict).number())
 }
 
 /// Looks at one thing after another, up to the first that is wrong. What is good is put down.
