@@ -33,6 +33,7 @@ mod layering;
 mod limits;
 mod look;
 mod naming;
+mod older_files;
 mod output;
 mod planned;
 mod principals;
