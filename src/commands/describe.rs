@@ -10,7 +10,7 @@ use crate::domain::service::Service;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup;
-use crate::report::{InvokerRow, ServiceReport};
+use crate::report::{InvokerRow, ReadState, ServiceReport};
 
 /// Describe a service: everything that bears on who can reach and invoke it
 #[derive(clap::Args, Debug)]
@@ -55,7 +55,7 @@ pub(super) async fn read(
     let invokers = policy.is_none().then(|| InvokerRow::all(&gathered, now));
     let mapped = domains.as_ref().err();
     let mapped = mapped.map(|why| format!("could not read the domains of `{short}`: {why}"));
-    let inherited = if gathered.around.is_inherited_read() { "read" } else { "unread" };
+    let inherited = ReadState::of(gathered.around.is_inherited_read());
     let service = gathered.service;
     let ingress_set = as_set.filter(|set| *set != service.ingress);
     let service = Service { ingress_set, ..service };

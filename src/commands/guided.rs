@@ -7,6 +7,7 @@ use clap::Parser;
 use super::members::{ask_for_member, typed};
 use super::{Cli, Command, describe, dispatch};
 use crate::context::Context;
+use crate::domain::exposure::{Callers, Exposure};
 use crate::domain::resource::ServiceName;
 use crate::domain::role::INVOKER;
 use crate::error::{CommandError, ErrorKind, quoted};
@@ -30,11 +31,11 @@ enum Choice {
 impl Choice {
     /// The choices that make sense for a service as it is.
     fn all(service: &ServiceReport) -> Vec<Self> {
-        let open = service.exposure == "unknown" || is_open(service);
+        let open = service.exposure == Exposure::Unknown || is_open(service);
         let has_invokers = service.invokers.as_ref().is_none_or(|rows| rows.iter().any(can_go));
         let mut choices = vec![Self::Grant];
         choices.extend(has_invokers.then_some(Self::Revoke));
-        choices.extend((service.callers != "anyone").then_some(Self::MakePublic));
+        choices.extend((service.callers != Callers::Anyone).then_some(Self::MakePublic));
         choices.extend(open.then_some(Self::MakePrivate));
         choices.extend(service.status.url.is_some().then_some(Self::Url));
         choices.extend([Self::Another, Self::Leave]);

@@ -137,7 +137,7 @@ async fn serve(cx: &Context, mut args: Args, program: Vec<OsString>) -> Result<u
                 service: service.resource.clone(),
                 address: address.clone(),
                 url: service.url.clone(),
-                exposure: service.exposure.clone(),
+                exposure: service.exposure,
                 tags: service.tags.keys().cloned().collect(),
             })
             .collect(),

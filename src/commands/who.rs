@@ -6,7 +6,7 @@ use super::members::KindOption;
 use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::evidence::{Around, Gathered, Layered, Roles, carries};
-use crate::domain::exposure::judge_all;
+use crate::domain::exposure::{Exposure, judge_all};
 use crate::domain::invokers::Grant;
 use crate::domain::role::{
     INVOKE, MINT_ID_TOKEN, PASS_IAP, RUN_JOB, RUN_JOB_WITH_OVERRIDES, SET_JOB_POLICY, SET_POLICY,
@@ -55,8 +55,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             let exposure = gathered.weigh(|evidence| judge_all(evidence, cx.now())).exposure;
             let (iap, unknown) = (InvokerRow::past_iap(&gathered, cx.now()), unknown(&gathered));
             let (invokers, deny) = (InvokerRow::all(&gathered, cx.now()), DenyRow::all(&gathered));
-            let exposure = Some(exposure.as_str());
-            (Ways { exposure, invokers, iap, deny, unknown }, gathered.around)
+            (Ways { exposure: Some(exposure), invokers, iap, deny, unknown }, gathered.around)
         }),
         job => gateway.gather_job(job, For::Anyone, permission).await.map(|(around, _)| {
             let unread =
@@ -108,7 +107,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
 
 /// What was found of the ways in.
 struct Ways {
-    exposure: Option<&'static str>,
+    exposure: Option<Exposure>,
     invokers: Vec<InvokerRow>,
     iap: Vec<InvokerRow>,
     deny: Vec<DenyRow>,

@@ -3,6 +3,7 @@
 //! It rests on the service and on the policies that were read: its own, and where a command looks
 //! further, those above it.
 
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::access::{Attached, Caller, Evidence, Knowledge, Outcome, Place, says_of_the_public};
@@ -15,7 +16,8 @@ use super::role::INVOKE;
 use super::service::{Ingress, Service};
 
 /// Who may call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Callers {
     AnyGoogleAccount,
     Anyone,
@@ -37,7 +39,8 @@ impl Callers {
 }
 
 /// From where a request can get through at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reach {
     Internal,
     Internet,
@@ -60,7 +63,8 @@ impl Reach {
 
 /// The two halves in one word, the most open first: a change may end at or below the exposure
 /// that was shown, never above it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Exposure {
     Public,
     PublicBehindLoadBalancer,

@@ -1,5 +1,7 @@
 //! What became of a change.
 
+use serde::Serialize;
+
 use super::effect::Effect;
 use super::exposure::Exposure;
 use super::history::{ChangeId, Difference, Etags};
@@ -60,7 +62,8 @@ impl ChangeOutcome {
 }
 
 /// How the change of one service ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Status {
     Changed,
     Failed,

@@ -182,8 +182,8 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;ma
 fn row(listed: &Listed, port: u16) -> String {
     let at = |label: &str| format!("http://{label}.localhost:{port}/");
     let (label, url) = (in_html(&listed.label), in_html(&listed.url));
-    let exposure = listed.exposure.as_deref().map(in_html);
-    let exposure = exposure.map(|word| format!(" <span>{word}</span>")).unwrap_or_default();
+    let exposure = listed.exposure.map(|exposure| format!(" <span>{}</span>", exposure.as_str()));
+    let exposure = exposure.unwrap_or_default();
     let tags: Vec<String> = listed
         .tags
         .iter()

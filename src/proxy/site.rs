@@ -10,6 +10,7 @@ use http::HeaderName;
 use super::keeper::Keeper;
 use super::log::Listener;
 use super::upstream::Upstream;
+use crate::domain::exposure::Exposure;
 use crate::domain::resource::TAG_SIGN;
 
 /// A service as it is to be served.
@@ -27,7 +28,7 @@ pub struct Served {
     pub authorities: Vec<String>,
     /// What the index says of it.
     pub url: String,
-    pub exposure: Option<String>,
+    pub exposure: Option<Exposure>,
 }
 
 /// What is served, and to whom.
@@ -90,7 +91,7 @@ pub(super) struct Listed {
     pub(super) label: String,
     pub(super) tags: Vec<String>,
     pub(super) url: String,
-    pub(super) exposure: Option<String>,
+    pub(super) exposure: Option<Exposure>,
 }
 
 /// What a host stands for.

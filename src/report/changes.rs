@@ -9,6 +9,7 @@ use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::access::Verdict;
 use crate::domain::effect::Basis;
+use crate::domain::exposure::Exposure;
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
@@ -84,7 +85,7 @@ pub struct ChangeRow {
     pub service: String,
     pub kind: &'static str,
     pub action: &'static str,
-    pub status: &'static str,
+    pub status: Status,
     pub added: Vec<GrantShape>,
     pub removed: Vec<GrantShape>,
     pub settings: Vec<SettingShape>,
@@ -153,8 +154,8 @@ impl From<Grant> for GrantShape {
 /// Exposure before and after.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExposureShape {
-    pub before: &'static str,
-    pub after: &'static str,
+    pub before: Exposure,
+    pub after: Exposure,
 }
 
 /// What a change comes to for somebody.
@@ -231,14 +232,11 @@ impl From<ChangeOutcome> for ChangeRow {
             service: target.to_string(),
             kind: target.kind(),
             action: action.as_str(),
-            status: status.as_str(),
+            status,
             added: added.into_iter().map(GrantShape::from).collect(),
             removed: removed.into_iter().map(GrantShape::from).collect(),
             settings: settings.into_iter().map(SettingShape::from).collect(),
-            exposure: exposure.map(|(before, after)| ExposureShape {
-                before: before.as_str(),
-                after: after.as_str(),
-            }),
+            exposure: exposure.map(|(before, after)| ExposureShape { before, after }),
             remaining: remaining.into_iter().map(RemainingShape::from).collect(),
             left_out: left_out.iter().map(Member::to_string).collect(),
             effect: effect
@@ -341,17 +339,15 @@ impl Report for ChangesReport {
             .changes
             .iter()
             .map(|row| {
-                let status = text(row.status);
+                let status = text(row.status.as_str());
                 vec![
                     text(&row.short),
                     match row.status {
-                        status_text if status_text == Status::Changed.as_str() => {
-                            status.fg(Color::Green)
-                        }
-                        "failed" | "refused" => {
+                        Status::Changed => status.fg(Color::Green),
+                        Status::Failed | Status::Refused => {
                             status.fg(Color::Red).add_attribute(Attribute::Bold)
                         }
-                        _ => status,
+                        Status::Planned | Status::Unchanged => status,
                     },
                     Cell::new(row.what_changed()),
                 ]

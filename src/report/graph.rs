@@ -7,7 +7,7 @@ use comfy_table::{Attribute, Cell, Color};
 use serde::Serialize;
 
 use super::table::{columns, text};
-use super::{ConditionShape, Report, Style, UnknownRow};
+use super::{ConditionShape, ReadState, Report, Style, UnknownRow};
 use crate::domain::graph::{Edge, Graph, Node};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::resource::ServiceName;
@@ -38,7 +38,7 @@ pub enum Drawing {
 pub struct EdgeRow {
     /// The principal; `allUsers` where no permission is asked.
     pub caller: String,
-    pub kind: &'static str,
+    pub kind: CallerKind,
     /// The services that run as it, by their full names.
     pub runs: Vec<String>,
     /// Whom it may call; `null` for every service below `resource`.
@@ -57,8 +57,8 @@ pub struct NodeRow {
     pub service: String,
     /// The account that it runs as; `null` where that is not known.
     pub account: Option<String>,
-    /// Whether its policy was read: `read` or `unread`.
-    pub policy: &'static str,
+    /// Whether its policy was read.
+    pub policy: ReadState,
     #[serde(skip)]
     short: String,
 }
@@ -88,7 +88,7 @@ impl GraphReport {
                 .map(|node| NodeRow {
                     service: node.name.to_string(),
                     account: node.account.as_ref().map(shortened),
-                    policy: if node.grants.is_ok() { "read" } else { "unread" },
+                    policy: ReadState::of(node.grants.is_ok()),
                     short: node.name.short(),
                 })
                 .collect(),
@@ -103,7 +103,7 @@ impl From<Edge> for EdgeRow {
         let Edge { caller, runs, service, resource, grant } = edge;
         let condition = grant.as_ref().and_then(|grant| grant.condition.as_ref());
         Self {
-            kind: kind(&caller),
+            kind: CallerKind::of(&caller),
             condition: condition.map(ConditionShape::from),
             role: grant.as_ref().map(|grant| grant.role.clone()),
             runs: runs.iter().map(ToString::to_string).collect(),
@@ -119,14 +119,29 @@ impl From<Edge> for EdgeRow {
     }
 }
 
-fn kind(member: &Member) -> &'static str {
-    match member.kind() {
-        MemberKind::AllUsers | MemberKind::AllAuthenticatedUsers => "public",
-        MemberKind::ServiceAccount => "serviceAccount",
-        MemberKind::User => "user",
-        MemberKind::Group => "group",
-        MemberKind::Domain => "domain",
-        _ => "other",
+/// What kind of principal calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CallerKind {
+    Domain,
+    Group,
+    Other,
+    /// Anyone, or anyone with a Google account.
+    Public,
+    ServiceAccount,
+    User,
+}
+
+impl CallerKind {
+    fn of(member: &Member) -> Self {
+        match member.kind() {
+            MemberKind::AllUsers | MemberKind::AllAuthenticatedUsers => Self::Public,
+            MemberKind::ServiceAccount => Self::ServiceAccount,
+            MemberKind::User => Self::User,
+            MemberKind::Group => Self::Group,
+            MemberKind::Domain => Self::Domain,
+            _ => Self::Other,
+        }
     }
 }
 
@@ -203,7 +218,7 @@ impl Report for GraphReport {
             };
             let caller: Cell = text(&edge.short.caller);
             let caller = match edge.kind {
-                "public" => caller.fg(Color::Red).add_attribute(Attribute::Bold),
+                CallerKind::Public => caller.fg(Color::Red).add_attribute(Attribute::Bold),
                 _ => caller,
             };
             vec![to, caller, text(edge.runs_in_short()), text(edge.words())]
@@ -214,13 +229,15 @@ impl Report for GraphReport {
         let lonely: Vec<&str> = self
             .services
             .iter()
-            .filter(|node| node.policy == "read" && !called.contains(&&Some(node.service.clone())))
+            .filter(|node| {
+                node.policy == ReadState::Read && !called.contains(&&Some(node.service.clone()))
+            })
             .map(|node| node.short.as_str())
             .collect();
         if !lonely.is_empty() {
             let _ = writeln!(out, "\nno grant of their own: {}", lonely.join(", "));
         }
-        let unread = self.services.iter().filter(|node| node.policy == "unread");
+        let unread = self.services.iter().filter(|node| node.policy == ReadState::Unread);
         let unread: Vec<&str> = unread.map(|node| node.short.as_str()).collect();
         if !unread.is_empty() {
             let _ = writeln!(out, "\nunknown, not read: {}", unread.join(", "));
@@ -232,8 +249,8 @@ impl Report for GraphReport {
 impl NodeRow {
     fn label(&self) -> String {
         match self.policy {
-            "unread" => format!("{} (policy not read)", self.short),
-            _ => self.short.clone(),
+            ReadState::Unread => format!("{} (policy not read)", self.short),
+            ReadState::Read => self.short.clone(),
         }
     }
 }
@@ -241,7 +258,7 @@ impl NodeRow {
 /// What is drawn: nodes by a name that the tools take, and lines between them.
 struct Picture<'a> {
     /// By what stands for it: its id, label and kind.
-    callers: BTreeMap<&'a str, (String, String, &'static str)>,
+    callers: BTreeMap<&'a str, (String, String, CallerKind)>,
     services: BTreeMap<&'a str, String>,
 }
 
@@ -305,8 +322,8 @@ impl GraphReport {
         for (id, name, kind) in picture.callers.values() {
             let name = label(name);
             let _ = match *kind {
-                "public" => writeln!(out, "    {id}((\"{name}\")):::public"),
-                "serviceAccount" => writeln!(out, "    {id}([\"{name}\"])"),
+                CallerKind::Public => writeln!(out, "    {id}((\"{name}\")):::public"),
+                CallerKind::ServiceAccount => writeln!(out, "    {id}([\"{name}\"])"),
                 _ => writeln!(out, "    {id}[/\"{name}\"/]"),
             };
         }
@@ -339,8 +356,8 @@ impl GraphReport {
         out += "    }\n";
         for (id, name, kind) in picture.callers.values() {
             let shape = match *kind {
-                "public" => "shape=doublecircle, color=red",
-                "serviceAccount" => "shape=ellipse",
+                CallerKind::Public => "shape=doublecircle, color=red",
+                CallerKind::ServiceAccount => "shape=ellipse",
                 _ => "shape=house",
             };
             let _ = writeln!(out, "    {id} [{shape}, label={}];", quote(name));

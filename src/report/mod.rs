@@ -71,6 +71,21 @@ pub trait Report: Serialize {
     fn table(&self, style: Style) -> String;
 }
 
+/// Whether a policy, or all those above a resource, were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadState {
+    Read,
+    Unread,
+}
+
+impl ReadState {
+    /// Where it is known whether all was read.
+    pub fn of(all_read: bool) -> Self {
+        if all_read { Self::Read } else { Self::Unread }
+    }
+}
+
 /// A condition, as JSON shows it.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct ConditionShape {

@@ -6,6 +6,7 @@ use time::macros::format_description;
 
 use super::table::{columns, exposure_cell, text};
 use super::{Report, Style};
+use crate::domain::exposure::Exposure;
 
 /// What is served.
 #[derive(Clone, Serialize)]
@@ -35,7 +36,7 @@ pub struct ProxiedRow {
     pub address: String,
     /// Where its requests go.
     pub url: String,
-    pub exposure: Option<String>,
+    pub exposure: Option<Exposure>,
     pub tags: Vec<String>,
 }
 
@@ -63,7 +64,7 @@ impl Report for ProxyReport {
             return format!("{} is at {}{who}{until}\n", only.name, only.address);
         }
         let cells = self.services.iter().map(|row| {
-            let exposure = exposure_cell(row.exposure.as_deref().unwrap_or_default());
+            let exposure = row.exposure.map_or_else(|| text(""), exposure_cell);
             vec![text(&row.name), exposure, text(&row.address), text(&row.url)]
         });
         let table = columns(&["NAME", "EXPOSURE", "ADDRESS", "URL"], cells.collect(), style);

@@ -4,8 +4,8 @@ use comfy_table::Cell;
 use serde::Serialize;
 
 use super::table::{exposure_cell, facts, text, url_or_why};
-use super::{InvokerRow, Report, Style};
-use crate::domain::exposure::ExposureReport;
+use super::{InvokerRow, ReadState, Report, Style};
+use crate::domain::exposure::{Callers, Exposure, ExposureReport, Reach};
 use crate::domain::mapping::{Certificate, DomainMapping};
 use crate::domain::service::Service;
 
@@ -34,11 +34,11 @@ pub struct ServiceReport {
     /// The principal that it calls as, where that is an agent identity and not the account.
     pub agent_identity: Option<String>,
     pub http2: bool,
-    pub callers: &'static str,
-    pub reach: &'static str,
-    pub exposure: &'static str,
+    pub callers: Callers,
+    pub reach: Reach,
+    pub exposure: Exposure,
     pub exposure_reasons: Vec<String>,
-    pub inherited: &'static str,
+    pub inherited: ReadState,
     /// `null` where the policy may not be read.
     pub invokers: Option<Vec<InvokerRow>>,
     pub create_time: Option<String>,
@@ -74,7 +74,7 @@ pub struct TagShape {
 impl ServiceReport {
     /// Puts what was read of a service together.
     pub fn new(
-        (sandbox, inherited): (bool, &'static str),
+        (sandbox, inherited): (bool, ReadState),
         service: Service,
         exposure: ExposureReport,
         invokers: Option<Vec<InvokerRow>>,
@@ -141,9 +141,9 @@ impl ServiceReport {
             service_account,
             agent_identity: None,
             http2,
-            callers: callers.as_str(),
-            reach: reach.as_str(),
-            exposure: exposure.as_str(),
+            callers,
+            reach,
+            exposure,
             exposure_reasons: reasons,
             inherited,
             invokers,
@@ -158,8 +158,8 @@ impl ServiceReport {
     /// What is said where no invoker is known.
     pub(super) fn none_known(&self) -> &'static str {
         match self.inherited {
-            "read" => "none, by any policy",
-            _ => "none that is known: what is inherited could not all be read",
+            ReadState::Read => "none, by any policy",
+            ReadState::Unread => "none that is known: what is inherited could not all be read",
         }
     }
 }

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::table::{columns, exposure_cell, text, url_or_why};
-use super::{Report, Style, UnknownRow};
-use crate::domain::exposure::ExposureReport;
+use super::{ReadState, Report, Style, UnknownRow};
+use crate::domain::exposure::{Callers, Exposure, ExposureReport, Reach};
 use crate::domain::service::Service;
 
 /// The services of a project.
@@ -30,11 +30,11 @@ pub struct ServiceRow {
     pub ingress_set: Option<String>,
     pub invoker_check: bool,
     pub iap: bool,
-    pub callers: &'static str,
-    pub reach: &'static str,
-    pub exposure: &'static str,
+    pub callers: Callers,
+    pub reach: Reach,
+    pub exposure: Exposure,
     pub exposure_reasons: Vec<String>,
-    pub inherited: &'static str,
+    pub inherited: ReadState,
     pub invoker_count: Option<usize>,
     #[serde(skip)]
     default_url: bool,
@@ -64,11 +64,11 @@ impl ServiceRow {
             ingress_set: service.ingress_set.as_ref().map(|set| set.as_str().to_owned()),
             invoker_check: service.invoker_check,
             iap: service.iap,
-            callers: callers.as_str(),
-            reach: reach.as_str(),
-            exposure: exposure.as_str(),
+            callers,
+            reach,
+            exposure,
             exposure_reasons: reasons,
-            inherited: "unread",
+            inherited: ReadState::Unread,
             invoker_count,
             default_url: service.default_url,
         }
@@ -117,7 +117,7 @@ impl Report for ServicesReport {
             .iter()
             .map(|row| {
                 let count = match (row.callers, row.invoker_count) {
-                    ("anyone", _) => "anyone".to_owned(),
+                    (Callers::Anyone, _) => "anyone".to_owned(),
                     (_, Some(count)) => count.to_string(),
                     (_, None) => "?".to_owned(),
                 };

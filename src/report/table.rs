@@ -3,6 +3,7 @@
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width};
 
 use super::Style;
+use crate::domain::exposure::Exposure;
 use crate::domain::printable::one_line;
 
 /// A table with a last column that may stand on lines of its own where there is no room.
@@ -118,16 +119,16 @@ pub(super) fn url_or_why(url: Option<&str>, default_url: bool) -> &str {
 }
 
 /// The colour of an exposure.
-pub(super) fn exposure_cell(exposure: &str) -> Cell {
-    let cell = text(exposure);
+pub(super) fn exposure_cell(exposure: Exposure) -> Cell {
+    let cell = text(exposure.as_str());
     match exposure {
-        "public" => cell.fg(Color::Red).add_attribute(Attribute::Bold),
-        "public-behind-load-balancer" | "public-internal" | "any-google-account" => {
-            cell.fg(Color::Yellow).add_attribute(Attribute::Bold)
-        }
-        "unknown" => cell.fg(Color::Magenta),
-        "unreachable" => cell.add_attribute(Attribute::Dim),
-        _ => cell,
+        Exposure::Public => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        Exposure::PublicBehindLoadBalancer
+        | Exposure::PublicInternal
+        | Exposure::AnyGoogleAccount => cell.fg(Color::Yellow).add_attribute(Attribute::Bold),
+        Exposure::Unknown => cell.fg(Color::Magenta),
+        Exposure::Unreachable => cell.add_attribute(Attribute::Dim),
+        Exposure::Iap | Exposure::Restricted => cell,
     }
 }
 

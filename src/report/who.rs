@@ -9,6 +9,7 @@ use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::condition::{Attributes, Condition, Truth, ends_at, evaluate};
 use crate::domain::evidence::{Around, Gathered, Layered, Roles, carries};
+use crate::domain::exposure::Exposure;
 use crate::domain::invokers::{Grant, GrantState};
 use crate::domain::role::{INVOKE, PASS_IAP, SET_JOB_POLICY, SET_POLICY};
 use crate::domain::target::Target;
@@ -21,7 +22,7 @@ pub struct WhoReport {
     pub service: String,
     pub kind: &'static str,
     /// `null` of a job, which has no front end.
-    pub exposure: Option<&'static str>,
+    pub exposure: Option<Exposure>,
     pub invokers: Vec<InvokerRow>,
     /// Whom Identity-Aware Proxy lets by, where that is on: then it invokes in their place.
     pub iap: Vec<InvokerRow>,
@@ -288,7 +289,7 @@ impl WhoReport {
         if !self.invokers.is_empty() {
             blocks.push(ways_in(&self.invokers, style));
         }
-        if self.iap.is_empty() && self.exposure == Some("iap") {
+        if self.iap.is_empty() && self.exposure == Some(Exposure::Iap) {
             let known = if self.unknown.is_empty() { "" } else { " that is known" };
             blocks.push(format!(
                 "Identity-Aware Proxy asks first, and lets nobody by{known}: none of these gets through\n"

@@ -12,7 +12,7 @@ use super::super::token::id_token;
 use super::{Args, for_one_service};
 use crate::auth::IdToken;
 use crate::context::Context;
-use crate::domain::exposure::judge;
+use crate::domain::exposure::{Exposure, judge};
 use crate::domain::invokers::grants;
 use crate::domain::resource::ServiceRef;
 use crate::domain::service::Service;
@@ -38,7 +38,7 @@ struct Target {
     /// The region, where the name alone does not tell.
     region: Option<String>,
     to: Destination,
-    exposure: Option<String>,
+    exposure: Option<Exposure>,
 }
 
 /// Finds what is served, with a token for each.
@@ -226,8 +226,7 @@ async fn judge_all(cx: &Context, targets: &mut [Target]) -> Result<(), CommandEr
     for (target, policy) in targets.iter_mut().zip(policies) {
         let granted = policy.as_ref().map(grants);
         let facts = target.call.facts.as_deref();
-        let exposure = facts.map(|facts| judge(facts, granted.as_deref(), cx.now()).exposure);
-        target.exposure = exposure.map(|exposure| exposure.as_str().to_owned());
+        target.exposure = facts.map(|facts| judge(facts, granted.as_deref(), cx.now()).exposure);
     }
     Ok(())
 }
@@ -305,7 +304,7 @@ fn served(target: &Target, keeper: Arc<Keeper>) -> Result<Served, CommandError> 
         tags,
         keeper,
         url: call.origin.clone(),
-        exposure: exposure.clone(),
+        exposure: *exposure,
     })
 }
 
