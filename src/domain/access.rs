@@ -15,7 +15,6 @@ mod unread;
 
 use std::borrow::Cow;
 
-use serde::Serialize;
 use time::OffsetDateTime;
 
 pub use self::bounded::kept_by_boundaries;
@@ -31,9 +30,10 @@ pub use super::principal::{Caller, Place};
 use super::role::{INVOKE, PASS_IAP};
 use super::service::Service;
 
+serialized_as_words!(Origin, Layer, Outcome, Verdict);
+
 /// Where a request comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Origin {
     #[default]
     Internet,
@@ -128,8 +128,7 @@ pub struct Evidence<'e, 'a> {
 }
 
 /// The layers, in the order in which they are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     Reachability,
     Iap,
@@ -155,8 +154,7 @@ impl Layer {
 }
 
 /// What a layer says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Block,
     Pass,
@@ -212,8 +210,7 @@ pub struct Unless<'a> {
 }
 
 /// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Allowed,
     Denied,

@@ -4,11 +4,12 @@
 //! The signatures are those that were observed of Google's front end; where two causes look alike
 //! from outside, what could be read decides between them, and where nothing could, it is said.
 
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::access::{Layer, is_reserved};
 use super::resource::TAG_SIGN;
+
+serialized_as_words!(Health);
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,8 +247,7 @@ impl Signature {
 }
 
 /// What comes of a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     Ok,
     Refused,

@@ -151,6 +151,15 @@ impl Around {
         ways
     }
 
+    /// The policies by which Identity-Aware Proxy decides: its own, and those above the service, without
+    /// the service's.
+    pub fn layers_of_iap<'a>(
+        &'a self,
+        iap: &'a [Layered<Grant>],
+    ) -> impl Iterator<Item = &'a Layered<Grant>> {
+        iap.iter().chain(self.allow.iter().skip(1))
+    }
+
     /// The service accounts that are granted a permission by name, and that people can act as: Google's
     /// own are not among them, and those of a cluster are no accounts.
     pub fn accounts_with(&self, permission: &str, now: OffsetDateTime) -> Vec<Member> {

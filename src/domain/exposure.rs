@@ -3,7 +3,6 @@
 //! It rests on the service and on the policies that were read: its own, and where a command looks
 //! further, those above it.
 
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::access::{Attached, Caller, Evidence, Knowledge, Outcome, Place, says_of_the_public};
@@ -15,9 +14,10 @@ use super::member::{Member, MemberKind};
 use super::role::INVOKE;
 use super::service::{Ingress, Service};
 
+serialized_as_words!(Callers, Reach, Exposure);
+
 /// Who may call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callers {
     AnyGoogleAccount,
     Anyone,
@@ -39,8 +39,7 @@ impl Callers {
 }
 
 /// From where a request can get through at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     Internal,
     Internet,
@@ -63,8 +62,7 @@ impl Reach {
 
 /// The two halves in one word, the most open first: a change may end at or below the exposure
 /// that was shown, never above it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exposure {
     Public,
     PublicBehindLoadBalancer,

@@ -1,8 +1,8 @@
 //! Domains that lead to services: their certificates, and the DNS records that they need.
 
-use serde::Serialize;
-
 use super::resource::ServiceName;
+
+serialized_as_words!(Certificate);
 
 /// A custom domain and the service that it leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,8 +29,7 @@ impl DomainMapping {
 }
 
 /// The state of a domain's certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Certificate {
     Failed,
     /// None is made for it.

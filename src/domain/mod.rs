@@ -3,6 +3,17 @@
 //! Of Google's crates only `google_cloud_iam_v1`'s `Policy` is named here. It is plain data that
 //! keeps the fields it does not know, so a policy read, edited and written back loses nothing.
 
+/// Writes each of these types in JSON as the word that its `as_str` gives, so that a word is spelled once.
+macro_rules! serialized_as_words {
+    ($($name:ident),+) => {$(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+    )+};
+}
+
 pub mod access;
 pub mod address;
 pub mod boundary;

@@ -1,7 +1,5 @@
 //! What became of a change.
 
-use serde::Serialize;
-
 use super::effect::Effect;
 use super::exposure::Exposure;
 use super::history::{ChangeId, Difference, Etags};
@@ -10,6 +8,8 @@ use super::member::Member;
 use super::plan::{Action, Remaining};
 use super::setting::Setting;
 use super::target::Target;
+
+serialized_as_words!(Status);
 
 /// What became of the change of one resource.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub struct ChangeOutcome {
     pub exposure: Option<(Exposure, Exposure)>,
     /// What the policy still gives the members that lost something.
     pub remaining: Vec<Remaining>,
-    /// Whom an undo or a restore lets in no more, as they are deleted.
+    /// Deleted principals, to whom an undo or a restore does not give access back.
     pub left_out: Vec<Member>,
     /// Whether a member that was to lose access can still invoke, or may.
     pub leaves_access: bool,
@@ -62,8 +62,7 @@ impl ChangeOutcome {
 }
 
 /// How the change of one service ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Changed,
     Failed,

@@ -232,7 +232,7 @@ pub struct Plan {
     settings: Vec<Setting>,
     exposure: Option<(Exposure, Exposure)>,
     remaining: Vec<Remaining>,
-    /// Whom an undo or a restore lets in no more, as they are deleted.
+    /// Deleted principals, to whom an undo or a restore does not give access back.
     left_out: Vec<Member>,
     /// Whether a member that was to lose access can still invoke, or may.
     leaves_access: bool,
@@ -349,7 +349,7 @@ impl Plan {
         &self.remaining
     }
 
-    /// Whom an undo or a restore lets in no more, as they are deleted.
+    /// Deleted principals, to whom an undo or a restore does not give access back.
     pub fn left_out(&self) -> &[Member] {
         &self.left_out
     }

@@ -91,7 +91,7 @@ pub struct ChangeRow {
     pub settings: Vec<SettingShape>,
     pub exposure: Option<ExposureShape>,
     pub remaining: Vec<RemainingShape>,
-    /// Whom an undo or a restore lets in no more, as they are deleted.
+    /// Deleted principals, to whom an undo or a restore does not give access back.
     #[serde(rename = "leftOut", skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
     pub effect: Vec<EffectShape>,

@@ -141,8 +141,7 @@ impl InvokerRow {
         if !gathered.service.iap {
             return Vec::new();
         }
-        let inherited = gathered.around.allow.iter().skip(1);
-        let layers: Vec<_> = gathered.iap.iter().chain(inherited).cloned().collect();
+        let layers: Vec<_> = gathered.around.layers_of_iap(&gathered.iap).cloned().collect();
         Self::granted(&gathered.around, &layers, PASS_IAP, now)
     }
 

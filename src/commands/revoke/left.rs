@@ -279,9 +279,8 @@ fn past_iap(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> 
     if !judged.has_iap {
         return Vec::new();
     }
-    let layers: Vec<Layered<Grant>> =
-        judged.iap.iter().chain(judged.around.allow.iter().skip(1)).cloned().collect();
-    let around = Around { allow: layers, ..judged.around.clone() };
+    let allow = judged.around.layers_of_iap(&judged.iap).cloned().collect();
+    let around = Around { allow, ..judged.around.clone() };
     let ways = around.ways(member, PASS_IAP, cx.now());
     certain(cx, target, member, &ways, |_| "iap")
 }
