@@ -311,20 +311,18 @@ impl Work {
                 continue;
             }
             // Of what is no account of a project's, its message alone tells.
-            let found = if is_of_a_project(&member) {
-                // If that is not known, it is not left out.
-                let Some(found) = is_account_there(cx, &member).await else { continue };
-                Some(found)
-            } else {
-                None
+            let found = match account_of(&member) {
+                Some(account) => is_there(cx, &account).await,
+                None => Some(false),
             };
             match found {
                 Some(true) => self.awaits.push(address),
-                _ if self.may_leave_out => {
+                Some(false) if self.may_leave_out => {
                     cx.terminal.warning(&left_out(&member));
                     self.gone.push(member);
                 }
-                _ => {}
+                // If that is not known, it is not left out.
+                Some(false) | None => {}
             }
         }
     }
@@ -442,20 +440,20 @@ impl Work {
     }
 }
 
-/// Whether a principal is a service account whose address names its project: Google's own agents are not
+/// The service account that a principal is, if its address names its project: Google's own agents are not
 /// looked up.
-fn is_of_a_project(member: &Member) -> bool {
+pub(super) fn account_of(member: &Member) -> Option<AccountName> {
     let address = member.address();
-    member.kind() == MemberKind::ServiceAccount
-        && !is_service_agent(address)
-        && project_in(address).is_some()
+    if member.kind() != MemberKind::ServiceAccount || is_service_agent(address) {
+        return None;
+    }
+    let project = project_in(address)?.to_owned();
+    Some(AccountName { project, address: address.to_owned() })
 }
 
-/// Whether a service account is there; `None` if that is not known, or it is no project's.
-pub(super) async fn is_account_there(cx: &Context, member: &Member) -> Option<bool> {
-    let project = project_in(member.address()).filter(|_| is_of_a_project(member))?;
-    let account = AccountName { project: project.to_owned(), address: member.address().to_owned() };
-    let found = cx.gateway().await.ok()?.account(&account).await.ok()?;
+/// Whether a service account exists; `None` if that is not known.
+pub(super) async fn is_there(cx: &Context, account: &AccountName) -> Option<bool> {
+    let found = cx.gateway().await.ok()?.account(account).await.ok()?;
     Some(matches!(found, There::Account { .. }))
 }
 

@@ -183,16 +183,15 @@ impl Batch {
     pub async fn leave_out_deleted(&mut self, cx: &Context, planner: &impl Planner) {
         let read = self.snapshots.iter().filter_map(|(_, snapshot)| snapshot.as_ref().ok());
         let plans = read.filter_map(|snapshot| planner(snapshot).ok());
-        let mut members: Vec<Member> = plans
-            .flat_map(|plan| {
-                plan.added().iter().map(|grant| grant.member.clone()).collect::<Vec<_>>()
-            })
-            .collect();
+        let mut members: Vec<Member> = Vec::new();
+        for plan in plans {
+            members.extend(plan.added().iter().map(|grant| grant.member.clone()));
+        }
         members.sort();
         members.dedup();
         let looked = stream::iter(members).map(async |member| {
-            let gone = apply::is_account_there(cx, &member).await == Some(false);
-            gone.then_some(member)
+            let account = apply::account_of(&member)?;
+            (apply::is_there(cx, &account).await == Some(false)).then_some(member)
         });
         let gone: Vec<Option<Member>> = looked.buffered(WIDTH).collect().await;
         let gone: Vec<Member> = gone.into_iter().flatten().collect();

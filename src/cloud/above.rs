@@ -9,6 +9,7 @@ use google_cloud_iam_v1::model::Policy;
 use google_cloud_iam_v2::model::{ListPoliciesResponse, Policy as DenyPolicy};
 use google_cloud_resourcemanager_v3::model::{Folder, Organization, Project};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::api::Api;
@@ -97,6 +98,24 @@ impl Gateway {
         match timeout(PATIENCE, Box::pin(answer)).await {
             Ok(answer) => answer.map_err(|failure: Failure| why(&failure)),
             Err(_) => Err(format!("no answer within {} seconds", PATIENCE.as_secs())),
+        }
+    }
+
+    /// Reads the pages of a list, each given up in time, until `take` has enough and returns `false`.
+    pub(super) async fn told_pages(
+        &self,
+        (api, call, path): (Api, &str, &str),
+        mut take: impl FnMut(&Value) -> bool,
+    ) -> Told<()> {
+        let mut token = String::new();
+        loop {
+            let query = encoded(&[("pageSize", "1000"), ("pageToken", &token)]);
+            let page: Value = self.told(Read::of(api, call, path).with_query(&query)).await?;
+            let goes_on = take(&page);
+            match page["nextPageToken"].as_str().filter(|token| goes_on && !token.is_empty()) {
+                Some(next) => next.clone_into(&mut token),
+                None => return Ok(()),
+            }
         }
     }
 

@@ -16,7 +16,6 @@ use crate::domain::boundary::{Boundary, bound_at, places_of};
 use crate::domain::condition::Condition;
 use crate::domain::evidence::{Around, Layered};
 use crate::domain::member::{Member, MemberKind};
-use crate::transport::encoded;
 
 const KIND: &str = "PRINCIPAL_ACCESS_BOUNDARY";
 
@@ -69,18 +68,13 @@ impl Gateway {
         let read = async {
             let call = format!("read the principal access boundaries of `{resource}`");
             let path = format!("/v3/{resource}/locations/global/policyBindings");
-            let (mut bound, mut page) = (Vec::new(), String::new());
-            loop {
-                let query = encoded(&[("pageSize", "1000"), ("pageToken", &page)]);
-                let list: Value =
-                    self.told(Read::of(Api::Iam, &call, &path).with_query(&query)).await?;
-                let bindings = list["policyBindings"].as_array().into_iter().flatten();
+            let mut bound = Vec::new();
+            let list = self.told_pages((Api::Iam, &call, &path), |page| {
+                let bindings = page["policyBindings"].as_array().into_iter().flatten();
                 bound.extend(bindings.filter(|one| one["policyKind"] == KIND).map(binding));
-                match list["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
-                    Some(next) => next.clone_into(&mut page),
-                    None => break,
-                }
-            }
+                true
+            });
+            list.await?;
             let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
             for boundary in &mut bound {
                 if !known.contains_key(&boundary.policy) {

@@ -108,18 +108,10 @@ impl Gateway {
         mut take: impl FnMut(&Value) -> bool,
     ) -> Option<()> {
         let path = format!("{memberships}:searchTransitiveMemberships");
-        let mut page = String::new();
-        loop {
-            let query = [("pageSize", "1000"), ("pageToken", &page)];
-            let list = self.of_groups(call, &path, &query).await?;
-            if !list["memberships"].as_array().into_iter().flatten().all(&mut take) {
-                return Some(());
-            }
-            match list["nextPageToken"].as_str().filter(|token| !token.is_empty()) {
-                Some(next) => next.clone_into(&mut page),
-                None => return Some(()),
-            }
-        }
+        let list = self.told_pages((Api::CloudIdentity, call, &path), |page| {
+            page["memberships"].as_array().into_iter().flatten().all(&mut take)
+        });
+        list.await.ok()
     }
 
     /// Whether the caller is in each group that was met in these policies.

@@ -12,7 +12,7 @@ use super::member::{Member, MemberKind};
 use super::principal::{is_consumer, pool_of, project_in};
 
 /// What the full names of projects, folders and organisations begin with.
-const MANAGER: &str = "//cloudresourcemanager.googleapis.com/";
+pub const RESOURCE_MANAGER: &str = "//cloudresourcemanager.googleapis.com/";
 /// What the sets of all accounts of a customer of Google's begin with.
 const WORKSPACE: &str = "//iam.googleapis.com/locations/global/workspace/";
 
@@ -39,7 +39,9 @@ impl Boundary {
     /// Whether it lets whoever it binds get at what is at this place.
     pub fn spans(&self, place: &Place) -> bool {
         let mut at = names_of(place).chain(place.above.iter().cloned());
-        at.any(|at| self.resources.iter().any(|known| known.strip_prefix(MANAGER) == Some(&at)))
+        at.any(|at| {
+            self.resources.iter().any(|known| known.strip_prefix(RESOURCE_MANAGER) == Some(&at))
+        })
     }
 
     /// Whether one of those whom boundaries at `at` may bind is in its set, whatever its condition says.
@@ -49,7 +51,7 @@ impl Boundary {
             let own = home.customer.as_ref().map(|(id, _)| id.as_str());
             return member.kind() == MemberKind::User && own == Some(customer);
         }
-        match set.strip_prefix(MANAGER) {
+        match set.strip_prefix(RESOURCE_MANAGER) {
             // A binding stands where its set is: all whom it may bind are in it.
             Some(place) if place.starts_with("projects/") => {
                 at.starts_with("projects/") && names_of(home).any(|own| own == place)

@@ -12,7 +12,7 @@ use super::schema::known_fields;
 use super::service_body::{new_uid, stamp};
 use super::world::{Place, World};
 use crate::domain::access::{Attached, Outcome, Place as Home, kept_by_boundaries};
-use crate::domain::boundary::{Boundary, bound_at};
+use crate::domain::boundary::{Boundary, RESOURCE_MANAGER, bound_at};
 use crate::domain::condition::Condition;
 use crate::domain::member::Member;
 use crate::domain::principal::Caller;
@@ -20,7 +20,6 @@ use crate::domain::role::{RUN_JOB, RUN_JOB_WITH_OVERRIDES};
 
 const POLICIES: &str = "principalAccessBoundaryPolicies";
 const BINDINGS: &str = "policyBindings";
-const MANAGER: &str = "//cloudresourcemanager.googleapis.com/";
 const DEFAULT_PAGE: usize = 50;
 
 /// The routes below `v3/PARENT/locations/global`, of which `rest` is what follows; `None` for one that
@@ -100,7 +99,7 @@ fn policy(body: &Value) -> Result<Value, ApiError> {
     for rule in &rules {
         known_fields(rule, &["description", "resources", "effect"], "policy.details.rules")?;
         let resources = rule["resources"].as_array().into_iter().flatten();
-        let is_one = |name: &str| name.starts_with(MANAGER);
+        let is_one = |name: &str| name.starts_with(RESOURCE_MANAGER);
         if rule["effect"] != "ALLOW"
             || !resources.into_iter().all(|r| r.as_str().is_some_and(is_one))
         {
@@ -127,7 +126,7 @@ fn binding(world: &World<'_>, parent: &str, body: &Value) -> Result<Value, ApiEr
     if read_policy(world, name)?.is_none() {
         return Err(ApiError::not_found(format!("The policy {name} was not found.")));
     }
-    let is_elsewhere = set.strip_prefix(MANAGER).is_some_and(|at| {
+    let is_elsewhere = set.strip_prefix(RESOURCE_MANAGER).is_some_and(|at| {
         at.split('/').next() != parent.split('/').next()
             || (!at.starts_with("projects/") && at != parent)
     });

@@ -13,13 +13,13 @@ use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
 use super::world::{Place, World};
+use crate::domain::boundary::RESOURCE_MANAGER;
 use crate::domain::condition::{Tag, Tags};
 
 const KEYS: &str = "tagKeys";
 const VALUES: &str = "tagValues";
 const BINDINGS: &str = "tagBindings";
 const DEFAULT_PAGE: usize = 100;
-const RESOURCE_MANAGER: &str = "//cloudresourcemanager.googleapis.com/";
 const RUN: &str = "//run.googleapis.com/";
 /// What a full resource name leaves as it stands in the name of a binding (documented).
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
