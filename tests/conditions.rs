@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Plain, Serve, World};
+use crate::support::{Plain, Serve, World, grant_under};
 
 const HELLO: &str = "projects/sandbox-project/locations/us-central1/services/hello";
 
@@ -59,15 +59,7 @@ fn what_limits_nothing_or_can_never_hold_is_told() {
             "13 logical operators",
         ),
     ] {
-        let run = world.sandbox(&[
-            "grant",
-            "ana@example.com",
-            "hello",
-            "--condition",
-            expression,
-            "--condition-title",
-            "t",
-        ]);
+        let run = world.sandbox(&grant_under(expression, "t"));
         assert_eq!(run.status, 2, "{expression}: {run}");
         assert!(run.stderr.contains(word), "{expression}: {run}");
     }
@@ -123,17 +115,7 @@ fn gclouds_commands_for_jobs_know_no_conditions() {
 #[test]
 fn a_grant_that_stays_under_the_same_title_is_said() {
     let world = World::new();
-    let grant = |expression: &str| {
-        world.sandbox(&[
-            "grant",
-            "ana@example.com",
-            "hello",
-            "--condition",
-            expression,
-            "--condition-title",
-            "reports",
-        ])
-    };
+    let grant = |expression: &str| world.sandbox(&grant_under(expression, "reports"));
     assert_eq!(grant("request.path.startsWith(\"/r\")").status, 0);
     let run = grant("request.path.startsWith(\"/reports\")");
     assert!(run.stderr.contains("keeps another grant titled `reports`"), "{run}");
@@ -187,15 +169,7 @@ fn a_condition_is_told_for_what_it_comes_to() {
         ("request.path == \"/x\" || 1 == 1", "limits nothing"),
     ] {
         for more in [&[][..], &["--for", "4h"]] {
-            let words = [
-                "grant",
-                "ana@example.com",
-                "hello",
-                "--condition",
-                expression,
-                "--condition-title",
-                "t",
-            ];
+            let words = grant_under(expression, "t");
             let run = world.sandbox(&[&words[..], more].concat());
             assert_eq!(run.status, 2, "{expression}: {run}");
             assert!(run.stderr.contains(said), "{expression}: {run}");

@@ -376,38 +376,32 @@ fn where_every_region_is_refused_the_one_that_is_known_is_asked() {
 
 #[test]
 fn an_ingress_that_is_not_said_is_read_where_it_is_set() {
-    let server = FakeServer::start(|line| {
-        let name = "projects/p/locations/us-central1/services/hello";
-        if line.contains("/v1/projects/p/locations/us-central1/services/hello") {
-            let annotations = json!({"run.googleapis.com/ingress": "internal"});
-            return Answer::json(&json!({"metadata": {"annotations": annotations}}));
-        }
-        if line.contains("IamPolicy") {
-            return Answer::json(&json!({"etag": "ACAB"}));
-        }
-        Answer::json(&json!({"name": name, "etag": "e", "ingress": "INGRESS_TRAFFIC_UNSPECIFIED"}))
-    });
+    // Set to `internal` by v1, and as v2 observes it.
+    let server = |observed: &'static str| {
+        FakeServer::start(move |line| {
+            let name = "projects/p/locations/us-central1/services/hello";
+            if line.contains("/v1/projects/p/locations/us-central1/services/hello") {
+                let annotations = json!({"run.googleapis.com/ingress": "internal"});
+                return Answer::json(&json!({"metadata": {"annotations": annotations}}));
+            }
+            if line.contains("IamPolicy") {
+                return Answer::json(&json!({"etag": "ACAB"}));
+            }
+            if line.contains("domainmappings") {
+                return Answer::json(&json!({}));
+            }
+            Answer::json(&json!({"name": name, "etag": "e", "ingress": observed}))
+        })
+    };
+    let unsaid = server("INGRESS_TRAFFIC_UNSPECIFIED");
     let mut world = World::new();
-    world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &server.endpoint);
+    world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &unsaid.endpoint);
     world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "t");
     world.set("CLOUDSDK_CORE_PROJECT", "p");
     let run = world.run(&["ingress", "us-central1/hello", "all", "-n"]);
     assert!(run.stderr.contains("ingress: internal -> all"), "{run}");
     // What is set counts, where another is in force still.
-    let server = FakeServer::start(|line| {
-        let name = "projects/p/locations/us-central1/services/hello";
-        if line.contains("/v1/projects/p/locations/us-central1/services/hello") {
-            let annotations = json!({"run.googleapis.com/ingress": "internal"});
-            return Answer::json(&json!({"metadata": {"annotations": annotations}}));
-        }
-        if line.contains("IamPolicy") {
-            return Answer::json(&json!({"etag": "ACAB"}));
-        }
-        if line.contains("domainmappings") {
-            return Answer::json(&json!({}));
-        }
-        Answer::json(&json!({"name": name, "etag": "e", "ingress": "INGRESS_TRAFFIC_ALL"}))
-    });
+    let server = server("INGRESS_TRAFFIC_ALL");
     world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", &server.endpoint);
     for (value, said) in [("all", "ingress: internal -> all"), ("internal", "nothing to change")] {
         let run = world.run(&["ingress", "us-central1/hello", value, "-n"]);

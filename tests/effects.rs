@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, FakeServer, Plain, Serve, World, members_of};
+use crate::support::{Answer, Api, FakeServer, Plain, Serve, World, grant_under, members_of};
 
 const HELLO: &str = "projects/sandbox-project/locations/us-central1/services/hello";
 const STOREFRONT: &str = "projects/sandbox-project/locations/us-central1/services/storefront";
@@ -274,15 +274,7 @@ fn an_account_that_is_there_is_waited_for_and_one_that_is_not_is_not() {
 fn a_grant_for_some_requests_is_said_to_be_that() {
     let world = World::new();
     let under = |title: &str, expression: &str, more: &[&str]| {
-        let words = [
-            "grant",
-            "ana@example.com",
-            "hello",
-            "--condition",
-            expression,
-            "--condition-title",
-            title,
-        ];
+        let words = grant_under(expression, title);
         world.json(&[&words[..], more].concat())
     };
     for (title, expression, more) in [

@@ -27,6 +27,11 @@ pub(crate) use serve::Serve;
 pub(crate) use terminal::Session;
 pub(crate) use tokens::{GCLOUD, claims, tampered};
 
+/// The words of the command that lets `ana@example.com` invoke `hello` under a condition.
+pub(crate) fn grant_under<'a>(expression: &'a str, title: &'a str) -> [&'a str; 7] {
+    ["grant", "ana@example.com", "hello", "--condition", expression, "--condition-title", title]
+}
+
 /// A home and a sandbox of a test's own.
 pub(crate) struct World {
     folder: tempfile::TempDir,
