@@ -12,10 +12,10 @@ use crate::domain::history::Etags;
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::{Action, Plan, Snapshot, There, left_out, plan_reversal};
+use crate::domain::plan::{Action, Plan, Snapshot, left_out, plan_reversal};
 use crate::domain::principal::{is_service_agent, project_in};
 use crate::domain::setting::Setting;
-use crate::domain::target::AccountName;
+use crate::domain::target::{AccountName, Existing};
 use crate::error::{CommandError, ErrorKind};
 
 /// How long conflicts are worked against, whatever the command's own deadline.
@@ -454,7 +454,7 @@ pub(super) fn account_of(member: &Member) -> Option<AccountName> {
 /// Whether a service account exists; `None` if that is not known.
 pub(super) async fn is_there(cx: &Context, account: &AccountName) -> Option<bool> {
     let found = cx.gateway().await.ok()?.account(account).await.ok()?;
-    Some(matches!(found, There::Account { .. }))
+    Some(matches!(found, Existing::Account { .. }))
 }
 
 fn extend<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {

@@ -9,9 +9,9 @@ use crate::cloud::{Above, why};
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
 use crate::domain::invokers::grants;
-use crate::domain::plan::{Snapshot, There};
+use crate::domain::plan::Snapshot;
 use crate::domain::policy;
-use crate::domain::target::Target;
+use crate::domain::target::{Existing, Target};
 use crate::error::CommandError;
 use crate::lookup;
 
@@ -51,7 +51,7 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
         let read = timeout(PATIENCE, gateway.job_uid(name)).await;
         Ok(read.ok().and_then(Result::ok).flatten())
     };
-    let there = async {
+    let existing = async {
         match name {
             Target::Account(account) => gateway.account(account).await.map(Some),
             Target::Mapping(mapping) => gateway.mapping(mapping).await.map(Some),
@@ -78,21 +78,21 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
             _ => gateway.policy_of(name).await.map(|policy| Ok(Some(policy))),
         }
     };
-    let read = tokio::try_join!(service, job_uid, there, policy, constraints, above);
+    let read = tokio::try_join!(service, job_uid, existing, policy, constraints, above);
     let read = match read {
-        Ok((service, job_uid, there, policy, constraints, above)) => {
-            let policy = match (policy, &there) {
+        Ok((service, job_uid, existing, policy, constraints, above)) => {
+            let policy = match (policy, &existing) {
                 (Ok(Some(policy)), _) => Ok((policy, None)),
                 (Err(why), _) => Ok((policy::none(), Some(why))),
-                (Ok(None), Some(There::Nothing) | None) => Ok((policy::none(), None)),
+                (Ok(None), Some(Existing::Nothing) | None) => Ok((policy::none(), None)),
                 (Ok(None), Some(_)) => gateway.policy_of(name).await.map(|policy| (policy, None)),
             };
-            policy.map(|policy| (service, job_uid, there, policy, constraints, above))
+            policy.map(|policy| (service, job_uid, existing, policy, constraints, above))
         }
         Err(failure) => Err(failure),
     };
     match read {
-        Ok((service, job_uid, there, (policy, policy_unread), constraints, above)) => {
+        Ok((service, job_uid, existing, (policy, policy_unread), constraints, above)) => {
             let (service, unread) = match service {
                 Ok(service) => (service, None),
                 Err(why) => (None, Some(why)),
@@ -111,7 +111,7 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
                 weighs_exposure: needs.service != Use::Effect,
                 policy,
                 policy_unread,
-                there,
+                existing,
                 constraints,
                 above,
                 roles,

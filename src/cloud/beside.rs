@@ -14,11 +14,10 @@ use super::fleet::Unreadable;
 use super::gateway::{Gateway, written};
 use super::reading::{Read, parsed};
 use crate::domain::history::Etags;
-use crate::domain::plan::There;
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::VpcEgress;
-use crate::domain::target::{AccountName, InstanceName, JobName, MappingName, Target};
+use crate::domain::target::{AccountName, Existing, InstanceName, JobName, MappingName, Target};
 use crate::transport::encoded;
 
 /// A Cloud Functions function.
@@ -173,7 +172,7 @@ impl Gateway {
     }
 
     /// Whether a service account is there, and which.
-    pub async fn account(&self, account: &AccountName) -> Result<There, Failure> {
+    pub async fn account(&self, account: &AccountName) -> Result<Existing, Failure> {
         let address = &account.address;
         let call = format!("read the service account `{address}`");
         let path = format!("/v1/projects/{}/serviceAccounts/{address}", account.project);
@@ -184,15 +183,15 @@ impl Gateway {
                     return Err(Failure::malformed(&call));
                 }
                 let (address, unique_id) = (address.clone(), found.unique_id);
-                Ok(There::Account { address, unique_id })
+                Ok(Existing::Account { address, unique_id })
             }
-            Err(failure) if failure.kind == FailureKind::NotFound => Ok(There::Nothing),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(Existing::Nothing),
             Err(failure) => Err(failure),
         }
     }
 
     /// Whether a domain is mapped, and to what.
-    pub async fn mapping(&self, mapping: &MappingName) -> Result<There, Failure> {
+    pub async fn mapping(&self, mapping: &MappingName) -> Result<Existing, Failure> {
         let call = format!("read the mapping of `{}`", mapping.domain);
         let path = format!("/v1/{}", Target::Mapping(mapping.clone()));
         let fields = encoded(&[("fields", "metadata(name,uid),spec/routeName")]);
@@ -201,9 +200,9 @@ impl Gateway {
                 let found: Value = parsed(&call, &body)?;
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 let service = text(&found["spec"]["routeName"]);
-                Ok(There::Mapping { service, uid: text(&found["metadata"]["uid"]) })
+                Ok(Existing::Mapping { service, uid: text(&found["metadata"]["uid"]) })
             }
-            Err(failure) if failure.kind == FailureKind::NotFound => Ok(There::Nothing),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(Existing::Nothing),
             Err(failure) => Err(failure),
         }
     }

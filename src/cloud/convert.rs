@@ -88,20 +88,21 @@ pub(super) fn egress(access: &model::VpcAccess) -> VpcEgress {
 /// A service with these switches and audiences alone, and the mask that says so.
 pub(super) fn turned(
     name: &ServiceName,
-    switches: &[(Switch, String)],
+    switches: &[Switch],
     audiences: Option<Vec<String>>,
     etag: String,
 ) -> (model::Service, Vec<&'static str>) {
     let mut service = model::Service::new().set_name(name.to_string()).set_etag(etag);
     let mut mask = Vec::new();
-    for (switch, value) in switches {
-        let on = value == "on";
+    for switch in switches {
         let field;
         (service, field) = match switch {
-            Switch::DefaultUrl => (service.set_default_uri_disabled(!on), "defaultUriDisabled"),
-            Switch::Iap => (service.set_iap_enabled(on), "iapEnabled"),
-            Switch::Ingress => (service.set_ingress(ingress_v2(value)), "ingress"),
-            Switch::InvokerCheck => (service.set_invoker_iam_disabled(!on), "invokerIamDisabled"),
+            Switch::DefaultUrl(on) => (service.set_default_uri_disabled(!on), "defaultUriDisabled"),
+            Switch::Iap(on) => (service.set_iap_enabled(*on), "iapEnabled"),
+            Switch::Ingress(ingress) => (service.set_ingress(ingress_v2(ingress)), "ingress"),
+            Switch::InvokerCheck(on) => {
+                (service.set_invoker_iam_disabled(!on), "invokerIamDisabled")
+            }
         };
         mask.push(field);
     }
@@ -112,8 +113,8 @@ pub(super) fn turned(
     (service, mask)
 }
 
-fn ingress_v2(word: &str) -> model::IngressTraffic {
-    match Ingress::from_annotation(word) {
+fn ingress_v2(ingress: &Ingress) -> model::IngressTraffic {
+    match ingress {
         Ingress::All => model::IngressTraffic::All,
         Ingress::Internal => model::IngressTraffic::InternalOnly,
         Ingress::InternalAndLoadBalancing => model::IngressTraffic::InternalLoadBalancer,

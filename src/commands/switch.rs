@@ -9,6 +9,7 @@ use crate::domain::access::{Place, iap_agent};
 use crate::domain::member::Member;
 use crate::domain::plan::{Action, Refusal, Snapshot, plan_iap, plan_turn};
 use crate::domain::resource::ServiceRef;
+use crate::domain::service::Ingress;
 use crate::domain::setting::Switch;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
@@ -88,13 +89,13 @@ enum OnOff {
     Off,
 }
 
-impl IngressValue {
-    fn word(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Internal => "internal",
-            Self::InternalAndCloudLoadBalancing => "internal-and-cloud-load-balancing",
-            Self::None => "none",
+impl From<IngressValue> for Ingress {
+    fn from(value: IngressValue) -> Self {
+        match value {
+            IngressValue::All => Self::All,
+            IngressValue::Internal => Self::Internal,
+            IngressValue::InternalAndCloudLoadBalancing => Self::InternalAndLoadBalancing,
+            IngressValue::None => Self::None,
         }
     }
 }
@@ -120,17 +121,14 @@ async fn value<T: clap::ValueEnum>(
 }
 
 impl OnOff {
-    fn word(self) -> &'static str {
-        match self {
-            Self::On => "on",
-            Self::Off => "off",
-        }
+    fn is_on(self) -> bool {
+        matches!(self, Self::On)
     }
 }
 
 pub(super) async fn ingress(cx: &Context, args: IngressArgs) -> Result<u8, CommandError> {
     let (service, value) = asked(cx, args.service, args.value, "Which traffic is let in?").await?;
-    turn(cx, service, (Action::Ingress, Switch::Ingress, value.word()), &args.write).await
+    turn(cx, service, (Action::Ingress, Switch::Ingress(value.into())), &args.write).await
 }
 
 pub(super) async fn invoker_check(
@@ -138,13 +136,13 @@ pub(super) async fn invoker_check(
     args: InvokerCheckArgs,
 ) -> Result<u8, CommandError> {
     let (service, value) = asked(cx, args.service, args.value, "Turn the check…").await?;
-    let to = (Action::InvokerCheck, Switch::InvokerCheck, value.word());
+    let to = (Action::InvokerCheck, Switch::InvokerCheck(value.is_on()));
     turn(cx, service, to, &args.write).await
 }
 
 pub(super) async fn default_url(cx: &Context, args: DefaultUrlArgs) -> Result<u8, CommandError> {
     let (service, value) = asked(cx, args.service, args.value, "Turn the default URL…").await?;
-    let to = (Action::DefaultUrl, Switch::DefaultUrl, value.word());
+    let to = (Action::DefaultUrl, Switch::DefaultUrl(value.is_on()));
     turn(cx, service, to, &args.write).await
 }
 
@@ -162,24 +160,24 @@ async fn asked<T: clap::ValueEnum>(
 async fn turn(
     cx: &Context,
     references: Vec<ServiceRef>,
-    (action, name, value): (Action, Switch, &str),
+    (action, to): (Action, Switch),
     write: &WriteOptions,
 ) -> Result<u8, CommandError> {
     write.check_format(cx)?;
     let targets = lookup::find_all(cx, &references).await?;
     // Whether it may be turned off, now or by an undo.
-    let opens = name == Switch::InvokerCheck;
+    let opens = matches!(to, Switch::InvokerCheck(_));
     let options = write.options(
         action,
         Needs {
             service: Use::Needed,
             constraints: opens,
-            ingress: name == Switch::Ingress,
+            ingress: matches!(to, Switch::Ingress(_)),
             settings_only: true,
             ..Needs::default()
         },
     );
-    let planner = |snapshot: &Snapshot| plan_turn(snapshot, action, name, value);
+    let planner = |snapshot: &Snapshot| plan_turn(snapshot, action, &to);
     let batch = Batch::read(cx, targets, &options).await?;
     let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
     finish(cx, result, write)
@@ -202,7 +200,7 @@ pub(super) async fn iap(cx: &Context, args: IapArgs) -> Result<u8, CommandError>
     args.write.check_format(cx)?;
     let question = "Turn Identity-Aware Proxy…";
     let (references, value) = asked(cx, args.service, args.value, question).await?;
-    let on = matches!(value, OnOff::On);
+    let on = value.is_on();
     let targets = lookup::find_all(cx, &references).await?;
     let mut agents: Vec<(String, Member)> = Vec::new();
     for target in &targets.names {

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::outcome::Status;
 use crate::domain::plan::{Action, Refusal, Snapshot, plan_undo};
-use crate::domain::setting::{Setting, SettingName, Switch};
+use crate::domain::setting::{Setting, Switch};
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::Targets;
@@ -181,7 +181,8 @@ fn is_of_settings(entry: &Entry) -> bool {
 
 fn turns_ingress(entries: &[Entry]) -> bool {
     let mut settings = entries.iter().flat_map(|entry| &entry.effect().settings);
-    settings.any(|setting| setting.name == SettingName::Switch(Switch::Ingress))
+    settings
+        .any(|set| matches!(set, Setting::Switch(turn) if matches!(turn.to(), Switch::Ingress(_))))
 }
 
 /// Whether anybody may be let in by the undoing.
@@ -199,12 +200,11 @@ fn lets_in(entries: &[Entry]) -> bool {
 async fn what_runs_as(cx: &Context, entries: &[Entry]) -> Vec<String> {
     let mut warnings = Vec::new();
     for entry in entries {
-        let made = |setting: &&Setting| setting.name == SettingName::Account;
-        let mut made = entry.effect().settings.iter().filter(made);
-        let Some(address) = made.find_map(|setting| Some(&setting.after).filter(|a| !a.is_empty()))
-        else {
-            continue;
+        let made = |setting| match setting {
+            &Setting::Account { ref address, present: true } => Some(address),
+            _ => None,
         };
+        let Some(address) = entry.effect().settings.iter().find_map(made) else { continue };
         let Ok(gateway) = cx.gateway().await else { continue };
         let Ok(listing) = gateway.services(entry.target.project(), "-").await else { continue };
         for service in &listing.services {

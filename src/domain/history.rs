@@ -252,8 +252,8 @@ mod tests {
     use google_cloud_iam_v1::model::Policy;
 
     use crate::domain::resource::ServiceName;
-    use crate::domain::service::Service;
-    use crate::domain::setting::Switch;
+    use crate::domain::service::{Ingress, Service};
+    use crate::domain::setting::{Switch, Turn};
 
     fn id(text: &str) -> ChangeId {
         text.parse().unwrap()
@@ -280,7 +280,8 @@ mod tests {
     }
 
     fn difference() -> Difference {
-        let setting = Setting::turned(Switch::Ingress, "all".to_owned(), "internal".to_owned());
+        let turn = Turn::of(&Service::sample(), Switch::Ingress(Ingress::Internal));
+        let setting = Setting::Switch(turn.unwrap());
         Difference { settings: vec![setting], ..Difference::default() }
     }
 
@@ -303,7 +304,8 @@ mod tests {
             member: Member::from_policy(member),
             condition: None,
         };
-        let setting = Setting::turned(Switch::InvokerCheck, "on".to_owned(), "off".to_owned());
+        let on = Service::sample();
+        let setting = Setting::Switch(Turn::of(&on, Switch::InvokerCheck(false)).unwrap());
         let difference = Difference {
             added: vec![grant("user:new@x.com")],
             removed: vec![grant("user:old@x.com")],
@@ -313,7 +315,7 @@ mod tests {
             let bindings = json!([{"role": "roles/run.invoker", "members": members}]);
             serde_json::from_value(json!({"bindings": bindings})).unwrap()
         };
-        let (on, off) = (Service::sample(), Switch::InvokerCheck.set(&Service::sample(), "off"));
+        let off = Switch::InvokerCheck(false).set(&on);
         for (members, service, expected) in [
             (&["user:NEW@x.com"][..], Some(&off), Some(State::EffectPresent)),
             (&["user:old@x.com"], Some(&on), Some(State::EffectAbsent)),
@@ -329,7 +331,7 @@ mod tests {
                 unread: None,
                 weighs_exposure: true,
                 policy: policy(members),
-                there: None,
+                existing: None,
                 constraints: None,
                 above: Vec::new(),
                 roles: crate::domain::evidence::Roles::new(),

@@ -3,16 +3,17 @@
 //! A plan is made here and nowhere else: its fields are private and only the `plan_*` functions
 //! put one together, so whatever is written was planned from what was read.
 
+mod account;
 mod action;
 mod asking;
 mod audience;
 mod connect;
 mod grant;
 mod iap;
+mod mapping;
 mod public;
 mod restore;
 mod revoke;
-mod there;
 mod turn;
 mod undo;
 
@@ -20,19 +21,20 @@ use google_cloud_iam_v1::model::Policy;
 use thiserror::Error;
 use time::OffsetDateTime;
 
+pub use self::account::plan_account;
 pub use self::action::Action;
 pub use self::asking::reasons_to_ask;
 pub use self::audience::plan_audience;
 pub use self::connect::{ConnectRequest, plan_connect};
 pub use self::grant::{GrantRequest, MADE_UP, plan_grant};
 pub use self::iap::plan_iap;
+pub use self::mapping::plan_mapping;
 pub use self::public::{PublicVia, plan_make_private, plan_make_public};
 pub use self::restore::{SavedError, SavedPolicy, plan_restore};
 pub use self::revoke::{
     ClearRequest, ConditionChoice, Remaining, RemainingVia, RevokeRequest, RoleChoice, plan_clear,
     plan_revoke,
 };
-pub use self::there::{There, plan_account, plan_mapping};
 pub use self::turn::plan_turn;
 pub use self::undo::{left_out, plan_reversal, plan_undo};
 use super::constraint::Constraints;
@@ -47,7 +49,7 @@ use super::resource::ServiceName;
 use super::role::Invokes;
 use super::service::Service;
 use super::setting::{Setting, Switch, Today};
-use super::target::{AccountName, JobName, MappingName, Target};
+use super::target::{AccountName, Existing, JobName, MappingName, Target};
 
 /// What was read of one resource before a change.
 #[derive(Clone, Debug)]
@@ -65,8 +67,8 @@ pub struct Snapshot {
     pub policy: Policy,
     /// Why the policy was not read, if it was only wanted: it stands empty then.
     pub policy_unread: Option<String>,
-    /// Of an account or a domain mapping: whether it is there, and which; `None` for others.
-    pub there: Option<There>,
+    /// What exists of an account or a domain mapping; `None` of others.
+    pub existing: Option<Existing>,
     /// What organisation policies are in force; `None` where nobody looked.
     pub constraints: Option<Constraints>,
     /// What is granted above the service; empty where nobody looked.
@@ -86,8 +88,8 @@ impl Snapshot {
     pub fn etags(&self) -> Etags {
         Etags {
             policy: policy::etag(&self.policy),
-            service: match &self.there {
-                Some(there) => there.version(),
+            service: match &self.existing {
+                Some(existing) => existing.version().map(str::to_owned),
                 None => self.weighed().and_then(|service| service.etag.clone()),
             },
             uid: self.uid().map(str::to_owned),
@@ -117,7 +119,7 @@ impl Snapshot {
 
     /// How a setting is found; `None` where that was not read.
     pub fn today(&self, setting: &Setting) -> Option<Today> {
-        setting.today(self.weighed(), self.there.as_ref().map(There::word))
+        setting.today(self.weighed(), self.existing.as_ref())
     }
 }
 
@@ -134,7 +136,7 @@ pub enum StepKind {
     /// service is still at `etag`.
     UpdateService {
         service: ServiceName,
-        switches: Vec<(Switch, String)>,
+        switches: Vec<Switch>,
         audiences: Option<Vec<String>>,
         etag: String,
     },
@@ -208,7 +210,7 @@ impl Step {
         match &self.0 {
             StepKind::SetPolicy { .. } => "set the policy".to_owned(),
             StepKind::UpdateService { switches, audiences, .. } => {
-                let turned = switches.iter().map(|(switch, value)| switch.turned(value));
+                let turned = switches.iter().map(Switch::turned);
                 let listed = audiences.iter().map(|_| "set the custom audiences".to_owned());
                 turned.chain(listed).collect::<Vec<_>>().join(" and ")
             }
@@ -455,6 +457,12 @@ impl Plan {
     fn takes_from(&self, grant: &Grant) -> bool {
         let same = |added: &&Grant| added.role == grant.role && added.member.same_as(&grant.member);
         grant.counts(self.read_at) && !self.added.iter().any(|added| same(&added))
+    }
+
+    /// A plan that does nothing yet.
+    fn unchanged(action: Action, snapshot: &Snapshot) -> Self {
+        let policy = snapshot.policy.clone();
+        Self::from_edit(action, snapshot, Edit { policy, added: Vec::new(), removed: Vec::new() })
     }
 
     fn from_edit(action: Action, snapshot: &Snapshot, edit: Edit) -> Self {

@@ -1,35 +1,45 @@
-//! What a change sets beside policies: switches of a service, its custom audiences, and whether an
-//! account or a domain mapping is there at all.
+//! What a change sets beside policies: switches of a service, its custom audiences, and whether a
+//! service account or a domain mapping exists.
 
 use super::service::{Ingress, Service};
+use super::target::Existing;
 
-/// A setting of a service that always has a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Switch {
-    DefaultUrl,
-    Iap,
-    Ingress,
-    InvokerCheck,
-}
-
-/// What a change may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SettingName {
-    /// Whether a service account is there, by its address.
-    Account,
-    /// One of a service's custom audiences.
-    CustomAudience,
-    /// The service that a domain leads to.
-    DomainMapping,
-    Switch(Switch),
-}
-
-/// Something that a change sets. What is not there before, or after, is empty.
+/// A switch of a service, at one of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    pub name: SettingName,
-    pub before: String,
-    pub after: String,
+pub enum Switch {
+    DefaultUrl(bool),
+    Iap(bool),
+    Ingress(Ingress),
+    InvokerCheck(bool),
+}
+
+/// A switch that goes from one of its values to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    from: Switch,
+    to: Switch,
+}
+
+/// Something that a change sets. `present` is whether it is there after the change: it is not there
+/// before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// A service account, which is created or deleted.
+    Account {
+        address: String,
+        present: bool,
+    },
+    /// One of a service's custom audiences.
+    CustomAudience {
+        audience: String,
+        present: bool,
+    },
+    /// The service, by its bare name, that a domain leads to.
+    DomainMapping {
+        service: String,
+        present: bool,
+    },
+    Switch(Turn),
 }
 
 /// How a setting is found today.
@@ -39,215 +49,347 @@ pub enum Today {
     AsMeant,
     /// As it was before the change.
     AsBefore,
+    /// At this value, which is neither.
     Otherwise(String),
 }
 
-impl Setting {
-    /// A switch that is turned.
-    pub fn turned(switch: Switch, before: String, after: String) -> Self {
-        Self { name: SettingName::Switch(switch), before, after }
+impl Switch {
+    /// Its name in `describe`'s JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::DefaultUrl(_) => "defaultUrl",
+            Self::Iap(_) => "iap",
+            Self::Ingress(_) => "ingress",
+            Self::InvokerCheck(_) => "invokerCheck",
+        }
     }
 
-    /// How it is found, in the service's facts or in what is there of the account or mapping; `None`
-    /// where that was not read.
-    pub fn today(&self, service: Option<&Service>, there: Option<&str>) -> Option<Today> {
-        let today = match self.name {
-            SettingName::Switch(switch) => switch.of(service?),
-            SettingName::CustomAudience => {
-                // Of a list, this one alone is looked at.
-                let audience = if self.after.is_empty() { &self.before } else { &self.after };
-                let held = service?.custom_audiences.contains(audience);
-                if held { audience.clone() } else { String::new() }
-            }
-            SettingName::Account | SettingName::DomainMapping => there?.to_owned(),
+    /// Its value in JSON and for people: `on`, `off`, or ingress by gcloud's word.
+    pub fn value(&self) -> &str {
+        match self {
+            Self::DefaultUrl(on) | Self::Iap(on) | Self::InvokerCheck(on) => on_off(*on),
+            Self::Ingress(ingress) => ingress.as_str(),
+        }
+    }
+
+    /// The switch of this name at this value; `None` for one that this version does not know.
+    fn parse(name: &str, value: &str) -> Option<Self> {
+        let on = match value {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
         };
-        Some(if today == self.after {
-            Today::AsMeant
-        } else if today == self.before {
-            Today::AsBefore
-        } else {
-            Today::Otherwise(today)
-        })
+        match name {
+            "defaultUrl" => on.map(Self::DefaultUrl),
+            "iap" => on.map(Self::Iap),
+            "ingress" => Some(Self::Ingress(Ingress::from_annotation(value))),
+            "invokerCheck" => on.map(Self::InvokerCheck),
+            _ => None,
+        }
+    }
+
+    /// The same switch, at the value that a service has.
+    #[must_use]
+    pub fn today(&self, service: &Service) -> Self {
+        match self {
+            Self::DefaultUrl(_) => Self::DefaultUrl(service.default_url),
+            Self::Iap(_) => Self::Iap(service.iap),
+            Self::Ingress(_) => {
+                Self::Ingress(service.ingress_set.as_ref().unwrap_or(&service.ingress).clone())
+            }
+            Self::InvokerCheck(_) => Self::InvokerCheck(service.invoker_check),
+        }
+    }
+
+    /// The service as it would be with the switch at this value.
+    #[must_use]
+    pub fn set(&self, service: &Service) -> Service {
+        let mut service = service.clone();
+        match self {
+            Self::DefaultUrl(on) => service.default_url = *on,
+            Self::Iap(on) => service.iap = *on,
+            Self::Ingress(ingress) => {
+                service.ingress = ingress.clone();
+                service.ingress_set = None;
+            }
+            Self::InvokerCheck(on) => service.invoker_check = *on,
+        }
+        service
+    }
+
+    /// What is done where it gets this value, for a sentence.
+    pub fn turned(&self) -> String {
+        let value = self.value();
+        match self {
+            Self::DefaultUrl(_) => format!("turn the default URL {value}"),
+            Self::Iap(_) => format!("turn Identity-Aware Proxy {value}"),
+            Self::Ingress(_) => format!("set the ingress to `{value}`"),
+            Self::InvokerCheck(_) => format!("turn the invoker check {value}"),
+        }
+    }
+
+    /// How much it lets through at this value, beside its other values.
+    fn width(&self) -> u8 {
+        match self {
+            Self::Ingress(Ingress::None) => 0,
+            Self::Ingress(Ingress::Internal)
+            | Self::DefaultUrl(false)
+            | Self::Iap(true)
+            | Self::InvokerCheck(true) => 1,
+            Self::Ingress(Ingress::InternalAndLoadBalancing) => 2,
+            // What is not known here may let anything through.
+            Self::Ingress(Ingress::All | Ingress::Other(_))
+            | Self::DefaultUrl(true)
+            | Self::Iap(false)
+            | Self::InvokerCheck(false) => 3,
+        }
+    }
+}
+
+impl Turn {
+    /// What turns the switch of a service to a value; `None` if it is there already.
+    pub fn of(service: &Service, to: Switch) -> Option<Self> {
+        let from = to.today(service);
+        (from != to).then_some(Self { from, to })
+    }
+
+    pub fn from(&self) -> &Switch {
+        &self.from
+    }
+
+    pub fn to(&self) -> &Switch {
+        &self.to
+    }
+
+    /// Whether it lets more through than before.
+    fn opens(&self) -> bool {
+        self.to.width() > self.from.width()
+    }
+
+    fn today(&self, service: &Service) -> Today {
+        match self.to.today(service) {
+            today if today == self.to => Today::AsMeant,
+            today if today == self.from => Today::AsBefore,
+            today => Today::Otherwise(today.value().to_owned()),
+        }
+    }
+}
+
+impl Setting {
+    /// How it is found, in the service's facts or in what exists of the account or mapping; `None`
+    /// if that was not read.
+    pub fn today(&self, service: Option<&Service>, existing: Option<&Existing>) -> Option<Today> {
+        match self {
+            Self::Switch(turn) => Some(turn.today(service?)),
+            // Of a list, this one alone is looked at.
+            Self::CustomAudience { audience, present } => {
+                let is_held = service?.custom_audiences.contains(audience);
+                Some(if is_held == *present { Today::AsMeant } else { Today::AsBefore })
+            }
+            Self::Account { address, present } => {
+                let today = match existing? {
+                    Existing::Account { address, .. } => Some(address),
+                    Existing::Mapping { .. } | Existing::Nothing => None,
+                };
+                Some(found(today, address, *present))
+            }
+            Self::DomainMapping { service, present } => {
+                let today = match existing? {
+                    Existing::Mapping { service, .. } => Some(service),
+                    Existing::Account { .. } | Existing::Nothing => None,
+                };
+                Some(found(today, service, *present))
+            }
+        }
     }
 
     /// What takes it back.
     #[must_use]
     pub fn inverse(&self) -> Self {
-        Self { name: self.name, before: self.after.clone(), after: self.before.clone() }
+        match self.clone() {
+            Self::Account { address, present } => Self::Account { address, present: !present },
+            Self::CustomAudience { audience, present } => {
+                Self::CustomAudience { audience, present: !present }
+            }
+            Self::DomainMapping { service, present } => {
+                Self::DomainMapping { service, present: !present }
+            }
+            Self::Switch(Turn { from, to }) => Self::Switch(Turn { from: to, to: from }),
+        }
     }
 
     /// Whether it lets more through than what was before.
     pub fn opens(&self) -> bool {
-        match self.name {
-            SettingName::Switch(switch) => switch.opens(&self.before, &self.after),
-            _ => false,
+        matches!(self, Self::Switch(turn) if turn.opens())
+    }
+
+    /// Its name in JSON; a switch's is that of `describe`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Account { .. } => "serviceAccount",
+            Self::CustomAudience { .. } => "customAudience",
+            Self::DomainMapping { .. } => "domainMapping",
+            Self::Switch(turn) => turn.to.name(),
+        }
+    }
+
+    /// Its value before and after the change, in words; `None` for what is not there.
+    pub fn values(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::Account { address: value, present }
+            | Self::CustomAudience { audience: value, present }
+            | Self::DomainMapping { service: value, present } => match present {
+                true => (None, Some(value)),
+                false => (Some(value), None),
+            },
+            Self::Switch(Turn { from, to }) => (Some(from.value()), Some(to.value())),
+        }
+    }
+
+    /// The setting of this name with these values; `None` for one that this version does not know.
+    pub fn parse(name: &str, before: Option<&str>, after: Option<&str>) -> Option<Self> {
+        let came_or_went = || match (before, after) {
+            (None, Some(value)) => Some((value.to_owned(), true)),
+            (Some(value), None) => Some((value.to_owned(), false)),
+            _ => None,
+        };
+        match name {
+            "serviceAccount" => {
+                let (address, present) = came_or_went()?;
+                Some(Self::Account { address, present })
+            }
+            "customAudience" => {
+                let (audience, present) = came_or_went()?;
+                Some(Self::CustomAudience { audience, present })
+            }
+            "domainMapping" => {
+                let (service, present) = came_or_went()?;
+                Some(Self::DomainMapping { service, present })
+            }
+            switch => {
+                let (from, to) = (Switch::parse(switch, before?)?, Switch::parse(switch, after?)?);
+                Some(Self::Switch(Turn { from, to }))
+            }
         }
     }
 
     /// What comes and goes, for a line of a plan.
     pub fn words(&self) -> String {
-        let name = self.name.as_str();
-        match (self.before.as_str(), self.after.as_str()) {
-            ("", after) => format!("{name}: + {after}"),
-            (before, "") => format!("{name}: - {before}"),
-            (before, after) => format!("{name}: {before} -> {after}"),
+        let name = self.name();
+        match self.values() {
+            (Some(before), Some(after)) => format!("{name}: {before} -> {after}"),
+            (None, after) => format!("{name}: + {}", after.unwrap_or_default()),
+            (Some(before), None) => format!("{name}: - {before}"),
         }
     }
 }
 
-impl SettingName {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Account,
-        Self::CustomAudience,
-        Self::DomainMapping,
-        Self::Switch(Switch::DefaultUrl),
-        Self::Switch(Switch::Iap),
-        Self::Switch(Switch::Ingress),
-        Self::Switch(Switch::InvokerCheck),
-    ];
-
-    /// Its name in JSON; a switch's is that of `describe`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Account => "serviceAccount",
-            Self::CustomAudience => "customAudience",
-            Self::DomainMapping => "domainMapping",
-            Self::Switch(switch) => switch.as_str(),
-        }
-    }
-
-    /// The setting of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str() == name)
+/// How what has one value of its own, or does not exist, is found.
+fn found(today: Option<&String>, value: &String, present: bool) -> Today {
+    match today {
+        Some(today) if today != value => Today::Otherwise(today.clone()),
+        today if today.is_some() == present => Today::AsMeant,
+        _ => Today::AsBefore,
     }
 }
 
-impl Switch {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::DefaultUrl, Self::Iap, Self::Ingress, Self::InvokerCheck];
-
-    /// Its name in `describe`'s JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::DefaultUrl => "defaultUrl",
-            Self::Iap => "iap",
-            Self::Ingress => "ingress",
-            Self::InvokerCheck => "invokerCheck",
-        }
-    }
-
-    /// What a service has it at: `on`, `off`, or ingress by gcloud's word.
-    pub fn of(self, service: &Service) -> String {
-        let word = |on: bool| if on { "on" } else { "off" }.to_owned();
-        match self {
-            Self::DefaultUrl => word(service.default_url),
-            Self::Iap => word(service.iap),
-            Self::Ingress => {
-                service.ingress_set.as_ref().unwrap_or(&service.ingress).as_str().to_owned()
-            }
-            Self::InvokerCheck => word(service.invoker_check),
-        }
-    }
-
-    /// The service as it would be with this value.
-    #[must_use]
-    pub fn set(self, service: &Service, value: &str) -> Service {
-        let (mut service, on) = (service.clone(), value == "on");
-        match self {
-            Self::DefaultUrl => service.default_url = on,
-            Self::Iap => service.iap = on,
-            Self::Ingress => {
-                service.ingress = Ingress::from_annotation(value);
-                service.ingress_set = None;
-            }
-            Self::InvokerCheck => service.invoker_check = on,
-        }
-        service
-    }
-
-    /// Whether the second value lets more through than the first.
-    pub fn opens(self, before: &str, after: &str) -> bool {
-        let width = |value: &str| match (self, value) {
-            (Self::Ingress, "none") => 0,
-            (Self::Ingress, "internal") => 1,
-            (Self::Ingress, "internal-and-cloud-load-balancing") => 2,
-            // What is not known here may let anything through.
-            (Self::Ingress, _)
-            | (Self::DefaultUrl, "on")
-            | (Self::Iap | Self::InvokerCheck, "off") => 3,
-            _ => 1,
-        };
-        width(after) > width(before)
-    }
-
-    /// What is done where it gets this value, for a sentence.
-    pub fn turned(self, value: &str) -> String {
-        match self {
-            Self::DefaultUrl => format!("turn the default URL {value}"),
-            Self::Iap => format!("turn Identity-Aware Proxy {value}"),
-            Self::Ingress => format!("set the ingress to `{value}`"),
-            Self::InvokerCheck => format!("turn the invoker check {value}"),
-        }
-    }
+fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn all_switches() -> Vec<Switch> {
+        let ingress = [
+            Ingress::All,
+            Ingress::Internal,
+            Ingress::InternalAndLoadBalancing,
+            Ingress::None,
+            Ingress::Other("moon".to_owned()),
+        ];
+        let on_off = [Switch::DefaultUrl, Switch::Iap, Switch::InvokerCheck];
+        let on_off = on_off.into_iter().flat_map(|switch| [true, false].map(switch));
+        ingress.into_iter().map(Switch::Ingress).chain(on_off).collect()
+    }
+
     #[test]
     fn what_is_set_is_what_is_read() {
         let service = Service::sample();
-        for name in Switch::ALL {
-            let values: &[&str] = match name {
-                Switch::Ingress => {
-                    &["all", "internal", "internal-and-cloud-load-balancing", "none"]
-                }
-                _ => &["on", "off"],
-            };
-            for value in values {
-                assert_eq!(name.of(&name.set(&service, value)), *value);
-            }
+        for switch in all_switches() {
+            let after = switch.set(&service);
+            assert_eq!(switch.today(&after), switch);
+            assert_eq!(Switch::parse(switch.name(), switch.value()), Some(switch.clone()));
+            assert_eq!(Turn::of(&after, switch), None);
         }
-        for name in SettingName::ALL {
-            assert_eq!(SettingName::parse(name.as_str()), Some(name));
+        for (name, value) in [("labels", "on"), ("iap", "moon"), ("invokerCheck", ""), ("", "on")] {
+            assert_eq!(Switch::parse(name, value), None, "{name} {value}");
         }
-        assert_eq!(SettingName::parse("labels"), None);
-        for (name, narrow, wide) in [
-            (Switch::Ingress, "internal", "all"),
-            (Switch::Ingress, "none", "internal"),
-            (Switch::Ingress, "internal", "internal-and-cloud-load-balancing"),
-            (Switch::DefaultUrl, "off", "on"),
-            (Switch::Iap, "on", "off"),
-            (Switch::InvokerCheck, "on", "off"),
+        for (narrow, wide) in [
+            (Switch::Ingress(Ingress::Internal), Switch::Ingress(Ingress::All)),
+            (Switch::Ingress(Ingress::None), Switch::Ingress(Ingress::Internal)),
+            (
+                Switch::Ingress(Ingress::Internal),
+                Switch::Ingress(Ingress::InternalAndLoadBalancing),
+            ),
+            (Switch::DefaultUrl(false), Switch::DefaultUrl(true)),
+            (Switch::Iap(true), Switch::Iap(false)),
+            (Switch::InvokerCheck(true), Switch::InvokerCheck(false)),
         ] {
-            assert!(name.opens(narrow, wide) && !name.opens(wide, narrow), "{name:?}");
+            let turn = Setting::Switch(Turn { from: narrow, to: wide });
+            assert!(turn.opens() && !turn.inverse().opens(), "{turn:?}");
         }
     }
 
     #[test]
+    fn what_is_written_of_a_setting_is_read_back() {
+        let service = Service::sample();
+        let turned = all_switches().into_iter().filter_map(|to| Turn::of(&service, to));
+        let mut all: Vec<Setting> = turned.map(Setting::Switch).collect();
+        for present in [true, false] {
+            let value = || "x".to_owned();
+            all.extend([
+                Setting::Account { address: value(), present },
+                Setting::CustomAudience { audience: value(), present },
+                Setting::DomainMapping { service: value(), present },
+            ]);
+        }
+        for setting in all {
+            let (before, after) = setting.values();
+            assert_eq!(Setting::parse(setting.name(), before, after), Some(setting.clone()));
+            assert_eq!(setting.inverse().inverse(), setting);
+            assert_eq!(setting.inverse().values(), (after, before));
+        }
+        assert_eq!(Setting::parse("labels", Some("a"), Some("b")), None);
+        assert_eq!(Setting::parse("customAudience", Some("a"), Some("b")), None);
+        assert_eq!(Setting::parse("iap", Some("on"), None), None);
+    }
+
+    #[test]
     fn what_is_found_of_a_setting() {
-        let audience = |before: &str, after: &str| Setting {
-            name: SettingName::CustomAudience,
-            before: before.to_owned(),
-            after: after.to_owned(),
+        let audience = |text: &str, present| {
+            let audience = text.to_owned();
+            Setting::CustomAudience { audience, present }
         };
         let mut service = Service::sample();
         service.custom_audiences = vec!["https://a".to_owned(), "https://b".to_owned()];
         for (setting, today) in [
-            (audience("", "https://a"), Today::AsMeant),
-            (audience("", "https://c"), Today::AsBefore),
-            (audience("https://c", ""), Today::AsMeant),
-            (audience("https://b", ""), Today::AsBefore),
+            (audience("https://a", true), Today::AsMeant),
+            (audience("https://c", true), Today::AsBefore),
+            (audience("https://c", false), Today::AsMeant),
+            (audience("https://b", false), Today::AsBefore),
         ] {
             assert_eq!(setting.today(Some(&service), None), Some(today), "{setting:?}");
-            assert_eq!(setting.inverse().inverse(), setting);
         }
-        let mapping = Setting { name: SettingName::DomainMapping, ..audience("", "orders") };
+        let mapping = Setting::DomainMapping { service: "orders".to_owned(), present: true };
+        let leads_to =
+            |service: &str| Existing::Mapping { service: service.to_owned(), uid: "u".to_owned() };
         assert_eq!(mapping.today(None, None), None);
-        assert_eq!(mapping.today(None, Some("")), Some(Today::AsBefore));
+        assert_eq!(mapping.today(None, Some(&Existing::Nothing)), Some(Today::AsBefore));
+        assert_eq!(mapping.today(None, Some(&leads_to("orders"))), Some(Today::AsMeant));
+        assert_eq!(mapping.inverse().today(None, Some(&Existing::Nothing)), Some(Today::AsMeant));
         let other = Today::Otherwise("hello".to_owned());
-        assert_eq!(mapping.today(None, Some("hello")), Some(other));
+        assert_eq!(mapping.today(None, Some(&leads_to("hello"))), Some(other));
     }
 }

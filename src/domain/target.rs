@@ -87,6 +87,33 @@ pub struct MappingName {
     pub domain: String,
 }
 
+/// What exists of an account or a domain mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Existing {
+    Nothing,
+    Account {
+        address: String,
+        unique_id: String,
+    },
+    Mapping {
+        /// The bare name of the service that the domain leads to.
+        service: String,
+        /// What tells it from another that is made in its place.
+        uid: String,
+    },
+}
+
+impl Existing {
+    /// What tells it from another of the same name.
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Account { unique_id, .. } => Some(unique_id),
+            Self::Mapping { uid, .. } => Some(uid),
+        }
+    }
+}
+
 impl Target {
     /// Parses the full name of any of them; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {

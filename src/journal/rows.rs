@@ -9,7 +9,7 @@ use crate::domain::history::{ChangeId, Difference, Entry, Etags, State};
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::plan::Action;
-use crate::domain::setting::{Setting, SettingName};
+use crate::domain::setting::Setting;
 use crate::domain::target::Target;
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -63,10 +63,11 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> String {
 impl From<&Difference> for DifferenceRow {
     fn from(difference: &Difference) -> Self {
         let grants = |grants: &[Grant]| grants.iter().map(GrantRow::from).collect();
-        let settings = difference.settings.iter().map(|setting| SettingRow {
-            name: setting.name.as_str().to_owned(),
-            before: setting.before.clone(),
-            after: setting.after.clone(),
+        let settings = difference.settings.iter().map(|setting| {
+            let (before, after) = setting.values();
+            let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+            let name = setting.name().to_owned();
+            SettingRow { name, before: text(before), after: text(after) }
         });
         Self {
             added: grants(&difference.added),
@@ -118,7 +119,9 @@ impl From<EtagsRow> for Etags {
 fn difference(text: &str) -> Option<Difference> {
     let row: DifferenceRow = serde_json::from_str(text).ok()?;
     let settings = row.settings.into_iter().map(|SettingRow { name, before, after }| {
-        Some(Setting { name: SettingName::parse(&name)?, before, after })
+        let [before, after] =
+            [&before, &after].map(|text| Some(text.as_str()).filter(|t| !t.is_empty()));
+        Setting::parse(&name, before, after)
     });
     Some(Difference {
         added: row.added.into_iter().map(Grant::from).collect(),

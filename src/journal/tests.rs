@@ -8,7 +8,7 @@ use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::plan::Action;
 use crate::domain::resource::ServiceName;
-use crate::domain::setting::{Setting, SettingName, Switch};
+use crate::domain::setting::Setting;
 
 const NOW: OffsetDateTime = datetime!(2026-11-26 10:00:00.123456 UTC);
 
@@ -37,11 +37,7 @@ fn intent(service: &str) -> Intent {
         difference: Difference {
             added: vec![grant("allUsers", None)],
             removed: vec![grant("user:ü@x.com", Some(condition))],
-            settings: vec![Setting {
-                name: SettingName::Switch(Switch::InvokerCheck),
-                before: "on".to_owned(),
-                after: "off".to_owned(),
-            }],
+            settings: vec![Setting::parse("invokerCheck", Some("on"), Some("off")).unwrap()],
         },
         before: Etags { policy: Some("ACAB".to_owned()), ..Etags::default() },
         undoes: None,

@@ -125,10 +125,13 @@ pub struct SettingShape {
 
 impl From<Setting> for SettingShape {
     fn from(setting: Setting) -> Self {
-        let words = setting.words();
-        let Setting { name, before, after } = setting;
-        let some = |text: String| (!text.is_empty()).then_some(text);
-        Self { name: name.as_str(), before: some(before), after: some(after), words }
+        let (before, after) = setting.values();
+        Self {
+            name: setting.name(),
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
+            words: setting.words(),
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use crate::domain::condition::Condition;
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::Action;
-use crate::domain::setting::{Setting, SettingName, Switch};
+use crate::domain::service::Ingress;
+use crate::domain::setting::{Setting, Switch};
 use crate::domain::target::Target;
 use crate::error::quoted;
 
@@ -36,7 +37,7 @@ impl GcloudReport {
             let is_conditional =
                 outcome.is_conditional || grants.any(|grant| grant.condition.is_some());
             let closes = |set: &Setting| {
-                set.name == SettingName::Switch(Switch::Ingress) && set.after == "none"
+                matches!(set, Setting::Switch(turn) if *turn.to() == Switch::Ingress(Ingress::None))
             };
             let why = match outcome.target {
                 Target::Job(_) if is_conditional => {
@@ -55,7 +56,7 @@ impl GcloudReport {
         // What others rested on goes last.
         let deletes = |outcome: &&ChangeOutcome| {
             let mut settings = outcome.settings.iter();
-            settings.any(|set| set.name == SettingName::Account && set.after.is_empty())
+            settings.any(|set| matches!(set, Setting::Account { present: false, .. }))
         };
         let (last, first): (Vec<_>, Vec<_>) = planned.partition(deletes);
         let planned = first.into_iter().chain(last);
@@ -142,37 +143,39 @@ fn of_condition(condition: &Condition) -> String {
 }
 
 fn of_setting(target: &Target, setting: &Setting) -> Vec<String> {
-    let on = setting.after == "on";
-    let gone = setting.after.is_empty();
     let update = |flag: String| -> Vec<String> {
         place(target, "update").into_iter().chain([flag]).collect()
     };
-    let flag = |flag: &str| update(format!("--{}{flag}", if on { "" } else { "no-" }));
-    match setting.name {
-        // Not in every version's general release (measured of 528).
-        SettingName::Switch(switch @ (Switch::DefaultUrl | Switch::Iap)) => {
-            let words = flag(if switch == Switch::Iap { "iap" } else { "default-url" });
-            std::iter::once("beta".to_owned()).chain(words).collect()
+    let flag = |name: &str, on: bool| update(format!("--{}{name}", if on { "" } else { "no-" }));
+    // Not in every version's general release (measured of 528).
+    let beta = |words: Vec<String>| std::iter::once("beta".to_owned()).chain(words).collect();
+    match setting {
+        Setting::Switch(turn) => match turn.to() {
+            Switch::DefaultUrl(on) => beta(flag("default-url", *on)),
+            Switch::Iap(on) => beta(flag("iap", *on)),
+            Switch::Ingress(ingress) => update(format!("--ingress={}", ingress.as_str())),
+            Switch::InvokerCheck(on) => flag("invoker-iam-check", *on),
+        },
+        Setting::CustomAudience { audience, present: false } => {
+            update(format!("--remove-custom-audiences={audience}"))
         }
-        SettingName::Switch(Switch::Ingress) => update(format!("--ingress={}", setting.after)),
-        SettingName::Switch(Switch::InvokerCheck) => flag("invoker-iam-check"),
-        SettingName::CustomAudience if gone => {
-            update(format!("--remove-custom-audiences={}", setting.before))
+        Setting::CustomAudience { audience, present: true } => {
+            update(format!("--add-custom-audiences={audience}"))
         }
-        SettingName::CustomAudience => update(format!("--add-custom-audiences={}", setting.after)),
-        SettingName::Account | SettingName::DomainMapping if gone => place(target, "delete"),
-        SettingName::Account => {
-            let id = setting.after.split('@').next().unwrap_or_default();
+        Setting::Account { present: false, .. } | Setting::DomainMapping { present: false, .. } => {
+            place(target, "delete")
+        }
+        Setting::Account { address, present: true } => {
+            let id = address.split('@').next().unwrap_or_default();
             ["iam", "service-accounts", "create", id]
                 .map(str::to_owned)
                 .into_iter()
                 .chain([format!("--project={}", target.project())])
                 .collect()
         }
-        SettingName::DomainMapping => place(target, "create")
-            .into_iter()
-            .chain([format!("--service={}", setting.after)])
-            .collect(),
+        Setting::DomainMapping { service, present: true } => {
+            place(target, "create").into_iter().chain([format!("--service={service}")]).collect()
+        }
     }
 }
 

@@ -11,12 +11,11 @@ use crate::domain::caller::{
 use crate::domain::evidence::Said;
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberArg, MemberKind};
-use crate::domain::plan::There;
 use crate::domain::principal::project_in;
 use crate::domain::resource::looks_like_member;
 use crate::domain::role::MINT_ID_TOKEN;
 use crate::domain::service::{Service, VpcEgress};
-use crate::domain::target::{AccountName, Target};
+use crate::domain::target::{AccountName, Existing, Target};
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
 
@@ -239,7 +238,7 @@ async fn account(
     let project = home.map_or_else(|| set_up_in.clone(), str::to_owned);
     let found = of_account(&address, &project);
     // One that may not be looked at may be there.
-    if let Ok(There::Nothing) = cx.gateway().await?.account(&found.name).await {
+    if let Ok(Existing::Nothing) = cx.gateway().await?.account(&found.name).await {
         let message = format!("there is no service account `{address}`");
         return Err(CommandError::new(ErrorKind::NotFound, message)
             .hint(format!("gcloud iam service-accounts list --project={project}")));
@@ -409,7 +408,7 @@ pub(super) async fn creation(
             target.region().unwrap_or_default()
         )
     });
-    if let Ok(There::Account { .. }) = cx.gateway().await?.account(&caller.name).await {
+    if let Ok(Existing::Account { .. }) = cx.gateway().await?.account(&caller.name).await {
         caller.warnings.push(format!("`{address}` is there already, and is taken as it is"));
         say_who_else(cx, caller, &address, Some(&target)).await?;
     }

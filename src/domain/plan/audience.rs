@@ -2,8 +2,7 @@
 
 use super::turn::needed;
 use super::{Action, Plan, Refusal, Snapshot, Step, StepKind};
-use crate::domain::policy::Edit;
-use crate::domain::setting::{Setting, SettingName};
+use crate::domain::setting::Setting;
 
 /// Plans that a service takes tokens for an audience, or takes them no more. The snapshot must hold
 /// the service.
@@ -13,41 +12,34 @@ pub fn plan_audience(
     audience: &str,
     wanted: bool,
 ) -> Result<Plan, Refusal> {
-    let edit = Edit { policy: snapshot.policy.clone(), added: Vec::new(), removed: Vec::new() };
-    let mut plan = Plan::from_edit(action, snapshot, edit);
-    let (none, audience) = (String::new(), audience.to_owned());
-    let (before, after) = if wanted { (none, audience) } else { (audience, none) };
-    let setting = Setting { name: SettingName::CustomAudience, before, after };
-    set_audiences(&mut plan, snapshot, std::slice::from_ref(&setting))?;
+    let mut plan = Plan::unchanged(action, snapshot);
+    set_audiences(&mut plan, snapshot, &[(audience, wanted)])?;
     if !wanted && !plan.is_empty() {
-        plan.asks.push(format!("tokens for `{}` are refused from then on", setting.before));
+        plan.asks.push(format!("tokens for `{audience}` are refused from then on"));
     }
     Ok(plan)
 }
 
-/// Adds to a plan what these settings say of custom audiences, in one step with the switches that it
-/// turns.
+/// Adds to a plan that tokens for these custom audiences are taken (`true`) or not, in one step with the
+/// switches that it turns.
 pub(super) fn set_audiences(
     plan: &mut Plan,
     snapshot: &Snapshot,
-    wanted: &[Setting],
+    wanted: &[(&str, bool)],
 ) -> Result<(), Refusal> {
     if wanted.is_empty() {
         return Ok(());
     }
     let service = needed(snapshot)?;
     let mut audiences = service.custom_audiences.clone();
-    for setting in wanted {
-        let held = audiences.contains(&setting.after) || setting.after.is_empty();
-        let gone = !audiences.contains(&setting.before) || setting.before.is_empty();
-        if held && gone {
-            continue;
+    for (audience, present) in wanted.iter().copied() {
+        let audience = audience.to_owned();
+        match (audiences.contains(&audience), present) {
+            (true, true) | (false, false) => continue,
+            (false, true) => audiences.push(audience.clone()),
+            (true, false) => audiences.retain(|known| *known != audience),
         }
-        audiences.retain(|known| setting.before.is_empty() || *known != setting.before);
-        if !held {
-            audiences.push(setting.after.clone());
-        }
-        plan.settings.push(setting.clone());
+        plan.settings.push(Setting::CustomAudience { audience, present });
     }
     if audiences == service.custom_audiences {
         return Ok(());

@@ -1,14 +1,14 @@
 //! Plans that let one service call another: the invoker role for the caller's account, the account
 //! itself, and the grant by which a service of Google's has its tokens.
 
+use super::account::plan_account;
 use super::grant::{GrantRequest, plan_grant};
-use super::there::plan_account;
-use super::{Action, Plan, Refusal, Snapshot, There};
+use super::{Action, Plan, Refusal, Snapshot};
 use crate::domain::caller::CallsFrom;
 use crate::domain::member::Member;
 use crate::domain::role::Role;
 use crate::domain::service::{Ingress, Service};
-use crate::domain::target::Target;
+use crate::domain::target::{Existing, Target};
 
 /// What `connect` is asked to do.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub fn plan_connect(snapshot: &Snapshot, request: &ConnectRequest) -> Result<Pla
         plan_grant(snapshot, &request).map(|plan| Plan { action: Action::Connect, ..plan })
     };
     match (&snapshot.name, &request.agent) {
-        (Target::Account(_), Some(_)) if snapshot.there == Some(There::Nothing) => {
+        (Target::Account(_), Some(_)) if snapshot.existing == Some(Existing::Nothing) => {
             Err(Refusal::NotThere { name: snapshot.name.short() })
         }
         (Target::Account(_), Some((agent, role))) => {

@@ -24,8 +24,7 @@ pub fn plan_iap(snapshot: &Snapshot, agent: &Member, on: bool) -> Result<Plan, R
     let edit = policy::edit(&snapshot.policy, goes, &wanted)
         .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
     let mut plan = Plan::from_edit(Action::Iap, snapshot, edit);
-    let word = if on { "on" } else { "off" };
-    turn(&mut plan, snapshot, &[(Switch::Iap, word.to_owned())])?;
+    turn(&mut plan, snapshot, &[Switch::Iap(on)])?;
     // Its account comes to be when it is first turned on, and cannot be granted anything before.
     plan.steps.sort_by_key(super::Step::sets_policy);
     if plan.is_empty() {

@@ -10,7 +10,7 @@ use crate::domain::member::{Member, MemberKind};
 use crate::domain::policy;
 use crate::domain::role::{INVOKE, Invokes, Role};
 use crate::domain::service::{Ingress, Service};
-use crate::domain::setting::{SettingName, Switch};
+use crate::domain::setting::{Setting, Switch};
 
 /// The two ways to let anyone in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<P
         && service.is_some_and(|service| service.invoker_check)
     {
         plan.warnings.extend(may_lose_its_check(snapshot)?);
-        turn(&mut plan, snapshot, &[(Switch::InvokerCheck, "off".to_owned())])?;
+        turn(&mut plan, snapshot, &[Switch::InvokerCheck(false)])?;
     }
     if plan.is_empty() {
         plan.notes.extend(
@@ -132,9 +132,7 @@ pub(super) fn cannot_be_undone(snapshot: &Snapshot, plan: &Plan) -> Vec<String> 
         Ruling::Open | Ruling::Doubtful(_) => None,
     });
     let turned = || {
-        let on = |setting: &crate::domain::setting::Setting| {
-            setting.name == SettingName::Switch(Switch::InvokerCheck) && setting.after == "on"
-        };
+        let on = |setting: &Setting| matches!(setting, Setting::Switch(turn) if *turn.to() == Switch::InvokerCheck(true));
         match constraints.rule_on_no_check() {
             Ruling::Forbidden(constraint) if plan.settings.iter().any(on) => {
                 Some((constraint, "turning the invoker check off".to_owned()))
@@ -201,7 +199,7 @@ pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
     let mut plan = Plan::from_edit(Action::MakePrivate, snapshot, edit);
     match snapshot.weighed() {
         Some(service) if !service.invoker_check => {
-            turn(&mut plan, snapshot, &[(Switch::InvokerCheck, "on".to_owned())])?;
+            turn(&mut plan, snapshot, &[Switch::InvokerCheck(true)])?;
         }
         Some(_) => {}
         None => {

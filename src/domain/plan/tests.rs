@@ -23,7 +23,7 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
         unread: None,
         weighs_exposure: true,
         policy,
-        there: None,
+        existing: None,
         constraints: None,
         above: Vec::new(),
         roles: crate::domain::evidence::Roles::new(),
@@ -178,7 +178,7 @@ fn make_private_undoes_both_ways_policy_first() {
     assert!(matches!(
         kinds.as_slice(),
         [StepKind::SetPolicy { .. }, StepKind::UpdateService { switches, audiences: None, etag, .. }]
-            if etag == "e1" && *switches == [(Switch::InvokerCheck, "on".to_owned())]
+            if etag == "e1" && *switches == [Switch::InvokerCheck(true)]
     ));
 }
 

@@ -6,16 +6,17 @@
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use super::account::{create_account, delete_account};
 use super::audience::set_audiences;
-use super::there::bring_about;
+use super::mapping::{map, unmap};
 use super::turn::turn;
-use super::{Action, Plan, Refusal, Snapshot, There, public};
+use super::{Action, Plan, Refusal, Snapshot, public};
 use crate::domain::history::{Difference, Entry, State};
 use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
-use crate::domain::setting::{Setting, SettingName, Switch, Today};
-use crate::domain::target::Target;
+use crate::domain::setting::{Setting, Switch, Today};
+use crate::domain::target::{Existing, Target};
 
 /// By how much the clock of a journal and Google's may differ.
 const CLOCKS_DIFFER: Duration = Duration::MINUTE;
@@ -58,14 +59,13 @@ pub fn plan_reversal(
             Some(Today::AsMeant) => back.push(setting.inverse()),
             Some(Today::AsBefore) => {}
             Some(Today::Otherwise(today)) => {
-                let value = |text: &str| match text {
-                    "" => "nothing".to_owned(),
-                    text => format!("`{text}`"),
+                let value = |value: Option<&str>| {
+                    value.map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
                 };
-                let (before, after) = (value(&setting.before), value(&setting.after));
-                let (name, today) = (setting.name.as_str(), value(&today));
+                let (before, after) = setting.values();
+                let (name, before, after) = (setting.name(), value(before), value(after));
                 let why =
-                    format!("it set `{name}` from {before} to {after}, and today it is {today}");
+                    format!("it set `{name}` from {before} to {after}, and today it is `{today}`");
                 return Err(Refusal::NotToBeUndone { service: short(), why });
             }
             None => return Err(Refusal::ServiceUnread { service: short() }),
@@ -79,23 +79,26 @@ pub fn plan_reversal(
     plan.left_out = left_out;
     let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
     plan.warnings.extend(public::may_be_added(snapshot, &added)?);
-    let switches: Vec<(Switch, String)> = back
-        .iter()
-        .filter_map(|setting| match setting.name {
-            SettingName::Switch(switch) => Some((switch, setting.after.clone())),
-            _ => None,
-        })
-        .collect();
+    let (mut switches, mut audiences) = (Vec::new(), Vec::new());
+    for setting in &back {
+        match setting {
+            Setting::Account { present: true, .. } => create_account(&mut plan, snapshot, ""),
+            Setting::Account { present: false, .. } => delete_account(&mut plan, snapshot),
+            Setting::CustomAudience { audience, present } => {
+                audiences.push((audience.as_str(), *present));
+            }
+            Setting::DomainMapping { service, present: true } => {
+                map(&mut plan, snapshot, service, false)?;
+            }
+            Setting::DomainMapping { present: false, .. } => unmap(&mut plan, snapshot),
+            Setting::Switch(turn) => switches.push(turn.to().clone()),
+        }
+    }
     if !switches.is_empty() {
         turn(&mut plan, snapshot, &switches)?;
     }
-    let is_audience = |setting: &&Setting| setting.name == SettingName::CustomAudience;
-    let audiences: Vec<Setting> = back.iter().filter(is_audience).cloned().collect();
     set_audiences(&mut plan, snapshot, &audiences)?;
-    for setting in &back {
-        bring_about(&mut plan, snapshot, setting)?;
-    }
-    if switches.iter().any(|(switch, value)| *switch == Switch::InvokerCheck && value == "off") {
+    if switches.contains(&Switch::InvokerCheck(false)) {
         plan.warnings.extend(public::may_lose_its_check(snapshot)?);
     }
     plan.notes.extend(notes);
@@ -104,10 +107,11 @@ pub fn plan_reversal(
 
 /// Whether what was changed is gone, and another is in its place under the same name.
 fn was_made_anew(snapshot: &Snapshot, entry: &Entry) -> bool {
-    if let Some(there) = snapshot.there.as_ref().filter(|there| **there != There::Nothing) {
+    let existing = snapshot.existing.as_ref();
+    if let Some(existing) = existing.filter(|existing| **existing != Existing::Nothing) {
         // What it left behind is told by what never changes of it.
-        let left = entry.after.service.as_ref();
-        return left.is_some() && there.version().as_ref() != left;
+        let left = entry.after.service.as_deref();
+        return left.is_some() && existing.version() != left;
     }
     if let (Some(uid), Some(was)) = (snapshot.uid(), &entry.before.uid) {
         return uid != was;

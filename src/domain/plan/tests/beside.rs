@@ -48,8 +48,8 @@ fn an_audience_comes_and_goes_beside_others() {
     assert!(none.is_empty());
 }
 
-fn of(name: Target, there: There) -> Snapshot {
-    Snapshot { name, service: None, there: Some(there), ..snapshot(json!([]), |_| ()) }
+fn of(name: Target, existing: Existing) -> Snapshot {
+    Snapshot { name, service: None, existing: Some(existing), ..snapshot(json!([]), |_| ()) }
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn an_account_is_made_once_and_its_undoing_deletes_that_one_only() {
         project: "p".to_owned(),
         address: "caller@p.iam.gserviceaccount.com".to_owned(),
     });
-    let before = of(name, There::Nothing);
+    let before = of(name, Existing::Nothing);
     let plan = plan_account(&before, Action::Connect, "calls orders");
     assert_eq!(plan.stage(), Stage::First);
     let mut made = entry(&plan);
@@ -67,11 +67,11 @@ fn an_account_is_made_once_and_its_undoing_deletes_that_one_only() {
     assert!(plan_account(&after, Action::Connect, "calls orders").is_empty());
     let undo = plan_undo(&after, &made).unwrap();
     assert_eq!(undo.stage(), Stage::Last);
-    assert_eq!(carried_out(&after, undo.clone()).there, Some(There::Nothing));
+    assert_eq!(carried_out(&after, undo.clone()).existing, Some(Existing::Nothing));
     assert!(reasons_to_ask([&undo], false)[0].contains("is deleted"));
     // Another of the same address is not ours.
     let address = after.name.short();
-    let other = of(after.name, There::Account { address, unique_id: "2".to_owned() });
+    let other = of(after.name, Existing::Account { address, unique_id: "2".to_owned() });
     let error = plan_undo(&other, &made).unwrap_err().to_string();
     assert!(error.ends_with("the service account was deleted and made anew since"), "{error}");
 }
@@ -82,7 +82,7 @@ fn nothing_is_granted_on_an_account_that_is_not_there() {
         project: "p".to_owned(),
         address: "caller@p.iam.gserviceaccount.com".to_owned(),
     });
-    let before = Snapshot { policy: policy::none(), ..of(name, There::Nothing) };
+    let before = Snapshot { policy: policy::none(), ..of(name, Existing::Nothing) };
     let request = ConnectRequest {
         account: Member::of_account("caller@p.iam.gserviceaccount.com"),
         from: crate::domain::caller::CallsFrom::Unknown,
@@ -101,7 +101,7 @@ fn a_domain_leads_to_one_service() {
         region: "us-central1".to_owned(),
         domain: "shop.x.com".to_owned(),
     });
-    let before = of(name, There::Nothing);
+    let before = of(name, Existing::Nothing);
     let plan = plan_mapping(&before, Action::DomainMap, Some("s"), false).unwrap();
     let mut mapped = entry(&plan);
     let after = carried_out(&before, plan);
@@ -111,7 +111,7 @@ fn a_domain_leads_to_one_service() {
     assert!(matches!(elsewhere, Err(Refusal::MappedElsewhere { .. })));
     let undo = plan_undo(&after, &mapped).unwrap();
     assert_eq!(steps(undo.clone()), ["unmap the domain"]);
-    assert_eq!(carried_out(&after, undo).there, Some(There::Nothing));
+    assert_eq!(carried_out(&after, undo).existing, Some(Existing::Nothing));
     let gone = plan_mapping(&after, Action::DomainUnmap, None, false).unwrap();
     let unmapped = entry(&gone);
     let back = plan_undo(&carried_out(&after, gone), &unmapped).unwrap();

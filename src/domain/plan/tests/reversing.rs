@@ -16,8 +16,8 @@ pub(super) fn carried_out(before: &Snapshot, plan: Plan) -> Snapshot {
         match step.into_kind() {
             StepKind::SetPolicy { policy, .. } => after.policy = policy,
             StepKind::UpdateService { switches, audiences, .. } => {
-                for (name, value) in switches {
-                    after.service = after.service.map(|service| name.set(&service, &value));
+                for to in switches {
+                    after.service = after.service.map(|service| to.set(&service));
                 }
                 if let (Some(service), Some(audiences)) = (&mut after.service, audiences) {
                     service.custom_audiences = audiences;
@@ -25,13 +25,13 @@ pub(super) fn carried_out(before: &Snapshot, plan: Plan) -> Snapshot {
             }
             StepKind::CreateAccount { .. } => {
                 let (address, unique_id) = (after.name.short(), "1".to_owned());
-                after.there = Some(There::Account { address, unique_id });
+                after.existing = Some(Existing::Account { address, unique_id });
             }
             StepKind::MapDomain { service, .. } => {
-                after.there = Some(There::Mapping { service, uid: "u".to_owned() });
+                after.existing = Some(Existing::Mapping { service, uid: "u".to_owned() });
             }
             StepKind::DeleteAccount { .. } | StepKind::UnmapDomain(_) => {
-                after.there = Some(There::Nothing);
+                after.existing = Some(Existing::Nothing);
             }
         }
     }
@@ -134,7 +134,7 @@ enum Change {
     Revoke(RevokeRequest),
     MakePublic(Option<PublicVia>),
     MakePrivate,
-    Turn(Switch, &'static str),
+    Turn(Switch),
     Audience(&'static str, bool),
     Iap(bool),
     Restore(Value),
@@ -148,7 +148,7 @@ impl Change {
             Self::Revoke(request) => plan_revoke(snapshot, request),
             Self::MakePublic(via) => plan_make_public(snapshot, *via),
             Self::MakePrivate => plan_make_private(snapshot),
-            Self::Turn(name, value) => plan_turn(snapshot, Action::Ingress, *name, value),
+            Self::Turn(to) => plan_turn(snapshot, Action::Ingress, to),
             Self::Audience(audience, on) => {
                 plan_audience(snapshot, Action::AudienceAdd, audience, *on)
             }
@@ -188,14 +188,14 @@ fn any_change() -> impl Strategy<Value = Change> {
         1 => Just(Change::MakePrivate),
         1 => Just(Change::Clear),
         2 => prop_oneof![
-            Just((Switch::Ingress, "internal")),
-            Just((Switch::Ingress, "all")),
-            Just((Switch::InvokerCheck, "off")),
-            Just((Switch::InvokerCheck, "on")),
-            Just((Switch::DefaultUrl, "off")),
-            Just((Switch::Iap, "on")),
+            Just(Switch::Ingress(Ingress::Internal)),
+            Just(Switch::Ingress(Ingress::All)),
+            Just(Switch::InvokerCheck(false)),
+            Just(Switch::InvokerCheck(true)),
+            Just(Switch::DefaultUrl(false)),
+            Just(Switch::Iap(true)),
         ]
-        .prop_map(|(name, value)| Change::Turn(name, value)),
+        .prop_map(Change::Turn),
         1 => (prop_oneof![Just("https://a.x.com"), Just("https://b.x.com")], any::<bool>())
             .prop_map(|(audience, on)| Change::Audience(audience, on)),
         1 => any::<bool>().prop_map(Change::Iap),
@@ -319,7 +319,7 @@ proptest! {
 #[test]
 fn refuses_where_the_inverse_makes_no_sense() {
     let before = snapshot(json!([]), |_| ());
-    let plan = plan_turn(&before, Action::Ingress, Switch::Ingress, "internal").unwrap();
+    let plan = plan_turn(&before, Action::Ingress, &Switch::Ingress(Ingress::Internal)).unwrap();
     let applied = entry(&plan);
     let after = carried_out(&before, plan);
     let why = |snapshot: &Snapshot, entry: &Entry| match plan_undo(snapshot, entry) {

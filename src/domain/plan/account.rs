@@ -1,0 +1,41 @@
+//! Plans that create or delete a service account.
+
+use super::{Action, Plan, Snapshot, Step, StepKind};
+use crate::domain::setting::Setting;
+use crate::domain::target::{Existing, Target};
+
+/// Plans that a service account exists, under this display name if it is created.
+pub fn plan_account(snapshot: &Snapshot, action: Action, display_name: &str) -> Plan {
+    let mut plan = Plan::unchanged(action, snapshot);
+    create_account(&mut plan, snapshot, display_name);
+    plan
+}
+
+/// Adds to a plan that the account is created, unless it exists.
+pub(super) fn create_account(plan: &mut Plan, snapshot: &Snapshot, display_name: &str) {
+    let Target::Account(account) = &snapshot.name else { return };
+    if !matches!(snapshot.existing, None | Some(Existing::Nothing)) {
+        return;
+    }
+    let account = account.clone();
+    plan.settings.push(Setting::Account { address: account.address.clone(), present: true });
+    let display_name = display_name.to_owned();
+    plan.steps.push(Step(StepKind::CreateAccount { account, display_name }));
+}
+
+/// Adds to a plan that the account is deleted, if it exists.
+pub(super) fn delete_account(plan: &mut Plan, snapshot: &Snapshot) {
+    let (Target::Account(account), Some(Existing::Account { address, unique_id })) =
+        (&snapshot.name, &snapshot.existing)
+    else {
+        return;
+    };
+    plan.settings.push(Setting::Account { address: address.clone(), present: false });
+    let (account, unique_id) = (account.clone(), unique_id.clone());
+    plan.steps.push(Step(StepKind::DeleteAccount { account, unique_id }));
+    plan.asks.push(format!("the service account `{address}` is deleted"));
+    plan.warnings.push(
+        "whatever runs as this account fails once it is gone: take it off services and jobs first"
+            .to_owned(),
+    );
+}
