@@ -8,13 +8,14 @@ use super::reading::read;
 use super::{ChangeOptions, Needs, Planner, Use, failed, outcome_of, refused};
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
-use crate::domain::history::Etags;
+use crate::domain::action::Action;
+use crate::domain::difference::{Difference, Etags};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::{Action, Plan, Snapshot, left_out, plan_reversal};
+use crate::domain::plan::{Plan, left_out, plan_reversal};
 use crate::domain::principal::{is_service_agent, project_in};
-use crate::domain::setting::Setting;
+use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{AccountName, Existing};
 use crate::error::{CommandError, ErrorKind};
 
@@ -33,7 +34,7 @@ pub(super) async fn apply(
     options: &ChangeOptions,
 ) -> ChangeOutcome {
     let outcome = Box::pin(carried_out(cx, plan, planner, options)).await;
-    let is_torn = outcome.error.is_some() && !outcome.done().is_empty();
+    let is_torn = outcome.error.is_some() && !outcome.difference.is_empty();
     if options.whole && is_torn && !outcome.fate_unknown {
         return Box::pin(take_back(cx, outcome, options)).await;
     }
@@ -43,7 +44,7 @@ pub(super) async fn apply(
 /// Takes back what a change did before it was refused, as a change of its own: with its waits, and on
 /// fresh facts. If that fails too, it is half done, and how it is made whole by hand is said.
 async fn take_back(cx: &Context, outcome: ChangeOutcome, options: &ChangeOptions) -> ChangeOutcome {
-    let (action, done) = (outcome.action, outcome.done());
+    let (action, done) = (outcome.action, outcome.difference.clone());
     let planner = |snapshot: &Snapshot| plan_reversal(snapshot, action, &done);
     let options = ChangeOptions { whole: false, other_way: None, ..options.clone() };
     let plan = read(cx, &outcome.target, options.needs).await.and_then(|snapshot| {
@@ -61,12 +62,7 @@ async fn take_back(cx: &Context, outcome: ChangeOutcome, options: &ChangeOptions
     match failed {
         None => {
             error.message = format!("{}; what was done is taken back", error.message);
-            ChangeOutcome {
-                added: Vec::new(),
-                removed: Vec::new(),
-                settings: Vec::new(),
-                ..outcome
-            }
+            ChangeOutcome { difference: Difference::default(), ..outcome }
         }
         Some(why) => {
             error.message = format!("{}; what was done could not be taken back", error.message);
@@ -174,9 +170,7 @@ struct Work {
     /// Until when conflicts are worked against, from the first one on.
     conflicts_until: Option<Instant>,
     /// What the steps that were done did, and what the failed one would have done.
-    added: Vec<Grant>,
-    removed: Vec<Grant>,
-    settings: Vec<Setting>,
+    difference: Difference,
     done: Option<String>,
     left: Option<Left>,
     after: Etags,
@@ -207,9 +201,7 @@ impl Work {
             attempts: 0,
             unclear: 0,
             conflicts_until: None,
-            added: Vec::new(),
-            removed: Vec::new(),
-            settings: Vec::new(),
+            difference: Difference::default(),
             done: None,
             left: None,
             after: Etags::default(),
@@ -253,10 +245,10 @@ impl Work {
     /// Counts a step of the present plan as done.
     fn credit(&mut self, sets_policy: bool, what: String) {
         if sets_policy {
-            extend(&mut self.added, self.plan.added());
-            extend(&mut self.removed, self.plan.removed());
+            extend(&mut self.difference.added, self.plan.added());
+            extend(&mut self.difference.removed, self.plan.removed());
         } else {
-            extend(&mut self.settings, self.plan.settings());
+            extend(&mut self.difference.settings, self.plan.settings());
         }
         self.done = Some(what);
         self.left = None;
@@ -348,9 +340,7 @@ impl Work {
             (before, self.plan.exposure().map_or(planned, |(_, after)| after))
         });
         ChangeOutcome {
-            added: self.added,
-            removed: self.removed,
-            settings: self.settings,
+            difference: self.difference,
             exposure,
             // What was found is of after it.
             before: if self.inferred { &self.confirmed } else { &self.plan }.etags().clone(),
@@ -384,9 +374,9 @@ impl Work {
                     mine.iter().filter(left).cloned().collect()
                 };
                 let added = gone(self.plan.added(), fresh.added());
-                extend(&mut self.added, &added);
+                extend(&mut self.difference.added, &added);
                 let removed = gone(self.plan.removed(), fresh.removed());
-                extend(&mut self.removed, &removed);
+                extend(&mut self.difference.removed, &removed);
                 self.inferred = true;
             }
         }
@@ -428,9 +418,7 @@ impl Work {
         }
         let outcome = failed(cx, self.confirmed.target().clone(), self.confirmed.action(), error);
         ChangeOutcome {
-            added: self.added,
-            removed: self.removed,
-            settings: self.settings,
+            difference: self.difference,
             after: self.after,
             inferred: self.inferred,
             fate_unknown,

@@ -8,9 +8,11 @@ use futures::{StreamExt, stream};
 use super::reading::read;
 use super::{ChangeOptions, Needs, Use, WIDTH};
 use crate::context::Context;
-use crate::domain::history::{ChangeId, Difference, Entry, Intent, State};
+use crate::domain::difference::Difference;
+use crate::domain::history::{ChangeId, Entry, Intent, State};
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
-use crate::domain::plan::{Plan, Snapshot};
+use crate::domain::plan::Plan;
+use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::journal::{Ended, Journal, RunFacts};
@@ -61,7 +63,13 @@ impl Journalled {
         let plans = plans.iter().filter_map(|(_, plan)| plan.as_ref().ok());
         let intents: Vec<Intent> = plans
             .filter(|plan| !plan.is_empty())
-            .map(|plan| Intent::of(plan, options.undone(plan.target())))
+            .map(|plan| Intent {
+                target: plan.target().clone(),
+                action: plan.action(),
+                difference: plan.difference().clone(),
+                before: plan.etags().clone(),
+                undoes: options.undone(plan.target()),
+            })
             .collect();
         if intents.is_empty() {
             return Ok(none);
@@ -82,7 +90,7 @@ impl Journalled {
     pub(super) fn end(&self, cx: &Context, outcome: ChangeOutcome) -> ChangeOutcome {
         let id = self.ids.iter().find(|(target, _)| *target == outcome.target);
         let (Some(journal), Some((_, id))) = (&self.journal, id) else { return outcome };
-        let wrote = !outcome.done().is_empty() || outcome.fate_unknown;
+        let wrote = !outcome.difference.is_empty() || outcome.fate_unknown;
         let stays_open = outcome.fate_unknown || {
             let ended = journal.borrow_mut().finish(*id, &how_it_ended(&outcome), cx.now());
             if let Err(error) = &ended {
@@ -109,12 +117,14 @@ fn how_it_ended(outcome: &ChangeOutcome) -> Ended {
     let (state, done) = match outcome.status {
         // It was there when it was looked for again: whether by this run is not known.
         Status::Changed if outcome.inferred => (State::EffectPresent, None),
-        Status::Changed => (State::Applied, Some(outcome.done())),
+        Status::Changed => (State::Applied, Some(outcome.difference.clone())),
         Status::Unchanged if !outcome.left_out.is_empty() => {
             (State::Failed, Some(Difference::default()))
         }
         Status::Unchanged => (State::EffectPresent, Some(Difference::default())),
-        Status::Failed | Status::Planned | Status::Refused => (State::Failed, Some(outcome.done())),
+        Status::Failed | Status::Planned | Status::Refused => {
+            (State::Failed, Some(outcome.difference.clone()))
+        }
     };
     let (before, after) = (outcome.before.clone(), outcome.after.clone());
     let said = |error: &OutcomeError| format!("{}: {}", error.code, error.in_one_line());

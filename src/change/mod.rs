@@ -14,11 +14,14 @@ use self::journalled::Journalled;
 pub use self::journalled::settle;
 use self::reading::read;
 use crate::context::Context;
-use crate::domain::history::{ChangeId, Etags};
+use crate::domain::action::Action;
+use crate::domain::difference::{Difference, Etags};
+use crate::domain::history::ChangeId;
 use crate::domain::invokers::grants;
 use crate::domain::member::Member;
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::{Action, Plan, Refusal, Snapshot, Stage, reasons_to_ask};
+use crate::domain::plan::{Plan, Refusal, Stage, reasons_to_ask};
+use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::Targets;
@@ -367,9 +370,7 @@ fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
         target: plan.target().clone(),
         action: plan.action(),
         status,
-        added: plan.added().to_vec(),
-        removed: plan.removed().to_vec(),
-        settings: plan.settings().to_vec(),
+        difference: plan.difference().clone(),
         exposure: plan.exposure(),
         remaining: plan.remaining().to_vec(),
         left_out: plan.left_out().to_vec(),
@@ -402,9 +403,7 @@ fn failed(cx: &Context, target: Target, action: Action, error: CommandError) -> 
         target,
         action,
         status: if refused { Status::Refused } else { Status::Failed },
-        added: Vec::new(),
-        removed: Vec::new(),
-        settings: Vec::new(),
+        difference: Difference::default(),
         exposure: None,
         remaining: Vec::new(),
         left_out: Vec::new(),

@@ -3,8 +3,9 @@
 use super::ChangeOptions;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
+use crate::domain::action::Action;
 use crate::domain::member::Member;
-use crate::domain::plan::{Action, Plan, Refusal};
+use crate::domain::plan::{Plan, Refusal};
 use crate::domain::principal::agent_of;
 use crate::domain::role::INVOKER;
 use crate::domain::target::Target;

@@ -13,7 +13,7 @@ use super::failure::{Failure, FailureKind};
 use super::fleet::Unreadable;
 use super::gateway::{Gateway, written};
 use super::reading::{Read, parsed};
-use crate::domain::history::Etags;
+use crate::domain::difference::Etags;
 use crate::domain::policy::POLICY_VERSION;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::VpcEgress;

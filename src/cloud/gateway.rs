@@ -21,7 +21,7 @@ use super::failure::{Failure, FailureKind};
 use super::reading::{date_of, parsed};
 use super::retry::until_answered;
 use crate::auth::Tokens;
-use crate::domain::history::Etags;
+use crate::domain::difference::Etags;
 use crate::domain::member::Member;
 use crate::domain::plan::{PolicyOwner, Step, StepKind};
 use crate::domain::policy::{self, POLICY_VERSION};

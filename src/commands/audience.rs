@@ -5,8 +5,10 @@ use super::members::services;
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, Needs, Use};
 use crate::context::Context;
+use crate::domain::action::Action;
 use crate::domain::address::Address;
-use crate::domain::plan::{Action, Snapshot, plan_audience};
+use crate::domain::plan::plan_audience;
+use crate::domain::snapshot::Snapshot;
 use crate::error::CommandError;
 use crate::lookup;
 

@@ -8,10 +8,12 @@ use super::waiting::WaitOptions;
 use super::writing::WriteOptions;
 use crate::change::{Batch, ChangeOptions, Needs, Use};
 use crate::context::Context;
+use crate::domain::action::Action;
 use crate::domain::constraint::is_worth_asking;
 use crate::domain::member::{Member, MemberKind};
-use crate::domain::plan::{Action, GrantRequest, Snapshot, plan_grant};
+use crate::domain::plan::{GrantRequest, plan_grant};
 use crate::domain::role::{INVOKER, Invokes, OF_FUNCTIONS, OVERRIDER, invokes};
+use crate::domain::snapshot::Snapshot;
 use crate::error::CommandError;
 use crate::lookup;
 

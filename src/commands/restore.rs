@@ -10,7 +10,9 @@ use super::members::KindOption;
 use super::writing::{WriteOptions, finish};
 use crate::change::{Batch, Needs, Use};
 use crate::context::Context;
-use crate::domain::plan::{Action, SavedPolicy, Snapshot, plan_restore};
+use crate::domain::action::Action;
+use crate::domain::plan::{SavedPolicy, plan_restore};
+use crate::domain::snapshot::Snapshot;
 use crate::error::{CommandError, ErrorKind, quoted};
 use crate::lookup::Targets;
 

@@ -10,15 +10,16 @@ use super::members::{KindOption, ask_for_member, held_operands, member, resolve,
 use super::writing::{WriteOptions, finish, report_as};
 use crate::change::{Batch, ChangeOptions, ChangeResult, Needs, Use};
 use crate::context::Context;
+use crate::domain::action::Action;
 use crate::domain::constraint::is_worth_asking;
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::plan::{
-    Action, ClearRequest, ConditionChoice, Refusal, RevokeRequest, RoleChoice, Snapshot,
-    plan_clear, plan_revoke,
+    ClearRequest, ConditionChoice, Refusal, RevokeRequest, RoleChoice, plan_clear, plan_revoke,
 };
 use crate::domain::printable::printable;
 use crate::domain::role::INVOKER;
+use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;

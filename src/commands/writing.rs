@@ -4,11 +4,11 @@ use super::curl::SPREADS;
 use crate::change::{ChangeOptions, ChangeResult, Needs, Verify};
 use crate::context::Context;
 use crate::domain::access::Verdict;
+use crate::domain::action::Action;
 use crate::domain::effect::{Basis, Effect};
 use crate::domain::history::ChangeId;
 use crate::domain::member::MemberKind;
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
-use crate::domain::plan::Action;
 use crate::domain::printable::one_line;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -249,7 +249,7 @@ fn in_words(cx: &Context, outcome: &ChangeOutcome, effect: &Effect) -> String {
 
 /// The runs that did something, each once; of one of which a single part did, that part.
 fn runs(outcomes: &[ChangeOutcome]) -> Vec<ChangeId> {
-    let done = outcomes.iter().filter(|outcome| !outcome.done().is_empty());
+    let done = outcomes.iter().filter(|outcome| !outcome.difference.is_empty());
     let done: Vec<ChangeId> = done.filter_map(|outcome| outcome.id).collect();
     let mut runs: Vec<ChangeId> = Vec::new();
     for id in &done {
@@ -265,7 +265,7 @@ fn runs(outcomes: &[ChangeOutcome]) -> Vec<ChangeId> {
 /// Says that what was granted does not count everywhere yet.
 fn note_spreading(cx: &Context, outcomes: &[ChangeOutcome]) {
     let mut changed = outcomes.iter().filter(|outcome| outcome.status == Status::Changed);
-    if changed.any(|outcome| !outcome.added.is_empty()) {
+    if changed.any(|outcome| !outcome.difference.added.is_empty()) {
         cx.terminal.note(SPREADS);
     }
 }

@@ -6,9 +6,11 @@ use std::str::FromStr;
 
 use time::OffsetDateTime;
 
+use super::action::Action;
+use super::difference::{Difference, Etags};
 use super::invokers::{Grant, grants};
-use super::plan::{Action, Plan, Snapshot};
-use super::setting::{Setting, Today};
+use super::setting::Today;
+use super::snapshot::Snapshot;
 use super::target::Target;
 
 /// The name of a change: of a whole run of the program, or of its part on one service. Those of the
@@ -57,27 +59,6 @@ impl FromStr for ChangeId {
         };
         Ok(Self { sandbox, run: number(run)?, part })
     }
-}
-
-/// What a change adds, takes away and sets on one resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Difference {
-    pub added: Vec<Grant>,
-    pub removed: Vec<Grant>,
-    pub settings: Vec<Setting>,
-}
-
-/// The versions of what was, or is, there; empty where it was not read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Etags {
-    /// The policy's, in base64 as the API writes it.
-    pub policy: Option<String>,
-    /// The service's; of an account its unique id, of a domain mapping its uid.
-    pub service: Option<String>,
-    /// What tells a service or job from another that is made later under its name.
-    pub uid: Option<String>,
-    /// The number of the project, where it was met.
-    pub project_number: Option<String>,
 }
 
 /// What is known of a change.
@@ -139,19 +120,6 @@ pub struct Intent {
     pub undoes: Option<ChangeId>,
 }
 
-impl Intent {
-    /// What a plan is about to do.
-    pub fn of(plan: &Plan, undoes: Option<ChangeId>) -> Self {
-        Self {
-            target: plan.target().clone(),
-            action: plan.action(),
-            difference: plan.difference(),
-            before: plan.etags().clone(),
-            undoes,
-        }
-    }
-}
-
 /// A change as the journal has it.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -201,10 +169,6 @@ impl Entry {
 }
 
 impl Difference {
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.settings.is_empty()
-    }
-
     /// What is found of it; `None` where it sets something that was not read. Who did what is found
     /// cannot be told from it.
     pub fn found(&self, snapshot: &Snapshot) -> Option<State> {
@@ -253,7 +217,7 @@ mod tests {
 
     use crate::domain::resource::ServiceName;
     use crate::domain::service::{Ingress, Service};
-    use crate::domain::setting::{Switch, Turn};
+    use crate::domain::setting::{Setting, Switch, Turn};
 
     fn id(text: &str) -> ChangeId {
         text.parse().unwrap()

@@ -15,6 +15,7 @@ macro_rules! serialized_as_words {
 }
 
 pub mod access;
+pub mod action;
 pub mod address;
 pub mod boundary;
 pub mod caller;
@@ -22,6 +23,7 @@ pub mod condition;
 pub mod constraint;
 pub mod deny;
 pub mod diagnosis;
+pub mod difference;
 pub mod effect;
 pub mod evidence;
 pub mod exposure;
@@ -40,4 +42,5 @@ pub mod resource;
 pub mod role;
 pub mod service;
 pub mod setting;
+pub mod snapshot;
 pub mod target;

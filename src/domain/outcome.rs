@@ -1,12 +1,12 @@
 //! What became of a change.
 
+use super::action::Action;
+use super::difference::{Difference, Etags};
 use super::effect::Effect;
 use super::exposure::Exposure;
-use super::history::{ChangeId, Difference, Etags};
-use super::invokers::Grant;
+use super::history::ChangeId;
 use super::member::Member;
-use super::plan::{Action, Remaining};
-use super::setting::Setting;
+use super::plan::Remaining;
 use super::target::Target;
 
 serialized_as_words!(Status);
@@ -19,9 +19,7 @@ pub struct ChangeOutcome {
     pub target: Target,
     pub action: Action,
     pub status: Status,
-    pub added: Vec<Grant>,
-    pub removed: Vec<Grant>,
-    pub settings: Vec<Setting>,
+    pub difference: Difference,
     /// Before and after; `None` where the change cannot alter it.
     pub exposure: Option<(Exposure, Exposure)>,
     /// What the policy still gives the members that lost something.
@@ -48,17 +46,6 @@ pub struct ChangeOutcome {
     /// How often the service was read and written until it was done.
     pub attempts: u32,
     pub error: Option<OutcomeError>,
-}
-
-impl ChangeOutcome {
-    /// What was done for certain.
-    pub fn done(&self) -> Difference {
-        Difference {
-            added: self.added.clone(),
-            removed: self.removed.clone(),
-            settings: self.settings.clone(),
-        }
-    }
 }
 
 /// How the change of one service ended.

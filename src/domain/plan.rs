@@ -4,7 +4,6 @@
 //! put one together, so whatever is written was planned from what was read.
 
 mod account;
-mod action;
 mod asking;
 mod audience;
 mod connect;
@@ -22,7 +21,6 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 pub use self::account::plan_account;
-pub use self::action::Action;
 pub use self::asking::reasons_to_ask;
 pub use self::audience::plan_audience;
 pub use self::connect::{ConnectRequest, plan_connect};
@@ -37,91 +35,19 @@ pub use self::revoke::{
 };
 pub use self::turn::plan_turn;
 pub use self::undo::{left_out, plan_reversal, plan_undo};
-use super::constraint::Constraints;
+use super::action::Action;
+use super::difference::{Difference, Etags};
 use super::effect::{self, Effect, Own};
-use super::evidence::{Layered, Roles, carries};
+use super::evidence::Roles;
 use super::exposure::{self, Exposure, ExposureReport};
-use super::history::{Difference, Etags};
 use super::invokers::{Grant, grants};
 use super::member::{Member, MemberKind};
-use super::policy::{self, Edit, LimitError};
+use super::policy::{Edit, LimitError};
 use super::resource::ServiceName;
-use super::role::Invokes;
 use super::service::Service;
-use super::setting::{Setting, Switch, Today};
-use super::target::{AccountName, Existing, JobName, MappingName, Target};
-
-/// What was read of one resource before a change.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    pub name: Target,
-    /// The service, wherever it was read: what the change comes to is told from it.
-    pub service: Option<Service>,
-    /// What tells a job from another that is made later under its name, where it was read.
-    pub job_uid: Option<String>,
-    /// Why the service was not read, where that was wanted.
-    pub unread: Option<String>,
-    /// Whether the change, or what it does to exposure, rests on the service.
-    pub weighs_exposure: bool,
-    /// At version 3, with its etag.
-    pub policy: Policy,
-    /// Why the policy was not read, if it was only wanted: it stands empty then.
-    pub policy_unread: Option<String>,
-    /// What exists of an account or a domain mapping; `None` of others.
-    pub existing: Option<Existing>,
-    /// What organisation policies are in force; `None` where nobody looked.
-    pub constraints: Option<Constraints>,
-    /// What is granted above the service; empty where nobody looked.
-    pub above: Vec<Layered<Grant>>,
-    /// The roles that it grants and that are in no table.
-    pub roles: Roles,
-    /// The number of the project, where it was met.
-    pub project_number: Option<String>,
-    /// Principals that were found not to be there any more: what brings back an earlier state leaves
-    /// them out.
-    pub gone: Vec<Member>,
-    pub read_at: OffsetDateTime,
-}
-
-impl Snapshot {
-    /// The versions of what was read.
-    pub fn etags(&self) -> Etags {
-        Etags {
-            policy: policy::etag(&self.policy),
-            service: match &self.existing {
-                Some(existing) => existing.version().map(str::to_owned),
-                None => self.weighed().and_then(|service| service.etag.clone()),
-            },
-            uid: self.uid().map(str::to_owned),
-            project_number: self.project_number.clone(),
-        }
-    }
-
-    /// The service, where the change, or what it does to exposure, rests on it.
-    pub fn weighed(&self) -> Option<&Service> {
-        self.service.as_ref().filter(|_| self.weighs_exposure)
-    }
-
-    /// What tells the service or job from another of its name.
-    pub fn uid(&self) -> Option<&str> {
-        let of_service = self.service.as_ref().and_then(|service| service.uid.as_deref());
-        of_service.or(self.job_uid.as_deref())
-    }
-
-    /// Whether a role lets its members do what the resource is for.
-    pub fn lets_in(&self, role: &str) -> Invokes {
-        match carries(&self.roles, role, self.name.permission()) {
-            Some(true) => Invokes::Yes,
-            Some(false) => Invokes::No,
-            None => Invokes::Unknown,
-        }
-    }
-
-    /// How a setting is found; `None` where that was not read.
-    pub fn today(&self, setting: &Setting) -> Option<Today> {
-        setting.today(self.weighed(), self.existing.as_ref())
-    }
-}
+use super::setting::{Setting, Switch};
+use super::snapshot::Snapshot;
+use super::target::{AccountName, JobName, MappingName, Target};
 
 /// One write on one resource, with its precondition.
 #[derive(Clone, Debug)]
@@ -229,9 +155,7 @@ pub struct Plan {
     action: Action,
     etags: Etags,
     steps: Vec<Step>,
-    added: Vec<Grant>,
-    removed: Vec<Grant>,
-    settings: Vec<Setting>,
+    difference: Difference,
     exposure: Option<(Exposure, Exposure)>,
     remaining: Vec<Remaining>,
     /// Deleted principals, to whom an undo or a restore does not give access back.
@@ -324,22 +248,21 @@ impl Plan {
         &self.etags
     }
 
+    /// All that it would change.
+    pub fn difference(&self) -> &Difference {
+        &self.difference
+    }
+
     pub fn added(&self) -> &[Grant] {
-        &self.added
+        &self.difference.added
     }
 
     pub fn removed(&self) -> &[Grant] {
-        &self.removed
+        &self.difference.removed
     }
 
     pub fn settings(&self) -> &[Setting] {
-        &self.settings
-    }
-
-    /// All that it would change.
-    pub fn difference(&self) -> Difference {
-        let (added, removed) = (self.added.clone(), self.removed.clone());
-        Difference { added, removed, settings: self.settings.clone() }
+        &self.difference.settings
     }
 
     pub fn exposure(&self) -> Option<(Exposure, Exposure)> {
@@ -393,11 +316,11 @@ impl Plan {
         let before = own(&self.grants.0, facts.map(|(before, _)| before));
         let after = own(&self.grants.1, facts.map(|(_, after)| after));
         let mut members: Vec<Member> = Vec::new();
-        if self.action.is_about_everyone() || !self.settings.is_empty() {
+        if self.action.is_about_everyone() || !self.difference.settings.is_empty() {
             members.push(Member::all_users());
         }
         if !self.action.is_about_everyone() {
-            let changed = self.added.iter().chain(&self.removed);
+            let changed = self.difference.added.iter().chain(&self.difference.removed);
             for grant in changed.filter(|grant| grant.member.kind() != MemberKind::Deleted) {
                 if !members.iter().any(|known| known.same_as(&grant.member)) {
                     members.push(grant.member.clone());
@@ -447,16 +370,20 @@ impl Plan {
             (None, _) => true,
             (Some(_), None) => false,
         };
-        covered(&self.added, &confirmed.added)
-            && covered(&self.removed, &confirmed.removed)
-            && self.settings.iter().all(|setting| confirmed.settings.contains(setting))
+        covered(&self.difference.added, &confirmed.difference.added)
+            && covered(&self.difference.removed, &confirmed.difference.removed)
+            && self
+                .difference
+                .settings
+                .iter()
+                .all(|setting| confirmed.difference.settings.contains(setting))
             && exposure
     }
 
     /// Whether a grant that goes takes access from somebody: it counts, and nothing comes in its place.
     fn takes_from(&self, grant: &Grant) -> bool {
         let same = |added: &&Grant| added.role == grant.role && added.member.same_as(&grant.member);
-        grant.counts(self.read_at) && !self.added.iter().any(|added| same(&added))
+        grant.counts(self.read_at) && !self.difference.added.iter().any(|added| same(&added))
     }
 
     /// A plan that does nothing yet.
@@ -490,9 +417,11 @@ impl Plan {
             action,
             etags: snapshot.etags(),
             steps,
-            added: edit.added,
-            removed: edit.removed,
-            settings: Vec::new(),
+            difference: Difference {
+                added: edit.added,
+                removed: edit.removed,
+                settings: Vec::new(),
+            },
             exposure,
             remaining: Vec::new(),
             left_out: Vec::new(),

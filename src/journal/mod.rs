@@ -20,7 +20,8 @@ use time::OffsetDateTime;
 pub use self::redact::redacted;
 use self::rows::{DifferenceRow, EtagsRow};
 use self::runner::Runner;
-use crate::domain::history::{ChangeId, Difference, Entry, Etags, Intent, State, mark_undone};
+use crate::domain::difference::{Difference, Etags};
+use crate::domain::history::{ChangeId, Entry, Intent, State, mark_undone};
 use crate::private_files;
 
 /// A request whose client is gone may be carried out for so long all the same; not known, and ample.

@@ -4,11 +4,12 @@ use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::domain::action::Action;
 use crate::domain::condition::Condition;
-use crate::domain::history::{ChangeId, Difference, Entry, Etags, State};
+use crate::domain::difference::{Difference, Etags};
+use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
-use crate::domain::plan::Action;
 use crate::domain::setting::Setting;
 use crate::domain::target::Target;
 

@@ -3,10 +3,10 @@ use tempfile::TempDir;
 use time::macros::datetime;
 
 use super::*;
+use crate::domain::action::Action;
 use crate::domain::condition::Condition;
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
-use crate::domain::plan::Action;
 use crate::domain::resource::ServiceName;
 use crate::domain::setting::Setting;
 

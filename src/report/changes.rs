@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::table::{columns, text};
 use super::{ConditionShape, Report, Style};
 use crate::domain::access::Verdict;
+use crate::domain::difference::Difference;
 use crate::domain::effect::Basis;
 use crate::domain::exposure::Exposure;
 use crate::domain::invokers::Grant;
@@ -86,9 +87,8 @@ pub struct ChangeRow {
     pub kind: &'static str,
     pub action: &'static str,
     pub status: Status,
-    pub added: Vec<GrantShape>,
-    pub removed: Vec<GrantShape>,
-    pub settings: Vec<SettingShape>,
+    #[serde(flatten)]
+    pub difference: DifferenceShape,
     pub exposure: Option<ExposureShape>,
     pub remaining: Vec<RemainingShape>,
     /// Deleted principals, to whom an undo or a restore does not give access back.
@@ -101,6 +101,14 @@ pub struct ChangeRow {
     project: String,
     #[serde(skip)]
     short: String,
+}
+
+/// What came, went and was set.
+#[derive(Clone, Debug, Serialize)]
+pub struct DifferenceShape {
+    pub added: Vec<GrantShape>,
+    pub removed: Vec<GrantShape>,
+    pub settings: Vec<SettingShape>,
 }
 
 /// A grant that came or went.
@@ -121,6 +129,17 @@ pub struct SettingShape {
     pub after: Option<String>,
     #[serde(skip)]
     pub(super) words: String,
+}
+
+impl From<Difference> for DifferenceShape {
+    fn from(Difference { added, removed, settings }: Difference) -> Self {
+        let grants = |grants: Vec<Grant>| grants.into_iter().map(GrantShape::from).collect();
+        Self {
+            added: grants(added),
+            removed: grants(removed),
+            settings: settings.into_iter().map(SettingShape::from).collect(),
+        }
+    }
 }
 
 impl From<Setting> for SettingShape {
@@ -212,9 +231,7 @@ impl From<ChangeOutcome> for ChangeRow {
             target,
             action,
             status,
-            added,
-            removed,
-            settings,
+            difference,
             exposure,
             remaining,
             left_out,
@@ -236,9 +253,7 @@ impl From<ChangeOutcome> for ChangeRow {
             kind: target.kind(),
             action: action.as_str(),
             status,
-            added: added.into_iter().map(GrantShape::from).collect(),
-            removed: removed.into_iter().map(GrantShape::from).collect(),
-            settings: settings.into_iter().map(SettingShape::from).collect(),
+            difference: difference.into(),
             exposure: exposure.map(|(before, after)| ExposureShape { before, after }),
             remaining: remaining.into_iter().map(RemainingShape::from).collect(),
             left_out: left_out.iter().map(Member::to_string).collect(),
@@ -365,11 +380,13 @@ impl ChangeRow {
         let signed = |sign: char, grants: &[GrantShape]| -> Vec<String> {
             grants.iter().map(|grant| one_line(&format!("{sign}{}", grant.words()))).collect()
         };
-        let mut parts = signed('+', &self.added);
-        parts.extend(signed('-', &self.removed));
-        parts.extend(self.settings.iter().map(|setting| match (&setting.before, &setting.after) {
-            (Some(_), Some(after)) => format!("{}: {after}", setting.name),
-            _ => setting.words.clone(),
+        let mut parts = signed('+', &self.difference.added);
+        parts.extend(signed('-', &self.difference.removed));
+        parts.extend(self.difference.settings.iter().map(|setting| {
+            match (&setting.before, &setting.after) {
+                (Some(_), Some(after)) => format!("{}: {after}", setting.name),
+                _ => setting.words.clone(),
+            }
         }));
         match &self.error {
             Some(error) => error.code.to_owned(),

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{Report, Style};
+use crate::domain::action::Action;
 use crate::domain::condition::Condition;
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::Action;
 use crate::domain::service::Ingress;
 use crate::domain::setting::{Setting, Switch};
 use crate::domain::target::Target;
@@ -33,7 +33,7 @@ impl GcloudReport {
     pub fn beyond(outcomes: &[ChangeOutcome]) -> Option<(String, &'static str)> {
         let mut planned = outcomes.iter().filter(|outcome| outcome.status == Status::Planned);
         planned.find_map(|outcome| {
-            let mut grants = outcome.added.iter().chain(&outcome.removed);
+            let mut grants = outcome.difference.added.iter().chain(&outcome.difference.removed);
             let is_conditional =
                 outcome.is_conditional || grants.any(|grant| grant.condition.is_some());
             let closes = |set: &Setting| {
@@ -43,7 +43,7 @@ impl GcloudReport {
                 Target::Job(_) if is_conditional => {
                     "its commands for jobs know no conditions, and do not edit a policy that has any"
                 }
-                _ if outcome.settings.iter().any(closes) => "it knows no ingress `none`",
+                _ if outcome.difference.settings.iter().any(closes) => "it knows no ingress `none`",
                 _ => return None,
             };
             Some((outcome.target.short(), why))
@@ -55,7 +55,7 @@ impl GcloudReport {
         let planned = outcomes.iter().filter(|outcome| outcome.status == Status::Planned);
         // What others rested on goes last.
         let deletes = |outcome: &&ChangeOutcome| {
-            let mut settings = outcome.settings.iter();
+            let mut settings = outcome.difference.settings.iter();
             settings.any(|set| matches!(set, Setting::Account { present: false, .. }))
         };
         let (last, first): (Vec<_>, Vec<_>) = planned.partition(deletes);
@@ -72,11 +72,12 @@ impl GcloudReport {
             let binding = |verb, grants: &[Grant]| -> Vec<GcloudCommand> {
                 grants.iter().map(|grant| command(of_grant(&target, verb, grant))).collect()
             };
-            let settings = outcome.settings.iter().map(|setting| of_setting(&target, setting));
+            let settings =
+                outcome.difference.settings.iter().map(|setting| of_setting(&target, setting));
             let mut commands: Vec<GcloudCommand> = settings.map(&command).collect();
             let first = commands.len();
-            commands.extend(binding("add-iam-policy-binding", &outcome.added));
-            commands.extend(binding("remove-iam-policy-binding", &outcome.removed));
+            commands.extend(binding("add-iam-policy-binding", &outcome.difference.added));
+            commands.extend(binding("remove-iam-policy-binding", &outcome.difference.removed));
             // An account is made before it is granted anything, and a service's policy goes first.
             if target.service().is_some() && outcome.action != Action::Iap {
                 commands.rotate_left(first);

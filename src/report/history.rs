@@ -8,11 +8,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use super::changes::{GrantShape, SettingShape};
+use super::changes::{DifferenceShape, GrantShape};
 use super::table::{columns, facts, text};
 use super::{Report, Style};
-use crate::domain::history::{Entry, Etags, UNDONE};
-use crate::domain::invokers::Grant;
+use crate::domain::difference::Etags;
+use crate::domain::history::{Entry, UNDONE};
 use crate::domain::printable::one_line;
 
 /// Changes, the latest first.
@@ -40,9 +40,8 @@ pub struct EntryRow {
     pub service: String,
     pub kind: &'static str,
     /// What was done; what was meant to be where that is not known.
-    pub added: Vec<GrantShape>,
-    pub removed: Vec<GrantShape>,
-    pub settings: Vec<SettingShape>,
+    #[serde(flatten)]
+    pub difference: DifferenceShape,
     pub state: &'static str,
     pub command: String,
     pub reason: Option<String>,
@@ -93,8 +92,6 @@ impl EntryReport {
 
 impl From<&Entry> for EntryRow {
     fn from(entry: &Entry) -> Self {
-        let effect = entry.effect();
-        let grants = |grants: &[Grant]| grants.iter().cloned().map(GrantShape::from).collect();
         Self {
             id: entry.id.to_string(),
             time: written(entry.time),
@@ -103,9 +100,7 @@ impl From<&Entry> for EntryRow {
             action: entry.action.as_str(),
             service: entry.target.to_string(),
             kind: entry.target.kind(),
-            added: grants(&effect.added),
-            removed: grants(&effect.removed),
-            settings: effect.settings.iter().cloned().map(SettingShape::from).collect(),
+            difference: entry.effect().clone().into(),
             state: entry.word(),
             command: entry.command.clone(),
             reason: entry.reason.clone(),
@@ -142,11 +137,13 @@ impl EntryRow {
     fn lines(&self) -> Vec<String> {
         let signed = |sign: char, grant: &GrantShape| one_line(&format!("{sign}{}", grant.words()));
         let mut lines: Vec<String> = self.undoes.iter().map(|id| format!("undoes {id}")).collect();
-        lines.extend(self.added.iter().map(|grant| signed('+', grant)));
-        lines.extend(self.removed.iter().map(|grant| signed('-', grant)));
-        lines.extend(self.settings.iter().map(|setting| setting.words.clone()));
+        lines.extend(self.difference.added.iter().map(|grant| signed('+', grant)));
+        lines.extend(self.difference.removed.iter().map(|grant| signed('-', grant)));
+        lines.extend(self.difference.settings.iter().map(|setting| setting.words.clone()));
         // Of one that did nothing, why.
-        let nothing = self.added.is_empty() && self.removed.is_empty() && self.settings.is_empty();
+        let nothing = self.difference.added.is_empty()
+            && self.difference.removed.is_empty()
+            && self.difference.settings.is_empty();
         lines.extend(self.error.iter().filter(|_| nothing).map(|error| one_line(error)));
         lines
     }
@@ -187,7 +184,7 @@ impl EntryRow {
             more(name, shown.as_deref());
         }
         let mut lines = self.lines();
-        for grant in self.added.iter().chain(&self.removed) {
+        for grant in self.difference.added.iter().chain(&self.difference.removed) {
             let condition = grant.condition.as_ref();
             let line = condition.map(|c| one_line(&format!("`{}`: {}", c.title, c.expression)));
             lines.extend(line.filter(|line| !lines.contains(line)));

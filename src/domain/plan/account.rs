@@ -1,7 +1,9 @@
 //! Plans that create or delete a service account.
 
-use super::{Action, Plan, Snapshot, Step, StepKind};
+use super::{Plan, Step, StepKind};
+use crate::domain::action::Action;
 use crate::domain::setting::Setting;
+use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};
 
 /// Plans that a service account exists, under this display name if it is created.
@@ -18,7 +20,9 @@ pub(super) fn create_account(plan: &mut Plan, snapshot: &Snapshot, display_name:
         return;
     }
     let account = account.clone();
-    plan.settings.push(Setting::Account { address: account.address.clone(), present: true });
+    plan.difference
+        .settings
+        .push(Setting::Account { address: account.address.clone(), present: true });
     let display_name = display_name.to_owned();
     plan.steps.push(Step(StepKind::CreateAccount { account, display_name }));
 }
@@ -30,7 +34,7 @@ pub(super) fn delete_account(plan: &mut Plan, snapshot: &Snapshot) {
     else {
         return;
     };
-    plan.settings.push(Setting::Account { address: address.clone(), present: false });
+    plan.difference.settings.push(Setting::Account { address: address.clone(), present: false });
     let (account, unique_id) = (account.clone(), unique_id.clone());
     plan.steps.push(Step(StepKind::DeleteAccount { account, unique_id }));
     plan.asks.push(format!("the service account `{address}` is deleted"));

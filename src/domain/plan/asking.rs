@@ -1,6 +1,7 @@
 //! What of a change must be confirmed before it is made.
 
-use super::{Action, Plan};
+use super::Plan;
+use crate::domain::action::Action;
 use crate::domain::role;
 
 /// Why a set of plans must be confirmed before any of it is done; empty where it need not be.
@@ -29,7 +30,7 @@ pub fn reasons_to_ask<'a>(
         for reason in &plan.asks {
             add(reason.clone());
         }
-        for grant in &plan.added {
+        for grant in &plan.difference.added {
             if grant.member.is_broad() {
                 add(format!("`{}` gains access", grant.member));
             }
@@ -47,7 +48,7 @@ pub fn reasons_to_ask<'a>(
                 Some(false) => {}
             }
         }
-        for grant in &plan.removed {
+        for grant in &plan.difference.removed {
             if !plan.takes_from(grant) {
                 continue;
             }

@@ -1,8 +1,10 @@
 //! Plans that add or remove a custom audience: a URL that a token may be for beside the service's own.
 
 use super::turn::needed;
-use super::{Action, Plan, Refusal, Snapshot, Step, StepKind};
+use super::{Plan, Refusal, Step, StepKind};
+use crate::domain::action::Action;
 use crate::domain::setting::Setting;
+use crate::domain::snapshot::Snapshot;
 
 /// Plans that a service takes tokens for an audience, or takes them no more. The snapshot must hold
 /// the service.
@@ -39,7 +41,7 @@ pub(super) fn set_audiences(
             (false, true) => audiences.push(audience.clone()),
             (true, false) => audiences.retain(|known| *known != audience),
         }
-        plan.settings.push(Setting::CustomAudience { audience, present });
+        plan.difference.settings.push(Setting::CustomAudience { audience, present });
     }
     if audiences == service.custom_audiences {
         return Ok(());

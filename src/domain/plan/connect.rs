@@ -3,11 +3,13 @@
 
 use super::account::plan_account;
 use super::grant::{GrantRequest, plan_grant};
-use super::{Action, Plan, Refusal, Snapshot};
+use super::{Plan, Refusal};
+use crate::domain::action::Action;
 use crate::domain::caller::CallsFrom;
 use crate::domain::member::Member;
 use crate::domain::role::Role;
 use crate::domain::service::{Ingress, Service};
+use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};
 
 /// What `connect` is asked to do.

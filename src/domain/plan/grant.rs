@@ -1,11 +1,13 @@
 //! Plans that give a role to principals, for good or under a condition.
 
-use super::{Action, Plan, Refusal, Snapshot, public};
+use super::{Plan, Refusal, public};
+use crate::domain::action::Action;
 use crate::domain::condition::{self, Condition};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
 use crate::domain::role::{Invokes, Role};
+use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
 
 /// How a title ends that this program makes up for a grant that ends.
@@ -48,7 +50,8 @@ pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, R
     let edit = policy::edit(&snapshot.policy, gives_way, &wanted)
         .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
     let mut plan = Plan::from_edit(Action::Grant, snapshot, edit);
-    let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
+    let added: Vec<Member> =
+        plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
     plan.warnings.extend(public::may_be_added(snapshot, &added)?);
     let (verb, noun) = (snapshot.name.verb(), snapshot.name.noun());
     match snapshot.lets_in(role.as_str()) {
@@ -69,7 +72,7 @@ pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, R
         None => remark_on_limits_lost(&mut plan, role, &held),
     }
     if let Some(service) = snapshot.weighed() {
-        let public = plan.added.iter().any(|grant| grant.member.is_public());
+        let public = plan.difference.added.iter().any(|grant| grant.member.is_public());
         if public {
             plan.warnings.extend(public::obstacles(service));
         }
@@ -135,7 +138,7 @@ fn is_extended_by(old: &Condition, new: &Condition) -> bool {
 
 fn remark_on_condition(plan: &mut Plan, held: &[Grant], condition: &Condition) {
     let end = condition::ends_at(&condition.expression);
-    for grant in &plan.removed {
+    for grant in &plan.difference.removed {
         let old = grant.condition.as_ref();
         let old = old.and_then(|condition| condition::ends_at(&condition.expression));
         if old > end {
@@ -173,7 +176,7 @@ fn remark_on_same_title(
 ) {
     for grant in held {
         let Some(old) = &grant.condition else { continue };
-        let stays = !plan.removed.iter().any(|gone| gone.same_as(grant));
+        let stays = !plan.difference.removed.iter().any(|gone| gone.same_as(grant));
         let is_of = request.members.iter().any(|member| member.same_as(&grant.member));
         let other = old.title == condition.title && old.expression != condition.expression;
         if stays && is_of && other && grant.role == request.role.as_str() && !plan.is_empty() {
@@ -190,7 +193,7 @@ fn remark_on_limits_lost(plan: &mut Plan, role: &Role, held: &[Grant]) {
     for grant in held {
         let conditional = grant.condition.as_ref().filter(|_| grant.role == role.as_str());
         if let Some(condition) = conditional
-            && plan.added.iter().any(|added| added.member.same_as(&grant.member))
+            && plan.difference.added.iter().any(|added| added.member.same_as(&grant.member))
         {
             plan.notes.push(format!(
                 "`{}` had this role under the condition `{}`, which limits nothing from now on",

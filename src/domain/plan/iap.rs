@@ -1,12 +1,14 @@
 //! Plans that turn Identity-Aware Proxy on or off, with the grant that it needs itself.
 
 use super::turn::{needed, turn};
-use super::{Action, Plan, Refusal, Snapshot};
+use super::{Plan, Refusal};
+use crate::domain::action::Action;
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
 use crate::domain::role::INVOKER;
 use crate::domain::setting::Switch;
+use crate::domain::snapshot::Snapshot;
 
 /// Plans to turn Identity-Aware Proxy on or off at a service. The proxy calls the service as an account
 /// of its own (`agent`), which must be let in for as long as the proxy is on (documented). The snapshot

@@ -1,7 +1,9 @@
 //! Plans that map a domain to a service, or remove its mapping.
 
-use super::{Action, Plan, Refusal, Snapshot, Step, StepKind};
+use super::{Plan, Refusal, Step, StepKind};
+use crate::domain::action::Action;
 use crate::domain::setting::Setting;
+use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};
 
 /// Plans that a domain leads to a service (`Some`), or nowhere.
@@ -37,7 +39,9 @@ pub(super) fn map(
         _ => {}
     }
     let (mapping, service) = (mapping.clone(), service.to_owned());
-    plan.settings.push(Setting::DomainMapping { service: service.clone(), present: true });
+    plan.difference
+        .settings
+        .push(Setting::DomainMapping { service: service.clone(), present: true });
     plan.steps.push(Step(StepKind::MapDomain { mapping, service, force }));
     if force {
         plan.warnings.push(
@@ -57,7 +61,9 @@ pub(super) fn unmap(plan: &mut Plan, snapshot: &Snapshot) {
     else {
         return;
     };
-    plan.settings.push(Setting::DomainMapping { service: service.clone(), present: false });
+    plan.difference
+        .settings
+        .push(Setting::DomainMapping { service: service.clone(), present: false });
     plan.steps.push(Step(StepKind::UnmapDomain(mapping.clone())));
     plan.asks.push(format!("`{}` leads to `{service}` no more", snapshot.name.short()));
     plan.warnings.push(

@@ -1,8 +1,9 @@
 //! Plans that make a service public, by one of the two ways there are, or private again.
 
 use super::turn::{needed, turn};
-use super::{Action, Plan, Refusal, Snapshot, judged};
+use super::{Plan, Refusal, judged};
 use crate::domain::access::ABOVE;
+use crate::domain::action::Action;
 use crate::domain::constraint::{ALLOWED_INGRESS, Constraints, Ruling};
 use crate::domain::evidence::carries;
 use crate::domain::invokers::{Grant, grants, invoker_count};
@@ -11,6 +12,7 @@ use crate::domain::policy;
 use crate::domain::role::{INVOKE, Invokes, Role};
 use crate::domain::service::{Ingress, Service};
 use crate::domain::setting::{Setting, Switch};
+use crate::domain::snapshot::Snapshot;
 
 /// The two ways to let anyone in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +47,8 @@ pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<P
     let edit = policy::add(&snapshot.policy, &Role::invoker(), members)
         .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
     let mut plan = Plan::from_edit(Action::MakePublic, snapshot, edit);
-    let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
+    let added: Vec<Member> =
+        plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
     plan.warnings.extend(may_be_added(snapshot, &added)?);
     if via == Some(PublicVia::NoInvokerCheck)
         && service.is_some_and(|service| service.invoker_check)
@@ -122,11 +125,11 @@ pub(super) fn may_lose_its_check(snapshot: &Snapshot) -> Result<Option<String>, 
 /// That what a plan takes away cannot come back: IAM or an organisation policy does not take it.
 pub(super) fn cannot_be_undone(snapshot: &Snapshot, plan: &Plan) -> Vec<String> {
     let of_deny_policies = |grant: &&Grant| grant.member.is_of_deny_policies();
-    if let Some(grant) = plan.removed.iter().find(of_deny_policies) {
+    if let Some(grant) = plan.difference.removed.iter().find(of_deny_policies) {
         return vec![format!("this cannot be undone: IAM takes `{}` in no grant", grant.member)];
     }
     let Some(constraints) = &snapshot.constraints else { return Vec::new() };
-    let mut removed = plan.removed.iter();
+    let mut removed = plan.difference.removed.iter();
     let forbidden = removed.find_map(|grant| match constraints.rule_on(&grant.member) {
         Ruling::Forbidden(constraint) => Some((constraint, format!("`{}`", grant.member))),
         Ruling::Open | Ruling::Doubtful(_) => None,
@@ -134,7 +137,7 @@ pub(super) fn cannot_be_undone(snapshot: &Snapshot, plan: &Plan) -> Vec<String> 
     let turned = || {
         let on = |setting: &Setting| matches!(setting, Setting::Switch(turn) if *turn.to() == Switch::InvokerCheck(true));
         match constraints.rule_on_no_check() {
-            Ruling::Forbidden(constraint) if plan.settings.iter().any(on) => {
+            Ruling::Forbidden(constraint) if plan.difference.settings.iter().any(on) => {
                 Some((constraint, "turning the invoker check off".to_owned()))
             }
             _ => None,
@@ -213,7 +216,7 @@ pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
     let (keeps_open, reasons) = open_above(snapshot);
     plan.leaves_access = keeps_open;
     plan.warnings.extend(reasons);
-    for grant in &plan.removed {
+    for grant in &plan.difference.removed {
         if grant.invokes() == Invokes::Unknown {
             plan.notes.push(format!(
                 "whether `{}` can invoke is not known, so `{}` loses it as well",

@@ -6,12 +6,14 @@ use thiserror::Error;
 
 use super::grant::may_be_of_a_job;
 use super::undo::left_out;
-use super::{Action, Plan, Refusal, Snapshot, public};
+use super::{Plan, Refusal, public};
+use crate::domain::action::Action;
 use crate::domain::condition::{self, ConditionError};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::domain::policy;
 use crate::domain::role::{self, Invokes, Role};
+use crate::domain::snapshot::Snapshot;
 
 /// A policy that was saved, as `policy` and gcloud's `get-iam-policy` print one.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,7 +138,8 @@ pub fn plan_restore(
         .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
     let after = grants(&edit.policy);
     let mut plan = Plan::from_edit(Action::Restore, snapshot, edit);
-    let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
+    let added: Vec<Member> =
+        plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
     plan.warnings.extend(public::may_be_added(snapshot, &added)?);
     plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
     plan.warnings.extend(not_there.iter().map(|grant| left_out(&grant.member)));

@@ -2,12 +2,14 @@
 
 use time::OffsetDateTime;
 
-use super::{Action, MADE_UP, Plan, Refusal, Snapshot, public};
+use super::{MADE_UP, Plan, Refusal, public};
+use crate::domain::action::Action;
 use crate::domain::condition::{Condition, timed};
 use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
 use crate::domain::role::{self, Invokes, Role};
+use crate::domain::snapshot::Snapshot;
 
 /// Which roles a revocation looks in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +114,8 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
     let mut plan = Plan::from_edit(Action::Revoke, snapshot, edit);
     plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
     if request.roles == RoleChoice::AnyInvoking {
-        let mut more: Vec<&str> = plan.removed.iter().map(|grant| grant.role.as_str()).collect();
+        let mut more: Vec<&str> =
+            plan.difference.removed.iter().map(|grant| grant.role.as_str()).collect();
         more.retain(|role| !role::only_invokes(role));
         more.dedup();
         let noted: Vec<String> = more
@@ -158,7 +161,7 @@ pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan,
     let left_over = still(&asked);
     plan.leaves_access = !left_over.is_empty();
     plan.warnings.extend(remaining_warning(snapshot, &left_over));
-    let removed = plan.removed.clone();
+    let removed = plan.difference.removed.clone();
     let losers: Vec<&Member> = asked
         .into_iter()
         .filter(|member| removed.iter().any(|grant| grant.member.same_as(member)))

@@ -1,8 +1,10 @@
 //! Settings that are turned: as a plan of their own, and as a part of others.
 
-use super::{Action, Plan, Refusal, Snapshot, Step, StepKind, judge, public};
+use super::{Plan, Refusal, Step, StepKind, judge, public};
+use crate::domain::action::Action;
 use crate::domain::service::{Ingress, Service};
 use crate::domain::setting::{Setting, Switch, Turn};
+use crate::domain::snapshot::Snapshot;
 
 /// Plans to turn one setting of a service. The snapshot must hold the service.
 pub fn plan_turn(snapshot: &Snapshot, action: Action, to: &Switch) -> Result<Plan, Refusal> {
@@ -77,7 +79,7 @@ pub(super) fn turn(plan: &mut Plan, snapshot: &Snapshot, wanted: &[Switch]) -> R
         plan.asks.push(format!("`{name}` of `{short}` goes from `{from}` to `{to}`"));
     }
     let switches = turns.iter().map(|turn| turn.to().clone()).collect();
-    plan.settings.extend(turns.into_iter().map(Setting::Switch));
+    plan.difference.settings.extend(turns.into_iter().map(Setting::Switch));
     let etag = service.etag.clone().unwrap_or_default();
     let service = service.name.clone();
     plan.steps.push(Step(StepKind::UpdateService { service, switches, audiences: None, etag }));

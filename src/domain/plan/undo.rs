@@ -10,12 +10,15 @@ use super::account::{create_account, delete_account};
 use super::audience::set_audiences;
 use super::mapping::{map, unmap};
 use super::turn::turn;
-use super::{Action, Plan, Refusal, Snapshot, public};
-use crate::domain::history::{Difference, Entry, State};
+use super::{Plan, Refusal, public};
+use crate::domain::action::Action;
+use crate::domain::difference::Difference;
+use crate::domain::history::{Entry, State};
 use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
 use crate::domain::setting::{Setting, Switch, Today};
+use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};
 
 /// By how much the clock of a journal and Google's may differ.
@@ -77,7 +80,8 @@ pub fn plan_reversal(
         .map_err(|limit| Refusal::Limit { service: short(), limit })?;
     let mut plan = Plan::from_edit(action, snapshot, edit);
     plan.left_out = left_out;
-    let added: Vec<Member> = plan.added.iter().map(|grant| grant.member.clone()).collect();
+    let added: Vec<Member> =
+        plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
     plan.warnings.extend(public::may_be_added(snapshot, &added)?);
     let (mut switches, mut audiences) = (Vec::new(), Vec::new());
     for setting in &back {

@@ -2,7 +2,8 @@
 
 use super::reversing::{carried_out, entry};
 use super::*;
-use crate::domain::target::{AccountName, MappingName};
+use crate::domain::policy;
+use crate::domain::target::{AccountName, Existing, MappingName};
 
 fn agent() -> Member {
     Member::of_account("service-12@gcp-sa-iap.iam.gserviceaccount.com")

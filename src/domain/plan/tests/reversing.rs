@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::policy;
+use crate::domain::target::Existing;
 
 /// A world in which plans are carried out: what a server would hold.
 pub(super) fn carried_out(before: &Snapshot, plan: Plan) -> Snapshot {
@@ -48,8 +49,8 @@ pub(super) fn entry(plan: &Plan) -> Entry {
         action: plan.action(),
         target: plan.target().clone(),
         undoes: None,
-        intended: plan.difference(),
-        done: Some(plan.difference()),
+        intended: plan.difference().clone(),
+        done: Some(plan.difference().clone()),
         before: plan.etags().clone(),
         after: Etags::default(),
         state: State::Applied,
@@ -307,7 +308,7 @@ proptest! {
         before in any_snapshot(), change in any_change(),
     ) {
         let Ok(plan) = change.plan(&before) else { return Ok(()) };
-        let difference = plan.difference();
+        let difference = plan.difference().clone();
         if !difference.is_empty() {
             let found = |at: &Snapshot| difference.found(at);
             prop_assert_eq!(found(&before), Some(State::EffectAbsent));
