@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::reading::read;
-use super::{ChangeOptions, Needs, Planner, Use, failed, outcome_of, refused};
+use super::outcome::{failed, outcome_of};
+use super::read::read;
+use super::{ChangeOptions, Remarks, refusal};
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
-use crate::domain::action::Action;
 use crate::domain::difference::{Difference, Etags};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::outcome::{ChangeOutcome, Status};
-use crate::domain::plan::{Plan, left_out, plan_reversal};
+use crate::domain::plan::{Change, Plan, TakeBack, Use, left_out};
 use crate::domain::principal::{is_service_agent, project_in};
-use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{AccountName, Existing};
 use crate::error::{CommandError, ErrorKind};
 
@@ -30,29 +29,33 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub(super) async fn apply(
     cx: &Context,
     plan: Plan,
-    planner: &impl Planner,
+    change: &impl Change,
     options: &ChangeOptions,
 ) -> ChangeOutcome {
-    let outcome = Box::pin(carried_out(cx, plan, planner, options)).await;
+    let outcome = Box::pin(carry_out(cx, plan, change, options)).await;
     let is_torn = outcome.error.is_some() && !outcome.difference.is_empty();
-    if options.whole && is_torn && !outcome.fate_unknown {
-        return Box::pin(take_back(cx, outcome, options)).await;
+    if change.is_whole() && is_torn && !outcome.fate_unknown {
+        return Box::pin(take_back(cx, outcome, change, options)).await;
     }
     outcome
 }
 
 /// Takes back what a change did before it was refused, as a change of its own: with its waits, and on
 /// fresh facts. If that fails too, it is half done, and how it is made whole by hand is said.
-async fn take_back(cx: &Context, outcome: ChangeOutcome, options: &ChangeOptions) -> ChangeOutcome {
-    let (action, done) = (outcome.action, outcome.difference.clone());
-    let planner = |snapshot: &Snapshot| plan_reversal(snapshot, action, &done);
-    let options = ChangeOptions { whole: false, other_way: None, ..options.clone() };
-    let plan = read(cx, &outcome.target, options.needs).await.and_then(|snapshot| {
-        planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal, &options))
+async fn take_back(
+    cx: &Context,
+    outcome: ChangeOutcome,
+    change: &impl Change,
+    options: &ChangeOptions,
+) -> ChangeOutcome {
+    let change = TakeBack { change, done: outcome.difference.clone() };
+    let needs = change.needs(cx.own_domain().as_deref());
+    let plan = read(cx, &outcome.target, needs).await.and_then(|snapshot| {
+        change.plan(&snapshot).map_err(|refused| refusal::of_plan(cx, &refused, &options.remarks))
     });
     let failed = match plan {
         Ok(plan) => {
-            let reversed = Box::pin(carried_out(cx, plan, &planner, &options)).await;
+            let reversed = Box::pin(carry_out(cx, plan, &change, options)).await;
             reversed.error.map(|error| error.in_one_line())
         }
         Err(error) => Some(error.in_one_line()),
@@ -74,40 +77,45 @@ async fn take_back(cx: &Context, outcome: ChangeOutcome, options: &ChangeOptions
     }
 }
 
-async fn carried_out(
+/// Does a plan's steps, and plans again on fresh facts, within what was confirmed, where one fails that may
+/// come about yet.
+async fn carry_out(
     cx: &Context,
     plan: Plan,
-    planner: &impl Planner,
+    change: &impl Change,
     options: &ChangeOptions,
 ) -> ChangeOutcome {
     if plan.is_empty() {
         return outcome_of(&plan, Status::Unchanged);
     }
-    let again = match options.undone(plan.target()) {
+    let again = match change.undoes(plan.target()) {
         // Without a name, that would be another one.
         Some(id) => cx.suggest(&format!("undo {id}")),
         None => cx.command(),
     };
-    let mut work = Work::new(plan, again, options);
+    let mut work = Work::new(plan, again, change);
     loop {
         let Err(failure) = Box::pin(work.carry_out(cx)).await else {
             return work.finished();
         };
         Box::pin(work.look_for_accounts(cx, &failure)).await;
         let next = work.next_attempt(cx, &failure);
-        let error = work.explain(cx, failure, options);
+        let error = work.explain(cx, failure, &options.remarks);
         let Some(Next { at, may_write }) = next else {
             return work.stopped(cx, error);
         };
         sleep_until(at).await;
         // A setting that was to be turned is not taken for turned because it was not read.
-        let service =
-            if work.confirmed.has_step(false) { Use::Needed } else { options.needs.service };
-        let needs = Needs { service, ..options.needs };
+        let mut needs = change.needs(cx.own_domain().as_deref());
+        if work.confirmed.has_step(false) {
+            needs.service = Use::Needed;
+        }
         let fresh = match read(cx, work.confirmed.target(), needs).await {
             Ok(mut snapshot) => {
                 snapshot.gone.clone_from(&work.gone);
-                planner(&snapshot).map_err(|refusal| refused::refusal(cx, &refusal, options))
+                change
+                    .plan(&snapshot)
+                    .map_err(|refused| refusal::of_plan(cx, &refused, &options.remarks))
             }
             Err(error) => Err(error),
         };
@@ -188,15 +196,15 @@ struct Left {
 }
 
 impl Work {
-    fn new(plan: Plan, again: String, options: &ChangeOptions) -> Self {
+    fn new(plan: Plan, again: String, change: &impl Change) -> Self {
         Self {
-            whole: options.whole,
-            awaits: options.awaits.iter().map(|member| member.address().to_owned()).collect(),
+            whole: change.is_whole(),
+            awaits: change.new_accounts().iter().map(|one| one.address().to_owned()).collect(),
             confirmed: plan.clone(),
             plan,
             said_too_new: false,
             gone: Vec::new(),
-            may_leave_out: matches!(options.action, Action::Restore | Action::Undo),
+            may_leave_out: change.gives_back(),
             again,
             attempts: 0,
             unclear: 0,
@@ -304,7 +312,7 @@ impl Work {
             }
             // Of what is no account of a project's, its message alone tells.
             let found = match account_of(&member) {
-                Some(account) => is_there(cx, &account).await,
+                Some(account) => exists(cx, &account).await,
                 None => Some(false),
             };
             match found {
@@ -326,11 +334,11 @@ impl Work {
     }
 
     /// Says why the last step was not done.
-    fn explain(&self, cx: &Context, failure: Failure, options: &ChangeOptions) -> CommandError {
-        let other_way = options.other_way.as_deref();
-        refused::organisation_policy(cx, &failure, &self.plan, other_way)
-            .or_else(|| refused::of_agent(&failure, &self.plan))
-            .or_else(|| refused::of_domain(cx, &failure, &self.plan))
+    fn explain(&self, cx: &Context, failure: Failure, remarks: &Remarks) -> CommandError {
+        let other_way = remarks.other_way.as_deref();
+        refusal::organisation_policy(cx, &failure, &self.plan, other_way)
+            .or_else(|| refusal::of_agent(&failure, &self.plan))
+            .or_else(|| refusal::of_domain(cx, &failure, &self.plan))
             .unwrap_or_else(|| failure.into())
     }
 
@@ -407,9 +415,9 @@ impl Work {
         let fate_unknown = self.left.as_ref().is_some_and(|left| left.unclear);
         if let (Some(done), Some(left)) = (&self.done, &self.left) {
             error = if self.whole && !fate_unknown {
-                refused::in_part(&short, done, &left.what, error)
+                refusal::in_part(&short, done, &left.what, error)
             } else {
-                refused::half_done(&short, done, &left.what, error).hint(self.again.clone())
+                refusal::half_done(&short, done, &left.what, error).hint(self.again.clone())
             };
         } else if fate_unknown {
             error = error
@@ -440,7 +448,7 @@ pub(super) fn account_of(member: &Member) -> Option<AccountName> {
 }
 
 /// Whether a service account exists; `None` if that is not known.
-pub(super) async fn is_there(cx: &Context, account: &AccountName) -> Option<bool> {
+pub(super) async fn exists(cx: &Context, account: &AccountName) -> Option<bool> {
     let found = cx.gateway().await.ok()?.account(account).await.ok()?;
     Some(matches!(found, Existing::Account { .. }))
 }

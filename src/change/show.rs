@@ -1,17 +1,16 @@
 //! A plan as a person sees it, on stderr, before anything is written.
 
-use super::ChangeOptions;
+use super::{ChangeOptions, Planned};
 use crate::context::Context;
 use crate::domain::invokers::Grant;
 use crate::domain::plan::Plan;
 use crate::domain::printable::{one_line, printable};
-use crate::domain::target::Target;
 use crate::error::{CommandError, quoted};
 
 /// Shows the plans of all targets as one.
 pub(super) fn plan(
     cx: &Context,
-    plans: &[(Target, Result<Plan, CommandError>)],
+    plans: &[Planned],
     options: &ChangeOptions,
 ) -> Result<(), CommandError> {
     let out = cx.terminal;
@@ -35,10 +34,10 @@ pub(super) fn plan(
     if let Some(other) = identity.other_passed_over() {
         out.note(&format!("{other}; this is {}", identity.source));
     }
-    for note in &options.notes {
+    for note in &options.remarks.notes {
         out.note(note);
     }
-    for warning in &options.warnings {
+    for warning in &options.remarks.warnings {
         out.warning(warning);
     }
     for (name, planned) in plans {

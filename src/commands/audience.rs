@@ -3,12 +3,10 @@
 use super::completing;
 use super::members::services;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, Needs, Use};
+use crate::change;
 use crate::context::Context;
-use crate::domain::action::Action;
 use crate::domain::address::Address;
-use crate::domain::plan::plan_audience;
-use crate::domain::snapshot::Snapshot;
+use crate::domain::plan::SetAudience;
 use crate::error::CommandError;
 use crate::lookup;
 
@@ -75,23 +73,18 @@ fn why_not(text: &str) -> Option<String> {
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
-    let (action, wanted, args) = match args.command {
-        Verb::Add(args) => (Action::AudienceAdd, true, args),
-        Verb::Remove(args) => (Action::AudienceRemove, false, args),
+    let (present, args) = match args.command {
+        Verb::Add(args) => (true, args),
+        Verb::Remove(args) => (false, args),
     };
     args.write.check_format(cx)?;
     // Whatever is there can be removed.
-    if let Some(why) = why_not(&args.audience).filter(|_| wanted) {
+    if let Some(why) = why_not(&args.audience).filter(|_| present) {
         return Err(CommandError::usage("the text is not the URL of an audience").because(why));
     }
     let references = services(cx, &[args.service], "Which service?").await?;
     let targets = lookup::find_all(cx, &references).await?;
-    let options = args
-        .write
-        .options(action, Needs { service: Use::Needed, settings_only: true, ..Needs::default() });
-    let audience = args.audience.as_str();
-    let planner = |snapshot: &Snapshot| plan_audience(snapshot, action, audience, wanted);
-    let batch = Batch::read(cx, targets, &options).await?;
-    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    let change = SetAudience { audience: args.audience, present };
+    let result = change::run(cx, targets, &change, &args.write.options()).await?;
     finish(cx, result, &args.write)
 }

@@ -6,18 +6,15 @@ use self::caller::{Callee, Caller, callees, caller, creation, grant_to_caller, s
 use super::completing;
 use super::members::service;
 use super::writing::{WriteOptions, report_as};
-use crate::change::{Batch, ChangeOptions, Needs, Use};
+use crate::change::{self, Remarks};
 use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::access::{Entry, Origin, Outcome, Request, Verdict};
-use crate::domain::action::Action;
 use crate::domain::caller::{CallsFrom, Via};
-use crate::domain::constraint::is_worth_asking;
 use crate::domain::evidence::said_by;
-use crate::domain::plan::{ConnectRequest, plan_connect};
+use crate::domain::plan::Connect;
 use crate::domain::principal::Caller as Asker;
 use crate::domain::resource::ServiceName;
-use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -145,24 +142,15 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     if from.create.is_some() || agent.is_some() {
         targets.names.insert(0, Target::Account(from.name.clone()));
     }
-    let foreign = is_worth_asking(&from.account, cx.own_domain().as_deref());
-    let needs = Needs { service: Use::Exposure, constraints: foreign, ..Needs::default() };
-    let options = ChangeOptions {
-        notes: from.notes.clone(),
-        warnings: from.warnings.clone(),
-        together: true,
-        awaits: from.create.iter().map(|_| from.account.clone()).collect(),
-        ..args.write.options(Action::Connect, needs)
-    };
-    let request = ConnectRequest {
+    let (notes, warnings) = (from.notes.clone(), from.warnings.clone());
+    let options = args.write.remarking(Remarks { notes, warnings, ..Remarks::default() });
+    let connect = Connect {
         account: from.account.clone(),
         from: from.calls_from.clone(),
         create: from.create.clone(),
         agent,
     };
-    let planner = |snapshot: &Snapshot| plan_connect(snapshot, &request);
-    let batch = Batch::read(cx, targets, &options).await?;
-    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    let result = change::run(cx, targets, &connect, &options).await?;
     let failed = result.outcomes.iter().any(|outcome| outcome.error.is_some());
     let verified = if options.only_show || failed {
         Vec::new()

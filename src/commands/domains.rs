@@ -7,14 +7,12 @@ use futures::{StreamExt, stream};
 use super::completing;
 use super::members::service;
 use super::writing::{Reported, WriteOptions, finish, report};
-use crate::change::{Batch, ChangeResult, Needs};
+use crate::change::{self, ChangeResult};
 use crate::cloud::{Mappings, Unreadable};
 use crate::context::Context;
-use crate::domain::action::Action;
 use crate::domain::mapping::{Certificate, DomainMapping, is_domain};
-use crate::domain::plan::plan_mapping;
+use crate::domain::plan::{Change, MapDomain, UnmapDomain};
 use crate::domain::resource::ServiceName;
-use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{MappingName, Target};
 use crate::error::{CommandError, ErrorKind};
 use crate::exit_code::ExitCode;
@@ -205,9 +203,8 @@ async fn map(cx: &Context, args: MapArgs) -> Result<u8, CommandError> {
             .because("a domain leads to one service at a time")
             .hint(cx.suggest(&format!("domains unmap {}", args.domain))));
     }
-    let (to, force) = (Some(name.service().to_owned()), args.force_override);
-    let to = (Action::DomainMap, to, force);
-    let reported = change(cx, &args.domain, &name, to, &args.write).await?;
+    let change = MapDomain { service: name.service().to_owned(), force: args.force_override };
+    let reported = make(cx, &args.domain, &name, &change, &args.write).await?;
     if reported.code == ExitCode::Done.number() && !args.write.only_shows() {
         tell_records(cx, &args.domain, &name).await?;
         let url = format!("https://{}", args.domain);
@@ -252,8 +249,8 @@ async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
                 .hint(cx.suggest(&format!("domains unmap {}", args.domain))));
         }
     }
-    let to = (Action::DomainUnmap, None, false);
-    let reported = change(cx, &args.domain, &mapping.leads_to(), to, &args.write).await?;
+    let to = mapping.leads_to();
+    let reported = make(cx, &args.domain, &to, &UnmapDomain, &args.write).await?;
     let code = reported.code;
     reported.tell_undo(cx);
     Ok(code)
@@ -279,11 +276,12 @@ fn check_read(domain: &str, known: &Mappings) -> Result<(), CommandError> {
         .because(format!("{}: {}", unread.what, unread.why)))
 }
 
-async fn change(
+/// Makes a change of a domain's mapping in the region of a service, and reports it.
+async fn make(
     cx: &Context,
     domain: &str,
     service: &ServiceName,
-    (action, to, force): (Action, Option<String>, bool),
+    change: &impl Change,
     write: &WriteOptions,
 ) -> Result<Reported, CommandError> {
     let target = Target::Mapping(MappingName {
@@ -292,10 +290,7 @@ async fn change(
         domain: domain.to_owned(),
     });
     let targets = Targets { names: vec![target], ..Targets::default() };
-    let options = write.options(action, Needs::default());
-    let planner = |snapshot: &Snapshot| plan_mapping(snapshot, action, to.as_deref(), force);
-    let batch = Batch::read(cx, targets, &options).await?;
-    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    let result = change::run(cx, targets, change, &write.options()).await?;
     report(cx, result, write)
 }
 

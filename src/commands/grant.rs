@@ -6,14 +6,11 @@ use super::limits::LimitOptions;
 use super::members::{KindOption, ask_for_member, missing, operands, resolve, role};
 use super::waiting::WaitOptions;
 use super::writing::WriteOptions;
-use crate::change::{Batch, ChangeOptions, Needs, Use};
+use crate::change::{self, Remarks};
 use crate::context::Context;
-use crate::domain::action::Action;
-use crate::domain::constraint::is_worth_asking;
-use crate::domain::member::{Member, MemberKind};
-use crate::domain::plan::{GrantRequest, plan_grant};
+use crate::domain::member::MemberKind;
+use crate::domain::plan::GrantRole;
 use crate::domain::role::{INVOKER, Invokes, OF_FUNCTIONS, OVERRIDER, invokes};
-use crate::domain::snapshot::Snapshot;
 use crate::error::CommandError;
 use crate::lookup;
 
@@ -108,23 +105,14 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     args.limits.check(cx, &members)?;
     args.limits.suits(cx, &role)?;
     let waiting = args.wait.for_members(cx, &members).await?;
-    let own_domain = cx.own_domain();
-    let foreign = |member: &Member| is_worth_asking(member, own_domain.as_deref());
-    let needs = Needs {
-        service: if members.iter().any(Member::is_public) { Use::Exposure } else { Use::Effect },
-        constraints: !args.no_preflight && members.iter().any(foreign),
-        ..Needs::default()
-    };
-    let options = ChangeOptions {
-        notes: resolved.notes,
-        warnings: resolved.warnings,
-        ..args.write.options(Action::Grant, needs)
-    };
-    let batch = Batch::read(cx, targets, &options).await?;
-    // By Google's clock, which its answers have told by now, and once for all services.
-    let condition = args.limits.condition(cx, args.write.reason.as_deref())?;
-    let request = GrantRequest { role, members, condition };
-    let planner = |snapshot: &Snapshot| plan_grant(snapshot, &request);
-    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    let (notes, warnings) = (resolved.notes, resolved.warnings);
+    let options = args.write.remarking(Remarks { notes, warnings, ..Remarks::default() });
+    let mut grant = GrantRole { role, members, condition: None, preflight: !args.no_preflight };
+    let result = change::run_once_read(cx, targets, &mut grant, &options, async |grant, _| {
+        // By Google's clock, which its answers have told by now, and once for all services.
+        grant.condition = args.limits.condition(cx, args.write.reason.as_deref())?;
+        Ok(())
+    });
+    let result = result.await?;
     waiting.finish(cx, result, &args.write).await
 }

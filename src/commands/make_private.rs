@@ -3,10 +3,9 @@
 use super::completing;
 use super::members::services;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, Needs, Use};
+use crate::change;
 use crate::context::Context;
-use crate::domain::action::Action;
-use crate::domain::plan::plan_make_private;
+use crate::domain::plan::MakePrivate;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
 use crate::lookup;
@@ -29,12 +28,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
     let references = services(cx, &args.services, "Make which service private?").await?;
     let targets = lookup::find_all(cx, &references).await?;
-    let needs =
-        Needs { service: Use::Exposure, constraints: true, above: true, ..Needs::default() };
-    let options = args.write.options(Action::MakePrivate, needs);
-    let batch = Batch::read(cx, targets, &options).await?;
-    let planned = batch.plan(cx, &plan_make_private, &options);
-    let result = planned.carry_out(cx, &plan_make_private, &options).await?;
+    let result = change::run(cx, targets, &MakePrivate, &args.write.options()).await?;
     let stays_open = result.outcomes.iter().any(|outcome| outcome.leaves_access);
     let code = finish(cx, result, &args.write)?;
     let is_no = stays_open && code == ExitCode::Done.number();

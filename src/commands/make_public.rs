@@ -4,11 +4,9 @@ use super::completing;
 use super::members::services;
 use super::waiting::WaitOptions;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, ChangeOptions, ChangeResult, Needs, Use};
+use crate::change::{self, ChangeOptions, ChangeResult, Remarks};
 use crate::context::Context;
-use crate::domain::action::Action;
-use crate::domain::plan::{PublicVia, plan_make_public};
-use crate::domain::snapshot::Snapshot;
+use crate::domain::plan::{MakePublic, PublicVia};
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::{self, Targets};
@@ -54,14 +52,10 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Some(PublicVia::AllUsers) => Some(cx.command_with_instead("--via", "no-invoker-check")),
         None => Some(format!("{} --via no-invoker-check", cx.command())),
     };
-    let service = match via {
-        Some(PublicVia::NoInvokerCheck) => Use::Needed,
-        _ => Use::Exposure,
-    };
-    let needs = Needs { service, constraints: !args.no_preflight, ..Needs::default() };
     let waiting = args.wait.for_everyone();
-    let mut options = ChangeOptions { other_way, ..args.write.options(Action::MakePublic, needs) };
-    let mut result = change(cx, targets, via, &options).await?;
+    let mut options = args.write.remarking(Remarks { other_way, ..Remarks::default() });
+    let change = MakePublic { via, preflight: !args.no_preflight };
+    let mut result = change::run(cx, targets, &change, &options).await?;
     let forbidden = forbidden(&result);
     if via != Some(PublicVia::NoInvokerCheck) && !forbidden.is_empty() && cx.terminal.interactive {
         let names: Vec<String> =
@@ -69,8 +63,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         cx.terminal
             .warning(&format!("an organisation policy forbids `allUsers` on {}", names.join(", ")));
         let question = "Turn the invoker check off instead, as Google recommends?";
-        options.other_way = None;
-        match other_way_taken(cx, question, &forbidden, &options).await {
+        options.remarks.other_way = None;
+        let change = MakePublic { via: Some(PublicVia::NoInvokerCheck), ..change };
+        match other_way_taken(cx, question, &forbidden, &change, &options).await {
             Ok(None) => {}
             Ok(Some(second)) => {
                 result.outcomes.retain(|outcome| !forbidden.contains(&outcome.target));
@@ -92,24 +87,14 @@ async fn other_way_taken(
     cx: &Context,
     question: &str,
     forbidden: &[Target],
+    change: &MakePublic,
     options: &ChangeOptions,
 ) -> Result<Option<ChangeResult>, CommandError> {
     if !cx.ask(question, terminal::confirm).await? {
         return Ok(None);
     }
     let targets = Targets { names: forbidden.to_vec(), ..Targets::default() };
-    change(cx, targets, Some(PublicVia::NoInvokerCheck), options).await.map(Some)
-}
-
-async fn change(
-    cx: &Context,
-    targets: Targets,
-    via: Option<PublicVia>,
-    options: &ChangeOptions,
-) -> Result<ChangeResult, CommandError> {
-    let planner = |snapshot: &Snapshot| plan_make_public(snapshot, via);
-    let batch = Batch::read(cx, targets, options).await?;
-    batch.plan(cx, &planner, options).carry_out(cx, &planner, options).await
+    change::run(cx, targets, change, options).await.map(Some)
 }
 
 fn forbidden(result: &ChangeResult) -> Vec<Target> {

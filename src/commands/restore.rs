@@ -8,11 +8,9 @@ use serde_json::Value;
 use super::completing;
 use super::members::KindOption;
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, Needs, Use};
+use crate::change;
 use crate::context::Context;
-use crate::domain::action::Action;
-use crate::domain::plan::{SavedPolicy, plan_restore};
-use crate::domain::snapshot::Snapshot;
+use crate::domain::plan::{Restore, SavedPolicy};
 use crate::error::{CommandError, ErrorKind, quoted};
 use crate::lookup::Targets;
 
@@ -51,13 +49,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let question = "Restore which service?";
     let target = args.kind.one_target(cx, args.service.as_deref(), question).await?;
     let targets = Targets { names: vec![target], ..Targets::default() };
-    let needs = Needs { service: Use::Exposure, constraints: true, ..Needs::default() };
-    let options = args.write.options(Action::Restore, needs);
-    let same_etag = !args.ignore_etag && !options.only_show;
-    let planner = |snapshot: &Snapshot| plan_restore(snapshot, &saved, same_etag);
-    let mut batch = Batch::read(cx, targets, &options).await?;
-    batch.leave_out_deleted(cx, &planner).await;
-    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    let same_etag = !args.ignore_etag && !args.write.only_shows();
+    let change = Restore { saved, same_etag };
+    let result = change::run(cx, targets, &change, &args.write.options()).await?;
     finish(cx, result, &args.write)
 }
 

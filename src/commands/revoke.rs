@@ -8,18 +8,13 @@ use self::left::Left;
 use super::completing;
 use super::members::{KindOption, ask_for_member, held_operands, member, resolve, role, typed};
 use super::writing::{WriteOptions, finish, report_as};
-use crate::change::{Batch, ChangeOptions, ChangeResult, Needs, Use};
+use crate::change::{self, ChangeResult, Remarks};
 use crate::context::Context;
-use crate::domain::action::Action;
-use crate::domain::constraint::is_worth_asking;
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
-use crate::domain::plan::{
-    ClearRequest, ConditionChoice, Refusal, RevokeRequest, RoleChoice, plan_clear, plan_revoke,
-};
+use crate::domain::plan::{ClearGrants, ConditionChoice, Refusal, RevokeGrants, RoleChoice};
 use crate::domain::printable::printable;
 use crate::domain::role::INVOKER;
-use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
 use crate::error::CommandError;
 use crate::exit_code::ExitCode;
@@ -137,44 +132,31 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     } else {
         lookup::find_all(cx, &references).await?
     };
-    let is_public = resolved.members.iter().any(Member::is_public);
-    let service = if args.strict || is_public { Use::Exposure } else { Use::Effect };
-    let needs = Needs {
-        service,
-        constraints: may_not_come_back(cx, &resolved.members),
-        roles: args.any_role || args.everywhere,
-        ..Needs::default()
-    };
-    let options = ChangeOptions {
-        notes: std::mem::take(&mut resolved.notes),
-        warnings: std::mem::take(&mut resolved.warnings),
-        always_ask: args.write.always_ask || args.everywhere,
-        ..args.write.options(Action::Revoke, needs)
-    };
+    let (notes, warnings) =
+        (std::mem::take(&mut resolved.notes), std::mem::take(&mut resolved.warnings));
+    let mut options = args.write.remarking(Remarks { notes, warnings, ..Remarks::default() });
+    options.always_ask |= args.everywhere;
     let unreachable = targets.unreachable.clone();
-    let batch = Batch::read(cx, targets, &options).await?;
-    resolved.check_held(cx, |member| batch.holds(member.as_str()))?;
-    // What a policy holds to the letter is meant before what it could stand for.
-    for text in args.member.iter().cloned().chain(asked_for.iter().map(typed)) {
-        let literal = Member::from_policy(text);
-        let is_known = resolved.members.iter().any(|member| member.same_as(&literal));
-        if !is_known && batch.holds(literal.as_str()) {
-            resolved.members.push(literal);
-        }
-    }
-    let members = resolved.members.into_iter().map(|member| (member, condition.clone())).collect();
-    let mut request = RevokeRequest { members, roles };
-    if cx.terminal.interactive {
-        loop {
-            let refusals = batch.refusals(&|snapshot: &Snapshot| plan_revoke(snapshot, &request));
-            if !ask_which_condition(cx, &refusals, &mut request).await? {
-                break;
+    let members = resolved.members.iter().map(|member| (member.clone(), condition.clone()));
+    let mut revoke = RevokeGrants { members: members.collect(), roles, strict: args.strict };
+    let typed = args.member.iter().cloned().chain(asked_for.iter().map(typed));
+    let result =
+        change::run_once_read(cx, targets, &mut revoke, &options, async |revoke, batch| {
+            resolved.check_held(cx, |member| batch.holds(member.as_str()))?;
+            // What a policy holds to the letter is meant before what it could stand for.
+            for literal in typed.map(Member::from_policy) {
+                let is_known = revoke.members.iter().any(|(member, _)| member.same_as(&literal));
+                if !is_known && batch.holds(literal.as_str()) {
+                    revoke.members.push((literal, condition.clone()));
+                }
             }
-        }
-    }
-    let asked: Vec<Member> = request.members.iter().map(|(member, _)| member.clone()).collect();
-    let planner = |snapshot: &Snapshot| plan_revoke(snapshot, &request);
-    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+            while cx.terminal.interactive
+                && ask_which_condition(cx, &batch.refusals(revoke), revoke).await?
+            {}
+            Ok(())
+        });
+    let result = result.await?;
+    let asked: Vec<Member> = revoke.members.iter().map(|(member, _)| member.clone()).collect();
     let done = result.outcomes.iter().filter(|outcome| outcome.status.is_settled());
     let done: Vec<Target> = done.map(|outcome| outcome.target.clone()).collect();
     let looks = (args.strict || args.everywhere) && !options.only_show;
@@ -192,12 +174,6 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         cx.terminal.note("jobs and instances were not looked at: `--everywhere` does");
     }
     end_with(cx, result, &left, &args.write)
-}
-
-/// Whether an organisation policy may not let one of these be granted anything again.
-fn may_not_come_back(cx: &Context, members: &[Member]) -> bool {
-    let own_domain = cx.own_domain();
-    members.iter().any(|one| one.is_public() || is_worth_asking(one, own_domain.as_deref()))
 }
 
 /// Reports what was revoked and what is left, whose exit code comes before that of a part not read.
@@ -229,18 +205,19 @@ async fn clear(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let members = args.member.iter().map(|typed| member(cx, typed));
     let members = resolve(cx, &members.collect::<Result<Vec<_>, _>>()?).await?.members;
     let role = args.role.as_deref().map(|typed| role(cx, typed)).transpose()?;
-    let request = ClearRequest { expired: args.expired, deleted: args.deleted, role, members };
+    let mut clear = ClearGrants { expired: args.expired, deleted: args.deleted, role, members };
     let targets = if args.operands.is_empty() {
-        every_service_with(cx, |grant| request.selects(grant, cx.now()), &mut Vec::new()).await?
+        every_service_with(cx, |grant| clear.selects(grant, cx.now()), &mut Vec::new()).await?
     } else {
         let references = args.kind.targets(cx, &args.operands, "Clear which service?").await?;
         lookup::find_all(cx, &references).await?
     };
-    let options = args.write.options(Action::Revoke, Needs::default());
-    let planner = |snapshot: &Snapshot| Ok(plan_clear(snapshot, &request));
-    let batch = Batch::read(cx, targets, &options).await?;
-    cx.warn_of_clock();
-    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    let options = args.write.options();
+    let result = change::run_once_read(cx, targets, &mut clear, &options, async |_, _| {
+        cx.warn_of_clock();
+        Ok(())
+    });
+    let result = result.await?;
     finish(cx, result, &args.write)
 }
 
@@ -298,7 +275,7 @@ async fn every_job_with(
 async fn ask_which_condition(
     cx: &Context,
     refusals: &[Refusal],
-    request: &mut RevokeRequest,
+    request: &mut RevokeGrants,
 ) -> Result<bool, CommandError> {
     let mut asked_any = false;
     for (member, choice) in &mut request.members {

@@ -3,16 +3,14 @@
 use super::completing;
 use super::members::{missing, services};
 use super::writing::{WriteOptions, finish};
-use crate::change::{Batch, ChangeOptions, Needs, Use};
+use crate::change;
 use crate::context::Context;
 use crate::domain::access::{Place, iap_agent};
-use crate::domain::action::Action;
 use crate::domain::member::Member;
-use crate::domain::plan::{Refusal, plan_iap, plan_turn};
+use crate::domain::plan::{TurnIap, TurnSwitch};
 use crate::domain::resource::ServiceRef;
 use crate::domain::service::Ingress;
 use crate::domain::setting::Switch;
-use crate::domain::snapshot::Snapshot;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
 use crate::terminal;
@@ -130,7 +128,7 @@ impl OnOff {
 
 pub(super) async fn ingress(cx: &Context, args: IngressArgs) -> Result<u8, CommandError> {
     let (service, value) = asked(cx, args.service, args.value, "Which traffic is let in?").await?;
-    turn(cx, service, (Action::Ingress, Switch::Ingress(value.into())), &args.write).await
+    turn(cx, service, Switch::Ingress(value.into()), &args.write).await
 }
 
 pub(super) async fn invoker_check(
@@ -138,14 +136,12 @@ pub(super) async fn invoker_check(
     args: InvokerCheckArgs,
 ) -> Result<u8, CommandError> {
     let (service, value) = asked(cx, args.service, args.value, "Turn the check…").await?;
-    let to = (Action::InvokerCheck, Switch::InvokerCheck(value.is_on()));
-    turn(cx, service, to, &args.write).await
+    turn(cx, service, Switch::InvokerCheck(value.is_on()), &args.write).await
 }
 
 pub(super) async fn default_url(cx: &Context, args: DefaultUrlArgs) -> Result<u8, CommandError> {
     let (service, value) = asked(cx, args.service, args.value, "Turn the default URL…").await?;
-    let to = (Action::DefaultUrl, Switch::DefaultUrl(value.is_on()));
-    turn(cx, service, to, &args.write).await
+    turn(cx, service, Switch::DefaultUrl(value.is_on()), &args.write).await
 }
 
 /// The service and the value, asking for what was not said.
@@ -162,26 +158,12 @@ async fn asked<T: clap::ValueEnum>(
 async fn turn(
     cx: &Context,
     references: Vec<ServiceRef>,
-    (action, to): (Action, Switch),
+    to: Switch,
     write: &WriteOptions,
 ) -> Result<u8, CommandError> {
     write.check_format(cx)?;
     let targets = lookup::find_all(cx, &references).await?;
-    // Whether it may be turned off, now or by an undo.
-    let opens = matches!(to, Switch::InvokerCheck(_));
-    let options = write.options(
-        action,
-        Needs {
-            service: Use::Needed,
-            constraints: opens,
-            ingress: matches!(to, Switch::Ingress(_)),
-            settings_only: true,
-            ..Needs::default()
-        },
-    );
-    let planner = |snapshot: &Snapshot| plan_turn(snapshot, action, &to);
-    let batch = Batch::read(cx, targets, &options).await?;
-    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    let result = change::run(cx, targets, &TurnSwitch(to), &write.options()).await?;
     finish(cx, result, write)
 }
 
@@ -202,7 +184,6 @@ pub(super) async fn iap(cx: &Context, args: IapArgs) -> Result<u8, CommandError>
     args.write.check_format(cx)?;
     let question = "Turn Identity-Aware Proxy…";
     let (references, value) = asked(cx, args.service, args.value, question).await?;
-    let on = value.is_on();
     let targets = lookup::find_all(cx, &references).await?;
     let mut agents: Vec<(String, Member)> = Vec::new();
     for target in &targets.names {
@@ -211,20 +192,7 @@ pub(super) async fn iap(cx: &Context, args: IapArgs) -> Result<u8, CommandError>
             agents.push((target.project().to_owned(), agent));
         }
     }
-    let needs = Needs { service: Use::Needed, ..Needs::default() };
-    let options = ChangeOptions {
-        whole: true,
-        awaits: agents.iter().map(|(_, agent)| agent.clone()).collect(),
-        ..args.write.options(Action::Iap, needs)
-    };
-    let planner = |snapshot: &Snapshot| {
-        let of = |(project, _): &&(String, Member)| project == snapshot.name.project();
-        match agents.iter().find(of) {
-            Some((_, agent)) => plan_iap(snapshot, agent, on),
-            None => Err(Refusal::ServiceUnread { service: snapshot.name.short() }),
-        }
-    };
-    let batch = Batch::read(cx, targets, &options).await?;
-    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
+    let change = TurnIap { on: value.is_on(), agents };
+    let result = change::run(cx, targets, &change, &args.write.options()).await?;
     finish(cx, result, &args.write)
 }

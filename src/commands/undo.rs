@@ -1,19 +1,14 @@
 //! `undo`
 
-use std::cell::RefCell;
-
 use super::completing;
 use super::history::{Chosen, chosen, settled};
 use super::writing::{WriteOptions, report};
-use crate::change::{Batch, ChangeOptions, Needs, Use};
+use crate::change::{self, Remarks};
 use crate::context::Context;
-use crate::domain::action::Action;
 use crate::domain::history::{ChangeId, Entry, State};
-use crate::domain::outcome::Status;
-use crate::domain::plan::{Refusal, plan_undo};
-use crate::domain::setting::{Setting, Switch};
-use crate::domain::snapshot::Snapshot;
-use crate::domain::target::Target;
+use crate::domain::outcome::{ChangeOutcome, Status};
+use crate::domain::plan::{Change, Undo};
+use crate::domain::setting::Setting;
 use crate::error::{CommandError, ErrorKind};
 use crate::lookup::Targets;
 
@@ -61,45 +56,25 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     // Several at once are confirmed, as when a pattern picks them.
     let by_pattern = asked.len() > 1;
     let targets = Targets { names: targets, by_pattern, ..Targets::default() };
-    let needs = Needs {
-        service: use_of(&asked),
-        constraints: lets_in(&asked),
-        above: false,
-        ingress: turns_ingress(&asked),
-        settings_only: asked.iter().all(is_of_settings),
-        roles: false,
-    };
-    let options = ChangeOptions {
+    let remarks = Remarks {
         notes: what_it_was(cx, &asked),
         warnings: what_runs_as(cx, &asked).await,
-        undoes: asked.iter().map(|entry| (entry.target.clone(), entry.id)).collect(),
-        always_ask: args.id.is_none(),
         may_be_meant: may_be_meant(cx, &args, &asked, &entries).await,
-        ..args.write.options(Action::Undo, needs)
+        ..Remarks::default()
     };
-    // What is found of each where it was last looked at.
-    let gone: RefCell<Vec<ChangeId>> = RefCell::default();
-    let planner = |snapshot: &Snapshot| {
-        let Some(entry) = of(&asked, &snapshot.name) else {
-            return Err(Refusal::ServiceUnread { service: snapshot.name.short() });
-        };
-        let found = entry.effect().found(snapshot);
-        gone.borrow_mut().retain(|id| *id != entry.id);
-        gone.borrow_mut().extend((found == Some(State::EffectAbsent)).then_some(entry.id));
-        plan_undo(snapshot, entry)
+    let mut options = args.write.remarking(remarks);
+    options.always_ask = args.id.is_none();
+    let undo = Undo { entries: asked };
+    let result = change::run(cx, targets, &undo, &options).await?;
+    // Nothing of it is there any more: others were faster. Nor can it come back, if all whom it concerned
+    // are deleted.
+    let is_overtaken = |outcome: &&ChangeOutcome| {
+        let cannot_come_back = outcome.finds_nothing || !outcome.left_out.is_empty();
+        outcome.status == Status::Unchanged && cannot_come_back
     };
-    let mut batch = Batch::read(cx, targets, &options).await?;
-    batch.leave_out_deleted(cx, &planner).await;
-    let result = batch.plan(cx, &planner, &options).carry_out(cx, &planner, &options).await?;
-    // Nothing of it is there any more: others were faster.
-    let unchanged = result.outcomes.iter().filter(|outcome| outcome.status == Status::Unchanged);
-    let gone = gone.take();
-    // Nor can it come back, if all whom it concerned are deleted.
-    let overtaken: Vec<ChangeId> = unchanged
-        .filter_map(|outcome| Some((of(&asked, &outcome.target)?.id, !outcome.left_out.is_empty())))
-        .filter(|(id, is_deleted)| *is_deleted || gone.contains(id))
-        .map(|(id, _)| id)
-        .collect();
+    let overtaken = result.outcomes.iter().filter(is_overtaken);
+    let overtaken: Vec<ChangeId> =
+        overtaken.filter_map(|outcome| undo.undoes(&outcome.target)).collect();
     let reported = report(cx, result, &args.write)?;
     if !options.only_show
         && options.journal
@@ -110,10 +85,6 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let code = reported.code;
     reported.tell_undo(cx);
     Ok(code)
-}
-
-fn of<'a>(entries: &'a [Entry], target: &Target) -> Option<&'a Entry> {
-    entries.iter().find(|entry| entry.target == *target)
 }
 
 /// The last run of this project and account that did something and stands. Where it cannot be told of
@@ -168,34 +139,6 @@ async fn may_be_meant(
     let earlier: Vec<Entry> = entries.iter().filter(|entry| entry.id.run < run).cloned().collect();
     let id = last(cx, &earlier).await.ok()?.first()?.id.whole();
     Some(cx.suggest(&format!("undo {id}")))
-}
-
-/// What the services are for: settings are turned back on what was read, grants without it.
-fn use_of(entries: &[Entry]) -> Use {
-    let turns = entries.iter().any(|entry| !entry.effect().settings.is_empty());
-    if turns { Use::Needed } else { Use::Exposure }
-}
-
-fn is_of_settings(entry: &Entry) -> bool {
-    let effect = entry.effect();
-    effect.added.is_empty() && effect.removed.is_empty()
-}
-
-fn turns_ingress(entries: &[Entry]) -> bool {
-    let mut settings = entries.iter().flat_map(|entry| &entry.effect().settings);
-    settings
-        .any(|set| matches!(set, Setting::Switch(turn) if matches!(turn.to(), Switch::Ingress(_))))
-}
-
-/// Whether anybody may be let in by the undoing.
-fn lets_in(entries: &[Entry]) -> bool {
-    let gives = |entry: &Entry| {
-        let effect = entry.effect();
-        let mut settings = effect.settings.iter();
-        let opens = settings.any(|setting| setting.inverse().opens());
-        opens || !effect.removed.is_empty()
-    };
-    entries.iter().any(gives)
 }
 
 /// What runs as an account that the undoing deletes, as far as that can be listed.

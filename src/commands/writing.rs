@@ -1,10 +1,9 @@
 //! What every command that writes has in common around the driver.
 
 use super::curl::SPREADS;
-use crate::change::{ChangeOptions, ChangeResult, Needs, Verify};
+use crate::change::{ChangeOptions, ChangeResult, Remarks, Verify};
 use crate::context::Context;
 use crate::domain::access::Verdict;
-use crate::domain::action::Action;
 use crate::domain::effect::{Basis, Effect};
 use crate::domain::history::ChangeId;
 use crate::domain::member::MemberKind;
@@ -54,29 +53,25 @@ pub(super) enum Tool {
 }
 
 impl WriteOptions {
-    /// What the driver is told, with nothing to say of how the targets came about.
-    pub(super) fn options(&self, action: Action, needs: Needs) -> ChangeOptions {
+    /// How the change is carried out.
+    pub(super) fn options(&self) -> ChangeOptions {
+        self.remarking(Remarks::default())
+    }
+
+    /// How the change is carried out, with this to be said beside its plan.
+    pub(super) fn remarking(&self, remarks: Remarks) -> ChangeOptions {
         ChangeOptions {
-            action,
             only_show: self.only_shows(),
             expect: self.expect,
             always_ask: self.always_ask,
-            needs,
-            notes: Vec::new(),
-            warnings: Vec::new(),
-            other_way: None,
-            may_be_meant: None,
             journal: !self.no_journal,
             reason: self.reason.clone(),
-            undoes: Vec::new(),
-            whole: false,
-            together: false,
+            remarks,
             verify: match (self.verify, self.no_verify) {
                 (true, _) => Verify::Always,
                 (false, true) => Verify::Never,
                 (false, false) => Verify::OnATerminal,
             },
-            awaits: Vec::new(),
         }
     }
 

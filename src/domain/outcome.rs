@@ -28,6 +28,8 @@ pub struct ChangeOutcome {
     pub left_out: Vec<Member>,
     /// Whether a member that was to lose access can still invoke, or may.
     pub leaves_access: bool,
+    /// Whether nothing is there of an earlier change that it would take back.
+    pub finds_nothing: bool,
     /// The versions that the last write, or plan, rested on.
     pub before: Etags,
     /// The versions that it left behind, where the answers to its writes told.

@@ -1,11 +1,12 @@
 //! What a change would do, step by step, worked out before anything is written.
 //!
-//! A plan is made here and nowhere else: its fields are private and only the `plan_*` functions
-//! put one together, so whatever is written was planned from what was read.
+//! A plan is made here and nowhere else: its fields are private and only the changes of this module
+//! ([`Change`]) put one together, so whatever is written was planned from what was read.
 
 mod account;
 mod asking;
 mod audience;
+mod change;
 mod connect;
 mod grant;
 mod iap;
@@ -20,21 +21,20 @@ use google_cloud_iam_v1::model::Policy;
 use thiserror::Error;
 use time::OffsetDateTime;
 
-pub use self::account::plan_account;
 pub use self::asking::reasons_to_ask;
-pub use self::audience::plan_audience;
-pub use self::connect::{ConnectRequest, plan_connect};
-pub use self::grant::{GrantRequest, MADE_UP, plan_grant};
-pub use self::iap::plan_iap;
-pub use self::mapping::plan_mapping;
-pub use self::public::{PublicVia, plan_make_private, plan_make_public};
-pub use self::restore::{SavedError, SavedPolicy, plan_restore};
+pub use self::audience::SetAudience;
+pub use self::change::{Change, Needs, Use};
+pub use self::connect::Connect;
+pub use self::grant::{GrantRole, MADE_UP};
+pub use self::iap::TurnIap;
+pub use self::mapping::{MapDomain, UnmapDomain};
+pub use self::public::{MakePrivate, MakePublic, PublicVia};
+pub use self::restore::{Restore, SavedError, SavedPolicy};
 pub use self::revoke::{
-    ClearRequest, ConditionChoice, Remaining, RemainingVia, RevokeRequest, RoleChoice, plan_clear,
-    plan_revoke,
+    ClearGrants, ConditionChoice, Remaining, RemainingVia, RevokeGrants, RoleChoice,
 };
-pub use self::turn::plan_turn;
-pub use self::undo::{left_out, plan_reversal, plan_undo};
+pub use self::turn::TurnSwitch;
+pub use self::undo::{TakeBack, Undo, left_out};
 use super::action::Action;
 use super::difference::{Difference, Etags};
 use super::effect::{self, Effect, Own};
@@ -162,6 +162,8 @@ pub struct Plan {
     left_out: Vec<Member>,
     /// Whether a member that was to lose access can still invoke, or may.
     leaves_access: bool,
+    /// Whether nothing is there of an earlier change that it would take back.
+    finds_nothing: bool,
     notes: Vec<String>,
     warnings: Vec<String>,
     /// What of it must be confirmed, beside what holds of every plan.
@@ -282,6 +284,11 @@ impl Plan {
     /// Whether any member of a revocation can still invoke, or may, lost or not.
     pub fn leaves_access(&self) -> bool {
         self.leaves_access
+    }
+
+    /// Whether nothing is there of an earlier change that it would take back.
+    pub fn finds_nothing(&self) -> bool {
+        self.finds_nothing
     }
 
     /// What a reader of the plan should know.
@@ -426,6 +433,7 @@ impl Plan {
             remaining: Vec::new(),
             left_out: Vec::new(),
             leaves_access: false,
+            finds_nothing: false,
             notes: Vec::new(),
             warnings: policy_unread.into_iter().collect(),
             asks: Vec::new(),

@@ -237,6 +237,7 @@ impl From<ChangeOutcome> for ChangeRow {
             left_out,
             // For the exit code alone, and for the journal.
             leaves_access: _,
+            finds_nothing: _,
             before: _,
             after: _,
             inferred: _,

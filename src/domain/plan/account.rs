@@ -1,19 +1,11 @@
-//! Plans that create or delete a service account.
+//! Service accounts that a plan creates or deletes.
 
 use super::{Plan, Step, StepKind};
-use crate::domain::action::Action;
 use crate::domain::setting::Setting;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};
 
-/// Plans that a service account exists, under this display name if it is created.
-pub fn plan_account(snapshot: &Snapshot, action: Action, display_name: &str) -> Plan {
-    let mut plan = Plan::unchanged(action, snapshot);
-    create_account(&mut plan, snapshot, display_name);
-    plan
-}
-
-/// Adds to a plan that the account is created, unless it exists.
+/// Adds to a plan that the account is created under this display name, unless it exists.
 pub(super) fn create_account(plan: &mut Plan, snapshot: &Snapshot, display_name: &str) {
     let Target::Account(account) = &snapshot.name else { return };
     if !matches!(snapshot.existing, None | Some(Existing::Nothing)) {

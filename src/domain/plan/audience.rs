@@ -1,25 +1,36 @@
 //! Plans that add or remove a custom audience: a URL that a token may be for beside the service's own.
 
 use super::turn::needed;
-use super::{Plan, Refusal, Step, StepKind};
+use super::{Change, Needs, Plan, Refusal, Step, StepKind, Use};
 use crate::domain::action::Action;
 use crate::domain::setting::Setting;
 use crate::domain::snapshot::Snapshot;
 
-/// Plans that a service takes tokens for an audience, or takes them no more. The snapshot must hold
-/// the service.
-pub fn plan_audience(
-    snapshot: &Snapshot,
-    action: Action,
-    audience: &str,
-    wanted: bool,
-) -> Result<Plan, Refusal> {
-    let mut plan = Plan::unchanged(action, snapshot);
-    set_audiences(&mut plan, snapshot, &[(audience, wanted)])?;
-    if !wanted && !plan.is_empty() {
-        plan.asks.push(format!("tokens for `{audience}` are refused from then on"));
+/// Has a service take tokens for an audience, or take them no more.
+#[derive(Clone, Debug)]
+pub struct SetAudience {
+    pub audience: String,
+    /// Whether it is one of the service's custom audiences afterwards.
+    pub present: bool,
+}
+
+impl Change for SetAudience {
+    fn action(&self) -> Action {
+        if self.present { Action::AudienceAdd } else { Action::AudienceRemove }
     }
-    Ok(plan)
+
+    fn needs(&self, _: Option<&str>) -> Needs {
+        Needs { service: Use::Needed, settings_only: true, ..Needs::default() }
+    }
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let mut plan = Plan::unchanged(self.action(), snapshot);
+        set_audiences(&mut plan, snapshot, &[(&self.audience, self.present)])?;
+        if !self.present && !plan.is_empty() {
+            plan.asks.push(format!("tokens for `{}` are refused from then on", self.audience));
+        }
+        Ok(plan)
+    }
 }
 
 /// Adds to a plan that tokens for these custom audiences are taken (`true`) or not, in one step with the

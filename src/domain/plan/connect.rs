@@ -1,20 +1,22 @@
 //! Plans that let one service call another: the invoker role for the caller's account, the account
 //! itself, and the grant by which a service of Google's has its tokens.
 
-use super::account::plan_account;
-use super::grant::{GrantRequest, plan_grant};
-use super::{Plan, Refusal};
+use super::account::create_account;
+use super::grant::GrantRole;
+use super::{Change, Needs, Plan, Refusal, Use};
 use crate::domain::action::Action;
 use crate::domain::caller::CallsFrom;
+use crate::domain::constraint::is_worth_asking;
 use crate::domain::member::Member;
 use crate::domain::role::Role;
 use crate::domain::service::{Ingress, Service};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};
 
-/// What `connect` is asked to do.
+/// Lets one service call others: the caller's account is granted the invoker role on each, and is created or
+/// lent to an agent of Google's if that is asked for.
 #[derive(Clone, Debug)]
-pub struct ConnectRequest {
+pub struct Connect {
     /// Whose token is sent.
     pub account: Member,
     pub from: CallsFrom,
@@ -24,37 +26,58 @@ pub struct ConnectRequest {
     pub agent: Option<(Member, &'static str)>,
 }
 
-/// Plans one part of a connection: on a service that is called, or on the account that calls. The
-/// snapshot of a service must hold its facts.
-pub fn plan_connect(snapshot: &Snapshot, request: &ConnectRequest) -> Result<Plan, Refusal> {
-    let grant = |role: Role, member: &Member| {
-        let request = GrantRequest { role, members: vec![member.clone()], condition: None };
-        plan_grant(snapshot, &request).map(|plan| Plan { action: Action::Connect, ..plan })
-    };
-    match (&snapshot.name, &request.agent) {
-        (Target::Account(_), Some(_)) if snapshot.existing == Some(Existing::Nothing) => {
-            Err(Refusal::NotThere { name: snapshot.name.short() })
-        }
-        (Target::Account(_), Some((agent, role))) => {
-            let role = Role::parse(role)
-                .map_err(|_| Refusal::ServiceUnread { service: snapshot.name.short() })?;
-            grant(role, agent)
-        }
-        (Target::Account(_), None) => {
-            let name = request.create.as_deref().unwrap_or_default();
-            Ok(plan_account(snapshot, Action::Connect, name))
-        }
-        _ => {
-            let mut plan = grant(Role::invoker(), &request.account)?;
-            let service = super::turn::needed(snapshot)?;
-            plan.warnings.extend(out_of_reach(service, &request.from));
-            if service.iap {
-                plan.warnings.push(
-                    "Identity-Aware Proxy is on: it asks first, and for a token of another audience"
-                        .to_owned(),
-                );
+impl Change for Connect {
+    fn action(&self) -> Action {
+        Action::Connect
+    }
+
+    fn needs(&self, own_domain: Option<&str>) -> Needs {
+        let constraints = is_worth_asking(&self.account, own_domain);
+        Needs { service: Use::Exposure, constraints, ..Needs::default() }
+    }
+
+    fn goes_together(&self) -> bool {
+        true
+    }
+
+    fn new_accounts(&self) -> Vec<Member> {
+        self.create.iter().map(|_| self.account.clone()).collect()
+    }
+
+    /// Plans one part: on a service that is called, or on the account that calls.
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let grant = |role: Role, member: &Member| {
+            let members = vec![member.clone()];
+            let grant = GrantRole { role, members, condition: None, preflight: true };
+            grant.plan(snapshot).map(|plan| Plan { action: Action::Connect, ..plan })
+        };
+        match (&snapshot.name, &self.agent) {
+            (Target::Account(_), Some(_)) if snapshot.existing == Some(Existing::Nothing) => {
+                Err(Refusal::NotThere { name: snapshot.name.short() })
             }
-            Ok(plan)
+            (Target::Account(_), Some((agent, role))) => {
+                let role = Role::parse(role)
+                    .map_err(|_| Refusal::ServiceUnread { service: snapshot.name.short() })?;
+                grant(role, agent)
+            }
+            (Target::Account(_), None) => {
+                let name = self.create.as_deref().unwrap_or_default();
+                let mut plan = Plan::unchanged(Action::Connect, snapshot);
+                create_account(&mut plan, snapshot, name);
+                Ok(plan)
+            }
+            _ => {
+                let mut plan = grant(Role::invoker(), &self.account)?;
+                let service = super::turn::needed(snapshot)?;
+                plan.warnings.extend(out_of_reach(service, &self.from));
+                if service.iap {
+                    plan.warnings.push(
+                        "Identity-Aware Proxy is on: it asks first, and for a token of another audience"
+                            .to_owned(),
+                    );
+                }
+                Ok(plan)
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Plans that give a role to principals, for good or under a condition.
 
-use super::{Plan, Refusal, public};
+use super::{Change, Needs, Plan, Refusal, Use, public};
 use crate::domain::action::Action;
 use crate::domain::condition::{self, Condition};
+use crate::domain::constraint::is_worth_asking;
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
@@ -13,71 +14,89 @@ use crate::domain::target::Target;
 /// How a title ends that this program makes up for a grant that ends.
 pub const MADE_UP: &str = "(runaccess)";
 
-/// What `grant` is asked to do.
+/// Gives a role to principals, for good or under a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GrantRequest {
+pub struct GrantRole {
     pub role: Role,
     pub members: Vec<Member>,
     /// The condition, checked; a member's earlier grant that differs in its end only gives way to it.
     pub condition: Option<Condition>,
+    /// Whether organisation policies are looked at before a foreign principal is let in.
+    pub preflight: bool,
 }
 
-/// Plans to give the members the role on one service.
-pub fn plan_grant(snapshot: &Snapshot, request: &GrantRequest) -> Result<Plan, Refusal> {
-    let GrantRequest { role, members, condition } = request;
-    let held = grants(&snapshot.policy);
-    for member in members {
-        may_be_of_a_job(snapshot, member, condition.as_ref())?;
+impl Change for GrantRole {
+    fn action(&self) -> Action {
+        Action::Grant
     }
-    if condition.is_some() {
-        limits_something(snapshot, request, &held)?;
-    }
-    let wanted: Vec<Grant> = members
-        .iter()
-        .map(|member| Grant {
-            role: role.to_string(),
-            member: member.clone(),
-            condition: condition.clone(),
-        })
-        .collect();
-    let gives_way = |grant: &Grant| {
-        let (Some(old), Some(new)) = (&grant.condition, condition) else { return false };
-        grant.role == role.as_str()
-            && members.iter().any(|member| member.same_as(&grant.member))
-            && old != new
-            && is_extended_by(old, new)
-    };
-    let edit = policy::edit(&snapshot.policy, gives_way, &wanted)
-        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
-    let mut plan = Plan::from_edit(Action::Grant, snapshot, edit);
-    let added: Vec<Member> =
-        plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
-    plan.warnings.extend(public::may_be_added(snapshot, &added)?);
-    let (verb, noun) = (snapshot.name.verb(), snapshot.name.noun());
-    match snapshot.lets_in(role.as_str()) {
-        Invokes::Yes => {}
-        _ if plan.is_empty() => {}
-        Invokes::No => {
-            plan.warnings.push(format!("`{role}` does not let anyone {verb} a {noun}"));
-        }
-        Invokes::Unknown => {
-            plan.notes.push(format!("whether `{role}` lets its members {verb} is not known here"));
+
+    fn needs(&self, own_domain: Option<&str>) -> Needs {
+        let is_public = self.members.iter().any(Member::is_public);
+        let is_foreign = |member: &Member| is_worth_asking(member, own_domain);
+        Needs {
+            service: if is_public { Use::Exposure } else { Use::Effect },
+            constraints: self.preflight && self.members.iter().any(is_foreign),
+            ..Needs::default()
         }
     }
-    match condition {
-        Some(condition) => {
-            remark_on_condition(&mut plan, &held, condition);
-            remark_on_same_title(&mut plan, request, &held, condition);
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let Self { role, members, condition, preflight: _ } = self;
+        let held = grants(&snapshot.policy);
+        for member in members {
+            may_be_of_a_job(snapshot, member, condition.as_ref())?;
         }
-        None => remark_on_limits_lost(&mut plan, role, &held),
-    }
-    if let Some(service) = snapshot.weighed() {
-        let public = plan.difference.added.iter().any(|grant| grant.member.is_public());
-        if public {
-            plan.warnings.extend(public::obstacles(service));
+        if condition.is_some() {
+            limits_something(snapshot, self, &held)?;
         }
+        let wanted: Vec<Grant> = members
+            .iter()
+            .map(|member| Grant {
+                role: role.to_string(),
+                member: member.clone(),
+                condition: condition.clone(),
+            })
+            .collect();
+        let gives_way = |grant: &Grant| {
+            let (Some(old), Some(new)) = (&grant.condition, condition) else { return false };
+            grant.role == role.as_str()
+                && members.iter().any(|member| member.same_as(&grant.member))
+                && old != new
+                && is_extended_by(old, new)
+        };
+        let edit = policy::edit(&snapshot.policy, gives_way, &wanted)
+            .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
+        let mut plan = Plan::from_edit(Action::Grant, snapshot, edit);
+        let added: Vec<Member> =
+            plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
+        plan.warnings.extend(public::may_be_added(snapshot, &added)?);
+        let (verb, noun) = (snapshot.name.verb(), snapshot.name.noun());
+        match snapshot.lets_in(role.as_str()) {
+            Invokes::Yes => {}
+            _ if plan.is_empty() => {}
+            Invokes::No => {
+                plan.warnings.push(format!("`{role}` does not let anyone {verb} a {noun}"));
+            }
+            Invokes::Unknown => {
+                plan.notes
+                    .push(format!("whether `{role}` lets its members {verb} is not known here"));
+            }
+        }
+        match condition {
+            Some(condition) => {
+                remark_on_condition(&mut plan, &held, condition);
+                remark_on_same_title(&mut plan, self, &held, condition);
+            }
+            None => remark_on_limits_lost(&mut plan, role, &held),
+        }
+        if let Some(service) = snapshot.weighed() {
+            let public = plan.difference.added.iter().any(|grant| grant.member.is_public());
+            if public {
+                plan.warnings.extend(public::obstacles(service));
+            }
+        }
+        Ok(plan)
     }
-    Ok(plan)
 }
 
 /// Refuses on a job everyone, and any Google account, as it takes only who is named (observed), and what
@@ -104,7 +123,7 @@ pub(super) fn may_be_of_a_job(
 /// Refuses a condition for a member that is let in without one.
 fn limits_something(
     snapshot: &Snapshot,
-    request: &GrantRequest,
+    request: &GrantRole,
     held: &[Grant],
 ) -> Result<(), Refusal> {
     let lets_in = snapshot.lets_in(request.role.as_str()) == Invokes::Yes;
@@ -170,7 +189,7 @@ fn remark_on_condition(plan: &mut Plan, held: &[Grant], condition: &Condition) {
 /// Says of a grant under the same title that stays beside the new one: a reader takes them for one.
 fn remark_on_same_title(
     plan: &mut Plan,
-    request: &GrantRequest,
+    request: &GrantRole,
     held: &[Grant],
     condition: &Condition,
 ) {

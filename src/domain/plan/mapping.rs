@@ -1,24 +1,54 @@
 //! Plans that map a domain to a service, or remove its mapping.
 
-use super::{Plan, Refusal, Step, StepKind};
+use super::{Change, Needs, Plan, Refusal, Step, StepKind};
 use crate::domain::action::Action;
 use crate::domain::setting::Setting;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};
 
-/// Plans that a domain leads to a service (`Some`), or nowhere.
-pub fn plan_mapping(
-    snapshot: &Snapshot,
-    action: Action,
-    to: Option<&str>,
-    force: bool,
-) -> Result<Plan, Refusal> {
-    let mut plan = Plan::unchanged(action, snapshot);
-    match to {
-        Some(service) => map(&mut plan, snapshot, service, force)?,
-        None => unmap(&mut plan, snapshot),
+/// Maps a domain to a service of its region.
+#[derive(Clone, Debug)]
+pub struct MapDomain {
+    /// The bare name of the service.
+    pub service: String,
+    /// Whether it is taken from wherever it leads, in another project too.
+    pub force: bool,
+}
+
+impl Change for MapDomain {
+    fn action(&self) -> Action {
+        Action::DomainMap
     }
-    Ok(plan)
+
+    fn needs(&self, _: Option<&str>) -> Needs {
+        Needs::default()
+    }
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let mut plan = Plan::unchanged(Action::DomainMap, snapshot);
+        map(&mut plan, snapshot, &self.service, self.force)?;
+        Ok(plan)
+    }
+}
+
+/// Removes the mapping of a domain.
+#[derive(Clone, Copy, Debug)]
+pub struct UnmapDomain;
+
+impl Change for UnmapDomain {
+    fn action(&self) -> Action {
+        Action::DomainUnmap
+    }
+
+    fn needs(&self, _: Option<&str>) -> Needs {
+        Needs::default()
+    }
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let mut plan = Plan::unchanged(Action::DomainUnmap, snapshot);
+        unmap(&mut plan, snapshot);
+        Ok(plan)
+    }
 }
 
 /// Adds to a plan that the domain leads to a service, unless it does.

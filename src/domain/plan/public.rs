@@ -1,7 +1,7 @@
 //! Plans that make a service public, by one of the two ways there are, or private again.
 
 use super::turn::{needed, turn};
-use super::{Plan, Refusal, judged};
+use super::{Change, Needs, Plan, Refusal, Use, judged};
 use crate::domain::access::ABOVE;
 use crate::domain::action::Action;
 use crate::domain::constraint::{ALLOWED_INGRESS, Constraints, Ruling};
@@ -23,60 +23,82 @@ pub enum PublicVia {
     NoInvokerCheck,
 }
 
-/// Plans to make one service public. Without a way named, a service that is public in either
-/// way is left as it is. The snapshot must hold the service.
-pub fn plan_make_public(snapshot: &Snapshot, via: Option<PublicVia>) -> Result<Plan, Refusal> {
-    let service = match via {
-        Some(PublicVia::NoInvokerCheck) => Some(needed(snapshot)?),
-        _ => snapshot.weighed(),
-    };
-    let open = service.map(|service| judged(service, &snapshot.policy, snapshot));
-    let everyone = |grant: &Grant| {
-        grant.member.kind() == MemberKind::AllUsers
-            && grant.condition.is_none()
-            && grant.invokes() == Invokes::Yes
-    };
-    let is_open = service.is_some_and(|service| !service.invoker_check)
-        || grants(&snapshot.policy).iter().any(everyone);
-    let already = via.is_none() && is_open;
-    let members = match via {
-        _ if already => &[][..],
-        Some(PublicVia::NoInvokerCheck) => &[],
-        Some(PublicVia::AllUsers) | None => &[Member::all_users()],
-    };
-    let edit = policy::add(&snapshot.policy, &Role::invoker(), members)
-        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
-    let mut plan = Plan::from_edit(Action::MakePublic, snapshot, edit);
-    let added: Vec<Member> =
-        plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
-    plan.warnings.extend(may_be_added(snapshot, &added)?);
-    if via == Some(PublicVia::NoInvokerCheck)
-        && service.is_some_and(|service| service.invoker_check)
-    {
-        plan.warnings.extend(may_lose_its_check(snapshot)?);
-        turn(&mut plan, snapshot, &[Switch::InvokerCheck(false)])?;
+/// Lets anyone invoke a service. Without a way named, a service that is public in either way is left as it
+/// is.
+#[derive(Clone, Copy, Debug)]
+pub struct MakePublic {
+    pub via: Option<PublicVia>,
+    /// Whether organisation policies are looked at first.
+    pub preflight: bool,
+}
+
+impl Change for MakePublic {
+    fn action(&self) -> Action {
+        Action::MakePublic
     }
-    if plan.is_empty() {
-        plan.notes.extend(
-            open.into_iter()
-                .flat_map(|open| open.reasons)
-                .take(1)
-                .map(|why| format!("public already: {why}")),
-        );
-    }
-    plan.warnings.extend(service.map(obstacles).unwrap_or_default());
-    let allowed = snapshot.constraints.as_ref().and_then(Constraints::without_internet);
-    if let Some(allowed) = allowed.filter(|_| !plan.is_empty()) {
-        let only = match allowed {
-            [] => "does not allow ingress `all`".to_owned(),
-            values => format!("allows ingress `{}` only", values.join("` or `")),
+
+    fn needs(&self, _: Option<&str>) -> Needs {
+        let service = match self.via {
+            Some(PublicVia::NoInvokerCheck) => Use::Needed,
+            Some(PublicVia::AllUsers) | None => Use::Exposure,
         };
-        plan.warnings.push(format!(
-            "the organisation policy `constraints/{ALLOWED_INGRESS}` {only}: nobody on the internet is \
-             to get through"
-        ));
+        Needs { service, constraints: self.preflight, ..Needs::default() }
     }
-    Ok(plan)
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let via = self.via;
+        let service = match via {
+            Some(PublicVia::NoInvokerCheck) => Some(needed(snapshot)?),
+            _ => snapshot.weighed(),
+        };
+        let open = service.map(|service| judged(service, &snapshot.policy, snapshot));
+        let everyone = |grant: &Grant| {
+            grant.member.kind() == MemberKind::AllUsers
+                && grant.condition.is_none()
+                && grant.invokes() == Invokes::Yes
+        };
+        let is_open = service.is_some_and(|service| !service.invoker_check)
+            || grants(&snapshot.policy).iter().any(everyone);
+        let already = via.is_none() && is_open;
+        let members = match via {
+            _ if already => &[][..],
+            Some(PublicVia::NoInvokerCheck) => &[],
+            Some(PublicVia::AllUsers) | None => &[Member::all_users()],
+        };
+        let edit = policy::add(&snapshot.policy, &Role::invoker(), members)
+            .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
+        let mut plan = Plan::from_edit(Action::MakePublic, snapshot, edit);
+        let added: Vec<Member> =
+            plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
+        plan.warnings.extend(may_be_added(snapshot, &added)?);
+        if via == Some(PublicVia::NoInvokerCheck)
+            && service.is_some_and(|service| service.invoker_check)
+        {
+            plan.warnings.extend(may_lose_its_check(snapshot)?);
+            turn(&mut plan, snapshot, &[Switch::InvokerCheck(false)])?;
+        }
+        if plan.is_empty() {
+            plan.notes.extend(
+                open.into_iter()
+                    .flat_map(|open| open.reasons)
+                    .take(1)
+                    .map(|why| format!("public already: {why}")),
+            );
+        }
+        plan.warnings.extend(service.map(obstacles).unwrap_or_default());
+        let allowed = snapshot.constraints.as_ref().and_then(Constraints::without_internet);
+        if let Some(allowed) = allowed.filter(|_| !plan.is_empty()) {
+            let only = match allowed {
+                [] => "does not allow ingress `all`".to_owned(),
+                values => format!("allows ingress `{}` only", values.join("` or `")),
+            };
+            plan.warnings.push(format!(
+                "the organisation policy `constraints/{ALLOWED_INGRESS}` {only}: nobody on the internet is \
+                 to get through"
+            ));
+        }
+        Ok(plan)
+    }
 }
 
 /// Refuses what an organisation policy would refuse; what it may refuse is returned as warnings.
@@ -190,62 +212,75 @@ fn open_above(snapshot: &Snapshot) -> (bool, Vec<String>) {
     (keeps_open, reasons)
 }
 
-/// Plans to undo both ways of being public: everyone and any Google account lose every role that
+/// Undoes both ways of being public: everyone and any Google account lose every role that
 /// can or may invoke, then the check is turned on. The policy goes first: the check off means
 /// that the policy does not matter yet, so nobody who is to keep access loses it in between.
 ///
-/// Where the service itself could not be read, the policy alone is changed, and the plan says so.
-pub fn plan_make_private(snapshot: &Snapshot) -> Result<Plan, Refusal> {
-    let public = |grant: &Grant| grant.member.is_public() && grant.invokes() != Invokes::No;
-    let edit = policy::remove(&snapshot.policy, public);
-    let left = grants(&edit.policy);
-    let mut plan = Plan::from_edit(Action::MakePrivate, snapshot, edit);
-    match snapshot.weighed() {
-        Some(service) if !service.invoker_check => {
-            turn(&mut plan, snapshot, &[Switch::InvokerCheck(true)])?;
-        }
-        Some(_) => {}
-        None => {
-            let why = snapshot.unread.as_deref().unwrap_or("it was not looked at");
-            plan.warnings.push(format!("the invoker check was not read and may be off: {why}"));
-            plan.unread = Some("the invoker check was not read and may be off".to_owned());
-        }
+/// If the service itself could not be read, the policy alone is changed, and the plan says so.
+#[derive(Clone, Copy, Debug)]
+pub struct MakePrivate;
+
+impl Change for MakePrivate {
+    fn action(&self) -> Action {
+        Action::MakePrivate
     }
-    plan.warnings.extend(cannot_be_undone(snapshot, &plan));
-    // Said whether or not there is anything of its own to take away.
-    let (keeps_open, reasons) = open_above(snapshot);
-    plan.leaves_access = keeps_open;
-    plan.warnings.extend(reasons);
-    for grant in &plan.difference.removed {
-        if grant.invokes() == Invokes::Unknown {
-            plan.notes.push(format!(
-                "whether `{}` can invoke is not known, so `{}` loses it as well",
-                grant.role, grant.member
-            ));
-        }
+
+    fn needs(&self, _: Option<&str>) -> Needs {
+        Needs { service: Use::Exposure, constraints: true, above: true, ..Needs::default() }
     }
-    if !plan.is_empty() {
-        let possible = left
-            .iter()
-            .any(|grant| grant.invokes() == Invokes::Unknown && grant.counts(snapshot.read_at));
-        match (invoker_count(&left, snapshot.read_at), possible) {
-            (0, false) => plan
-                .warnings
-                .push("the service's own policy will let nobody invoke it afterwards".to_owned()),
-            (0, true) => plan.warnings.push(
-                "the service's own policy will let nobody invoke it afterwards, unless by a role \
-                 that is not known here"
-                    .to_owned(),
-            ),
-            (1, _) => plan.notes.push(
-                "by its own policy, 1 principal will be able to invoke it afterwards".to_owned(),
-            ),
-            (many, _) => plan.notes.push(format!(
-                "by its own policy, {many} principals will be able to invoke it afterwards"
-            )),
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let public = |grant: &Grant| grant.member.is_public() && grant.invokes() != Invokes::No;
+        let edit = policy::remove(&snapshot.policy, public);
+        let left = grants(&edit.policy);
+        let mut plan = Plan::from_edit(Action::MakePrivate, snapshot, edit);
+        match snapshot.weighed() {
+            Some(service) if !service.invoker_check => {
+                turn(&mut plan, snapshot, &[Switch::InvokerCheck(true)])?;
+            }
+            Some(_) => {}
+            None => {
+                let why = snapshot.unread.as_deref().unwrap_or("it was not looked at");
+                plan.warnings.push(format!("the invoker check was not read and may be off: {why}"));
+                plan.unread = Some("the invoker check was not read and may be off".to_owned());
+            }
         }
+        plan.warnings.extend(cannot_be_undone(snapshot, &plan));
+        // Said whether or not there is anything of its own to take away.
+        let (keeps_open, reasons) = open_above(snapshot);
+        plan.leaves_access = keeps_open;
+        plan.warnings.extend(reasons);
+        for grant in &plan.difference.removed {
+            if grant.invokes() == Invokes::Unknown {
+                plan.notes.push(format!(
+                    "whether `{}` can invoke is not known, so `{}` loses it as well",
+                    grant.role, grant.member
+                ));
+            }
+        }
+        if !plan.is_empty() {
+            let possible = left
+                .iter()
+                .any(|grant| grant.invokes() == Invokes::Unknown && grant.counts(snapshot.read_at));
+            match (invoker_count(&left, snapshot.read_at), possible) {
+                (0, false) => plan
+                    .warnings
+                    .push("the service's own policy will let nobody invoke it afterwards".to_owned()),
+                (0, true) => plan.warnings.push(
+                    "the service's own policy will let nobody invoke it afterwards, unless by a role \
+                     that is not known here"
+                        .to_owned(),
+                ),
+                (1, _) => plan.notes.push(
+                    "by its own policy, 1 principal will be able to invoke it afterwards".to_owned(),
+                ),
+                (many, _) => plan.notes.push(format!(
+                    "by its own policy, {many} principals will be able to invoke it afterwards"
+                )),
+            }
+        }
+        Ok(plan)
     }
-    Ok(plan)
 }
 
 /// What keeps a stranger out of a service that is open to all.

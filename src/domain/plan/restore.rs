@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::grant::may_be_of_a_job;
 use super::undo::left_out;
-use super::{Plan, Refusal, public};
+use super::{Change, Needs, Plan, Refusal, Use, public};
 use crate::domain::action::Action;
 use crate::domain::condition::{self, ConditionError};
 use crate::domain::invokers::{Grant, grants};
@@ -114,74 +114,96 @@ fn comparable(etag: &str) -> String {
     etag.replace('-', "+").replace('_', "/").trim_end_matches('=').to_owned()
 }
 
-/// Plans to bring the policy of a service back to a saved one. With `same_etag` that is refused where
-/// it was changed since; without, the plan says so.
-pub fn plan_restore(
-    snapshot: &Snapshot,
-    saved: &SavedPolicy,
-    same_etag: bool,
-) -> Result<Plan, Refusal> {
-    let held = grants(&snapshot.policy);
-    let is_saved = |grant: &Grant| saved.grants.iter().any(|saved| saved.same_as(grant));
-    let missing = saved.grants.iter().filter(|saved| !held.iter().any(|held| held.same_as(saved)));
-    let (gone, wanted): (Vec<Grant>, Vec<Grant>) =
-        missing.cloned().partition(|grant| grant.member.kind() == MemberKind::Deleted);
-    let is_gone = |grant: &Grant| snapshot.gone.iter().any(|gone| gone.same_as(&grant.member));
-    let (not_there, wanted): (Vec<Grant>, Vec<Grant>) = wanted.into_iter().partition(is_gone);
-    for grant in &wanted {
-        may_be_of_a_job(snapshot, &grant.member, grant.condition.as_ref())?;
-        if let Some(why) = why_not(grant) {
-            return Err(Refusal::CannotStand { service: snapshot.name.short(), why });
-        }
+/// Brings a policy back to a saved one.
+#[derive(Clone, Debug)]
+pub struct Restore {
+    pub saved: SavedPolicy,
+    /// Whether that is refused if the policy was changed since it was saved; else the plan says so.
+    pub same_etag: bool,
+}
+
+impl Change for Restore {
+    fn action(&self) -> Action {
+        Action::Restore
     }
-    let edit = policy::edit(&snapshot.policy, |grant| !is_saved(grant), &wanted)
-        .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
-    let after = grants(&edit.policy);
-    let mut plan = Plan::from_edit(Action::Restore, snapshot, edit);
-    let added: Vec<Member> =
-        plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
-    plan.warnings.extend(public::may_be_added(snapshot, &added)?);
-    plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
-    plan.warnings.extend(not_there.iter().map(|grant| left_out(&grant.member)));
-    for grant in &gone {
-        plan.warnings.push(format!("`{}` was deleted, and cannot be granted again", grant.member));
+
+    fn needs(&self, _: Option<&str>) -> Needs {
+        Needs { service: Use::Exposure, constraints: true, ..Needs::default() }
     }
-    plan.left_out = not_there.into_iter().chain(gone).map(|grant| grant.member).collect();
-    let who = |grants: &[Grant], invokes: Invokes| -> Vec<Member> {
-        let mut all: Vec<Member> = Vec::new();
-        for grant in grants {
-            let counts = grant.counts(snapshot.read_at) && grant.invokes() == invokes;
-            if counts && !all.iter().any(|known| known.same_as(&grant.member)) {
-                all.push(grant.member.clone());
+
+    fn gives_back(&self) -> bool {
+        true
+    }
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let Self { saved, same_etag } = self;
+        let held = grants(&snapshot.policy);
+        let is_saved = |grant: &Grant| saved.grants.iter().any(|saved| saved.same_as(grant));
+        let missing =
+            saved.grants.iter().filter(|saved| !held.iter().any(|held| held.same_as(saved)));
+        let (gone, wanted): (Vec<Grant>, Vec<Grant>) =
+            missing.cloned().partition(|grant| grant.member.kind() == MemberKind::Deleted);
+        let is_gone = |grant: &Grant| snapshot.gone.iter().any(|gone| gone.same_as(&grant.member));
+        let (not_there, wanted): (Vec<Grant>, Vec<Grant>) = wanted.into_iter().partition(is_gone);
+        for grant in &wanted {
+            may_be_of_a_job(snapshot, &grant.member, grant.condition.as_ref())?;
+            if let Some(why) = why_not(grant) {
+                return Err(Refusal::CannotStand { service: snapshot.name.short(), why });
             }
         }
-        all
-    };
-    for (invokes, gains, loses) in
-        [(Invokes::Yes, "gains", "loses"), (Invokes::Unknown, "may gain", "may lose")]
-    {
-        let (before, after) = (who(&held, invokes), who(&after, invokes));
-        for (here, there, what) in [(&after, &before, gains), (&before, &after, loses)] {
-            for member in here.iter().filter(|one| !there.iter().any(|other| other.same_as(one))) {
-                plan.notes.push(format!("`{member}` {what} the right to invoke by this policy"));
-            }
+        let edit = policy::edit(&snapshot.policy, |grant| !is_saved(grant), &wanted)
+            .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
+        let after = grants(&edit.policy);
+        let mut plan = Plan::from_edit(Action::Restore, snapshot, edit);
+        let added: Vec<Member> =
+            plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
+        plan.warnings.extend(public::may_be_added(snapshot, &added)?);
+        plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
+        plan.warnings.extend(not_there.iter().map(|grant| left_out(&grant.member)));
+        for grant in &gone {
+            plan.warnings
+                .push(format!("`{}` was deleted, and cannot be granted again", grant.member));
         }
-    }
-    if saved.audits {
-        plan.notes.push("what the file says of audit logs is not restored".to_owned());
-    }
-    let today = snapshot.etags().policy.as_deref().map(comparable);
-    if !plan.is_empty() && saved.etag != today {
-        let why = match &saved.etag {
-            Some(_) => "the policy was changed since it was saved",
-            None => {
-                "the file has no etag, so that whether the policy was changed since is not known"
+        plan.left_out = not_there.into_iter().chain(gone).map(|grant| grant.member).collect();
+        let who = |grants: &[Grant], invokes: Invokes| -> Vec<Member> {
+            let mut all: Vec<Member> = Vec::new();
+            for grant in grants {
+                let counts = grant.counts(snapshot.read_at) && grant.invokes() == invokes;
+                if counts && !all.iter().any(|known| known.same_as(&grant.member)) {
+                    all.push(grant.member.clone());
+                }
             }
+            all
         };
-        if same_etag {
-            return Err(Refusal::SavedBefore { service: snapshot.name.short(), why });
+        for (invokes, gains, loses) in
+            [(Invokes::Yes, "gains", "loses"), (Invokes::Unknown, "may gain", "may lose")]
+        {
+            let (before, after) = (who(&held, invokes), who(&after, invokes));
+            for (here, there, what) in [(&after, &before, gains), (&before, &after, loses)] {
+                for member in
+                    here.iter().filter(|one| !there.iter().any(|other| other.same_as(one)))
+                {
+                    plan.notes
+                        .push(format!("`{member}` {what} the right to invoke by this policy"));
+                }
+            }
         }
-        plan.warnings.push(format!("{why}: what others did since is taken back too"));
+        if saved.audits {
+            plan.notes.push("what the file says of audit logs is not restored".to_owned());
+        }
+        let today = snapshot.etags().policy.as_deref().map(comparable);
+        if !plan.is_empty() && saved.etag != today {
+            let why = match &saved.etag {
+                Some(_) => "the policy was changed since it was saved",
+                None => {
+                    "the file has no etag, so that whether the policy was changed since is not known"
+                }
+            };
+            if *same_etag {
+                return Err(Refusal::SavedBefore { service: snapshot.name.short(), why });
+            }
+            plan.warnings.push(format!("{why}: what others did since is taken back too"));
+        }
+        Ok(plan)
     }
-    Ok(plan)
 }

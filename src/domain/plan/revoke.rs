@@ -2,9 +2,10 @@
 
 use time::OffsetDateTime;
 
-use super::{MADE_UP, Plan, Refusal, public};
+use super::{Change, MADE_UP, Needs, Plan, Refusal, Use, public};
 use crate::domain::action::Action;
 use crate::domain::condition::{Condition, timed};
+use crate::domain::constraint::is_worth_asking;
 use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
@@ -45,12 +46,14 @@ impl ConditionChoice {
     }
 }
 
-/// What `revoke` is asked to do.
+/// Takes grants of principals away.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RevokeRequest {
+pub struct RevokeGrants {
     /// Each member, with the bindings of it that are meant.
     pub members: Vec<(Member, ConditionChoice)>,
     pub roles: RoleChoice,
+    /// Whether it is judged by all that can be read what is left.
+    pub strict: bool,
 }
 
 /// Something that still lets a member of a revocation invoke.
@@ -68,111 +71,130 @@ pub enum RemainingVia {
     Policy { role: String, condition: Option<Condition> },
 }
 
-/// Plans to take the members' grants away on one service.
-pub fn plan_revoke(snapshot: &Snapshot, request: &RevokeRequest) -> Result<Plan, Refusal> {
-    let in_role = |grant: &Grant| match &request.roles {
-        RoleChoice::AnyInvoking => snapshot.lets_in(&grant.role) == Invokes::Yes,
-        RoleChoice::Only(role) => grant.role == role.as_str(),
-    };
-    let all = grants(&snapshot.policy);
-    for (member, choice) in &request.members {
-        let held: Vec<&Grant> =
-            all.iter().filter(|grant| in_role(grant) && grant.member.same_as(member)).collect();
-        let titles: Vec<String> = held
-            .iter()
-            .filter_map(|grant| grant.condition.as_ref())
-            .map(|condition| condition.title.clone())
-            .collect();
-        let service = snapshot.name.short();
-        match choice {
-            ConditionChoice::Unconditional
-                if !held.is_empty()
-                    && !held.iter().any(|grant| choice.selects(grant.condition.as_ref())) =>
-            {
-                return Err(Refusal::OnlyConditional {
-                    service,
-                    member: held[0].member.clone(),
-                    role: held[0].role.clone(),
-                    titles,
+impl Change for RevokeGrants {
+    fn action(&self) -> Action {
+        Action::Revoke
+    }
+
+    fn needs(&self, own_domain: Option<&str>) -> Needs {
+        let members = || self.members.iter().map(|(member, _)| member);
+        let is_public = members().any(Member::is_public);
+        // An organisation policy may not let it be granted again.
+        let may_not_come_back =
+            |member: &Member| member.is_public() || is_worth_asking(member, own_domain);
+        Needs {
+            service: if self.strict || is_public { Use::Exposure } else { Use::Effect },
+            constraints: members().any(may_not_come_back),
+            roles: self.roles == RoleChoice::AnyInvoking,
+            ..Needs::default()
+        }
+    }
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let in_role = |grant: &Grant| match &self.roles {
+            RoleChoice::AnyInvoking => snapshot.lets_in(&grant.role) == Invokes::Yes,
+            RoleChoice::Only(role) => grant.role == role.as_str(),
+        };
+        let all = grants(&snapshot.policy);
+        for (member, choice) in &self.members {
+            let held: Vec<&Grant> =
+                all.iter().filter(|grant| in_role(grant) && grant.member.same_as(member)).collect();
+            let titles: Vec<String> = held
+                .iter()
+                .filter_map(|grant| grant.condition.as_ref())
+                .map(|condition| condition.title.clone())
+                .collect();
+            let service = snapshot.name.short();
+            match choice {
+                ConditionChoice::Unconditional
+                    if !held.is_empty()
+                        && !held.iter().any(|grant| choice.selects(grant.condition.as_ref())) =>
+                {
+                    return Err(Refusal::OnlyConditional {
+                        service,
+                        member: held[0].member.clone(),
+                        role: held[0].role.clone(),
+                        titles,
+                    });
+                }
+                ConditionChoice::Titled(title) if !titles.is_empty() && !titles.contains(title) => {
+                    let (member, title) = (member.clone(), title.clone());
+                    return Err(Refusal::NoSuchCondition { service, member, title, titles });
+                }
+                _ => {}
+            }
+        }
+        let selected = |grant: &Grant| {
+            in_role(grant)
+                && self.members.iter().any(|(member, choice)| {
+                    grant.member.same_as(member) && choice.selects(grant.condition.as_ref())
+                })
+        };
+        let edit = policy::remove(&snapshot.policy, selected);
+        let left = grants(&edit.policy);
+        let mut plan = Plan::from_edit(Action::Revoke, snapshot, edit);
+        plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
+        if self.roles == RoleChoice::AnyInvoking {
+            let mut more: Vec<&str> =
+                plan.difference.removed.iter().map(|grant| grant.role.as_str()).collect();
+            more.retain(|role| !role::only_invokes(role));
+            more.dedup();
+            let noted: Vec<String> = more
+                .iter()
+                .map(|role| format!("`{role}` does more than invoke, and goes too"))
+                .collect();
+            plan.notes.extend(noted);
+        }
+        let still = |members: &[&Member]| -> Vec<Remaining> {
+            let through_policy = left
+                .iter()
+                .filter(|grant| {
+                    snapshot.lets_in(&grant.role) != Invokes::No && grant.counts(snapshot.read_at)
+                })
+                .filter(|grant| members.iter().any(|member| grant.member.reaches(member)))
+                .map(|grant| Remaining {
+                    member: grant.member.clone(),
+                    via: RemainingVia::Policy {
+                        role: grant.role.clone(),
+                        condition: grant.condition.clone(),
+                    },
                 });
-            }
-            ConditionChoice::Titled(title) if !titles.is_empty() && !titles.contains(title) => {
-                let (member, title) = (member.clone(), title.clone());
-                return Err(Refusal::NoSuchCondition { service, member, title, titles });
-            }
-            _ => {}
-        }
-    }
-    let selected = |grant: &Grant| {
-        in_role(grant)
-            && request.members.iter().any(|(member, choice)| {
-                grant.member.same_as(member) && choice.selects(grant.condition.as_ref())
-            })
-    };
-    let edit = policy::remove(&snapshot.policy, selected);
-    let left = grants(&edit.policy);
-    let mut plan = Plan::from_edit(Action::Revoke, snapshot, edit);
-    plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
-    if request.roles == RoleChoice::AnyInvoking {
-        let mut more: Vec<&str> =
-            plan.difference.removed.iter().map(|grant| grant.role.as_str()).collect();
-        more.retain(|role| !role::only_invokes(role));
-        more.dedup();
-        let noted: Vec<String> = more
-            .iter()
-            .map(|role| format!("`{role}` does more than invoke, and goes too"))
-            .collect();
-        plan.notes.extend(noted);
-    }
-    let still = |members: &[&Member]| -> Vec<Remaining> {
-        let through_policy = left
-            .iter()
-            .filter(|grant| {
-                snapshot.lets_in(&grant.role) != Invokes::No && grant.counts(snapshot.read_at)
-            })
-            .filter(|grant| members.iter().any(|member| grant.member.reaches(member)))
-            .map(|grant| Remaining {
-                member: grant.member.clone(),
-                via: RemainingVia::Policy {
-                    role: grant.role.clone(),
-                    condition: grant.condition.clone(),
-                },
+            let check_off = snapshot.service.as_ref().is_some_and(|service| !service.invoker_check);
+            let open = (check_off && !members.is_empty()).then(|| Remaining {
+                member: Member::all_users(),
+                via: RemainingVia::InvokerCheckDisabled,
             });
-        let check_off = snapshot.service.as_ref().is_some_and(|service| !service.invoker_check);
-        let open = (check_off && !members.is_empty()).then(|| Remaining {
-            member: Member::all_users(),
-            via: RemainingVia::InvokerCheckDisabled,
-        });
-        open.into_iter().chain(through_policy).collect()
-    };
-    for grant in &left {
-        let gone = grant.member.as_str().strip_prefix("deleted:");
-        let address = gone.and_then(|gone| gone.split('?').next()).map(Member::from_policy);
-        let is_asked =
-            |living: Member| request.members.iter().any(|(member, _)| member.same_as(&living));
-        if in_role(grant) && address.is_some_and(is_asked) {
-            plan.notes.push(format!(
-                "`{}` is there still, and is revoked by that name only",
-                grant.member
-            ));
+            open.into_iter().chain(through_policy).collect()
+        };
+        for grant in &left {
+            let gone = grant.member.as_str().strip_prefix("deleted:");
+            let address = gone.and_then(|gone| gone.split('?').next()).map(Member::from_policy);
+            let is_asked =
+                |living: Member| self.members.iter().any(|(member, _)| member.same_as(&living));
+            if in_role(grant) && address.is_some_and(is_asked) {
+                plan.notes.push(format!(
+                    "`{}` is there still, and is revoked by that name only",
+                    grant.member
+                ));
+            }
         }
+        let asked: Vec<&Member> = self.members.iter().map(|(member, _)| member).collect();
+        let left_over = still(&asked);
+        plan.leaves_access = !left_over.is_empty();
+        plan.warnings.extend(remaining_warning(snapshot, &left_over));
+        let removed = plan.difference.removed.clone();
+        let losers: Vec<&Member> = asked
+            .into_iter()
+            .filter(|member| removed.iter().any(|grant| grant.member.same_as(member)))
+            .collect();
+        plan.remaining = still(&losers);
+        Ok(plan)
     }
-    let asked: Vec<&Member> = request.members.iter().map(|(member, _)| member).collect();
-    let left_over = still(&asked);
-    plan.leaves_access = !left_over.is_empty();
-    plan.warnings.extend(remaining_warning(snapshot, &left_over));
-    let removed = plan.difference.removed.clone();
-    let losers: Vec<&Member> = asked
-        .into_iter()
-        .filter(|member| removed.iter().any(|grant| grant.member.same_as(member)))
-        .collect();
-    plan.remaining = still(&losers);
-    Ok(plan)
 }
 
-/// What `revoke --expired` and `revoke --deleted` are asked to do.
+/// Clears a resource of grants that let nobody in any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClearRequest {
+pub struct ClearGrants {
     /// Whether grants go that are past their end.
     pub expired: bool,
     /// Whether grants of principals go that are deleted.
@@ -183,7 +205,7 @@ pub struct ClearRequest {
     pub members: Vec<Member>,
 }
 
-impl ClearRequest {
+impl ClearGrants {
     /// Whether a grant is one of those that go.
     pub fn selects(&self, grant: &Grant, now: OffsetDateTime) -> bool {
         self.is_in_role(grant, grant.invokes()) && self.is_dead(grant, now)
@@ -208,13 +230,23 @@ impl ClearRequest {
     }
 }
 
-/// Plans to clear a service of grants that let nobody in any more.
-pub fn plan_clear(snapshot: &Snapshot, request: &ClearRequest) -> Plan {
-    let selected = |grant: &Grant| {
-        request.is_in_role(grant, snapshot.lets_in(&grant.role))
-            && request.is_dead(grant, snapshot.read_at)
-    };
-    Plan::from_edit(Action::Revoke, snapshot, policy::remove(&snapshot.policy, selected))
+impl Change for ClearGrants {
+    fn action(&self) -> Action {
+        Action::Revoke
+    }
+
+    fn needs(&self, _: Option<&str>) -> Needs {
+        Needs::default()
+    }
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let selected = |grant: &Grant| {
+            self.is_in_role(grant, snapshot.lets_in(&grant.role))
+                && self.is_dead(grant, snapshot.read_at)
+        };
+        let edit = policy::remove(&snapshot.policy, selected);
+        Ok(Plan::from_edit(Action::Revoke, snapshot, edit))
+    }
 }
 
 fn remaining_warning(snapshot: &Snapshot, remaining: &[Remaining]) -> Option<String> {

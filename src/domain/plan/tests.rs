@@ -3,6 +3,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::domain::condition::Condition;
+use crate::domain::history::Entry;
 use crate::domain::role::Role;
 use crate::domain::service::Ingress;
 
@@ -34,8 +35,29 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
     }
 }
 
-fn to_grant(role: &str, texts: &[&str], condition: Option<Condition>) -> GrantRequest {
-    GrantRequest { role: Role::parse(role).unwrap(), members: members(texts), condition }
+fn to_grant(role: &str, texts: &[&str], condition: Option<Condition>) -> GrantRole {
+    let (role, members) = (Role::parse(role).unwrap(), members(texts));
+    GrantRole { role, members, condition, preflight: true }
+}
+
+fn make_public(via: Option<PublicVia>) -> MakePublic {
+    MakePublic { via, preflight: true }
+}
+
+fn turn_iap(on: bool) -> TurnIap {
+    TurnIap { on, agents: vec![("p".to_owned(), iap_agent())] }
+}
+
+fn iap_agent() -> Member {
+    Member::of_account("service-12@gcp-sa-iap.iam.gserviceaccount.com")
+}
+
+fn set_audience(audience: &str, present: bool) -> SetAudience {
+    SetAudience { audience: audience.to_owned(), present }
+}
+
+fn undo_of(entry: &Entry) -> Undo {
+    Undo { entries: vec![entry.clone()] }
 }
 
 fn members(texts: &[&str]) -> Vec<Member> {
@@ -43,10 +65,11 @@ fn members(texts: &[&str]) -> Vec<Member> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "reads better at its many callers")]
-fn revoke(texts: &[&str], condition: ConditionChoice) -> RevokeRequest {
-    RevokeRequest {
+fn revoke(texts: &[&str], condition: ConditionChoice) -> RevokeGrants {
+    RevokeGrants {
         members: members(texts).into_iter().map(|member| (member, condition.clone())).collect(),
         roles: RoleChoice::Only(Role::invoker()),
+        strict: false,
     }
 }
 
@@ -57,8 +80,7 @@ const CONDITIONAL: &str = r#"[{"role":"roles/run.invoker","members":["user:a@x.c
 fn a_grant_that_is_so_already_is_an_empty_plan() {
     let snapshot =
         snapshot(json!([{"role": "roles/run.invoker", "members": ["user:A@x.com"]}]), |_| ());
-    let plan =
-        plan_grant(&snapshot, &to_grant("roles/run.invoker", &["user:a@x.com"], None)).unwrap();
+    let plan = to_grant("roles/run.invoker", &["user:a@x.com"], None).plan(&snapshot).unwrap();
     assert!(plan.is_empty() && reasons_to_ask([&plan], true).is_empty());
 }
 
@@ -69,7 +91,7 @@ fn asks_for_what_widens_or_takes_from_many() {
         |_| (),
     );
     let grant = |member: &str, role: &str| {
-        let plan = plan_grant(&snapshot, &to_grant(role, &[member], None)).unwrap();
+        let plan = to_grant(role, &[member], None).plan(&snapshot).unwrap();
         reasons_to_ask([&plan], false)
     };
     assert!(grant("user:n@x.com", "roles/run.invoker").is_empty());
@@ -85,16 +107,15 @@ fn asks_for_what_widens_or_takes_from_many() {
         ["`roles/run.admin` lets its members grant access to others"]
     );
     let taken = |texts: &[&str]| {
-        let plan = plan_revoke(&snapshot, &revoke(texts, ConditionChoice::Unconditional)).unwrap();
+        let plan = revoke(texts, ConditionChoice::Unconditional).plan(&snapshot).unwrap();
         reasons_to_ask([&plan], false)
     };
     assert!(taken(&["user:a@x.com"]).is_empty());
     assert_eq!(taken(&["user:a@x.com", "user:b@x.com"]), ["2 principals lose access"]);
     assert_eq!(taken(&["domain:x.com"]), ["`domain:x.com` loses access"]);
-    let public = plan_make_public(&snapshot, None).unwrap();
+    let public = make_public(None).plan(&snapshot).unwrap();
     assert!(!reasons_to_ask([&public], false).is_empty());
-    let one =
-        plan_grant(&snapshot, &to_grant("roles/run.invoker", &["user:n@x.com"], None)).unwrap();
+    let one = to_grant("roles/run.invoker", &["user:n@x.com"], None).plan(&snapshot).unwrap();
     assert_eq!(reasons_to_ask([&one, &one], true), ["2 services change"]);
     assert!(reasons_to_ask([&one, &one], false).is_empty());
     assert!(reasons_to_ask([&one], true).is_empty());
@@ -103,7 +124,7 @@ fn asks_for_what_widens_or_takes_from_many() {
 #[test]
 fn a_conditional_grant_is_not_silently_revoked() {
     let snapshot = snapshot(serde_json::from_str(CONDITIONAL).unwrap(), |_| ());
-    let plan = |condition| plan_revoke(&snapshot, &revoke(&["user:a@x.com"], condition));
+    let plan = |condition| revoke(&["user:a@x.com"], condition).plan(&snapshot);
     assert!(matches!(plan(ConditionChoice::Unconditional), Err(Refusal::OnlyConditional { .. })));
     assert!(matches!(
         plan(ConditionChoice::Titled("other".into())),
@@ -128,8 +149,7 @@ fn what_remains_after_a_revoke_is_told() {
         ]),
         |_| (),
     );
-    let plan =
-        plan_revoke(&snapshot, &revoke(&["user:a@x.com"], ConditionChoice::Unconditional)).unwrap();
+    let plan = revoke(&["user:a@x.com"], ConditionChoice::Unconditional).plan(&snapshot).unwrap();
     let roles: Vec<(&str, &str)> = plan
         .remaining()
         .iter()
@@ -164,7 +184,7 @@ fn make_private_undoes_both_ways_policy_first() {
         ]),
         |service| service.invoker_check = false,
     );
-    let plan = plan_make_private(&snapshot).unwrap();
+    let plan = MakePrivate.plan(&snapshot).unwrap();
     assert_eq!(plan.removed().len(), 3);
     assert_eq!(plan.exposure(), Some((Exposure::Public, Exposure::Restricted)));
     assert_eq!(
@@ -192,12 +212,12 @@ fn make_public_tells_what_a_stranger_will_see() {
         (|s| s.iap = true, "sent to sign in"),
     ] {
         let snapshot = snapshot(json!([]), edit);
-        let plan = plan_make_public(&snapshot, None).unwrap();
+        let plan = make_public(None).plan(&snapshot).unwrap();
         assert!(plan.warnings().iter().any(|text| text.contains(words)), "{words}");
     }
     let snapshot = snapshot(json!([]), |s| s.invoker_check = false);
-    assert!(plan_make_public(&snapshot, None).unwrap().is_empty());
-    let named = plan_make_public(&snapshot, Some(PublicVia::AllUsers)).unwrap();
+    assert!(make_public(None).plan(&snapshot).unwrap().is_empty());
+    let named = make_public(Some(PublicVia::AllUsers)).plan(&snapshot).unwrap();
     assert_eq!(named.added().len(), 1, "a way that is named is taken");
 }
 
@@ -207,8 +227,8 @@ fn a_fresh_plan_must_stay_within_what_was_confirmed() {
         {"role": "roles/run.admin", "members": ["allUsers"]}]);
     let few = snapshot(json!([{"role": "roles/run.invoker", "members": ["allUsers"]}]), |_| ());
     let more = snapshot(all, |_| ());
-    let few = plan_make_private(&few).unwrap();
-    let more = plan_make_private(&more).unwrap();
+    let few = MakePrivate.plan(&few).unwrap();
+    let more = MakePrivate.plan(&more).unwrap();
     assert!(few.is_within(&few) && few.is_within(&more));
     assert!(!more.is_within(&few));
 }
@@ -224,11 +244,12 @@ fn each_member_of_a_revocation_has_its_own_choice_of_bindings() {
         |_| (),
     );
     let [a, b] = ["user:a@x.com", "user:b@x.com"].map(Member::from_policy);
-    let request = RevokeRequest {
+    let request = RevokeGrants {
         members: vec![(a, ConditionChoice::Unconditional), (b, ConditionChoice::Any)],
         roles: RoleChoice::Only(Role::invoker()),
+        strict: false,
     };
-    let plan = plan_revoke(&snapshot, &request).unwrap();
+    let plan = request.plan(&snapshot).unwrap();
     let removed: Vec<(&str, bool)> =
         plan.removed().iter().map(|g| (g.member.as_str(), g.condition.is_some())).collect();
     assert_eq!(removed, [("user:a@x.com", false), ("user:b@x.com", true)]);
@@ -237,8 +258,7 @@ fn each_member_of_a_revocation_has_its_own_choice_of_bindings() {
 #[test]
 fn a_check_that_is_off_leaves_access() {
     let snapshot = snapshot(json!([]), |service| service.invoker_check = false);
-    let plan =
-        plan_revoke(&snapshot, &revoke(&["user:a@x.com"], ConditionChoice::Unconditional)).unwrap();
+    let plan = revoke(&["user:a@x.com"], ConditionChoice::Unconditional).plan(&snapshot).unwrap();
     assert!(plan.is_empty() && plan.leaves_access() && plan.remaining().is_empty());
     assert_eq!(plan.warnings(), ["the invoker check is off: anyone can still invoke it"]);
 }
@@ -246,8 +266,7 @@ fn a_check_that_is_off_leaves_access() {
 #[test]
 fn a_role_that_is_not_known_is_asked_about() {
     let snapshot = snapshot(json!([]), |_| ());
-    let plan =
-        plan_grant(&snapshot, &to_grant("projects/p/roles/c", &["user:n@x.com"], None)).unwrap();
+    let plan = to_grant("projects/p/roles/c", &["user:n@x.com"], None).plan(&snapshot).unwrap();
     assert_eq!(
         reasons_to_ask([&plan], false),
         ["`projects/p/roles/c` is not known here and may let its members grant access to others"]
@@ -261,5 +280,5 @@ fn all_users_under_a_condition_is_not_public_already() {
             "condition": {"title": "t", "expression": "request.path == '/x'"}}]),
         |_| (),
     );
-    assert_eq!(plan_make_public(&snapshot, None).unwrap().added().len(), 1);
+    assert_eq!(make_public(None).plan(&snapshot).unwrap().added().len(), 1);
 }

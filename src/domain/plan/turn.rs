@@ -1,36 +1,62 @@
 //! Settings that are turned: as a plan of their own, and as a part of others.
 
-use super::{Plan, Refusal, Step, StepKind, judge, public};
+use super::{Change, Needs, Plan, Refusal, Step, StepKind, Use, judge, public};
 use crate::domain::action::Action;
 use crate::domain::service::{Ingress, Service};
 use crate::domain::setting::{Setting, Switch, Turn};
 use crate::domain::snapshot::Snapshot;
 
-/// Plans to turn one setting of a service. The snapshot must hold the service.
-pub fn plan_turn(snapshot: &Snapshot, action: Action, to: &Switch) -> Result<Plan, Refusal> {
-    let service = needed(snapshot)?;
-    let mut plan = Plan::unchanged(action, snapshot);
-    turn(&mut plan, snapshot, std::slice::from_ref(to))?;
-    if plan.is_empty() {
-        return Ok(plan);
-    }
-    match to {
-        Switch::Ingress(ingress) => {
-            plan.warnings.extend(shut_out(&service.ingress, ingress).map(str::to_owned));
+/// Turns one switch of a service to a value.
+#[derive(Clone, Debug)]
+pub struct TurnSwitch(pub Switch);
+
+impl Change for TurnSwitch {
+    fn action(&self) -> Action {
+        match self.0 {
+            Switch::DefaultUrl(_) => Action::DefaultUrl,
+            Switch::Iap(_) => Action::Iap,
+            Switch::Ingress(_) => Action::Ingress,
+            Switch::InvokerCheck(_) => Action::InvokerCheck,
         }
-        Switch::DefaultUrl(false) => plan.warnings.push(
-            "whoever calls it at its URL gets 404 from then on: callers need a load balancer or a \
-             domain that leads here"
-                .to_owned(),
-        ),
-        Switch::InvokerCheck(false) => {
-            plan.warnings.extend(public::may_lose_its_check(snapshot)?);
-            plan.warnings.extend(public::obstacles(&to.set(service)));
-        }
-        Switch::DefaultUrl(true) | Switch::Iap(_) | Switch::InvokerCheck(true) => {}
     }
-    plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
-    Ok(plan)
+
+    fn needs(&self, _: Option<&str>) -> Needs {
+        Needs {
+            service: Use::Needed,
+            // Whether it may be turned off, now or by an undo.
+            constraints: matches!(self.0, Switch::InvokerCheck(_)),
+            ingress: matches!(self.0, Switch::Ingress(_)),
+            settings_only: true,
+            ..Needs::default()
+        }
+    }
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        let to = &self.0;
+        let service = needed(snapshot)?;
+        let mut plan = Plan::unchanged(self.action(), snapshot);
+        turn(&mut plan, snapshot, std::slice::from_ref(to))?;
+        if plan.is_empty() {
+            return Ok(plan);
+        }
+        match to {
+            Switch::Ingress(ingress) => {
+                plan.warnings.extend(shut_out(&service.ingress, ingress).map(str::to_owned));
+            }
+            Switch::DefaultUrl(false) => plan.warnings.push(
+                "whoever calls it at its URL gets 404 from then on: callers need a load balancer or a \
+                 domain that leads here"
+                    .to_owned(),
+            ),
+            Switch::InvokerCheck(false) => {
+                plan.warnings.extend(public::may_lose_its_check(snapshot)?);
+                plan.warnings.extend(public::obstacles(&to.set(service)));
+            }
+            Switch::DefaultUrl(true) | Switch::Iap(_) | Switch::InvokerCheck(true) => {}
+        }
+        plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
+        Ok(plan)
+    }
 }
 
 /// Who gets through no more where ingress goes from one value to another.

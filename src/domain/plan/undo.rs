@@ -10,10 +10,10 @@ use super::account::{create_account, delete_account};
 use super::audience::set_audiences;
 use super::mapping::{map, unmap};
 use super::turn::turn;
-use super::{Plan, Refusal, public};
+use super::{Change, Needs, Plan, Refusal, Use, public};
 use crate::domain::action::Action;
 use crate::domain::difference::Difference;
-use crate::domain::history::{Entry, State};
+use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::invokers::{Grant, GrantState, grants};
 use crate::domain::member::Member;
 use crate::domain::policy;
@@ -24,8 +24,86 @@ use crate::domain::target::{Existing, Target};
 /// By how much the clock of a journal and Google's may differ.
 const CLOCKS_DIFFER: Duration = Duration::MINUTE;
 
-/// Plans to undo a change on one resource. The snapshot of a service must hold its facts.
-pub fn plan_undo(snapshot: &Snapshot, entry: &Entry) -> Result<Plan, Refusal> {
+/// Takes back earlier changes, each on the resource that it was made on.
+#[derive(Clone, Debug)]
+pub struct Undo {
+    pub entries: Vec<Entry>,
+}
+
+impl Undo {
+    fn entry(&self, target: &Target) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.target == *target)
+    }
+}
+
+impl Change for Undo {
+    fn action(&self) -> Action {
+        Action::Undo
+    }
+
+    fn needs(&self, _: Option<&str>) -> Needs {
+        let settings = || self.entries.iter().flat_map(|entry| &entry.effect().settings);
+        let is_of_settings = |entry: &Entry| {
+            let effect = entry.effect();
+            effect.added.is_empty() && effect.removed.is_empty()
+        };
+        let is_ingress = |setting: &Setting| matches!(setting, Setting::Switch(turn) if matches!(turn.to(), Switch::Ingress(_)));
+        let gives_access = |entry: &Entry| !entry.effect().removed.is_empty();
+        Needs {
+            // Settings are turned back on what was read, grants without it.
+            service: if settings().next().is_some() { Use::Needed } else { Use::Exposure },
+            constraints: settings().any(|setting| setting.inverse().opens())
+                || self.entries.iter().any(gives_access),
+            ingress: settings().any(is_ingress),
+            settings_only: self.entries.iter().all(is_of_settings),
+            ..Needs::default()
+        }
+    }
+
+    fn gives_back(&self) -> bool {
+        true
+    }
+
+    fn undoes(&self, target: &Target) -> Option<ChangeId> {
+        self.entry(target).map(|entry| entry.id)
+    }
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        match self.entry(&snapshot.name) {
+            Some(entry) => undo(snapshot, entry),
+            None => Err(Refusal::ServiceUnread { service: snapshot.name.short() }),
+        }
+    }
+}
+
+/// Takes back what another change did before the rest of it was refused.
+#[derive(Debug)]
+pub struct TakeBack<'a, C> {
+    pub change: &'a C,
+    /// What it did.
+    pub done: Difference,
+}
+
+impl<C: Change> Change for TakeBack<'_, C> {
+    fn action(&self) -> Action {
+        self.change.action()
+    }
+
+    fn needs(&self, own_domain: Option<&str>) -> Needs {
+        self.change.needs(own_domain)
+    }
+
+    fn new_accounts(&self) -> Vec<Member> {
+        self.change.new_accounts()
+    }
+
+    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
+        reverse(snapshot, self.action(), &self.done)
+    }
+}
+
+/// Plans the undoing of one change on its resource.
+fn undo(snapshot: &Snapshot, entry: &Entry) -> Result<Plan, Refusal> {
     let refused = |why: String| Refusal::NotToBeUndone { service: snapshot.name.short(), why };
     check_standing(entry).map_err(refused)?;
     let found = entry.effect().found(snapshot);
@@ -38,7 +116,7 @@ pub fn plan_undo(snapshot: &Snapshot, entry: &Entry) -> Result<Plan, Refusal> {
             snapshot.name.noun()
         )));
     }
-    let mut plan = plan_reversal(snapshot, Action::Undo, entry.effect())?;
+    let mut plan = reverse(snapshot, Action::Undo, entry.effect())?;
     let has_uid = matches!(snapshot.name, Target::Service(_) | Target::Job(_));
     if has_uid && entry.before.uid.is_some() && snapshot.uid().is_none() && !plan.is_empty() {
         let why = "whether it was deleted and made anew since could not be read";
@@ -46,15 +124,12 @@ pub fn plan_undo(snapshot: &Snapshot, entry: &Entry) -> Result<Plan, Refusal> {
         plan.asks.push(format!("`{}`: {why}", snapshot.name.short()));
     }
     remark(&mut plan, snapshot, entry);
+    plan.finds_nothing = found == Some(State::EffectAbsent);
     Ok(plan)
 }
 
 /// Plans the inverse of what was done on one resource, as far as it is there.
-pub fn plan_reversal(
-    snapshot: &Snapshot,
-    action: Action,
-    effect: &Difference,
-) -> Result<Plan, Refusal> {
+fn reverse(snapshot: &Snapshot, action: Action, effect: &Difference) -> Result<Plan, Refusal> {
     let short = || snapshot.name.short();
     let mut back: Vec<Setting> = Vec::new();
     for setting in &effect.settings {

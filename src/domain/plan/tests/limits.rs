@@ -25,7 +25,7 @@ const DEV: &str = "user:dev@x.com";
 
 fn planned(bindings: Value, expression: &str) -> Result<Plan, Refusal> {
     let snapshot = snapshot(bindings, |_| ());
-    plan_grant(&snapshot, &to_grant(INVOKER, &[DEV], Some(condition(expression))))
+    to_grant(INVOKER, &[DEV], Some(condition(expression))).plan(&snapshot)
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn granting_again_extends() {
     let [a, b] = ["user:a@x.com", "user:b@x.com"];
     let both = snapshot(json!([held(INVOKER, a, Some(END)), held(INVOKER, b, Some(END))]), |_| ());
     let request = to_grant(INVOKER, &[a, b], Some(condition(LATER)));
-    let plan = plan_grant(&both, &request).unwrap();
+    let plan = request.plan(&both).unwrap();
     assert_eq!((plan.removed().len(), reasons_to_ask([&plan], false)), (2, Vec::new()));
     // What somebody else calls otherwise is another grant.
     let other = json!([{"role": INVOKER, "members": [DEV],
@@ -101,8 +101,8 @@ fn what_is_dead_is_cleared_and_nothing_else() {
     );
     let cleared = |expired: bool, deleted: bool, role: Option<&str>, whose: &[&str]| {
         let role = role.map(|role| Role::parse(role).unwrap());
-        let request = ClearRequest { expired, deleted, role, members: members(whose) };
-        let plan = plan_clear(&snapshot, &request);
+        let request = ClearGrants { expired, deleted, role, members: members(whose) };
+        let plan = request.plan(&snapshot).unwrap();
         let asks = !reasons_to_ask([&plan], false).is_empty();
         (plan.removed().iter().map(|grant| grant.role.clone()).collect::<Vec<_>>(), asks)
     };

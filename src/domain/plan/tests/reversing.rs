@@ -1,6 +1,7 @@
 //! Undoing: by cases, and by properties over arbitrary policies.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -129,47 +130,14 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
     })
 }
 
-#[derive(Clone, Debug)]
-enum Change {
-    Grant(GrantRequest),
-    Revoke(RevokeRequest),
-    MakePublic(Option<PublicVia>),
-    MakePrivate,
-    Turn(Switch),
-    Audience(&'static str, bool),
-    Iap(bool),
-    Restore(Value),
-    Clear,
+/// A change as a value of any kind.
+type AnyChange = Rc<dyn Change>;
+
+fn a_change(change: impl Change + 'static) -> AnyChange {
+    Rc::new(change)
 }
 
-impl Change {
-    fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
-        match self {
-            Self::Grant(request) => plan_grant(snapshot, request),
-            Self::Revoke(request) => plan_revoke(snapshot, request),
-            Self::MakePublic(via) => plan_make_public(snapshot, *via),
-            Self::MakePrivate => plan_make_private(snapshot),
-            Self::Turn(to) => plan_turn(snapshot, Action::Ingress, to),
-            Self::Audience(audience, on) => {
-                plan_audience(snapshot, Action::AudienceAdd, audience, *on)
-            }
-            Self::Iap(on) => {
-                let agent = Member::of_account("service-1@gcp-sa-iap.iam.gserviceaccount.com");
-                plan_iap(snapshot, &agent, *on)
-            }
-            Self::Restore(document) => {
-                plan_restore(snapshot, &SavedPolicy::parse(document).unwrap(), false)
-            }
-            Self::Clear => {
-                let request =
-                    ClearRequest { expired: true, deleted: true, role: None, members: Vec::new() };
-                Ok(plan_clear(snapshot, &request))
-            }
-        }
-    }
-}
-
-fn any_change() -> impl Strategy<Value = Change> {
+fn any_change() -> impl Strategy<Value = AnyChange> {
     let some = || vec(any_member(), 1..3);
     let invoker = "roles/run.invoker";
     prop_oneof![
@@ -178,16 +146,18 @@ fn any_change() -> impl Strategy<Value = Change> {
             .prop_filter("it is past", |(_, when)| {
                 when.as_ref().is_none_or(|when| !when.expression.contains("2026-05"))
             })
-            .prop_map(move |(who, when)| Change::Grant(to_grant(invoker, &who, when))),
-        2 => some().prop_map(|who| Change::Revoke(revoke(&who, ConditionChoice::Any))),
+            .prop_map(move |(who, when)| a_change(to_grant(invoker, &who, when))),
+        2 => some().prop_map(|who| a_change(revoke(&who, ConditionChoice::Any))),
         1 => prop_oneof![
             Just(None),
             Just(Some(PublicVia::AllUsers)),
             Just(Some(PublicVia::NoInvokerCheck)),
         ]
-        .prop_map(Change::MakePublic),
-        1 => Just(Change::MakePrivate),
-        1 => Just(Change::Clear),
+        .prop_map(|via| a_change(make_public(via))),
+        1 => any::<()>().prop_map(|()| a_change(MakePrivate)),
+        1 => any::<()>().prop_map(|()| {
+            a_change(ClearGrants { expired: true, deleted: true, role: None, members: Vec::new() })
+        }),
         2 => prop_oneof![
             Just(Switch::Ingress(Ingress::Internal)),
             Just(Switch::Ingress(Ingress::All)),
@@ -196,13 +166,15 @@ fn any_change() -> impl Strategy<Value = Change> {
             Just(Switch::DefaultUrl(false)),
             Just(Switch::Iap(true)),
         ]
-        .prop_map(Change::Turn),
+        .prop_map(|to| a_change(TurnSwitch(to))),
         1 => (prop_oneof![Just("https://a.x.com"), Just("https://b.x.com")], any::<bool>())
-            .prop_map(|(audience, on)| Change::Audience(audience, on)),
-        1 => any::<bool>().prop_map(Change::Iap),
-        1 => vec(any_member(), 1..3).prop_map(move |who| Change::Restore(
-            json!({"version": 1, "bindings": [{"role": invoker, "members": who}]})
-        )),
+            .prop_map(|(audience, present)| a_change(set_audience(audience, present))),
+        1 => any::<bool>().prop_map(|on| a_change(turn_iap(on))),
+        1 => vec(any_member(), 1..3).prop_map(move |who| {
+            let document = json!({"version": 1, "bindings": [{"role": invoker, "members": who}]});
+            let saved = SavedPolicy::parse(&document).unwrap();
+            a_change(Restore { saved, same_etag: false })
+        }),
     ]
 }
 
@@ -228,7 +200,7 @@ proptest! {
         let (entry, taken) = (entry(&plan), plan.removed().to_vec());
         let mut after = carried_out(&before, plan);
         after.policy = others_edit(&after.policy, &more);
-        let undone = match plan_undo(&after, &entry) {
+        let undone = match undo_of(&entry).plan(&after) {
             Ok(undone) => carried_out(&after, undone),
             // A change that did nothing is not undone.
             Err(Refusal::NotToBeUndone { .. }) if entry.effect().is_empty() => after,
@@ -248,11 +220,11 @@ proptest! {
     fn granting_and_undoing_is_the_identity_to_the_letter(
         before in any_snapshot(), who in vec(any_member(), 1..3),
     ) {
-        let plan = plan_grant(&before, &to_grant("roles/run.invoker", &who, None)).unwrap();
+        let plan = to_grant("roles/run.invoker", &who, None).plan(&before).unwrap();
         let entry = entry(&plan);
         if !plan.is_empty() {
             let after = carried_out(&before, plan);
-            let undone = carried_out(&after, plan_undo(&after, &entry).unwrap());
+            let undone = carried_out(&after, undo_of(&entry).plan(&after).unwrap());
             let bindings = |snapshot: &Snapshot| serde_json::to_value(&snapshot.policy.bindings);
             prop_assert_eq!(bindings(&undone).unwrap(), bindings(&before).unwrap());
         }
@@ -263,10 +235,10 @@ proptest! {
         let Ok(plan) = change.plan(&before) else { return Ok(()) };
         let first = entry(&plan);
         let after = carried_out(&before, plan);
-        let Ok(undoing) = plan_undo(&after, &first) else { return Ok(()) };
+        let Ok(undoing) = undo_of(&first).plan(&after) else { return Ok(()) };
         let second = entry(&undoing);
         let undone = carried_out(&after, undoing);
-        let Ok(again) = plan_undo(&undone, &second) else { return Ok(()) };
+        let Ok(again) = undo_of(&second).plan(&undone) else { return Ok(()) };
         let again = carried_out(&undone, again);
         prop_assert_eq!(as_set(&again.policy), as_set(&after.policy));
         prop_assert_eq!(again.service, after.service);
@@ -279,9 +251,9 @@ proptest! {
         if let Ok(second) = change.plan(&after) {
             prop_assert!(second.is_empty(), "{:?}", second);
         }
-        if let Ok(undoing) = plan_undo(&after, &first) {
+        if let Ok(undoing) = undo_of(&first).plan(&after) {
             let undone = carried_out(&after, undoing);
-            prop_assert!(plan_undo(&undone, &first).unwrap().is_empty());
+            prop_assert!(undo_of(&first).plan(&undone).unwrap().is_empty());
         }
     }
 
@@ -290,13 +262,13 @@ proptest! {
         before in any_snapshot(), who in vec(any_member(), 1..3), when in any_condition(),
     ) {
         for change in [
-            Change::Grant(to_grant("roles/run.invoker", &who, when)),
-            Change::Revoke(revoke(&who, ConditionChoice::Any)),
+            a_change(to_grant("roles/run.invoker", &who, when)),
+            a_change(revoke(&who, ConditionChoice::Any)),
         ] {
             let Ok(plan) = change.plan(&before) else { continue };
             let (first, after) = (entry(&plan), carried_out(&before, plan));
             prop_assert_eq!(others(&after.policy), others(&before.policy));
-            if let Ok(undoing) = plan_undo(&after, &first) {
+            if let Ok(undoing) = undo_of(&first).plan(&after) {
                 let undone = carried_out(&after, undoing);
                 prop_assert_eq!(others(&undone.policy), others(&before.policy));
             }
@@ -320,10 +292,10 @@ proptest! {
 #[test]
 fn refuses_where_the_inverse_makes_no_sense() {
     let before = snapshot(json!([]), |_| ());
-    let plan = plan_turn(&before, Action::Ingress, &Switch::Ingress(Ingress::Internal)).unwrap();
+    let plan = TurnSwitch(Switch::Ingress(Ingress::Internal)).plan(&before).unwrap();
     let applied = entry(&plan);
     let after = carried_out(&before, plan);
-    let why = |snapshot: &Snapshot, entry: &Entry| match plan_undo(snapshot, entry) {
+    let why = |snapshot: &Snapshot, entry: &Entry| match undo_of(entry).plan(snapshot) {
         Err(Refusal::NotToBeUndone { why, .. }) => why,
         other => panic!("{other:?}"),
     };
@@ -338,7 +310,7 @@ fn refuses_where_the_inverse_makes_no_sense() {
     assert_eq!(why(&anew, &applied), "the service was deleted and made anew since");
     // Within a minute, clocks may just differ.
     anew.service.as_mut().unwrap().create_time = Some("2026-06-01T00:00:59Z".to_owned());
-    assert!(plan_undo(&anew, &applied).is_ok());
+    assert!(undo_of(&applied).plan(&anew).is_ok());
     // Where both are known by their ids, clocks do not matter.
     let mut known = applied.clone();
     known.before.uid = Some("one".to_owned());
@@ -355,7 +327,7 @@ fn refuses_where_the_inverse_makes_no_sense() {
     // One that was not there when it was looked for may be there by now.
     let absent = Entry { state: State::EffectAbsent, done: None, ..applied.clone() };
     assert_eq!(why(&before, &absent), "what it meant to do is not there");
-    let late = plan_undo(&after, &absent).unwrap();
+    let late = undo_of(&absent).plan(&after).unwrap();
     let asked = reasons_to_ask([&late], false);
     assert!(asked.iter().any(|why| why.contains("may be others' doing")), "{asked:?}");
     let undone = Entry { undone_by: "3.1".parse().ok(), ..applied };
@@ -368,15 +340,15 @@ fn says_what_stays_away_and_what_others_did() {
         "deleted:user:d@x.com?uid=1"]}]);
     let before = snapshot(bindings, |_| ());
     let asked = revoke(&["user:a@x.com", "deleted:user:d@x.com?uid=1"], ConditionChoice::Any);
-    let plan = plan_revoke(&before, &asked).unwrap();
+    let plan = asked.plan(&before).unwrap();
     let entry = entry(&plan);
-    let plan = plan_undo(&carried_out(&before, plan), &entry).unwrap();
+    let plan = undo_of(&entry).plan(&carried_out(&before, plan)).unwrap();
     assert_eq!(plan.added().len(), 1);
     assert_eq!(
         plan.notes(),
         ["`deleted:user:d@x.com?uid=1` was deleted, and cannot be granted anything again"]
     );
-    let again = plan_undo(&before, &entry).unwrap();
+    let again = undo_of(&entry).plan(&before).unwrap();
     assert!(again.is_empty());
     assert!(again.notes()[1].ends_with("has `roles/run.invoker` again already"), "{again:?}");
 }

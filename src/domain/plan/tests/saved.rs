@@ -4,6 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn restore(saved: &SavedPolicy, same_etag: bool) -> Restore {
+    Restore { saved: saved.clone(), same_etag }
+}
+
 fn saved(document: &Value) -> Result<SavedPolicy, SavedError> {
     SavedPolicy::parse(document)
 }
@@ -52,7 +56,7 @@ fn says_who_gains_and_who_loses() {
             "deleted:user:gone@x.com?uid=1"]},
         {"role": "roles/viewer", "members": ["user:v@x.com"]},
     ]});
-    let plan = plan_restore(&today, &saved(&document).unwrap(), true).unwrap();
+    let plan = restore(&saved(&document).unwrap(), true).plan(&today).unwrap();
     let of = |grants: &[Grant]| -> Vec<String> {
         grants.iter().map(|grant| grant.member.to_string()).collect()
     };
@@ -81,12 +85,12 @@ fn a_policy_that_was_changed_since_is_restored_knowingly_only() {
             document["etag"] = etag;
         }
         let policy = saved(&document).unwrap();
-        assert_eq!(plan_restore(&today, &policy, true).is_ok(), same);
-        assert_eq!(plan_restore(&today, &policy, false).unwrap().warnings().is_empty(), same);
+        assert_eq!(restore(&policy, true).plan(&today).is_ok(), same);
+        assert_eq!(restore(&policy, false).plan(&today).unwrap().warnings().is_empty(), same);
     }
     // What is so already is no conflict.
     let same = saved(&json!({"etag": "ACAC", "version": 1})).unwrap();
-    assert!(plan_restore(&today, &same, true).unwrap().is_empty());
+    assert!(restore(&same, true).plan(&today).unwrap().is_empty());
 }
 
 #[test]
@@ -97,7 +101,7 @@ fn only_what_would_be_added_is_checked_as_if_it_were_typed() {
     ]);
     let policy = saved(&json!({"bindings": strange, "etag": "ACAB"})).unwrap();
     // What is held stays, letter for letter.
-    let plan = plan_restore(&snapshot(strange, |_| ()), &policy, true).unwrap();
+    let plan = restore(&policy, true).plan(&snapshot(strange, |_| ())).unwrap();
     assert!(plan.is_empty());
     let empty = snapshot(json!([]), |_| ());
     for (binding, why) in [
@@ -124,7 +128,7 @@ fn only_what_would_be_added_is_checked_as_if_it_were_typed() {
         ),
     ] {
         let policy = saved(&json!({"bindings": [binding], "etag": "ACAB"})).unwrap();
-        match plan_restore(&empty, &policy, true) {
+        match restore(&policy, true).plan(&empty) {
             Err(Refusal::CannotStand { why: said, .. }) => {
                 assert!(said.contains(why), "{binding}: {said}");
             }
@@ -159,13 +163,14 @@ proptest! {
         let document = json!({"etag": "ACAB",
             "bindings": [{"role": "roles/run.invoker", "members": members}]});
         let policy = saved(&document).unwrap();
-        prop_assert!(plan_restore(&today, &policy, true).unwrap().is_empty());
+        prop_assert!(restore(&policy, true).plan(&today).unwrap().is_empty());
         let one = Member::from_policy(members[at % members.len()].clone());
-        let request = RevokeRequest {
+        let request = RevokeGrants {
             members: vec![(one.clone(), ConditionChoice::Unconditional)],
             roles: RoleChoice::Only(Role::invoker()),
+            strict: false,
         };
-        let plan = plan_revoke(&today, &request).unwrap();
+        let plan = request.plan(&today).unwrap();
         prop_assert!(!plan.removed().is_empty());
         prop_assert!(plan.removed().iter().all(|grant| grant.member.same_as(&one)));
         let left = members.iter().filter(|text| !Member::from_policy((*text).clone()).same_as(&one));

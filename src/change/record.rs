@@ -1,17 +1,17 @@
-//! A change in the journal: begun before anything is sent, ended as it came about, settled where it
+//! What the journal records of a change: begun before anything is sent, ended as it came about, settled where it
 //! was left open.
 
 use std::cell::RefCell;
 
 use futures::{StreamExt, stream};
 
-use super::reading::read;
-use super::{ChangeOptions, Needs, Use, WIDTH};
+use super::read::read;
+use super::{ChangeOptions, Planned, WIDTH};
 use crate::context::Context;
 use crate::domain::difference::Difference;
 use crate::domain::history::{ChangeId, Entry, Intent, State};
 use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Change, Needs, Use};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind};
@@ -45,17 +45,18 @@ fn without(cx: &Context, error: CommandError) -> CommandError {
 }
 
 /// The journal's part in one run.
-pub(super) struct Journalled {
+pub(super) struct Record {
     journal: Option<RefCell<Journal>>,
     ids: Vec<(Target, ChangeId)>,
 }
 
-impl Journalled {
+impl Record {
     /// Writes what the plans are about to do.
     pub(super) fn begin(
         cx: &Context,
         journal: Option<Journal>,
-        plans: &[(Target, Result<Plan, CommandError>)],
+        plans: &[Planned],
+        change: &impl Change,
         options: &ChangeOptions,
     ) -> Result<Self, CommandError> {
         let none = Self { journal: None, ids: Vec::new() };
@@ -68,7 +69,7 @@ impl Journalled {
                 action: plan.action(),
                 difference: plan.difference().clone(),
                 before: plan.etags().clone(),
-                undoes: options.undone(plan.target()),
+                undoes: change.undoes(plan.target()),
             })
             .collect();
         if intents.is_empty() {

@@ -1,6 +1,6 @@
 //! What a change that was refused says, and the way on.
 
-use super::ChangeOptions;
+use super::Remarks;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::action::Action;
@@ -12,7 +12,7 @@ use crate::domain::target::Target;
 use crate::error::{CommandError, ErrorKind, quoted};
 
 /// A plan that was refused, with the ways on.
-pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) -> CommandError {
+pub(super) fn of_plan(cx: &Context, refusal: &Refusal, remarks: &Remarks) -> CommandError {
     let message = refusal.to_string();
     let with = |option: &str| format!("{} {option}", cx.command());
     match refusal {
@@ -35,7 +35,7 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) 
         Refusal::Forbidden { service, other_way_open, .. } => {
             let error = CommandError::new(ErrorKind::OrganisationPolicy, message)
                 .because("it is in force on the project, so nothing was sent");
-            match options.other_way.as_ref().filter(|_| *other_way_open) {
+            match remarks.other_way.as_ref().filter(|_| *other_way_open) {
                 Some(command) => error.hint(command.clone()),
                 None => error.hint(cx.suggest(&format!("describe {service}"))),
             }
@@ -51,7 +51,7 @@ pub(super) fn refusal(cx: &Context, refusal: &Refusal, options: &ChangeOptions) 
                 .hint(cx.command())
         }
         Refusal::NotToBeUndone { .. } => {
-            let other = options.may_be_meant.clone().unwrap_or_else(|| cx.suggest("history"));
+            let other = remarks.may_be_meant.clone().unwrap_or_else(|| cx.suggest("history"));
             CommandError::new(ErrorKind::NotToBeUndone, message).hint(other)
         }
         Refusal::SavedBefore { .. } => CommandError::new(ErrorKind::SavedBefore, message)

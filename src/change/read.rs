@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Needs, Use};
 use crate::cloud::{Above, why};
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
 use crate::domain::invokers::grants;
+use crate::domain::plan::{Needs, Use};
 use crate::domain::policy;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use tokio::time::timeout;
 
-use super::{ChangeOptions, Verify, WIDTH};
+use super::{Verify, WIDTH};
 use crate::cloud::{Failure, For, Gateway};
 use crate::context::Context;
 use crate::domain::access::Request;
@@ -21,11 +21,11 @@ const MOST: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Judges the effects of what was done by everything that can be read, where that is wanted.
-pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], options: &ChangeOptions) {
+pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], when: Verify) {
     let done =
         |outcome: &ChangeOutcome| outcome.status == Status::Changed && !outcome.effect.is_empty();
     let count = outcomes.iter().filter(|outcome| done(outcome)).count();
-    let patience = match options.verify {
+    let patience = match when {
         Verify::Always => cx.deadline.limit(),
         Verify::OnATerminal if cx.terminal.interactive && count <= MOST => PATIENCE,
         Verify::Never | Verify::OnATerminal => return,
