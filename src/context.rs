@@ -5,6 +5,7 @@ mod acting;
 mod asking;
 mod clock;
 mod command_line;
+mod hints;
 mod projects;
 mod reaching;
 mod recent;
@@ -19,12 +20,11 @@ use time::OffsetDateTime;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
-pub use self::command_line::Grammar;
 use crate::auth::{self, Identity};
 use crate::cloud::{self, Deadline, Failure, Gateway};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::resource::{self, check_project};
 use crate::domain::target::Named;
-use crate::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
 use crate::report::{self, Format, Report, ServiceReport, Style};
 use crate::sandbox;
@@ -50,8 +50,8 @@ pub struct Settings {
     pub no_color: bool,
     pub timeout: Duration,
     pub sandbox: bool,
-    /// What the commands take.
-    pub grammar: fn() -> Grammar,
+    /// The definition of the program and its commands.
+    pub definition: clap::Command,
     /// Whether it is not said that this is the sandbox: only where nobody reads it, as when a
     /// shell completes a word.
     pub unannounced: bool,
@@ -361,7 +361,7 @@ impl Context {
                     )),
                 };
                 error
-                    .hint(self.command_with_option("--project", "PROJECT"))
+                    .hint(self.command_with_option("--project", Some("PROJECT")))
                     .hint("gcloud config set project PROJECT")
                     .hint("runaccess --sandbox list")
             },
@@ -398,9 +398,9 @@ impl Context {
             .because(format!("it is set by {source}"));
         Err(match source {
             PropertySource::Flag(_) => {
-                error.hint(self.command_with_word(&region, sandbox::HOME_REGION))
+                error.hint(self.command_with_argument(&region, sandbox::HOME_REGION))
             }
-            _ => error.hint(self.command_with_option("--region", sandbox::HOME_REGION)),
+            _ => error.hint(self.command_with_option("--region", Some(sandbox::HOME_REGION))),
         })
     }
 

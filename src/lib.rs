@@ -10,8 +10,6 @@ mod commands;
 pub mod completion;
 pub mod context;
 pub mod domain;
-pub mod error;
-pub mod exit_code;
 pub mod gcloud;
 pub mod hop_by_hop;
 pub mod invoke;
@@ -28,6 +26,8 @@ pub mod terminal;
 pub mod transport;
 pub mod tunnel;
 
+use self::domain::error::{CommandError, ErrorKind};
+
 /// Runs the program on this process's arguments and returns its exit code.
 pub fn run() -> u8 {
     if let Some(code) = commands::asked() {
@@ -41,8 +41,8 @@ pub fn run() -> u8 {
             code
         }
         Err(error) => {
-            let error = error::CommandError::new(error::ErrorKind::Failed, "cannot start")
-                .because(error.to_string());
+            let error =
+                CommandError::new(ErrorKind::Failed, "cannot start").because(error.to_string());
             context::bare_terminal().error(&error);
             error.exit_code().number()
         }

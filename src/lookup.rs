@@ -11,11 +11,11 @@ pub use self::errors::{unread, unread_target, without_url};
 use crate::cloud::{Listing, Unreadable};
 use crate::context::Context;
 use crate::domain::address::{claim, owners};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
 use crate::domain::service::Service;
 use crate::domain::target::{JobName, Target, TargetRef};
-use crate::error::{CommandError, ErrorKind};
 use crate::terminal;
 
 /// A service that was found.
@@ -237,7 +237,7 @@ pub fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, Com
     }
     let error = error.because(format!("its tags are `{}`", known.join("`, `")));
     Err(match nearest(tag, known).first() {
-        Some(near) => error.hint(cx.command_with_word(tag, near)),
+        Some(near) => error.hint(cx.command_with_argument(tag, near)),
         None => error,
     })
 }

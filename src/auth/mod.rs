@@ -24,6 +24,7 @@ use self::find::{Found, find, passed_over, token_file};
 pub use self::named_file::check_arguments;
 use self::tokens::AtHand;
 pub use self::tokens::{IdToken, Tokens};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, SetupError};
 
 /// The scope that every call of the Cloud Run Admin API accepts (discovery document).
@@ -73,6 +74,15 @@ impl Kind {
             Self::ServiceAccount => "serviceAccount",
             Self::Token => "token",
             Self::User => "user",
+        }
+    }
+
+    /// What it is called in a table.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::ExternalAccount => "external account",
+            Self::ServiceAccount => "service account",
+            Self::Impersonated | Self::Token | Self::User => self.as_str(),
         }
     }
 }
@@ -235,6 +245,65 @@ fn identity_of(found: Found, workshop: &Workshop) -> Identity {
         login: login.clone(),
     };
     Identity { tokens: Arc::new(tokens), account, source, passed_over: None, login }
+}
+
+impl From<AuthError> for CommandError {
+    fn from(error: AuthError) -> Self {
+        Self::from(&error).with_source(error)
+    }
+}
+
+impl From<&AuthError> for CommandError {
+    fn from(error: &AuthError) -> Self {
+        let refused =
+            |why: &str| Self::new(ErrorKind::NotAuthenticated, error.to_string()).because(why);
+        let plain = Self::new(ErrorKind::NotAuthenticated, error.to_string());
+        match error {
+            AuthError::None => plain.hint("gcloud auth login").hint("runaccess --sandbox list"),
+            AuthError::NoSuchAccount { account, known } => {
+                let error = plain.hint(login_of(account));
+                match known.first() {
+                    None => error,
+                    Some(_) => error.because(format!("it has those of `{}`", known.join("`, `"))),
+                }
+            }
+            AuthError::TokenFile { source, .. } | AuthError::CredentialFile { source, .. } => {
+                refused(&source.to_string())
+            }
+            AuthError::SecretItself { .. } => plain.because(
+                "it is to be the path of a file that holds it and that nobody else can read",
+            ),
+            AuthError::Token { .. } | AuthError::Unusable { .. } => plain.hint("gcloud auth login"),
+            AuthError::LoginNeeded { why, login, .. } => {
+                let login = login.clone().unwrap_or_else(|| "gcloud auth login".to_owned());
+                refused(why).hint(login)
+            }
+            AuthError::Refused { why, .. } | AuthError::Unauthenticated { why } => refused(why),
+            AuthError::NotImpersonated { why, .. } => refused(why).because(
+                "it takes a role such as `roles/iam.serviceAccountTokenCreator` on that account",
+            ),
+            AuthError::Unreachable { why, .. } => {
+                Self::new(ErrorKind::Unavailable, error.to_string()).because(why)
+            }
+            AuthError::NoIdToken { .. } => plain,
+            AuthError::AudienceNotChosen { .. } => Self::usage(error.to_string())
+                .because("it always has that of the client that the user logged in with"),
+            AuthError::AudienceNeeded | AuthError::NotAServiceAccount(_) => {
+                Self::usage(error.to_string())
+            }
+            AuthError::Setup(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<IdTokenFileError> for CommandError {
+    fn from(error: IdTokenFileError) -> Self {
+        let why = match &error {
+            IdTokenFileError::Unreadable { source, .. } => source.to_string(),
+            IdTokenFileError::NoToken { source, .. } => source.to_string(),
+        };
+        Self::new(ErrorKind::NotAuthenticated, error.to_string()).because(why)
+    }
 }
 
 #[cfg(test)]

@@ -10,13 +10,13 @@ use super::{ChangeOptions, Remarks, refusal};
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::difference::{Difference, Etags};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Change, Plan, TakeBack, Use, left_out};
 use crate::domain::principal::{is_service_agent, project_in};
 use crate::domain::target::{AccountName, Existing};
-use crate::error::{CommandError, ErrorKind};
 
 /// How long conflicts are worked against, whatever the command's own deadline.
 const CONFLICT_LIMIT: Duration = Duration::from_mins(1);
@@ -70,8 +70,7 @@ async fn take_back(
         Some(why) => {
             error.message = format!("{}; what was done could not be taken back", error.message);
             error.causes.push(why);
-            error.code = ErrorKind::Partial.code();
-            error.exit_code = ErrorKind::Partial.exit_code().number();
+            error.kind = ErrorKind::Partial;
             outcome
         }
     }

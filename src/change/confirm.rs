@@ -2,8 +2,8 @@
 
 use super::{ChangeOptions, Planned};
 use crate::context::Context;
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::plan::{Plan, reasons_to_ask};
-use crate::error::{CommandError, ErrorKind};
 use crate::terminal;
 
 /// Refuses where another number of services would change than was expected.

@@ -20,13 +20,13 @@ use self::read::read;
 use self::record::Record;
 pub use self::record::settle;
 use crate::context::Context;
+use crate::domain::error::CommandError;
 use crate::domain::invokers::grants;
 use crate::domain::member::Member;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Change, Plan, Refusal, Stage};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
-use crate::error::CommandError;
 use crate::lookup::Targets;
 
 /// How many resources are read or written at a time.

@@ -3,10 +3,10 @@
 use crate::context::Context;
 use crate::domain::action::Action;
 use crate::domain::difference::{Difference, Etags};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::Plan;
 use crate::domain::target::Target;
-use crate::error::{CommandError, ErrorKind};
 
 /// What became of all targets.
 #[derive(Debug)]
@@ -77,6 +77,6 @@ pub(super) fn failed(
         unread: None,
         is_conditional: false,
         attempts: 1,
-        error: Some(error.into_outcome()),
+        error: Some(error),
     }
 }

@@ -7,12 +7,12 @@ use tokio::time::timeout;
 use crate::cloud::{Above, why};
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
+use crate::domain::error::CommandError;
 use crate::domain::invokers::grants;
 use crate::domain::plan::{Needs, Use};
 use crate::domain::policy;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};
-use crate::error::CommandError;
 use crate::lookup;
 
 /// How long a service is waited for that is wanted for the display alone.

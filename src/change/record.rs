@@ -9,12 +9,12 @@ use super::read::read;
 use super::{ChangeOptions, Planned, WIDTH};
 use crate::context::Context;
 use crate::domain::difference::Difference;
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::history::{ChangeId, Entry, Intent, State};
-use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
+use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Change, Needs, Use};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
-use crate::error::{CommandError, ErrorKind};
 use crate::journal::{Ended, Journal, RunFacts};
 
 /// What earlier runs left open, with the journal that it stands in. Most often nothing is, which is seen
@@ -128,7 +128,7 @@ fn how_it_ended(outcome: &ChangeOutcome) -> Ended {
         }
     };
     let (before, after) = (outcome.before.clone(), outcome.after.clone());
-    let said = |error: &OutcomeError| format!("{}: {}", error.code, error.in_one_line());
+    let said = |error: &CommandError| format!("{}: {}", error.kind.code(), error.in_one_line());
     Ended { state, done, before, after, error: outcome.error.as_ref().map(said) }
 }
 

@@ -4,12 +4,12 @@ use super::Remarks;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::action::Action;
+use crate::domain::error::{CommandError, ErrorKind, quoted};
 use crate::domain::member::Member;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::principal::agent_of;
 use crate::domain::role::INVOKER;
 use crate::domain::target::Target;
-use crate::error::{CommandError, ErrorKind, quoted};
 
 /// A plan that was refused, with the ways on.
 pub(super) fn of_plan(cx: &Context, refusal: &Refusal, remarks: &Remarks) -> CommandError {

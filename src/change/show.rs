@@ -2,10 +2,10 @@
 
 use super::{ChangeOptions, Planned};
 use crate::context::Context;
+use crate::domain::error::{CommandError, quoted};
 use crate::domain::invokers::Grant;
 use crate::domain::plan::Plan;
 use crate::domain::printable::{one_line, printable};
-use crate::error::{CommandError, quoted};
 
 /// Shows the plans of all targets as one.
 pub(super) fn plan(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use google_cloud_iam_admin_v1::model::ListRolesResponse;
+use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_orgpolicy_v2::model::Policy;
 use google_cloud_orgpolicy_v2::model::policy_spec::PolicyRule;
 use google_cloud_orgpolicy_v2::model::policy_spec::policy_rule::Kind;
@@ -79,6 +80,7 @@ impl Gateway {
                 name: role.name,
                 title: role.title,
                 stage: role.stage.name().unwrap_or("UNKNOWN").to_owned(),
+                is_disabled: role.stage == RoleLaunchStage::Disabled,
                 is_deleted: role.deleted,
                 permissions: role.included_permissions,
             }));

@@ -12,7 +12,9 @@ use super::failure::Failure;
 use super::fleet::Unreadable;
 use super::gateway::Gateway;
 use super::reading::parsed;
-use crate::domain::mapping::{Certificate, DomainMapping, Record, Resolves, shut_out_by};
+use crate::domain::mapping::{
+    Certificate, DomainMapping, Record, RecordKind, Resolves, shut_out_by,
+};
 use crate::domain::resource::ServiceName;
 use crate::transport::encoded;
 
@@ -86,32 +88,31 @@ impl Gateway {
         match self.answers(domain, &record.kind).await {
             Ok(answers) if record.is_among(&answers) => Resolves::Yes,
             // Behind a proxy of somebody's, a name has addresses in place of the alias.
-            Ok(answers) if answers.is_empty() && record.kind == "CNAME" => {
-                let (four, six) =
-                    tokio::join!(self.answers(domain, "A"), self.answers(domain, "AAAA"));
-                let found = four.into_iter().chain(six).flatten();
-                let found: BTreeSet<String> =
-                    found.map(|found| format!("{} {}", found.kind, found.data)).collect();
+            Ok(answers) if answers.is_empty() && record.kind == RecordKind::Cname => {
+                let (four, six) = tokio::join!(
+                    self.answers(domain, &RecordKind::A),
+                    self.answers(domain, &RecordKind::Aaaa)
+                );
+                let found: BTreeSet<Record> = four.into_iter().chain(six).flatten().collect();
                 // A name server may put the alias's own addresses in its place.
                 if !found.is_empty() && self.are_of_alias(&record.data, &found).await {
                     return Resolves::Yes;
                 }
                 Resolves::No(found.into_iter().collect())
             }
-            Ok(answers) => {
-                let found = answers.iter().map(|found| format!("{} {}", found.kind, found.data));
-                Resolves::No(found.collect())
-            }
+            Ok(answers) => Resolves::No(answers),
             Err(failure) => Resolves::Unknown(failure.message),
         }
     }
 
     /// Whether all of these addresses are those of the alias that is wanted.
-    async fn are_of_alias(&self, alias: &str, found: &BTreeSet<String>) -> bool {
+    async fn are_of_alias(&self, alias: &str, found: &BTreeSet<Record>) -> bool {
         let alias = alias.trim_end_matches('.');
-        let (four, six) = tokio::join!(self.answers(alias, "A"), self.answers(alias, "AAAA"));
-        let own = four.into_iter().chain(six).flatten();
-        let own: BTreeSet<String> = own.map(|own| format!("{} {}", own.kind, own.data)).collect();
+        let (four, six) = tokio::join!(
+            self.answers(alias, &RecordKind::A),
+            self.answers(alias, &RecordKind::Aaaa)
+        );
+        let own: BTreeSet<Record> = four.into_iter().chain(six).flatten().collect();
         found.is_subset(&own)
     }
 
@@ -120,19 +121,19 @@ impl Gateway {
     pub async fn shut_out_of(&self, domain: &str) -> Option<String> {
         let mut at = domain;
         loop {
-            let records = self.answers(at, "CAA").await.ok()?;
-            if records.iter().any(|record| record.kind == "CAA") {
+            let records = self.answers(at, &RecordKind::Caa).await.ok()?;
+            if records.iter().any(|record| record.kind == RecordKind::Caa) {
                 return shut_out_by(&records);
             }
             at = at.split_once('.').map(|(_, above)| above).filter(|above| above.contains('.'))?;
         }
     }
 
-    async fn answers(&self, domain: &str, kind: &str) -> Result<Vec<Record>, Failure> {
+    async fn answers(&self, domain: &str, kind: &RecordKind) -> Result<Vec<Record>, Failure> {
         let call = format!("resolve `{domain}`");
         let transport = self.endpoints.transport(Api::PublicDns);
         let transport = transport.map_err(|error| Failure::of_transport(&call, &error))?;
-        let query = encoded(&[("name", domain), ("type", kind)]);
+        let query = encoded(&[("name", domain), ("type", kind.as_str())]);
         let base = self.endpoints.endpoint(Api::PublicDns).as_str();
         let uri = Uri::try_from(format!("{base}/resolve?{query}"));
         let uri = uri.map_err(|_| Failure::malformed(&call))?;
@@ -158,14 +159,14 @@ impl Gateway {
         Ok(answers
             .filter_map(|answer| {
                 let kind = match answer["type"].as_u64()? {
-                    1 => "A",
-                    5 => "CNAME",
-                    28 => "AAAA",
-                    257 => "CAA",
+                    1 => RecordKind::A,
+                    5 => RecordKind::Cname,
+                    28 => RecordKind::Aaaa,
+                    257 => RecordKind::Caa,
                     _ => return None,
                 };
                 let data = answer["data"].as_str()?.to_owned();
-                Some(Record { kind: kind.to_owned(), data })
+                Some(Record { kind, data })
             })
             .collect())
     }
@@ -203,7 +204,10 @@ fn mapping(item: &Value, project: &str) -> DomainMapping {
         since: of_certificate.and_then(|condition| some(&condition["lastTransitionTime"])),
         message: troubled.and_then(|condition| some(&condition["message"])),
         records: records
-            .map(|record| Record { kind: text(&record["type"]), data: text(&record["rrdata"]) })
+            .map(|record| Record {
+                kind: RecordKind::parse(&text(&record["type"])),
+                data: text(&record["rrdata"]),
+            })
             .collect(),
     }
 }

@@ -9,6 +9,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::auth::AuthError;
+use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::role::carries;
 use crate::transport::TransportError;
 
 /// A call that failed.
@@ -227,6 +229,87 @@ fn names(text: &str, address: &str) -> bool {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse::<u64>().ok().map(|seconds| Duration::from_secs(seconds.min(600)))
+}
+
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        Self::from(&failure).with_source(failure)
+    }
+}
+
+impl From<&Failure> for CommandError {
+    fn from(failure: &Failure) -> Self {
+        if let Some(error) = &failure.auth {
+            return Self::from(error.as_ref());
+        }
+        let kind = match failure.kind {
+            FailureKind::Aborted => ErrorKind::Conflict,
+            FailureKind::Connect | FailureKind::Network | FailureKind::Unavailable => {
+                ErrorKind::Unavailable
+            }
+            FailureKind::Credentials | FailureKind::Unauthenticated => ErrorKind::NotAuthenticated,
+            FailureKind::Deadline => ErrorKind::Deadline,
+            FailureKind::AlreadyExists | FailureKind::FailedPrecondition => {
+                ErrorKind::FailedPrecondition
+            }
+            FailureKind::InvalidArgument => ErrorKind::InvalidArgument,
+            FailureKind::Malformed | FailureKind::Redirected => ErrorKind::MalformedResponse,
+            FailureKind::NotFound => ErrorKind::NotFound,
+            FailureKind::Other | FailureKind::Unimplemented => ErrorKind::Failed,
+            FailureKind::PermissionDenied => ErrorKind::PermissionDenied,
+            FailureKind::RateLimited => ErrorKind::RateLimited,
+        };
+        let permission = failure.permission().map(str::to_owned);
+        let error = Self::new(kind, failure.to_string()).because(&*failure.message);
+        match kind {
+            ErrorKind::NotAuthenticated => error.hint("gcloud auth login"),
+            ErrorKind::PermissionDenied => match permission {
+                // Who has it is who can give it.
+                Some(permission) => match roles_with(&permission) {
+                    Some(roles) => error
+                        .because(format!("`{permission}` is in {roles}"))
+                        .hint("runaccess roles"),
+                    None => error.hint("gcloud auth list"),
+                },
+                None => error.hint("gcloud auth list"),
+            },
+            _ => error,
+        }
+    }
+}
+
+/// The roles that a person is given for a permission, the least first, as they are known.
+fn roles_with(permission: &str) -> Option<String> {
+    const LEAST: [&str; 7] = [
+        "roles/run.invoker",
+        "roles/run.servicesInvoker",
+        "roles/run.jobsExecutorWithOverrides",
+        "roles/run.viewer",
+        "roles/iam.securityAdmin",
+        "roles/run.developer",
+        "roles/run.admin",
+    ];
+    /// Of other APIs (background knowledge; the roles' pages list more).
+    const BESIDE: [(&str, &str); 9] = [
+        ("cloudfunctions.functions.list", "roles/cloudfunctions.viewer"),
+        ("iam.roles.get", "roles/iam.roleViewer"),
+        ("iam.roles.list", "roles/iam.roleViewer"),
+        ("iam.serviceAccounts.create", "roles/iam.serviceAccountAdmin"),
+        ("iam.serviceAccounts.delete", "roles/iam.serviceAccountAdmin"),
+        ("iam.serviceAccounts.get", "roles/iam.serviceAccountViewer"),
+        ("iam.serviceAccounts.getIamPolicy", "roles/iam.serviceAccountAdmin"),
+        ("iam.serviceAccounts.setIamPolicy", "roles/iam.serviceAccountAdmin"),
+        ("resourcemanager.projects.get", "roles/browser"),
+    ];
+    let holds = |role: &&&str| carries(role, permission) == Some(true);
+    let beside = BESIDE.iter().filter(|(held, _)| *held == permission).map(|(_, role)| role);
+    let roles: Vec<String> =
+        LEAST.iter().filter(holds).chain(beside).map(|role| format!("`{role}`")).collect();
+    match roles.as_slice() {
+        [] => None,
+        [only] => Some(only.clone()),
+        [first, .., last] => Some(format!("{first} and {last}")),
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 
 use super::completions::Shell;
 use crate::context::Context;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 
 /// Print the function `gcurl`: curl with the right token, its arguments in any order
 ///

@@ -6,8 +6,8 @@ use super::writing::{WriteOptions, finish};
 use crate::change;
 use crate::context::Context;
 use crate::domain::address::Address;
+use crate::domain::error::CommandError;
 use crate::domain::plan::SetAudience;
-use crate::error::CommandError;
 use crate::lookup;
 
 /// Add or remove a custom audience of a service

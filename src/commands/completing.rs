@@ -13,10 +13,10 @@ use super::Cli;
 use crate::auth::check_arguments;
 use crate::completion::{self, Cache, Candidate, Known, SHELLS};
 use crate::context::{self, Context, Settings};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::exposure::judge;
 use crate::domain::history::Entry;
 use crate::domain::role;
-use crate::error::{CommandError, ErrorKind};
 use crate::terminal;
 
 /// The variable by which a shell asks.
@@ -79,7 +79,12 @@ fn changes_of(typed: &str, wanted: impl Fn(&Entry) -> bool) -> Vec<Candidate> {
     let entries = journal.and_then(|journal| journal.entries().ok()).unwrap_or_default();
     let mut candidates: Vec<Candidate> = Vec::new();
     for entry in entries.iter().rev().filter(|entry| wanted(entry)) {
-        let about = format!("{} {}, {}", entry.action.as_str(), entry.target.short(), entry.word());
+        let about = format!(
+            "{} {}, {}",
+            entry.action.as_str(),
+            entry.target.short(),
+            entry.standing().as_str()
+        );
         let run = Candidate { value: entry.id.whole().to_string(), about: entry.command.clone() };
         if entry.id.part.is_some() && !candidates.contains(&run) {
             candidates.push(run);
@@ -280,7 +285,8 @@ fn surroundings() -> Option<Context> {
     let words = ["runaccess", "roles"].into_iter().map(str::to_owned);
     let flags = place_flags().into_iter().chain(flag_values(&["--region"]));
     let cli = <Cli as clap::Parser>::try_parse_from(words.chain(flags)).ok()?;
-    let settings = Settings { unannounced: true, quiet: true, ..cli.global.settings() };
+    let settings =
+        Settings { unannounced: true, quiet: true, ..cli.global.settings(Cli::command()) };
     Context::new(settings, true).ok()
 }
 

@@ -6,8 +6,8 @@ use clap::builder::PossibleValue;
 use super::completing;
 use crate::completion::SHELLS;
 use crate::context::{self, Context};
-use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
+use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::exit_code::ExitCode;
 
 /// Print what makes a shell complete commands, options, services, regions, members and tags
 ///

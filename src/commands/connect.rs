@@ -11,13 +11,13 @@ use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::access::{Entry, Origin, Outcome, Request, Verdict};
 use crate::domain::caller::{CallsFrom, Via};
+use crate::domain::error::CommandError;
 use crate::domain::evidence::said_by;
+use crate::domain::exit_code::ExitCode;
 use crate::domain::plan::Connect;
 use crate::domain::principal::Caller as Asker;
 use crate::domain::resource::ServiceName;
 use crate::domain::target::Target;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::{ChangesReport, ConnectReport, Language, ProgramRow, VerifiedRow, set_up};
 

@@ -10,8 +10,8 @@ use super::options::parse_tag;
 use super::token::id_token;
 use crate::auth::BearerToken;
 use crate::context::Context;
-use crate::error::{CommandError, ErrorKind, quoted};
-use crate::exit_code::ExitCode;
+use crate::domain::error::{CommandError, ErrorKind, quoted};
+use crate::domain::exit_code::ExitCode;
 use crate::invoke::{
     self, Answered, Call, Config, CurlWords, Ended, Program, Wanted, Way, WordsError, path_word,
     service_word, way,

@@ -4,11 +4,12 @@ use super::completing;
 use super::members::one_service;
 use crate::cloud::For;
 use crate::context::Context;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::domain::exposure::judge_all;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::Service;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
+use crate::domain::ways_in::ways_into;
 use crate::lookup;
 use crate::report::{InvokerRow, ReadState, ServiceReport};
 
@@ -52,7 +53,7 @@ pub(super) async fn read(
     let short = name.short();
     let policy = gathered.around.allow.first().and_then(|own| own.read.as_ref().err());
     let policy = policy.map(|why| format!("could not read the policy of `{short}`: {why}"));
-    let invokers = policy.is_none().then(|| InvokerRow::all(&gathered, now));
+    let invokers = policy.is_none().then(|| InvokerRow::all(ways_into(&gathered, now), now));
     let mapped = domains.as_ref().err();
     let mapped = mapped.map(|why| format!("could not read the domains of `{short}`: {why}"));
     let inherited = ReadState::of(gathered.around.is_inherited_read());

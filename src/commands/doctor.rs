@@ -12,8 +12,8 @@ use http::Method;
 use super::completing;
 use crate::context::Context;
 use crate::domain::diagnosis::Health;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::report::DoctorReport;
 
 /// Find out why a request to a service is refused, or whether this machine is set up

@@ -10,12 +10,12 @@ use super::writing::{Reported, WriteOptions, finish, report};
 use crate::change::{self, ChangeResult};
 use crate::cloud::{Mappings, Unreadable};
 use crate::context::Context;
+use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::exit_code::ExitCode;
 use crate::domain::mapping::{Certificate, DomainMapping, is_domain};
 use crate::domain::plan::{Change, MapDomain, UnmapDomain};
 use crate::domain::resource::ServiceName;
 use crate::domain::target::{MappingName, Target};
-use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
 use crate::lookup::{self, Targets};
 use crate::report::{DomainRow, DomainsReport, UnknownRow};
 
@@ -145,7 +145,7 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
         shut_out.buffered(WIDTH).filter_map(async |found| found).collect().await;
     let mut obstacles: Vec<String> = Vec::new();
     for row in rows.iter().filter(|_| check) {
-        if row.is_behind_a_proxy() {
+        if row.is_behind_a_proxy {
             obstacles.push(format!(
                 "`{}`: a proxy in front answers in place of Google; while it does, no certificate is made \
                  or renewed",
@@ -262,7 +262,7 @@ async fn listed(cx: &Context, project: &str, region: &str) -> Result<Mappings, C
     listed.map_err(|failure| {
         let error = CommandError::from(failure);
         match region {
-            "-" => error.hint(cx.command_with_option("--region", "REGION")),
+            "-" => error.hint(cx.command_with_option("--region", Some("REGION"))),
             _ => error,
         }
     })

@@ -6,20 +6,21 @@ use time::format_description::well_known::Rfc3339;
 
 use super::completing;
 use super::members::{KindOption, check_order, missing, resolve};
+use super::options::one_of;
 use super::remedy::{grant, remedies};
 use super::times::moment;
 use crate::cloud::{FailureKind, For, Gateway, why};
 use crate::context::Context;
 use crate::domain::access::{Decision, Entry, Layer, Origin, Request, Verdict, decide_unread};
 use crate::domain::address::{Address, claim};
+use crate::domain::error::CommandError;
 use crate::domain::evidence::Around;
+use crate::domain::exit_code::ExitCode;
 use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::domain::resource::{ServiceRef, TAG_SIGN};
 use crate::domain::role::RUN_JOB_WITH_OVERRIDES;
 use crate::domain::service::Service;
 use crate::domain::target::{Target, TargetRef};
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::{ExplainReport, RequestShape};
 
@@ -49,8 +50,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<OffsetDateTime>,
     /// Where the request comes from
-    #[arg(long, value_name = "PLACE", default_value = "internet", value_parser = origin_parser())]
-    from: String,
+    #[arg(long, value_name = "PLACE", default_value = "internet", value_parser = one_of(&Origin::ALL, Origin::as_str))]
+    from: Origin,
     /// Take what could not be read as silent: it grants nothing and denies nothing
     #[arg(long)]
     lenient: bool,
@@ -59,10 +60,6 @@ pub(super) struct Args {
     with_overrides: bool,
     #[command(flatten)]
     kind: KindOption,
-}
-
-fn origin_parser() -> clap::builder::PossibleValuesParser {
-    Origin::ALL.map(Origin::as_str).into()
 }
 
 fn path(text: &str) -> Result<String, String> {
@@ -106,8 +103,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     // Cloud Run itself can be asked for oneself only, and only for now.
     let is_self = args.at.is_none()
         && account.is_some_and(|account| Member::of_account(&account).same_as(&who));
-    let from = Origin::ALL.into_iter().find(|known| known.as_str() == args.from);
-    let from = from.unwrap_or_default();
+    let from = args.from;
     let address = match &wanted {
         TargetRef::Service(ServiceRef::Url(address)) => Some(address),
         _ => None,
@@ -230,7 +226,7 @@ pub(super) fn asked_of(
         _ if !with_overrides => Ok(target.permission()),
         Target::Service(_) => Err(CommandError::usage("`--with-overrides` is about running a job")
             .because("a service is invoked, and has none")
-            .hint(cx.command_without_flag("--with-overrides"))),
+            .hint(cx.command_without(&["--with-overrides"]))),
         _ => Ok(RUN_JOB_WITH_OVERRIDES),
     }
 }

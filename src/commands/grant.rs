@@ -8,10 +8,10 @@ use super::waiting::WaitOptions;
 use super::writing::WriteOptions;
 use crate::change::{self, Remarks};
 use crate::context::Context;
+use crate::domain::error::CommandError;
 use crate::domain::member::MemberKind;
 use crate::domain::plan::GrantRole;
 use crate::domain::role::{INVOKER, Invokes, OF_FUNCTIONS, OVERRIDER, invokes};
-use crate::error::CommandError;
 use crate::lookup;
 
 /// Grant a principal the right to invoke services, or to run jobs
@@ -93,11 +93,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     }
     if args.wait.is_on() && invokes(role.as_str()) == Invokes::No {
         let message = format!("there is nothing to wait for: `{role}` does not let anybody in");
-        return Err(CommandError::usage(message).hint(cx.command_without_flag("--wait")));
+        return Err(CommandError::usage(message).hint(cx.command_without(&["--wait"])));
     }
     if args.wait.is_on() && targets.names.iter().all(|target| target.service().is_none()) {
         return Err(CommandError::usage("a job has no front end that could be waited for")
-            .hint(cx.command_without_flag("--wait")));
+            .hint(cx.command_without(&["--wait"])));
     }
     for target in &targets.names {
         asked_of(cx, target, args.with_overrides)?;

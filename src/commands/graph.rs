@@ -3,13 +3,13 @@
 use futures::{StreamExt, stream};
 
 use crate::context::Context;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::domain::graph::{Node, graph};
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::resource::ServiceName;
 use crate::domain::role::INVOKE;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::{Drawing, GraphReport, UnknownRow};
 

@@ -7,11 +7,11 @@ use clap::Parser;
 use super::members::{ask_for_member, typed};
 use super::{Cli, Command, describe, dispatch};
 use crate::context::Context;
+use crate::domain::error::{CommandError, ErrorKind, quoted};
+use crate::domain::exit_code::ExitCode;
 use crate::domain::exposure::{Callers, Exposure};
 use crate::domain::resource::ServiceName;
 use crate::domain::role::INVOKER;
-use crate::error::{CommandError, ErrorKind, quoted};
-use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::{InvokerRow, ServiceReport};
 use crate::terminal;
@@ -137,7 +137,7 @@ async fn command(
             if let Some(condition) = &row.condition {
                 options.extend(["--condition-title".to_owned(), condition.title.clone()]);
             }
-            with_member("revoke", &row.member, &options, &target)
+            with_member("revoke", row.member.as_str(), &options, &target)
         }
         Choice::MakePublic => {
             let ways = [
@@ -190,13 +190,11 @@ fn with_member(verb: &str, member: &str, options: &[String], target: &str) -> Ve
 
 /// Whether a way in is a binding that can be taken away.
 fn can_go(row: &InvokerRow) -> bool {
-    row.is_own_grant()
+    row.via.is_own() && row.role.is_some()
 }
 
 /// Whether anyone, or any Google account, gets in without being named.
 fn is_open(service: &ServiceReport) -> bool {
-    let broad = ["allUsers", "allAuthenticatedUsers"];
     let rows = service.invokers.as_deref().unwrap_or_default();
-    let own = |row: &&InvokerRow| row.is_own_grant() && broad.contains(&row.member.as_str());
-    !service.invoker_check || rows.iter().any(|row| own(&row))
+    !service.invoker_check || rows.iter().any(|row| can_go(row) && row.member.is_public())
 }

@@ -4,8 +4,8 @@ use clap::Command;
 
 use super::completing;
 use crate::context;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::terminal;
 
 /// Print the help of a command, or of a topic: exit-codes

@@ -10,12 +10,12 @@ use super::times::{Since, span};
 use crate::change;
 use crate::context::Context;
 use crate::domain::action::Action;
+use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::exit_code::ExitCode;
 use crate::domain::history::{ChangeId, Entry};
 use crate::domain::member::{Member, MemberArg};
 use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
 use crate::domain::target::Target;
-use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
 use crate::journal::Journal;
 use crate::lookup;
 use crate::report::{EntryReport, HistoryReport};
@@ -156,7 +156,7 @@ fn not_there(cx: &Context, typed: &str) -> CommandError {
     match typed.parse::<ChangeId>() {
         Ok(id) if id.sandbox && !cx.is_sandbox() => error
             .because("a name with `s` is a change in the sandbox")
-            .hint(cx.command_with_option("--sandbox", "")),
+            .hint(cx.command_with_option("--sandbox", None)),
         Ok(id) if !id.sandbox && cx.is_sandbox() => error
             .because("the names of changes in the sandbox begin with `s`")
             .hint(cx.suggest("history")),

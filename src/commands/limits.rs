@@ -8,10 +8,10 @@ use time::macros::format_description;
 use super::times::{moment, span};
 use crate::context::Context;
 use crate::domain::condition::{self, Condition, ConditionError, MAX_DESCRIPTION};
+use crate::domain::error::CommandError;
 use crate::domain::member::Member;
 use crate::domain::plan::MADE_UP;
 use crate::domain::role::{Role, is_basic};
-use crate::error::CommandError;
 use crate::journal::redacted;
 
 /// The options that limit a grant.
@@ -142,11 +142,11 @@ impl LimitOptions {
         let is_named = !typed.title.is_empty() || !typed.description.is_empty();
         if is_named && !is_limited {
             return Err(CommandError::usage("there is no condition to be given a title")
-                .hint(cx.command_with_option("--condition", "EXPR")));
+                .hint(cx.command_with_option("--condition", Some("EXPR"))));
         }
         if typed.expression.is_some() && typed.title.is_empty() && !self.is_timed() {
             return Err(CommandError::usage("a condition needs a title")
-                .hint(cx.command_with_option("--condition-title", "TITLE")));
+                .hint(cx.command_with_option("--condition-title", Some("TITLE"))));
         }
         Ok(typed)
     }

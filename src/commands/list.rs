@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use clap::builder::PossibleValuesParser;
-
 use super::completing;
+use super::options::one_of;
 use crate::cloud::{Failure, Listing, ServiceAccess, Unreadable};
 use crate::context::Context;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::domain::exposure::{Exposure, judge};
 use crate::domain::invokers::{Grant, invoker_count};
 use crate::domain::resource::ServiceRef;
 use crate::domain::service::Service;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::{Format, RowAccess, ServicesReport, UnknownRow};
 
@@ -30,8 +29,8 @@ pub(super) struct Args {
     no_access: bool,
     /// Keep only rows of these exposures
     #[arg(long, value_name = "EXPOSURE", value_delimiter = ',',
-        value_parser = PossibleValuesParser::new(Exposure::ALL.map(Exposure::as_str)))]
-    exposure: Vec<String>,
+        value_parser = one_of(&Exposure::ALL, Exposure::as_str))]
+    exposure: Vec<Exposure>,
     /// Exit with 3 if a row is left
     #[arg(long)]
     fail: bool,
@@ -67,9 +66,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         }
         let grants = grants.ok();
         let exposure = judge(&service, grants.as_deref(), now);
-        if !args.exposure.is_empty()
-            && !args.exposure.iter().any(|kept| kept == exposure.exposure.as_str())
-        {
+        if !args.exposure.is_empty() && !args.exposure.contains(&exposure.exposure) {
             continue;
         }
         if exposure.exposure.is_public() {
@@ -85,7 +82,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.report(&ServicesReport::new(cx.is_sandbox(), rows, unknown))?;
     if count == 0 {
         let place = if region == "-" { String::new() } else { format!("region `{region}` of ") };
-        let kept = match args.exposure.join(", ") {
+        let kept: Vec<&str> = args.exposure.iter().map(|kept| kept.as_str()).collect();
+        let kept = match kept.join(", ") {
             exposures if exposures.is_empty() => String::new(),
             exposures => format!(" that are {exposures}"),
         };

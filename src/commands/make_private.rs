@@ -5,9 +5,9 @@ use super::members::services;
 use super::writing::{WriteOptions, finish};
 use crate::change;
 use crate::context::Context;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::domain::plan::MakePrivate;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
 use crate::lookup;
 
 /// Let nobody invoke services but those who are named

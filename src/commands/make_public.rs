@@ -6,9 +6,9 @@ use super::waiting::WaitOptions;
 use super::writing::{WriteOptions, finish};
 use crate::change::{self, ChangeOptions, ChangeResult, Remarks};
 use crate::context::Context;
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::plan::{MakePublic, PublicVia};
 use crate::domain::target::Target;
-use crate::error::{CommandError, ErrorKind};
 use crate::lookup::{self, Targets};
 use crate::terminal;
 
@@ -98,10 +98,8 @@ async fn other_way_taken(
 }
 
 fn forbidden(result: &ChangeResult) -> Vec<Target> {
-    let code = ErrorKind::OrganisationPolicy.code();
-    let forbidden = result
-        .outcomes
-        .iter()
-        .filter(|outcome| outcome.error.as_ref().is_some_and(|error| error.code == code));
+    let forbidden = result.outcomes.iter().filter(|outcome| {
+        outcome.error.as_ref().is_some_and(|error| error.kind == ErrorKind::OrganisationPolicy)
+    });
     forbidden.map(|outcome| outcome.target.clone()).collect()
 }

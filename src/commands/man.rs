@@ -6,8 +6,8 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::completing;
 use crate::context;
-use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
+use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::exit_code::ExitCode;
 
 /// Print the manual page, of the program or of one command
 #[derive(clap::Args, Debug)]

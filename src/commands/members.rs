@@ -2,11 +2,11 @@
 //! a required one is missing.
 
 use crate::context::Context;
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::member::{Member, MemberArg, MemberError};
 use crate::domain::resource::{ServiceRef, ServiceRefError, looks_like_member};
 use crate::domain::role::Role;
 use crate::domain::target::{Kind, Target, TargetRef};
-use crate::error::{CommandError, ErrorKind};
 use crate::lookup::{self, Found};
 use crate::terminal;
 
@@ -29,7 +29,7 @@ pub(super) async fn one_service(
 pub(super) fn service(cx: &Context, typed: &str) -> Result<ServiceRef, CommandError> {
     ServiceRef::parse(typed).map_err(|error| match &error {
         ServiceRefError::Name { instead: Some(instead), .. } => {
-            let hint = cx.command_with_word(typed, instead);
+            let hint = cx.command_with_argument(typed, instead);
             CommandError::from(error).hint(hint)
         }
         _ => error.into(),
@@ -66,7 +66,7 @@ impl KindOption {
         TargetRef::parse(typed, self.kind()).map_err(|error| match &error {
             ServiceRefError::Name { typed: name, instead: Some(instead), .. } => {
                 let instead = typed.replace(name, instead);
-                CommandError::from(error).hint(cx.command_with_word(typed, &instead))
+                CommandError::from(error).hint(cx.command_with_argument(typed, &instead))
             }
             _ => error.into(),
         })
@@ -232,7 +232,7 @@ pub(super) async fn resolve(
                         "`me` is not known: {} does not say whose it is",
                         identity.source
                     ))
-                    .hint(cx.command_with_word("me", "ADDRESS"))
+                    .hint(cx.command_with_argument("me", "ADDRESS"))
                 })?;
                 resolved.notes.push(format!("`me` is `{account}`"));
                 Member::of_account(account)
@@ -309,7 +309,7 @@ async fn runtime_account(
 pub(super) fn role(cx: &Context, typed: &str) -> Result<Role, CommandError> {
     Role::parse(typed).map_err(|error| match error.instead() {
         Some(instead) => {
-            CommandError::usage(error.to_string()).hint(cx.command_with_word(typed, instead))
+            CommandError::usage(error.to_string()).hint(cx.command_with_argument(typed, instead))
         }
         None => error.into(),
     })
@@ -320,7 +320,7 @@ pub(super) fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandErro
 }
 
 fn no_member(cx: &Context, typed: &str, error: MemberError) -> CommandError {
-    let hint = error.instead.as_ref().map(|instead| cx.command_with_word(typed, instead));
+    let hint = error.instead.as_ref().map(|instead| cx.command_with_argument(typed, instead));
     match hint {
         Some(hint) => CommandError::from(error).hint(hint),
         None => error.into(),

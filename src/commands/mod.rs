@@ -40,16 +40,14 @@ mod who;
 mod whoami;
 mod writing;
 
-use std::collections::BTreeSet;
-
 use clap::error::ErrorKind as ClapErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use self::completing::asked;
 use self::options::GlobalOptions;
-use crate::context::{self, Context, Grammar};
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
+use crate::context::{self, Context};
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::terminal;
 
 /// Who may invoke a Google Cloud Run service: look, grant, revoke, make public or private
@@ -131,7 +129,12 @@ impl Command {
 
 /// Runs the program on this process's arguments and returns its exit code.
 pub(crate) async fn run() -> u8 {
-    let cli = match Cli::try_parse_from(context::arguments()) {
+    let mut definition = Cli::command();
+    let matches = definition.try_get_matches_from_mut(context::arguments());
+    let parsed = matches.and_then(|mut matches| {
+        Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut definition))
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
     };
@@ -155,7 +158,7 @@ pub(crate) async fn run() -> u8 {
         }
         _ => {}
     }
-    let mut settings = cli.global.settings();
+    let mut settings = cli.global.settings(definition);
     let in_sandbox = matches!(cli.command, Some(Command::Sandbox(_)));
     settings.sandbox |= in_sandbox;
     let with_gcloud = match &cli.command {
@@ -251,38 +254,6 @@ fn options_of(name: &str) -> Vec<String> {
     let long = own.chain(cli.get_arguments()).filter_map(clap::Arg::get_long);
     let shared = ["verbose", "help", "version"];
     long.filter(|long| !shared.contains(long)).map(|long| format!("--{long}")).collect()
-}
-
-/// What the commands take, by their own definitions.
-fn grammar() -> Grammar {
-    fn switches(command: &clap::Command, all: &mut BTreeSet<String>) {
-        for argument in command.get_arguments() {
-            let joined = argument.is_require_equals_set();
-            if joined || !argument.get_action().takes_values() {
-                let names = argument.get_long_and_visible_aliases().unwrap_or_default();
-                all.extend(names.iter().map(|name| format!("--{name}")));
-            }
-        }
-        command.get_subcommands().for_each(|command| switches(command, all));
-    }
-    let whole = Cli::command();
-    let mut all = BTreeSet::from(["--help".to_owned(), "--version".to_owned()]);
-    switches(&whole, &mut all);
-    let own = |group: &clap::Command| -> Vec<String> {
-        group.get_subcommands().map(|command| command.get_name().to_owned()).collect()
-    };
-    let groups = whole.get_subcommands().filter(|command| command.has_subcommands());
-    let groups = groups.map(|group| (group.get_name().to_owned(), own(group))).collect();
-    let named = |command: &clap::Command| -> BTreeSet<String> {
-        let longs = command.get_arguments().filter_map(clap::Arg::get_long_and_visible_aliases);
-        longs.flatten().map(|name| format!("--{name}")).collect()
-    };
-    let general = named(&whole);
-    let options = whole.get_subcommands().map(|command| {
-        (command.get_name().to_owned(), named(command).union(&general).cloned().collect())
-    });
-    let options = options.collect();
-    Grammar { switches: all, groups, options }
 }
 
 fn finish(error: &CommandError, json: bool) -> u8 {

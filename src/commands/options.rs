@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::completing;
 use crate::context::{Settings, sandbox_by_environment};
@@ -69,7 +70,7 @@ impl GlobalOptions {
     }
 
     /// What they say, together with the environment's word on the sandbox.
-    pub(super) fn settings(self) -> Settings {
+    pub(super) fn settings(self, definition: clap::Command) -> Settings {
         Settings {
             project: self.project,
             region: self.region,
@@ -85,7 +86,7 @@ impl GlobalOptions {
             no_color: self.no_color,
             timeout: self.timeout,
             sandbox: self.sandbox || sandbox_by_environment(),
-            grammar: super::grammar,
+            definition,
             unannounced: false,
         }
     }
@@ -96,6 +97,20 @@ pub(super) fn wants_json(arguments: &[OsString]) -> bool {
     let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
     words.iter().any(|word| matches!(*word, "-ojson" | "-o=json" | "--format=json"))
         || words.windows(2).any(|pair| matches!(pair, ["-o" | "--format", "json"]))
+}
+
+/// Takes the words of these values, and gives the value.
+pub(super) fn one_of<T>(
+    all: &'static [T],
+    word: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Send + Sync + 'static,
+{
+    let words = all.iter().map(|value| word(*value));
+    PossibleValuesParser::new(words).try_map(move |typed| {
+        all.iter().copied().find(|value| word(*value) == typed).ok_or("not one of its values")
+    })
 }
 
 fn parse_project(text: &str) -> Result<String, String> {

@@ -3,8 +3,8 @@
 use super::completing;
 use super::members::KindOption;
 use crate::context::Context;
-use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
+use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::PolicyReport;
 

@@ -20,8 +20,8 @@ use super::curl::not_started;
 use super::members::missing;
 use super::options::parse_tag;
 use crate::context::{self, Context};
-use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
+use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::exit_code::ExitCode;
 use crate::invoke::run_program;
 use crate::lookup;
 use crate::proxy::{self, GRACE, SECRET, Serving, new_secret};
@@ -191,7 +191,7 @@ fn check(cx: &Context, args: &Args) -> Result<(), CommandError> {
         return Err(CommandError::usage(message)
             .because("with `--allow-remote` each client must show a secret")
             .hint(cx.command_without(&["--bind"]))
-            .hint(cx.command_with_option("--allow-remote", "")));
+            .hint(cx.command_with_option("--allow-remote", None)));
     }
     let one = args.url.is_some() || args.tag.is_some() || args.audience.is_some();
     if one && args.services.len() > 1 {

@@ -4,12 +4,12 @@ use crate::context::Context;
 use crate::domain::access::{
     self, Decision, Entry, Layer, Origin, Outcome, Request, Step, is_reserved,
 };
+use crate::domain::error::quoted;
 use crate::domain::evidence::Gathered;
 use crate::domain::exposure::{Callers, judge_all};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::role::IAP_ACCESSOR;
 use crate::domain::service::Ingress;
-use crate::error::quoted;
 
 /// The commands that would let `who` through, one a layer that blocks; none of them where one of those
 /// layers opens to no command: what only the caller, or whoever wrote a deny policy, can change.

@@ -10,8 +10,8 @@ use super::members::KindOption;
 use super::writing::{WriteOptions, finish};
 use crate::change;
 use crate::context::Context;
+use crate::domain::error::{CommandError, ErrorKind, quoted};
 use crate::domain::plan::{Restore, SavedPolicy};
-use crate::error::{CommandError, ErrorKind, quoted};
 use crate::lookup::Targets;
 
 /// No policy is as long; IAM takes a few tens of kilobytes.

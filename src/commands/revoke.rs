@@ -10,14 +10,14 @@ use super::members::{KindOption, ask_for_member, held_operands, member, resolve,
 use super::writing::{WriteOptions, finish, report_as};
 use crate::change::{self, ChangeResult, Remarks};
 use crate::context::Context;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::plan::{ClearGrants, ConditionChoice, Refusal, RevokeGrants, RoleChoice};
 use crate::domain::printable::printable;
 use crate::domain::role::INVOKER;
 use crate::domain::target::Target;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
 use crate::lookup::{self, Targets};
 use crate::report::ChangesReport;
 use crate::terminal;

@@ -1,9 +1,9 @@
 //! `roles`
 
 use crate::context::Context;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::domain::role::{CustomRole, INVOKE, ROLES, SET_POLICY};
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
 use crate::report::RolesReport;
 
 /// Show the roles that can invoke a service, or let others do so

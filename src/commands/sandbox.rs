@@ -6,8 +6,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::context::{self, Context};
-use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
+use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::exit_code::ExitCode;
 use crate::report::{AddressRow, Format, SandboxReport, SettingsReport};
 use crate::sandbox::{
     Backend, DEFAULT_ACCOUNT, DEFAULT_PORT, DEFAULT_PROJECT, FaultSpec, Faults, HOME_REGION,

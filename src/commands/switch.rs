@@ -6,12 +6,12 @@ use super::writing::{WriteOptions, finish};
 use crate::change;
 use crate::context::Context;
 use crate::domain::access::{Place, iap_agent};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::member::Member;
 use crate::domain::plan::{TurnIap, TurnSwitch};
 use crate::domain::resource::ServiceRef;
 use crate::domain::service::Ingress;
 use crate::domain::setting::Switch;
-use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
 use crate::terminal;
 

@@ -4,8 +4,8 @@ use super::completing;
 use super::members::missing;
 use crate::auth::{AuthError, IdToken};
 use crate::context::Context;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::invoke::{self, Wanted};
 use crate::jwt::claims;
 use crate::lookup;
@@ -95,7 +95,7 @@ pub(super) async fn id_token(
 
 /// What can be done where this credential gives no such token.
 fn explained(cx: &Context, error: &AuthError) -> CommandError {
-    let acting = cx.command_with_option("--impersonate-service-account", "ACCOUNT");
+    let acting = cx.command_with_option("--impersonate-service-account", Some("ACCOUNT"));
     let command_error = CommandError::from(error);
     match error {
         AuthError::AudienceNotChosen { .. } => {
@@ -105,7 +105,7 @@ fn explained(cx: &Context, error: &AuthError) -> CommandError {
             let error = command_error.because("an access token says nothing that a service takes");
             let error = error.hint(acting);
             if cx.takes_id_token_file() {
-                error.hint(cx.command_with_option("--id-token-file", "FILE"))
+                error.hint(cx.command_with_option("--id-token-file", Some("FILE")))
             } else {
                 error.hint(cx.suggest("curl --id-token-file FILE SERVICE"))
             }

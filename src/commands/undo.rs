@@ -5,11 +5,11 @@ use super::history::{Chosen, chosen, settled};
 use super::writing::{WriteOptions, report};
 use crate::change::{self, Remarks};
 use crate::context::Context;
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::history::{ChangeId, Entry, State};
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Change, Undo};
 use crate::domain::setting::Setting;
-use crate::error::{CommandError, ErrorKind};
 use crate::lookup::Targets;
 
 /// Take back a change that was made from this machine

@@ -3,9 +3,9 @@
 use super::completing;
 use super::members::one_service;
 use crate::context::Context;
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::domain::service::Service;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::UrlReport;
 

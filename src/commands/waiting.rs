@@ -11,10 +11,10 @@ use crate::auth::BearerToken;
 use crate::change::ChangeResult;
 use crate::context::Context;
 use crate::domain::diagnosis::Reply;
+use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::exit_code::ExitCode;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::resource::ServiceName;
-use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
 use crate::invoke::{self, Call, Prober, Wanted};
 
 /// How long is waited where nothing is said: longer than most changes take to spread (Google:
@@ -108,7 +108,7 @@ impl WaitOptions {
         if waiting.whom.is_empty() {
             return Err(CommandError::usage("there is nobody to wait for as whom one could ask")
                 .because("`--wait` asks as oneself, as nobody, or as a service account that one may act as")
-                .hint(cx.command_without_flag("--wait")));
+                .hint(cx.command_without(&["--wait"])));
         }
         Ok(waiting)
     }

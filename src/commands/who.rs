@@ -5,15 +5,19 @@ use super::explain::asked_of;
 use super::members::KindOption;
 use crate::cloud::For;
 use crate::context::Context;
-use crate::domain::evidence::{Around, Gathered, Layered, Roles, carries};
+use crate::domain::error::CommandError;
+use crate::domain::evidence::{Around, Gathered, Layered, Roles};
+use crate::domain::exit_code::ExitCode;
 use crate::domain::exposure::{Exposure, judge_all};
 use crate::domain::invokers::Grant;
+use crate::domain::member::Member;
 use crate::domain::role::{
     INVOKE, MINT_ID_TOKEN, PASS_IAP, RUN_JOB, RUN_JOB_WITH_OVERRIDES, SET_JOB_POLICY, SET_POLICY,
 };
 use crate::domain::target::Target;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
+use crate::domain::ways_in::{
+    denials, denials_of, granted, holders, past_iap, unknown_roles, ways_into,
+};
 use crate::lookup;
 use crate::report::{DenyRow, IndirectRow, InvokerRow, UnknownRow, WhoReport};
 
@@ -50,20 +54,26 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let found = args.kind.one_target(cx, args.service.as_deref(), question).await?;
     let gateway = cx.gateway().await?;
     let permission = asked_of(cx, &found, args.with_overrides)?;
+    let now = cx.now();
     let read = match &found {
         Target::Service(name) => gateway.gather(name, For::Anyone).await.map(|gathered| {
-            let exposure = gathered.weigh(|evidence| judge_all(evidence, cx.now())).exposure;
-            let (iap, unknown) = (InvokerRow::past_iap(&gathered, cx.now()), unknown(&gathered));
-            let (invokers, deny) = (InvokerRow::all(&gathered, cx.now()), DenyRow::all(&gathered));
-            (Ways { exposure: Some(exposure), invokers, iap, deny, unknown }, gathered.around)
+            let exposure = gathered.weigh(|evidence| judge_all(evidence, now)).exposure;
+            let ways = Ways {
+                exposure: Some(exposure),
+                invokers: InvokerRow::all(ways_into(&gathered, now), now),
+                iap: InvokerRow::all(past_iap(&gathered, now), now),
+                deny: denials(&gathered).into_iter().map(DenyRow::new).collect(),
+                unknown: unknown(&gathered),
+            };
+            (ways, gathered.around)
         }),
         job => gateway.gather_job(job, For::Anyone, permission).await.map(|(around, _)| {
             let unread =
                 around.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
             let mut unknown: Vec<UnknownRow> = unread.collect();
-            push_new(&mut unknown, unknown_roles(&around.roles, &around.allow, permission));
-            let invokers = InvokerRow::holders(&around, permission, cx.now());
-            let deny = DenyRow::of(&around, permission);
+            push_new(&mut unknown, said_of_roles(&around.roles, &around.allow, permission));
+            let invokers = InvokerRow::all(holders(&around, permission, now), now);
+            let deny = denials_of(&around, permission).into_iter().map(DenyRow::new).collect();
             (Ways { exposure: None, invokers, iap: Vec::new(), deny, unknown }, around)
         }),
     };
@@ -118,31 +128,27 @@ struct Ways {
 fn unknown(gathered: &Gathered) -> Vec<UnknownRow> {
     let unread = gathered.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
     let mut rows: Vec<UnknownRow> = unread.collect();
-    push_new(&mut rows, unknown_roles(&gathered.around.roles, &gathered.around.allow, INVOKE));
-    push_new(&mut rows, unknown_roles(&gathered.around.roles, &gathered.iap, PASS_IAP));
+    push_new(&mut rows, said_of_roles(&gathered.around.roles, &gathered.around.allow, INVOKE));
+    push_new(&mut rows, said_of_roles(&gathered.around.roles, &gathered.iap, PASS_IAP));
     rows
 }
 
-/// The roles in these policies of which it is not known whether they carry a permission.
-fn unknown_roles(roles: &Roles, layers: &[Layered<Grant>], permission: &str) -> Vec<UnknownRow> {
-    let granted = || layers.iter().flat_map(|layer| layer.read.iter().flatten());
-    let mut rows = Vec::new();
-    for grant in granted().filter(|grant| carries(roles, &grant.role, permission).is_none()) {
-        let holders = granted().filter(|other| other.role == grant.role);
-        let mut holders: Vec<String> = holders.map(|other| other.member.to_string()).collect();
-        holders.sort();
-        holders.dedup();
-        let does = match permission {
-            INVOKE => "it can invoke",
-            RUN_JOB | RUN_JOB_WITH_OVERRIDES => "it can run jobs",
-            MINT_ID_TOKEN => "it gives tokens of the account",
-            PASS_IAP => "Identity-Aware Proxy lets it by",
-            _ => "it can change the policy",
-        };
+/// What is said of the roles of which it is not known whether they carry a permission.
+fn said_of_roles(roles: &Roles, layers: &[Layered<Grant>], permission: &str) -> Vec<UnknownRow> {
+    let does = match permission {
+        INVOKE => "it can invoke",
+        RUN_JOB | RUN_JOB_WITH_OVERRIDES => "it can run jobs",
+        MINT_ID_TOKEN => "it gives tokens of the account",
+        PASS_IAP => "Identity-Aware Proxy lets it by",
+        _ => "it can change the policy",
+    };
+    let unknown = unknown_roles(roles, layers, permission).into_iter();
+    let row = |(role, holders): (&str, Vec<&Member>)| {
+        let holders: Vec<&str> = holders.into_iter().map(Member::as_str).collect();
         let why = format!("whether {does} is not known; held by {}", holders.join(", "));
-        push_new(&mut rows, vec![UnknownRow { what: format!("role {}", grant.role), why }]);
-    }
-    rows
+        UnknownRow { what: format!("role {role}"), why }
+    };
+    unknown.map(row).collect()
 }
 
 fn push_new(rows: &mut Vec<UnknownRow>, more: Vec<UnknownRow>) {
@@ -160,9 +166,13 @@ async fn indirect(
     target: &Target,
 ) -> Result<(Vec<IndirectRow>, Vec<UnknownRow>), CommandError> {
     let now = cx.now();
-    let mut rows = IndirectRow::setters(around, target, now);
     let sets = if let Target::Job(_) = target { SET_JOB_POLICY } else { SET_POLICY };
-    let mut unknown = unknown_roles(&around.roles, &around.allow, sets);
+    let with = |roles: &Roles, layers: &[Layered<Grant>], permission, on: &str| {
+        let counting = granted(roles, layers, permission).filter(|(_, grant)| grant.counts(now));
+        counting.map(|grant| IndirectRow::new(permission, grant, on, now)).collect::<Vec<_>>()
+    };
+    let mut rows = with(&around.roles, &around.allow, sets, &target.to_string());
+    let mut unknown = said_of_roles(&around.roles, &around.allow, sets);
     let accounts = around.accounts_with(target.permission(), now);
     let gateway = cx.gateway().await?;
     let above =
@@ -176,8 +186,8 @@ async fn indirect(
             let what = format!("the policy of {}", layer.resource);
             push_new(&mut unknown, vec![UnknownRow { what, why }]);
         }
-        rows.extend(IndirectRow::holders(&roles, &layers, MINT_ID_TOKEN, on, now));
-        push_new(&mut unknown, unknown_roles(&roles, &layers, MINT_ID_TOKEN));
+        rows.extend(with(&roles, &layers, MINT_ID_TOKEN, on));
+        push_new(&mut unknown, said_of_roles(&roles, &layers, MINT_ID_TOKEN));
     }
     Ok((rows, unknown))
 }

@@ -1,8 +1,8 @@
 //! `whoami`
 
 use crate::context::Context;
-use crate::error::{CommandError, ErrorKind};
-use crate::exit_code::ExitCode;
+use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::exit_code::ExitCode;
 use crate::report::WhoamiReport;
 
 /// Show who acts, by which credential, in which project and region
@@ -32,6 +32,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         sandbox: cx.is_sandbox(),
         account: who.and_then(|identity| identity.account.clone()),
         kind: who.map_or("none", |identity| identity.tokens.kind().as_str()),
+        kind_in_words: who.map_or("none", |identity| identity.tokens.kind().words()),
+        is_nobody: who.is_none(),
         source: who.map(|identity| identity.source.clone()),
         project: project.as_ref().map(|project| project.value.clone()),
         project_source: project.map(|project| project.source.to_string()),

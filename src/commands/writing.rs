@@ -5,12 +5,12 @@ use crate::change::{ChangeOptions, ChangeResult, Remarks, Verify};
 use crate::context::Context;
 use crate::domain::access::Verdict;
 use crate::domain::effect::{Basis, Effect};
+use crate::domain::error::CommandError;
+use crate::domain::exit_code::ExitCode;
 use crate::domain::history::ChangeId;
 use crate::domain::member::MemberKind;
-use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
+use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::printable::one_line;
-use crate::error::CommandError;
-use crate::exit_code::ExitCode;
 use crate::report::{ChangesReport, GcloudReport};
 
 /// The options of every command that writes.
@@ -266,9 +266,9 @@ fn note_spreading(cx: &Context, outcomes: &[ChangeOutcome]) {
 }
 
 fn code(outcome: &ChangeOutcome) -> u8 {
-    outcome.error.as_ref().map_or(ExitCode::Done.number(), |error| error.exit_code)
+    outcome.error.as_ref().map_or(ExitCode::Done.number(), |error| error.exit_code().number())
 }
 
-fn say(cx: &Context, error: &OutcomeError) {
+fn say(cx: &Context, error: &CommandError) {
     cx.terminal.error_parts(&error.message, &error.causes, &error.hints);
 }

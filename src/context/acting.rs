@@ -2,8 +2,8 @@
 
 use super::{Context, now};
 use crate::auth::{self, Identity, IdentityRequest, Workshop};
+use crate::domain::error::CommandError;
 use crate::domain::member::{Member, MemberArg, MemberKind};
-use crate::error::CommandError;
 use crate::sandbox;
 
 impl Context {

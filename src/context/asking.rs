@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Context;
-use crate::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::terminal::{self, PromptError};
 
 impl Context {

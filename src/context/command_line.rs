@@ -1,371 +1,185 @@
-//! The command as it was typed, and commands that are worth typing next.
+//! A command line as a value: each word is known as the argument that it is of, by the definitions of
+//! the commands.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use clap::{Arg, Command};
 
-use super::Context;
-use crate::domain::resource::ServiceName;
-use crate::domain::target::{Kind, TargetRef};
-use crate::error::{CommandError, ErrorKind, quoted};
+use crate::domain::error::quoted;
 
 /// Options whose values are a person's own words, in which nothing that was typed elsewhere is meant.
 const OWN_WORDS: [&str; 4] =
     ["--reason", "--condition", "--condition-title", "--condition-description"];
 
-/// What of the commands' own definitions tells what a word of a command line is.
-#[derive(Clone, Debug, Default)]
-pub struct Grammar {
-    /// The options of every command that take no value, and those whose value must be joined to them.
-    pub switches: BTreeSet<String>,
-    /// Commands that have commands of their own, and those.
-    pub groups: BTreeMap<String, Vec<String>>,
-    /// The options that each command takes.
-    pub options: BTreeMap<String, BTreeSet<String>>,
-}
-
-/// What a word of the command line is.
+/// The words of a command line, without the program's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Command,
-    /// An option, with its value where that is joined to it.
-    Option,
-    Operand,
-    ValueOf(String),
-    /// Another program's, behind a `--` or the service of `curl`.
-    Anothers,
+pub(super) struct CommandLine(Vec<Word>);
+
+/// A word, or an option with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Word {
+    /// The name of a command, or of one of a group's.
+    Command(String),
+    Option(Opt),
+    Operand(String),
+    /// `--`
+    Dashes,
+    /// Another program's: behind a `--`, or behind the service of `curl`.
+    Anothers(String),
 }
 
-/// No hint asks for a longer time than this.
-const LONGEST: Duration = Duration::from_hours(24);
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Opt {
+    /// Its long name, whatever form was typed.
+    name: String,
+    /// As it was typed, without its value.
+    typed: String,
+    value: Option<Value>,
+}
 
-impl Context {
-    /// The command as it was typed.
-    pub fn command(&self) -> String {
-        self.rendered(&self.arguments.borrow())
+/// The value of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Value {
+    text: String,
+    /// What joins it to the option; `None` if it is a word of its own.
+    joined: Option<&'static str>,
+}
+
+impl CommandLine {
+    /// Reads words by the definition of the program. What it does not know is taken for an operand, or for
+    /// an option without a value.
+    pub(super) fn read(words: &[String], program: &Command) -> Self {
+        let mut line = Vec::with_capacity(words.len());
+        let (mut command, mut words) = (program, words.iter());
+        while let Some(word) = words.next() {
+            let has_operand = line.iter().any(|word| matches!(word, Word::Operand(_)));
+            if word == "--" {
+                line.push(Word::Dashes);
+                line.extend(words.by_ref().cloned().map(Word::Anothers));
+            } else if let Some(long) = word.strip_prefix("--") {
+                line.push(Word::Option(read_long(long, [command, program], &mut words)));
+            } else if let Some(options) = read_short(word, [command, program], &mut words) {
+                line.extend(options.into_iter().map(Word::Option));
+            } else if let Some(own) = command.find_subcommand(word).filter(|_| !has_operand) {
+                line.push(Word::Command(word.clone()));
+                command = own;
+            } else {
+                line.push(Word::Operand(word.clone()));
+                if command.get_positionals().any(Arg::is_trailing_var_arg_set) {
+                    line.extend(words.by_ref().cloned().map(Word::Anothers));
+                }
+            }
+        }
+        Self(line)
     }
 
-    /// These arguments as a command. A `--yes` is left out: nobody is led to accept a plan that has not
-    /// been seen.
-    fn rendered(&self, arguments: &[String]) -> String {
-        let words = arguments
-            .iter()
-            .filter_map(|argument| without_yes(argument))
-            .map(|argument| quoted(&argument));
-        let said = ["--sandbox", "sandbox"];
-        let unsaid =
-            self.settings.sandbox && !arguments.iter().any(|word| said.contains(&word.as_str()));
+    /// The command as it can be typed, in the sandbox or not. A `--yes` is left out: nobody is led to accept
+    /// a plan that has not been seen.
+    pub(super) fn render(&self, in_sandbox: bool) -> String {
+        let says_sandbox = |word: &Word| match word {
+            Word::Command(name) => name == "sandbox",
+            Word::Option(option) => option.name == "--sandbox",
+            _ => false,
+        };
+        let unsaid = in_sandbox && !self.0.iter().any(says_sandbox);
         let place = unsaid.then(|| "--sandbox".to_owned());
+        let is_yes = |word: &&Word| matches!(word, Word::Option(option) if option.name == "--yes");
+        let words = self.0.iter().filter(|word| !is_yes(word)).map(Word::render);
         let program = std::iter::once("runaccess".to_owned());
         program.chain(place).chain(words).collect::<Vec<_>>().join(" ")
     }
 
-    /// The command as it was typed, with an option more: at its end, but for `curl`, where what
-    /// follows the service is another program's, and before a `--`.
-    pub fn command_with_option(&self, option: &str, value: &str) -> String {
-        let mut words = self.arguments.borrow().clone();
-        let at = self.place_of("curl").map_or_else(|| end_of_options(&words), |at| at + 1);
-        let added = [option.to_owned(), value.to_owned()];
-        words.splice(at..at, added.into_iter().filter(|word| !word.is_empty()));
-        self.rendered(&words)
+    /// Whether the command has this name.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        self.0.iter().any(|word| matches!(word, Word::Command(own) if own == name))
     }
 
-    /// The command `curl` as it was typed, with one of our options, and its value, moved before the
+    /// The same with an option more: at its end, but for `curl`, where what follows the service is another
+    /// program's, and before a `--`.
+    #[must_use]
+    pub(super) fn with(mut self, option: &str, value: Option<&str>) -> Self {
+        let is_curl = |word: &Word| matches!(word, Word::Command(name) if name == "curl");
+        let curl = self.0.iter().position(is_curl);
+        let end = || self.0.iter().position(|word| *word == Word::Dashes).unwrap_or(self.0.len());
+        let at = curl.map_or_else(end, |at| at + 1);
+        let value = value.map(|text| Value { text: text.to_owned(), joined: None });
+        let (name, typed) = (option.to_owned(), option.to_owned());
+        self.0.insert(at, Word::Option(Opt { name, typed, value }));
+        self
+    }
+
+    /// The same without these options and their values.
+    #[must_use]
+    pub(super) fn without(mut self, options: &[&str]) -> Self {
+        self.0.retain(|word| match word {
+            Word::Option(option) => !options.contains(&option.name.as_str()),
+            _ => true,
+        });
+        self
+    }
+
+    /// The command `curl` with one of our options, and its value, moved from curl's words to before the
     /// service.
-    pub fn command_with_moved(&self, option: &str) -> String {
-        let mut words = self.arguments.borrow().clone();
-        let of = |word: &String| word.split('=').next() == Some(option);
-        let Some(from) = words.iter().rposition(of) else { return self.command() };
-        let takes_value = !words[from].contains('=') && !self.is_switch(option);
-        let end = (from + 1 + usize::from(takes_value)).min(words.len());
-        let moved: Vec<String> = words.drain(from..end).collect();
-        let at = self.place_of("curl").map_or(0, |at| at + 1);
-        words.splice(at..at, moved);
-        self.rendered(&words)
+    #[must_use]
+    pub(super) fn with_moved(mut self, option: &str, program: &Command) -> Self {
+        let is_it = |word: &Word| matches!(word, Word::Anothers(text) if text.split('=').next() == Some(option));
+        let Some(at) = self.0.iter().rposition(is_it) else { return self };
+        let texts = self.0[at..].iter().filter_map(|word| match word {
+            Word::Anothers(text) => Some(text.clone()),
+            _ => None,
+        });
+        let texts: Vec<String> = texts.collect();
+        let curl = program.find_subcommand("curl").unwrap_or(program);
+        let (first, mut rest) = (texts[0].trim_start_matches('-'), texts[1..].iter());
+        let moved = read_long(first, [curl, program], &mut rest);
+        let taken = texts.len() - rest.len();
+        self.0.drain(at..at + taken);
+        let to =
+            self.0.iter().position(|word| matches!(word, Word::Command(_))).map_or(0, |at| at + 1);
+        self.0.insert(to, Word::Option(moved));
+        self
     }
 
-    /// Where a command's name stands among the arguments.
-    fn place_of(&self, name: &str) -> Option<usize> {
-        let words = self.arguments.borrow();
-        let parts = self.parts(&words);
-        (0..words.len()).find(|at| parts[*at] == Part::Command && words[*at] == name)
-    }
-
-    /// Whether an option takes no value.
-    fn is_switch(&self, option: &str) -> bool {
-        (self.settings.grammar)().switches.contains(option)
-    }
-
-    /// What each word is.
-    fn parts(&self, words: &[String]) -> Vec<Part> {
-        let Grammar { switches, groups, .. } = (self.settings.grammar)();
-        let takes_value = |word: &str| {
-            if word.starts_with("--") {
-                !word.contains('=') && !switches.contains(word)
-            } else {
-                // Of short options only the format has a value, in the same word or the next.
-                word.ends_with('o')
+    /// The same under another command's name, without the options that this one does not take.
+    #[must_use]
+    pub(super) fn of_command(mut self, name: &str, program: &Command) -> Self {
+        let other = program.find_subcommand(name);
+        let takes =
+            |option: &Opt| other.is_none_or(|other| long(&option.name, [other, program]).is_some());
+        self.0.retain(|word| !matches!(word, Word::Option(option) if !takes(option)));
+        for word in &mut self.0 {
+            if let Word::Command(own) = word {
+                name.clone_into(own);
             }
+        }
+        self
+    }
+
+    /// The same with two of its operands in each other's place.
+    #[must_use]
+    pub(super) fn with_swapped(mut self, one: &str, other: &str) -> Self {
+        let place = |text: &str| {
+            self.0.iter().position(|word| matches!(word, Word::Operand(own) if own == text))
         };
-        let mut parts: Vec<Part> = Vec::with_capacity(words.len());
-        let (mut command, mut waiting, mut ended) = (None, None, false);
-        for word in words {
-            let part = if ended {
-                Part::Anothers
-            } else if let Some(option) = waiting.take() {
-                Part::ValueOf(option)
-            } else if word == "--" {
-                ended = true;
-                Part::Anothers
-            } else if word.len() > 1 && word.starts_with('-') && !word.starts_with("-/") {
-                waiting = takes_value(word).then(|| word.clone());
-                Part::Option
-            } else if command.is_none() {
-                command = Some(word.clone());
-                Part::Command
-            } else {
-                let own = command.as_ref().and_then(|command| groups.get(command));
-                let is_first = !parts.contains(&Part::Operand);
-                match own {
-                    Some(names) if is_first && names.contains(word) => Part::Command,
-                    _ => {
-                        ended = command.as_deref() == Some("curl");
-                        Part::Operand
-                    }
-                }
-            };
-            parts.push(part);
+        if let (Some(one), Some(other)) = (place(one), place(other)) {
+            self.0.swap(one, other);
         }
-        parts
+        self
     }
 
-    /// The command as it was typed, under another command's name, without the options that this one does
-    /// not take.
-    pub fn command_as(&self, name: &str) -> String {
-        let typed = self.arguments.borrow().clone();
-        let grammar = (self.settings.grammar)();
-        let takes = |option: &str| {
-            let option = option.split('=').next().unwrap_or(option);
-            !option.starts_with("--")
-                || grammar.options.get(name).is_none_or(|own| own.contains(option))
-        };
-        let mut words = Vec::with_capacity(typed.len());
-        for (word, part) in typed.iter().zip(self.parts(&typed)) {
-            match part {
-                Part::Command => words.push(name.to_owned()),
-                Part::Option if !takes(word) => {}
-                Part::ValueOf(option) if !takes(&option) => {}
-                _ => words.push(word.clone()),
+    /// The same with every operand put right, and of several in one word each.
+    #[must_use]
+    pub(super) fn with_operands(mut self, put_right: impl Fn(&str) -> String) -> Self {
+        for word in &mut self.0 {
+            if let Word::Operand(text) = word {
+                *text = text.split(',').map(&put_right).collect::<Vec<_>>().join(",");
             }
         }
-        self.rendered(&words)
+        self
     }
 
-    /// The command as it was typed, with two of its operands in each other's place.
-    pub fn command_with_swapped(&self, one: &str, other: &str) -> String {
-        let mut words = self.arguments.borrow().clone();
-        let parts = self.parts(&words);
-        let place = |word: &str| {
-            (0..words.len()).find(|at| parts[*at] == Part::Operand && words[*at] == word)
-        };
-        if let (Some(first), Some(second)) = (place(one), place(other)) {
-            words.swap(first, second);
-        }
-        self.rendered(&words)
-    }
-
-    /// Whether the command that was typed is one that takes an ID token from a file.
-    pub fn takes_id_token_file(&self) -> bool {
-        self.place_of("curl").is_some() || self.place_of("proxy").is_some()
-    }
-
-    /// Takes words that were chosen for words that were typed behind the options.
-    pub fn stand_for(&self, words: &[String]) {
-        self.arguments.borrow_mut().extend_from_slice(words);
-    }
-
-    /// The command as it was typed, but for some options and their values.
-    pub fn command_without(&self, options: &[&str]) -> String {
-        self.rendered(&self.words_without(options, true))
-    }
-
-    /// The same, of an option whose value, if it has one, is joined to it.
-    pub fn command_without_flag(&self, flag: &str) -> String {
-        self.rendered(&self.words_without(&[flag], false))
-    }
-
-    /// The command as it was typed, with another value for one of its options.
-    pub fn command_with_instead(&self, option: &str, value: &str) -> String {
-        let mut words = self.words_without(&[option], true);
-        let end = end_of_options(&words);
-        words.splice(end..end, [option.to_owned(), value.to_owned()]);
-        self.rendered(&words)
-    }
-
-    fn words_without(&self, options: &[&str], have_values: bool) -> Vec<String> {
-        let mut left = Vec::new();
-        let mut words = self.arguments.borrow().clone().into_iter();
-        while let Some(word) = words.next() {
-            let (option, is_joined) = match word.split_once('=') {
-                Some((option, _)) => (option, true),
-                None => (word.as_str(), false),
-            };
-            if !options.contains(&option) {
-                left.push(word);
-            } else if have_values && !is_joined {
-                words.next();
-            }
-        }
-        left
-    }
-
-    /// Another command of this program, in the same place: sandbox, project, account.
-    pub fn suggest(&self, command: &str) -> String {
-        let settings = &self.settings;
-        let mut words = vec!["runaccess".to_owned()];
-        words.extend(settings.sandbox.then(|| "--sandbox".to_owned()));
-        for (flag, value) in [
-            ("--project", &settings.project),
-            ("--account", &settings.account),
-            ("--configuration", &settings.configuration),
-        ] {
-            words.extend(value.iter().flat_map(|value| [flag.to_owned(), quoted(value)]));
-        }
-        let file = settings.access_token_file.iter();
-        words.extend(
-            file.flat_map(|path| {
-                ["--access-token-file".to_owned(), quoted(&path.to_string_lossy())]
-            }),
-        );
-        if !settings.impersonate.is_empty() {
-            words.push("--impersonate-service-account".to_owned());
-            words.push(quoted(&settings.impersonate.join(",")));
-        }
-        words.push(command.to_owned());
-        words.join(" ")
-    }
-
-    /// Another command of this program, for somebody else to run in the same place.
-    pub fn suggest_to_others(&self, command: &str) -> String {
-        let place = if self.settings.sandbox { "--sandbox " } else { "" };
-        format!("runaccess {place}{command}")
-    }
-
-    /// Gcloud's flags for who acts, where the command line said so.
-    pub fn gcloud_flags(&self) -> Vec<String> {
-        let settings = &self.settings;
-        let account = settings.account.iter().map(|account| format!("--account={account}"));
-        let configuration = settings.configuration.iter();
-        let file = settings.access_token_file.iter();
-        account
-            .chain(configuration.map(|name| format!("--configuration={name}")))
-            .chain(file.map(|path| format!("--access-token-file={}", path.display())))
-            .collect()
-    }
-
-    /// Makes the hints of an error fit the place: in the sandbox no login helps, and what was too
-    /// slow or not understood can be looked at more closely.
-    pub fn fit(&self, mut error: CommandError) -> CommandError {
-        if self.settings.sandbox {
-            for hint in &mut error.hints {
-                if hint.starts_with("gcloud ") {
-                    "runaccess sandbox status".clone_into(hint);
-                } else if let Some(("runaccess", command)) = hint.split_once(' ')
-                    && !command.contains("sandbox")
-                    && !command.starts_with("help")
-                {
-                    *hint = self.suggest_to_others(command);
-                }
-            }
-        }
-        self.fit_login(&mut error);
-        match error.kind {
-            ErrorKind::Deadline => {
-                let longer = self.settings.timeout.saturating_mul(2).max(Duration::from_mins(5));
-                let longer = humantime::format_duration(longer.min(LONGEST)).to_string();
-                let longer = longer.replace(' ', "");
-                let command = self.command_with_instead("--timeout", &longer);
-                error.hint(command)
-            }
-            ErrorKind::MalformedResponse | ErrorKind::RateLimited | ErrorKind::Unavailable
-                if !self.settings.verbose =>
-            {
-                error.hint(self.command_with_option("--verbose", ""))
-            }
-            _ => error,
-        }
-    }
-
-    /// Puts the command that logs in who acts in place of the general one; for a token that was
-    /// given there is none, and where it came from is said.
-    fn fit_login(&self, error: &mut CommandError) {
-        let Some(identity) = self.identity.get() else { return };
-        let Some(at) = error.hints.iter().position(|hint| hint == "gcloud auth login") else {
-            return;
-        };
-        if let Some(login) = &identity.login {
-            error.hints[at].clone_from(login);
-        } else {
-            error.hints.remove(at);
-            error.causes.push(format!("the credential is that of {}", identity.source));
-        }
-    }
-
-    /// The command as it was typed, with another text for what names a service, a job or a function, in
-    /// whichever form that was typed.
-    pub fn command_with_target(&self, wanted: &TargetRef, instead: &str) -> String {
-        self.command_with_targets(wanted.kind(), instead, |typed| match wanted.project() {
-            Some(project) => {
-                let is_its = |own: &str| self.are_known_as_one(own, project);
-                typed.project().is_some_and(is_its) && typed.clone().in_project(project) == *wanted
-            }
-            None => typed == wanted,
-        })
-    }
-
-    /// The same, for what names a service and may name this one.
-    pub fn command_with_service(&self, name: &ServiceName, instead: &str) -> String {
-        self.command_with_targets(Kind::Service, instead, |typed| match typed {
-            TargetRef::Service(reference) => {
-                let is_its = |own: &str| self.are_known_as_one(own, name.project());
-                reference.may_name(name) && reference.project().is_none_or(is_its)
-            }
-            _ => false,
-        })
-    }
-
-    fn command_with_targets(
-        &self,
-        kind: Kind,
-        instead: &str,
-        is_it: impl Fn(&TargetRef) -> bool,
-    ) -> String {
-        let mut words = self.arguments.borrow().clone();
-        let parts = self.parts(&words);
-        for (word, part) in words.iter_mut().zip(&parts) {
-            // Of what a member is, and of several, each part is put right.
-            let put_right = |one: &str| {
-                let (before, name) = match one.strip_prefix("service:") {
-                    Some(name) => ("service:", name),
-                    None => ("", one),
-                };
-                let parsed = TargetRef::parse(name, None).ok().filter(&is_it);
-                let parsed = parsed.or_else(|| {
-                    TargetRef::parse(name, Some(kind)).ok().filter(|typed| is_it(typed))
-                });
-                parsed.map_or_else(|| one.to_owned(), |_| format!("{before}{instead}"))
-            };
-            if *part == Part::Operand {
-                *word = word.split(',').map(put_right).collect::<Vec<_>>().join(",");
-            }
-        }
-        self.rendered(&words)
-    }
-
-    /// The command as it was typed, with another text where one was typed: as an operand, else as the
-    /// value of an option. What stands alike in a person's own words stays.
-    pub fn command_with_word(&self, typed: &str, instead: &str) -> String {
-        let mut words = self.arguments.borrow().clone();
-        let parts = self.parts(&words);
+    /// The same with another text for an argument: for an operand, else for the value of an option. What
+    /// stands alike in a person's own words stays.
+    #[must_use]
+    pub(super) fn with_argument(mut self, typed: &str, instead: &str) -> Self {
         let put_right = |word: &str| match word.strip_prefix("service:") {
             Some(name) if name == typed => format!("service:{instead}"),
             _ if word == typed => instead.to_owned(),
@@ -379,73 +193,224 @@ impl Context {
                 whole
             }
         };
-        let is_own = |option: &str| OWN_WORDS.contains(&option);
-        let mut changed = false;
-        for (word, part) in words.iter_mut().zip(&parts) {
-            if *part == Part::Operand {
-                let put = replaced(word);
-                changed |= put != *word;
-                *word = put;
+        let mut is_replaced = false;
+        for word in &mut self.0 {
+            if let Word::Operand(text) = word {
+                let put = replaced(text);
+                is_replaced |= put != *text;
+                *text = put;
             }
         }
-        for (word, part) in words.iter_mut().zip(&parts).filter(|_| !changed) {
-            match part {
-                Part::ValueOf(option) if !is_own(option) => *word = replaced(word),
-                Part::Option => match word.split_once('=') {
-                    Some((option, value)) if !is_own(option) => {
-                        *word = format!("{option}={}", replaced(value));
-                    }
-                    _ => {}
-                },
-                _ => {}
+        if is_replaced {
+            return self;
+        }
+        for word in &mut self.0 {
+            if let Word::Option(Opt { name, value: Some(value), .. }) = word
+                && !OWN_WORDS.contains(&name.as_str())
+            {
+                value.text = replaced(&value.text);
             }
         }
-        self.rendered(&words)
+        self
     }
 }
 
-/// Where options end: at a bare `--`, else behind the last word.
-fn end_of_options(words: &[String]) -> usize {
-    words.iter().position(|word| word == "--").unwrap_or(words.len())
+impl Word {
+    fn render(&self) -> String {
+        match self {
+            Self::Command(text) | Self::Operand(text) | Self::Anothers(text) => quoted(text),
+            Self::Dashes => "--".to_owned(),
+            Self::Option(Opt { typed, value, .. }) => match value {
+                None => quoted(typed),
+                Some(Value { text, joined: None }) => format!("{} {}", quoted(typed), quoted(text)),
+                Some(Value { text, joined: Some(sign) }) => quoted(&format!("{typed}{sign}{text}")),
+            },
+        }
+    }
 }
 
-/// A word of the command line without its yes; `None` where nothing else is in it.
-fn without_yes(word: &str) -> Option<String> {
-    if word == "--yes" {
-        return None;
-    }
-    let Some(cluster) = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')) else {
-        return Some(word.to_owned());
+/// The option of this long name, or with it as another name, of a command or of the whole program.
+fn long<'a>(name: &str, of: [&'a Command; 2]) -> Option<&'a Arg> {
+    let name = name.trim_start_matches('-');
+    of.into_iter().flat_map(Command::get_arguments).find(|option| {
+        let names = option.get_long_and_visible_aliases();
+        names.is_some_and(|names| names.contains(&name))
+    })
+}
+
+/// The name under which an option is known here.
+fn name_of(option: &Arg) -> String {
+    format!("--{}", option.get_long().unwrap_or(option.get_id().as_str()))
+}
+
+/// Whether the word behind an option is its value.
+fn takes_next(option: &Arg) -> bool {
+    option.get_action().takes_values() && !option.is_require_equals_set()
+}
+
+/// An option by its long name; `rest` are the words behind it.
+fn read_long(word: &str, of: [&Command; 2], rest: &mut std::slice::Iter<'_, String>) -> Opt {
+    let (text, joined) = match word.split_once('=') {
+        Some((text, value)) => (text, Some(value)),
+        None => (word, None),
     };
-    // Short flags may share a word; what follows `o` is its value.
-    let at = cluster.find(|flag| !matches!(flag, 'n' | 'q' | 'v' | 'y')).unwrap_or(cluster.len());
-    let (flags, rest) = cluster.split_at(at);
-    if !(rest.is_empty() || rest.starts_with('o')) || !flags.contains('y') {
-        return Some(word.to_owned());
+    let known = long(text, of);
+    let value = match joined {
+        Some(value) => Some(Value { text: value.to_owned(), joined: Some("=") }),
+        None if known.is_some_and(takes_next) => {
+            rest.next().map(|text| Value { text: text.clone(), joined: None })
+        }
+        None => None,
+    };
+    let typed = format!("--{text}");
+    Opt { name: known.map_or_else(|| typed.clone(), name_of), typed, value }
+}
+
+/// The options of a word such as `-nojson`, each by itself; `None` if it is no such word.
+fn read_short(
+    word: &str,
+    of: [&Command; 2],
+    rest: &mut std::slice::Iter<'_, String>,
+) -> Option<Vec<Opt>> {
+    let letters = word.strip_prefix('-').filter(|letters| !letters.is_empty())?;
+    let mut options = Vec::new();
+    for (at, letter) in letters.char_indices() {
+        let mut own = of.into_iter().flat_map(Command::get_arguments);
+        let option = own.find(|option| option.get_short() == Some(letter))?;
+        let (name, typed) = (name_of(option), format!("-{letter}"));
+        if !option.get_action().takes_values() {
+            options.push(Opt { name, typed, value: None });
+            continue;
+        }
+        let behind = &letters[at + letter.len_utf8()..];
+        let value = match behind.strip_prefix('=') {
+            Some(text) => Some(Value { text: text.to_owned(), joined: Some("=") }),
+            None if behind.is_empty() => {
+                rest.next().map(|text| Value { text: text.clone(), joined: None })
+            }
+            None => Some(Value { text: behind.to_owned(), joined: Some("") }),
+        };
+        options.push(Opt { name, typed, value });
+        break;
     }
-    let left = flags.replace('y', "") + rest;
-    (!left.is_empty()).then(|| format!("-{left}"))
+    Some(options)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::without_yes;
+    use clap::ArgAction;
+
+    use super::*;
+
+    fn program() -> Command {
+        let text = |id: &'static str| Arg::new(id).long(id);
+        let flag = |id: &'static str| text(id).action(ArgAction::SetTrue);
+        let globals = [
+            flag("sandbox").global(true),
+            flag("yes").short('y').global(true),
+            flag("verbose").short('v').global(true),
+            text("output").short('o').global(true),
+        ];
+        let operands = || Arg::new("operands").num_args(0..);
+        let wait = text("wait").num_args(0..=1).require_equals(true);
+        let words =
+            Arg::new("words").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
+        Command::new("runaccess").args(globals).subcommands([
+            Command::new("grant").arg(operands()).args([
+                text("role"),
+                text("reason"),
+                flag("dry-run").short('n'),
+                wait,
+            ]),
+            Command::new("revoke").arg(operands()).args([text("role")]),
+            Command::new("curl").arg(words).arg(text("path")),
+            Command::new("audience")
+                .subcommand(Command::new("add").arg(operands()))
+                .subcommand(Command::new("remove").arg(operands())),
+        ])
+    }
+
+    fn line(typed: &str) -> CommandLine {
+        let words: Vec<String> = typed.split_whitespace().map(str::to_owned).collect();
+        CommandLine::read(&words, &program())
+    }
+
+    fn shown(line: &CommandLine) -> String {
+        line.render(false)
+    }
 
     #[test]
-    fn a_yes_is_found_in_every_form() {
-        for (word, left) in [
-            ("--yes", None),
-            ("-y", None),
-            ("-qy", Some("-q")),
-            ("-yojson", Some("-ojson")),
-            ("-vyo", Some("-vo")),
-            ("-ojsony", Some("-ojsony")),
-            ("-oyaml", Some("-oyaml")),
-            ("--style=y", Some("--style=y")),
-            ("y", Some("y")),
-            ("-", Some("-")),
+    fn what_is_read_is_rendered_without_its_yes() {
+        for (typed, left) in [
+            ("grant a b --yes", "grant a b"),
+            ("grant -y a b", "grant a b"),
+            ("-nv -y", "-nv"),
+            ("grant a b -vy", "grant a b -v"),
+            ("grant a b -yojson", "grant a b -ojson"),
+            ("grant a b -vyo json", "grant a b -v -o json"),
+            ("grant a b -ojsony", "grant a b -ojsony"),
+            ("grant a b -o=yaml", "grant a b -o=yaml"),
+            ("grant a b --role=--yes", "grant a b --role=--yes"),
+            ("grant a b --role --yes", "grant a b --role --yes"),
+            ("grant a b --wait --yes", "grant a b --wait"),
+            ("grant - -/b", "grant - -/b"),
+            ("curl s --yes -y", "curl s --yes -y"),
+            ("curl -y s -- -y", "curl s -- -y"),
         ] {
-            assert_eq!(without_yes(word).as_deref(), left, "{word}");
+            assert_eq!(shown(&line(typed)), format!("runaccess {left}"), "{typed}");
         }
+        assert_eq!(line("grant a b").render(true), "runaccess --sandbox grant a b");
+        assert_eq!(line("grant a b --sandbox").render(true), "runaccess grant a b --sandbox");
+    }
+
+    #[test]
+    fn an_argument_is_replaced_and_nothing_that_reads_alike() {
+        for (typed, left) in [
+            ("grant x y", "grant z y"),
+            ("grant x x --role x", "grant z z --role x"),
+            ("grant a,x service:x", "grant a,z service:z"),
+            ("grant y --role x", "grant y --role z"),
+            ("grant y --role=x", "grant y --role=z"),
+            ("grant y --reason x", "grant y --reason x"),
+            ("grant y --wait x", "grant y --wait z"),
+            ("curl y x", "curl y x"),
+            ("curl x -H x", "curl z -H x"),
+        ] {
+            let replaced = line(typed).with_argument("x", "z");
+            assert_eq!(shown(&replaced), format!("runaccess {left}"), "{typed}");
+        }
+        // The name of a command is no argument.
+        assert_eq!(
+            shown(&line("grant grant y").with_argument("grant", "z")),
+            "runaccess grant z y"
+        );
+    }
+
+    #[test]
+    fn options_come_and_go_with_their_values() {
+        let grant = || line("grant a b --role r -n --wait=5m --reason why");
+        let without = |options: &[&str]| shown(&grant().without(options));
+        assert_eq!(without(&["--role", "--dry-run"]), "runaccess grant a b --wait=5m --reason why");
+        assert_eq!(without(&["--wait"]), "runaccess grant a b --role r -n --reason why");
+        let more = line("grant a -- b").with("--role", Some("r"));
+        assert_eq!(shown(&more), "runaccess grant a --role r -- b");
+        let more = line("curl s -H x").with("--path", Some("/p"));
+        assert_eq!(shown(&more), "runaccess curl --path /p s -H x");
+        let program = program();
+        for (typed, moved) in [
+            ("curl s -H x --path /p -v", "curl --path /p s -H x -v"),
+            ("curl s --path=/p", "curl --path=/p s"),
+            ("curl s --sandbox -v", "curl --sandbox s -v"),
+        ] {
+            let option = if typed.contains("--path") { "--path" } else { "--sandbox" };
+            let line = line(typed).with_moved(option, &program);
+            assert_eq!(shown(&line), format!("runaccess {moved}"), "{typed}");
+        }
+        let revoke = grant().of_command("revoke", &program);
+        assert_eq!(shown(&revoke), "runaccess revoke a b --role r");
+        assert_eq!(shown(&line("grant a b").with_swapped("b", "a")), "runaccess grant b a");
+        let add = line("audience add add u");
+        assert_eq!(shown(&add.clone().with_argument("add", "z")), "runaccess audience add z u");
+        assert!(add.is_of("add") && !add.is_of("u"));
     }
 }

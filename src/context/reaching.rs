@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::{Context, now};
 use crate::cloud::{Api, Endpoints, Gateway, Trace};
-use crate::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::gcloud::{Properties, PropertySource};
 use crate::journal::{Journal, Realm};
 use crate::private_files;

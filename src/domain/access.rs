@@ -248,7 +248,35 @@ pub struct Decision<'a> {
     pub steps: Vec<Step<'a>>,
 }
 
+#[cfg(test)]
+impl Decision<'static> {
+    /// A decision of these layers alone.
+    pub(super) fn sample(layers: &[(Layer, Outcome)]) -> Self {
+        let step = |(layer, outcome): &(Layer, Outcome)| Step {
+            layer: *layer,
+            outcome: *outcome,
+            silent: *outcome,
+            reason: Cow::Borrowed(""),
+            source: None,
+            doubts: Vec::new(),
+            rests_on_request: false,
+        };
+        let verdict = Verdict::of(layers.iter().map(|(_, outcome)| *outcome));
+        Self { verdict, steps: layers.iter().map(step).collect() }
+    }
+}
+
 impl<'a> Decision<'a> {
+    /// Whether a layer blocks.
+    pub fn blocks(&self, layer: Layer) -> bool {
+        self.steps.iter().any(|step| step.layer == layer && step.outcome == Outcome::Block)
+    }
+
+    /// Whether a layer is asked at all.
+    pub fn asks(&self, layer: Layer) -> bool {
+        self.steps.iter().any(|step| step.layer == layer && step.outcome != Outcome::Skip)
+    }
+
     /// The layer that blocks first, if one does.
     pub fn blocked_by(&self) -> Option<Layer> {
         self.steps.iter().find(|step| step.outcome == Outcome::Block).map(|step| step.layer)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::error::CommandError;
 use super::resource::TAG_SIGN;
 use super::service::Service;
 
@@ -221,6 +222,21 @@ pub fn owners<'a>(services: &'a [Service], address: &Address) -> Vec<(&'a Servic
     }
     let longest = claims.iter().map(|(_, claim)| claim.length).max();
     claims.into_iter().filter(|(_, claim)| Some(claim.length) == longest).collect()
+}
+
+impl From<AddressError> for CommandError {
+    fn from(error: AddressError) -> Self {
+        let said = Self::usage(error.to_string());
+        match error {
+            AddressError::UserInfo { .. } => {
+                said.because("a service takes a token, and neither a user name nor a password")
+            }
+            AddressError::DotSegment(_) => {
+                said.because("it would lead to another path than it reads: write the path itself")
+            }
+            AddressError::IllFormed(_) => said,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use time::OffsetDateTime;
 
-use super::access::{Layer, is_reserved};
+use super::access::{Decision, Layer, Outcome, Verdict, is_reserved};
 use super::resource::TAG_SIGN;
 
 serialized_as_words!(Health);
@@ -69,8 +69,10 @@ pub struct Symptoms<'a> {
     pub told: Option<bool>,
     /// Whether somebody was let in from this machine a short while ago.
     pub granted_lately: bool,
-    /// The first layer that blocks by what could be read.
-    pub blocked_by: Option<Layer>,
+    /// What is decided by what could be read; `None` if that is too little.
+    pub decision: Option<&'a Decision<'a>>,
+    /// Whether the service has a URL, as far as is known.
+    pub has_url: bool,
     /// Whether the service, as it was read, is open at this address to the internet; `None` where it
     /// was not read.
     pub is_reachable: Option<bool>,
@@ -277,6 +279,38 @@ pub enum Finding {
     Unknown(Signature),
 }
 
+impl Finding {
+    /// Whether the request gets through.
+    pub fn health(self) -> Health {
+        match self {
+            Self::Ok => Health::Ok,
+            Self::Refused(_) => Health::Refused,
+            Self::Undetermined | Self::Unknown(_) => Health::Unknown,
+        }
+    }
+
+    /// What is wrong, or most likely is.
+    pub fn signature(self) -> Option<Signature> {
+        match self {
+            Self::Ok | Self::Undetermined => None,
+            Self::Refused(signature) | Self::Unknown(signature) => Some(signature),
+        }
+    }
+
+    /// What it means, for a person; `is_made` is whether a request was made.
+    pub fn headline(self, is_made: bool) -> String {
+        match self {
+            Self::Ok if is_made => "the request gets through to the application".to_owned(),
+            Self::Ok => "a request would get through, by what could be read".to_owned(),
+            Self::Undetermined => {
+                "no request was made, and what could be read does not tell".to_owned()
+            }
+            Self::Refused(signature) => signature.meaning().to_owned(),
+            Self::Unknown(signature) => format!("most likely: {}", signature.meaning()),
+        }
+    }
+}
+
 /// The issuer of Google's ID tokens, in its two spellings (documented).
 const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 /// The clients whose tokens are taken from users: gcloud's (documented) and that of Application
@@ -286,8 +320,59 @@ const CLIENTS: [&str; 2] = [
     "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com",
 ];
 
-/// Finds what is wrong. `None` where no request was made, so that only what was read can tell.
-pub fn diagnose(symptoms: &Symptoms<'_>) -> Option<Finding> {
+impl Symptoms<'_> {
+    /// The first layer that blocks by what could be read, once the service is reached.
+    fn blocked_by(&self) -> Option<Layer> {
+        let steps = &self.decision?.steps;
+        let mut blocking = steps.iter().filter(|step| step.outcome == Outcome::Block);
+        blocking.find(|step| step.layer != Layer::Reachability).map(|step| step.layer)
+    }
+}
+
+/// Finds what is wrong: from what came back, else from what could be read.
+pub fn diagnose(symptoms: &Symptoms<'_>) -> Finding {
+    let found = by_reply(symptoms).unwrap_or_else(|| by_reading(symptoms));
+    let is_iap = symptoms.decision.is_some_and(|decision| decision.asks(Layer::Iap));
+    match found {
+        // Behind Identity-Aware Proxy a 403 of Cloud Run's own is about that one's account.
+        Finding::Refused(Signature::NoPermission | Signature::NoCredential) if is_iap => {
+            Finding::Refused(match symptoms.blocked_by() {
+                Some(Layer::Iap) => Signature::IapDenied,
+                _ => Signature::IapAgent,
+            })
+        }
+        other => other,
+    }
+}
+
+/// What the verdict is if no request was made.
+fn by_reading(symptoms: &Symptoms<'_>) -> Finding {
+    if symptoms.exists == Some(false) {
+        return Finding::Refused(Signature::NoSuchService);
+    }
+    let Some(decision) = symptoms.decision else { return Finding::Undetermined };
+    if !symptoms.has_url && symptoms.default_url_off {
+        return Finding::Refused(Signature::DefaultUrlOff);
+    }
+    match (decision.verdict, decision.blocked_by()) {
+        (Verdict::Allowed, _) => Finding::Ok,
+        (Verdict::Denied, Some(layer)) => Finding::Refused(match layer {
+            Layer::Reachability if is_reserved(symptoms.path) => Signature::ReservedPath,
+            Layer::Reachability if symptoms.default_url_off => Signature::DefaultUrlOff,
+            Layer::Reachability => Signature::Ingress,
+            Layer::Iap => Signature::IapDenied,
+            Layer::Boundary | Layer::Deny => Signature::DenyPolicy,
+            Layer::InvokerCheck | Layer::Allow => match symptoms.credential {
+                Credential::None(_) => Signature::NoCredential,
+                _ => Signature::NoPermission,
+            },
+        }),
+        _ => Finding::Undetermined,
+    }
+}
+
+/// What is wrong by what came back; `None` if no request was made.
+fn by_reply(symptoms: &Symptoms<'_>) -> Option<Finding> {
     use Finding::{Ok, Refused, Unknown};
     // A browser's question before another carries no credential, whoever asks.
     let reply = match (&symptoms.with, &symptoms.without) {
@@ -358,7 +443,7 @@ fn forbidden(symptoms: &Symptoms<'_>) -> Finding {
     if symptoms.with.is_none() {
         return Refused(Signature::NoCredential);
     }
-    match (symptoms.told, symptoms.blocked_by) {
+    match (symptoms.told, symptoms.blocked_by()) {
         (_, Some(Layer::Deny)) => Refused(Signature::DenyPolicy),
         (Some(true), _) => Refused(Signature::Propagation),
         // Who needs no credential needs no grant: only a deny policy keeps somebody out of there.

@@ -13,6 +13,8 @@ use super::setting::Today;
 use super::snapshot::Snapshot;
 use super::target::Target;
 
+serialized_as_words!(Standing);
+
 /// The name of a change: of a whole run of the program, or of its part on one service. Those of the
 /// sandbox begin with `s`, so that neither is ever taken for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -106,8 +108,24 @@ impl State {
     }
 }
 
-/// The word for a change that was reversed by a later one.
-pub const UNDONE: &str = "undone";
+/// What is known of a change as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is as it ended.
+    Ended(State),
+    /// A later change reversed it.
+    Undone,
+}
+
+impl Standing {
+    /// The word for it in JSON and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ended(state) => state.as_str(),
+            Self::Undone => "undone",
+        }
+    }
+}
 
 /// A change that is about to be made.
 #[derive(Clone, Debug)]
@@ -151,9 +169,9 @@ impl Entry {
         self.done.as_ref().unwrap_or(&self.intended)
     }
 
-    /// The word for what is known of it.
-    pub fn word(&self) -> &'static str {
-        if self.undone_by.is_some() { UNDONE } else { self.state.as_str() }
+    /// What is known of it as a whole.
+    pub fn standing(&self) -> Standing {
+        if self.undone_by.is_some() { Standing::Undone } else { Standing::Ended(self.state) }
     }
 
     /// Whether something that it did is taken to be there, so that it can be reversed.
@@ -324,7 +342,8 @@ mod tests {
             entry("10", Some("9"), State::Failed),
         ];
         mark_undone(&mut entries);
-        let words: Vec<_> = entries.iter().map(|e| (e.id.to_string(), e.word())).collect();
+        let words: Vec<_> =
+            entries.iter().map(|e| (e.id.to_string(), e.standing().as_str())).collect();
         let expected = [
             ("1", "applied"),
             ("2", "failed"),

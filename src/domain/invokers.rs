@@ -7,6 +7,8 @@ use super::condition::{self, Condition};
 use super::member::{Member, MemberKind};
 use super::role::{self, Invokes};
 
+serialized_as_words!(GrantState);
+
 /// One member of one binding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {

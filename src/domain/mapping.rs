@@ -1,5 +1,7 @@
 //! Domains that lead to services: their certificates, and the DNS records that they need.
 
+use std::fmt;
+
 use super::resource::ServiceName;
 
 serialized_as_words!(Certificate);
@@ -54,24 +56,76 @@ impl Certificate {
 }
 
 /// A DNS record that a domain needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Record {
-    /// `A`, `AAAA` or `CNAME`.
-    pub kind: String,
+    pub kind: RecordKind,
     pub data: String,
+}
+
+/// The type of a DNS record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordKind {
+    A,
+    Aaaa,
+    Caa,
+    Cname,
+    Other(String),
+}
+
+serialized_as_words!(RecordKind);
+
+impl RecordKind {
+    /// By the word that zone files have for it.
+    pub fn parse(word: &str) -> Self {
+        match word {
+            "A" => Self::A,
+            "AAAA" => Self::Aaaa,
+            "CAA" => Self::Caa,
+            "CNAME" => Self::Cname,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// The word that zone files have for it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::A => "A",
+            Self::Aaaa => "AAAA",
+            Self::Caa => "CAA",
+            Self::Cname => "CNAME",
+            Self::Other(word) => word,
+        }
+    }
+
+    /// Whether it says an address.
+    pub fn is_address(&self) -> bool {
+        matches!(self, Self::A | Self::Aaaa)
+    }
 }
 
 /// What the public DNS says of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolves {
-    /// What is there instead; empty where nothing is.
-    No(Vec<String>),
+    /// What is there instead; empty if nothing is.
+    No(Vec<Record>),
     /// Why it could not be told.
     Unknown(String),
     Yes,
 }
 
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.as_str(), self.data)
+    }
+}
+
 impl Record {
+    /// Whether addresses of somebody else's stand where it, an alias, belongs: a proxy in front does that.
+    pub fn is_hidden_by(&self, found: &[Self]) -> bool {
+        let all_addresses = found.iter().all(|found| found.kind.is_address());
+        self.kind == RecordKind::Cname && !found.is_empty() && all_addresses
+    }
+
     /// Whether answers hold the record: of an alias its end's addresses come along, and of addresses
     /// there may be more than these.
     pub fn is_among(&self, answers: &[Self]) -> bool {
@@ -85,7 +139,7 @@ impl Record {
 pub fn shut_out_by(records: &[Record]) -> Option<String> {
     let issuers: Vec<String> = records
         .iter()
-        .filter(|record| record.kind == "CAA")
+        .filter(|record| record.kind == RecordKind::Caa)
         .filter_map(|record| {
             let mut words = record.data.split_whitespace().skip(1);
             let is_issue = words.next()?.eq_ignore_ascii_case("issue");
@@ -134,7 +188,7 @@ mod tests {
     #[test]
     fn caa_records_shut_out_who_is_not_named() {
         let records = |texts: &[&str]| -> Vec<Record> {
-            let record = |text: &&str| Record { kind: "CAA".to_owned(), data: (*text).to_owned() };
+            let record = |text: &&str| Record { kind: RecordKind::Caa, data: (*text).to_owned() };
             texts.iter().map(record).collect()
         };
         for (texts, only) in [
@@ -151,8 +205,10 @@ mod tests {
 
     #[test]
     fn records_are_compared_by_what_they_mean() {
-        let record =
-            |kind: &str, data: &str| Record { kind: kind.to_owned(), data: data.to_owned() };
+        let record = |kind: &str, data: &str| Record {
+            kind: RecordKind::parse(kind),
+            data: data.to_owned(),
+        };
         let answers = [
             record("CNAME", "GHS.GoogleHosted.com"),
             record("AAAA", "2001:4860:4802:32:0:0:0:15"),

@@ -9,6 +9,7 @@ mod parse;
 use std::fmt;
 
 pub use self::parse::{MemberArg, MemberError};
+use super::error::CommandError;
 
 /// Everyone on the internet.
 pub const ALL_USERS: &str = "allUsers";
@@ -265,9 +266,17 @@ pub fn trust_domain(value: &str) -> Option<&str> {
     is_it.then_some(host)
 }
 
+serialized_as_words!(Member);
+
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl From<MemberError> for CommandError {
+    fn from(error: MemberError) -> Self {
+        Self::usage(error.to_string())
     }
 }
 

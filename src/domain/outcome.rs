@@ -3,6 +3,7 @@
 use super::action::Action;
 use super::difference::{Difference, Etags};
 use super::effect::Effect;
+use super::error::CommandError;
 use super::exposure::Exposure;
 use super::history::ChangeId;
 use super::member::Member;
@@ -12,7 +13,7 @@ use super::target::Target;
 serialized_as_words!(Status);
 
 /// What became of the change of one resource.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ChangeOutcome {
     /// The journal's name for it; `None` where nothing was written, or nothing is journalled.
     pub id: Option<ChangeId>,
@@ -47,7 +48,7 @@ pub struct ChangeOutcome {
     pub is_conditional: bool,
     /// How often the service was read and written until it was done.
     pub attempts: u32,
-    pub error: Option<OutcomeError>,
+    pub error: Option<CommandError>,
 }
 
 /// How the change of one service ended.
@@ -74,25 +75,5 @@ impl Status {
     /// Whether the service is now as it was asked to be.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Changed | Self::Unchanged)
-    }
-}
-
-/// Why the change of one service did not come about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutcomeError {
-    /// One of the codes of `docs/json.md`.
-    pub code: &'static str,
-    pub exit_code: u8,
-    pub message: String,
-    pub causes: Vec<String>,
-    /// Commands ready to run.
-    pub hints: Vec<String>,
-}
-
-impl OutcomeError {
-    /// The message with its causes.
-    pub fn in_one_line(&self) -> String {
-        let parts = std::iter::once(&self.message).chain(&self.causes);
-        parts.map(String::as_str).collect::<Vec<_>>().join(": ")
     }
 }

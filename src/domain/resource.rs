@@ -6,6 +6,7 @@ use thiserror::Error;
 use wildmatch::WildMatch;
 
 use super::address::{Address, AddressError};
+use super::error::CommandError;
 use super::target::Kind;
 
 /// What stands between a traffic tag and the rest of a host (documented for Cloud Run's own URLs).
@@ -409,6 +410,15 @@ fn check_glob(pattern: &str, typed: &str) -> Result<(), ServiceRefError> {
             typed.to_owned(),
             "a pattern may hold lower-case letters, digits, hyphens, `*` and `?`",
         ))
+    }
+}
+
+impl From<ServiceRefError> for CommandError {
+    fn from(error: ServiceRefError) -> Self {
+        match error {
+            ServiceRefError::Address(error) => error.into(),
+            error => Self::usage(error.to_string()),
+        }
     }
 }
 

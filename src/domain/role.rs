@@ -12,6 +12,7 @@ use thiserror::Error;
 
 pub use self::table::{ROLES, TAKEN, run_permissions};
 
+use super::error::CommandError;
 use super::nearest::nearest;
 
 /// The role that lets a principal invoke a service, and nothing more of it than that.
@@ -95,6 +96,7 @@ pub struct CustomRole {
     pub title: String,
     /// Google's word for how settled it is, or `DISABLED`.
     pub stage: String,
+    pub is_disabled: bool,
     pub is_deleted: bool,
     pub permissions: Vec<String>,
 }
@@ -229,6 +231,12 @@ pub fn carries(role: &str, permission: &str) -> Option<bool> {
 /// Whether `role` carries `run.services.setIamPolicy`; `None` where it is in no table.
 pub fn can_grant(role: &str) -> Option<bool> {
     carries(role, SET_POLICY)
+}
+
+impl From<RoleError> for CommandError {
+    fn from(error: RoleError) -> Self {
+        Self::usage(error.to_string()).hint("runaccess roles")
+    }
 }
 
 #[cfg(test)]

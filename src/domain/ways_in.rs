@@ -161,10 +161,7 @@ fn holders_by(
 ) -> Vec<WayIn> {
     let mut ways: Vec<WayIn> = Vec::new();
     let mut before: Vec<&Grant> = Vec::new();
-    for (resource, grant) in each(layers) {
-        if around.carries(&grant.role, permission) != Some(true) {
-            continue;
-        }
+    for (resource, grant) in granted(&around.roles, layers, permission) {
         let state = grant.state(now);
         let condition = grant.condition.as_ref();
         let as_much = |other: &&Grant| {
@@ -228,6 +225,15 @@ pub fn unknown_roles<'a>(
         holders.dedup_by_key(|member| member.as_str());
     }
     found
+}
+
+/// The grants of a permission in these policies, each with the resource that it is on.
+pub fn granted<'a>(
+    roles: &Roles,
+    layers: &'a [Layered<Grant>],
+    permission: &str,
+) -> impl Iterator<Item = (&'a str, &'a Grant)> {
+    each(layers).filter(move |(_, grant)| carries(roles, &grant.role, permission) == Some(true))
 }
 
 fn each(layers: &[Layered<Grant>]) -> impl Iterator<Item = (&str, &Grant)> {

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 pub use self::credential_store::{CredentialStore, StoredToken};
 pub use self::properties::{Properties, Property, PropertySource};
+use crate::domain::error::{CommandError, ErrorKind};
 
 /// The environment, as handed down by the one who reads it.
 pub type Variables = BTreeMap<String, String>;
@@ -42,5 +43,42 @@ pub enum SetupError {
 pub(crate) fn read_ini(text: &str) {
     if let Ok(sections) = ini::Sections::parse(text) {
         sections.value("core", "project");
+    }
+}
+
+impl From<SetupError> for CommandError {
+    fn from(error: SetupError) -> Self {
+        Self::from(&error).with_source(error)
+    }
+}
+
+impl From<&SetupError> for CommandError {
+    fn from(error: &SetupError) -> Self {
+        let message = error.to_string();
+        match error {
+            SetupError::Empty(name) => {
+                match name.strip_prefix('`').and_then(|n| n.strip_suffix('`')) {
+                    Some(variable) if variable.starts_with("CLOUDSDK_") => {
+                        Self::usage(message).hint(format!("unset {variable}"))
+                    }
+                    _ => Self::usage(message),
+                }
+            }
+            SetupError::ConfigurationName(_) => {
+                Self::usage(message).hint("gcloud config configurations list")
+            }
+            SetupError::NoSuchConfiguration { path, .. } => Self::usage(message)
+                .because(format!("`{}` does not exist", path.display()))
+                .hint("gcloud config configurations list"),
+            SetupError::File { source, .. } => {
+                Self::new(ErrorKind::State, message).because(source.to_string())
+            }
+            SetupError::Syntax { .. } => Self::new(ErrorKind::State, message),
+            SetupError::Locked { .. } => Self::new(ErrorKind::State, message)
+                .because("another gcloud command may be running"),
+            SetupError::Damaged { source, .. } => Self::new(ErrorKind::State, message)
+                .because(source.to_string())
+                .hint("gcloud auth login"),
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::{Answered, Call, destination};
 use crate::auth::BearerToken;
 use crate::context::Context;
 use crate::domain::diagnosis::Reply;
-use crate::error::CommandError;
+use crate::domain::error::CommandError;
 use crate::transport::{Answer, Transport};
 
 /// How much of an answer is looked at: the front end's pages are short, and a stream has no end.

@@ -5,9 +5,9 @@ use http::Uri;
 use crate::cloud::FailureKind;
 use crate::context::Context;
 use crate::domain::address::{self, RUN_APP, claim};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::resource::{ServiceName, ServiceRef, ServiceRefError, TAG_SIGN};
 use crate::domain::service::Service;
-use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
 use crate::sandbox::HOME_REGION;
 use crate::transport::names_loopback;
@@ -107,7 +107,7 @@ pub async fn find(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError
         Err(_) if wanted.typed.contains("://") => by_url(cx, wanted).await,
         Ok(reference) => by_name(cx, &reference, wanted).await,
         Err(ServiceRefError::Name { typed, why, instead: Some(instead) }) => {
-            let hint = cx.command_with_word(wanted.typed, &instead);
+            let hint = cx.command_with_argument(wanted.typed, &instead);
             let error = ServiceRefError::Name { typed, why, instead: Some(instead) };
             Err(CommandError::from(error).hint(hint))
         }
@@ -157,7 +157,7 @@ fn look_up_denied(cx: &Context, wanted: Wanted<'_>, error: CommandError) -> Comm
         "whoever may only invoke a service may not look it up by its name; its URL is enough",
     );
     error.hints.clear();
-    error.hint(cx.command_with_word(wanted.typed, "https://SERVICE_URL"))
+    error.hint(cx.command_with_argument(wanted.typed, "https://SERVICE_URL"))
 }
 
 fn own_url(cx: &Context, service: &Service) -> Result<String, CommandError> {
@@ -204,7 +204,7 @@ impl Address {
                 let https = whole.replacen("http://", "https://", 1);
                 return Err(CommandError::usage(format!("`{typed}` is not https"))
                     .because("a token is sent over https only")
-                    .hint(cx.command_with_word(typed, &https)));
+                    .hint(cx.command_with_argument(typed, &https)));
             }
             _ => return Err(wrong().because("a service is called over https")),
         }
@@ -368,9 +368,9 @@ async fn listed(cx: &Context, address: &address::Address) -> Result<Found, Comma
 fn not_good(cx: &Context, host: &str, why: &str) -> CommandError {
     let error = CommandError::usage(format!("a token is not sent to `{host}`")).because(why);
     let error = if host.ends_with(LOCALHOST) && !cx.is_sandbox() {
-        error.hint(cx.command_with_option("--sandbox", ""))
+        error.hint(cx.command_with_option("--sandbox", None))
     } else {
         error
     };
-    error.hint(cx.command_with_option("--allow-host", host))
+    error.hint(cx.command_with_option("--allow-host", Some(host)))
 }

@@ -6,7 +6,7 @@ use http::Uri;
 
 use super::Call;
 use crate::context::Context;
-use crate::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::sandbox::DEFAULT_PORT;
 use crate::transport::{Destination, Endpoint, on_this_machine};
 

@@ -10,6 +10,7 @@ mod redact;
 mod rows;
 mod runner;
 
+use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ pub use self::redact::redacted;
 use self::rows::{DifferenceRow, EtagsRow};
 use self::runner::Runner;
 use crate::domain::difference::{Difference, Etags};
+use crate::domain::error::{CommandError, ErrorKind, quoted};
 use crate::domain::history::{ChangeId, Entry, Intent, State, mark_undone};
 use crate::private_files;
 
@@ -356,6 +358,22 @@ fn place(folder: &Path, realm: &Realm) -> PathBuf {
 
 fn micros(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
+}
+
+impl From<JournalError> for CommandError {
+    fn from(error: JournalError) -> Self {
+        let message = error.to_string();
+        let mut command_error = Self::new(ErrorKind::State, message);
+        if let Some(source) = Error::source(&error) {
+            command_error = command_error.because(source.to_string());
+        }
+        if let Some(folder) = error.damaged().and_then(Path::parent) {
+            // With its log, which belongs to it.
+            let folder = quoted(&folder.display().to_string());
+            command_error = command_error.hint(format!("mv {folder} {folder}.damaged"));
+        }
+        command_error.with_source(error)
+    }
 }
 
 #[cfg(test)]

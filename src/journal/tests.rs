@@ -50,7 +50,7 @@ fn open(folder: &TempDir, realm: Realm) -> Journal {
 
 fn words(journal: &Journal) -> Vec<(String, &'static str)> {
     let entries = journal.entries().unwrap();
-    entries.iter().map(|entry| (entry.id.to_string(), entry.word())).collect()
+    entries.iter().map(|entry| (entry.id.to_string(), entry.standing().as_str())).collect()
 }
 
 #[test]

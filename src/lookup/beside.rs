@@ -3,10 +3,10 @@
 use super::project_of;
 use crate::cloud::Unreadable;
 use crate::context::Context;
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
 use crate::domain::target::{FunctionRef, JobName, Target, TargetRef};
-use crate::error::{CommandError, ErrorKind};
 
 /// The jobs that a reference stands for: at least one.
 pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobName>, CommandError> {
@@ -62,7 +62,7 @@ fn check_whole(
             let message = format!("cannot tell in which regions `{name}` is");
             Err(CommandError::new(ErrorKind::Undetermined, message)
                 .because(format!("{}: {}", unread.what, unread.why))
-                .hint(cx.command_with_option("--region", "REGION")))
+                .hint(cx.command_with_option("--region", Some("REGION"))))
         }
     }
 }

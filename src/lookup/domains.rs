@@ -3,10 +3,10 @@
 use crate::cloud::{Mappings, Unreadable, why};
 use crate::context::Context;
 use crate::domain::address::{Address, owners};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::mapping::is_domain;
 use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::domain::service::Service;
-use crate::error::{CommandError, ErrorKind};
 
 /// The services that an address leads to by a mapped domain, beside those that list it: more than one is
 /// ambiguous. `None` where no mapping bears on it.

@@ -4,11 +4,11 @@ use super::Found;
 use crate::cloud::{Failure, FailureKind, Listing, Unreadable};
 use crate::context::Context;
 use crate::domain::address::owners;
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::domain::service::Service;
 use crate::domain::target::Target;
-use crate::error::{CommandError, ErrorKind};
 
 /// The error of a read of one service: where it is not there, with what may have been meant.
 pub async fn unread(cx: &Context, name: &ServiceName, failure: Failure) -> CommandError {

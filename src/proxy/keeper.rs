@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::auth::{BearerToken, IdToken, Tokens, given_up};
-use crate::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::jwt::{claims, expiry};
 
 /// How often the clock is looked at: a machine that slept has missed its alarms.

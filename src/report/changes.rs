@@ -13,10 +13,11 @@ use crate::domain::effect::Basis;
 use crate::domain::exposure::Exposure;
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
-use crate::domain::outcome::{ChangeOutcome, OutcomeError, Status};
+use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::{Remaining, RemainingVia};
 use crate::domain::printable::one_line;
 use crate::domain::setting::Setting;
+use crate::domain::ways_in::Via;
 
 /// The outcome of a command that writes.
 #[derive(Clone, Debug, Serialize)]
@@ -28,23 +29,38 @@ pub struct ChangesReport {
     pub left: Option<Vec<LeftRow>>,
 }
 
+/// A command ready to run, by the tool that it is of.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Command {
+    /// This program's own.
+    Own(String),
+    Gcloud(String),
+}
+
+impl Command {
+    pub fn text(&self) -> &str {
+        let (Self::Own(text) | Self::Gcloud(text)) = self;
+        text
+    }
+}
+
 /// A way in that is left to somebody.
 #[derive(Clone, Debug, Serialize)]
 pub struct LeftRow {
-    pub member: String,
+    pub member: Member,
     pub service: String,
     /// `null` where no permission is asked.
     pub role: Option<String>,
     pub condition: Option<ConditionShape>,
-    /// `service`, `project`, `folder`, `organization`, `iap`, `act-as` or `invoker-check-disabled`.
-    pub via: &'static str,
+    pub via: Via,
     /// The resource whose policy holds the grant.
     pub resource: String,
     /// What ends it for this member alone; `null` where nothing does.
-    pub command: Option<String>,
+    pub command: Option<Command>,
     /// Whom the grant names: the member, or what it is in.
     #[serde(skip)]
-    pub holder: String,
+    pub holder: Member,
     #[serde(skip)]
     pub short: String,
 }
@@ -58,12 +74,12 @@ impl LeftRow {
             Some(under) => format!("{on}, if `{}`", under.expression),
             None => on,
         };
-        let what = match (role, *via) {
+        let what = match (role, via) {
             (None, _) => format!("anyone can still invoke `{short}`: the invoker check is off"),
-            (Some(role), "act-as") => format!(
+            (Some(role), Via::ActAs) => format!(
                 "`{member}` may have tokens of an account that can invoke `{short}`: `{holder}` has `{role}` on {on}"
             ),
-            (Some(role), "iap") => format!(
+            (Some(role), Via::Iap) => format!(
                 "`{member}` still passes Identity-Aware Proxy at `{short}`: `{holder}` has `{role}` on {on}"
             ),
             (Some(role), _) => {
@@ -196,7 +212,7 @@ pub struct RemainingShape {
     /// `null` where no role is asked for.
     pub role: Option<String>,
     pub member: String,
-    pub via: &'static str,
+    pub via: Via,
     pub condition: Option<ConditionShape>,
 }
 
@@ -271,8 +287,8 @@ impl From<ChangeOutcome> for ChangeRow {
             attempts,
             error: error.map(|error| {
                 let message = error.in_one_line();
-                let OutcomeError { code, exit_code, hints, .. } = error;
-                ErrorShape { code, exit_code, message, hints }
+                let (code, exit_code) = (error.kind.code(), error.exit_code().number());
+                ErrorShape { code, exit_code, message, hints: error.hints }
             }),
             project: target.project().to_owned(),
             short: target.short(),
@@ -285,12 +301,12 @@ impl From<Remaining> for RemainingShape {
         let member = member.to_string();
         match via {
             RemainingVia::InvokerCheckDisabled => {
-                Self { role: None, member, via: "invoker-check-disabled", condition: None }
+                Self { role: None, member, via: Via::InvokerCheckDisabled, condition: None }
             }
             RemainingVia::Policy { role, condition } => Self {
                 role: Some(role),
                 member,
-                via: "service",
+                via: Via::Service,
                 condition: condition.as_ref().map(ConditionShape::from),
             },
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::table::{columns, text};
 use super::who::UnknownRow;
 use super::{Report, Style};
-use crate::domain::mapping::{Certificate, DomainMapping, Resolves};
+use crate::domain::mapping::{Certificate, DomainMapping, Record, RecordKind, Resolves};
 use crate::domain::printable::one_line;
 
 /// The domains of a project.
@@ -31,6 +31,9 @@ pub struct DomainRow {
     pub since: Option<String>,
     pub message: Option<String>,
     pub records: Vec<RecordRow>,
+    /// Whether addresses of somebody else's stand where its alias belongs.
+    #[serde(skip)]
+    pub is_behind_a_proxy: bool,
     #[serde(skip)]
     short: String,
 }
@@ -40,7 +43,7 @@ pub struct DomainRow {
 pub struct RecordRow {
     pub name: String,
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: RecordKind,
     pub data: String,
     /// `null` if nobody looked.
     pub resolves: Option<Answered>,
@@ -64,19 +67,25 @@ impl DomainRow {
         let DomainMapping { domain, region, ready, certificate, since, message, records, .. } =
             mapping;
         let mut looked = resolves.map(Vec::into_iter);
+        let mut is_behind_a_proxy = false;
         let records = records.into_iter().map(|record| {
             let looked = looked.as_mut().and_then(Iterator::next);
             let (resolves, found) = match looked {
                 None => (None, Vec::new()),
                 Some(Resolves::Yes) => (Some(Answered::Yes), Vec::new()),
-                Some(Resolves::No(found)) => (Some(Answered::No), found),
+                Some(Resolves::No(found)) => {
+                    is_behind_a_proxy |= record.is_hidden_by(&found);
+                    (Some(Answered::No), found.iter().map(Record::to_string).collect())
+                }
                 Some(Resolves::Unknown(why)) => (Some(Answered::Unknown), vec![why]),
             };
             let name = domain.clone();
             RecordRow { name, kind: record.kind, data: record.data, resolves, found }
         });
+        let records = records.collect();
         Self {
-            records: records.collect(),
+            records,
+            is_behind_a_proxy,
             service: name.to_string(),
             short: name.short(),
             certificate,
@@ -93,17 +102,6 @@ impl DomainRow {
         self.records.iter().any(|record| record.resolves == Some(Answered::No))
     }
 
-    /// Whether addresses of somebody else's stand where its alias belongs.
-    pub fn is_behind_a_proxy(&self) -> bool {
-        self.records.iter().any(|record| {
-            let is_address = |found: &String| found.starts_with("A ") || found.starts_with("AAAA ");
-            record.kind == "CNAME"
-                && record.resolves == Some(Answered::No)
-                && !record.found.is_empty()
-                && record.found.iter().all(is_address)
-        })
-    }
-
     /// Whether it could not be told of a record.
     pub fn is_unknown(&self) -> bool {
         self.records.iter().any(|record| record.resolves == Some(Answered::Unknown))
@@ -113,7 +111,7 @@ impl DomainRow {
 impl RecordRow {
     /// The record as zone files have it.
     pub fn line(&self) -> String {
-        format!("{}. {} {}", self.name, self.kind, self.data)
+        format!("{}. {} {}", self.name, self.kind.as_str(), self.data)
     }
 
     fn said(&self) -> String {
@@ -165,7 +163,7 @@ impl Report for DomainsReport {
             let records: Vec<String> = row
                 .records
                 .iter()
-                .map(|record| format!("{} {}", record.kind, record.data))
+                .map(|record| format!("{} {}", record.kind.as_str(), record.data))
                 .collect();
             let mut cells = vec![
                 text(&row.domain),

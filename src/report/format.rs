@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::yaml::yaml_1_1;
 use super::{Report, Style};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::nearest::nearest;
-use crate::error::{CommandError, ErrorKind};
 
 /// A format of the result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

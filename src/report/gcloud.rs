@@ -5,12 +5,12 @@ use serde::Serialize;
 use super::{Report, Style};
 use crate::domain::action::Action;
 use crate::domain::condition::Condition;
+use crate::domain::error::quoted;
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::service::Ingress;
 use crate::domain::setting::{Setting, Switch};
 use crate::domain::target::Target;
-use crate::error::quoted;
 
 /// The commands, in the order in which they are to be run.
 #[derive(Clone, Debug, Serialize)]

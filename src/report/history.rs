@@ -12,7 +12,7 @@ use super::changes::{DifferenceShape, GrantShape};
 use super::table::{columns, facts, text};
 use super::{Report, Style};
 use crate::domain::difference::Etags;
-use crate::domain::history::{Entry, UNDONE};
+use crate::domain::history::{Entry, Standing, State};
 use crate::domain::printable::one_line;
 
 /// Changes, the latest first.
@@ -42,7 +42,7 @@ pub struct EntryRow {
     /// What was done; what was meant to be where that is not known.
     #[serde(flatten)]
     pub difference: DifferenceShape,
-    pub state: &'static str,
+    pub state: Standing,
     pub command: String,
     pub reason: Option<String>,
     pub undoes: Option<String>,
@@ -101,7 +101,7 @@ impl From<&Entry> for EntryRow {
             service: entry.target.to_string(),
             kind: entry.target.kind(),
             difference: entry.effect().clone().into(),
-            state: entry.word(),
+            state: entry.standing(),
             command: entry.command.clone(),
             reason: entry.reason.clone(),
             undoes: entry.undoes.map(|id| id.to_string()),
@@ -150,13 +150,15 @@ impl EntryRow {
 
     fn state_cell(&self) -> Cell {
         let by = self.undone_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-        let cell = text(format!("{}{by}", self.state));
+        let cell = text(format!("{}{by}", self.state.as_str()));
         match self.state {
-            "applied" => cell.fg(Color::Green),
-            "failed" => cell.fg(Color::Red),
-            "intended" | "overtaken" => cell.fg(Color::Yellow),
-            UNDONE | "effect-absent" => cell.add_attribute(Attribute::Dim),
-            _ => cell,
+            Standing::Ended(State::Applied) => cell.fg(Color::Green),
+            Standing::Ended(State::Failed) => cell.fg(Color::Red),
+            Standing::Ended(State::Intended | State::Overtaken) => cell.fg(Color::Yellow),
+            Standing::Undone | Standing::Ended(State::EffectAbsent) => {
+                cell.add_attribute(Attribute::Dim)
+            }
+            Standing::Ended(State::EffectPresent) => cell,
         }
     }
 

@@ -29,7 +29,7 @@ mod yaml;
 
 use serde::Serialize;
 
-pub use self::changes::{ChangesReport, LeftRow};
+pub use self::changes::{ChangesReport, Command, LeftRow};
 pub use self::connect::{ConnectReport, ProgramRow, VerifiedRow};
 pub use self::doctor::DoctorReport;
 pub use self::domains::{DomainRow, DomainsReport};

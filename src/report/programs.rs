@@ -1,7 +1,7 @@
 //! Programs for the one who calls: each gets an ID token for the service, and sends it along.
 
 use crate::domain::caller::Via;
-use crate::error::quoted;
+use crate::domain::error::quoted;
 
 /// In which form a program is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,7 +84,7 @@ impl RolesReport {
     /// nothing.
     pub fn custom(roles: Vec<CustomRole>) -> Self {
         let rows = roles.into_iter().map(|role| {
-            let is_live = !role.is_deleted && role.stage != "DISABLED";
+            let is_live = !role.is_deleted && !role.is_disabled;
             let holds = |wanted: &str| role.permissions.iter().any(|held| held == wanted);
             let brings = if is_live {
                 brings(&role.name, &role.permissions)

@@ -12,6 +12,11 @@ pub struct WhoamiReport {
     pub sandbox: bool,
     pub account: Option<String>,
     pub kind: &'static str,
+    #[serde(skip)]
+    pub kind_in_words: &'static str,
+    /// Whether there is no credential.
+    #[serde(skip)]
+    pub is_nobody: bool,
     pub source: Option<String>,
     pub project: Option<String>,
     pub project_source: Option<String>,
@@ -39,13 +44,11 @@ impl Report for WhoamiReport {
                 (Some(value), None) => value.clone(),
                 (None, _) => none.to_owned(),
             };
-        let account = self.account.as_deref().unwrap_or(match self.kind {
-            "none" => "(nobody)",
-            _ => "(the credential does not say)",
-        });
+        let unsaid = if self.is_nobody { "(nobody)" } else { "(the credential does not say)" };
+        let account = self.account.as_deref().unwrap_or(unsaid);
         let mut rows = vec![
             ("account".to_owned(), text(account)),
-            ("kind".to_owned(), text(words(self.kind))),
+            ("kind".to_owned(), text(self.kind_in_words)),
         ];
         rows.extend(self.source.as_ref().map(|source| ("source".to_owned(), text(source))));
         rows.push((
@@ -57,14 +60,5 @@ impl Report for WhoamiReport {
             text(with(&self.region, &self.region_source, "(every region)")),
         ));
         facts(rows, style)
-    }
-}
-
-/// A kind of credential in words.
-fn words(kind: &str) -> &str {
-    match kind {
-        "externalAccount" => "external account",
-        "serviceAccount" => "service account",
-        other => other,
     }
 }

@@ -1,5 +1,6 @@
 //! The sandbox's one file: an SQLite database that any number of processes share.
 
+use std::error::Error;
 use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use super::seed;
 use super::tls;
 use super::tokens::Issuer;
 use super::world::{ProjectSummary, World};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::resource::ServiceName;
 use crate::private_files;
 
@@ -356,6 +358,23 @@ fn put_aside(path: &Path, now: OffsetDateTime) -> Result<SetAside, StoreError> {
         drop(fs::rename(renamed(suffix), PathBuf::from(aside)));
     }
     Ok(SetAside { damaged: path.to_owned(), kept_as })
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        let mut command_error = Self::new(ErrorKind::State, error.to_string());
+        if let Some(source) = Error::source(&error) {
+            command_error = command_error.because(source.to_string());
+        }
+        let command_error = match error {
+            StoreError::Folder { .. } | StoreError::SetAside { .. } => {
+                command_error.hint("RUNACCESS_HOME=\"$(mktemp -d)\" runaccess --sandbox list")
+            }
+            StoreError::Open { .. } => command_error.hint("runaccess sandbox reset"),
+            StoreError::Newer { .. } => command_error,
+        };
+        command_error.with_source(error)
+    }
 }
 
 #[cfg(test)]

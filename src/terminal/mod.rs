@@ -11,8 +11,8 @@ use console::{Style, Term};
 pub use self::mode::{remember, restore};
 pub use self::progress::Progress;
 pub use self::prompt::{PromptError, choose, confirm, pick, type_in};
+use crate::domain::error::CommandError;
 use crate::domain::printable::printable;
-use crate::error::CommandError;
 
 /// What is known of the terminal, and what may be done with it.
 #[derive(Clone, Copy, Debug)]

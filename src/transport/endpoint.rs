@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::domain::error::CommandError;
 use http::Uri;
 use thiserror::Error;
 
@@ -93,6 +94,13 @@ pub fn on_this_machine(address: &Uri) -> Option<SocketAddr> {
     let is_below = host.ends_with(".localhost");
     let port = address.port_u16().unwrap_or(80);
     (is_below && address.scheme_str() == Some("http")).then(|| ([127, 0, 0, 1], port).into())
+}
+
+impl From<EndpointError> for CommandError {
+    fn from(error: EndpointError) -> Self {
+        Self::usage(error.to_string())
+            .because("it is the endpoint override of the Cloud Run Admin API")
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use thiserror::Error as ThisError;
 
 pub use self::connector::{Connector, Destination};
 pub use self::endpoint::{Endpoint, EndpointError, names_loopback, on_this_machine};
+use crate::domain::error::{CommandError, ErrorKind};
 
 /// No answer of these APIs is larger; one that is comes from something else.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
@@ -181,4 +182,10 @@ pub fn chain(error: &dyn StdError) -> String {
     let text = parts.join(": ");
     // Some libraries add where to read more, which is for their users.
     text.split(": https://docs.rs/").next().unwrap_or_default().to_owned()
+}
+
+impl From<TransportError> for CommandError {
+    fn from(error: TransportError) -> Self {
+        Self::new(ErrorKind::Unavailable, error.to_string()).with_source(error)
+    }
 }

@@ -8,6 +8,7 @@ use crate::domain::caller::{
     CallsFrom, TOKEN_CREATOR, Via, WORKLOAD_IDENTITY_USER, account_id, is_account_id,
     is_default_compute,
 };
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::evidence::Said;
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberArg, MemberKind};
@@ -16,7 +17,6 @@ use crate::domain::resource::looks_like_member;
 use crate::domain::role::MINT_ID_TOKEN;
 use crate::domain::service::{Service, VpcEgress};
 use crate::domain::target::{AccountName, Existing, Target};
-use crate::error::{CommandError, ErrorKind};
 use crate::lookup;
 
 /// Whoever calls.
@@ -176,7 +176,7 @@ async fn by_delegate(
         let message = format!("`{typed}` is {what}: it calls by an account that `--as` names");
         return Err(CommandError::usage(message)
             .because(format!("`{principal}` can have no ID token of its own for certain"))
-            .hint(cx.command_with_option("--as", "ACCOUNT")));
+            .hint(cx.command_with_option("--as", Some("ACCOUNT"))));
     };
     let MemberArg::Member(delegate) = member(cx, delegate)? else {
         return Err(CommandError::usage(format!("`--as` names no service account: `{delegate}`")));
@@ -376,14 +376,14 @@ pub(super) async fn creation(
         let message = "an agent or a federated identity calls by an account that is there";
         return Err(CommandError::usage(message)
             .because("it does not run as that account, which `--as` names")
-            .hint(cx.command_without_flag("--create-service-account")));
+            .hint(cx.command_without(&["--create-service-account"])));
     }
     let Some(target) = caller.runs.clone() else {
         return Err(CommandError::usage(
             "`--create-service-account` makes one for what runs as it",
         )
         .because(format!("the caller is an account already: `{}`", caller.account.address()))
-        .hint(cx.command_without_flag("--create-service-account")));
+        .hint(cx.command_without(&["--create-service-account"])));
     };
     let (group, name) = named(&target);
     let project = target.project();

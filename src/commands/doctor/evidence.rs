@@ -2,7 +2,7 @@
 
 use time::format_description::well_known::Rfc3339;
 
-use crate::domain::access::{Decision, Layer, Outcome, Verdict};
+use crate::domain::access::{Layer, Outcome, Verdict};
 use crate::domain::diagnosis::{Credential, Reply, Symptoms};
 
 pub(super) fn in_words(reply: &Reply) -> String {
@@ -35,11 +35,10 @@ pub(super) fn of_token(credential: &Credential, is_iap: bool) -> String {
 }
 
 /// What could be read that bears on it.
-pub(super) fn of_reading(decision: Option<&Decision<'_>>, symptoms: &Symptoms<'_>) -> Vec<String> {
+pub(super) fn of_reading(symptoms: &Symptoms<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    let is_iap = decision.is_some_and(|decision| {
-        decision.steps.iter().any(|step| step.layer == Layer::Iap && step.outcome != Outcome::Skip)
-    });
+    let decision = symptoms.decision;
+    let is_iap = decision.is_some_and(|decision| decision.asks(Layer::Iap));
     // Behind Identity-Aware Proxy it is another that must hold the permission.
     match symptoms.told.filter(|_| !is_iap) {
         Some(true) => lines.push("Cloud Run's API says that you may invoke it".to_owned()),

@@ -2,13 +2,12 @@
 
 use super::super::remedy::{grant, remedy};
 use super::Args;
-use super::request::blocks;
 use crate::context::Context;
 use crate::domain::access::{Decision, Layer, Request};
 use crate::domain::diagnosis::{Finding, Signature};
+use crate::domain::error::quoted;
 use crate::domain::evidence::Gathered;
 use crate::domain::member::Member;
-use crate::error::quoted;
 
 /// What a way on is worked out from.
 pub(super) struct Case<'a> {
@@ -61,7 +60,7 @@ pub(super) fn fix(cx: &Context, found: Finding, case: &Case<'_>) -> Vec<String> 
         Signature::IapDenied => open(Layer::Iap, case.who),
         // Signing in helps only who is let by then.
         Signature::IapRedirect | Signature::IapToken
-            if case.decision.is_some_and(|decision| blocks(decision, Layer::Iap)) =>
+            if case.decision.is_some_and(|decision| decision.blocks(Layer::Iap)) =>
         {
             open(Layer::Iap, case.who)
         }

@@ -10,23 +10,18 @@ use super::{Args, exit_code};
 use crate::auth::BearerToken;
 use crate::cloud::{FailureKind, For};
 use crate::context::Context;
-use crate::domain::access::{
-    Caller, Decision, Entry, Layer, Origin, Outcome, Request, Verdict, is_reserved,
-};
+use crate::domain::access::{Caller, Entry, Layer, Origin, Request};
 use crate::domain::diagnosis::{
-    Credential, Finding, Health, Reply, Signature, Symptoms, TokenFacts, diagnose,
+    Credential, Finding, Reply, Signature, Symptoms, TokenFacts, diagnose,
 };
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::evidence::Gathered;
 use crate::domain::member::Member;
 use crate::domain::resource::{ServiceName, ServiceRef};
-use crate::error::{CommandError, ErrorKind};
 use crate::invoke::{self, Call, Prober, Wanted};
 use crate::jwt;
 use crate::lookup;
 use crate::report::DoctorReport;
-
-/// What a finding says that is the same as an explanation's.
-const LIKELY: &str = "most likely: ";
 
 /// What could be read, beside the request.
 #[derive(Default)]
@@ -91,10 +86,6 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     };
     let decision = read.gathered.as_ref().zip(caller);
     let decision = decision.map(|(gathered, caller)| gathered.decide(caller, &request));
-    let beyond_reach = |decision: &Decision<'_>| {
-        let rest = decision.steps.iter().filter(|step| step.layer != Layer::Reachability);
-        rest.filter(|step| step.outcome == Outcome::Block).map(|step| step.layer).next()
-    };
     let symptoms = Symptoms {
         is_preflight: args.method == Method::OPTIONS,
         path: &path,
@@ -108,26 +99,23 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         }),
         told: read.gathered.as_ref().and_then(|gathered| gathered.told),
         granted_lately: cx.was_granted_lately(call.as_ref().and_then(|call| call.service.as_ref())),
-        blocked_by: decision.as_ref().and_then(beyond_reach),
+        decision: decision.as_ref(),
         // Whoever asks.
         is_reachable: read.gathered.as_ref().map(|gathered| {
-            !blocks(&gathered.decide(Caller::Anonymous, &request), Layer::Reachability)
+            !gathered.decide(Caller::Anonymous, &request).blocks(Layer::Reachability)
         }),
+        has_url: call.is_some(),
         default_url_off: service.is_some_and(|service| !service.default_url)
             && request.entry != Entry::Domain,
         exists: read.exists,
     };
     evidence.push(of_token(&symptoms.credential, service.is_some_and(|service| service.iap)));
-    evidence.extend(of_reading(decision.as_ref(), &symptoms));
+    evidence.extend(of_reading(&symptoms));
     if call.is_none() {
         evidence.push("no request was made: the service has no address".to_owned());
     }
     evidence.extend(read.unread.iter().cloned());
-    let found = match diagnose(&symptoms) {
-        Some(found) => found,
-        None => by_reading(decision.as_ref(), &symptoms, call.is_none()),
-    };
-    let found = narrowed(found, &symptoms, decision.as_ref());
+    let found = diagnose(&symptoms);
     let gathered = read.gathered.as_ref();
     let who = who.as_ref();
     let case = Case { gathered, decision: decision.as_ref(), request: &request, who, target, args };
@@ -160,57 +148,6 @@ async fn ask(
     let reply = prober.ask(cx, method, path, None).await?;
     evidence.push(format!("without a credential: {}", in_words(&reply)));
     Ok(((with, Some(reply)), evidence))
-}
-
-/// Whether a layer blocks by what was read.
-pub(super) fn blocks(decision: &Decision<'_>, layer: Layer) -> bool {
-    decision.steps.iter().any(|step| step.layer == layer && step.outcome == Outcome::Block)
-}
-
-/// What the verdict is where no request was made.
-fn by_reading(
-    decision: Option<&Decision<'_>>,
-    symptoms: &Symptoms<'_>,
-    has_no_url: bool,
-) -> Finding {
-    if symptoms.exists == Some(false) {
-        return Finding::Refused(Signature::NoSuchService);
-    }
-    let Some(decision) = decision else { return Finding::Undetermined };
-    if has_no_url && symptoms.default_url_off {
-        return Finding::Refused(Signature::DefaultUrlOff);
-    }
-    match (decision.verdict, decision.blocked_by()) {
-        (Verdict::Allowed, _) => Finding::Ok,
-        (Verdict::Denied, Some(layer)) => Finding::Refused(match layer {
-            Layer::Reachability if is_reserved(symptoms.path) => Signature::ReservedPath,
-            Layer::Reachability if symptoms.default_url_off => Signature::DefaultUrlOff,
-            Layer::Reachability => Signature::Ingress,
-            Layer::Iap => Signature::IapDenied,
-            Layer::Boundary | Layer::Deny => Signature::DenyPolicy,
-            Layer::InvokerCheck | Layer::Allow => match symptoms.credential {
-                Credential::None(_) => Signature::NoCredential,
-                _ => Signature::NoPermission,
-            },
-        }),
-        _ => Finding::Undetermined,
-    }
-}
-
-/// Behind Identity-Aware Proxy a 403 of Cloud Run's own is about that one's account.
-fn narrowed(found: Finding, symptoms: &Symptoms<'_>, decision: Option<&Decision<'_>>) -> Finding {
-    let is_iap = decision.is_some_and(|decision| {
-        decision.steps.iter().any(|step| step.layer == Layer::Iap && step.outcome != Outcome::Skip)
-    });
-    match found {
-        Finding::Refused(Signature::NoPermission | Signature::NoCredential) if is_iap => {
-            Finding::Refused(match symptoms.blocked_by {
-                Some(Layer::Iap) => Signature::IapDenied,
-                _ => Signature::IapAgent,
-            })
-        }
-        other => other,
-    }
 }
 
 /// The token that goes along, and what it is.
@@ -318,21 +255,7 @@ fn report(
     evidence: Vec<String>,
     fix: Vec<String>,
 ) -> Result<u8, CommandError> {
-    let (verdict, signature) = match found {
-        Finding::Ok => (Health::Ok, None),
-        Finding::Undetermined => (Health::Unknown, None),
-        Finding::Refused(signature) => (Health::Refused, Some(signature)),
-        Finding::Unknown(signature) => (Health::Unknown, Some(signature)),
-    };
-    let headline = match found {
-        Finding::Ok if is_made => "the request gets through to the application".to_owned(),
-        Finding::Ok => "a request would get through, by what could be read".to_owned(),
-        Finding::Undetermined => {
-            "no request was made, and what could be read does not tell".to_owned()
-        }
-        Finding::Refused(signature) => signature.meaning().to_owned(),
-        Finding::Unknown(signature) => format!("{LIKELY}{}", signature.meaning()),
-    };
+    let (verdict, signature) = (found.health(), found.signature());
     cx.report(&DoctorReport {
         sandbox: cx.is_sandbox(),
         target: Some(target.to_owned()),
@@ -341,7 +264,7 @@ fn report(
         signature: signature.map(Signature::as_str),
         evidence,
         fix,
-        headline,
+        headline: found.headline(is_made),
     })?;
     Ok(exit_code(verdict).number())
 }

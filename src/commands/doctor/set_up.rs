@@ -6,7 +6,7 @@ use super::exit_code;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::diagnosis::{Health, Signature};
-use crate::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::report::DoctorReport;
 
 /// By how much a clock may be off before tokens are refused for it (Google allows for some minutes;

@@ -12,11 +12,11 @@ use super::super::token::id_token;
 use super::{Args, for_one_service};
 use crate::auth::IdToken;
 use crate::context::Context;
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::exposure::{Exposure, judge};
 use crate::domain::invokers::grants;
 use crate::domain::resource::ServiceRef;
 use crate::domain::service::Service;
-use crate::error::{CommandError, ErrorKind};
 use crate::invoke::{self, Call, Wanted};
 use crate::lookup;
 use crate::proxy::{Keeper, Served, Source, Upstream};
@@ -109,7 +109,7 @@ async fn targets(cx: &Context, args: &Args) -> Result<Vec<Target>, CommandError>
             };
             return Err(CommandError::usage(format!("`{typed}` holds a path"))
                 .because("all paths of a service are served")
-                .hint(cx.command_with_word(typed, &instead)));
+                .hint(cx.command_with_argument(typed, &instead)));
         }
         if targets.iter().any(|known| known.call.origin == call.origin) {
             continue;

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::{Args, PORT};
 use crate::context::Context;
-use crate::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind};
 use crate::proxy::listen;
 
 /// How many ports behind the one that is taken are tried for a free one.
@@ -144,9 +144,8 @@ fn not_opened(
         .find(|port| both(args.bind, *port).is_ok());
     let Some(free) = free else { return error };
     match map {
-        Some(name) => {
-            error.hint(cx.command_with_word(&format!("{name}={port}"), &format!("{name}={free}")))
-        }
+        Some(name) => error
+            .hint(cx.command_with_argument(&format!("{name}={port}"), &format!("{name}={free}"))),
         None => error.hint(cx.command_with_instead("--port", &free.to_string())),
     }
 }

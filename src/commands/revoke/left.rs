@@ -7,15 +7,16 @@ use futures::{StreamExt, stream};
 use crate::cloud::{Failure, For, Gateway, why};
 use crate::context::Context;
 use crate::domain::access::{Place, Verdict};
+use crate::domain::error::{CommandError, quoted};
 use crate::domain::evidence::{Around, Counts, Layered, Said, Way};
+use crate::domain::exit_code::ExitCode;
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::principal::project_in;
 use crate::domain::role::{INVOKE_INSTANCE, MINT_ID_TOKEN, PASS_IAP, carries, is_basic};
 use crate::domain::target::{InstanceName, Target};
-use crate::error::{CommandError, quoted};
-use crate::exit_code::ExitCode;
-use crate::report::{ConditionShape, LeftRow};
+use crate::domain::ways_in::Via;
+use crate::report::{Command, ConditionShape, LeftRow};
 
 /// How many resources are judged at a time.
 pub(super) const WIDTH: usize = 8;
@@ -95,12 +96,10 @@ impl Left {
         for row in &self.rows {
             cx.terminal.warning(&row.words());
             if let Some(command) = &row.command {
-                cx.terminal.hint(command);
+                cx.terminal.hint(command.text());
             }
         }
-        let is_gcloud = |row: &LeftRow| {
-            row.command.as_ref().is_some_and(|command| command.starts_with("gcloud "))
-        };
+        let is_gcloud = |row: &LeftRow| matches!(row.command, Some(Command::Gcloud(_)));
         if cx.is_sandbox() && self.rows.iter().any(is_gcloud) {
             cx.terminal.note("commands of gcloud go to Google, not to the sandbox");
         }
@@ -181,7 +180,7 @@ pub(super) async fn look(
                     account.address()
                 ));
             }
-            left.rows.extend(certain(cx, target, member, &ways, |_| "act-as"));
+            left.rows.extend(certain(cx, target, member, &ways, |_| Via::ActAs));
         }
     }
     name_groups(gateway, &mut left.rows).await;
@@ -190,20 +189,19 @@ pub(super) async fn look(
 
 /// Names the groups that somebody is to leave, where those are in the group that a grant names.
 async fn name_groups(gateway: &Gateway, rows: &mut [LeftRow]) {
-    let mut known: BTreeMap<(String, String), Option<String>> = BTreeMap::new();
+    let mut known: BTreeMap<(Member, Member), Option<Command>> = BTreeMap::new();
     for row in rows {
-        let (holder, member) =
-            (Member::from_policy(&*row.holder), Member::from_policy(&*row.member));
+        let (holder, member) = (&row.holder, &row.member);
         if holder.kind() != MemberKind::Group || !member.is_account() {
             continue;
         }
         let key = (row.holder.clone(), row.member.clone());
         if !known.contains_key(&key) {
-            let ways = gateway.ways_into(holder.address(), &member).await;
+            let ways = gateway.ways_into(holder.address(), member).await;
             let leave = |ways: Vec<String>| {
                 let commands: Vec<String> =
-                    ways.iter().map(|group| leave_group(group, &member)).collect();
-                commands.join(" && ")
+                    ways.iter().map(|group| leave_group(group, member)).collect();
+                Command::Gcloud(commands.join(" && "))
             };
             let command = ways.filter(|ways| !ways.is_empty()).map(leave);
             known.insert(key.clone(), command);
@@ -249,13 +247,13 @@ async fn judge(
 /// The ways by which somebody gets in who does.
 fn rows(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> Vec<LeftRow> {
     let check_off = judged.check_off.then(|| LeftRow {
-        member: member.to_string(),
+        member: member.clone(),
         service: target.to_string(),
         role: None,
         condition: None,
-        via: "invoker-check-disabled",
+        via: Via::InvokerCheckDisabled,
         resource: target.to_string(),
-        holder: "allUsers".to_owned(),
+        holder: Member::all_users(),
         short: cx.named(target),
         command: None,
     });
@@ -282,7 +280,7 @@ fn past_iap(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> 
     let allow = judged.around.layers_of_iap(&judged.iap).cloned().collect();
     let around = Around { allow, ..judged.around.clone() };
     let ways = around.ways(member, PASS_IAP, cx.now());
-    certain(cx, target, member, &ways, |_| "iap")
+    certain(cx, target, member, &ways, |_| Via::Iap)
 }
 
 /// The ways that let somebody in, if only for some requests: a row each, with the command that ends it.
@@ -291,18 +289,18 @@ fn certain(
     target: &Target,
     member: &Member,
     ways: &[Way<'_>],
-    via: impl Fn(&Way<'_>) -> &'static str,
+    via: impl Fn(&Way<'_>) -> Via,
 ) -> Vec<LeftRow> {
     let certain = ways.iter().filter(|way| way.counts != Counts::Perhaps);
     certain
         .map(|way| LeftRow {
-            member: member.to_string(),
+            member: member.clone(),
             service: target.to_string(),
             role: Some(way.grant.role.clone()),
             condition: way.grant.condition.as_ref().map(ConditionShape::from),
             via: via(way),
             resource: way.resource.to_owned(),
-            holder: way.grant.member.to_string(),
+            holder: way.grant.member.clone(),
             short: cx.named(target),
             command: command_for(cx, target, member, way),
         })
@@ -315,41 +313,42 @@ fn of_instance(name: &InstanceName, member: &Member, grant: &Grant) -> LeftRow {
     let is_own = grant.member.same_as(member);
     let all = if grant.condition.is_some() { "--all" } else { "--condition=None" };
     let command = is_own.then(|| {
-        format!(
+        Command::Gcloud(format!(
             "gcloud beta run instances remove-iam-policy-binding {instance} --region={region} \
              --project={project} {} {} {all}",
             quoted(&format!("--member={}", grant.member)),
             quoted(&format!("--role={}", grant.role))
-        )
+        ))
     });
     LeftRow {
-        member: member.to_string(),
+        member: member.clone(),
         service: name.to_string(),
         role: Some(grant.role.clone()),
         condition: grant.condition.as_ref().map(ConditionShape::from),
-        via: "service",
+        via: Via::Service,
         resource: name.to_string(),
-        holder: grant.member.to_string(),
+        holder: grant.member.clone(),
         short: format!("instances/{region}/{instance}"),
         command,
     }
 }
 
-fn via(resource: &str) -> &'static str {
-    match resource.split('/').collect::<Vec<_>>().as_slice() {
-        ["projects", _] => "project",
-        ["folders", _] => "folder",
-        ["organizations", _] => "organization",
-        _ => "service",
+/// By the resource whose policy grants it; the resource's own is called a service's.
+fn via(resource: &str) -> Via {
+    match Via::of_resource(resource) {
+        above @ (Via::Folder | Via::Organization | Via::Project) => above,
+        _ => Via::Service,
     }
 }
 
 /// The command that ends a way for this member alone; `None` where none does.
-fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) -> Option<String> {
+fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) -> Option<Command> {
     let holder = &way.grant.member;
     if !holder.same_as(member) && !holder.names(member) {
         return match holder.kind() {
-            MemberKind::Group if member.is_account() => Some(leave_group(holder.address(), member)),
+            MemberKind::Group if member.is_account() => {
+                Some(Command::Gcloud(leave_group(holder.address(), member)))
+            }
             _ => None,
         };
     }
@@ -361,7 +360,8 @@ fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) ->
     let member = quoted(&format!("--member={holder}"));
     let role = quoted(&format!("--role={}", way.grant.role));
     let of = |group: &str, id: &str| {
-        Some(format!("gcloud {group} remove-iam-policy-binding {id} {member} {role} {all}"))
+        let words = format!("gcloud {group} remove-iam-policy-binding {id} {member} {role} {all}");
+        Some(Command::Gcloud(words))
     };
     match way.resource.split('/').collect::<Vec<_>>().as_slice() {
         ["projects", id] => of("projects", id),
@@ -379,9 +379,9 @@ fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) ->
                 _ => return None,
             };
             let project = target.project();
-            Some(format!(
+            Some(Command::Gcloud(format!(
                 "gcloud iap web remove-iam-policy-binding{service} {member} {role} {all} --project={project}"
-            ))
+            )))
         }
         _ => {
             let named = cx.named(target);
@@ -393,7 +393,8 @@ fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) ->
                 Some(under) => format!(" --condition-title {}", quoted(&under.title)),
                 None => String::new(),
             };
-            Some(cx.suggest(&format!("revoke {who} {named} --role {role}{under}")))
+            let words = format!("revoke {who} {named} --role {role}{under}");
+            Some(Command::Own(cx.suggest(&words)))
         }
     }
 }

@@ -25,11 +25,16 @@ fn symptoms() -> Symptoms<'static> {
         audiences: Some(vec!["https://s-1.us-central1.run.app".to_owned()]),
         told: None,
         granted_lately: false,
-        blocked_by: None,
+        decision: None,
+        has_url: true,
         is_reachable: None,
         default_url_off: false,
         exists: Some(true),
     }
+}
+
+fn decided(layers: &[(Layer, Outcome)]) -> &'static Decision<'static> {
+    Box::leak(Box::new(Decision::sample(layers)))
 }
 
 type Case = (fn(&mut Symptoms<'static>), Finding);
@@ -167,7 +172,7 @@ const CASES: [Case; 35] = [
         |s| {
             s.with = Some(Reply::Forbidden);
             s.told = Some(false);
-            s.blocked_by = Some(Layer::Deny);
+            s.decision = Some(decided(&[(Layer::Deny, Outcome::Block)]));
         },
         Finding::Refused(Signature::DenyPolicy),
     ),
@@ -216,9 +221,44 @@ fn each_signature_is_told_from_the_others() {
     for (number, (edit, expected)) in CASES.into_iter().enumerate() {
         let mut symptoms = symptoms();
         edit(&mut symptoms);
-        assert_eq!(diagnose(&symptoms), Some(expected), "case {number}");
+        assert_eq!(diagnose(&symptoms), expected, "case {number}");
     }
-    assert_eq!(diagnose(&symptoms()), None);
+    assert_eq!(diagnose(&symptoms()), Finding::Undetermined);
+}
+
+#[test]
+fn without_a_request_what_was_read_tells() {
+    use Outcome::{Block, Pass, Skip, Unknown};
+    for (layers, signature) in [
+        (&[(Layer::Reachability, Block)][..], Signature::Ingress),
+        (&[(Layer::Reachability, Block), (Layer::Deny, Block)], Signature::Ingress),
+        (&[(Layer::Iap, Block)], Signature::IapDenied),
+        (&[(Layer::Boundary, Block)], Signature::DenyPolicy),
+        (&[(Layer::Deny, Block)], Signature::DenyPolicy),
+        (&[(Layer::Iap, Skip), (Layer::Allow, Block)], Signature::NoPermission),
+        (&[(Layer::Iap, Pass), (Layer::Allow, Block)], Signature::IapAgent),
+        (&[(Layer::Allow, Unknown), (Layer::InvokerCheck, Block)], Signature::NoPermission),
+    ] {
+        let symptoms = Symptoms { decision: Some(decided(layers)), ..symptoms() };
+        assert_eq!(diagnose(&symptoms), Finding::Refused(signature), "{layers:?}");
+    }
+    let found = |edit: fn(&mut Symptoms<'static>), layers| {
+        let mut symptoms = Symptoms { decision: Some(decided(layers)), ..symptoms() };
+        edit(&mut symptoms);
+        diagnose(&symptoms)
+    };
+    let refused = Finding::Refused;
+    let shut = &[(Layer::Reachability, Block)][..];
+    assert_eq!(found(|s| s.path = "/healthz", shut), refused(Signature::ReservedPath));
+    assert_eq!(found(|s| s.default_url_off = true, shut), refused(Signature::DefaultUrlOff));
+    assert_eq!(found(|s| s.exists = Some(false), shut), refused(Signature::NoSuchService));
+    let open = &[(Layer::Allow, Pass)][..];
+    assert_eq!(found(|_| (), open), Finding::Ok);
+    let no_url = |s: &mut Symptoms<'static>| (s.has_url, s.default_url_off) = (false, true);
+    assert_eq!(found(no_url, open), refused(Signature::DefaultUrlOff));
+    assert_eq!(found(|_| (), &[(Layer::Allow, Unknown)]), Finding::Undetermined);
+    let anonymous = |s: &mut Symptoms<'static>| s.credential = Credential::None("x".to_owned());
+    assert_eq!(found(anonymous, &[(Layer::Allow, Block)]), refused(Signature::NoCredential));
 }
 
 #[test]

@@ -1,17 +1,18 @@
 //! What a command reports when it fails: kind, message, causes, hints.
 //!
-//! Errors of the layers below carry data; here alone they become sentences for a person, codes
-//! for a script, and the next command.
+//! Every layer has errors of its own that carry data, and says beside them what they are to a person:
+//! `From<…> for CommandError`.
 
-mod from_layers;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::outcome::OutcomeError;
-use crate::exit_code::ExitCode;
+use super::exit_code::ExitCode;
 
-/// The error of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The error of a command, or of its part on one resource.
+#[derive(Clone, Debug)]
 pub struct CommandError {
     pub kind: ErrorKind,
     /// A lower-case fragment that names the thing in backticks.
@@ -21,6 +22,20 @@ pub struct CommandError {
     pub hints: Vec<String>,
     /// The exit code, where it is not the kind's.
     ending: Option<ExitCode>,
+    /// The layer's own error that it was made from.
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_one_line())
+    }
+}
+
+impl Error for CommandError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
 }
 
 /// The kinds of error that a script can tell apart, each with its exit code.
@@ -124,7 +139,14 @@ impl ErrorKind {
 impl CommandError {
     /// An error of a kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new(), ending: None }
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            ending: None,
+            source: None,
+        }
     }
 
     /// A wrong command line.
@@ -142,6 +164,13 @@ impl CommandError {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         self.ending.unwrap_or_else(|| self.kind.exit_code())
+    }
+
+    /// Keeps the layer's own error that it was made from.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
     }
 
     /// Adds a cause.
@@ -165,17 +194,6 @@ impl CommandError {
     pub fn in_one_line(&self) -> String {
         let parts = std::iter::once(&self.message).chain(&self.causes);
         parts.map(String::as_str).collect::<Vec<_>>().join(": ")
-    }
-
-    /// As the outcome of one target among several.
-    pub fn into_outcome(self) -> OutcomeError {
-        OutcomeError {
-            code: self.kind.code(),
-            exit_code: self.exit_code().number(),
-            message: self.message,
-            causes: self.causes,
-            hints: self.hints,
-        }
     }
 
     /// The document that stands on stdout with `-o json`.

@@ -1,0 +1,211 @@
+//! Commands that are worth typing next.
+
+use std::time::Duration;
+
+use super::Context;
+use super::command_line::CommandLine;
+use crate::domain::error::{CommandError, ErrorKind, quoted};
+use crate::domain::resource::ServiceName;
+use crate::domain::target::{Kind, TargetRef};
+
+/// No hint asks for a longer time than this.
+const LONGEST: Duration = Duration::from_hours(24);
+
+impl Context {
+    fn command_line(&self) -> CommandLine {
+        CommandLine::read(&self.arguments.borrow(), &self.settings.definition)
+    }
+
+    fn rendered(&self, line: &CommandLine) -> String {
+        line.render(self.settings.sandbox)
+    }
+
+    /// The command as it was typed.
+    pub fn command(&self) -> String {
+        self.rendered(&self.command_line())
+    }
+
+    /// The command as it was typed, with an option more, and its value where it takes one.
+    pub fn command_with_option(&self, option: &str, value: Option<&str>) -> String {
+        self.rendered(&self.command_line().with(option, value))
+    }
+
+    /// The command `curl` as it was typed, with one of our options, and its value, moved before the
+    /// service.
+    pub fn command_with_moved(&self, option: &str) -> String {
+        self.rendered(&self.command_line().with_moved(option, &self.settings.definition))
+    }
+
+    /// The command as it was typed, under another command's name, without the options that this one does
+    /// not take.
+    pub fn command_as(&self, name: &str) -> String {
+        self.rendered(&self.command_line().of_command(name, &self.settings.definition))
+    }
+
+    /// The command as it was typed, with two of its operands in each other's place.
+    pub fn command_with_swapped(&self, one: &str, other: &str) -> String {
+        self.rendered(&self.command_line().with_swapped(one, other))
+    }
+
+    /// Whether the command that was typed is one that takes an ID token from a file.
+    pub fn takes_id_token_file(&self) -> bool {
+        let line = self.command_line();
+        line.is_of("curl") || line.is_of("proxy")
+    }
+
+    /// Takes words that were chosen for words that were typed behind the options.
+    pub fn stand_for(&self, words: &[String]) {
+        self.arguments.borrow_mut().extend_from_slice(words);
+    }
+
+    /// The command as it was typed, but for some options and their values.
+    pub fn command_without(&self, options: &[&str]) -> String {
+        self.rendered(&self.command_line().without(options))
+    }
+
+    /// The command as it was typed, with another value for one of its options.
+    pub fn command_with_instead(&self, option: &str, value: &str) -> String {
+        self.rendered(&self.command_line().without(&[option]).with(option, Some(value)))
+    }
+
+    /// Another command of this program, in the same place: sandbox, project, account.
+    pub fn suggest(&self, command: &str) -> String {
+        let settings = &self.settings;
+        let mut words = vec!["runaccess".to_owned()];
+        words.extend(settings.sandbox.then(|| "--sandbox".to_owned()));
+        for (flag, value) in [
+            ("--project", &settings.project),
+            ("--account", &settings.account),
+            ("--configuration", &settings.configuration),
+        ] {
+            words.extend(value.iter().flat_map(|value| [flag.to_owned(), quoted(value)]));
+        }
+        let file = settings.access_token_file.iter();
+        words.extend(
+            file.flat_map(|path| {
+                ["--access-token-file".to_owned(), quoted(&path.to_string_lossy())]
+            }),
+        );
+        if !settings.impersonate.is_empty() {
+            words.push("--impersonate-service-account".to_owned());
+            words.push(quoted(&settings.impersonate.join(",")));
+        }
+        words.push(command.to_owned());
+        words.join(" ")
+    }
+
+    /// Another command of this program, for somebody else to run in the same place.
+    pub fn suggest_to_others(&self, command: &str) -> String {
+        let place = if self.settings.sandbox { "--sandbox " } else { "" };
+        format!("runaccess {place}{command}")
+    }
+
+    /// Gcloud's flags for who acts, where the command line said so.
+    pub fn gcloud_flags(&self) -> Vec<String> {
+        let settings = &self.settings;
+        let account = settings.account.iter().map(|account| format!("--account={account}"));
+        let configuration = settings.configuration.iter();
+        let file = settings.access_token_file.iter();
+        account
+            .chain(configuration.map(|name| format!("--configuration={name}")))
+            .chain(file.map(|path| format!("--access-token-file={}", path.display())))
+            .collect()
+    }
+
+    /// Makes the hints of an error fit the place: in the sandbox no login helps, and what was too
+    /// slow or not understood can be looked at more closely.
+    pub fn fit(&self, mut error: CommandError) -> CommandError {
+        if self.settings.sandbox {
+            for hint in &mut error.hints {
+                if hint.starts_with("gcloud ") {
+                    "runaccess sandbox status".clone_into(hint);
+                } else if let Some(("runaccess", command)) = hint.split_once(' ')
+                    && !command.contains("sandbox")
+                    && !command.starts_with("help")
+                {
+                    *hint = self.suggest_to_others(command);
+                }
+            }
+        }
+        self.fit_login(&mut error);
+        match error.kind {
+            ErrorKind::Deadline => {
+                let longer = self.settings.timeout.saturating_mul(2).max(Duration::from_mins(5));
+                let longer = humantime::format_duration(longer.min(LONGEST)).to_string();
+                let longer = longer.replace(' ', "");
+                let command = self.command_with_instead("--timeout", &longer);
+                error.hint(command)
+            }
+            ErrorKind::MalformedResponse | ErrorKind::RateLimited | ErrorKind::Unavailable
+                if !self.settings.verbose =>
+            {
+                error.hint(self.command_with_option("--verbose", None))
+            }
+            _ => error,
+        }
+    }
+
+    /// Puts the command that logs in who acts in place of the general one; for a token that was
+    /// given there is none, and where it came from is said.
+    fn fit_login(&self, error: &mut CommandError) {
+        let Some(identity) = self.identity.get() else { return };
+        let Some(at) = error.hints.iter().position(|hint| hint == "gcloud auth login") else {
+            return;
+        };
+        if let Some(login) = &identity.login {
+            error.hints[at].clone_from(login);
+        } else {
+            error.hints.remove(at);
+            error.causes.push(format!("the credential is that of {}", identity.source));
+        }
+    }
+
+    /// The command as it was typed, with another text for what names a service, a job or a function, in
+    /// whichever form that was typed.
+    pub fn command_with_target(&self, wanted: &TargetRef, instead: &str) -> String {
+        self.command_with_targets(wanted.kind(), instead, |typed| match wanted.project() {
+            Some(project) => {
+                let is_its = |own: &str| self.are_known_as_one(own, project);
+                typed.project().is_some_and(is_its) && typed.clone().in_project(project) == *wanted
+            }
+            None => typed == wanted,
+        })
+    }
+
+    /// The same, for what names a service and may name this one.
+    pub fn command_with_service(&self, name: &ServiceName, instead: &str) -> String {
+        self.command_with_targets(Kind::Service, instead, |typed| match typed {
+            TargetRef::Service(reference) => {
+                let is_its = |own: &str| self.are_known_as_one(own, name.project());
+                reference.may_name(name) && reference.project().is_none_or(is_its)
+            }
+            _ => false,
+        })
+    }
+
+    fn command_with_targets(
+        &self,
+        kind: Kind,
+        instead: &str,
+        is_it: impl Fn(&TargetRef) -> bool,
+    ) -> String {
+        // Of what a member is, and of several, each part is put right.
+        let line = self.command_line().with_operands(|one| {
+            let (before, name) = match one.strip_prefix("service:") {
+                Some(name) => ("service:", name),
+                None => ("", one),
+            };
+            let parsed = TargetRef::parse(name, None).ok().filter(&is_it);
+            let parsed = parsed
+                .or_else(|| TargetRef::parse(name, Some(kind)).ok().filter(|typed| is_it(typed)));
+            parsed.map_or_else(|| one.to_owned(), |_| format!("{before}{instead}"))
+        });
+        self.rendered(&line)
+    }
+
+    /// The command as it was typed, with another text for an argument: for an operand, else for the value
+    /// of an option.
+    pub fn command_with_argument(&self, typed: &str, instead: &str) -> String {
+        self.rendered(&self.command_line().with_argument(typed, instead))
+    }
+}
