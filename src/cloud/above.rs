@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use crate::domain::policy::Policy;
 use google_cloud_iam_admin_v1::model::Role;
 use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
-use google_cloud_iam_v1::model::Policy;
 use google_cloud_iam_v2::model::{ListPoliciesResponse, Policy as DenyPolicy};
 use google_cloud_resourcemanager_v3::model::{Folder, Organization, Project};
 use serde::de::DeserializeOwned;

@@ -1,8 +1,8 @@
 //! What stands beside services and carries access too: jobs, functions, domain mappings, and the
 //! accounts that services run as.
 
+use crate::domain::policy::Policy;
 use google_cloud_iam_admin_v1::model::ServiceAccount;
-use google_cloud_iam_v1::model::Policy;
 use google_cloud_run_v2::model;
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -165,7 +165,7 @@ impl Gateway {
                 self.ask(read).await?
             }
             // It has none.
-            Target::Mapping(_) => return Ok(Policy::new()),
+            Target::Mapping(_) => return Ok(Policy::default()),
         };
         let policy: Policy = parsed(&call, &body)?;
         if policy.etag.is_empty() { Err(Failure::malformed(&call)) } else { Ok(policy) }

@@ -1,5 +1,6 @@
 //! From what the APIs send to the domain's own terms.
 
+use google_cloud_iam_v1::model::{Policy as PolicyModel, SetIamPolicyRequest};
 use google_cloud_iam_v2::model as deny;
 use google_cloud_run_v2::model;
 use google_cloud_run_v2::model::condition::State;
@@ -10,6 +11,7 @@ use crate::domain::condition as domain;
 use crate::domain::deny::DenyRule;
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
+use crate::domain::policy::Policy;
 use crate::domain::resource::ServiceName;
 use crate::domain::service::{Ingress, Readiness, Service, TrafficTag, VpcEgress};
 use crate::domain::setting::Switch;
@@ -111,6 +113,12 @@ pub(super) fn turned(
         mask.push("customAudiences");
     }
     (service, mask)
+}
+
+/// A policy in the official model of what sets it; `None` if it holds what that does not take.
+pub(super) fn set_policy_request(policy: &Policy) -> Option<SetIamPolicyRequest> {
+    let policy = serde_json::from_value(serde_json::to_value(policy).ok()?).ok()?;
+    Some(SetIamPolicyRequest::new().set_policy::<PolicyModel>(policy))
 }
 
 fn ingress_v2(ingress: &Ingress) -> model::IngressTraffic {
@@ -286,9 +294,62 @@ fn text(text: Option<&Text<'_>>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn any_field() -> impl Strategy<Value = Value> {
+        prop_oneof![Just(json!(1)), Just(json!("x")), Just(json!([{"b": 1, "a": null}]))]
+    }
+
+    fn any_binding() -> impl Strategy<Value = Value> {
+        let members = vec(prop_oneof![Just("user:A@x.com"), Just("allUsers")], 0..3);
+        let condition = proptest::option::of(("[a-z ']{0,9}", "[a-z]{0,3}", "[a-z]{0,3}"));
+        let unknown = proptest::option::of(any_field());
+        (members, condition, unknown).prop_map(|(members, condition, unknown)| {
+            let mut binding = json!({"role": "roles/run.invoker", "members": members});
+            if let Some((expression, title, description)) = condition {
+                binding["condition"] = json!({
+                    "expression": expression, "title": title, "description": description
+                });
+            }
+            if let Some(unknown) = unknown {
+                binding["zebra"] = unknown.clone();
+                binding["anew"] = unknown;
+            }
+            binding
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_policy_is_written_byte_for_byte_as_the_official_model_writes_it(
+            bindings in vec(any_binding(), 0..4),
+            etag in prop_oneof![Just(""), Just("ACAB"), Just("BwYAAAAAAAA=")],
+            version in 0..4,
+            unknown in proptest::option::of(any_field()),
+        ) {
+            let mut sent = json!({"etag": etag, "version": version, "bindings": bindings});
+            sent["auditConfigs"] = json!([{"service": "allServices", "auditLogConfigs": [
+                {"logType": 1, "exemptedMembers": ["user:e@x.com"], "ignoreChildExemptions": true}
+            ]}]);
+            if let Some(unknown) = unknown {
+                sent["zebra"] = unknown.clone();
+                sent["anew"] = unknown;
+            }
+            let own: Policy = serde_json::from_value(sent.clone()).unwrap();
+            let official: PolicyModel = serde_json::from_value(sent).unwrap();
+            let own_bytes = serde_json::to_string(&own).unwrap();
+            prop_assert_eq!(&own_bytes, &serde_json::to_string(&official).unwrap());
+            // What it reads is what it writes.
+            let again: Policy = serde_json::from_str(&own_bytes).unwrap();
+            prop_assert_eq!(&again, &own);
+            let request = serde_json::to_string(&set_policy_request(&own).unwrap()).unwrap();
+            prop_assert_eq!(request, format!("{{\"policy\":{own_bytes}}}"));
+        }
+    }
 
     #[test]
     fn both_views_of_one_service_say_the_same() {

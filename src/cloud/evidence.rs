@@ -1,8 +1,9 @@
 //! Everything that bears on who may invoke a service, read side by side: its own policy, those above
 //! it, roles, groups, tags, Identity-Aware Proxy, and what Cloud Run itself says of the caller.
 
+use crate::domain::policy::Policy;
 use futures::{StreamExt, stream};
-use google_cloud_iam_v1::model::{Policy, TestIamPermissionsResponse};
+use google_cloud_iam_v1::model::TestIamPermissionsResponse;
 use google_cloud_resourcemanager_v3::model::{EffectiveTag, ListEffectiveTagsResponse};
 use serde_json::json;
 

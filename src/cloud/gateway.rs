@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant as StdInstant};
 
-use google_cloud_iam_v1::model::Policy;
+use crate::domain::policy::Policy;
 use google_cloud_run_v2::model;
 use http::{HeaderMap, Method};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep_until};
 
@@ -251,7 +251,9 @@ impl Gateway {
         policy: &Policy,
         call: &str,
     ) -> Result<Etags, Failure> {
-        let body = Some(written(&json!({"policy": policy}), call)?);
+        let request =
+            convert::set_policy_request(policy).ok_or_else(|| Failure::malformed(call))?;
+        let body = Some(written(&request, call)?);
         let path = format!("{path}:setIamPolicy");
         let answer = self.write(api, call, Method::POST, &path, body).await?;
         let set: Policy = parsed(call, &answer)?;

@@ -39,7 +39,7 @@ pub use self::metadata::project_id;
 mod raw {
     use std::time::Duration;
 
-    use google_cloud_iam_v1::model::Policy;
+    use crate::domain::policy::Policy;
     use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
     use super::{convert, failure, reading, wire};

@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
     use crate::domain::member::Member;
-    use google_cloud_iam_v1::model::Policy;
+    use crate::domain::policy::Policy;
 
     use crate::domain::resource::ServiceName;
     use crate::domain::service::{Ingress, Service};

@@ -1,6 +1,6 @@
 //! Who a policy lets invoke a service.
 
-use google_cloud_iam_v1::model::{Binding, Policy};
+use crate::domain::policy::{Binding, Policy};
 use time::OffsetDateTime;
 
 use super::condition::{self, Condition};

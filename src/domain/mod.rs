@@ -1,6 +1,6 @@
 //! The rules of access to a Cloud Run service: pure, synchronous, without I/O, clock or client.
 //!
-//! Of Google's crates only `google_cloud_iam_v1`'s `Policy` is named here. It is plain data that
+
 //! keeps the fields it does not know, so a policy read, edited and written back loses nothing.
 
 /// Writes each of these types in JSON as the word that its `as_str` gives, so that a word is spelled once.

@@ -17,7 +17,7 @@ mod revoke;
 mod turn;
 mod undo;
 
-use google_cloud_iam_v1::model::Policy;
+use crate::domain::policy::Policy;
 use thiserror::Error;
 use time::OffsetDateTime;
 

@@ -1,14 +1,15 @@
-//! Edits to an allow policy, on Google's own model of it.
+//! An allow policy, and edits to it.
 //!
 //! An edit touches the one role and the members it is about. Other roles, conditional bindings,
 //! audit configs, unknown fields and the order of everything stay as they were.
 
+mod model;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use google_cloud_iam_v1::model::Binding;
-pub use google_cloud_iam_v1::model::Policy;
 use thiserror::Error;
 
+pub use self::model::{AuditConfig, AuditLogConfig, Binding, Expr, Policy};
 use super::condition::Condition;
 use super::invokers::{Grant, condition_of, grants};
 use super::member::{Member, MemberKind};
@@ -58,15 +59,12 @@ pub enum LimitError {
 
 /// The policy of what is not there, or has none.
 pub fn none() -> Policy {
-    Policy::new()
+    Policy::default()
 }
 
 /// A policy's etag, in base64 as the API writes it.
 pub fn etag(policy: &Policy) -> Option<String> {
-    // Its bytes alone, by the model's own way of writing them.
-    let alone = Policy::new().set_etag(policy.etag.clone());
-    let written = serde_json::to_value(&alone).ok()?;
-    written["etag"].as_str().filter(|etag| !etag.is_empty()).map(str::to_owned)
+    Some(policy.etag.clone()).filter(|etag| !etag.is_empty())
 }
 
 /// Gives `members` the role without a condition. A member that has it already is left alone.
@@ -144,14 +142,10 @@ fn take_away(policy: &mut Policy, select: impl Fn(&Grant) -> bool) -> Vec<Grant>
 }
 
 fn binding_of(role: &str, member: &Member, condition: Option<&Condition>) -> Binding {
-    let mut binding = Binding::new().set_role(role).set_members([member.as_str()]);
-    if let Some(Condition { title, description, expression }) = condition {
-        let expr = binding.condition.get_or_insert_default();
-        expr.title.clone_from(title);
-        expr.description.clone_from(description);
-        expr.expression.clone_from(expression);
-    }
-    binding
+    let condition = condition.map(|Condition { title, description, expression }| {
+        Expr::of(expression, title, description)
+    });
+    Binding::of(role, member.as_str(), condition)
 }
 
 /// The member as the server spells `member` elsewhere in it, for addresses differ in case only.

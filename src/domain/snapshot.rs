@@ -1,6 +1,6 @@
 //! What was read of one resource before a change.
 
-use google_cloud_iam_v1::model::Policy;
+use crate::domain::policy::Policy;
 use time::OffsetDateTime;
 
 use super::constraint::Constraints;

@@ -1,6 +1,6 @@
 //! Plans that bring a policy back to a saved one.
 
-use google_cloud_iam_v1::model::Policy;
+use crate::domain::policy::Policy;
 use serde_json::Value;
 use thiserror::Error;
 
