@@ -1,7 +1,7 @@
 # Formatting and lints.
 check:
-    cargo fmt --check
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # All tests.
 test:
@@ -22,7 +22,7 @@ soak:
 
 # The API's documentation, warnings denied.
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 
 # All that CI runs.
 ci:

@@ -9,22 +9,20 @@ pub mod cloud;
 mod commands;
 pub mod completion;
 pub mod context;
-pub mod domain;
 pub mod gcloud;
-pub mod hop_by_hop;
 pub mod invoke;
 pub mod journal;
-pub mod jwt;
 pub mod lookup;
-pub mod private_files;
 pub mod proxy;
 #[cfg(any(test, fuzzing))]
 pub mod raw_bytes;
 pub mod report;
-pub mod sandbox;
 pub mod terminal;
 pub mod transport;
-pub mod tunnel;
+
+pub use runaccess_domain as domain;
+pub use runaccess_ground::{hop_by_hop, jwt, private_files, tunnel};
+pub use runaccess_sandbox as sandbox;
 
 use self::domain::error::{CommandError, ErrorKind};
 

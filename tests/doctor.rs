@@ -288,7 +288,7 @@ fn the_set_up_is_checked() {
 /// Every signature is in the documentation.
 #[test]
 fn the_documents_list_every_signature() {
-    let source = crate::support::project_file("src/domain/diagnosis.rs");
+    let source = crate::support::project_file("crates/domain/src/diagnosis.rs");
     let document = crate::support::project_file("docs/access.md");
     let of_signatures = source.split("\nimpl Signature {").nth(1).expect("signatures");
     let of_signatures = of_signatures.split("\n}\n").next().expect("an end");

@@ -200,7 +200,7 @@ fn the_documents_list_every_code() {
     let printed = world.run(&["help", "exit-codes"]).stdout;
     assert!(crate::support::project_file("docs/exit-codes.md").contains(&printed));
     let json = crate::support::project_file("docs/json.md");
-    let error = crate::support::project_file("src/domain/error.rs");
+    let error = crate::support::project_file("crates/domain/src/error.rs");
     let codes = error
         .split("Self::")
         .filter_map(|part| part.split_once("=> \""))

@@ -1,0 +1,347 @@
+//! Whom the front end lets in, in the order that is inferred for Cloud Run's: host, reserved
+//! paths, https, reachability, Identity-Aware Proxy, the invoker check, the public, the
+//! credential, the permission.
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use time::OffsetDateTime;
+
+use super::super::api_error::ApiError;
+use super::super::authority::{Lore, grants_seen, lineage, rules_on};
+use super::super::facts::facts;
+use super::super::iap;
+use super::super::options::Options;
+use super::super::store::Sandbox;
+use super::super::tokens::{Claims, bearer, check_times, signed_by_key};
+use super::super::world::World;
+use super::audience::{is_client, is_taken, principal};
+use super::place::{Place, find};
+use runaccess_domain::access::{
+    Attached, Caller, Entry, Evidence, Layer, Origin, Request, Verdict, decide, is_reserved,
+};
+use runaccess_domain::condition::asks_for_tags;
+use runaccess_domain::deny::DenyRule;
+use runaccess_domain::invokers::Grant;
+use runaccess_domain::member::{Member, MemberKind};
+use runaccess_domain::role::{INVOKE, PASS_IAP};
+use runaccess_domain::service::{Ingress, Service};
+
+pub(super) const SERVERLESS: &str = "x-serverless-authorization";
+
+/// What is judged.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// Without its port.
+    pub(super) host: String,
+    /// The function that is asked for, at a host of functions.
+    pub(super) function: Option<String>,
+    /// As the service is given it.
+    pub(super) path: String,
+    pub(super) from: Origin,
+    /// The token, where it has one.
+    pub(super) token: Option<String>,
+    /// Whether it came over http where https is to be had.
+    pub(super) is_insecure: bool,
+    pub(super) now: OffsetDateTime,
+    /// When it is taken to be made, where conditions ask.
+    pub(super) at: OffsetDateTime,
+}
+
+/// A request that is let in.
+#[derive(Clone, Debug)]
+pub(super) struct Entered {
+    pub(super) service: Service,
+    pub(super) tag: Option<String>,
+    /// The audience of the token that was checked; `None` where none was.
+    pub(super) audience: Option<String>,
+    /// Whom Identity-Aware Proxy let by.
+    pub(super) iap_user: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Judged {
+    Refused(Refusal),
+    Through(Box<Entered>),
+}
+
+/// Why a request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    BadToken,
+    /// Identity-Aware Proxy knows nobody: it asks to sign in.
+    Iap,
+    /// Identity-Aware Proxy does not take the token.
+    IapBadToken,
+    /// Identity-Aware Proxy does not let them by.
+    IapDenied,
+    Insecure,
+    NoCredential,
+    NoPermission,
+    Reserved,
+    UnknownHost,
+    /// With the status that it is answered.
+    Unreachable(u16),
+}
+
+/// The token that counts: that of `X-Serverless-Authorization` where it is there, and only then
+/// that of `Authorization` (documented).
+pub(super) fn token_of(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(SERVERLESS).or_else(|| headers.get(AUTHORIZATION))?;
+    bearer(header.to_str().unwrap_or_default())
+}
+
+/// Judges a request.
+pub(super) fn judge(
+    sandbox: &Sandbox,
+    options: &Options,
+    asked: &Asked,
+) -> Result<Judged, ApiError> {
+    sandbox.read(|world| Court { sandbox, options, asked, world }.judge())
+}
+
+struct Court<'a> {
+    sandbox: &'a Sandbox,
+    options: &'a Options,
+    asked: &'a Asked,
+    world: &'a World<'a>,
+}
+
+impl Court<'_> {
+    fn judge(&self) -> Result<Judged, ApiError> {
+        let refused = |refusal| Ok(Judged::Refused(refusal));
+        let Some(place) = find(self.world, &self.asked.host, self.asked.function.as_deref())?
+        else {
+            return refused(Refusal::UnknownHost);
+        };
+        let Some(body) = self.world.service(&place.name)? else {
+            return refused(Refusal::UnknownHost);
+        };
+        let service = facts(&body, &place.name);
+        let has_tag = |tag: &String| service.tags.iter().any(|known| known.tag == *tag);
+        if !place.tag.as_ref().is_none_or(has_tag) {
+            return refused(Refusal::UnknownHost);
+        }
+        let path = self.asked.path.as_str();
+        if self.asked.from != Origin::LoadBalancer && is_reserved(path) {
+            return refused(Refusal::Reserved);
+        }
+        if self.asked.is_insecure {
+            return refused(Refusal::Insecure);
+        }
+        Case::new(self, service, place)?.judge()
+    }
+}
+
+struct Case<'a> {
+    court: &'a Court<'a>,
+    service: Service,
+    place: Place,
+    policies: Vec<(String, Vec<Grant>)>,
+    rules: Vec<(String, Vec<DenyRule>)>,
+    iap: Vec<(String, Vec<Grant>)>,
+    lore: Lore<'a>,
+}
+
+/// What the engine says, as far as the front end needs it.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    verdict: Verdict,
+    blocked_by: Option<Layer>,
+}
+
+impl<'a> Case<'a> {
+    /// Gathers the policies of a service and of everything above it.
+    fn new(court: &'a Court<'a>, service: Service, place: Place) -> Result<Self, ApiError> {
+        let world = court.world;
+        let lineage = lineage(world, &place.name.to_string())?;
+        let (now, delay) = (court.asked.now, court.options.settings.access_delay);
+        let of =
+            |resource: &String| Ok((resource.clone(), grants_seen(world, resource, now, delay)?));
+        let policies: Vec<_> = lineage.iter().map(of).collect::<Result<_, ApiError>>()?;
+        let asked = if service.iap { vec![INVOKE, PASS_IAP] } else { vec![INVOKE] };
+        let mut rules = Vec::new();
+        for permission in asked {
+            let found = rules_on(world, permission)?.into_iter();
+            rules.extend(
+                found.filter(|(at, _)| lineage.contains(at)).map(|(at, rule)| (at, vec![rule])),
+            );
+        }
+        let iap = if service.iap { iap::grants(world, &place.name)? } else { Vec::new() };
+        let conditions = policies
+            .iter()
+            .chain(&iap)
+            .flat_map(|(_, grants)| grants.iter().filter_map(|grant| grant.condition.as_ref()))
+            .chain(rules.iter().flat_map(|(_, rules)| rules).filter_map(|r| r.condition.as_ref()));
+        let asks = conditions.into_iter().any(|condition| asks_for_tags(&condition.expression));
+        let lore = Lore::new(world, &lineage, asks)?;
+        Ok(Self { court, service, place, policies, rules, iap, lore })
+    }
+
+    fn judge(mut self) -> Result<Judged, ApiError> {
+        let settings = &self.court.options.settings;
+        let refused = |refusal| Ok(Judged::Refused(refusal));
+        let mut stranger = self.decide(Caller::Anonymous);
+        let unreachable = stranger.blocked_by == Some(Layer::Reachability);
+        let status = if self.place.by_default_url && !self.service.default_url {
+            settings.disabled_url_status
+        } else {
+            settings.ingress_status
+        };
+        if unreachable {
+            if !settings.permission_first {
+                return refused(Refusal::Unreachable(status));
+            }
+            // The rest is asked as if it could be reached.
+            (self.service.ingress, self.service.default_url) = (Ingress::All, true);
+            stranger = self.decide(Caller::Anonymous);
+            if stranger.verdict == Verdict::Allowed {
+                return refused(Refusal::Unreachable(status));
+            }
+        }
+        let known = self.known()?;
+        if let Some(member) = known.member() {
+            self.lore = self.lore.with_home_of(member)?;
+        }
+        if stranger.verdict == Verdict::Allowed {
+            // Whatever bearer came along, unless a deny policy reaches whose it is.
+            return match known.member().map(|member| self.decide(Caller::Verified(member))) {
+                Some(said) if said.verdict == Verdict::Denied => refused(Refusal::NoPermission),
+                _ => Ok(self.through(None, None)),
+            };
+        }
+        let (member, audience) = match known {
+            Known::Nobody if self.service.iap => return refused(Refusal::Iap),
+            Known::Nobody => return refused(Refusal::NoCredential),
+            Known::NotTaken if self.service.iap => return refused(Refusal::IapBadToken),
+            Known::NotTaken => return refused(Refusal::BadToken),
+            Known::Somebody(member, audience) => (member, audience),
+        };
+        let said = self.decide(Caller::Verified(&member));
+        match said.verdict {
+            Verdict::Allowed if unreachable => refused(Refusal::Unreachable(status)),
+            Verdict::Allowed => {
+                let user = self.service.iap.then(|| member.address().to_owned());
+                Ok(self.through(audience, user))
+            }
+            // What cannot be told gives nothing: a condition that cannot be weighed is not met.
+            Verdict::Denied | Verdict::Unknown if said.blocked_by == Some(Layer::Iap) => {
+                refused(Refusal::IapDenied)
+            }
+            Verdict::Denied | Verdict::Unknown => refused(Refusal::NoPermission),
+        }
+    }
+
+    /// Whose the request's token is, if it has one that is taken here.
+    fn known(&self) -> Result<Known, ApiError> {
+        let Some(token) = &self.court.asked.token else { return Ok(Known::Nobody) };
+        let (settings, now) = (&self.court.options.settings, self.court.asked.now);
+        if self.service.iap {
+            return self.known_to_iap(token);
+        }
+        let Ok(claims) = self.court.sandbox.issuer().verify(token, settings, now) else {
+            return Ok(Known::NotTaken);
+        };
+        let member = self.principal(&claims)?;
+        Ok(member.map_or(Known::NotTaken, |member| Known::Somebody(member, claims.aud)))
+    }
+
+    /// Identity-Aware Proxy takes a service account's own signature for the address, or for all below
+    /// it (documented), an ID token for the service's URL (taken to be so), and of a person a session
+    /// alone.
+    fn known_to_iap(&self, token: &str) -> Result<Known, ApiError> {
+        let (settings, now) = (&self.court.options.settings, self.court.asked.now);
+        let is_here = |audience: &str| {
+            let bare = audience.trim_end_matches('*').trim_end_matches('/');
+            self.service.urls.iter().any(|url| url.trim_end_matches('/') == bare)
+        };
+        if let Ok(claims) = self.court.sandbox.issuer().verify(token, settings, now) {
+            let audience = claims.aud.as_deref().unwrap_or_default();
+            let is_meant = is_here(audience) || (settings.iap_user_token && is_client(audience));
+            let member = claims.email.as_deref().map(Member::of_account).filter(|_| is_meant);
+            return Ok(member.map_or(Known::NotTaken, |member| Known::Somebody(member, claims.aud)));
+        }
+        let signed = signed_by_key(self.court.world, token)?;
+        let good = |claims: &Claims| {
+            claims.iss == claims.sub
+                && check_times(claims, settings, now).is_ok()
+                && claims.aud.as_deref().is_some_and(is_here)
+        };
+        Ok(signed.filter(good).map_or(Known::NotTaken, |claims| {
+            Known::Somebody(Member::of_account(&claims.iss), claims.aud)
+        }))
+    }
+
+    /// Whose a verified token is, if it is one that this service takes.
+    fn principal(&self, claims: &Claims) -> Result<Option<Member>, ApiError> {
+        let settings = &self.court.options.settings;
+        if let Some(principal) = &claims.principal {
+            let member = Member::from_policy(principal.as_str());
+            let is_taken = settings.access_token || (settings.agent_identity && member.is_agent());
+            return Ok(is_taken.then_some(member));
+        }
+        if !claims.aud.as_ref().is_some_and(|audience| is_taken(&self.service, audience, settings))
+        {
+            return Ok(None);
+        }
+        let member = principal(self.court.world, claims, settings)?;
+        // A client's audience is a user's (documented for gcloud's).
+        let of_client = claims.aud.as_deref().is_some_and(is_client);
+        Ok(member.filter(|member| !of_client || member.kind() == MemberKind::User))
+    }
+
+    fn decide(&self, caller: Caller<'_>) -> Said {
+        fn attached<T>(layers: &[(String, Vec<T>)]) -> Vec<Attached<'_, T>> {
+            layers.iter().map(|(resource, read)| Attached { resource, read: Ok(read) }).collect()
+        }
+        let (allow, deny, iap) =
+            (attached(&self.policies), attached(&self.rules), attached(&self.iap));
+        let asked = self.court.asked;
+        let entry = match &self.place.tag {
+            _ if !self.place.by_default_url => Entry::Domain,
+            Some(tag) => Entry::Tag(tag),
+            None => Entry::DefaultUrl,
+        };
+        let request = Request {
+            path: Some(&asked.path),
+            host: Some(&asked.host),
+            time: asked.at,
+            from: asked.from,
+            entry,
+        };
+        self.lore.with(|known| {
+            let evidence = Evidence {
+                service: &self.service,
+                allow: &allow,
+                deny: &deny,
+                iap: &iap,
+                known,
+                told: None,
+            };
+            let decision = decide(&evidence, caller, &request);
+            Said { verdict: decision.verdict, blocked_by: decision.blocked_by() }
+        })
+    }
+
+    fn through(self, audience: Option<String>, iap_user: Option<String>) -> Judged {
+        let (service, tag) = (self.service, self.place.tag);
+        Judged::Through(Box::new(Entered { service, tag, audience, iap_user }))
+    }
+}
+
+/// What is known of who asks.
+enum Known {
+    Nobody,
+    /// There is a token, and it is not taken.
+    NotTaken,
+    /// With the audience of the token.
+    Somebody(Member, Option<String>),
+}
+
+impl Known {
+    fn member(&self) -> Option<&Member> {
+        match self {
+            Self::Somebody(member, _) => Some(member),
+            Self::Nobody | Self::NotTaken => None,
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Cloud Identity v1: groups and who is in them, directly or through others.
+//!
+//! Who may look into a group is no permission of IAM's. Here, those who may set the organisation's
+//! policy may read and change every group, and a member may look into a group that it is in, as the
+//! defaults of Google's groups have it; which groups a member is in is told to itself as well.
+
+use serde_json::{Value, json};
+
+mod search;
+
+use self::search::{asked_member, everyone, groups_of};
+use super::api_error::ApiError;
+use super::authority::{Visit, holds as holds_permission};
+use super::pages::{page, page_request};
+use super::query::Query;
+use super::schema::known_fields;
+use super::service_body::stamp;
+use super::world::{PageRequest, Place, World};
+use runaccess_domain::member::{Member, MemberKind};
+
+const GROUPS: &str = "groups";
+const MEMBERSHIPS: &str = "memberships";
+const DEFAULT_PAGE: usize = 200;
+const DISCUSSION: &str = "cloudidentity.googleapis.com/groups.discussion_forum";
+/// No group is in another this deep.
+const DEEPEST: usize = 32;
+
+/// Whether a group, by its address, holds a principal, directly or through others.
+pub(super) fn holds(world: &World<'_>, group: &str, member: &Member) -> Result<bool, ApiError> {
+    let address = member.address().to_lowercase();
+    let (mut seen, mut next) = (Vec::new(), vec![group.to_lowercase()]);
+    for _ in 0..DEEPEST {
+        let mut below = Vec::new();
+        for group in next {
+            if seen.contains(&group) {
+                continue;
+            }
+            if world.resource(of_group(&group), &address)?.is_some() {
+                return Ok(true);
+            }
+            below.extend(world.groups_in(&group)?);
+            seen.push(group);
+        }
+        if below.is_empty() {
+            break;
+        }
+        next = below;
+    }
+    Ok(false)
+}
+
+/// The routes below `v1/groups`; `None` for one that is not there.
+pub(super) fn answer(
+    visit: Visit<'_>,
+    (method, rest, verb): (&str, &[&str], &str),
+    query: &Query,
+    body: &Value,
+) -> Option<Result<Value, ApiError>> {
+    Some(match (method, rest, verb) {
+        ("GET", [], "lookup") => lookup(visit, query),
+        ("GET", [], "") => list(visit, query),
+        ("POST", [], "") => create(visit, query, body),
+        ("GET", ["-", "memberships"], "searchTransitiveGroups") => groups_of(visit, query, true),
+        ("GET", ["-", "memberships"], "searchDirectGroups") => groups_of(visit, query, false),
+        (_, [id, rest @ ..], verb) => {
+            let group = match find(visit.world, id) {
+                Ok(Some(group)) => group,
+                Ok(None) => return Some(Err(hidden(id))),
+                Err(error) => return Some(Err(error)),
+            };
+            return of_one(visit, &group, (method, rest, verb), query, body);
+        }
+        _ => return None,
+    })
+}
+
+fn of_one(
+    visit: Visit<'_>,
+    group: &Value,
+    (method, rest, verb): (&str, &[&str], &str),
+    query: &Query,
+    body: &Value,
+) -> Option<Result<Value, ApiError>> {
+    let address = key_of(&group["groupKey"]);
+    let world = visit.world;
+    let read = || may_read(visit, group);
+    Some(match (method, rest, verb) {
+        ("GET", [], "") => read().map(|()| group.clone()),
+        ("DELETE", [], "") => may_change(visit, group).and_then(|()| {
+            for membership in world.resources_of(MEMBERSHIPS, &address)? {
+                let member = key_of(&membership["preferredMemberKey"]);
+                world.delete_resource(of_group(&address), &member, "")?;
+            }
+            world.delete_resource(Place::global(GROUPS), &address, "")?;
+            Ok(done(&json!({}), "google.protobuf.Empty"))
+        }),
+        ("GET", [MEMBERSHIPS], "") => read().and_then(|()| {
+            query.only(&["pageSize", "pageToken", "view"])?;
+            let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+            let (found, next) =
+                world.resources_newest_first(of_group(&address), request, &|_| true)?;
+            Ok(page(MEMBERSHIPS, found, next))
+        }),
+        ("POST", [MEMBERSHIPS], "") => {
+            may_change(visit, group).and_then(|()| add(visit, group, query, body))
+        }
+        ("GET", [MEMBERSHIPS], "lookup") => read().and_then(|()| {
+            query.only(&["memberKey.id", "memberKey.namespace"])?;
+            let key = query.get("memberKey.id").unwrap_or_default().to_lowercase();
+            let found = world.resource(of_group(&address), &key)?;
+            let found = found.ok_or_else(|| ApiError::not_found("Requested entity was not found."));
+            Ok(json!({"name": found?["name"]}))
+        }),
+        ("GET", [MEMBERSHIPS], "checkTransitiveMembership") => read().and_then(|()| {
+            query.only(&["query"])?;
+            let member = asked_member(query)?;
+            Ok(json!({"hasMembership": holds(world, &address, &member)?}))
+        }),
+        ("GET", [MEMBERSHIPS], "searchTransitiveMemberships") => {
+            read().and_then(|()| everyone(visit, &address, query))
+        }
+        ("GET", [MEMBERSHIPS, id], "") => {
+            read().and_then(|()| membership(world, group, id).map(|(_, found)| found))
+        }
+        ("DELETE", [MEMBERSHIPS, id], "") => may_change(visit, group).and_then(|()| {
+            let (key, _) = membership(world, group, id)?;
+            world.delete_resource(of_group(&address), &key, "")?;
+            Ok(done(&json!({}), "google.protobuf.Empty"))
+        }),
+        _ => return None,
+    })
+}
+
+/// Whether somebody administers groups: may set the policy of an organisation.
+fn administers(visit: Visit<'_>) -> Result<bool, ApiError> {
+    let page = PageRequest { after: 0, limit: 1 };
+    let place = Place::global("organizations");
+    let (found, _) = visit.world.resources_newest_first(place, page, &|_| true)?;
+    let Some(name) = found.first().and_then(|found| found["name"].as_str()) else {
+        return Ok(false);
+    };
+    let permission = "resourcemanager.organizations.setIamPolicy";
+    holds_permission(visit.world, visit.who, name, permission, visit.now)
+}
+
+fn may_read(visit: Visit<'_>, group: &Value) -> Result<(), ApiError> {
+    may_see(visit, group, administers(visit)?)
+}
+
+fn may_see(visit: Visit<'_>, group: &Value, administers: bool) -> Result<(), ApiError> {
+    let address = key_of(&group["groupKey"]);
+    if administers || holds(visit.world, &address, visit.who)? {
+        return Ok(());
+    }
+    Err(hidden(group["name"].as_str().unwrap_or_default()))
+}
+
+fn may_change(visit: Visit<'_>, group: &Value) -> Result<(), ApiError> {
+    if administers(visit)? {
+        return Ok(());
+    }
+    Err(hidden(group["name"].as_str().unwrap_or_default()))
+}
+
+/// Google's text (observed); a group that is hidden cannot be told from one that is not there.
+fn hidden(name: &str) -> ApiError {
+    let name = name.trim_start_matches("groups/");
+    ApiError::permission_denied(format!(
+        "Error(2028): Permission denied for resource groups/{name} (or it may not exist)."
+    ))
+}
+
+fn find(world: &World<'_>, id: &str) -> Result<Option<Value>, ApiError> {
+    Ok(world.resource_named(GROUPS, &format!("groups/{id}"))?)
+}
+
+fn lookup(visit: Visit<'_>, query: &Query) -> Result<Value, ApiError> {
+    query.only(&["groupKey.id", "groupKey.namespace"])?;
+    let address = query.get("groupKey.id").unwrap_or_default().to_lowercase();
+    let group = visit.world.resource(Place::global(GROUPS), &address)?;
+    let group = group.ok_or_else(|| hidden(&address))?;
+    may_read(visit, &group)?;
+    Ok(json!({"name": group["name"]}))
+}
+
+fn list(visit: Visit<'_>, query: &Query) -> Result<Value, ApiError> {
+    query.only(&["parent", "pageSize", "pageToken", "view"])?;
+    let parent = customer(query.get("parent").unwrap_or_default());
+    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    if !administers(visit)? {
+        return Err(hidden(&parent));
+    }
+    let of = |group: &Value| group["parent"] == parent.as_str();
+    let (found, next) = visit.world.resources_newest_first(Place::global(GROUPS), request, &of)?;
+    Ok(page(GROUPS, found, next))
+}
+
+fn create(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value, ApiError> {
+    query.only(&["initialGroupConfig"])?;
+    let fields = ["name", "groupKey", "parent", "displayName", "description", "labels"];
+    known_fields(body, &fields, "group")?;
+    let address = key_of(&body["groupKey"]);
+    if !address.contains('@') || body["parent"].as_str().is_none_or(str::is_empty) {
+        return Err(ApiError::invalid("A group needs a key and a parent."));
+    }
+    if !administers(visit)? {
+        return Err(hidden(&address));
+    }
+    if visit.world.resource(Place::global(GROUPS), &address)?.is_some() {
+        return Err(ApiError::already_exists("Requested entity already exists"));
+    }
+    let parent = customer(body["parent"].as_str().unwrap_or_default());
+    let group = put_group(visit, &address, body, &parent)?;
+    // Documented; without it, whoever makes a group is not in it.
+    if query.get("initialGroupConfig") == Some("WITH_INITIAL_OWNER") && visit.who.is_account() {
+        let roles = json!([{"name": "MEMBER"}, {"name": "OWNER"}]);
+        put_member(visit, &group, &visit.who.address().to_lowercase(), &roles)?;
+    }
+    Ok(done(&group, "google.apps.cloudidentity.groups.v1.Group"))
+}
+
+/// A customer as groups are kept by; gcloud writes `customerId/` for `customers/`.
+fn customer(parent: &str) -> String {
+    parent
+        .strip_prefix("customerId/")
+        .map_or_else(|| parent.to_owned(), |id| format!("customers/{id}"))
+}
+
+/// Keeps a group, with the names and labels of `fields`.
+pub(super) fn put_group(
+    visit: Visit<'_>,
+    address: &str,
+    fields: &Value,
+    parent: &str,
+) -> Result<Value, ApiError> {
+    let now = stamp(visit.now);
+    let mut labels = fields["labels"].clone();
+    if !labels.is_object() {
+        labels = json!({DISCUSSION: ""});
+    }
+    let mut group = json!({
+        "name": format!("groups/{}", new_id()),
+        "groupKey": {"id": address},
+        "parent": parent,
+        "displayName": fields["displayName"].as_str().unwrap_or(address),
+        "labels": labels,
+        "createTime": now,
+        "updateTime": now,
+    });
+    if let Some(description) = fields["description"].as_str() {
+        group["description"] = Value::from(description);
+    }
+    visit.world.put_resource(Place::global(GROUPS), &address.to_lowercase(), &group)?;
+    Ok(group)
+}
+
+fn new_id() -> String {
+    format!("0{:014x}", fastrand::u64(..1 << 56))
+}
+
+fn add(visit: Visit<'_>, group: &Value, query: &Query, body: &Value) -> Result<Value, ApiError> {
+    query.only(&[])?;
+    known_fields(body, &["name", "preferredMemberKey", "roles"], "membership")?;
+    let address = key_of(&group["groupKey"]);
+    let key = key_of(&body["preferredMemberKey"]);
+    if !key.contains('@') || key == address {
+        return Err(ApiError::invalid("A membership needs the key of another member."));
+    }
+    if visit.world.resource(of_group(&address), &key)?.is_some() {
+        return Err(ApiError::already_exists("Requested entity already exists"));
+    }
+    let membership = put_member(visit, group, &key, &body["roles"])?;
+    Ok(done(&membership, "google.apps.cloudidentity.groups.v1.Membership"))
+}
+
+/// Puts an address into a group: another group's, a service account's or a person's.
+pub(super) fn put_member(
+    visit: Visit<'_>,
+    group: &Value,
+    key: &str,
+    roles: &Value,
+) -> Result<Value, ApiError> {
+    let is_group = visit.world.resource(Place::global(GROUPS), key)?.is_some();
+    let kind = match Member::of_account(key).kind() {
+        _ if is_group => "GROUP",
+        MemberKind::ServiceAccount => "SERVICE_ACCOUNT",
+        _ => "USER",
+    };
+    let roles = if roles.is_array() { roles.clone() } else { json!([{"name": "MEMBER"}]) };
+    let name = group["name"].as_str().unwrap_or_default();
+    let now = stamp(visit.now);
+    let membership = json!({
+        "name": format!("{name}/memberships/{}", new_id()),
+        "preferredMemberKey": {"id": key},
+        "roles": roles,
+        "type": kind,
+        "createTime": now,
+        "updateTime": now,
+    });
+    let address = key_of(&group["groupKey"]);
+    visit.world.put_resource(of_group(&address), key, &membership)?;
+    Ok(membership)
+}
+
+fn membership(world: &World<'_>, group: &Value, id: &str) -> Result<(String, Value), ApiError> {
+    let wanted = format!("{}/memberships/{id}", group["name"].as_str().unwrap_or_default());
+    let found = world.resource_named(MEMBERSHIPS, &wanted)?;
+    let found = found.ok_or_else(|| ApiError::not_found("Requested entity was not found."))?;
+    Ok((key_of(&found["preferredMemberKey"]), found))
+}
+
+fn key_of(key: &Value) -> String {
+    key["id"].as_str().unwrap_or_default().to_lowercase()
+}
+
+fn of_group(address: &str) -> Place<'_> {
+    Place { kind: MEMBERSHIPS, project: address, region: "" }
+}
+
+fn done(resource: &Value, message: &str) -> Value {
+    let mut response = resource.clone();
+    response["@type"] = Value::from(format!("type.googleapis.com/{message}"));
+    json!({"done": true, "response": response})
+}

@@ -1,0 +1,277 @@
+//! OAuth: the token endpoint, the Security Token Service, the public keys.
+
+use serde_json::{Value, json};
+
+use super::super::api_error::ApiError;
+use super::super::router::ApiRequest;
+use super::super::service_accounts;
+use super::super::settings::Settings;
+use super::super::store::Sandbox;
+use super::Issuer;
+use super::issuer::{Subject, check_times, unique_id};
+use super::service_account_keys::signed_by_key;
+use runaccess_domain::member::{Member, MemberKind};
+use runaccess_ground::jwt::claims;
+
+const REFRESH: &str = "refresh_token";
+const ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// How long an assertion may last, in seconds: an hour, and what a client takes off for its clock.
+const LONGEST_ASSERTION: i64 = 3600 + 60;
+/// What a refresh token of the sandbox starts with; whose it is follows.
+pub const REFRESH_TOKEN: &str = "1//sandbox:";
+
+/// An error as OAuth's endpoints answer it (RFC 6749, 5.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct OauthError {
+    pub(in super::super) code: u16,
+    pub(in super::super) error: &'static str,
+    pub(in super::super) description: String,
+}
+
+impl OauthError {
+    fn new(error: &'static str, description: impl Into<String>) -> Self {
+        Self { code: 400, error, description: description.into() }
+    }
+
+    pub(in super::super) fn envelope(&self) -> Value {
+        json!({"error": self.error, "error_description": self.description})
+    }
+}
+
+impl From<ApiError> for OauthError {
+    fn from(error: ApiError) -> Self {
+        Self { code: error.code, error: "server_error", description: error.message }
+    }
+}
+
+/// Whether a request is for one of OAuth's endpoints.
+pub(in super::super) fn is_for_issuer(method: &str, path: &str) -> bool {
+    matches!(
+        (method, path),
+        ("POST", "/token" | "/oauth2/v4/token" | "/v1/oauthtoken" | "/v1/token")
+            | ("GET", "/oauth2/v3/certs" | "/.well-known/openid-configuration")
+    )
+}
+
+/// Answers one of OAuth's endpoints; `None` for another path.
+pub(in super::super) fn answer(
+    sandbox: &Sandbox,
+    settings: &Settings,
+    request: &ApiRequest,
+) -> Option<Result<Value, OauthError>> {
+    let issuer = sandbox.issuer();
+    let form = || Form::parse(&request.body);
+    Some(match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/token" | "/oauth2/v4/token") => token(sandbox, settings, request, &form()),
+        // As external accounts of authorised users refresh, by the client's own credentials.
+        ("POST", "/v1/oauthtoken") => refreshed(issuer, settings, request, &form()),
+        ("POST", "/v1/token") => exchanged(issuer, settings, request),
+        ("GET", "/oauth2/v3/certs") => issuer.jwks().map_err(Into::into),
+        ("GET", "/.well-known/openid-configuration") => Ok(json!({
+            "issuer": "https://accounts.google.com",
+            "jwks_uri": format!("{}/oauth2/v3/certs", request.base),
+            "token_endpoint": format!("{}/token", request.base),
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+        })),
+        _ => return None,
+    })
+}
+
+#[derive(Debug, Default)]
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn parse(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    /// A form as the standard has it (RFC 8693), or Google's JSON.
+    fn parse_either(body: &[u8]) -> Self {
+        let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+            return Self::parse(body);
+        };
+        let texts = fields.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+        Self(texts.map(|(name, text)| (snake(name), text.to_owned())).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    fn need(&self, name: &str) -> Result<&str, OauthError> {
+        let missing =
+            || OauthError::new("invalid_request", format!("Missing required parameter: {name}"));
+        self.get(name).filter(|value| !value.is_empty()).ok_or_else(missing)
+    }
+}
+
+fn token(
+    sandbox: &Sandbox,
+    settings: &Settings,
+    request: &ApiRequest,
+    form: &Form,
+) -> Result<Value, OauthError> {
+    match form.need("grant_type")? {
+        REFRESH => refreshed(sandbox.issuer(), settings, request, form),
+        ASSERTION => asserted(sandbox, settings, request, form.need("assertion")?),
+        other => {
+            Err(OauthError::new("unsupported_grant_type", format!("Invalid grant_type: {other}")))
+        }
+    }
+}
+
+/// A user's tokens by a refresh token; a federated principal's have no ID token.
+fn refreshed(
+    issuer: &Issuer,
+    settings: &Settings,
+    request: &ApiRequest,
+    form: &Form,
+) -> Result<Value, OauthError> {
+    let who = form.need("refresh_token")?.strip_prefix(REFRESH_TOKEN).filter(|who| !who.is_empty());
+    // Google's text (documented).
+    let gone = || OauthError::new("invalid_grant", "Token has been expired or revoked.");
+    let who = who.ok_or_else(gone)?;
+    let principal = match who.starts_with("principal://") {
+        true => Member::from_policy(who),
+        false if who.contains('@') => Member::of_account(who),
+        false => return Err(gone()),
+    };
+    let mut answer = bearer(issuer, settings, request, &principal)?;
+    if who.contains('@') {
+        let id = unique_id(who);
+        // A service account of the sandbox's has no client of its own, and names its audience.
+        let (audience, client) = match form.get("audience") {
+            Some(audience) if principal.kind() == MemberKind::ServiceAccount => (audience, None),
+            _ => {
+                let client = form.need("client_id")?;
+                if !client.ends_with(".apps.googleusercontent.com") {
+                    let description = "The OAuth client was not found.".to_owned();
+                    return Err(OauthError { code: 401, error: "invalid_client", description });
+                }
+                (client, Some(client))
+            }
+        };
+        let whose = Subject { id: &id, email: Some(who), authorized_party: client };
+        answer["id_token"] =
+            Value::from(issuer.id_token(&whose, audience, settings, request.now)?);
+    }
+    Ok(answer)
+}
+
+/// A service account's tokens by an assertion that its key signed.
+fn asserted(
+    sandbox: &Sandbox,
+    settings: &Settings,
+    request: &ApiRequest,
+    assertion: &str,
+) -> Result<Value, OauthError> {
+    let refused = |why: &str| OauthError::new("invalid_grant", why);
+    let signed = sandbox.read(|world| signed_by_key(world, assertion))?;
+    let signed = signed.ok_or_else(|| refused("Invalid JWT Signature."))?;
+    // Google's text (observed).
+    let lasts = signed.exp.saturating_sub(signed.iat.max(0));
+    let in_time = check_times(&signed, settings, request.now).is_ok();
+    (in_time && lasts <= LONGEST_ASSERTION).then_some(()).ok_or_else(|| {
+        refused(
+            "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable \
+             timeframe. Check your iat and exp values in the JWT claim.",
+        )
+    })?;
+    let own = [format!("{}/token", request.base), "https://oauth2.googleapis.com/token".to_owned()];
+    // A client may reach it through a forwarder of its own, on this machine.
+    let is_near = |audience: &str| {
+        audience.ends_with("/token")
+            && ["http://127.0.0.1:", "http://localhost:"].iter().any(|at| audience.starts_with(at))
+    };
+    if !signed.aud.is_some_and(|audience| own.contains(&audience) || is_near(&audience)) {
+        return Err(refused("Invalid JWT: Failed audience check."));
+    }
+    if !signed.sub.is_empty() && signed.sub != signed.iss {
+        return Err(OauthError::new(
+            "unauthorized_client",
+            "Client is unauthorized to retrieve access tokens using this method, or client not \
+             authorized for any of the scopes requested.",
+        ));
+    }
+    let asked = claims(assertion).unwrap_or_default();
+    let email = signed.iss;
+    let issuer = sandbox.issuer();
+    match (asked["target_audience"].as_str(), asked["scope"].as_str()) {
+        (Some(audience), _) if !audience.is_empty() => {
+            let id = sandbox.read(|world| service_accounts::unique_id_of(world, &email))?;
+            let id = id.ok_or_else(|| refused("Invalid grant: account not found"))?;
+            let who = Subject { id: &id, email: Some(&email), authorized_party: None };
+            let token = issuer.id_token(&who, audience, settings, request.now)?;
+            Ok(json!({"id_token": token}))
+        }
+        (_, Some(scope)) if !scope.is_empty() => {
+            bearer(issuer, settings, request, &Member::of_account(&email))
+        }
+        _ => Err(OauthError::new(
+            "invalid_scope",
+            "Invalid OAuth scope or ID token audience provided.",
+        )),
+    }
+}
+
+/// A federated principal's access token by what its own provider says of it. The sandbox knows no
+/// provider, and so takes the subject as it is said.
+fn exchanged(
+    issuer: &Issuer,
+    settings: &Settings,
+    request: &ApiRequest,
+) -> Result<Value, OauthError> {
+    let form = Form::parse_either(&request.body);
+    if form.need("grant_type")? != EXCHANGE {
+        return Err(OauthError::new("unsupported_grant_type", "Invalid grant_type."));
+    }
+    let audience = form.need("audience")?;
+    let subject_token = form.need("subject_token")?;
+    form.need("subject_token_type")?;
+    let pool = audience
+        .strip_prefix("//iam.googleapis.com/")
+        .and_then(|path| path.split_once("/providers/"))
+        .map(|(pool, _)| pool)
+        .filter(|pool| {
+            pool.contains("/workloadIdentityPools/") || pool.contains("/workforcePools/")
+        });
+    let pool = pool.ok_or_else(|| {
+        OauthError::new("invalid_request", format!("Invalid value for \"audience\": {audience}"))
+    })?;
+    let said = claims(subject_token).and_then(|claims| claims["sub"].as_str().map(str::to_owned));
+    let subject = said.unwrap_or_else(|| subject_token.trim().to_owned());
+    let principal = format!("principal://iam.googleapis.com/{pool}/subject/{subject}");
+    let mut answer = bearer(issuer, settings, request, &Member::from_policy(principal))?;
+    answer["issued_token_type"] = Value::from(ACCESS);
+    Ok(answer)
+}
+
+fn bearer(
+    issuer: &Issuer,
+    settings: &Settings,
+    request: &ApiRequest,
+    principal: &Member,
+) -> Result<Value, OauthError> {
+    Ok(json!({
+        "access_token": issuer.access_token(principal, settings, request.now)?,
+        "expires_in": settings.token_lifetime.as_secs(),
+        "scope": "https://www.googleapis.com/auth/cloud-platform openid",
+        "token_type": "Bearer",
+    }))
+}
+
+/// `subject_token` of `subjectToken`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}

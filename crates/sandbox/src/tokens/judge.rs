@@ -1,0 +1,55 @@
+//! Who asks an API, by the bearer that came along.
+
+use time::OffsetDateTime;
+
+use super::super::api_error::ApiError;
+use super::super::seed::DEFAULT_ACCOUNT;
+use super::super::settings::Settings;
+use super::super::store::Sandbox;
+use super::TokenFault;
+use super::issuer::check_times;
+use super::service_account_keys::signed_by_key;
+use runaccess_domain::member::Member;
+use runaccess_ground::jwt;
+
+/// The token of a header. The scheme's case and the blanks after it do not matter, as observed.
+pub(in super::super) fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Who asks an API. A token in the form of a JWT must be an access token of the issuer, or one
+/// that a service account signed with its key. An opaque one is the default account's, unless
+/// `strict`.
+pub(in super::super) fn caller(
+    sandbox: &Sandbox,
+    authorization: Option<&str>,
+    strict: bool,
+    settings: &Settings,
+    now: OffsetDateTime,
+) -> Result<Member, ApiError> {
+    let token = authorization.and_then(bearer).ok_or_else(ApiError::no_credentials)?;
+    if jwt::header(token).is_none() {
+        if strict {
+            return Err(ApiError::bad_credentials());
+        }
+        return Ok(Member::of_account(DEFAULT_ACCOUNT));
+    }
+    match sandbox.issuer().verify(token, settings, now) {
+        Ok(claims) => {
+            let principal = claims.principal.ok_or_else(ApiError::bad_credentials)?;
+            Ok(Member::from_policy(principal))
+        }
+        Err(TokenFault::Foreign) => {
+            let signed = sandbox.read(|world| signed_by_key(world, token))?;
+            let signed = signed.ok_or_else(ApiError::bad_credentials)?;
+            // Such a token names its account twice (documented).
+            if signed.iss != signed.sub || check_times(&signed, settings, now).is_err() {
+                return Err(ApiError::bad_credentials());
+            }
+            Ok(Member::of_account(&signed.iss))
+        }
+        Err(TokenFault::Expired | TokenFault::NotYetGood) => Err(ApiError::bad_credentials()),
+    }
+}
