@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
-use super::above::Told;
+use super::ancestors::Told;
 use super::api::Api;
 use super::evidence::{WIDTH, is_of_another};
 use super::gateway::Gateway;
-use super::reading::Read;
+use super::request::Read;
 use crate::domain::access::{ABOVE, Place};
 use crate::domain::boundary::{Boundary, bound_at, places_of};
 use crate::domain::condition::Condition;

@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use google_cloud_iam_admin_v1::model::ListRolesResponse;
-use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_orgpolicy_v2::model::Policy;
 use google_cloud_orgpolicy_v2::model::policy_spec::PolicyRule;
 use google_cloud_orgpolicy_v2::model::policy_spec::policy_rule::Kind;
 use tokio::time::timeout;
 
-use super::above::{Told, why};
+use super::ancestors::Told;
 use super::api::Api;
-use super::failure::Failure;
 use super::gateway::Gateway;
-use super::reading::{Read, parsed};
+use super::request::Read;
 use crate::domain::constraint::{ALL, Effective, POLICY_MEMBERS};
-use crate::domain::role::CustomRole;
-use crate::transport::encoded;
 
 /// How long a look ahead may take: the change itself tells soon enough what is forbidden.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -41,54 +36,6 @@ impl Gateway {
         };
         let policy = self.seen.effective.get(&name, read).await?;
         Ok(effective(constraint, &policy))
-    }
-
-    /// The roles of a project's own and of its organisation's, with what they carry; of the latter, why
-    /// they could not be read, where that is so.
-    pub async fn custom_roles(
-        &self,
-        project: &str,
-    ) -> Result<(Vec<CustomRole>, Vec<String>), Failure> {
-        let of_project = format!("projects/{project}");
-        let organization = async {
-            match self.organization_of(project).await? {
-                Some(organization) => {
-                    self.roles_of(&organization).await.map_err(|error| why(&error))
-                }
-                None => Ok(Vec::new()),
-            }
-        };
-        let (own, above) = tokio::join!(self.roles_of(&of_project), organization);
-        let mut roles = own?;
-        let mut unread = Vec::new();
-        match above {
-            Ok(more) => roles.extend(more),
-            Err(why) => unread.push(format!("the organisation's roles could not be read: {why}")),
-        }
-        Ok((roles, unread))
-    }
-
-    async fn roles_of(&self, owner: &str) -> Result<Vec<CustomRole>, Failure> {
-        let call = format!("list the roles of `{owner}`");
-        let path = format!("/v1/{owner}/roles");
-        let (mut roles, mut page) = (Vec::new(), String::new());
-        loop {
-            let query = encoded(&[("view", "FULL"), ("pageSize", "1000"), ("pageToken", &page)]);
-            let read = Read::of(Api::Iam, &call, &path).with_query(&query);
-            let list: ListRolesResponse = parsed(&call, &self.ask(read).await?)?;
-            roles.extend(list.roles.into_iter().map(|role| CustomRole {
-                name: role.name,
-                title: role.title,
-                stage: role.stage.name().unwrap_or("UNKNOWN").to_owned(),
-                is_disabled: role.stage == RoleLaunchStage::Disabled,
-                is_deleted: role.deleted,
-                permissions: role.included_permissions,
-            }));
-            if list.next_page_token.is_empty() {
-                return Ok(roles);
-            }
-            page = list.next_page_token;
-        }
     }
 }
 

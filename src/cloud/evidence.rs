@@ -1,23 +1,23 @@
 //! Everything that bears on who may invoke a service, read side by side: its own policy, those above
 //! it, roles, groups, tags, Identity-Aware Proxy, and what Cloud Run itself says of the caller.
 
-use crate::domain::policy::Policy;
 use futures::{StreamExt, stream};
 use google_cloud_iam_v1::model::TestIamPermissionsResponse;
 use google_cloud_resourcemanager_v3::model::{EffectiveTag, ListEffectiveTagsResponse};
 use serde_json::json;
 
-use super::above::{AT_VERSION_3, Above, Told, why};
+use super::ancestors::{AT_VERSION_3, Above, Told, why};
 use super::api::Api;
 use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
 use super::groups::Memberships;
-use super::reading::{Read, parsed};
+use super::request::{Read, parsed};
 use crate::domain::access::{ABOVE, Place, iap_agent};
 use crate::domain::condition::{Tag, Tags};
 use crate::domain::evidence::{Around, Gathered, Groups, Layered, named_in, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind, OF_A_PLACE};
+use crate::domain::policy::Policy;
 use crate::domain::principal::project_in;
 use crate::domain::resource::ServiceName;
 use crate::domain::role::{INVOKE, PASS_IAP};

@@ -1,32 +1,26 @@
-//! The calls of the Cloud Run Admin API, one service at a time, into the official client's models.
+//! The way to the APIs for one command, and the one way in which anything is written.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant as StdInstant};
 
-use crate::domain::policy::Policy;
-use google_cloud_run_v2::model;
 use http::{HeaderMap, Method};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep_until};
 
-use super::above::Seen;
+use super::accounts::{account_path, accounts_path};
+use super::ancestors::Seen;
 use super::api::{Api, Endpoints};
-use super::beside::{account_path, accounts_path};
 use super::convert;
 use super::deadline::Deadline;
 use super::failure::{Failure, FailureKind};
-use super::reading::{date_of, parsed};
+use super::request::{date_of, parsed};
 use super::retry::until_answered;
 use crate::auth::Tokens;
 use crate::domain::difference::Etags;
-use crate::domain::member::Member;
 use crate::domain::plan::{PolicyOwner, Step, StepKind};
-use crate::domain::policy::{self, POLICY_VERSION};
-use crate::domain::resource::ServiceName;
-use crate::domain::service::{Ingress, Service};
 use crate::domain::target::Target;
 use crate::transport::encoded;
 
@@ -35,11 +29,6 @@ const CLOCKS_AGREE: time::Duration = time::Duration::seconds(20);
 /// How long an operation is left alone before it is first looked at, and at the most.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
-
-/// What is needed of a service, as `convert` reads it.
-const SERVICE_FIELDS: &str = "name,uid,etag,uri,urls,trafficStatuses(tag,uri,revision,percent),ingress,\
-    invokerIamDisabled,iapEnabled,defaultUriDisabled,customAudiences,\
-    template(serviceAccount,containers/ports,vpcAccess,workloadIdentityConfig),multiRegionSettings,terminalCondition,createTime,updateTime";
 
 /// Told of each request as it ends.
 pub type Trace = Arc<dyn Fn(TraceLine<'_>) + Send + Sync>;
@@ -105,92 +94,6 @@ impl Gateway {
         Self { endpoints, tokens, deadline, seen, trace, clock, ahead }
     }
 
-    /// Reads one service.
-    pub async fn service(&self, name: &ServiceName) -> Result<Service, Failure> {
-        let call = format!("read the service `{}`", name.short());
-        let query = encoded(&[("fields", SERVICE_FIELDS)]);
-        let body = self.get(&call, &format!("/v2/{name}"), &query).await?;
-        let service: model::Service = parsed(&call, &body)?;
-        if service.etag.is_empty() {
-            return Err(Failure::malformed(&call));
-        }
-        // The official client's model does not have it yet.
-        let is_agent = Some(is_agent(&parsed(&call, &body)?));
-        let mut service = Service { is_agent, ..convert::service_v2(&service, name) };
-        if service.ingress == Ingress::Other(convert::UNSPECIFIED.to_owned())
-            && let Some((set, observed)) = self.ingress_of_v1(name).await
-        {
-            service.ingress = observed.unwrap_or(set);
-        }
-        Ok(service)
-    }
-
-    /// Reads one service, and beside it the ingress that is set, which v2 does not tell until it is in force.
-    pub async fn service_as_set(&self, name: &ServiceName) -> Result<Service, Failure> {
-        let (service, set) = tokio::join!(self.service(name), self.ingress_as_set(name));
-        let service = service?;
-        let ingress_set = set.filter(|set| *set != service.ingress);
-        Ok(Service { ingress_set, ..service })
-    }
-
-    /// The ingress that is set, by v1's annotation: v2 gives on output what is observed (discovery
-    /// document). `None` if it could not be read.
-    pub async fn ingress_as_set(&self, name: &ServiceName) -> Option<Ingress> {
-        self.ingress_of_v1(name).await.map(|(set, _)| set)
-    }
-
-    /// The ingress that is set, which is `all` if it is not said, and the one in force, as v1 tells them.
-    async fn ingress_of_v1(&self, name: &ServiceName) -> Option<(Ingress, Option<Ingress>)> {
-        let call = format!("read the ingress of `{}`", name.short());
-        let fields = encoded(&[("fields", "metadata/annotations")]);
-        let body = self.get(&call, &format!("/v1/{name}"), &fields).await.ok()?;
-        let read: Value = parsed(&call, &body).ok()?;
-        let annotations = &read["metadata"]["annotations"];
-        let word = |name: &str| annotations[name].as_str().map(Ingress::from_annotation);
-        let set = word("run.googleapis.com/ingress").unwrap_or(Ingress::All);
-        Some((set, word("run.googleapis.com/ingress-status")))
-    }
-
-    /// Whether a service runs as an agent identity, which no list says.
-    pub async fn is_agent(&self, name: &ServiceName) -> Result<bool, Failure> {
-        let call = format!("read what `{}` runs as", name.short());
-        let fields = encoded(&[("fields", "name,template/workloadIdentityConfig")]);
-        let body = self.get(&call, &format!("/v2/{name}"), &fields).await?;
-        Ok(is_agent(&parsed(&call, &body)?))
-    }
-
-    /// The principal that a service with an agent identity is (documented for Cloud Run, in preview):
-    /// of the trust domain of the organisation, or of the project where that is in none.
-    pub async fn agent_identity(&self, name: &ServiceName) -> Result<Member, String> {
-        let project = name.project();
-        let (number, organization) =
-            tokio::join!(self.project_number(project), self.organization_of(project));
-        let number = number?;
-        let trusted = match organization? {
-            Some(organization) => organization.replacen("organizations/", "org-", 1),
-            None => format!("project-{number}"),
-        };
-        Ok(Member::from_policy(format!(
-            "principal://agents.global.{trusted}.system.id.goog/resources/run/projects/{number}\
-             /locations/{}/services/{}",
-            name.region(),
-            name.service()
-        )))
-    }
-
-    /// Reads the policy of one service at version 3, without which its conditions are lost. All of
-    /// it is asked for: what is not known here is kept when it is written.
-    pub async fn policy(&self, name: &ServiceName) -> Result<Policy, Failure> {
-        let call = format!("read the policy of `{}`", name.short());
-        let version = POLICY_VERSION.to_string();
-        let query = encoded(&[("options.requestedPolicyVersion", version.as_str())]);
-        let body = self.get(&call, &format!("/v2/{name}:getIamPolicy"), &query).await?;
-        let policy: Policy = parsed(&call, &body)?;
-        // Every policy has an etag, even one that was never set. Without it a write would go in
-        // blindly, so an answer without it is none.
-        if policy.etag.is_empty() { Err(Failure::malformed(&call)) } else { Ok(policy) }
-    }
-
     /// Does one step of a plan, with its precondition: the one way in which anything is written.
     pub async fn apply(&self, step: Step) -> Result<Etags, Failure> {
         let target = step.target();
@@ -243,24 +146,12 @@ impl Gateway {
         }
     }
 
-    /// Sets the policy of the resource at a path. Only an answer that is a policy is a success.
-    async fn set_policy(
-        &self,
-        api: Api,
-        path: &str,
-        policy: &Policy,
-        call: &str,
-    ) -> Result<Etags, Failure> {
-        let request =
-            convert::set_policy_request(policy).ok_or_else(|| Failure::malformed(call))?;
-        let body = Some(written(&request, call)?);
-        let path = format!("{path}:setIamPolicy");
-        let answer = self.write(api, call, Method::POST, &path, body).await?;
-        let set: Policy = parsed(call, &answer)?;
-        match policy::etag(&set) {
-            None => Err(Failure::malformed(call)),
-            etag => Ok(Etags { policy: etag, ..Etags::default() }),
-        }
+    /// Deletes what is at a path.
+    pub(super) async fn delete(&self, api: Api, call: &str, path: &str) -> Result<Etags, Failure> {
+        let answer = self.write(api, call, Method::DELETE, path, None).await?;
+        // What is gone is told in JSON too.
+        let _: Map<String, Value> = parsed(call, &answer)?;
+        Ok(Etags::default())
     }
 
     /// Looks at an operation until it is done, and yields what it made. A look that fails says
@@ -323,12 +214,6 @@ impl Gateway {
         }
         failure
     }
-}
-
-/// Whether a service of v2 runs as an agent identity.
-fn is_agent(service: &Value) -> bool {
-    let kind = &service["template"]["workloadIdentityConfig"]["identityType"];
-    *kind == "IDENTITY_TYPE_AGENT_IDENTITY"
 }
 
 /// What a request that writes says.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::gateway::Gateway;
-use super::reading::Read;
+use super::request::Read;
 use crate::domain::deny::DenyRule;
 use crate::domain::evidence::{Groups, Layered, Members, groups_of, named_in};
 use crate::domain::invokers::Grant;

@@ -1,38 +1,43 @@
 //! Google's APIs as this program uses them. Alone names the API clients; never prints.
 //!
-//! Every call goes over one lean `transport`: `gateway` reads one service whole, and changes it;
-//! `beside` does both for what stands beside services; `fleet` reads many with few bytes, and what it yields cannot be planned
-//! on; `above` and `evidence` read what else bears on who may invoke.
+//! Every call goes over one lean `transport`. There is a file for each kind of resource; `gateway` holds what
+//! they share, and writes; `ancestors` and `evidence` read what else bears on who may invoke.
 
-mod above;
+mod accounts;
+mod ancestors;
 mod api;
-mod beside;
 mod boundaries;
 mod constraints;
 mod convert;
 mod deadline;
-mod domains;
+mod dns;
 mod evidence;
 mod failure;
-mod fleet;
+mod functions;
 mod gateway;
 mod groups;
+mod instances;
+mod jobs;
+mod mappings;
 mod memo;
 mod metadata;
-mod reading;
+mod policies;
+mod request;
 mod retry;
+mod roles;
+mod services;
 mod wire;
 
-pub use self::above::{Above, why};
+pub use self::ancestors::{Above, why};
 pub use self::api::{Api, Endpoints};
-pub use self::beside::Function;
 pub use self::deadline::Deadline;
-pub use self::domains::Mappings;
 pub use self::evidence::For;
 pub use self::failure::{Failure, FailureKind};
-pub use self::fleet::{Listing, ServiceAccess, Unreadable};
+pub use self::functions::Function;
 pub use self::gateway::{Gateway, Trace, TraceLine};
+pub use self::mappings::Mappings;
 pub use self::metadata::project_id;
+pub use self::services::{Listing, ServiceAccess, Unreadable};
 
 /// The readers of what servers send, for the tests of raw bytes.
 #[cfg(any(test, fuzzing))]
@@ -42,15 +47,15 @@ mod raw {
     use crate::domain::policy::Policy;
     use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
-    use super::{convert, failure, reading, wire};
+    use super::{convert, failure, request, wire};
     use crate::domain::invokers::Grant;
 
     pub(crate) fn read_policy(bytes: &[u8]) -> Option<Policy> {
-        reading::parsed("read", bytes).ok()
+        request::parsed("read", bytes).ok()
     }
 
     pub(crate) fn read_grants(bytes: &[u8]) -> Option<Vec<Grant>> {
-        let body: wire::PolicyBody<'_> = reading::parsed("read", bytes).ok()?;
+        let body: wire::PolicyBody<'_> = request::parsed("read", bytes).ok()?;
         convert::grants_of(&body.bindings)
     }
 

@@ -1,21 +1,18 @@
-//! Domain mappings, and what the public DNS says of them.
+//! Domain mappings: which there are, and their creation.
 
-use std::collections::BTreeSet;
+use http::Method;
+use serde_json::{Value, json};
 
-use http::{HeaderMap, Uri};
-use serde_json::Value;
-
-use super::above::why;
+use super::ancestors::why;
 use super::api::Api;
-use super::beside::unreachable;
-use super::failure::Failure;
-use super::fleet::Unreadable;
-use super::gateway::Gateway;
-use super::reading::parsed;
-use crate::domain::mapping::{
-    Certificate, DomainMapping, Record, RecordKind, Resolves, shut_out_by,
-};
+use super::failure::{Failure, FailureKind};
+use super::gateway::{Gateway, written};
+use super::request::parsed;
+use super::services::{Unreadable, unreachable};
+use crate::domain::difference::Etags;
+use crate::domain::mapping::{Certificate, DomainMapping, Record, RecordKind};
 use crate::domain::resource::ServiceName;
+use crate::domain::target::{Existing, MappingName, Target};
 use crate::transport::encoded;
 
 /// What is asked for of a mapping.
@@ -82,93 +79,50 @@ impl Gateway {
         }
     }
 
-    /// Asks the public DNS for a record, as Google's own resolver sees it: whoever makes the certificate
-    /// sees it so too. Nothing but the name is told.
-    pub async fn resolves(&self, domain: &str, record: &Record) -> Resolves {
-        match self.answers(domain, &record.kind).await {
-            Ok(answers) if record.is_among(&answers) => Resolves::Yes,
-            // Behind a proxy of somebody's, a name has addresses in place of the alias.
-            Ok(answers) if answers.is_empty() && record.kind == RecordKind::Cname => {
-                let (four, six) = tokio::join!(
-                    self.answers(domain, &RecordKind::A),
-                    self.answers(domain, &RecordKind::Aaaa)
-                );
-                let found: BTreeSet<Record> = four.into_iter().chain(six).flatten().collect();
-                // A name server may put the alias's own addresses in its place.
-                if !found.is_empty() && self.are_of_alias(&record.data, &found).await {
-                    return Resolves::Yes;
-                }
-                Resolves::No(found.into_iter().collect())
+    /// Whether a domain is mapped, and to what.
+    pub async fn mapping(&self, mapping: &MappingName) -> Result<Existing, Failure> {
+        let call = format!("read the mapping of `{}`", mapping.domain);
+        let path = format!("/v1/{}", Target::Mapping(mapping.clone()));
+        let fields = encoded(&[("fields", "metadata(name,uid),spec/routeName")]);
+        match self.get(&call, &path, &fields).await {
+            Ok(body) => {
+                let found: Value = parsed(&call, &body)?;
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let service = text(&found["spec"]["routeName"]);
+                Ok(Existing::Mapping { service, uid: text(&found["metadata"]["uid"]) })
             }
-            Ok(answers) => Resolves::No(answers),
-            Err(failure) => Resolves::Unknown(failure.message),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(Existing::Nothing),
+            Err(failure) => Err(failure),
         }
     }
 
-    /// Whether all of these addresses are those of the alias that is wanted.
-    async fn are_of_alias(&self, alias: &str, found: &BTreeSet<Record>) -> bool {
-        let alias = alias.trim_end_matches('.');
-        let (four, six) = tokio::join!(
-            self.answers(alias, &RecordKind::A),
-            self.answers(alias, &RecordKind::Aaaa)
-        );
-        let own: BTreeSet<Record> = four.into_iter().chain(six).flatten().collect();
-        found.is_subset(&own)
-    }
-
-    /// Which authorities alone may make certificates for a domain, where Google's is not among them: by
-    /// the nearest CAA records at it or above it (RFC 8659, 3).
-    pub async fn shut_out_of(&self, domain: &str) -> Option<String> {
-        let mut at = domain;
-        loop {
-            let records = self.answers(at, &RecordKind::Caa).await.ok()?;
-            if records.iter().any(|record| record.kind == RecordKind::Caa) {
-                return shut_out_by(&records);
-            }
-            at = at.split_once('.').map(|(_, above)| above).filter(|above| above.contains('.'))?;
+    /// Maps a domain to a service.
+    pub(super) async fn map_domain(
+        &self,
+        mapping: &MappingName,
+        service: &str,
+        force: bool,
+        call: &str,
+    ) -> Result<Etags, Failure> {
+        let MappingName { project, region, domain } = mapping;
+        let body = json!({
+            "apiVersion": "domains.cloudrun.com/v1",
+            "kind": "DomainMapping",
+            "metadata": {"name": domain, "namespace": project},
+            "spec": {
+                "routeName": service,
+                "certificateMode": "AUTOMATIC",
+                "forceOverride": force,
+            },
+        });
+        let path = format!("/v1/projects/{project}/locations/{region}/domainmappings");
+        let body = Some(written(&body, call)?);
+        let made = self.write(Api::Run, call, Method::POST, &path, body).await?;
+        let made: Value = parsed(call, &made)?;
+        match made["metadata"]["uid"].as_str() {
+            None | Some("") => Err(Failure::malformed(call)),
+            Some(uid) => Ok(Etags { service: Some(uid.to_owned()), ..Etags::default() }),
         }
-    }
-
-    async fn answers(&self, domain: &str, kind: &RecordKind) -> Result<Vec<Record>, Failure> {
-        let call = format!("resolve `{domain}`");
-        let transport = self.endpoints.transport(Api::PublicDns);
-        let transport = transport.map_err(|error| Failure::of_transport(&call, &error))?;
-        let query = encoded(&[("name", domain), ("type", kind.as_str())]);
-        let base = self.endpoints.endpoint(Api::PublicDns).as_str();
-        let uri = Uri::try_from(format!("{base}/resolve?{query}"));
-        let uri = uri.map_err(|_| Failure::malformed(&call))?;
-        let answer = self
-            .read(&call, || async {
-                let sent = transport.get(uri.clone(), HeaderMap::new()).await;
-                sent.map_err(|error| {
-                    self.placed(Api::PublicDns, Failure::of_transport(&call, &error))
-                })
-            })
-            .await?;
-        let code = answer.status.as_u16();
-        if !answer.status.is_success() {
-            return Err(Failure::from_answer(&call, code, &answer.headers, &answer.body));
-        }
-        let body: Value = parsed(&call, &answer.body)?;
-        // Everything but an answer, and that there is no such name, is a failure (RFC 1035, 4.1.1).
-        match body["Status"].as_u64() {
-            Some(0 | 3) => {}
-            _ => return Err(Failure::malformed(&call)),
-        }
-        let answers = body["Answer"].as_array().into_iter().flatten();
-        Ok(answers
-            .filter_map(|answer| {
-                let kind = match answer["type"].as_u64()? {
-                    1 => RecordKind::A,
-                    5 => RecordKind::Cname,
-                    28 => RecordKind::Aaaa,
-                    257 => RecordKind::Caa,
-                    _ => return None,
-                };
-                let data = answer["data"].as_str()?.to_owned();
-                Some(Record { kind, data })
-            })
-            .collect())
     }
 }
 

@@ -1,10 +1,10 @@
-//! Many services at once: lean reads that ask for the needed fields only.
-//!
-//! What comes from here can be shown and searched; a plan does not accept it.
+//! Services: one read whole, for a plan; many read by the fields that are needed to show and search
+//! them, which a plan does not accept.
 
 use std::sync::OnceLock;
 
 use futures::{StreamExt, stream};
+use google_cloud_run_v2::model;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -13,11 +13,13 @@ use super::api::Api;
 use super::convert;
 use super::failure::Failure;
 use super::gateway::Gateway;
-use super::reading::{Read, parsed};
+use super::request::{Read, parsed};
 use super::wire::{PolicyBody, ServiceList};
 use crate::domain::invokers::Grant;
+use crate::domain::member::Member;
 use crate::domain::policy::POLICY_VERSION;
-use crate::domain::service::Service;
+use crate::domain::resource::ServiceName;
+use crate::domain::service::{Ingress, Service};
 use crate::transport::encoded;
 
 /// How many policies are asked for at a time.
@@ -73,6 +75,86 @@ struct Page {
     services: Vec<Service>,
     unreachable: Vec<Unreadable>,
     next: Option<String>,
+}
+
+/// What is needed of a service, as `convert` reads it.
+const SERVICE_FIELDS: &str = "name,uid,etag,uri,urls,trafficStatuses(tag,uri,revision,percent),ingress,\
+    invokerIamDisabled,iapEnabled,defaultUriDisabled,customAudiences,\
+    template(serviceAccount,containers/ports,vpcAccess,workloadIdentityConfig),multiRegionSettings,terminalCondition,createTime,updateTime";
+
+impl Gateway {
+    /// Reads one service.
+    pub async fn service(&self, name: &ServiceName) -> Result<Service, Failure> {
+        let call = format!("read the service `{}`", name.short());
+        let query = encoded(&[("fields", SERVICE_FIELDS)]);
+        let body = self.get(&call, &format!("/v2/{name}"), &query).await?;
+        let service: model::Service = parsed(&call, &body)?;
+        if service.etag.is_empty() {
+            return Err(Failure::malformed(&call));
+        }
+        // The official client's model does not have it yet.
+        let is_agent = Some(is_agent(&parsed(&call, &body)?));
+        let mut service = Service { is_agent, ..convert::service_v2(&service, name) };
+        if service.ingress == Ingress::Other(convert::UNSPECIFIED.to_owned())
+            && let Some((set, observed)) = self.ingress_of_v1(name).await
+        {
+            service.ingress = observed.unwrap_or(set);
+        }
+        Ok(service)
+    }
+
+    /// Reads one service, and beside it the ingress that is set, which v2 does not tell until it is in force.
+    pub async fn service_as_set(&self, name: &ServiceName) -> Result<Service, Failure> {
+        let (service, set) = tokio::join!(self.service(name), self.ingress_as_set(name));
+        let service = service?;
+        let ingress_set = set.filter(|set| *set != service.ingress);
+        Ok(Service { ingress_set, ..service })
+    }
+
+    /// The ingress that is set, by v1's annotation: v2 gives on output what is observed (discovery
+    /// document). `None` if it could not be read.
+    pub async fn ingress_as_set(&self, name: &ServiceName) -> Option<Ingress> {
+        self.ingress_of_v1(name).await.map(|(set, _)| set)
+    }
+
+    /// The ingress that is set, which is `all` if it is not said, and the one in force, as v1 tells them.
+    async fn ingress_of_v1(&self, name: &ServiceName) -> Option<(Ingress, Option<Ingress>)> {
+        let call = format!("read the ingress of `{}`", name.short());
+        let fields = encoded(&[("fields", "metadata/annotations")]);
+        let body = self.get(&call, &format!("/v1/{name}"), &fields).await.ok()?;
+        let read: Value = parsed(&call, &body).ok()?;
+        let annotations = &read["metadata"]["annotations"];
+        let word = |name: &str| annotations[name].as_str().map(Ingress::from_annotation);
+        let set = word("run.googleapis.com/ingress").unwrap_or(Ingress::All);
+        Some((set, word("run.googleapis.com/ingress-status")))
+    }
+
+    /// Whether a service runs as an agent identity, which no list says.
+    pub async fn is_agent(&self, name: &ServiceName) -> Result<bool, Failure> {
+        let call = format!("read what `{}` runs as", name.short());
+        let fields = encoded(&[("fields", "name,template/workloadIdentityConfig")]);
+        let body = self.get(&call, &format!("/v2/{name}"), &fields).await?;
+        Ok(is_agent(&parsed(&call, &body)?))
+    }
+
+    /// The principal that a service with an agent identity is (documented for Cloud Run, in preview):
+    /// of the trust domain of the organisation, or of the project where that is in none.
+    pub async fn agent_identity(&self, name: &ServiceName) -> Result<Member, String> {
+        let project = name.project();
+        let (number, organization) =
+            tokio::join!(self.project_number(project), self.organization_of(project));
+        let number = number?;
+        let trusted = match organization? {
+            Some(organization) => organization.replacen("organizations/", "org-", 1),
+            None => format!("project-{number}"),
+        };
+        Ok(Member::from_policy(format!(
+            "principal://agents.global.{trusted}.system.id.goog/resources/run/projects/{number}\
+             /locations/{}/services/{}",
+            name.region(),
+            name.service()
+        )))
+    }
 }
 
 impl Gateway {
@@ -278,4 +360,16 @@ impl Gateway {
         }
         convert::grants_of(&policy.bindings).ok_or_else(|| Failure::malformed(&call))
     }
+}
+
+/// The regions that a list of every region does without.
+pub(super) fn unreachable(answer: &Value) -> Vec<Unreadable> {
+    let regions = answer["unreachable"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    regions.map(Unreadable::region).collect()
+}
+
+/// Whether a service of v2 runs as an agent identity.
+fn is_agent(service: &Value) -> bool {
+    let kind = &service["template"]["workloadIdentityConfig"]["identityType"];
+    *kind == "IDENTITY_TYPE_AGENT_IDENTITY"
 }

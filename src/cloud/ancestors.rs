@@ -1,11 +1,8 @@
-//! What is above a service: its project, the folders and the organisation, with what each grants and
+//! The ancestors of a service: its project, the folders and the organisation, with what each grants and
 //! denies. Every part is read by itself, side by side with the others, and fails alone.
 
 use std::time::Duration;
 
-use crate::domain::policy::Policy;
-use google_cloud_iam_admin_v1::model::Role;
-use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_iam_v2::model::{ListPoliciesResponse, Policy as DenyPolicy};
 use google_cloud_resourcemanager_v3::model::{Folder, Organization, Project};
 use serde::de::DeserializeOwned;
@@ -17,13 +14,14 @@ use super::convert;
 use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
 use super::memo::Memo;
-use super::reading::{Read, parsed};
+use super::request::{Read, parsed};
 use crate::domain::access::{ABOVE, Place};
 use crate::domain::boundary::Boundary;
 use crate::domain::deny::DenyRule;
 use crate::domain::evidence::{Layered, RoleFacts, Roles, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
+use crate::domain::policy::Policy;
 use crate::domain::principal::project_in;
 use crate::transport::encoded;
 
@@ -46,7 +44,7 @@ pub(super) struct Seen {
     allow: Memo<Told<Vec<Grant>>>,
     deny: Memo<Told<Vec<DenyRule>>>,
     pub(super) boundaries: Memo<Told<Vec<Boundary>>>,
-    roles: Memo<Told<RoleFacts>>,
+    pub(super) roles: Memo<Told<RoleFacts>>,
     pub(super) effective: Memo<Told<google_cloud_orgpolicy_v2::model::Policy>>,
 }
 
@@ -307,48 +305,6 @@ impl Gateway {
             Ok(rules)
         };
         self.seen.deny.get(resource, read).await
-    }
-
-    /// What is known of the roles in policies that may matter to `caller`: those that are in no table
-    /// were read along with the policies that name them.
-    pub(super) async fn roles_in(
-        &self,
-        layers: &[Layered<Grant>],
-        caller: Option<&Member>,
-    ) -> Roles {
-        let granted = layers.iter().flat_map(|layer| layer.read.iter().flatten());
-        let mut roles = Roles::new();
-        for name in unknown_roles(granted, caller) {
-            let facts = self.role(&name).await.ok();
-            roles.insert(name, facts);
-        }
-        roles
-    }
-
-    /// What these grants' roles carry that are in no table.
-    pub async fn roles_granted(&self, grants: &[Grant]) -> Roles {
-        self.know_roles(unknown_roles(grants, None)).await;
-        let layer = Layered { resource: String::new(), read: Ok(grants.to_vec()) };
-        self.roles_in(&[layer], None).await
-    }
-
-    /// Reads roles, side by side.
-    pub(super) async fn know_roles(&self, names: Vec<String>) {
-        futures::future::join_all(names.iter().map(|name| self.role(name))).await;
-    }
-
-    /// What a role carries.
-    pub(super) async fn role(&self, name: &str) -> Told<RoleFacts> {
-        let read = async {
-            let call = format!("read the role `{name}`");
-            let path = format!("/v1/{name}");
-            let role: Role = self.told(Read::of(Api::Iam, &call, &path)).await?;
-            Ok(RoleFacts {
-                is_dead: role.deleted || role.stage == RoleLaunchStage::Disabled,
-                permissions: role.included_permissions,
-            })
-        };
-        self.seen.roles.get(name, read).await
     }
 }
 

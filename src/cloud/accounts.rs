@@ -1,0 +1,62 @@
+//! Service accounts: whether one exists, and its creation.
+
+use google_cloud_iam_admin_v1::model::ServiceAccount;
+use http::Method;
+use serde_json::json;
+
+use super::api::Api;
+use super::failure::{Failure, FailureKind};
+use super::gateway::{Gateway, written};
+use super::request::{Read, parsed};
+use crate::domain::difference::Etags;
+use crate::domain::target::{AccountName, Existing};
+
+impl Gateway {
+    /// Whether a service account is there, and which.
+    pub async fn account(&self, account: &AccountName) -> Result<Existing, Failure> {
+        let address = &account.address;
+        let call = format!("read the service account `{address}`");
+        let path = format!("/v1/projects/{}/serviceAccounts/{address}", account.project);
+        match self.ask(Read::of(Api::Iam, &call, &path)).await {
+            Ok(body) => {
+                let found: ServiceAccount = parsed(&call, &body)?;
+                if found.unique_id.is_empty() {
+                    return Err(Failure::malformed(&call));
+                }
+                let (address, unique_id) = (address.clone(), found.unique_id);
+                Ok(Existing::Account { address, unique_id })
+            }
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(Existing::Nothing),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Creates a service account, which must not exist.
+    pub(super) async fn create_account(
+        &self,
+        account: &AccountName,
+        display_name: &str,
+        call: &str,
+    ) -> Result<Etags, Failure> {
+        let (id, _) = account.address.split_once('@').unwrap_or_default();
+        let made = json!({"accountId": id, "serviceAccount": {"displayName": display_name}});
+        let body = Some(written(&made, call)?);
+        let path = accounts_path(account);
+        let made = self.write(Api::Iam, call, Method::POST, &path, body).await?;
+        let made: ServiceAccount = parsed(call, &made)?;
+        if made.unique_id.is_empty() {
+            return Err(Failure::malformed(call));
+        }
+        Ok(Etags { service: Some(made.unique_id), ..Etags::default() })
+    }
+}
+
+/// Where a project's service accounts are.
+pub(super) fn accounts_path(account: &AccountName) -> String {
+    format!("/v1/projects/{}/serviceAccounts", account.project)
+}
+
+/// Where a service account is, by its address.
+pub(super) fn account_path(account: &AccountName) -> String {
+    format!("{}/{}", accounts_path(account), account.address)
+}

@@ -1,0 +1,104 @@
+//! What the public DNS says of the domains that are mapped to services.
+
+use std::collections::BTreeSet;
+
+use http::{HeaderMap, Uri};
+use serde_json::Value;
+
+use super::api::Api;
+use super::failure::Failure;
+use super::gateway::Gateway;
+use super::request::parsed;
+use crate::domain::mapping::{Record, RecordKind, Resolves, shut_out_by};
+use crate::transport::encoded;
+
+impl Gateway {
+    /// Asks the public DNS for a record, as Google's own resolver sees it: whoever makes the certificate
+    /// sees it so too. Nothing but the name is told.
+    pub async fn resolves(&self, domain: &str, record: &Record) -> Resolves {
+        match self.answers(domain, &record.kind).await {
+            Ok(answers) if record.is_among(&answers) => Resolves::Yes,
+            // Behind a proxy of somebody's, a name has addresses in place of the alias.
+            Ok(answers) if answers.is_empty() && record.kind == RecordKind::Cname => {
+                let (four, six) = tokio::join!(
+                    self.answers(domain, &RecordKind::A),
+                    self.answers(domain, &RecordKind::Aaaa)
+                );
+                let found: BTreeSet<Record> = four.into_iter().chain(six).flatten().collect();
+                // A name server may put the alias's own addresses in its place.
+                if !found.is_empty() && self.are_of_alias(&record.data, &found).await {
+                    return Resolves::Yes;
+                }
+                Resolves::No(found.into_iter().collect())
+            }
+            Ok(answers) => Resolves::No(answers),
+            Err(failure) => Resolves::Unknown(failure.message),
+        }
+    }
+
+    /// Whether all of these addresses are those of the alias that is wanted.
+    async fn are_of_alias(&self, alias: &str, found: &BTreeSet<Record>) -> bool {
+        let alias = alias.trim_end_matches('.');
+        let (four, six) = tokio::join!(
+            self.answers(alias, &RecordKind::A),
+            self.answers(alias, &RecordKind::Aaaa)
+        );
+        let own: BTreeSet<Record> = four.into_iter().chain(six).flatten().collect();
+        found.is_subset(&own)
+    }
+
+    /// Which authorities alone may make certificates for a domain, where Google's is not among them: by
+    /// the nearest CAA records at it or above it (RFC 8659, 3).
+    pub async fn shut_out_of(&self, domain: &str) -> Option<String> {
+        let mut at = domain;
+        loop {
+            let records = self.answers(at, &RecordKind::Caa).await.ok()?;
+            if records.iter().any(|record| record.kind == RecordKind::Caa) {
+                return shut_out_by(&records);
+            }
+            at = at.split_once('.').map(|(_, above)| above).filter(|above| above.contains('.'))?;
+        }
+    }
+
+    async fn answers(&self, domain: &str, kind: &RecordKind) -> Result<Vec<Record>, Failure> {
+        let call = format!("resolve `{domain}`");
+        let transport = self.endpoints.transport(Api::PublicDns);
+        let transport = transport.map_err(|error| Failure::of_transport(&call, &error))?;
+        let query = encoded(&[("name", domain), ("type", kind.as_str())]);
+        let base = self.endpoints.endpoint(Api::PublicDns).as_str();
+        let uri = Uri::try_from(format!("{base}/resolve?{query}"));
+        let uri = uri.map_err(|_| Failure::malformed(&call))?;
+        let answer = self
+            .read(&call, || async {
+                let sent = transport.get(uri.clone(), HeaderMap::new()).await;
+                sent.map_err(|error| {
+                    self.placed(Api::PublicDns, Failure::of_transport(&call, &error))
+                })
+            })
+            .await?;
+        let code = answer.status.as_u16();
+        if !answer.status.is_success() {
+            return Err(Failure::from_answer(&call, code, &answer.headers, &answer.body));
+        }
+        let body: Value = parsed(&call, &answer.body)?;
+        // Everything but an answer, and that there is no such name, is a failure (RFC 1035, 4.1.1).
+        match body["Status"].as_u64() {
+            Some(0 | 3) => {}
+            _ => return Err(Failure::malformed(&call)),
+        }
+        let answers = body["Answer"].as_array().into_iter().flatten();
+        Ok(answers
+            .filter_map(|answer| {
+                let kind = match answer["type"].as_u64()? {
+                    1 => RecordKind::A,
+                    5 => RecordKind::Cname,
+                    28 => RecordKind::Aaaa,
+                    257 => RecordKind::Caa,
+                    _ => return None,
+                };
+                let data = answer["data"].as_str()?.to_owned();
+                Some(Record { kind, data })
+            })
+            .collect())
+    }
+}

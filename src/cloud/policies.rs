@@ -1,0 +1,79 @@
+//! IAM policies of services, jobs, instances and service accounts: read and set.
+
+use http::Method;
+
+use super::api::Api;
+use super::convert;
+use super::failure::Failure;
+use super::gateway::{Gateway, written};
+use super::request::{Read, parsed};
+use crate::domain::difference::Etags;
+use crate::domain::policy::{self, POLICY_VERSION, Policy};
+use crate::domain::resource::ServiceName;
+use crate::domain::target::{InstanceName, Target};
+use crate::transport::encoded;
+
+impl Gateway {
+    /// Reads the policy of one service at version 3, without which its conditions are lost. All of
+    /// it is asked for: what is not known here is kept when it is written.
+    pub async fn policy(&self, name: &ServiceName) -> Result<Policy, Failure> {
+        let call = format!("read the policy of `{}`", name.short());
+        let version = POLICY_VERSION.to_string();
+        let query = encoded(&[("options.requestedPolicyVersion", version.as_str())]);
+        let body = self.get(&call, &format!("/v2/{name}:getIamPolicy"), &query).await?;
+        let policy: Policy = parsed(&call, &body)?;
+        // Every policy has an etag, even one that was never set. Without it a write would go in
+        // blindly, so an answer without it is none.
+        if policy.etag.is_empty() { Err(Failure::malformed(&call)) } else { Ok(policy) }
+    }
+
+    /// Reads the policy of any resource that has one, at version 3.
+    pub async fn policy_of(&self, target: &Target) -> Result<Policy, Failure> {
+        let call = format!("read the policy of `{}`", target.short());
+        let version = POLICY_VERSION.to_string();
+        let query = encoded(&[("options.requestedPolicyVersion", version.as_str())]);
+        let body = match target {
+            Target::Service(service) => return self.policy(service).await,
+            Target::Job(_) => {
+                self.get(&call, &format!("/v2/{target}:getIamPolicy"), &query).await?
+            }
+            Target::Account(_) => {
+                let path = format!("/v1/{target}:getIamPolicy");
+                let read = Read::of(Api::Iam, &call, &path).with_query(&query).with_body("{}");
+                self.ask(read).await?
+            }
+            // It has none.
+            Target::Mapping(_) => return Ok(Policy::default()),
+        };
+        let policy: Policy = parsed(&call, &body)?;
+        if policy.etag.is_empty() { Err(Failure::malformed(&call)) } else { Ok(policy) }
+    }
+
+    /// Reads the policy of an instance.
+    pub async fn policy_of_instance(&self, instance: &InstanceName) -> Result<Policy, Failure> {
+        let call = format!("read the policy of `{instance}`");
+        let version = POLICY_VERSION.to_string();
+        let query = encoded(&[("options.requestedPolicyVersion", version.as_str())]);
+        parsed(&call, &self.get(&call, &format!("/v2/{instance}:getIamPolicy"), &query).await?)
+    }
+
+    /// Sets the policy of the resource at a path. Only an answer that is a policy is a success.
+    pub(super) async fn set_policy(
+        &self,
+        api: Api,
+        path: &str,
+        policy: &Policy,
+        call: &str,
+    ) -> Result<Etags, Failure> {
+        let request =
+            convert::set_policy_request(policy).ok_or_else(|| Failure::malformed(call))?;
+        let body = Some(written(&request, call)?);
+        let path = format!("{path}:setIamPolicy");
+        let answer = self.write(api, call, Method::POST, &path, body).await?;
+        let set: Policy = parsed(call, &answer)?;
+        match policy::etag(&set) {
+            None => Err(Failure::malformed(call)),
+            etag => Ok(Etags { policy: etag, ..Etags::default() }),
+        }
+    }
+}
