@@ -1,13 +1,13 @@
 //! One command's surroundings: our code's sole reader of environment, arguments, clock and
 //! terminal, and the builder of what a command works with.
 
-mod acting;
-mod asking;
 mod clock;
 mod command_line;
+mod endpoints;
 mod hints;
+mod identity;
 mod projects;
-mod reaching;
+mod prompts;
 mod recent;
 
 use std::cell::{Cell, OnceCell as LocalOnceCell, RefCell};

@@ -1,8 +1,8 @@
 //! From what a user typed to the service that is meant, asking where there are several.
 
-mod beside;
 mod domains;
 mod errors;
+mod jobs;
 
 use self::domains::mapped_beside;
 pub use self::domains::without_domains;
@@ -52,12 +52,12 @@ pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<Found, CommandErr
 pub async fn find_target(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
     match wanted {
         TargetRef::Service(reference) => Ok(find(cx, reference).await?.name.into()),
-        TargetRef::Function(function) => Ok(beside::service_of(cx, function).await?.into()),
+        TargetRef::Function(function) => Ok(jobs::service_of(cx, function).await?.into()),
         TargetRef::Job(reference) => {
-            let mut found = beside::jobs(cx, reference).await?;
+            let mut found = jobs::jobs(cx, reference).await?;
             match found.len() {
                 1 => Ok(Target::Job(found.remove(0))),
-                _ => Err(beside::several_jobs(cx, reference, &found)),
+                _ => Err(jobs::several_jobs(cx, reference, &found)),
             }
         }
     }
@@ -282,12 +282,12 @@ impl Search<'_> {
         let reference = match wanted {
             TargetRef::Service(reference) => reference,
             TargetRef::Function(function) => {
-                return Ok(vec![beside::service_of(self.cx, function).await?.into()]);
+                return Ok(vec![jobs::service_of(self.cx, function).await?.into()]);
             }
             TargetRef::Job(reference) => {
-                let found = beside::jobs(self.cx, reference).await?;
+                let found = jobs::jobs(self.cx, reference).await?;
                 if found.len() > 1 && !reference.is_glob() {
-                    return Err(beside::several_jobs(self.cx, reference, &found));
+                    return Err(jobs::several_jobs(self.cx, reference, &found));
                 }
                 return Ok(found.into_iter().map(Target::Job).collect());
             }

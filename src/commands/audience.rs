@@ -1,8 +1,8 @@
 //! `audience`: the URLs that a token may be for, beside the service's own.
 
-use super::completing;
-use super::members::services;
-use super::writing::{WriteOptions, finish};
+use super::args::complete;
+use super::args::members::services;
+use super::args::write::{WriteOptions, finish};
 use crate::change;
 use crate::context::Context;
 use crate::domain::address::Address;
@@ -35,7 +35,7 @@ enum Verb {
 #[derive(clap::Args, Debug)]
 struct OneArgs {
     /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: String,
     /// The audience, most often the URL that callers use
     #[arg(value_name = "URL", value_parser = audience)]

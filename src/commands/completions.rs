@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use super::completing;
+use super::args::complete;
 use crate::completion::SHELLS;
 use crate::context::{self, Context};
 use crate::domain::error::{CommandError, ErrorKind};
@@ -46,7 +46,7 @@ impl Args {
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let Some(shell) = args.shell else {
-        completing::renew(cx).await?;
+        complete::renew(cx).await?;
         return Ok(ExitCode::Done.number());
     };
     let failed = |error: std::io::Error| {
@@ -59,7 +59,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     if let Some(completer) = SHELLS.iter().find(|known| known.is(name)) {
         let program = program.to_string_lossy();
         completer
-            .write_registration(completing::ASKED, "runaccess", "runaccess", &program, &mut script)
+            .write_registration(complete::ASKED, "runaccess", "runaccess", &program, &mut script)
             .map_err(failed)?;
     }
     cx.print(String::from_utf8_lossy(&script).trim_start())?;

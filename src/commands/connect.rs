@@ -3,9 +3,9 @@
 mod caller;
 
 use self::caller::{Callee, Caller, callees, caller, creation, grant_to_caller, second_grant};
-use super::completing;
-use super::members::service;
-use super::writing::{WriteOptions, report_as};
+use super::args::complete;
+use super::args::members::service;
+use super::args::write::{WriteOptions, report_as};
 use crate::change::{self, Remarks};
 use crate::cloud::For;
 use crate::context::Context;
@@ -41,7 +41,7 @@ use crate::report::{ChangesReport, ConnectReport, Language, ProgramRow, Verified
 )]
 pub(super) struct Args {
     /// The caller, then the services that it calls; with `--via` services alone
-    #[arg(value_name = "CALLER SERVICE", add = completing::services())]
+    #[arg(value_name = "CALLER SERVICE", add = complete::services())]
     operands: Vec<String>,
     /// Who calls: a service of Google's, with tokens of the account that `--as` names
     #[arg(long, value_enum, value_name = "VIA", requires = "as_account")]

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use http::Uri;
 
-use super::completing;
-use super::members::missing;
-use super::options::parse_tag;
+use super::args::complete;
+use super::args::global::parse_tag;
+use super::args::members::missing;
 use super::token::id_token;
 use crate::auth::BearerToken;
 use crate::context::Context;
@@ -39,11 +39,11 @@ pub(super) struct Args {
         value_name = "SERVICE [/PATH] [CURL ARGS]",
         trailing_var_arg = true,
         allow_hyphen_values = true,
-        add = completing::services()
+        add = complete::services()
     )]
     words: Vec<String>,
     /// Call the revision of this traffic tag
-    #[arg(long, value_name = "TAG", value_parser = parse_tag, add = completing::tags())]
+    #[arg(long, value_name = "TAG", value_parser = parse_tag, add = complete::tags())]
     tag: Option<String>,
     /// Whom the token is for, in place of the service's own URL
     #[arg(long, value_name = "URL")]

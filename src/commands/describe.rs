@@ -1,7 +1,7 @@
 //! `describe`
 
-use super::completing;
-use super::members::one_service;
+use super::args::complete;
+use super::args::members::one_service;
 use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::error::CommandError;
@@ -17,7 +17,7 @@ use crate::report::{InvokerRow, ReadState, ServiceReport};
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, or any of its URLs
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use http::Method;
 
-use super::completing;
+use super::args::complete;
 use crate::context::Context;
 use crate::domain::diagnosis::Health;
 use crate::domain::error::CommandError;
@@ -29,7 +29,7 @@ use crate::report::DoctorReport;
   runaccess doctor orders --id-token-file token.txt")]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, or the address that is refused
-    #[arg(value_name = "SERVICE|URL", add = completing::services())]
+    #[arg(value_name = "SERVICE|URL", add = complete::services())]
     target: Option<String>,
     /// The path of the request
     #[arg(value_name = "/PATH")]

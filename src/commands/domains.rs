@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 
-use super::completing;
-use super::members::service;
-use super::writing::{Reported, WriteOptions, finish, report};
+use super::args::complete;
+use super::args::members::service;
+use super::args::write::{Reported, WriteOptions, finish, report};
 use crate::change::{self, ChangeResult};
 use crate::cloud::{Mappings, Unreadable};
 use crate::context::Context;
@@ -37,7 +37,7 @@ pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Verb>,
     /// Only those of this service
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     /// Ask the public DNS whether the records resolve as they should; exit with 3 where one does not
     #[arg(long)]
@@ -58,7 +58,7 @@ struct MapArgs {
     #[arg(value_name = "DOMAIN", value_parser = domain)]
     domain: String,
     /// NAME, REGION/NAME, full resource name, or any of its URLs
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: String,
     /// Take the domain from wherever it is mapped now
     #[arg(long)]
@@ -73,7 +73,7 @@ struct UnmapArgs {
     #[arg(value_name = "DOMAIN", value_parser = domain)]
     domain: String,
     /// The service that it must lead to
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     #[command(flatten)]
     write: WriteOptions,

@@ -4,11 +4,11 @@ use http::Uri;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::completing;
-use super::members::{KindOption, check_order, missing, resolve};
-use super::options::one_of;
+use super::args::complete;
+use super::args::global::one_of;
+use super::args::members::{KindOption, check_order, missing, resolve};
+use super::args::times::moment;
 use super::remedy::{grant, remedies};
-use super::times::moment;
 use crate::cloud::{FailureKind, For, Gateway, why};
 use crate::context::Context;
 use crate::domain::access::{Decision, Entry, Layer, Origin, Request, Verdict, decide_unread};
@@ -35,10 +35,10 @@ use crate::report::{ExplainReport, RequestShape};
   runaccess explain ci@p.iam.gserviceaccount.com orders --at 2026-12-24T18:00:00Z --from internal")]
 pub(super) struct Args {
     /// The principal: an address, `me`, `service:NAME`, or as IAM writes it
-    #[arg(value_name = "MEMBER", add = completing::members())]
+    #[arg(value_name = "MEMBER", add = complete::members())]
     member: Option<String>,
     /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     /// The path of the request
     #[arg(long, value_name = "PATH", value_parser = path)]
@@ -260,8 +260,8 @@ async fn operands(cx: &Context, args: &Args) -> Result<(String, String), Command
             let member = if let Some(member) = member {
                 member.clone()
             } else {
-                let asked = super::members::ask_for_member(cx, "Who?").await?;
-                super::members::typed(&asked)
+                let asked = super::args::members::ask_for_member(cx, "Who?").await?;
+                super::args::members::typed(&asked)
             };
             Ok((member, service.to_string()))
         }

@@ -1,11 +1,11 @@
 //! `grant`
 
-use super::completing;
+use super::args::complete;
+use super::args::limits::LimitOptions;
+use super::args::members::{KindOption, ask_for_member, missing, operands, resolve, role};
+use super::args::wait::WaitOptions;
+use super::args::write::WriteOptions;
 use super::explain::asked_of;
-use super::limits::LimitOptions;
-use super::members::{KindOption, ask_for_member, missing, operands, resolve, role};
-use super::waiting::WaitOptions;
-use super::writing::WriteOptions;
 use crate::change::{self, Remarks};
 use crate::context::Context;
 use crate::domain::error::CommandError;
@@ -34,13 +34,13 @@ use crate::lookup;
 )]
 pub(super) struct Args {
     /// The principals, then the services
-    #[arg(value_name = "MEMBER SERVICE", add = completing::operands())]
+    #[arg(value_name = "MEMBER SERVICE", add = complete::operands())]
     operands: Vec<String>,
     /// A principal, taken whole; every other operand is then a service
-    #[arg(long, value_name = "MEMBER", add = completing::members())]
+    #[arg(long, value_name = "MEMBER", add = complete::members())]
     member: Vec<String>,
     /// The role [default: roles/run.invoker]
-    #[arg(long, value_name = "ROLE", add = completing::roles())]
+    #[arg(long, value_name = "ROLE", add = complete::roles())]
     role: Option<String>,
     /// Of jobs: to run them with other arguments, variables or counts than their own
     #[arg(long, conflicts_with = "role")]

@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-use super::completing;
+use super::args::complete;
 use crate::context;
 use crate::domain::error::CommandError;
 use crate::domain::exit_code::ExitCode;
@@ -12,7 +12,7 @@ use crate::terminal;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// A command, or `exit-codes`
-    #[arg(value_name = "TOPIC", add = completing::commands())]
+    #[arg(value_name = "TOPIC", add = complete::commands())]
     topic: Vec<String>,
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::completing;
-use super::members::{resolve, service};
-use super::times::{Since, span};
+use super::args::complete;
+use super::args::members::{resolve, service};
+use super::args::times::{Since, span};
 use crate::change;
 use crate::context::Context;
 use crate::domain::action::Action;
@@ -34,13 +34,13 @@ use crate::terminal;
   runaccess history --prune 365d")]
 pub(super) struct Args {
     /// One change, or one run of several, with all that is known of it
-    #[arg(value_name = "ID", conflicts_with_all = ["service", "member", "since", "action", "prune"], add = completing::changes())]
+    #[arg(value_name = "ID", conflicts_with_all = ["service", "member", "since", "action", "prune"], add = complete::changes())]
     id: Option<String>,
     /// Only changes of this service, job, service account or domain mapping (by its full name)
-    #[arg(long, value_name = "SERVICE", add = completing::services())]
+    #[arg(long, value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     /// Only changes that gave this principal something, or took it away
-    #[arg(long, value_name = "MEMBER", add = completing::members())]
+    #[arg(long, value_name = "MEMBER", add = complete::members())]
     member: Option<String>,
     /// Only changes since then: a time, or how long ago
     #[arg(long, value_name = "TIME", value_parser = Since::parse)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::completing;
-use super::options::one_of;
+use super::args::complete;
+use super::args::global::one_of;
 use crate::cloud::{Failure, Listing, ServiceAccess, Unreadable};
 use crate::context::Context;
 use crate::domain::error::CommandError;
@@ -22,7 +22,7 @@ const NAMED: usize = 6;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Only these: names, REGION/NAME, patterns such as 'orders-*', URLs
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     services: Vec<String>,
     /// Read no policies: one request, and exposure known only where no policy is needed
     #[arg(long)]

@@ -1,8 +1,8 @@
 //! `make-private`
 
-use super::completing;
-use super::members::services;
-use super::writing::{WriteOptions, finish};
+use super::args::complete;
+use super::args::members::services;
+use super::args::write::{WriteOptions, finish};
 use crate::change;
 use crate::context::Context;
 use crate::domain::error::CommandError;
@@ -18,7 +18,7 @@ use crate::lookup;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Names, REGION/NAME, patterns such as 'shop-*', URLs
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     services: Vec<String>,
     #[command(flatten)]
     write: WriteOptions,

@@ -1,9 +1,9 @@
 //! `make-public`
 
-use super::completing;
-use super::members::services;
-use super::waiting::WaitOptions;
-use super::writing::{WriteOptions, finish};
+use super::args::complete;
+use super::args::members::services;
+use super::args::wait::WaitOptions;
+use super::args::write::{WriteOptions, finish};
 use crate::change::{self, ChangeOptions, ChangeResult, Remarks};
 use crate::context::Context;
 use crate::domain::error::{CommandError, ErrorKind};
@@ -19,7 +19,7 @@ use crate::terminal;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// Names, REGION/NAME, patterns such as 'shop-*', URLs
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     services: Vec<String>,
     /// The way: the invoker role for allUsers (default), or the invoker check turned off
     #[arg(long, value_enum)]

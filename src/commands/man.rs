@@ -4,7 +4,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::completing;
+use super::args::complete;
 use crate::context;
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::exit_code::ExitCode;
@@ -16,7 +16,7 @@ use crate::domain::exit_code::ExitCode;
   runaccess man grant > runaccess-grant.1")]
 pub(super) struct Args {
     /// A command
-    #[arg(value_name = "COMMAND", add = completing::commands())]
+    #[arg(value_name = "COMMAND", add = complete::commands())]
     command: Vec<String>,
 }
 

@@ -2,8 +2,8 @@
 //! turns them into parsed values, and runs.
 
 mod alias;
+mod args;
 mod audience;
-mod completing;
 mod completions;
 mod connect;
 mod curl;
@@ -13,16 +13,13 @@ mod domains;
 mod explain;
 mod grant;
 mod graph;
-mod guided;
 mod help;
 mod history;
-mod limits;
 mod list;
 mod make_private;
 mod make_public;
 mod man;
-mod members;
-mod options;
+mod menu;
 mod policy;
 mod proxy;
 mod remedy;
@@ -31,20 +28,17 @@ mod revoke;
 mod roles;
 mod sandbox;
 mod switch;
-mod times;
 mod token;
 mod undo;
 mod url;
-mod waiting;
 mod who;
 mod whoami;
-mod writing;
 
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub(crate) use self::completing::asked;
-use self::options::GlobalOptions;
+pub(crate) use self::args::complete::asked;
+use self::args::global::GlobalOptions;
 use crate::context::{self, Context};
 use crate::domain::error::CommandError;
 use crate::domain::exit_code::ExitCode;
@@ -205,7 +199,7 @@ async fn begin(cx: &Context, command: Option<Command>) -> Result<u8, CommandErro
     }
     match command {
         Some(command) => Box::pin(dispatch(cx, command)).await,
-        None if cx.terminal.interactive => guided::run(cx).await,
+        None if cx.terminal.interactive => menu::run(cx).await,
         None => Err(CommandError::usage("there is no command, and no terminal to ask at")
             .hint("runaccess help")),
     }
@@ -276,7 +270,7 @@ fn not_understood(error: &clap::Error) -> u8 {
     if is_help {
         return ExitCode::Done.number();
     }
-    if options::wants_json(&context::arguments()) {
+    if args::global::wants_json(&context::arguments()) {
         let said = styled.to_string();
         let said: Vec<&str> = said
             .lines()

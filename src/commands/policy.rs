@@ -1,7 +1,7 @@
 //! `policy`
 
-use super::completing;
-use super::members::KindOption;
+use super::args::complete;
+use super::args::members::KindOption;
 use crate::context::Context;
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::exit_code::ExitCode;
@@ -12,7 +12,7 @@ use crate::report::PolicyReport;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     #[command(flatten)]
     kind: KindOption,

@@ -1,8 +1,8 @@
 //! `proxy`
 
-mod served;
+mod access_log;
+mod services;
 mod sockets;
-mod telling;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use self::served::{Found, find};
+use self::access_log::{Log, Teller};
+use self::services::{Found, find};
 use self::sockets::open;
-use self::telling::{Log, Teller};
-use super::completing;
+use super::args::complete;
+use super::args::global::parse_tag;
+use super::args::members::missing;
 use super::curl::not_started;
-use super::members::missing;
-use super::options::parse_tag;
 use crate::context::{self, Context};
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::exit_code::ExitCode;
@@ -45,7 +45,7 @@ const LONGEST: Duration = Duration::from_hours(24 * 30);
   runaccess proxy orders --url https://orders.example.com --audience https://orders.example.com")]
 pub(super) struct Args {
     /// NAME, REGION/NAME, a glob such as 'orders-*', full resource name, or any of its URLs
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     services: Vec<String>,
     /// The port; 0 takes a free one [default: 8080]
     #[arg(long, value_name = "PORT")]
@@ -57,7 +57,7 @@ pub(super) struct Args {
     #[arg(long)]
     allow_remote: bool,
     /// Serve the revision of this traffic tag
-    #[arg(long, value_name = "TAG", value_parser = parse_tag, add = completing::tags())]
+    #[arg(long, value_name = "TAG", value_parser = parse_tag, add = complete::tags())]
     tag: Option<String>,
     /// Send requests to this address: a load balancer, a domain, a test server
     #[arg(long, value_name = "URL", conflicts_with = "tag")]

@@ -5,9 +5,9 @@ use std::io::{self, Read};
 
 use serde_json::Value;
 
-use super::completing;
-use super::members::KindOption;
-use super::writing::{WriteOptions, finish};
+use super::args::complete;
+use super::args::members::KindOption;
+use super::args::write::{WriteOptions, finish};
 use crate::change;
 use crate::context::Context;
 use crate::domain::error::{CommandError, ErrorKind, quoted};
@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(value_name = "FILE")]
     file: String,
     /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     /// Restore although the policy was changed since it was saved: that is taken back too
     #[arg(long)]

@@ -5,9 +5,11 @@ mod left;
 use futures::{StreamExt, stream};
 
 use self::left::Left;
-use super::completing;
-use super::members::{KindOption, ask_for_member, held_operands, member, resolve, role, typed};
-use super::writing::{WriteOptions, finish, report_as};
+use super::args::complete;
+use super::args::members::{
+    KindOption, ask_for_member, held_operands, member, resolve, role, typed,
+};
+use super::args::write::{WriteOptions, finish, report_as};
 use crate::change::{self, ChangeResult, Remarks};
 use crate::context::Context;
 use crate::domain::error::CommandError;
@@ -47,13 +49,13 @@ const EVERYWHERE_EXCLUDES: [&str; 6] =
 )]
 pub(super) struct Args {
     /// The principals, then the services
-    #[arg(value_name = "MEMBER SERVICE", add = completing::operands())]
+    #[arg(value_name = "MEMBER SERVICE", add = complete::operands())]
     operands: Vec<String>,
     /// A principal, taken whole; every other operand is then a service
-    #[arg(long, value_name = "MEMBER", add = completing::members())]
+    #[arg(long, value_name = "MEMBER", add = complete::members())]
     member: Vec<String>,
     /// The role
-    #[arg(long, value_name = "ROLE", conflicts_with = "any_role", help = ROLE_HELP, add = completing::roles())]
+    #[arg(long, value_name = "ROLE", conflicts_with = "any_role", help = ROLE_HELP, add = complete::roles())]
     role: Option<String>,
     /// Revoke every role that is known to invoke
     #[arg(long)]

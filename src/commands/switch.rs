@@ -1,8 +1,8 @@
 //! `ingress`, `invoker-check`, `default-url` and `iap`: the other settings that decide who gets in.
 
-use super::completing;
-use super::members::{missing, services};
-use super::writing::{WriteOptions, finish};
+use super::args::complete;
+use super::args::members::{missing, services};
+use super::args::write::{WriteOptions, finish};
 use crate::change;
 use crate::context::Context;
 use crate::domain::access::{Place, iap_agent};
@@ -21,7 +21,7 @@ use crate::terminal;
 #[derive(clap::Args, Debug)]
 pub(super) struct IngressArgs {
     /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     /// What is let in
     #[arg(value_enum)]
@@ -45,7 +45,7 @@ enum IngressValue {
 #[derive(clap::Args, Debug)]
 pub(super) struct InvokerCheckArgs {
     /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     #[arg(value_enum)]
     value: Option<OnOff>,
@@ -59,7 +59,7 @@ pub(super) struct InvokerCheckArgs {
 #[derive(clap::Args, Debug)]
 pub(super) struct DefaultUrlArgs {
     /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     #[arg(value_enum)]
     value: Option<OnOff>,
@@ -75,7 +75,7 @@ pub(super) struct DefaultUrlArgs {
 #[derive(clap::Args, Debug)]
 pub(super) struct IapArgs {
     /// NAME, REGION/NAME, a pattern such as 'shop-*', or a URL
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     #[arg(value_enum)]
     value: Option<OnOff>,

@@ -1,7 +1,7 @@
 //! `token`
 
-use super::completing;
-use super::members::missing;
+use super::args::complete;
+use super::args::members::missing;
 use crate::auth::{AuthError, IdToken};
 use crate::context::Context;
 use crate::domain::error::CommandError;
@@ -23,7 +23,7 @@ use time::format_description::well_known::Rfc3339;
   runaccess token orders --decode")]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, or any of its URLs
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     /// Whom the token is for, in place of the service's own URL
     #[arg(long, value_name = "URL")]

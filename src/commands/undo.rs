@@ -1,8 +1,8 @@
 //! `undo`
 
-use super::completing;
+use super::args::complete;
+use super::args::write::{WriteOptions, report};
 use super::history::{Chosen, chosen, settled};
-use super::writing::{WriteOptions, report};
 use crate::change::{self, Remarks};
 use crate::context::Context;
 use crate::domain::error::{CommandError, ErrorKind};
@@ -25,7 +25,7 @@ use crate::lookup::Targets;
   runaccess undo --dry-run")]
 pub(super) struct Args {
     /// The change, or the run of several, as `history` names it
-    #[arg(value_name = "ID", add = completing::undoable_changes())]
+    #[arg(value_name = "ID", add = complete::undoable_changes())]
     id: Option<String>,
     #[command(flatten)]
     write: WriteOptions,

@@ -1,7 +1,7 @@
 //! `url`
 
-use super::completing;
-use super::members::one_service;
+use super::args::complete;
+use super::args::members::one_service;
 use crate::context::Context;
 use crate::domain::error::CommandError;
 use crate::domain::exit_code::ExitCode;
@@ -13,10 +13,10 @@ use crate::report::UrlReport;
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, or any of its URLs
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     /// Print the URL of this traffic tag
-    #[arg(long, value_name = "TAG", conflicts_with = "all", add = completing::tags())]
+    #[arg(long, value_name = "TAG", conflicts_with = "all", add = complete::tags())]
     tag: Option<String>,
     /// Print every URL, one a line: tags and mapped domains too
     #[arg(long)]

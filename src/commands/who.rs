@@ -1,8 +1,8 @@
 //! `who`
 
-use super::completing;
+use super::args::complete;
+use super::args::members::KindOption;
 use super::explain::asked_of;
-use super::members::KindOption;
 use crate::cloud::For;
 use crate::context::Context;
 use crate::domain::error::CommandError;
@@ -32,7 +32,7 @@ use crate::report::{DenyRow, IndirectRow, InvokerRow, UnknownRow, WhoReport};
   runaccess who orders --strict -o 'value(member,state)'")]
 pub(super) struct Args {
     /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
-    #[arg(value_name = "SERVICE", add = completing::services())]
+    #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     #[command(flatten)]
     kind: KindOption,

@@ -5,8 +5,8 @@
 //! what is there. Any number of processes share the file.
 
 mod file;
-mod forgetting;
 mod redact;
+mod retention;
 mod rows;
 mod runner;
 

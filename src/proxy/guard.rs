@@ -4,7 +4,7 @@
 mod alarm;
 mod framing;
 mod line;
-mod writing;
+mod output;
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -7,7 +7,7 @@
 //! Identity-Aware Proxy comes before Cloud Run's own check; where that is off, no permission is
 //! asked; deny policies outrank allow policies (documented).
 
-mod bounded;
+mod boundaries;
 mod members;
 mod permission;
 mod reach;
@@ -17,7 +17,7 @@ use std::borrow::Cow;
 
 use time::OffsetDateTime;
 
-pub use self::bounded::kept_by_boundaries;
+pub use self::boundaries::kept_by_boundaries;
 pub use self::members::for_members;
 pub use self::permission::{ABOVE, decide_permission, permitted, says_of_the_public};
 pub use self::reach::{Entry, is_reserved};

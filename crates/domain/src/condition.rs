@@ -1,8 +1,8 @@
 //! IAM Conditions: evaluated for a request, checked before they are sent, and a grant's own end.
 
 mod check;
-mod ending;
-mod parsed;
+mod expiry;
+mod expression;
 mod program;
 mod times;
 
@@ -16,8 +16,8 @@ use cel::{Context, DeclarationError, ExecutionError, Value};
 use time::OffsetDateTime;
 
 pub use self::check::{ConditionError, MAX_DESCRIPTION, check};
-pub use self::ending::{ends_at, has_ended, timed, until};
-use self::parsed::parsed;
+pub use self::expiry::{ends_at, has_ended, timed, until};
+use self::expression::parsed;
 use self::program::with_room;
 
 /// A condition as a binding carries it.

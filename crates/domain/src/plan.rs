@@ -4,9 +4,9 @@
 //! ([`Change`]) put one together, so whatever is written was planned from what was read.
 
 mod account;
-mod asking;
 mod audience;
 mod change;
+mod confirmation;
 mod connect;
 mod grant;
 mod iap;
@@ -21,9 +21,9 @@ use crate::policy::Policy;
 use thiserror::Error;
 use time::OffsetDateTime;
 
-pub use self::asking::reasons_to_ask;
 pub use self::audience::SetAudience;
 pub use self::change::{Change, Needs, Use};
+pub use self::confirmation::reasons_to_ask;
 pub use self::connect::Connect;
 pub use self::grant::{GrantRole, MADE_UP};
 pub use self::iap::TurnIap;

@@ -1,14 +1,14 @@
 //! The world that a new sandbox starts with: small, and each service with something to teach.
 
-mod beside;
-mod governed;
+mod governance;
+mod resources;
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-pub(super) use self::beside::fill as fill_beside;
-pub(super) use self::governed::fill as fill_governed;
+pub(super) use self::governance::fill as fill_governed;
+pub(super) use self::resources::fill as fill_beside;
 use super::iam::new_etag;
 use super::names::regions;
 use super::resource_manager::{FOLDERS, ORGANIZATIONS};

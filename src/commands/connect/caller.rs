@@ -1,6 +1,6 @@
 //! Who calls: the account behind it, what that can do already, and from where it calls.
 
-use super::super::members::{KindOption, member, missing};
+use super::super::args::members::{KindOption, member, missing};
 use super::super::remedy::grant;
 use crate::context::Context;
 use crate::domain::access::{Place, Verdict};

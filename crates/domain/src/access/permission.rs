@@ -6,7 +6,7 @@ use super::super::deny::DenyRule;
 use super::super::invokers::Grant;
 use super::super::member::{Member, MemberKind};
 use super::super::principal::{Caller, covers, reaches};
-use super::bounded::bounded;
+use super::boundaries::bounded;
 use super::{Attached, Decision, Knowledge, Layer, Outcome, Source, Step, Unless, verdict};
 
 /// What is known of a caller that Cloud Run says yes to.

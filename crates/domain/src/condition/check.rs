@@ -6,7 +6,7 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use super::parsed::{OF_TAGS, parsed};
+use super::expression::{OF_TAGS, parsed};
 use super::program::with_room;
 use super::{Attributes, Condition, Tags, Truth, timed, until, weighed};
 

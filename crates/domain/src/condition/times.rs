@@ -5,7 +5,7 @@ use cel::common::ast::{Expr, IdedExpr, SelectExpr};
 use cel::{Context, Value};
 use time::OffsetDateTime;
 
-use super::parsed::{is_constant, text};
+use super::expression::{is_constant, text};
 
 /// Nanoseconds since 1970.
 type Moment = i128;
@@ -371,7 +371,7 @@ fn join(a: &[(Moment, Moment)], b: &[(Moment, Moment)]) -> Spans {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::parsed::parsed;
+    use super::super::expression::parsed;
     use super::super::{Attributes, Truth, evaluate};
     use super::*;
 

@@ -7,10 +7,10 @@ use crate::history::Entry;
 use crate::role::Role;
 use crate::service::Ingress;
 
-mod beside;
 mod limits;
-mod reversing;
-mod saved;
+mod restore;
+mod settings;
+mod undo;
 
 #[expect(clippy::needless_pass_by_value, reason = "reads better at its many callers")]
 fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {

@@ -3,7 +3,7 @@
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
-use super::parsed::parsed;
+use super::expression::parsed;
 use super::program::outside_quotes;
 
 /// When a condition ends for good, whatever else it asks: read off the parsed expression. `None` where

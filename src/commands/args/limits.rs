@@ -16,7 +16,7 @@ use crate::journal::redacted;
 
 /// The options that limit a grant.
 #[derive(clap::Args, Clone, Debug)]
-pub(super) struct LimitOptions {
+pub(in crate::commands) struct LimitOptions {
     /// Let it end after this span, such as 90m, 4h or 7d; granting again extends it
     #[arg(long = "for", value_name = "SPAN", value_parser = span, conflicts_with = "until")]
     span: Option<Duration>,
@@ -41,7 +41,11 @@ impl LimitOptions {
     }
 
     /// Checks what can be checked before any call.
-    pub(super) fn check(&self, cx: &Context, members: &[Member]) -> Result<(), CommandError> {
+    pub(in crate::commands) fn check(
+        &self,
+        cx: &Context,
+        members: &[Member],
+    ) -> Result<(), CommandError> {
         let typed = self.typed(cx)?;
         if typed.expression.is_none() && !self.is_timed() {
             return Ok(());
@@ -72,7 +76,7 @@ impl LimitOptions {
     }
 
     /// Refuses a basic role under a condition.
-    pub(super) fn suits(&self, cx: &Context, role: &Role) -> Result<(), CommandError> {
+    pub(in crate::commands) fn suits(&self, cx: &Context, role: &Role) -> Result<(), CommandError> {
         let typed = self.typed(cx)?;
         if (typed.expression.is_some() || self.is_timed()) && is_basic(role.as_str()) {
             let message = format!("`{role}` cannot be given under a condition or for a time");
@@ -82,7 +86,7 @@ impl LimitOptions {
     }
 
     /// The condition of the grant; `None` where nothing limits it.
-    pub(super) fn condition(
+    pub(in crate::commands) fn condition(
         &self,
         cx: &Context,
         reason: Option<&str>,

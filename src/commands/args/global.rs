@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::completing;
+use super::complete;
 use crate::context::{Settings, sandbox_by_environment};
 use crate::domain::resource::check_project;
 use crate::report::Format;
@@ -18,12 +18,12 @@ const LONGEST: Duration = Duration::from_hours(24);
 /// Options of every command.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
-pub(super) struct GlobalOptions {
+pub(in crate::commands) struct GlobalOptions {
     /// Use this project
     #[arg(long, global = true, value_name = "PROJECT", value_parser = parse_project)]
     project: Option<String>,
     /// Use this region, or `-` for every region
-    #[arg(long, global = true, value_name = "REGION", add = completing::regions())]
+    #[arg(long, global = true, value_name = "REGION", add = complete::regions())]
     region: Option<String>,
     /// Act as this account, which must be in gcloud's store
     #[arg(long, global = true, value_name = "ADDRESS")]
@@ -65,12 +65,12 @@ pub(super) struct GlobalOptions {
 
 impl GlobalOptions {
     /// Whether the result is to be JSON.
-    pub(super) fn wants_json(&self) -> bool {
+    pub(in crate::commands) fn wants_json(&self) -> bool {
         self.format.as_ref().is_some_and(Format::is_json)
     }
 
     /// What they say, together with the environment's word on the sandbox.
-    pub(super) fn settings(self, definition: clap::Command) -> Settings {
+    pub(in crate::commands) fn settings(self, definition: clap::Command) -> Settings {
         Settings {
             project: self.project,
             region: self.region,
@@ -93,14 +93,14 @@ impl GlobalOptions {
 }
 
 /// Whether a command line that could not be parsed asks for JSON.
-pub(super) fn wants_json(arguments: &[OsString]) -> bool {
+pub(in crate::commands) fn wants_json(arguments: &[OsString]) -> bool {
     let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
     words.iter().any(|word| matches!(*word, "-ojson" | "-o=json" | "--format=json"))
         || words.windows(2).any(|pair| matches!(pair, ["-o" | "--format", "json"]))
 }
 
 /// Takes the words of these values, and gives the value.
-pub(super) fn one_of<T>(
+pub(in crate::commands) fn one_of<T>(
     all: &'static [T],
     word: fn(T) -> &'static str,
 ) -> impl TypedValueParser<Value = T>
@@ -118,7 +118,7 @@ fn parse_project(text: &str) -> Result<String, String> {
 }
 
 /// A traffic tag, which becomes a part of a host name: nothing else may be in it.
-pub(super) fn parse_tag(text: &str) -> Result<String, String> {
+pub(in crate::commands) fn parse_tag(text: &str) -> Result<String, String> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !text.is_empty() && text.len() < 47 && text.chars().all(good) {
         Ok(text.to_owned())

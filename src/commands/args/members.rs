@@ -11,7 +11,7 @@ use crate::lookup::{self, Found};
 use crate::terminal;
 
 /// The one service of a command that takes one.
-pub(super) async fn one_service(
+pub(in crate::commands) async fn one_service(
     cx: &Context,
     typed: Option<&str>,
     question: &str,
@@ -26,7 +26,7 @@ pub(super) async fn one_service(
 }
 
 /// Parses one service.
-pub(super) fn service(cx: &Context, typed: &str) -> Result<ServiceRef, CommandError> {
+pub(in crate::commands) fn service(cx: &Context, typed: &str) -> Result<ServiceRef, CommandError> {
     ServiceRef::parse(typed).map_err(|error| match &error {
         ServiceRefError::Name { instead: Some(instead), .. } => {
             let hint = cx.command_with_argument(typed, instead);
@@ -38,7 +38,7 @@ pub(super) fn service(cx: &Context, typed: &str) -> Result<ServiceRef, CommandEr
 
 /// The option that says what a plain name is of.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
-pub(super) struct KindOption {
+pub(in crate::commands) struct KindOption {
     /// What a plain name is of; `jobs/NAME` and `functions/NAME` say it themselves
     #[arg(long, value_enum, value_name = "KIND")]
     kind: Option<KindValue>,
@@ -62,7 +62,11 @@ impl KindOption {
     }
 
     /// Parses a service, job or function.
-    pub(super) fn target(self, cx: &Context, typed: &str) -> Result<TargetRef, CommandError> {
+    pub(in crate::commands) fn target(
+        self,
+        cx: &Context,
+        typed: &str,
+    ) -> Result<TargetRef, CommandError> {
         TargetRef::parse(typed, self.kind()).map_err(|error| match &error {
             ServiceRefError::Name { typed: name, instead: Some(instead), .. } => {
                 let instead = typed.replace(name, instead);
@@ -73,7 +77,7 @@ impl KindOption {
     }
 
     /// Parses those of a command that takes several, or lets a service be picked.
-    pub(super) async fn targets(
+    pub(in crate::commands) async fn targets(
         self,
         cx: &Context,
         typed: &[String],
@@ -89,7 +93,7 @@ impl KindOption {
     }
 
     /// The one of a command that takes one.
-    pub(super) async fn one_target(
+    pub(in crate::commands) async fn one_target(
         self,
         cx: &Context,
         typed: Option<&str>,
@@ -104,7 +108,7 @@ impl KindOption {
 }
 
 /// Parses the services of a command that takes several, or lets one be picked.
-pub(super) async fn services(
+pub(in crate::commands) async fn services(
     cx: &Context,
     typed: &[String],
     question: &str,
@@ -120,14 +124,14 @@ pub(super) async fn services(
 
 /// The members and services of `grant` and `revoke`.
 #[derive(Debug)]
-pub(super) struct Operands {
-    pub(super) members: Vec<MemberArg>,
-    pub(super) services: Vec<String>,
+pub(in crate::commands) struct Operands {
+    pub(in crate::commands) members: Vec<MemberArg>,
+    pub(in crate::commands) services: Vec<String>,
 }
 
 /// Tells members from services: the first word holds the members, split at commas, unless
 /// `--member` gave them whole.
-pub(super) fn operands(
+pub(in crate::commands) fn operands(
     cx: &Context,
     flagged: &[String],
     positional: &[String],
@@ -136,7 +140,7 @@ pub(super) fn operands(
 }
 
 /// The same where members are meant that a policy holds, whatever they are.
-pub(super) fn held_operands(
+pub(in crate::commands) fn held_operands(
     cx: &Context,
     flagged: &[String],
     positional: &[String],
@@ -164,7 +168,7 @@ fn operands_by(
 }
 
 /// Asks for a member, checked as it is typed.
-pub(super) async fn ask_for_member(
+pub(in crate::commands) async fn ask_for_member(
     cx: &Context,
     question: &str,
 ) -> Result<MemberArg, CommandError> {
@@ -184,7 +188,7 @@ pub(super) async fn ask_for_member(
 }
 
 /// A member as it was, or could have been, typed.
-pub(super) fn typed(member: &MemberArg) -> String {
+pub(in crate::commands) fn typed(member: &MemberArg) -> String {
     match member {
         MemberArg::Me => "me".to_owned(),
         MemberArg::Member(member) | MemberArg::Held { member, .. } => member.to_string(),
@@ -194,17 +198,17 @@ pub(super) fn typed(member: &MemberArg) -> String {
 
 /// Members as IAM wants them, with what the plan must say of how they came about.
 #[derive(Debug, Default)]
-pub(super) struct ResolvedMembers {
-    pub(super) members: Vec<Member>,
-    pub(super) notes: Vec<String>,
-    pub(super) warnings: Vec<String>,
+pub(in crate::commands) struct ResolvedMembers {
+    pub(in crate::commands) members: Vec<Member>,
+    pub(in crate::commands) notes: Vec<String>,
+    pub(in crate::commands) warnings: Vec<String>,
     /// Those that count only if a policy holds them so, with the error if none does.
-    pub(super) unproven: Vec<(Member, MemberError)>,
+    pub(in crate::commands) unproven: Vec<(Member, MemberError)>,
 }
 
 impl ResolvedMembers {
     /// Refuses what is no principal, unless a policy holds it.
-    pub(super) fn check_held(
+    pub(in crate::commands) fn check_held(
         &self,
         cx: &Context,
         is_held: impl Fn(&Member) -> bool,
@@ -217,7 +221,7 @@ impl ResolvedMembers {
 }
 
 /// Turns `me` and `service:NAME` into accounts.
-pub(super) async fn resolve(
+pub(in crate::commands) async fn resolve(
     cx: &Context,
     typed: &[MemberArg],
 ) -> Result<ResolvedMembers, CommandError> {
@@ -306,7 +310,7 @@ async fn runtime_account(
 }
 
 /// Parses a role, with the command put right where it is but a slip.
-pub(super) fn role(cx: &Context, typed: &str) -> Result<Role, CommandError> {
+pub(in crate::commands) fn role(cx: &Context, typed: &str) -> Result<Role, CommandError> {
     Role::parse(typed).map_err(|error| match error.instead() {
         Some(instead) => {
             CommandError::usage(error.to_string()).hint(cx.command_with_argument(typed, instead))
@@ -315,7 +319,7 @@ pub(super) fn role(cx: &Context, typed: &str) -> Result<Role, CommandError> {
     })
 }
 
-pub(super) fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandError> {
+pub(in crate::commands) fn member(cx: &Context, typed: &str) -> Result<MemberArg, CommandError> {
     MemberArg::parse(typed).map_err(|error| no_member(cx, typed, error))
 }
 
@@ -328,7 +332,7 @@ fn no_member(cx: &Context, typed: &str, error: MemberError) -> CommandError {
 }
 
 /// Notices MEMBER and SERVICE the wrong way round, and says the command put right.
-pub(super) fn check_order(
+pub(in crate::commands) fn check_order(
     cx: &Context,
     first: &str,
     services: &[String],
@@ -358,7 +362,7 @@ pub(super) fn check_order(
 }
 
 /// The error of a required argument that is not there.
-pub(super) fn missing(cx: &Context, what: &str) -> CommandError {
+pub(in crate::commands) fn missing(cx: &Context, what: &str) -> CommandError {
     let are = if what.contains(" and ") { "are" } else { "is" };
     CommandError::usage(format!("{what} {are} missing, and there is no terminal to ask at"))
         .hint(format!("{} --help", cx.command()))

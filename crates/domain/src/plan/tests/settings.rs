@@ -1,6 +1,6 @@
 //! Identity-Aware Proxy, audiences, accounts and domains.
 
-use super::reversing::{carried_out, entry};
+use super::undo::{carried_out, entry};
 use super::*;
 use crate::policy;
 use crate::target::{AccountName, Existing, MappingName};

@@ -1,6 +1,6 @@
 //! What every command that writes has in common around the driver.
 
-use super::curl::SPREADS;
+use super::super::curl::SPREADS;
 use crate::change::{ChangeOptions, ChangeResult, Remarks, Verify};
 use crate::context::Context;
 use crate::domain::access::Verdict;
@@ -15,51 +15,51 @@ use crate::report::{ChangesReport, GcloudReport};
 
 /// The options of every command that writes.
 #[derive(clap::Args, Clone, Debug)]
-pub(super) struct WriteOptions {
+pub(in crate::commands) struct WriteOptions {
     /// Show the plan and write nothing
     #[arg(short = 'n', long)]
-    pub(super) dry_run: bool,
+    pub(in crate::commands) dry_run: bool,
     /// Show the plan, write nothing, and exit with 3 if anything would change
     #[arg(long)]
-    pub(super) check: bool,
+    pub(in crate::commands) check: bool,
     /// Print the commands of another tool that would do the same, and write nothing; not with
     /// `--check`
     #[arg(long, value_enum, value_name = "TOOL", conflicts_with = "check")]
-    pub(super) print: Option<Tool>,
+    pub(in crate::commands) print: Option<Tool>,
     /// Refuse unless exactly this many services, or other resources, change
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(super) expect: Option<usize>,
+    pub(in crate::commands) expect: Option<usize>,
     /// Why, for the journal; for a grant that ends also in its condition
     #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
+    pub(in crate::commands) reason: Option<String>,
     /// Judge what the change comes to by everything that bears on it, however long that takes
     #[arg(long, overrides_with = "no_verify")]
-    pub(super) verify: bool,
+    pub(in crate::commands) verify: bool,
     /// Do not look beyond the service's own settings and policy for what the change comes to
     #[arg(long)]
-    pub(super) no_verify: bool,
+    pub(in crate::commands) no_verify: bool,
     /// Do not journal the change: it cannot be undone then
     #[arg(long)]
-    pub(super) no_journal: bool,
+    pub(in crate::commands) no_journal: bool,
     /// Whether even a change that need not be confirmed is asked about: the guided way does.
     #[arg(skip)]
-    pub(super) always_ask: bool,
+    pub(in crate::commands) always_ask: bool,
 }
 
 /// A tool whose commands can be printed.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Tool {
+pub(in crate::commands) enum Tool {
     Gcloud,
 }
 
 impl WriteOptions {
     /// How the change is carried out.
-    pub(super) fn options(&self) -> ChangeOptions {
+    pub(in crate::commands) fn options(&self) -> ChangeOptions {
         self.remarking(Remarks::default())
     }
 
     /// How the change is carried out, with this to be said beside its plan.
-    pub(super) fn remarking(&self, remarks: Remarks) -> ChangeOptions {
+    pub(in crate::commands) fn remarking(&self, remarks: Remarks) -> ChangeOptions {
         ChangeOptions {
             only_show: self.only_shows(),
             expect: self.expect,
@@ -76,12 +76,12 @@ impl WriteOptions {
     }
 
     /// Whether nothing is written.
-    pub(super) fn only_shows(&self) -> bool {
+    pub(in crate::commands) fn only_shows(&self) -> bool {
         self.dry_run || self.check || self.print.is_some()
     }
 
     /// Checks, before any call, that the format suits what will be reported.
-    pub(super) fn check_format(&self, cx: &Context) -> Result<(), CommandError> {
+    pub(in crate::commands) fn check_format(&self, cx: &Context) -> Result<(), CommandError> {
         match self.print {
             None => cx.check_format::<ChangesReport>(),
             Some(Tool::Gcloud) => cx.check_format::<GcloudReport>(),
@@ -91,15 +91,15 @@ impl WriteOptions {
 
 /// What is left to be done once the outcomes are reported: to say how it is undone, last of all.
 #[must_use]
-pub(super) struct Reported {
+pub(in crate::commands) struct Reported {
     /// The exit code of the whole.
-    pub(super) code: u8,
+    pub(in crate::commands) code: u8,
     runs: Vec<ChangeId>,
 }
 
 impl Reported {
     /// Says how the change is undone, on the last line.
-    pub(super) fn tell_undo(self, cx: &Context) {
+    pub(in crate::commands) fn tell_undo(self, cx: &Context) {
         for id in self.runs {
             cx.terminal.labelled_undo(&cx.suggest(&format!("undo {id}")));
         }
@@ -107,7 +107,7 @@ impl Reported {
 }
 
 /// Reports the outcomes, says how they are undone, and returns the exit code of the whole.
-pub(super) fn finish(
+pub(in crate::commands) fn finish(
     cx: &Context,
     result: ChangeResult,
     write: &WriteOptions,
@@ -119,7 +119,7 @@ pub(super) fn finish(
 }
 
 /// Reports the outcomes.
-pub(super) fn report(
+pub(in crate::commands) fn report(
     cx: &Context,
     result: ChangeResult,
     write: &WriteOptions,
@@ -130,7 +130,7 @@ pub(super) fn report(
 }
 
 /// Reports the outcomes, in a shape of the command's own unless another tool's is asked for.
-pub(super) fn report_as(
+pub(in crate::commands) fn report_as(
     cx: &Context,
     result: ChangeResult,
     write: &WriteOptions,

@@ -9,7 +9,7 @@ use time::{OffsetDateTime, UtcOffset};
 const LONGEST: Duration = Duration::from_hours(24 * 3_660);
 
 /// A point in time: a day, from its beginning in UTC, or RFC 3339.
-pub(super) fn moment(text: &str) -> Result<OffsetDateTime, String> {
+pub(in crate::commands) fn moment(text: &str) -> Result<OffsetDateTime, String> {
     let whole = match text.len() {
         // A day; a time without seconds.
         10 => format!("{text}T00:00:00Z"),
@@ -23,7 +23,7 @@ pub(super) fn moment(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 /// A span such as `4h`, `90m` or `7d`.
-pub(super) fn span(text: &str) -> Result<Duration, String> {
+pub(in crate::commands) fn span(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(span) if !span.is_zero() && span <= LONGEST => Ok(span),
         Ok(_) => Err("it must be longer than nothing and at most ten years".to_owned()),
@@ -33,18 +33,18 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 
 /// A point in the past: a time, or how long ago it was.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Since {
+pub(in crate::commands) enum Since {
     Ago(Duration),
     At(OffsetDateTime),
 }
 
 impl Since {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::commands) fn parse(text: &str) -> Result<Self, String> {
         let told = || "write a span such as 4h or 7d, or a time such as 2026-12-24".to_owned();
         moment(text).map(Self::At).or_else(|_| span(text).map(Self::Ago)).map_err(|_| told())
     }
 
-    pub(super) fn from(self, now: OffsetDateTime) -> OffsetDateTime {
+    pub(in crate::commands) fn from(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
             Self::Ago(span) => {
                 now.saturating_sub(time::Duration::try_from(span).unwrap_or(time::Duration::MAX))

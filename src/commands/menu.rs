@@ -4,7 +4,7 @@
 
 use clap::Parser;
 
-use super::members::{ask_for_member, typed};
+use super::args::members::{ask_for_member, typed};
 use super::{Cli, Command, describe, dispatch};
 use crate::context::Context;
 use crate::domain::error::{CommandError, ErrorKind, quoted};

@@ -9,7 +9,7 @@ use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 
-use super::Cli;
+use super::super::Cli;
 use crate::auth::check_arguments;
 use crate::completion::{self, Cache, Candidate, Known, SHELLS};
 use crate::context::{self, Context, Settings};
@@ -20,7 +20,7 @@ use crate::domain::role;
 use crate::terminal;
 
 /// The variable by which a shell asks.
-pub(super) const ASKED: &str = "COMPLETE";
+pub(in crate::commands) const ASKED: &str = "COMPLETE";
 /// More policies than these are not read to know whom to name.
 const POLICIES: usize = 200;
 /// Nobody picks among more changes than these.
@@ -43,34 +43,34 @@ pub(crate) fn asked() -> Option<u8> {
 }
 
 /// Completes services.
-pub(super) fn services() -> ArgValueCompleter {
+pub(in crate::commands) fn services() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| shown(services_of(&text(typed))))
 }
 
 /// Completes regions.
-pub(super) fn regions() -> ArgValueCompleter {
+pub(in crate::commands) fn regions() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| shown(completion::regions(&known(), &text(typed))))
 }
 
 /// Completes members.
-pub(super) fn members() -> ArgValueCompleter {
+pub(in crate::commands) fn members() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| shown(completion::members(&known(), &text(typed))))
 }
 
 /// Completes traffic tags.
-pub(super) fn tags() -> ArgValueCompleter {
+pub(in crate::commands) fn tags() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         shown(completion::tags(&known(), &text(typed), &words()))
     })
 }
 
 /// Completes the names of changes, the latest first; of a run over several services, first the run's.
-pub(super) fn changes() -> ArgValueCompleter {
+pub(in crate::commands) fn changes() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| shown(changes_of(&text(typed), |_| true)))
 }
 
 /// Completes the names of changes that can be undone.
-pub(super) fn undoable_changes() -> ArgValueCompleter {
+pub(in crate::commands) fn undoable_changes() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| shown(changes_of(&text(typed), Entry::stands)))
 }
 
@@ -97,7 +97,7 @@ fn changes_of(typed: &str, wanted: impl Fn(&Entry) -> bool) -> Vec<Candidate> {
 }
 
 /// Completes the program's own commands.
-pub(super) fn commands() -> ArgValueCompleter {
+pub(in crate::commands) fn commands() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         let typed = text(typed);
         let root = Cli::command();
@@ -112,7 +112,7 @@ pub(super) fn commands() -> ArgValueCompleter {
 }
 
 /// Completes roles.
-pub(super) fn roles() -> ArgValueCompleter {
+pub(in crate::commands) fn roles() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         let typed = text(typed);
         let fitting = role::ROLES.iter().filter(|role| role.name.starts_with(&typed));
@@ -126,7 +126,7 @@ pub(super) fn roles() -> ArgValueCompleter {
 
 /// Completes the operands of `grant` and `revoke`: the first word is members, unless `--member`
 /// gave them; all others are services.
-pub(super) fn operands() -> ArgValueCompleter {
+pub(in crate::commands) fn operands() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         let (words, typed) = (words(), text(typed));
         let before = words.split_last().map(|(_, before)| before).unwrap_or_default();
@@ -164,7 +164,7 @@ fn operands_in(root: &Command, words: &[String]) -> usize {
 }
 
 /// Reads anew what is known, for the next time that a shell asks.
-pub(super) async fn renew(cx: &Context) -> Result<(), CommandError> {
+pub(in crate::commands) async fn renew(cx: &Context) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
         CommandError::new(ErrorKind::State, "cannot keep what is known for completion")
             .because(error.to_string())

@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::Method;
 use tokio::time::{Instant, sleep_until};
 
-use super::token::id_token;
-use super::writing::{WriteOptions, report};
+use super::super::token::id_token;
+use super::write::{WriteOptions, report};
 use crate::auth::BearerToken;
 use crate::change::ChangeResult;
 use crate::context::Context;
@@ -32,7 +32,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The option of the commands that let somebody in.
 #[derive(clap::Args, Clone, Copy, Debug)]
-pub(super) struct WaitOptions {
+pub(in crate::commands) struct WaitOptions {
     /// Wait until the front end agrees, several times in a row: for ten minutes, or as long as is said.
     /// Where it does not by then, the change stands and the exit code is 9
     #[arg(
@@ -64,24 +64,24 @@ enum As {
 
 /// What is waited for, if anything.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting {
+pub(in crate::commands) struct Waiting {
     limit: Option<Duration>,
     whom: Vec<As>,
 }
 
 impl WaitOptions {
     /// Whether anything is waited for.
-    pub(super) fn is_on(self) -> bool {
+    pub(in crate::commands) fn is_on(self) -> bool {
         self.wait.is_some()
     }
 
     /// For a change that lets everyone in.
-    pub(super) fn for_everyone(self) -> Waiting {
+    pub(in crate::commands) fn for_everyone(self) -> Waiting {
         Waiting { limit: self.wait, whom: vec![As::Nobody] }
     }
 
     /// For a change that lets these in. Only oneself, and accounts as whom one may act, can ask.
-    pub(super) async fn for_members(
+    pub(in crate::commands) async fn for_members(
         self,
         cx: &Context,
         members: &[Member],
@@ -124,7 +124,7 @@ async fn is_own(cx: &Context, account: &str) -> bool {
 
 impl Waiting {
     /// Reports the outcomes, waits where that was asked for, and returns the exit code of the whole.
-    pub(super) async fn finish(
+    pub(in crate::commands) async fn finish(
         self,
         cx: &Context,
         result: ChangeResult,

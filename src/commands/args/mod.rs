@@ -1,0 +1,9 @@
+//! Arguments and options that several commands take, and what each of them does with these.
+
+pub(in crate::commands) mod complete;
+pub(in crate::commands) mod global;
+pub(in crate::commands) mod limits;
+pub(in crate::commands) mod members;
+pub(in crate::commands) mod times;
+pub(in crate::commands) mod wait;
+pub(in crate::commands) mod write;
