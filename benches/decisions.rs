@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use runaccess::domain::access::{
-    Attached, Caller, Entry, Evidence, Knowledge, Origin, Place, Request, Verdict, decide,
+    Attached, Caller, Entry, Evidence, Hierarchy, Knowledge, Origin, Request, Verdict, decide,
 };
 use runaccess::domain::condition::Condition;
 use runaccess::domain::deny::DenyRule;
@@ -63,7 +63,7 @@ fn grants(count: usize) -> Vec<Grant> {
 
 fn decisions(criterion: &mut Criterion) {
     let service = service();
-    let place = Place { project: "p".to_owned(), ..Place::default() };
+    let place = Hierarchy { project: "p".to_owned(), ..Hierarchy::default() };
     let caller = Member::from_policy("user:caller@example.com");
     let request = Request {
         path: Some("/"),

@@ -20,7 +20,7 @@ use crate::terminal;
 
 /// A service that was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundService {
     pub name: ServiceName,
     /// Its facts, where finding it brought them along.
     pub facts: Option<Service>,
@@ -39,7 +39,7 @@ pub struct Targets {
 }
 
 /// Finds the one service that a reference stands for.
-pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<Found, CommandError> {
+pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<FoundService, CommandError> {
     let mut search = Search { cx, listings: Vec::new() };
     let mut found = search.find(wanted, false).await?;
     match found.len() {
@@ -127,11 +127,13 @@ pub async fn one_of(
 ) -> Result<Service, CommandError> {
     let known = without_domains(cx, vec![wanted.clone()], &listing.services).await?;
     let found = matching(cx, listing, &known)?;
-    let as_found =
-        |service: &&Service| Found { name: service.name.clone(), facts: Some((*service).clone()) };
+    let as_found = |service: &&Service| FoundService {
+        name: service.name.clone(),
+        facts: Some((*service).clone()),
+    };
     let found = settle(cx, wanted, found.iter().map(as_found).collect()).await?;
     match found.as_slice() {
-        [Found { facts: Some(service), .. }] => Ok(service.clone()),
+        [FoundService { facts: Some(service), .. }] => Ok(service.clone()),
         several => Err(ambiguous(cx, wanted, several)),
     }
 }
@@ -140,8 +142,8 @@ pub async fn one_of(
 async fn settle(
     cx: &Context,
     wanted: &ServiceRef,
-    mut found: Vec<Found>,
-) -> Result<Vec<Found>, CommandError> {
+    mut found: Vec<FoundService>,
+) -> Result<Vec<FoundService>, CommandError> {
     if found.len() < 2 || wanted.is_glob() || !cx.terminal.interactive {
         return Ok(found);
     }
@@ -297,7 +299,7 @@ impl Search<'_> {
             return Err(ambiguous(self.cx, reference, &found));
         }
         // In a region that was not read there may be another of the name, or one with more of the address.
-        let is_certain = |only: &Found| match reference {
+        let is_certain = |only: &FoundService| match reference {
             ServiceRef::Name(_) | ServiceRef::InProject { .. } => false,
             ServiceRef::Url(address) => {
                 let facts = only.facts.as_ref();
@@ -316,8 +318,12 @@ impl Search<'_> {
 
     /// The services that a reference stands for: at least one. With `whole`, a multi-region service is
     /// taken with all of its regions.
-    async fn find(&mut self, wanted: &ServiceRef, whole: bool) -> Result<Vec<Found>, CommandError> {
-        let direct = |name| Ok(vec![Found { name, facts: None }]);
+    async fn find(
+        &mut self,
+        wanted: &ServiceRef,
+        whole: bool,
+    ) -> Result<Vec<FoundService>, CommandError> {
+        let direct = |name| Ok(vec![FoundService { name, facts: None }]);
         let cx = self.cx;
         let project = project_of(cx, wanted).await?;
         let wanted = &wanted.clone().in_project(&project);
@@ -349,16 +355,19 @@ impl Search<'_> {
         {
             let with_facts = |name: ServiceName| {
                 let facts = listing.services.iter().find(|service| service.name == name).cloned();
-                Found { name, facts }
+                FoundService { name, facts }
             };
             return settle(cx, wanted, names.into_iter().map(with_facts).collect()).await;
         }
         if found.is_empty() {
             return Err(not_listed(cx, wanted, listing));
         }
-        let found: Vec<Found> = found
+        let found: Vec<FoundService> = found
             .into_iter()
-            .map(|service| Found { name: service.name.clone(), facts: Some(service.clone()) })
+            .map(|service| FoundService {
+                name: service.name.clone(),
+                facts: Some(service.clone()),
+            })
             .collect();
         if whole && is_multi_region(&found) {
             return Ok(found);
@@ -369,8 +378,9 @@ impl Search<'_> {
 
 /// Whether these are the regions of one multi-region service, by the id that they share (read in
 /// gcloud's source).
-fn is_multi_region(found: &[Found]) -> bool {
-    let id = |found: &Found| found.facts.as_ref().and_then(|facts| facts.multi_region_id.clone());
+fn is_multi_region(found: &[FoundService]) -> bool {
+    let id =
+        |found: &FoundService| found.facts.as_ref().and_then(|facts| facts.multi_region_id.clone());
     let first = found.first().and_then(id);
     first.is_some() && found.iter().all(|other| id(other) == first)
 }

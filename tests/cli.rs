@@ -34,6 +34,7 @@ mod limits;
 mod look;
 mod menu;
 mod names;
+mod official_writes;
 mod older_files;
 mod output;
 mod principals;

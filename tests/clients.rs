@@ -90,7 +90,7 @@ fn googles_node_client() {
 }
 
 #[derive(Debug)]
-struct Token;
+pub(crate) struct Token;
 
 impl google_cloud_auth::credentials::CredentialsProvider for Token {
     async fn headers(

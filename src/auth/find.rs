@@ -18,7 +18,7 @@ use crate::jwt::expiry;
 const FILE: &str = "application_default_credentials.json";
 
 /// A credential that was found.
-pub(super) struct Found {
+pub(super) struct FoundCredential {
     pub(super) credential: Credential,
     pub(super) account: Option<String>,
     pub(super) source: String,
@@ -34,7 +34,7 @@ pub(super) fn find(
     properties: &Properties,
     endpoints: &Endpoints,
     now: OffsetDateTime,
-) -> Result<Found, AuthError> {
+) -> Result<FoundCredential, AuthError> {
     if let Some(path) = &request.access_token_file {
         return token_file(path, "`--access-token-file`", "--access-token-file");
     }
@@ -68,7 +68,7 @@ pub(super) fn find(
     }
     let host = properties.metadata_host().ok_or(AuthError::None)?;
     let place = "the metadata server".to_owned();
-    Ok(Found {
+    Ok(FoundCredential {
         credential: Credential::Metadata { host },
         account: None,
         source: place.clone(),
@@ -79,7 +79,7 @@ pub(super) fn find(
 }
 
 /// Whose `GOOGLE_APPLICATION_CREDENTIALS` is, where another account acts.
-pub(super) fn passed_over(found: &Found, properties: &Properties) -> Option<String> {
+pub(super) fn passed_over(found: &FoundCredential, properties: &Properties) -> Option<String> {
     let path = properties.variable("GOOGLE_APPLICATION_CREDENTIALS")?;
     named_file(Path::new(path), "").ok()?;
     let json: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
@@ -102,16 +102,20 @@ fn set_by(name: &str, property: &Property) -> String {
 }
 
 /// The access token in a file. `named_by` names what holds the path, in errors.
-pub(super) fn token_file(path: &Path, named_by: &str, said_by: &str) -> Result<Found, AuthError> {
+pub(super) fn token_file(
+    path: &Path,
+    named_by: &str,
+    said_by: &str,
+) -> Result<FoundCredential, AuthError> {
     let path = named_file(path, named_by)?;
     let token = fs::read_to_string(path)
         .map_err(|source| AuthError::TokenFile { path: path.to_owned(), source })?;
     bare_token(token.trim(), format!("`{}` ({said_by})", path.display()))
 }
 
-fn bare_token(token: &str, place: String) -> Result<Found, AuthError> {
+fn bare_token(token: &str, place: String) -> Result<FoundCredential, AuthError> {
     match BearerToken::new(token) {
-        Ok(token) => Ok(Found {
+        Ok(token) => Ok(FoundCredential {
             credential: Credential::Bearer(token),
             account: None,
             source: place.clone(),
@@ -129,7 +133,7 @@ fn stored_account(
     properties: &Properties,
     endpoints: &Endpoints,
     now: OffsetDateTime,
-) -> Result<Found, AuthError> {
+) -> Result<FoundCredential, AuthError> {
     let store = CredentialStore::new(properties.directory());
     let place = format!("gcloud's account `{account}`");
     let Some(json) = store.credential(account)? else {
@@ -150,7 +154,7 @@ fn stored_account(
     };
     let id =
         id.filter(|token| expiry(token).is_some_and(|end| end - now > time::Duration::minutes(5)));
-    Ok(Found {
+    Ok(FoundCredential {
         credential,
         account: Some(account.to_owned()),
         source: format!("{place}, named by {said_by}"),
@@ -169,7 +173,11 @@ pub fn login_of(account: &str) -> String {
     }
 }
 
-fn credential_file(path: &Path, said_by: &str, endpoints: &Endpoints) -> Result<Found, AuthError> {
+fn credential_file(
+    path: &Path,
+    said_by: &str,
+    endpoints: &Endpoints,
+) -> Result<FoundCredential, AuthError> {
     let place = format!("`{}`", path.display());
     let text = fs::read(path)
         .map_err(|source| AuthError::CredentialFile { path: path.to_owned(), source })?;
@@ -181,7 +189,7 @@ fn credential_file(path: &Path, said_by: &str, endpoints: &Endpoints) -> Result<
     let account = credential.account().or(json["account"].as_str()).filter(|a| !a.is_empty());
     let login = matches!(credential.kind(), Kind::User)
         .then(|| "gcloud auth application-default login".to_owned());
-    Ok(Found {
+    Ok(FoundCredential {
         account: account.map(str::to_owned),
         credential,
         source: format!("{said_by} in {place}"),

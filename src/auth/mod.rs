@@ -20,7 +20,7 @@ use self::cache::TokenCache;
 pub use self::cache::given_up;
 use self::credential::{Credential, Endpoints, User, is_service_account};
 pub use self::find::login_of;
-use self::find::{Found, find, passed_over, token_file};
+use self::find::{FoundCredential, find, passed_over, token_file};
 pub use self::named_file::check_arguments;
 use self::tokens::AtHand;
 pub use self::tokens::{IdToken, Tokens};
@@ -178,14 +178,14 @@ pub fn identify(
 /// A credential as the last of these accounts, through those before it; itself where there are
 /// none.
 fn acting(
-    found: Found,
+    found: FoundCredential,
     accounts: &[String],
     said_by: &str,
     endpoints: &Endpoints,
-) -> Result<Found, AuthError> {
+) -> Result<FoundCredential, AuthError> {
     let Some(target) = accounts.last() else { return Ok(found) };
     let mut at_hand = found.at_hand;
-    Ok(Found {
+    Ok(FoundCredential {
         source: format!("{}, acting as `{target}` ({said_by})", found.source),
         account: Some(target.clone()),
         credential: found.credential.impersonating(at_hand.access.take(), accounts, endpoints)?,
@@ -221,7 +221,7 @@ pub fn identify_in_sandbox(
     if account == default_account {
         at_hand.access = BearerToken::new("sandbox").ok();
     }
-    let found = Found {
+    let found = FoundCredential {
         credential,
         account: Some(account.to_owned()),
         source: "the sandbox".to_owned(),
@@ -234,8 +234,8 @@ pub fn identify_in_sandbox(
     Ok(identity_of(acting(found, &request.impersonate, said_by, &endpoints)?, workshop))
 }
 
-fn identity_of(found: Found, workshop: &Workshop) -> Identity {
-    let Found { credential, account, source, place, at_hand, login } = found;
+fn identity_of(found: FoundCredential, workshop: &Workshop) -> Identity {
+    let FoundCredential { credential, account, source, place, at_hand, login } = found;
     let tokens = Tokens {
         credential,
         place,

@@ -92,7 +92,7 @@ async fn carry_out(
         Some(id) => cx.suggest(&format!("undo {id}")),
         None => cx.command(),
     };
-    let mut work = Work::new(plan, again, change);
+    let mut work = Execution::new(plan, again, change);
     loop {
         let Err(failure) = Box::pin(work.carry_out(cx)).await else {
             return work.finished();
@@ -100,7 +100,7 @@ async fn carry_out(
         Box::pin(work.look_for_accounts(cx, &failure)).await;
         let next = work.next_attempt(cx, &failure);
         let error = work.explain(cx, failure, &options.remarks);
-        let Some(Next { at, may_write }) = next else {
+        let Some(Retry { at, may_write }) = next else {
             return work.stopped(cx, error);
         };
         sleep_until(at).await;
@@ -148,14 +148,14 @@ async fn carry_out(
 
 /// What follows a step that failed: a look at what is there.
 #[derive(Clone, Copy, Debug)]
-struct Next {
+struct Retry {
     at: Instant,
     /// Whether it is written again where it is not there.
     may_write: bool,
 }
 
 /// What has come of a plan so far.
-struct Work {
+struct Execution {
     /// The plan that was shown, which no later one may go beyond.
     confirmed: Plan,
     /// The plan that is carried out now.
@@ -179,7 +179,7 @@ struct Work {
     /// What the steps that were done did, and what the failed one would have done.
     difference: Difference,
     done: Option<String>,
-    left: Option<Left>,
+    left: Option<FailedStep>,
     after: Etags,
     /// Whether some of what was done was only found to be there, after a write that had no answer.
     inferred: bool,
@@ -187,14 +187,14 @@ struct Work {
 
 /// The step that failed.
 #[derive(Clone, Debug)]
-struct Left {
+struct FailedStep {
     sets_policy: bool,
     what: String,
     /// Whether it may have been done.
     unclear: bool,
 }
 
-impl Work {
+impl Execution {
     fn new(plan: Plan, again: String, change: &impl Change) -> Self {
         Self {
             whole: change.is_whole(),
@@ -241,7 +241,7 @@ impl Work {
                     // One that had no answer may still be done while a later one is refused.
                     let before = self.left.take().filter(|left| left.sets_policy == sets_policy);
                     let unclear = unclear || before.is_some_and(|left| left.unclear);
-                    self.left = Some(Left { sets_policy, what, unclear });
+                    self.left = Some(FailedStep { sets_policy, what, unclear });
                     return Err(failure);
                 }
             }
@@ -263,7 +263,7 @@ impl Work {
 
     /// When to look again; `None` where that would not help or comes too late. Once too many writes
     /// had no answer, whether the last one was done is still worth a look.
-    fn next_attempt(&mut self, cx: &Context, failure: &Failure) -> Option<Next> {
+    fn next_attempt(&mut self, cx: &Context, failure: &Failure) -> Option<Retry> {
         let now = Instant::now();
         let too_new = self.is_too_new(failure);
         if too_new && !self.said_too_new {
@@ -295,7 +295,7 @@ impl Work {
         let may_write = (passing || unclear) && self.unclear < UNCLEAR_ATTEMPTS;
         // Whoever made it may have made it the same.
         let is_there = failure.kind == FailureKind::AlreadyExists;
-        ((may_write || unclear || is_there) && at < until).then_some(Next { at, may_write })
+        ((may_write || unclear || is_there) && at < until).then_some(Retry { at, may_write })
     }
 
     /// Looks for the accounts that a refused policy names as not there: one that is there may be new, and
@@ -361,7 +361,7 @@ impl Work {
     /// Whether a step of which no answer came is found half done: a part of it was undone since, or
     /// somebody else did a part.
     fn is_torn(&self, fresh: &Plan) -> bool {
-        let Some(Left { sets_policy, unclear: true, .. }) = self.left else { return false };
+        let Some(FailedStep { sets_policy, unclear: true, .. }) = self.left else { return false };
         let size = |plan: &Plan| {
             if sets_policy { count(plan) } else { plan.settings().len() }
         };
@@ -371,7 +371,7 @@ impl Work {
 
     /// Goes on with a fresh plan. What is not in it any more of a step that had no answer is there.
     fn go_on_with(&mut self, fresh: Plan) {
-        if let Some(Left { sets_policy, what, unclear: true }) = self.left.clone() {
+        if let Some(FailedStep { sets_policy, what, unclear: true }) = self.left.clone() {
             if !fresh.has_step(sets_policy) {
                 self.credit(sets_policy, what);
                 self.inferred = true;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::cloud::{Above, why};
+use crate::cloud::{Ancestors, why};
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
 use crate::domain::error::CommandError;
@@ -66,7 +66,7 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
     };
     let above = async {
         let above = gateway.above(name.project(), None);
-        Ok(if needs.above { Box::pin(above).await } else { Above::default() })
+        Ok(if needs.above { Box::pin(above).await } else { Ancestors::default() })
     };
     let policy = async {
         // Its policy comes with it: of one that is not there, there is none to be read.
@@ -98,7 +98,7 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
                 Err(why) => (None, Some(why)),
             };
             let (name, read_at) = (name.clone(), cx.now());
-            let Above { allow: above, mut roles, .. } = above;
+            let Ancestors { allow: above, mut roles, .. } = above;
             if needs.roles {
                 roles.extend(gateway.roles_granted(&grants(&policy)).await);
             }

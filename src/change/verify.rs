@@ -6,11 +6,11 @@ use futures::{StreamExt, stream};
 use tokio::time::timeout;
 
 use super::{Verify, WIDTH};
-use crate::cloud::{Failure, For, Gateway};
+use crate::cloud::{Failure, Gateway, Subject};
 use crate::context::Context;
 use crate::domain::access::Request;
 use crate::domain::effect::{Basis, Effect};
-use crate::domain::evidence::{Said, said_by_all};
+use crate::domain::evidence::{Judgement, said_by_all};
 use crate::domain::member::Member;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::target::Target;
@@ -43,12 +43,12 @@ pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], when: V
         .collect();
     let judged = stream::iter(rows).map(|(at, row, target, member)| async move {
         let judged = timeout(patience, Box::pin(judge(cx, gateway, &target, &member))).await;
-        let Said { verdict, by, turns_on_request } = match judged {
+        let Judgement { verdict, by, turns_on_request } = match judged {
             Ok(Ok(judged)) => judged,
-            Ok(Err(failure)) => Said::unknown(failure.message),
+            Ok(Err(failure)) => Judgement::unknown(failure.message),
             Err(_) => {
                 let seconds = patience.as_secs();
-                Said::unknown(format!("it was not read within {seconds} seconds"))
+                Judgement::unknown(format!("it was not read within {seconds} seconds"))
             }
         };
         let (because, basis, is_plain) = (by, Basis::All, false);
@@ -65,8 +65,8 @@ async fn judge(
     gateway: &Gateway,
     target: &Target,
     member: &Member,
-) -> Result<Said, Failure> {
-    let whose = For::One { member, is_self: false };
+) -> Result<Judgement, Failure> {
+    let whose = Subject::One { member, is_self: false };
     let Target::Service(name) = target else {
         let (around, _) = gateway.gather_job(target, whose, target.permission()).await?;
         return Ok(around.may(member, target.permission(), cx.now()));

@@ -15,10 +15,10 @@ use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
 use super::memo::Memo;
 use super::request::{Read, parsed};
-use crate::domain::access::{ABOVE, Place};
+use crate::domain::access::{ABOVE, Hierarchy};
 use crate::domain::boundary::Boundary;
 use crate::domain::deny::DenyRule;
-use crate::domain::evidence::{Layered, RoleFacts, Roles, unknown_roles};
+use crate::domain::evidence::{PolicyLayer, RoleFacts, Roles, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::policy::Policy;
@@ -33,19 +33,19 @@ const DEEPEST: usize = 13;
 pub(super) const AT_VERSION_3: &str = r#"{"options":{"requestedPolicyVersion":3}}"#;
 
 /// What was read, or why it was not.
-pub(super) type Told<T> = Result<T, String>;
+pub(super) type ReadResult<T> = Result<T, String>;
 
 /// What was read in this command.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    projects: Memo<Told<ProjectFacts>>,
-    parents: Memo<Told<Option<String>>>,
+pub(super) struct ReadCache {
+    projects: Memo<ReadResult<ProjectFacts>>,
+    parents: Memo<ReadResult<Option<String>>>,
     customers: Memo<Option<(String, String)>>,
-    allow: Memo<Told<Vec<Grant>>>,
-    deny: Memo<Told<Vec<DenyRule>>>,
-    pub(super) boundaries: Memo<Told<Vec<Boundary>>>,
-    pub(super) roles: Memo<Told<RoleFacts>>,
-    pub(super) effective: Memo<Told<google_cloud_orgpolicy_v2::model::Policy>>,
+    allow: Memo<ReadResult<Vec<Grant>>>,
+    deny: Memo<ReadResult<Vec<DenyRule>>>,
+    pub(super) boundaries: Memo<ReadResult<Vec<Boundary>>>,
+    pub(super) roles: Memo<ReadResult<RoleFacts>>,
+    pub(super) effective: Memo<ReadResult<google_cloud_orgpolicy_v2::model::Policy>>,
 }
 
 /// What is known of a project by itself.
@@ -58,19 +58,19 @@ struct ProjectFacts {
 
 /// What is above a service, nearest first.
 #[derive(Clone, Debug, Default)]
-pub struct Above {
-    pub place: Place,
-    pub allow: Vec<Layered<Grant>>,
-    pub deny: Vec<Layered<DenyRule>>,
+pub struct Ancestors {
+    pub place: Hierarchy,
+    pub allow: Vec<PolicyLayer<Grant>>,
+    pub deny: Vec<PolicyLayer<DenyRule>>,
     /// The roles in the allow policies that are in no table.
     pub roles: Roles,
 }
 
 /// One of the resources above.
-struct Level {
+struct Ancestor {
     resource: String,
-    allow: Told<Vec<Grant>>,
-    deny: Told<Vec<DenyRule>>,
+    allow: ReadResult<Vec<Grant>>,
+    deny: ReadResult<Vec<DenyRule>>,
     customer: Option<(String, String)>,
 }
 
@@ -87,7 +87,7 @@ pub fn why(failure: &Failure) -> String {
 
 impl Gateway {
     /// Reads something of an API, and gives it up in time.
-    pub(super) async fn told<T: DeserializeOwned>(&self, read: Read<'_>) -> Told<T> {
+    pub(super) async fn told<T: DeserializeOwned>(&self, read: Read<'_>) -> ReadResult<T> {
         let answer = async {
             let body = self.ask(read).await?;
             parsed(read.call, &body)
@@ -104,7 +104,7 @@ impl Gateway {
         &self,
         (api, call, path): (Api, &str, &str),
         mut take: impl FnMut(&Value) -> bool,
-    ) -> Told<()> {
+    ) -> ReadResult<()> {
         let mut token = String::new();
         loop {
             let query = encoded(&[("pageSize", "1000"), ("pageToken", &token)]);
@@ -117,7 +117,7 @@ impl Gateway {
         }
     }
 
-    async fn manager<T: DeserializeOwned>(&self, what: &str, resource: &str) -> Told<T> {
+    async fn manager<T: DeserializeOwned>(&self, what: &str, resource: &str) -> ReadResult<T> {
         let call = format!("read {what} `{resource}`");
         let path = format!("/v3/{resource}");
         self.told(Read::of(Api::ResourceManager, &call, &path)).await
@@ -125,14 +125,14 @@ impl Gateway {
 
     /// Reads what is above the services of a project. Roles that are in no table, and that may
     /// matter to `caller` (to anyone where it is `None`), are read along with the policies.
-    pub async fn above(&self, project: &str, caller: Option<&Member>) -> Above {
+    pub async fn above(&self, project: &str, caller: Option<&Member>) -> Ancestors {
         let resource = format!("projects/{project}");
         let (levels, facts) = tokio::join!(self.climb(resource, caller, 0), self.project(project));
         let (id, number) = match facts {
             Ok(facts) => (facts.id, Some(facts.number)),
             Err(_) => (project.to_owned(), None),
         };
-        let place = Place {
+        let place = Hierarchy {
             project: id,
             number,
             above: levels.iter().skip(1).map(|level| level.resource.clone()).collect(),
@@ -141,11 +141,11 @@ impl Gateway {
         };
         let (mut allow, mut deny) = (Vec::new(), Vec::new());
         for level in levels {
-            allow.push(Layered { resource: level.resource.clone(), read: level.allow });
-            deny.push(Layered { resource: level.resource, read: level.deny });
+            allow.push(PolicyLayer { resource: level.resource.clone(), read: level.allow });
+            deny.push(PolicyLayer { resource: level.resource, read: level.deny });
         }
         let roles = self.roles_in(&allow, caller).await;
-        Above { place, allow, deny, roles }
+        Ancestors { place, allow, deny, roles }
     }
 
     /// The number of a project.
@@ -163,16 +163,16 @@ impl Gateway {
     }
 
     /// Where the project of an account stands, as far as its address names one and that can be read.
-    pub(super) async fn home_of(&self, address: &str) -> Option<Place> {
+    pub(super) async fn home_of(&self, address: &str) -> Option<Hierarchy> {
         let named = project_in(address)?;
         let facts = self.project(named).await.ok()?;
         // What was not read of it is left out: then where it stands is not known to the end.
         let (above, _) = self.ancestors(named).await;
         let number = Some(facts.number);
-        Some(Place { project: facts.id, number, above, ..Place::default() })
+        Some(Hierarchy { project: facts.id, number, above, ..Hierarchy::default() })
     }
 
-    async fn project(&self, project: &str) -> Told<ProjectFacts> {
+    async fn project(&self, project: &str) -> ReadResult<ProjectFacts> {
         let read = async {
             let resource = format!("projects/{project}");
             let found: Project = self.manager("the project", &resource).await?;
@@ -183,7 +183,7 @@ impl Gateway {
     }
 
     /// What a resource is in; `None` for an organisation, and for a project that is in none.
-    async fn parent(&self, resource: &str) -> Told<Option<String>> {
+    async fn parent(&self, resource: &str) -> ReadResult<Option<String>> {
         let read = async {
             let parent = match resource.split_once('/') {
                 Some(("projects", id)) => self.project(id).await?.parent,
@@ -198,14 +198,14 @@ impl Gateway {
     }
 
     /// The organisation that a project is in.
-    pub(super) async fn organization_of(&self, project: &str) -> Told<Option<String>> {
+    pub(super) async fn organization_of(&self, project: &str) -> ReadResult<Option<String>> {
         let (mut above, whole) = self.ancestors(project).await;
         whole?;
         Ok(above.pop().filter(|last| last.starts_with("organizations/")))
     }
 
     /// What a project is in, from the nearest on, as far as it can be read, and why no further.
-    async fn ancestors(&self, project: &str) -> (Vec<String>, Told<()>) {
+    async fn ancestors(&self, project: &str) -> (Vec<String>, ReadResult<()>) {
         let mut above: Vec<String> = Vec::new();
         let mut at = format!("projects/{project}");
         while above.len() < DEEPEST {
@@ -220,7 +220,12 @@ impl Gateway {
     }
 
     /// Reads a resource and all above it: while its own policies are read, its parent is asked for.
-    async fn climb(&self, resource: String, caller: Option<&Member>, depth: usize) -> Vec<Level> {
+    async fn climb(
+        &self,
+        resource: String,
+        caller: Option<&Member>,
+        depth: usize,
+    ) -> Vec<Ancestor> {
         let own = async {
             let (allow, deny, customer) = tokio::join!(
                 self.allow_of(&resource, caller),
@@ -235,7 +240,7 @@ impl Gateway {
                     Box::pin(self.climb(parent, caller, depth + 1)).await
                 }
                 Ok(_) => Vec::new(),
-                Err(why) => vec![Level {
+                Err(why) => vec![Ancestor {
                     resource: format!("{ABOVE}{resource}"),
                     allow: Err(why.clone()),
                     deny: Err(why),
@@ -244,7 +249,7 @@ impl Gateway {
             }
         };
         let ((allow, deny, customer), rest) = tokio::join!(own, rest);
-        let mut levels = vec![Level { resource, allow, deny, customer }];
+        let mut levels = vec![Ancestor { resource, allow, deny, customer }];
         levels.extend(rest);
         levels
     }
@@ -255,7 +260,7 @@ impl Gateway {
             return None;
         }
         let read = async {
-            let found: Told<Organization> = self.manager("the organisation", resource).await;
+            let found: ReadResult<Organization> = self.manager("the organisation", resource).await;
             let found = found.ok()?;
             let customer = found.directory_customer_id().cloned()?;
             Some((customer, found.display_name))
@@ -263,7 +268,7 @@ impl Gateway {
         self.seen.customers.get(resource, read).await
     }
 
-    async fn allow_of(&self, resource: &str, caller: Option<&Member>) -> Told<Vec<Grant>> {
+    async fn allow_of(&self, resource: &str, caller: Option<&Member>) -> ReadResult<Vec<Grant>> {
         let read = async {
             let call = format!("read the policy of `{resource}`");
             let path = format!("/v3/{resource}:getIamPolicy");
@@ -276,7 +281,7 @@ impl Gateway {
     }
 
     /// The rules of a resource's deny policies, of which a list shows the names alone (documented).
-    async fn deny_of(&self, resource: &str) -> Told<Vec<DenyRule>> {
+    async fn deny_of(&self, resource: &str) -> ReadResult<Vec<DenyRule>> {
         let read = async {
             let call = format!("read the deny policies of `{resource}`");
             let point =

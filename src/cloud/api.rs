@@ -59,11 +59,11 @@ impl Api {
 /// Where each API is, and the way there once it is known.
 #[derive(Debug)]
 pub struct Endpoints {
-    places: Vec<Place>,
+    places: Vec<ApiHost>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct ApiHost {
     endpoint: Endpoint,
     transport: OnceLock<Transport>,
 }
@@ -71,11 +71,11 @@ struct Place {
 impl Endpoints {
     /// Takes the endpoint of each API.
     pub fn new(of: impl Fn(Api) -> Endpoint) -> Self {
-        let place = |api| Place { endpoint: of(api), transport: OnceLock::new() };
+        let place = |api| ApiHost { endpoint: of(api), transport: OnceLock::new() };
         Self { places: Api::ALL.into_iter().map(place).collect() }
     }
 
-    fn place(&self, api: Api) -> &Place {
+    fn place(&self, api: Api) -> &ApiHost {
         // The place of APIs that stand at one address is that of the first: they share its
         // connection.
         let own = &self.places[api as usize];

@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
-use super::ancestors::Told;
+use super::ancestors::ReadResult;
 use super::api::Api;
 use super::evidence::{WIDTH, is_of_another};
 use super::gateway::Gateway;
 use super::request::Read;
-use crate::domain::access::{ABOVE, Place};
+use crate::domain::access::{ABOVE, Hierarchy};
 use crate::domain::boundary::{Boundary, bound_at, places_of};
 use crate::domain::condition::Condition;
-use crate::domain::evidence::{Around, Layered};
+use crate::domain::evidence::{PolicyLayer, ResourceEvidence};
 use crate::domain::member::{Member, MemberKind};
 
 const KIND: &str = "PRINCIPAL_ACCESS_BOUNDARY";
@@ -25,8 +25,8 @@ impl Gateway {
     pub(super) async fn boundaries(
         &self,
         caller: Option<&Member>,
-        around: &mut Around,
-    ) -> Vec<Layered<Boundary>> {
+        around: &mut ResourceEvidence,
+    ) -> Vec<PolicyLayer<Boundary>> {
         let place = &around.place;
         let members = around.members.iter().flat_map(|members| &members.read);
         let callers: Vec<&Member> = caller.into_iter().chain(members).collect();
@@ -36,7 +36,7 @@ impl Gateway {
                 && bound_at(caller, place).is_none()
         });
         let homes = stream::iter(strangers).map(|account| self.home_of(account.address()));
-        let homes: Vec<Option<Place>> = homes.buffered(WIDTH).collect().await;
+        let homes: Vec<Option<Hierarchy>> = homes.buffered(WIDTH).collect().await;
         around.place.homes.extend(homes.into_iter().flatten());
         let place = &around.place;
         let mut places = if callers.is_empty() {
@@ -59,12 +59,12 @@ impl Gateway {
                 Some(why) => Err((*why).clone()),
                 None => self.boundaries_at(&resource).await,
             };
-            Layered { resource, read }
+            PolicyLayer { resource, read }
         });
         read.buffered(WIDTH).collect().await
     }
 
-    async fn boundaries_at(&self, resource: &str) -> Told<Vec<Boundary>> {
+    async fn boundaries_at(&self, resource: &str) -> ReadResult<Vec<Boundary>> {
         let read = async {
             let call = format!("read the principal access boundaries of `{resource}`");
             let path = format!("/v3/{resource}/locations/global/policyBindings");

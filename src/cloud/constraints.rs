@@ -7,7 +7,7 @@ use google_cloud_orgpolicy_v2::model::policy_spec::PolicyRule;
 use google_cloud_orgpolicy_v2::model::policy_spec::policy_rule::Kind;
 use tokio::time::timeout;
 
-use super::ancestors::Told;
+use super::ancestors::ReadResult;
 use super::api::Api;
 use super::gateway::Gateway;
 use super::request::Read;
@@ -27,7 +27,7 @@ impl Gateway {
         futures::future::join_all(all).await.into_iter().flatten().collect()
     }
 
-    async fn effective(&self, project: &str, constraint: &'static str) -> Told<Effective> {
+    async fn effective(&self, project: &str, constraint: &'static str) -> ReadResult<Effective> {
         let name = format!("projects/{project}/policies/{constraint}");
         let read = async {
             let call = format!("read the organisation policy `{constraint}`");

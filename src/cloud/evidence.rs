@@ -6,15 +6,17 @@ use google_cloud_iam_v1::model::TestIamPermissionsResponse;
 use google_cloud_resourcemanager_v3::model::{EffectiveTag, ListEffectiveTagsResponse};
 use serde_json::json;
 
-use super::ancestors::{AT_VERSION_3, Above, Told, why};
+use super::ancestors::{AT_VERSION_3, Ancestors, ReadResult, why};
 use super::api::Api;
 use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
 use super::groups::Memberships;
 use super::request::{Read, parsed};
-use crate::domain::access::{ABOVE, Place, iap_agent};
+use crate::domain::access::{ABOVE, Hierarchy, iap_agent};
 use crate::domain::condition::{Tag, Tags};
-use crate::domain::evidence::{Around, Gathered, Groups, Layered, named_in, unknown_roles};
+use crate::domain::evidence::{
+    Groups, PolicyLayer, ResourceEvidence, ServiceEvidence, named_in, unknown_roles,
+};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind, OF_A_PLACE};
 use crate::domain::policy::Policy;
@@ -29,7 +31,7 @@ pub(super) const WIDTH: usize = 8;
 
 /// What was read on a resource and above it, its groups not yet looked into.
 struct Collected {
-    around: Around,
+    around: ResourceEvidence,
     memberships: Memberships,
     /// Why its own policy was not read.
     own: Option<Failure>,
@@ -37,14 +39,14 @@ struct Collected {
 
 /// For whom evidence is gathered.
 #[derive(Clone, Copy, Debug)]
-pub enum For<'a> {
+pub enum Subject<'a> {
     /// Nobody in particular: every role counts, and no group is looked into.
     Anyone,
     /// A principal; `is_self` where it is who asks, of whom Cloud Run itself can be asked.
     One { member: &'a Member, is_self: bool },
 }
 
-impl<'a> For<'a> {
+impl<'a> Subject<'a> {
     fn member(self) -> Option<&'a Member> {
         match self {
             Self::Anyone => None,
@@ -55,16 +57,24 @@ impl<'a> For<'a> {
 
 impl Gateway {
     /// Gathers what bears on who may invoke a service. Only the service itself must be readable.
-    pub async fn gather(&self, name: &ServiceName, whose: For<'_>) -> Result<Gathered, Failure> {
+    pub async fn gather(
+        &self,
+        name: &ServiceName,
+        whose: Subject<'_>,
+    ) -> Result<ServiceEvidence, Failure> {
         // It is large, and would make every command's future so.
         Box::pin(self.gathered(name, whose)).await
     }
 
-    async fn gathered(&self, name: &ServiceName, whose: For<'_>) -> Result<Gathered, Failure> {
+    async fn gathered(
+        &self,
+        name: &ServiceName,
+        whose: Subject<'_>,
+    ) -> Result<ServiceEvidence, Failure> {
         let caller = whose.member();
         let asked = async {
             match whose {
-                For::One { is_self: true, .. } => self.may_invoke(name).await.ok(),
+                Subject::One { is_self: true, .. } => self.may_invoke(name).await.ok(),
                 _ => None,
             }
         };
@@ -77,7 +87,7 @@ impl Gateway {
         let (service, around, told) = tokio::join!(service, self.around(&target, caller), asked);
         let (service, iap) = service?;
         let Collected { around, memberships, .. } = around;
-        let mut gathered = Gathered { service, around, iap, told };
+        let mut gathered = ServiceEvidence { service, around, iap, told };
         // Behind Identity-Aware Proxy it is that one's own account which must be let in.
         let agent =
             iap_agent(&gathered.around.place).filter(|_| gathered.service.iap && caller.is_some());
@@ -111,7 +121,7 @@ impl Gateway {
             gathered.around.roles.extend(more);
         }
         if let Some(caller) = caller {
-            let Gathered { service, around, iap, .. } = &mut gathered;
+            let ServiceEvidence { service, around, iap, .. } = &mut gathered;
             let (own, permission) =
                 if service.iap { (iap.as_slice(), PASS_IAP) } else { (&[][..], INVOKE) };
             if service.iap || service.invoker_check {
@@ -126,8 +136,8 @@ impl Gateway {
     async fn look_into(
         &self,
         group: &Member,
-        around: &mut Around,
-        iap: &[Layered<Grant>],
+        around: &mut ResourceEvidence,
+        iap: &[PolicyLayer<Grant>],
         permission: &str,
     ) {
         let own = usize::from(!iap.is_empty());
@@ -146,7 +156,7 @@ impl Gateway {
             (groups, self.home_of_caller(member, around).await)
         });
         let read: Vec<_> = read.buffered(WIDTH).collect().await;
-        let (groups, homes): (Vec<Groups>, Vec<Option<Place>>) = read.into_iter().unzip();
+        let (groups, homes): (Vec<Groups>, Vec<Option<Hierarchy>>) = read.into_iter().unzip();
         around.groups.extend(groups.into_iter().flatten());
         let in_it = members.read.iter().map(Member::key);
         let address = group.address().to_lowercase();
@@ -160,13 +170,13 @@ impl Gateway {
     pub async fn gather_job(
         &self,
         job: &Target,
-        whose: For<'_>,
+        whose: Subject<'_>,
         permission: &str,
-    ) -> Result<(Around, Option<bool>), Failure> {
+    ) -> Result<(ResourceEvidence, Option<bool>), Failure> {
         let caller = whose.member();
         let asked = async {
             match whose {
-                For::One { is_self: true, .. } => self.may(job, permission).await.ok(),
+                Subject::One { is_self: true, .. } => self.may(job, permission).await.ok(),
                 _ => None,
             }
         };
@@ -204,13 +214,21 @@ impl Gateway {
         };
         let (own, above, memberships, tags) =
             tokio::join!(own, self.above(target.project(), caller), self.memberships(caller), tags);
-        let Above { place, allow, deny, roles } = above;
+        let Ancestors { place, allow, deny, roles } = above;
         let read = own.clone().map_err(|failure| why(&failure));
-        let layer = Layered { resource: target.to_string(), read };
+        let layer = PolicyLayer { resource: target.to_string(), read };
         let (own, allow) = (own.err(), std::iter::once(layer).chain(allow).collect());
         let groups = Groups::new();
-        let mut around =
-            Around { allow, deny, boundaries: None, place, roles, groups, members: None, tags };
+        let mut around = ResourceEvidence {
+            allow,
+            deny,
+            boundaries: None,
+            place,
+            roles,
+            groups,
+            members: None,
+            tags,
+        };
         if let Some(caller) = caller {
             around.place.homes.extend(self.home_of_caller(caller, &around).await);
         }
@@ -219,7 +237,11 @@ impl Gateway {
 
     /// Where the project of a caller stands, where that is another than the resource's and a policy
     /// names the accounts of a place.
-    async fn home_of_caller(&self, caller: &Member, around: &Around) -> Option<Place> {
+    async fn home_of_caller(
+        &self,
+        caller: &Member,
+        around: &ResourceEvidence,
+    ) -> Option<Hierarchy> {
         if caller.kind() != MemberKind::ServiceAccount {
             return None;
         }
@@ -253,7 +275,7 @@ impl Gateway {
     /// The policies by which somebody may have tokens of a service account: its own, and those of its
     /// project and above; with the roles in them that are in no table. Deny policies and groups are not
     /// looked into. `home` is a project of which the number and the id are known.
-    pub async fn account_policies(&self, address: &str, home: &Place) -> Around {
+    pub async fn account_policies(&self, address: &str, home: &Hierarchy) -> ResourceEvidence {
         let resource = format!("projects/-/serviceAccounts/{address}");
         let own = async {
             let call = format!("read the policy of `{address}`");
@@ -264,7 +286,7 @@ impl Gateway {
             if let Ok(granted) = &read {
                 self.know_roles(unknown_roles(granted, None)).await;
             }
-            Layered { resource: resource.clone(), read }
+            PolicyLayer { resource: resource.clone(), read }
         };
         let above = async {
             match project_in(address) {
@@ -272,12 +294,12 @@ impl Gateway {
                     self.above(&home.project, None).await
                 }
                 Some(project) => self.above(project, None).await,
-                None => Above {
-                    allow: vec![Layered {
+                None => Ancestors {
+                    allow: vec![PolicyLayer {
                         resource: format!("{ABOVE}{resource}"),
                         read: Err("its address does not say of which project it is".to_owned()),
                     }],
-                    ..Above::default()
+                    ..Ancestors::default()
                 },
             }
         };
@@ -287,7 +309,7 @@ impl Gateway {
         roles.extend(self.roles_in(&own, None).await);
         let allow = own.into_iter().chain(above.allow).collect();
         let (deny, groups) = (Vec::new(), Groups::new());
-        Around {
+        ResourceEvidence {
             allow,
             deny,
             boundaries: None,
@@ -305,7 +327,7 @@ impl Gateway {
         &self,
         name: &ServiceName,
         caller: Option<&Member>,
-    ) -> Vec<Layered<Grant>> {
+    ) -> Vec<PolicyLayer<Grant>> {
         let number = self.project_number(name.project()).await;
         let project = number.unwrap_or_else(|_| name.project().to_owned());
         let web = format!("projects/{project}/iap_web");
@@ -319,7 +341,7 @@ impl Gateway {
             if let Ok(granted) = &read {
                 self.know_roles(unknown_roles(granted, caller)).await;
             }
-            Layered { resource, read }
+            PolicyLayer { resource, read }
         });
         futures::future::join_all(read).await
     }
@@ -327,7 +349,7 @@ impl Gateway {
     /// The tags in force on a service. Resources go by the project's number there (documented); those of
     /// regional resources are asked for at their region's address (reported for bindings, and taken to
     /// be so for what is in force).
-    async fn tags(&self, target: &Target, number: Option<&str>) -> Told<Tags> {
+    async fn tags(&self, target: &Target, number: Option<&str>) -> ReadResult<Tags> {
         let project = number.unwrap_or(target.project());
         let name = target.to_string();
         let below = name.splitn(3, '/').nth(2).unwrap_or_default();
@@ -349,7 +371,7 @@ impl Gateway {
 }
 
 /// Whether an account's address says that it is of another project.
-pub(super) fn is_of_another(account: &Member, place: &Place) -> bool {
+pub(super) fn is_of_another(account: &Member, place: &Hierarchy) -> bool {
     project_in(account.address())
         .is_some_and(|home| home != place.project && Some(home) != place.number.as_deref())
 }

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep_until};
 
 use super::accounts::{account_path, accounts_path};
-use super::ancestors::Seen;
+use super::ancestors::ReadCache;
 use super::api::{Api, Endpoints};
 use super::convert;
 use super::deadline::Deadline;
@@ -47,7 +47,7 @@ pub struct Gateway {
     pub(super) endpoints: Endpoints,
     pub(super) tokens: Arc<Tokens>,
     pub(super) deadline: Deadline,
-    pub(super) seen: Seen,
+    pub(super) seen: ReadCache,
     trace: Trace,
     /// This machine's clock.
     clock: fn() -> OffsetDateTime,
@@ -90,7 +90,7 @@ impl Gateway {
         trace: Trace,
         clock: fn() -> OffsetDateTime,
     ) -> Self {
-        let (seen, ahead) = (Seen::default(), Mutex::default());
+        let (seen, ahead) = (ReadCache::default(), Mutex::default());
         Self { endpoints, tokens, deadline, seen, trace, clock, ahead }
     }
 

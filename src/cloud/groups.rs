@@ -8,7 +8,7 @@ use super::api::Api;
 use super::gateway::Gateway;
 use super::request::Read;
 use crate::domain::deny::DenyRule;
-use crate::domain::evidence::{Groups, Layered, Members, groups_of, named_in};
+use crate::domain::evidence::{Groups, Members, PolicyLayer, groups_of, named_in};
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::transport::encoded;
@@ -119,8 +119,8 @@ impl Gateway {
         &self,
         caller: &Member,
         memberships: Memberships,
-        allow: impl Iterator<Item = &'a Layered<Grant>>,
-        deny: &'a [Layered<DenyRule>],
+        allow: impl Iterator<Item = &'a PolicyLayer<Grant>>,
+        deny: &'a [PolicyLayer<DenyRule>],
     ) -> Groups {
         let met = groups_of(named_in(allow, deny));
         let key = caller.key();

@@ -28,10 +28,10 @@ mod roles;
 mod services;
 mod wire;
 
-pub use self::ancestors::{Above, why};
+pub use self::ancestors::{Ancestors, why};
 pub use self::api::{Api, Endpoints};
 pub use self::deadline::Deadline;
-pub use self::evidence::For;
+pub use self::evidence::Subject;
 pub use self::failure::{Failure, FailureKind};
 pub use self::functions::Function;
 pub use self::gateway::{Gateway, Trace, TraceLine};

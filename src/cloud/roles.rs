@@ -3,12 +3,12 @@
 use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_iam_admin_v1::model::{ListRolesResponse, Role};
 
-use super::ancestors::{Told, why};
+use super::ancestors::{ReadResult, why};
 use super::api::Api;
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::request::{Read, parsed};
-use crate::domain::evidence::{Layered, RoleFacts, Roles, unknown_roles};
+use crate::domain::evidence::{PolicyLayer, RoleFacts, Roles, unknown_roles};
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::role::CustomRole;
@@ -19,7 +19,7 @@ impl Gateway {
     /// were read along with the policies that name them.
     pub(super) async fn roles_in(
         &self,
-        layers: &[Layered<Grant>],
+        layers: &[PolicyLayer<Grant>],
         caller: Option<&Member>,
     ) -> Roles {
         let granted = layers.iter().flat_map(|layer| layer.read.iter().flatten());
@@ -34,7 +34,7 @@ impl Gateway {
     /// What these grants' roles carry that are in no table.
     pub async fn roles_granted(&self, grants: &[Grant]) -> Roles {
         self.know_roles(unknown_roles(grants, None)).await;
-        let layer = Layered { resource: String::new(), read: Ok(grants.to_vec()) };
+        let layer = PolicyLayer { resource: String::new(), read: Ok(grants.to_vec()) };
         self.roles_in(&[layer], None).await
     }
 
@@ -44,7 +44,7 @@ impl Gateway {
     }
 
     /// What a role carries.
-    pub(super) async fn role(&self, name: &str) -> Told<RoleFacts> {
+    pub(super) async fn role(&self, name: &str) -> ReadResult<RoleFacts> {
         let read = async {
             let call = format!("read the role `{name}`");
             let path = format!("/v1/{name}");

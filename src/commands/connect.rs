@@ -7,7 +7,7 @@ use super::args::complete;
 use super::args::members::service;
 use super::args::write::{WriteOptions, report_as};
 use crate::change::{self, Remarks};
-use crate::cloud::For;
+use crate::cloud::Subject;
 use crate::context::Context;
 use crate::domain::access::{Entry, Origin, Outcome, Request, Verdict};
 use crate::domain::caller::{CallsFrom, Via};
@@ -231,7 +231,7 @@ async fn verify(
     let mut rows = Vec::new();
     for name in services {
         let member = &caller.account;
-        let whose = For::One { member, is_self: false };
+        let whose = Subject::One { member, is_self: false };
         let row = |verdict: Verdict, reason: String| VerifiedRow {
             service: name.to_string(),
             verdict,

@@ -2,7 +2,7 @@
 
 use super::args::complete;
 use super::args::members::one_service;
-use crate::cloud::For;
+use crate::cloud::Subject;
 use crate::context::Context;
 use crate::domain::error::CommandError;
 use crate::domain::exit_code::ExitCode;
@@ -40,7 +40,7 @@ pub(super) async fn read(
 ) -> Result<(ServiceReport, Vec<String>), CommandError> {
     let gateway = cx.gateway().await?;
     let (gathered, domains, as_set) = tokio::join!(
-        gateway.gather(name, For::Anyone),
+        gateway.gather(name, Subject::Anyone),
         gateway.mappings_of(name),
         Box::pin(gateway.ingress_as_set(name))
     );

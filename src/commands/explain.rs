@@ -9,12 +9,12 @@ use super::args::global::one_of;
 use super::args::members::{KindOption, check_order, missing, resolve};
 use super::args::times::moment;
 use super::remedy::{grant, remedies};
-use crate::cloud::{FailureKind, For, Gateway, why};
+use crate::cloud::{FailureKind, Gateway, Subject, why};
 use crate::context::Context;
 use crate::domain::access::{Decision, Entry, Layer, Origin, Request, Verdict, decide_unread};
 use crate::domain::address::{Address, claim};
 use crate::domain::error::CommandError;
-use crate::domain::evidence::Around;
+use crate::domain::evidence::ResourceEvidence;
 use crate::domain::exit_code::ExitCode;
 use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::domain::resource::{ServiceRef, TAG_SIGN};
@@ -91,7 +91,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         cx.terminal.note(note);
     }
     let who = resolved.members.first().cloned().unwrap_or_else(Member::all_users);
-    let check_held = |around: &Around| {
+    let check_held = |around: &ResourceEvidence| {
         let mut held = around.allow.iter().flat_map(|layer| layer.read.iter().flatten());
         let is_held = held.any(|grant| grant.member.as_str() == who.as_str());
         resolved.check_held(cx, |_| is_held)
@@ -133,7 +133,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         .number())
     };
     let gateway = cx.gateway().await?;
-    let whose = For::One { member: &who, is_self };
+    let whose = Subject::One { member: &who, is_self };
     let Target::Service(name) = &found else {
         if args.path.is_some() || args.host.is_some() || from != Origin::Internet {
             return Err(CommandError::usage("a job is run by its API, and has no address")
@@ -190,10 +190,10 @@ async fn of_job(
     cx: &Context,
     args: &Args,
     (found, who): (&Target, &Member),
-    (whose, at): (For<'_>, OffsetDateTime),
+    (whose, at): (Subject<'_>, OffsetDateTime),
     (say, check_held): (
         &impl Fn(&Decision<'_>, Option<(&str, Option<&str>)>, Vec<String>) -> Result<u8, CommandError>,
-        &impl Fn(&Around) -> Result<(), CommandError>,
+        &impl Fn(&ResourceEvidence) -> Result<(), CommandError>,
     ),
 ) -> Result<u8, CommandError> {
     let permission = asked_of(cx, found, args.with_overrides)?;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use self::access_log::{Log, Teller};
-use self::services::{Found, find};
+use self::services::{ProxiedServices, find};
 use self::sockets::open;
 use super::args::complete;
 use super::args::global::parse_tag;
@@ -118,7 +118,7 @@ async fn serve(cx: &Context, mut args: Args, program: Vec<OsString>) -> Result<u
         cx.stand_for(std::slice::from_ref(&picked));
         args.services.push(picked);
     }
-    let Found { services, account, expires } = Box::pin(find(cx, &args)).await?;
+    let ProxiedServices { services, account, expires } = Box::pin(find(cx, &args)).await?;
     let labels: Vec<&str> = services.iter().map(|service| service.label.as_str()).collect();
     let doors = open(cx, &args, &labels, !program.is_empty())?;
     let secret = args.allow_remote.then(new_secret).transpose().map_err(|error| {

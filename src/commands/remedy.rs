@@ -5,7 +5,7 @@ use crate::domain::access::{
     self, Decision, Entry, Layer, Origin, Outcome, Request, Step, is_reserved,
 };
 use crate::domain::error::quoted;
-use crate::domain::evidence::Gathered;
+use crate::domain::evidence::ServiceEvidence;
 use crate::domain::exposure::{Callers, judge_all};
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::role::IAP_ACCESSOR;
@@ -15,7 +15,7 @@ use crate::domain::service::Ingress;
 /// layers opens to no command: what only the caller, or whoever wrote a deny policy, can change.
 pub(super) fn remedies(
     cx: &Context,
-    gathered: &Gathered,
+    gathered: &ServiceEvidence,
     decision: &Decision<'_>,
     request: &Request<'_>,
     who: &Member,
@@ -29,7 +29,7 @@ pub(super) fn remedies(
 /// The command that would open the layer of one step to `who`.
 pub(super) fn remedy(
     cx: &Context,
-    gathered: &Gathered,
+    gathered: &ServiceEvidence,
     step: &Step<'_>,
     request: &Request<'_>,
     who: &Member,
@@ -74,7 +74,7 @@ pub(super) fn grant(who: &Member, service: &str) -> String {
 
 /// Opens the service to where the request comes from, where that makes nobody a caller who is not
 /// named.
-fn reach(cx: &Context, gathered: &Gathered, request: &Request<'_>) -> Option<String> {
+fn reach(cx: &Context, gathered: &ServiceEvidence, request: &Request<'_>) -> Option<String> {
     let service = &gathered.service;
     let callers = gathered.weigh(|evidence| judge_all(evidence, cx.now())).callers;
     let by_default_url = match request.entry {
@@ -119,7 +119,7 @@ fn reach(cx: &Context, gathered: &Gathered, request: &Request<'_>) -> Option<Str
 }
 
 /// As Google's page on Identity-Aware Proxy for Cloud Run has it.
-fn past_iap(gathered: &Gathered, who: &Member) -> String {
+fn past_iap(gathered: &ServiceEvidence, who: &Member) -> String {
     let name = &gathered.service.name;
     format!(
         "gcloud beta iap web add-iam-policy-binding --member={} --role={IAP_ACCESSOR} \

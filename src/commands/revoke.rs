@@ -1,10 +1,10 @@
 //! `revoke`
 
-mod left;
+mod remaining;
 
 use futures::{StreamExt, stream};
 
-use self::left::Left;
+use self::remaining::RemainingAccess;
 use super::args::complete;
 use super::args::members::{
     KindOption, ask_for_member, held_operands, member, resolve, role, typed,
@@ -166,7 +166,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         return finish(cx, result, &args.write);
     }
     let judged = if all { judged } else { done };
-    let mut left = left::look(cx, &judged, &asked, args.everywhere).await?;
+    let mut left = remaining::look(cx, &judged, &asked, args.everywhere).await?;
     left.unknown.extend(unreachable.iter().map(|unread| {
         format!("whoever is granted something in {} is not known: {}", unread.what, unread.why)
     }));
@@ -182,7 +182,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
 fn end_with(
     cx: &Context,
     result: ChangeResult,
-    left: &Left,
+    left: &RemainingAccess,
     write: &WriteOptions,
 ) -> Result<u8, CommandError> {
     let rows = left.rows.clone();
@@ -261,7 +261,7 @@ async fn every_job_with(
     targets.unreachable.extend(unreachable);
     let jobs = jobs.into_iter().filter(|job| region == "-" || job.region == region);
     let jobs: Vec<Target> = jobs.map(Target::Job).collect();
-    let reads = stream::iter(&jobs).map(|job| gateway.policy_of(job)).buffered(left::WIDTH);
+    let reads = stream::iter(&jobs).map(|job| gateway.policy_of(job)).buffered(remaining::WIDTH);
     let reads: Vec<_> = reads.collect().await;
     for (job, read) in jobs.into_iter().zip(reads) {
         all.push(job.clone());

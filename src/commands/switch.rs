@@ -5,7 +5,7 @@ use super::args::members::{missing, services};
 use super::args::write::{WriteOptions, finish};
 use crate::change;
 use crate::context::Context;
-use crate::domain::access::{Place, iap_agent};
+use crate::domain::access::{Hierarchy, iap_agent};
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::member::Member;
 use crate::domain::plan::{TurnIap, TurnSwitch};
@@ -176,7 +176,7 @@ async fn agent_of(cx: &Context, project: &str) -> Result<Member, CommandError> {
         )
         .because(format!("it goes by the project's number, which could not be read: {why}"))
     })?;
-    let place = Place { number: Some(number), ..Place::default() };
+    let place = Hierarchy { number: Some(number), ..Hierarchy::default() };
     iap_agent(&place).ok_or_else(|| CommandError::usage("the project has no number"))
 }
 

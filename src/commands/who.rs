@@ -3,10 +3,10 @@
 use super::args::complete;
 use super::args::members::KindOption;
 use super::explain::asked_of;
-use crate::cloud::For;
+use crate::cloud::Subject;
 use crate::context::Context;
 use crate::domain::error::CommandError;
-use crate::domain::evidence::{Around, Gathered, Layered, Roles};
+use crate::domain::evidence::{PolicyLayer, ResourceEvidence, Roles, ServiceEvidence};
 use crate::domain::exit_code::ExitCode;
 use crate::domain::exposure::{Exposure, judge_all};
 use crate::domain::invokers::Grant;
@@ -56,7 +56,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let permission = asked_of(cx, &found, args.with_overrides)?;
     let now = cx.now();
     let read = match &found {
-        Target::Service(name) => gateway.gather(name, For::Anyone).await.map(|gathered| {
+        Target::Service(name) => gateway.gather(name, Subject::Anyone).await.map(|gathered| {
             let exposure = gathered.weigh(|evidence| judge_all(evidence, now)).exposure;
             let ways = Ways {
                 exposure: Some(exposure),
@@ -67,7 +67,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             };
             (ways, gathered.around)
         }),
-        job => gateway.gather_job(job, For::Anyone, permission).await.map(|(around, _)| {
+        job => gateway.gather_job(job, Subject::Anyone, permission).await.map(|(around, _)| {
             let unread =
                 around.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
             let mut unknown: Vec<UnknownRow> = unread.collect();
@@ -125,7 +125,7 @@ struct Ways {
 }
 
 /// Layers that could not be read, and roles of which it is not known what they carry.
-fn unknown(gathered: &Gathered) -> Vec<UnknownRow> {
+fn unknown(gathered: &ServiceEvidence) -> Vec<UnknownRow> {
     let unread = gathered.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
     let mut rows: Vec<UnknownRow> = unread.collect();
     push_new(&mut rows, said_of_roles(&gathered.around.roles, &gathered.around.allow, INVOKE));
@@ -134,7 +134,11 @@ fn unknown(gathered: &Gathered) -> Vec<UnknownRow> {
 }
 
 /// What is said of the roles of which it is not known whether they carry a permission.
-fn said_of_roles(roles: &Roles, layers: &[Layered<Grant>], permission: &str) -> Vec<UnknownRow> {
+fn said_of_roles(
+    roles: &Roles,
+    layers: &[PolicyLayer<Grant>],
+    permission: &str,
+) -> Vec<UnknownRow> {
     let does = match permission {
         INVOKE => "it can invoke",
         RUN_JOB | RUN_JOB_WITH_OVERRIDES => "it can run jobs",
@@ -162,12 +166,12 @@ fn push_new(rows: &mut Vec<UnknownRow>, more: Vec<UnknownRow>) {
 /// Who could make themselves an invoker, and what of it could not be read.
 async fn indirect(
     cx: &Context,
-    around: &Around,
+    around: &ResourceEvidence,
     target: &Target,
 ) -> Result<(Vec<IndirectRow>, Vec<UnknownRow>), CommandError> {
     let now = cx.now();
     let sets = if let Target::Job(_) = target { SET_JOB_POLICY } else { SET_POLICY };
-    let with = |roles: &Roles, layers: &[Layered<Grant>], permission, on: &str| {
+    let with = |roles: &Roles, layers: &[PolicyLayer<Grant>], permission, on: &str| {
         let counting = granted(roles, layers, permission).filter(|(_, grant)| grant.counts(now));
         counting.map(|grant| IndirectRow::new(permission, grant, on, now)).collect::<Vec<_>>()
     };
@@ -178,7 +182,7 @@ async fn indirect(
     let above =
         accounts.iter().map(|account| gateway.account_policies(account.address(), &around.place));
     for (account, of_account) in accounts.iter().zip(futures::future::join_all(above).await) {
-        let Around { allow: layers, mut roles, .. } = of_account;
+        let ResourceEvidence { allow: layers, mut roles, .. } = of_account;
         let on = account.address();
         roles.extend(around.roles.iter().map(|(name, facts)| (name.clone(), facts.clone())));
         for layer in layers.iter().filter(|layer| layer.read.is_err()) {

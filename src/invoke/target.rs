@@ -266,27 +266,27 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
     let found = if host.ends_with(LOCALHOST) && cx.is_on_this_machine()? {
         in_sandbox(cx, address.untagged(), wanted).await?
     } else if host.ends_with(LOCALHOST) {
-        Found::Nowhere("it is a name of the sandbox's")
+        AddressMatch::Nowhere("it is a name of the sandbox's")
     } else if names_loopback(host) {
-        Found::Nowhere("the API lists no such address")
+        AddressMatch::Nowhere("the API lists no such address")
     } else if let Some(whole) = &whole {
         listed(cx, whole).await?
     } else {
-        Found::Nowhere("the API lists no such address")
+        AddressMatch::Nowhere("the API lists no such address")
     };
     match found {
-        Found::Service { name, audience, base } => Ok(call(&audience, &base, Some(name))),
-        Found::Any => Ok(call(&own, function, None)),
-        Found::Nowhere(why) if wanted.only_audience => {
+        AddressMatch::Service { name, audience, base } => Ok(call(&audience, &base, Some(name))),
+        AddressMatch::Any => Ok(call(&own, function, None)),
+        AddressMatch::Nowhere(why) if wanted.only_audience => {
             cx.terminal.note(&format!("`{host}` is not known to be a service's: {why}"));
             Ok(call(&own, function, None))
         }
-        Found::Nowhere(why) => Err(not_good(cx, host, why)),
+        AddressMatch::Nowhere(why) => Err(not_good(cx, host, why)),
     }
 }
 
 /// What an address was found to be.
-enum Found {
+enum AddressMatch {
     /// A service's, with the audience of tokens for it, and the path below which it answers.
     Service { name: ServiceName, audience: String, base: String },
     /// Some service's: which one does not matter.
@@ -296,9 +296,13 @@ enum Found {
 }
 
 /// A service of the sandbox's by its name below `.localhost`: the token is for its real URL.
-async fn in_sandbox(cx: &Context, host: &str, wanted: Wanted<'_>) -> Result<Found, CommandError> {
+async fn in_sandbox(
+    cx: &Context,
+    host: &str,
+    wanted: Wanted<'_>,
+) -> Result<AddressMatch, CommandError> {
     if wanted.audience.is_some() {
-        return Ok(Found::Any);
+        return Ok(AddressMatch::Any);
     }
     let label = host.trim_end_matches(LOCALHOST);
     let is_it = |service: &&Service| {
@@ -312,7 +316,7 @@ async fn in_sandbox(cx: &Context, host: &str, wanted: Wanted<'_>) -> Result<Foun
             if failure.kind == FailureKind::PermissionDenied
                 && !cx.identity()?.tokens.choose_audience() =>
         {
-            return Ok(Found::Any);
+            return Ok(AddressMatch::Any);
         }
         Err(failure) => return Err(look_up_denied(cx, wanted, failure.into())),
     };
@@ -326,18 +330,18 @@ async fn in_sandbox(cx: &Context, host: &str, wanted: Wanted<'_>) -> Result<Foun
             .hint("runaccess sandbox status")
     })?;
     let audience = own_url(cx, service)?;
-    Ok(Found::Service { name: service.name.clone(), audience, base: String::new() })
+    Ok(AddressMatch::Service { name: service.name.clone(), audience, base: String::new() })
 }
 
 /// The service that has an address: among its URLs and audiences, or as a mapped domain. A token goes
 /// to no other, so that two which have it alike are none.
-async fn listed(cx: &Context, address: &address::Address) -> Result<Found, CommandError> {
+async fn listed(cx: &Context, address: &address::Address) -> Result<AddressMatch, CommandError> {
     let listing = match cx.gateway().await?.services(&cx.project()?.value, "-").await {
         Ok(listing) => listing,
         Err(failure) if failure.kind == FailureKind::PermissionDenied => {
             return Ok(match address.function_path() {
-                Some(_) => Found::Any,
-                None => Found::Nowhere("whether it is a service's may not be looked up"),
+                Some(_) => AddressMatch::Any,
+                None => AddressMatch::Nowhere("whether it is a service's may not be looked up"),
             });
         }
         Err(failure) => return Err(failure.into()),
@@ -346,10 +350,10 @@ async fn listed(cx: &Context, address: &address::Address) -> Result<Found, Comma
     let service = match lookup::one_of(cx, &listing, &reference).await {
         Ok(service) => service,
         Err(error) if error.kind == ErrorKind::NotFound => {
-            return Ok(Found::Nowhere("the API lists it for no service of the project"));
+            return Ok(AddressMatch::Nowhere("the API lists it for no service of the project"));
         }
         Err(error) if error.kind == ErrorKind::Undetermined => {
-            return Ok(Found::Nowhere("whether it is a service's could not be read"));
+            return Ok(AddressMatch::Nowhere("whether it is a service's could not be read"));
         }
         Err(error) => return Err(error),
     };
@@ -362,7 +366,7 @@ async fn listed(cx: &Context, address: &address::Address) -> Result<Found, Comma
         Some(own) => own.clone(),
         None => address.to_string(),
     };
-    Ok(Found::Service { name: service.name, audience, base })
+    Ok(AddressMatch::Service { name: service.name, audience, base })
 }
 
 fn not_good(cx: &Context, host: &str, why: &str) -> CommandError {

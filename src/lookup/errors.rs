@@ -1,6 +1,6 @@
 //! The errors of what was not found, or found more than once, with the command that finds it.
 
-use super::Found;
+use super::FoundService;
 use crate::cloud::{Failure, FailureKind, Listing, Unreadable};
 use crate::context::Context;
 use crate::domain::address::owners;
@@ -68,7 +68,7 @@ async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> Com
         .fold(error, |error, instead| error.hint(cx.command_with_service(name, instead)))
 }
 
-pub(super) fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[Found]) -> CommandError {
+pub(super) fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[FoundService]) -> CommandError {
     let names: Vec<String> = found.iter().map(|found| found.name.short()).collect();
     let several = if wanted.is_glob() {
         "matches several services"

@@ -17,8 +17,8 @@ use super::connection::Whence;
 use super::gate::{self, Taken};
 use super::guard::{Fault, Line};
 use super::log::By;
-use super::rewrite::{self, Place};
-use super::site::{Door, Found, Route, Site};
+use super::rewrite::{self, LocalOrigin};
+use super::site::{Door, HostMatch, Route, Site};
 use super::ticket::Ticket;
 use super::upstream::{How, Sent, Upstream, is_grpc};
 use crate::hop_by_hop;
@@ -80,10 +80,10 @@ impl Site {
         };
         match (answer::own(head, &taken, self, ticket), taken.found) {
             (Ok(response), _) => Turn::Answered(response),
-            (Err(ticket), Found::Index) => {
+            (Err(ticket), HostMatch::Index) => {
                 Turn::Answered(answer::index(self, door, &head.method, ticket))
             }
-            (Err(ticket), Found::Route(route)) => Turn::Goes { taken, route, ticket },
+            (Err(ticket), HostMatch::Route(route)) => Turn::Goes { taken, route, ticket },
         }
     }
 }
@@ -147,7 +147,7 @@ impl Passage<'_> {
         let server =
             (status == StatusCode::SWITCHING_PROTOCOLS).then(|| hyper::upgrade::on(&mut response));
         let agreed = response.headers().get(UPGRADE).cloned();
-        let place = Place {
+        let place = LocalOrigin {
             site: self.site,
             door: self.door,
             host: &self.taken.host,

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use super::cookie;
 use super::guard::Fault;
-use super::site::{Door, Found, Site};
+use super::site::{Door, HostMatch, Site};
 
 /// The header by which a client shows the secret.
 pub(super) const SECRET_HEADER: &str = "x-runaccess-secret";
@@ -32,7 +32,7 @@ pub(super) enum Refusal {
 /// A request that is taken.
 #[derive(Debug)]
 pub(super) struct Taken<'a> {
-    pub(super) found: Found<'a>,
+    pub(super) found: HostMatch<'a>,
     /// What the client calls this server.
     pub(super) host: String,
     /// The origin among those that are answered as another's must be.

@@ -85,7 +85,7 @@ pub(super) fn trailers(trailers: &mut HeaderMap, header: &HeaderName) {
 }
 
 /// Makes of a service's headers the client's.
-pub(super) fn inbound(headers: &mut HeaderMap, place: &Place<'_>, cors: Option<HeaderValue>) {
+pub(super) fn inbound(headers: &mut HeaderMap, place: &LocalOrigin<'_>, cors: Option<HeaderValue>) {
     hop_by_hop::remove(headers);
     // They are about a host that the browser does not see.
     headers.remove(ALT_SVC);
@@ -149,7 +149,7 @@ pub(super) fn preflight(asked: &HeaderMap, origin: HeaderValue) -> HeaderMap {
 
 /// Where a client is: what the service's own addresses become there.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct LocalOrigin<'a> {
     pub(super) site: &'a Site,
     pub(super) door: &'a Door,
     /// What the client calls this server.
@@ -158,7 +158,7 @@ pub(super) struct Place<'a> {
     pub(super) label: &'a str,
 }
 
-impl Place<'_> {
+impl LocalOrigin<'_> {
     /// A service's address as it is here; `None` for any other.
     pub(super) fn local(&self, address: &str) -> Option<String> {
         let lower = address.get(..8).unwrap_or(address).to_ascii_lowercase();

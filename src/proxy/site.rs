@@ -96,7 +96,7 @@ pub(super) struct Listed {
 
 /// What a host stands for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Found<'a> {
+pub(super) enum HostMatch<'a> {
     Route(&'a Arc<Route>),
     Index,
 }
@@ -153,8 +153,8 @@ impl Site {
     }
 
     /// What a host leads to at a door; `None` where it is not one of ours.
-    pub(super) fn find<'a>(&'a self, door: &'a Door, host: &str) -> Option<Found<'a>> {
-        let of_door = || door.route.as_ref().map_or(Found::Index, Found::Route);
+    pub(super) fn find<'a>(&'a self, door: &'a Door, host: &str) -> Option<HostMatch<'a>> {
+        let of_door = || door.route.as_ref().map_or(HostMatch::Index, HostMatch::Route);
         if door.hosts.iter().any(|known| known == host) {
             return Some(of_door());
         }
@@ -168,7 +168,7 @@ impl Site {
         if let Some(route) =
             name.and_then(|name| name.strip_suffix(".localhost")).and_then(|l| self.routes.get(l))
         {
-            return Some(Found::Route(route));
+            return Some(HostMatch::Route(route));
         }
         // Whoever shows the secret may come by any name.
         let is_ours = self.secret.is_some() || door.hosts.contains(&host);

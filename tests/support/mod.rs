@@ -19,7 +19,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 pub(crate) use api::Api;
-pub(crate) use counter::Counter;
+pub(crate) use counter::{Counter, Sent};
 pub(crate) use fake_server::{Answer, FakeServer};
 pub(crate) use plain::{Plain, members_of};
 pub(crate) use proxying::{App, Proxy, refused, to_end, token_file, unsigned_token, until};

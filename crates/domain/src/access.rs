@@ -26,7 +26,7 @@ use super::condition::{Attributes, Condition, Doubt, Tags};
 use super::deny::DenyRule;
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
-pub use super::principal::{Caller, Place};
+pub use super::principal::{Caller, Hierarchy};
 use super::role::{INVOKE, PASS_IAP};
 use super::service::Service;
 
@@ -99,7 +99,7 @@ pub struct Knowledge<'a> {
     pub carries: &'a dyn Fn(&str, &str) -> Option<bool>,
     /// Whether a group holds a principal.
     pub holds: super::principal::GroupHolds<'a>,
-    pub place: &'a Place,
+    pub place: &'a Hierarchy,
     /// The tags in force on the service; `None` where they were not read.
     pub tags: Option<&'a Tags>,
 }
@@ -196,14 +196,14 @@ pub struct Step<'a> {
     pub reason: Cow<'static, str>,
     pub source: Option<Source<'a>>,
     /// What the layer's answer could turn on; empty unless it is unknown.
-    pub doubts: Vec<Unless<'a>>,
+    pub doubts: Vec<Uncertainty<'a>>,
     /// Whether any of the doubts is about a grant under a condition on the request's path or host.
     rests_on_request: bool,
 }
 
 /// Something that is not known, and that an answer could turn on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unless<'a> {
+pub struct Uncertainty<'a> {
     /// The resource, where it is about one's policy.
     pub what: &'a str,
     pub doubt: Doubt,
@@ -289,7 +289,7 @@ impl<'a> Decision<'a> {
     }
 
     /// What an unknown answer could turn on, with its layer.
-    pub fn unless(&self) -> impl Iterator<Item = (Layer, &Unless<'a>)> {
+    pub fn unless(&self) -> impl Iterator<Item = (Layer, &Uncertainty<'a>)> {
         let unknown = self.verdict == Verdict::Unknown;
         let open =
             self.steps.iter().filter(move |step| unknown && step.outcome == Outcome::Unknown);
@@ -337,7 +337,7 @@ pub fn decide<'a>(
     steps.push(Step::new(Layer::InvokerCheck, Outcome::Pass, who));
     let Some(invoker) = invoker else {
         let why = "the project's number, and so Identity-Aware Proxy's own account, is not known";
-        let unread = Unless { what: "", doubt: Doubt::unread(why) };
+        let unread = Uncertainty { what: "", doubt: Doubt::unread(why) };
         let either = (Outcome::Pass, Outcome::Block);
         steps.push(Step::open(Layer::Allow, either, None, vec![unread]));
         return Decision { verdict: verdict(&steps), steps };
@@ -380,7 +380,7 @@ pub fn without_token<'a>(mut decision: Decision<'a>, caller: &Member) -> Decisio
              the way (`roles/iam.workloadIdentityUser` on it)"
         };
         let what = step.source.map_or("", |source| source.resource);
-        let doubts = vec![Unless { what, doubt: Doubt::undecidable(why) }];
+        let doubts = vec![Uncertainty { what, doubt: Doubt::undecidable(why) }];
         let either = (Outcome::Pass, Outcome::Block);
         *step = Step::open(step.layer, either, step.source, doubts);
         decision.verdict = verdict(&decision.steps);
@@ -393,7 +393,7 @@ fn verdict(steps: &[Step<'_>]) -> Verdict {
 }
 
 /// The account with which Identity-Aware Proxy calls the services of a project (documented).
-pub fn iap_agent(place: &Place) -> Option<Member> {
+pub fn iap_agent(place: &Hierarchy) -> Option<Member> {
     let number = place.number.as_ref()?;
     let address = format!("service-{number}@gcp-sa-iap.iam.gserviceaccount.com");
     Some(Member::of_account(&address))
@@ -461,7 +461,7 @@ impl<'a> Step<'a> {
         layer: Layer,
         (any, none): (Outcome, Outcome),
         source: Option<Source<'a>>,
-        doubts: Vec<Unless<'a>>,
+        doubts: Vec<Uncertainty<'a>>,
     ) -> Self {
         let reason = doubts.first().map(|unless| unless.doubt.why.clone()).unwrap_or_default();
         let silently = |silently| doubts.iter().any(|unless| unless.doubt.silently == silently);

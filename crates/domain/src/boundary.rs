@@ -6,7 +6,7 @@
 //! (documented). Of Cloud Run they are known to bear on the running of jobs; that they bear on the
 //! invoking of services is not documented.
 
-use super::access::Place;
+use super::access::Hierarchy;
 use super::condition::Condition;
 use super::member::{Member, MemberKind};
 use super::principal::{is_consumer, pool_of, project_in};
@@ -37,7 +37,7 @@ impl Boundary {
     }
 
     /// Whether it lets whoever it binds get at what is at this place.
-    pub fn spans(&self, place: &Place) -> bool {
+    pub fn spans(&self, place: &Hierarchy) -> bool {
         let mut at = names_of(place).chain(place.above.iter().cloned());
         at.any(|at| {
             self.resources.iter().any(|known| known.strip_prefix(RESOURCE_MANAGER) == Some(&at))
@@ -45,7 +45,7 @@ impl Boundary {
     }
 
     /// Whether one of those whom boundaries at `at` may bind is in its set, whatever its condition says.
-    fn holds(&self, member: &Member, at: &str, home: &Place) -> bool {
+    fn holds(&self, member: &Member, at: &str, home: &Hierarchy) -> bool {
         let set = self.principal_set.as_str();
         if let Some(customer) = set.strip_prefix(WORKSPACE) {
             let own = home.customer.as_ref().map(|(id, _)| id.as_str());
@@ -70,22 +70,22 @@ impl Boundary {
 }
 
 /// A project by its ID and by its number.
-fn names_of(place: &Place) -> impl Iterator<Item = String> {
+fn names_of(place: &Hierarchy) -> impl Iterator<Item = String> {
     let both = [Some(place.project.as_str()), place.number.as_deref()];
     both.into_iter().flatten().map(|project| format!("projects/{project}"))
 }
 
 /// A place's project and what is above it, by its number if that is known.
-pub fn places_of(place: &Place) -> Vec<String> {
+pub fn places_of(place: &Hierarchy) -> Vec<String> {
     let project = place.number.as_ref().unwrap_or(&place.project);
     std::iter::once(format!("projects/{project}")).chain(place.above.iter().cloned()).collect()
 }
 
 /// Where the boundaries stand that may bind somebody: those resources, and the place that they are of.
 /// `None` if that is not known. People are of an organisation, accounts and pools of a project.
-pub fn bound_at<'a>(member: &Member, place: &'a Place) -> Option<(&'a Place, Vec<String>)> {
-    let below = |home: &'a Place| (home, places_of(home));
-    let is_of = |home: &&Place, project: &str| {
+pub fn bound_at<'a>(member: &Member, place: &'a Hierarchy) -> Option<(&'a Hierarchy, Vec<String>)> {
+    let below = |home: &'a Hierarchy| (home, places_of(home));
+    let is_of = |home: &&Hierarchy, project: &str| {
         home.project == project || home.number.as_deref() == Some(project)
     };
     let home_of = |project: &str| {
@@ -116,7 +116,7 @@ pub fn bound_at<'a>(member: &Member, place: &'a Place) -> Option<(&'a Place, Vec
 }
 
 /// Whether a boundary binds somebody, by where it stands: `None` if that cannot be told.
-pub fn binds(boundary: &Boundary, member: &Member, at: &str, home: &Place) -> Option<bool> {
+pub fn binds(boundary: &Boundary, member: &Member, at: &str, home: &Hierarchy) -> Option<bool> {
     match member.kind() {
         MemberKind::Group | MemberKind::Domain | MemberKind::PrincipalSet => None,
         _ if !boundary.holds(member, at, home) => Some(false),

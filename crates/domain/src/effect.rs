@@ -4,11 +4,11 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::access::{
-    Attached, Caller, Evidence, Knowledge, Place, Request, Verdict, decide, decide_permission,
+    Attached, Caller, Evidence, Hierarchy, Knowledge, Request, Verdict, decide, decide_permission,
     without_token,
 };
 use super::condition::Attributes;
-use super::evidence::{Roles, Said, carries, said_by_all};
+use super::evidence::{Judgement, Roles, carries, said_by_all};
 use super::invokers::Grant;
 use super::member::Member;
 use super::service::Service;
@@ -51,7 +51,7 @@ pub enum Basis {
 
 /// What was read of a resource itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Own<'a> {
+pub struct OwnPolicy<'a> {
     pub target: &'a Target,
     /// `None` where it was not read, and of what is no service.
     pub service: Option<&'a Service>,
@@ -61,11 +61,11 @@ pub struct Own<'a> {
 }
 
 /// Whether somebody gets through by the resource's own settings and policy, and what says so.
-pub fn by_itself(own: Own<'_>, member: &Member) -> Said {
-    let Own { target, service, grants, roles, now } = own;
+pub fn by_itself(own: OwnPolicy<'_>, member: &Member) -> Judgement {
+    let OwnPolicy { target, service, grants, roles, now } = own;
     let resource = target.short();
     let allow = [Attached { resource: resource.as_str(), read: Ok(grants) }];
-    let place = Place::default();
+    let place = Hierarchy::default();
     let known = Knowledge {
         carries: &|role, permission| carries(roles, role, permission),
         holds: &|_, _| None,
@@ -77,14 +77,14 @@ pub fn by_itself(own: Own<'_>, member: &Member) -> Said {
         (Target::Service(_), Some(service)) => {
             if service.iap {
                 let why = "Identity-Aware Proxy is on: its own policy is asked first";
-                return Said::unknown(why);
+                return Judgement::unknown(why);
             }
             let request = Request::any(now);
             let evidence =
                 Evidence { service, allow: &allow, deny: &[], iap: &[], known, told: None };
             said_by_all(&without_token(decide(&evidence, caller, &request), member))
         }
-        (Target::Service(_), None) => Said::unknown("the service itself was not read"),
+        (Target::Service(_), None) => Judgement::unknown("the service itself was not read"),
         _ => {
             let attributes = Attributes { path: None, host: None, time: now, tags: None };
             let asked = (caller, target.permission());
@@ -94,15 +94,15 @@ pub fn by_itself(own: Own<'_>, member: &Member) -> Said {
 }
 
 /// The effect of a change on somebody, from what was before it and what is after.
-pub fn effect(before: Own<'_>, after: Own<'_>, member: &Member) -> Effect {
+pub fn effect(before: OwnPolicy<'_>, after: OwnPolicy<'_>, member: &Member) -> Effect {
     let was = by_itself(before, member);
-    let Said { verdict, by, turns_on_request } = by_itself(after, member);
+    let Judgement { verdict, by, turns_on_request } = by_itself(after, member);
     // What was so already is what a reader of the change does not expect: by what stays.
     let because = match (was.verdict, verdict) {
         (Verdict::Allowed, Verdict::Allowed) => {
             let stays = |grant: &&Grant| after.grants.iter().any(|kept| kept.same_as(grant));
             let kept: Vec<Grant> = before.grants.iter().filter(stays).cloned().collect();
-            let by_kept = by_itself(Own { grants: &kept, ..after }, member);
+            let by_kept = by_itself(OwnPolicy { grants: &kept, ..after }, member);
             let by = if by_kept.verdict == Verdict::Allowed { by_kept.by } else { by };
             format!("it could before, too: {by}")
         }

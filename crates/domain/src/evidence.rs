@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::access::{
-    Attached, Caller, Decision, Entry, Evidence, Knowledge, Layer, Origin, Outcome, Place, Request,
-    Source, Step, Verdict, decide, decide_permission, for_members, without_token,
+    Attached, Caller, Decision, Entry, Evidence, Hierarchy, Knowledge, Layer, Origin, Outcome,
+    Request, Source, Step, Verdict, decide, decide_permission, for_members, without_token,
 };
 use super::boundary::Boundary;
 use super::condition::{Attributes, Doubt, Tags, Truth, evaluate};
@@ -19,13 +19,13 @@ use super::service::Service;
 
 /// What stands in a policy where it is attached, or why it could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layered<T> {
+pub struct PolicyLayer<T> {
     /// Such as `folders/725218103497`.
     pub resource: String,
     pub read: Result<Vec<T>, String>,
 }
 
-impl<T> Layered<T> {
+impl<T> PolicyLayer<T> {
     /// The same, borrowed, for the engine.
     pub fn attached(&self) -> Attached<'_, T> {
         let read = self.read.as_deref().map_err(String::as_str);
@@ -57,25 +57,25 @@ pub type Groups = BTreeMap<(String, String), Option<bool>>;
 
 /// Everything that was read of a service and around it.
 #[derive(Clone, Debug)]
-pub struct Gathered {
+pub struct ServiceEvidence {
     pub service: Service,
-    pub around: Around,
+    pub around: ResourceEvidence,
     /// Identity-Aware Proxy's own policies, where that is on.
-    pub iap: Vec<Layered<Grant>>,
+    pub iap: Vec<PolicyLayer<Grant>>,
     /// What Cloud Run answered when the caller asked for itself.
     pub told: Option<bool>,
 }
 
 /// What was read of policies on a resource and above it, and of what they name.
 #[derive(Clone, Debug)]
-pub struct Around {
+pub struct ResourceEvidence {
     /// Allow policies: the resource's own, then those above it, nearest first.
-    pub allow: Vec<Layered<Grant>>,
+    pub allow: Vec<PolicyLayer<Grant>>,
     /// Deny policies above the resource, nearest first.
-    pub deny: Vec<Layered<DenyRule>>,
+    pub deny: Vec<PolicyLayer<DenyRule>>,
     /// Principal access boundaries of a job's callers; `None` of anything else.
-    pub boundaries: Option<Vec<Layered<Boundary>>>,
-    pub place: Place,
+    pub boundaries: Option<Vec<PolicyLayer<Boundary>>>,
+    pub place: Hierarchy,
     pub roles: Roles,
     pub groups: Groups,
     /// Who is in the group that is judged; `None` if it is no group, or they were not read.
@@ -103,7 +103,7 @@ pub fn carries(roles: &Roles, name: &str, permission: &str) -> Option<bool> {
 
 /// A grant by which somebody holds a permission, or may.
 #[derive(Clone, Copy, Debug)]
-pub struct Way<'a> {
+pub struct GrantPath<'a> {
     /// The resource whose policy holds the grant.
     pub resource: &'a str,
     pub grant: &'a Grant,
@@ -120,9 +120,14 @@ pub enum Counts {
     Perhaps,
 }
 
-impl Around {
+impl ResourceEvidence {
     /// Every grant by which somebody holds a permission, or may, whatever deny policies say.
-    pub fn ways(&self, member: &Member, permission: &str, now: OffsetDateTime) -> Vec<Way<'_>> {
+    pub fn ways(
+        &self,
+        member: &Member,
+        permission: &str,
+        now: OffsetDateTime,
+    ) -> Vec<GrantPath<'_>> {
         let attributes = Attributes { path: None, host: None, time: now, tags: self.tags.as_ref() };
         let mut ways = Vec::new();
         for layer in &self.allow {
@@ -145,7 +150,7 @@ impl Around {
                     Truth::Unknown(doubt) if doubt.is_of_request => Counts::ForSomeRequests,
                     Truth::Unknown(_) => Counts::Perhaps,
                 };
-                ways.push(Way { resource: &layer.resource, grant, counts });
+                ways.push(GrantPath { resource: &layer.resource, grant, counts });
             }
         }
         ways
@@ -155,8 +160,8 @@ impl Around {
     /// the service's.
     pub fn layers_of_iap<'a>(
         &'a self,
-        iap: &'a [Layered<Grant>],
-    ) -> impl Iterator<Item = &'a Layered<Grant>> {
+        iap: &'a [PolicyLayer<Grant>],
+    ) -> impl Iterator<Item = &'a PolicyLayer<Grant>> {
         iap.iter().chain(self.allow.iter().skip(1))
     }
 
@@ -203,10 +208,11 @@ impl Around {
         now: OffsetDateTime,
         told: Option<bool>,
     ) -> Decision<'_> {
-        let allow: Vec<_> = self.allow.iter().map(Layered::attached).collect();
-        let deny: Vec<_> = self.deny.iter().map(Layered::attached).collect();
+        let allow: Vec<_> = self.allow.iter().map(PolicyLayer::attached).collect();
+        let deny: Vec<_> = self.deny.iter().map(PolicyLayer::attached).collect();
         let bound = self.boundaries.as_ref();
-        let bound: Option<Vec<_>> = bound.map(|read| read.iter().map(Layered::attached).collect());
+        let bound: Option<Vec<_>> =
+            bound.map(|read| read.iter().map(PolicyLayer::attached).collect());
         let attributes = Attributes { path: None, host: None, time: now, tags: self.tags.as_ref() };
         self.for_each(member, |member| {
             let asked = (Caller::of(member), permission);
@@ -218,7 +224,7 @@ impl Around {
     }
 
     /// Whether somebody holds a permission on the resource, and what says so.
-    pub fn may(&self, member: &Member, permission: &str, now: OffsetDateTime) -> Said {
+    pub fn may(&self, member: &Member, permission: &str, now: OffsetDateTime) -> Judgement {
         said_by(&self.decide_for(member, permission, now, None))
     }
 
@@ -244,7 +250,7 @@ impl Around {
         &'a self,
         group: &Member,
         permission: &str,
-        allow: impl Iterator<Item = &'a Layered<Grant>>,
+        allow: impl Iterator<Item = &'a PolicyLayer<Grant>>,
     ) -> bool {
         let denies = |rule: &DenyRule| rule.covers(permission);
         if self.deny.iter().flat_map(|layer| layer.read.iter().flatten()).any(denies) {
@@ -279,7 +285,7 @@ impl Around {
 }
 
 fn unread_of<'a, T>(
-    layers: &'a [Layered<T>],
+    layers: &'a [PolicyLayer<T>],
     what: &'a str,
 ) -> impl Iterator<Item = (String, &'a str)> {
     layers.iter().filter_map(move |layer| {
@@ -287,7 +293,7 @@ fn unread_of<'a, T>(
     })
 }
 
-impl Gathered {
+impl ServiceEvidence {
     /// Decides a request on what was read, for a caller whose token was taken.
     pub fn decide(&self, caller: Caller<'_>, request: &Request<'_>) -> Decision<'_> {
         self.weigh(|evidence| decide(evidence, caller, request))
@@ -302,7 +308,7 @@ impl Gathered {
     }
 
     /// Whether somebody may call the service, from wherever it can be reached, and what says so.
-    pub fn may_call(&self, member: &Member, now: OffsetDateTime) -> Said {
+    pub fn may_call(&self, member: &Member, now: OffsetDateTime) -> Judgement {
         let request = Request {
             path: None,
             host: None,
@@ -315,9 +321,9 @@ impl Gathered {
 
     /// Hands what was read to the engine.
     pub fn weigh<'a, T>(&'a self, work: impl FnOnce(&Evidence<'_, 'a>) -> T) -> T {
-        let allow: Vec<_> = self.around.allow.iter().map(Layered::attached).collect();
-        let deny: Vec<_> = self.around.deny.iter().map(Layered::attached).collect();
-        let iap: Vec<_> = self.iap.iter().map(Layered::attached).collect();
+        let allow: Vec<_> = self.around.allow.iter().map(PolicyLayer::attached).collect();
+        let deny: Vec<_> = self.around.deny.iter().map(PolicyLayer::attached).collect();
+        let iap: Vec<_> = self.iap.iter().map(PolicyLayer::attached).collect();
         self.around.known(|known| {
             work(&Evidence {
                 service: &self.service,
@@ -338,14 +344,14 @@ impl Gathered {
 
 /// An answer, and what says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Judgement {
     pub verdict: Verdict,
     pub by: String,
     /// Whether an unknown answer is allowed for some requests, by their path or host.
     pub turns_on_request: bool,
 }
 
-impl Said {
+impl Judgement {
     /// An answer that is unknown whatever the request is.
     pub fn unknown(why: impl Into<String>) -> Self {
         Self { verdict: Verdict::Unknown, by: why.into(), turns_on_request: false }
@@ -353,16 +359,16 @@ impl Said {
 }
 
 /// The answer of a decision, wherever the request comes from.
-pub fn said_by(decision: &Decision<'_>) -> Said {
+pub fn said_by(decision: &Decision<'_>) -> Judgement {
     said(decision, |layer| layer != Layer::Reachability)
 }
 
 /// The answer of a decision.
-pub fn said_by_all(decision: &Decision<'_>) -> Said {
+pub fn said_by_all(decision: &Decision<'_>) -> Judgement {
     said(decision, |_| true)
 }
 
-fn said(decision: &Decision<'_>, counts: impl Fn(Layer) -> bool) -> Said {
+fn said(decision: &Decision<'_>, counts: impl Fn(Layer) -> bool) -> Judgement {
     let steps = || decision.steps.iter().filter(|step| counts(step.layer));
     let verdict = Verdict::of(steps().map(|step| step.outcome));
     let telling = match verdict {
@@ -374,7 +380,7 @@ fn said(decision: &Decision<'_>, counts: impl Fn(Layer) -> bool) -> Said {
     };
     let mut open = steps().filter(|step| step.outcome == Outcome::Unknown);
     let turns_on_request = verdict == Verdict::Unknown && open.all(Step::turns_on_request);
-    Said { verdict, by: telling.map(told_of).unwrap_or_default(), turns_on_request }
+    Judgement { verdict, by: telling.map(told_of).unwrap_or_default(), turns_on_request }
 }
 
 /// What a step says, with the grant that it rests on.
@@ -429,8 +435,8 @@ pub fn may_reach(member: &Member, caller: &Member) -> bool {
 
 /// Whoever these policies name.
 pub fn named_in<'a>(
-    allow: impl Iterator<Item = &'a Layered<Grant>>,
-    deny: &'a [Layered<DenyRule>],
+    allow: impl Iterator<Item = &'a PolicyLayer<Grant>>,
+    deny: &'a [PolicyLayer<DenyRule>],
 ) -> impl Iterator<Item = &'a Member> {
     let granted = allow.flat_map(|layer| layer.read.iter().flatten());
     let rules = deny.iter().flat_map(|layer| layer.read.iter().flatten());

@@ -5,10 +5,12 @@
 
 use time::OffsetDateTime;
 
-use super::access::{Attached, Caller, Evidence, Knowledge, Outcome, Place, says_of_the_public};
+use super::access::{
+    Attached, Caller, Evidence, Hierarchy, Knowledge, Outcome, says_of_the_public,
+};
 use super::condition::Attributes;
 use super::deny::DenyRule;
-use super::evidence::{self, Layered, Roles};
+use super::evidence::{self, PolicyLayer, Roles};
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
 use super::role::INVOKE;
@@ -126,12 +128,13 @@ pub fn judge(service: &Service, grants: Option<&[Grant]>, now: OffsetDateTime) -
 pub fn judge_with(
     service: &Service,
     grants: Option<&[Grant]>,
-    (above, roles): (&[Layered<Grant>], &Roles),
+    (above, roles): (&[PolicyLayer<Grant>], &Roles),
     now: OffsetDateTime,
 ) -> ExposureReport {
     let own = Attached { resource: "", read: grants.ok_or("it was not read") };
-    let allow: Vec<_> = std::iter::once(own).chain(above.iter().map(Layered::attached)).collect();
-    let place = Place::default();
+    let allow: Vec<_> =
+        std::iter::once(own).chain(above.iter().map(PolicyLayer::attached)).collect();
+    let place = Hierarchy::default();
     let evidence = Evidence {
         service,
         allow: &allow,

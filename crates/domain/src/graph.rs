@@ -3,7 +3,7 @@
 
 use time::OffsetDateTime;
 
-use super::evidence::{Layered, Roles, carries};
+use super::evidence::{PolicyLayer, Roles, carries};
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
 use super::resource::ServiceName;
@@ -44,7 +44,7 @@ pub struct Graph {
 /// Puts the graph together from what was read: services with their policies, and the policies above.
 pub fn graph(
     nodes: &[Node],
-    above: &[Layered<Grant>],
+    above: &[PolicyLayer<Grant>],
     roles: &Roles,
     now: OffsetDateTime,
 ) -> Graph {
@@ -168,7 +168,7 @@ mod tests {
             node("open", front, &[]),
         ];
         let above = [
-            Layered {
+            PolicyLayer {
                 resource: "projects/p".to_owned(),
                 read: Ok(vec![Grant {
                     role: "roles/editor".to_owned(),
@@ -176,7 +176,7 @@ mod tests {
                     condition: None,
                 }]),
             },
-            Layered { resource: "folders/1".to_owned(), read: Err("refused".to_owned()) },
+            PolicyLayer { resource: "folders/1".to_owned(), read: Err("refused".to_owned()) },
         ];
         nodes.push(Node { grants: Err("refused".to_owned()), ..node("hidden", front, &[]) });
         let found = graph(&nodes, &above, &Roles::new(), datetime!(2026-11-26 12:00 UTC));

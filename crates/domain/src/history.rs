@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::action::Action;
 use super::difference::{Difference, Etags};
 use super::invokers::{Grant, grants};
-use super::setting::Today;
+use super::setting::CurrentValue;
 use super::snapshot::Snapshot;
 use super::target::Target;
 
@@ -198,7 +198,7 @@ impl Difference {
         parts.extend(self.removed.iter().map(|grant| (!has(grant), has(grant))));
         for setting in &self.settings {
             let today = snapshot.today(setting)?;
-            parts.push((today == Today::AsMeant, today == Today::AsBefore));
+            parts.push((today == CurrentValue::AsMeant, today == CurrentValue::AsBefore));
         }
         Some(if parts.iter().all(|(meant, _)| *meant) {
             State::EffectPresent

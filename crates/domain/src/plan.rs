@@ -37,7 +37,7 @@ pub use self::turn::TurnSwitch;
 pub use self::undo::{TakeBack, Undo, left_out};
 use super::action::Action;
 use super::difference::{Difference, Etags};
-use super::effect::{self, Effect, Own};
+use super::effect::{self, Effect, OwnPolicy};
 use super::evidence::Roles;
 use super::exposure::{self, Exposure, ExposureReport};
 use super::invokers::{Grant, grants};
@@ -312,7 +312,7 @@ impl Plan {
         if self.is_empty() || !matches!(self.target, Target::Service(_) | Target::Job(_)) {
             return Vec::new();
         }
-        let own = |grants, service| Own {
+        let own = |grants, service| OwnPolicy {
             target: &self.target,
             service,
             grants,

@@ -29,7 +29,7 @@ impl<'a> Caller<'a> {
 
 /// Where a resource stands, and to whom that belongs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Hierarchy {
     /// The project's id.
     pub project: String,
     /// The project's number, where it is known.
@@ -39,7 +39,7 @@ pub struct Place {
     /// The organisation's customer, such as `C03xgje4y`, with the name of its domain.
     pub customer: Option<(String, String)>,
     /// Where the own projects of callers stand, of those that are others and were looked up.
-    pub homes: Vec<Place>,
+    pub homes: Vec<Hierarchy>,
 }
 
 /// Whether a group, by its address, holds a principal, directly or through others; `None` where it
@@ -53,7 +53,12 @@ const POOLS: [&str; 2] = ["/workforcePools/", "/workloadIdentityPools/"];
 /// Whether what holds for `set` holds for the caller. `place` is that of the resource. A caller that
 /// itself stands for several (a group, a domain, a set) is reached where all of it is for certain;
 /// where some of it may be, it cannot be told.
-pub fn reaches(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &Place) -> Truth {
+pub fn reaches(
+    set: &Member,
+    caller: Caller<'_>,
+    holds: GroupHolds<'_>,
+    place: &Hierarchy,
+) -> Truth {
     let one = covers(set, caller, holds, place);
     let Caller::Verified(member) = caller else { return one };
     // Of those that a caller stands for, some may be reached though not all are for certain.
@@ -70,7 +75,7 @@ pub fn reaches(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &
 
 /// Whether what holds for `set` holds for all of the caller: what is granted to some of a domain or of a
 /// pool does not let it in.
-pub fn covers(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &Place) -> Truth {
+pub fn covers(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &Hierarchy) -> Truth {
     let member = match caller {
         Caller::Verified(member) if set.as_str() == member.as_str() => {
             return if member.is_known_form() {
@@ -151,7 +156,7 @@ fn in_group(group: &str, member: &Member, holds: GroupHolds<'_>) -> Truth {
     )
 }
 
-fn in_set(set: &str, member: &Member, holds: GroupHolds<'_>, place: &Place) -> Truth {
+fn in_set(set: &str, member: &Member, holds: GroupHolds<'_>, place: &Hierarchy) -> Truth {
     if let Some(group) = set.strip_prefix(GROUP) {
         return in_group(group, member, holds);
     }
@@ -195,7 +200,7 @@ pub(super) fn pool_of(text: &str) -> Option<&str> {
 
 /// Whether an account is of a customer of Google's: of the organisation's own, by the name of its
 /// domain. A customer may have other domains too.
-fn of_customer(customer: &str, member: &Member, place: &Place) -> Truth {
+fn of_customer(customer: &str, member: &Member, place: &Hierarchy) -> Truth {
     let domain = member.address().rsplit('@').next().unwrap_or_default();
     match (&place.customer, member.kind()) {
         (_, MemberKind::User) if is_consumer(domain) => Truth::False,
@@ -221,13 +226,13 @@ pub fn is_consumer(domain: &str) -> bool {
 
 /// Whether an account is one of the service accounts, or of the service agents, of a project, or of
 /// all projects below a folder or an organisation: `projects/N/type/ServiceAccount`.
-fn of_place(set: &str, member: &Member, place: &Place) -> Truth {
+fn of_place(set: &str, member: &Member, place: &Hierarchy) -> Truth {
     let parts = set.rsplit_once("/type/");
     let (Some((of, kind)), MemberKind::ServiceAccount) = (parts, member.kind()) else {
         return Truth::False;
     };
     let address = member.address();
-    let is_at = |place: &&Place| of_the_project(address, place) == Some(true);
+    let is_at = |place: &&Hierarchy| of_the_project(address, place) == Some(true);
     let home = std::iter::once(place).chain(&place.homes).find(is_at);
     if may_be_agent(address) && home.is_none() {
         return unknown_home(member);
@@ -271,7 +276,7 @@ mod tests {
 
     /// `yes`, `no`, or why it cannot be told.
     fn told(set: &str, caller: &str) -> String {
-        let place = Place {
+        let place = Hierarchy {
             project: "p".to_owned(),
             number: Some("12".to_owned()),
             above: vec!["folders/34".to_owned(), "organizations/56".to_owned()],
@@ -294,21 +299,21 @@ mod tests {
 
     #[test]
     fn an_account_of_another_project_is_of_that_ones_place() {
-        let other = Place {
+        let other = Hierarchy {
             project: "q".to_owned(),
             number: Some("77".to_owned()),
             above: vec!["folders/9".to_owned(), "organizations/56".to_owned()],
-            ..Place::default()
+            ..Hierarchy::default()
         };
-        let here = Place {
+        let here = Hierarchy {
             project: "p".to_owned(),
             number: Some("12".to_owned()),
             above: vec!["folders/34".to_owned(), "organizations/56".to_owned()],
-            ..Place::default()
+            ..Hierarchy::default()
         };
-        let looked_up = Place { homes: vec![other], ..here.clone() };
+        let looked_up = Hierarchy { homes: vec![other], ..here.clone() };
         let account = Member::from_policy("serviceAccount:a@q.iam.gserviceaccount.com");
-        let told = |set: &str, place: &Place| {
+        let told = |set: &str, place: &Hierarchy| {
             let set = Member::from_policy(format!("{OF_A_PLACE}{set}/type/ServiceAccount"));
             match reaches(&set, Caller::Verified(&account), &|_, _| None, place) {
                 Truth::True => Some(true),

@@ -44,7 +44,7 @@ pub enum Setting {
 
 /// How a setting is found today.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Today {
+pub enum CurrentValue {
     /// As the change meant it to be.
     AsMeant,
     /// As it was before the change.
@@ -166,11 +166,11 @@ impl Turn {
         self.to.width() > self.from.width()
     }
 
-    fn today(&self, service: &Service) -> Today {
+    fn today(&self, service: &Service) -> CurrentValue {
         match self.to.today(service) {
-            today if today == self.to => Today::AsMeant,
-            today if today == self.from => Today::AsBefore,
-            today => Today::Otherwise(today.value().to_owned()),
+            today if today == self.to => CurrentValue::AsMeant,
+            today if today == self.from => CurrentValue::AsBefore,
+            today => CurrentValue::Otherwise(today.value().to_owned()),
         }
     }
 }
@@ -178,13 +178,21 @@ impl Turn {
 impl Setting {
     /// How it is found, in the service's facts or in what exists of the account or mapping; `None`
     /// if that was not read.
-    pub fn today(&self, service: Option<&Service>, existing: Option<&Existing>) -> Option<Today> {
+    pub fn today(
+        &self,
+        service: Option<&Service>,
+        existing: Option<&Existing>,
+    ) -> Option<CurrentValue> {
         match self {
             Self::Switch(turn) => Some(turn.today(service?)),
             // Of a list, this one alone is looked at.
             Self::CustomAudience { audience, present } => {
                 let is_held = service?.custom_audiences.contains(audience);
-                Some(if is_held == *present { Today::AsMeant } else { Today::AsBefore })
+                Some(if is_held == *present {
+                    CurrentValue::AsMeant
+                } else {
+                    CurrentValue::AsBefore
+                })
             }
             Self::Account { address, present } => {
                 let today = match existing? {
@@ -285,11 +293,11 @@ impl Setting {
 }
 
 /// How what has one value of its own, or does not exist, is found.
-fn found(today: Option<&String>, value: &String, present: bool) -> Today {
+fn found(today: Option<&String>, value: &String, present: bool) -> CurrentValue {
     match today {
-        Some(today) if today != value => Today::Otherwise(today.clone()),
-        today if today.is_some() == present => Today::AsMeant,
-        _ => Today::AsBefore,
+        Some(today) if today != value => CurrentValue::Otherwise(today.clone()),
+        today if today.is_some() == present => CurrentValue::AsMeant,
+        _ => CurrentValue::AsBefore,
     }
 }
 
@@ -375,10 +383,10 @@ mod tests {
         let mut service = Service::sample();
         service.custom_audiences = vec!["https://a".to_owned(), "https://b".to_owned()];
         for (setting, today) in [
-            (audience("https://a", true), Today::AsMeant),
-            (audience("https://c", true), Today::AsBefore),
-            (audience("https://c", false), Today::AsMeant),
-            (audience("https://b", false), Today::AsBefore),
+            (audience("https://a", true), CurrentValue::AsMeant),
+            (audience("https://c", true), CurrentValue::AsBefore),
+            (audience("https://c", false), CurrentValue::AsMeant),
+            (audience("https://b", false), CurrentValue::AsBefore),
         ] {
             assert_eq!(setting.today(Some(&service), None), Some(today), "{setting:?}");
         }
@@ -386,10 +394,13 @@ mod tests {
         let leads_to =
             |service: &str| Existing::Mapping { service: service.to_owned(), uid: "u".to_owned() };
         assert_eq!(mapping.today(None, None), None);
-        assert_eq!(mapping.today(None, Some(&Existing::Nothing)), Some(Today::AsBefore));
-        assert_eq!(mapping.today(None, Some(&leads_to("orders"))), Some(Today::AsMeant));
-        assert_eq!(mapping.inverse().today(None, Some(&Existing::Nothing)), Some(Today::AsMeant));
-        let other = Today::Otherwise("hello".to_owned());
+        assert_eq!(mapping.today(None, Some(&Existing::Nothing)), Some(CurrentValue::AsBefore));
+        assert_eq!(mapping.today(None, Some(&leads_to("orders"))), Some(CurrentValue::AsMeant));
+        assert_eq!(
+            mapping.inverse().today(None, Some(&Existing::Nothing)),
+            Some(CurrentValue::AsMeant)
+        );
+        let other = CurrentValue::Otherwise("hello".to_owned());
         assert_eq!(mapping.today(None, Some(&leads_to("hello"))), Some(other));
     }
 }

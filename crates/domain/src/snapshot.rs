@@ -5,13 +5,13 @@ use time::OffsetDateTime;
 
 use super::constraint::Constraints;
 use super::difference::Etags;
-use super::evidence::{Layered, Roles, carries};
+use super::evidence::{PolicyLayer, Roles, carries};
 use super::invokers::Grant;
 use super::member::Member;
 use super::policy;
 use super::role::Invokes;
 use super::service::Service;
-use super::setting::{Setting, Today};
+use super::setting::{CurrentValue, Setting};
 use super::target::{Existing, Target};
 
 /// What was read of one resource before a change.
@@ -35,7 +35,7 @@ pub struct Snapshot {
     /// What organisation policies are in force; `None` where nobody looked.
     pub constraints: Option<Constraints>,
     /// What is granted above the service; empty where nobody looked.
-    pub above: Vec<Layered<Grant>>,
+    pub above: Vec<PolicyLayer<Grant>>,
     /// The roles that it grants and that are in no table.
     pub roles: Roles,
     /// The number of the project, where it was met.
@@ -81,7 +81,7 @@ impl Snapshot {
     }
 
     /// How a setting is found; `None` where that was not read.
-    pub fn today(&self, setting: &Setting) -> Option<Today> {
+    pub fn today(&self, setting: &Setting) -> Option<CurrentValue> {
         setting.today(self.weighed(), self.existing.as_ref())
     }
 }

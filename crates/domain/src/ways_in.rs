@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::condition::{Attributes, Condition, Truth, ends_at, evaluate};
 use super::deny::DenyRule;
-use super::evidence::{Around, Gathered, Layered, Roles, carries};
+use super::evidence::{PolicyLayer, ResourceEvidence, Roles, ServiceEvidence, carries};
 use super::invokers::{Grant, GrantState};
 use super::member::Member;
 use super::role::{INVOKE, PASS_IAP};
@@ -89,7 +89,7 @@ pub enum HoldsNow {
 }
 
 impl HoldsNow {
-    fn of(condition: &Condition, around: &Around, now: OffsetDateTime) -> Self {
+    fn of(condition: &Condition, around: &ResourceEvidence, now: OffsetDateTime) -> Self {
         let attributes =
             Attributes { path: None, host: None, time: now, tags: around.tags.as_ref() };
         match evaluate(&condition.expression, &attributes) {
@@ -122,7 +122,7 @@ impl WayIn {
 }
 
 /// The ways into a service: the check that is off, then what policies grant, the nearest first.
-pub fn ways_into(gathered: &Gathered, now: OffsetDateTime) -> Vec<WayIn> {
+pub fn ways_into(gathered: &ServiceEvidence, now: OffsetDateTime) -> Vec<WayIn> {
     let open = (!gathered.service.invoker_check).then(|| WayIn {
         member: Member::all_users(),
         role: None,
@@ -138,13 +138,13 @@ pub fn ways_into(gathered: &Gathered, now: OffsetDateTime) -> Vec<WayIn> {
 }
 
 /// Who holds a permission by what was read, the nearest grants first.
-pub fn holders(around: &Around, permission: &str, now: OffsetDateTime) -> Vec<WayIn> {
+pub fn holders(around: &ResourceEvidence, permission: &str, now: OffsetDateTime) -> Vec<WayIn> {
     holders_by(around, &around.allow, permission, now)
 }
 
 /// Whom Identity-Aware Proxy lets by, if it is on: its own policies count, and those of the project and
 /// above.
-pub fn past_iap(gathered: &Gathered, now: OffsetDateTime) -> Vec<WayIn> {
+pub fn past_iap(gathered: &ServiceEvidence, now: OffsetDateTime) -> Vec<WayIn> {
     if !gathered.service.iap {
         return Vec::new();
     }
@@ -154,8 +154,8 @@ pub fn past_iap(gathered: &Gathered, now: OffsetDateTime) -> Vec<WayIn> {
 
 /// Who holds a permission by these policies.
 fn holders_by(
-    around: &Around,
-    layers: &[Layered<Grant>],
+    around: &ResourceEvidence,
+    layers: &[PolicyLayer<Grant>],
     permission: &str,
     now: OffsetDateTime,
 ) -> Vec<WayIn> {
@@ -187,7 +187,7 @@ fn holders_by(
 
 /// The deny rules above a service that keep some from invoking it, each with the resource that it is
 /// attached to.
-pub fn denials(gathered: &Gathered) -> Vec<(&str, &DenyRule)> {
+pub fn denials(gathered: &ServiceEvidence) -> Vec<(&str, &DenyRule)> {
     // No permission is asked for, so that none is denied.
     if !gathered.service.invoker_check {
         return Vec::new();
@@ -196,7 +196,10 @@ pub fn denials(gathered: &Gathered) -> Vec<(&str, &DenyRule)> {
 }
 
 /// The deny rules above a resource that are about a permission.
-pub fn denials_of<'a>(around: &'a Around, permission: &str) -> Vec<(&'a str, &'a DenyRule)> {
+pub fn denials_of<'a>(
+    around: &'a ResourceEvidence,
+    permission: &str,
+) -> Vec<(&'a str, &'a DenyRule)> {
     let rules = around.deny.iter().flat_map(|layer| {
         let rules = layer.read.iter().flatten().filter(|rule| rule.covers(permission));
         rules.map(|rule| (layer.resource.as_str(), rule))
@@ -208,7 +211,7 @@ pub fn denials_of<'a>(around: &'a Around, permission: &str) -> Vec<(&'a str, &'a
 /// hold them.
 pub fn unknown_roles<'a>(
     roles: &Roles,
-    layers: &'a [Layered<Grant>],
+    layers: &'a [PolicyLayer<Grant>],
     permission: &str,
 ) -> Vec<(&'a str, Vec<&'a Member>)> {
     let mut found: Vec<(&str, Vec<&Member>)> = Vec::new();
@@ -230,13 +233,13 @@ pub fn unknown_roles<'a>(
 /// The grants of a permission in these policies, each with the resource that it is on.
 pub fn granted<'a>(
     roles: &Roles,
-    layers: &'a [Layered<Grant>],
+    layers: &'a [PolicyLayer<Grant>],
     permission: &str,
 ) -> impl Iterator<Item = (&'a str, &'a Grant)> {
     each(layers).filter(move |(_, grant)| carries(roles, &grant.role, permission) == Some(true))
 }
 
-fn each(layers: &[Layered<Grant>]) -> impl Iterator<Item = (&str, &Grant)> {
+fn each(layers: &[PolicyLayer<Grant>]) -> impl Iterator<Item = (&str, &Grant)> {
     layers
         .iter()
         .flat_map(|layer| layer.read.iter().flatten().map(|grant| (layer.resource.as_str(), grant)))

@@ -12,9 +12,9 @@ use super::deny_policies::{self, DENY_POLICIES};
 use super::iam::BEFORE;
 use super::policy_check::bindings;
 use super::resource_manager::{FOLDERS, ORGANIZATIONS};
-use super::world::{Place as KeptAt, World};
+use super::world::{Collection, World};
 use super::{custom_roles, groups, tags};
-use runaccess_domain::access::{Attached, Caller, Knowledge, Outcome, Place, permitted};
+use runaccess_domain::access::{Attached, Caller, Hierarchy, Knowledge, Outcome, permitted};
 use runaccess_domain::condition::{Attributes, Condition, Tags, asks_for_tags};
 use runaccess_domain::deny::DenyRule;
 use runaccess_domain::invokers::Grant;
@@ -50,7 +50,7 @@ fn parent(world: &World<'_>, resource: &str) -> Result<Option<String>, ApiError>
     let above = match resource.split_once('/') {
         Some(("projects", id)) => world.project(id)?.map(|project| project.parent),
         Some((FOLDERS, id)) => {
-            let found = world.resource(KeptAt::global(FOLDERS), id)?;
+            let found = world.resource(Collection::global(FOLDERS), id)?;
             found.and_then(|folder| folder["parent"].as_str().map(str::to_owned))
         }
         // An organisation has nothing above it.
@@ -73,7 +73,7 @@ pub(super) fn grants_seen(
     delay: Duration,
 ) -> Result<Vec<Grant>, ApiError> {
     if !delay.is_zero()
-        && let Some(before) = world.resource(KeptAt::global(BEFORE), resource)?
+        && let Some(before) = world.resource(Collection::global(BEFORE), resource)?
     {
         let changed = before["changed"].as_i64().unwrap_or_default();
         let delay = i64::try_from(delay.as_secs()).unwrap_or(i64::MAX);
@@ -122,7 +122,7 @@ pub(super) fn rules_on(
 /// What the world knows beside its policies, for the domain's engine.
 pub(super) struct Lore<'a> {
     world: &'a World<'a>,
-    place: Place,
+    place: Hierarchy,
     tags: Option<Tags>,
 }
 
@@ -134,7 +134,7 @@ impl<'a> Lore<'a> {
         lineage: &[String],
         asks_for_tags: bool,
     ) -> Result<Self, ApiError> {
-        let mut place = Place::default();
+        let mut place = Hierarchy::default();
         for resource in lineage {
             match resource.split_once('/') {
                 Some(("projects", id)) if !id.contains('/') => {
@@ -144,7 +144,7 @@ impl<'a> Lore<'a> {
                 Some((FOLDERS, _)) => place.above.push(resource.clone()),
                 Some((ORGANIZATIONS, id)) => {
                     place.above.push(resource.clone());
-                    let found = world.resource(KeptAt::global(ORGANIZATIONS), id)?;
+                    let found = world.resource(Collection::global(ORGANIZATIONS), id)?;
                     let text = |value: &Value| value.as_str().map(str::to_owned);
                     place.customer = found.and_then(|found| {
                         Some((text(&found["directoryCustomerId"])?, text(&found["displayName"])?))
@@ -167,14 +167,14 @@ impl<'a> Lore<'a> {
         if project.id != self.place.project {
             let above = lineage(self.world, &format!("projects/{}", project.id))?.split_off(1);
             let number = Some(project.number);
-            let home = Place { project: project.id, number, above, ..Place::default() };
+            let home = Hierarchy { project: project.id, number, above, ..Hierarchy::default() };
             self.place.homes.push(home);
         }
         Ok(self)
     }
 
     /// Where the resource stands.
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &Hierarchy {
         &self.place
     }
 

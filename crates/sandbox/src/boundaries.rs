@@ -10,8 +10,8 @@ use super::pages::{page, page_request};
 use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::{new_uid, stamp};
-use super::world::{Place, World};
-use runaccess_domain::access::{Attached, Outcome, Place as Home, kept_by_boundaries};
+use super::world::{Collection, World};
+use runaccess_domain::access::{Attached, Hierarchy as Home, Outcome, kept_by_boundaries};
 use runaccess_domain::boundary::{Boundary, RESOURCE_MANAGER, bound_at};
 use runaccess_domain::condition::Condition;
 use runaccess_domain::member::Member;
@@ -41,7 +41,7 @@ pub(super) fn answer(
         visit.require(&permission, parent)
     };
     let world = visit.world;
-    let place = Place { kind, project: parent, region: "" };
+    let place = Collection { kind, project: parent, region: "" };
     let named = |id: &str| format!("{shown}/locations/global/{kind}/{id}");
     let get = |id: &str| {
         let found = world.resource(place, id)?;
@@ -152,7 +152,7 @@ fn read_policy(world: &World<'_>, name: &str) -> Result<Option<Value>, ApiError>
         return Ok(None);
     };
     let parent = format!("organizations/{id}");
-    Ok(world.resource(Place { kind: POLICIES, project: &parent, region: "" }, policy)?)
+    Ok(world.resource(Collection { kind: POLICIES, project: &parent, region: "" }, policy)?)
 }
 
 /// An operation that is done.

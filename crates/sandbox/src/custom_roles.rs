@@ -10,7 +10,7 @@ use super::pages::{page, page_request};
 use super::query::Query;
 use super::roles;
 use super::schema::known_fields;
-use super::world::{Place, World};
+use super::world::{Collection, World};
 
 const KIND: &str = "roles";
 const DEFAULT_PAGE: usize = 300;
@@ -198,6 +198,6 @@ fn check_etag(role: &Value, etag: Option<&str>) -> Result<(), ApiError> {
     }
 }
 
-fn place(owner: &str) -> Place<'_> {
-    Place { kind: KIND, project: owner, region: "" }
+fn place(owner: &str) -> Collection<'_> {
+    Collection { kind: KIND, project: owner, region: "" }
 }

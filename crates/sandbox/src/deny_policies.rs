@@ -9,7 +9,7 @@ use super::pages::{page, page_request};
 use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
-use super::world::{Place, World};
+use super::world::{Collection, World};
 use runaccess_domain::condition::Condition;
 use runaccess_domain::deny::DenyRule;
 use runaccess_domain::member::Member;
@@ -271,6 +271,6 @@ fn done(policy: &Value) -> Value {
     json!({"name": format!("{name}/operations/0"), "metadata": metadata, "done": true, "response": response})
 }
 
-pub(super) fn place(resource: &str) -> Place<'_> {
-    Place { kind: DENY_POLICIES, project: resource, region: "" }
+pub(super) fn place(resource: &str) -> Collection<'_> {
+    Collection { kind: DENY_POLICIES, project: resource, region: "" }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::query::Query;
-use super::world::{Place, World};
+use super::world::{Collection, World};
 
 const ZONE: &str = "dns";
 const PATH: &str = "/resolve";
@@ -67,13 +67,13 @@ pub(super) fn leads_here(world: &World<'_>, domain: &str) -> Result<bool, ApiErr
 
 /// Puts a record into the zone.
 pub(super) fn put(world: &World<'_>, name: &str, kind: &str, data: &str) -> rusqlite::Result<()> {
-    world.put_resource(Place::global(ZONE), name, &json!([[kind, data]]))
+    world.put_resource(Collection::global(ZONE), name, &json!([[kind, data]]))
 }
 
 fn records(world: &World<'_>, name: &str) -> rusqlite::Result<Vec<(String, String)>> {
     if name.ends_with(READY) {
         return Ok(vec![("CNAME".to_owned(), HOSTED.to_owned())]);
     }
-    let kept = world.resource(Place::global(ZONE), name)?.unwrap_or_default();
+    let kept = world.resource(Collection::global(ZONE), name)?.unwrap_or_default();
     Ok(serde_json::from_value(kept).unwrap_or_default())
 }

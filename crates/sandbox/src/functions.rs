@@ -8,7 +8,7 @@ use super::pages::{page, page_request};
 use super::query::Query;
 use super::run_v2::Site;
 use super::service_body::stamp;
-use super::world::Place;
+use super::world::Collection;
 
 const DEFAULT_PAGE: usize = 1_000;
 const KIND: &str = "functions";
@@ -86,6 +86,6 @@ pub(super) fn first_generation(site: &Site<'_>, region: &str, name: &str) -> Val
 }
 
 /// Where the functions of a region, or of all (`-`), are kept.
-pub(super) fn place<'a>(site: &'a Site<'_>, region: &'a str) -> Place<'a> {
-    Place { kind: KIND, project: &site.project.id, region }
+pub(super) fn place<'a>(site: &'a Site<'_>, region: &'a str) -> Collection<'a> {
+    Collection { kind: KIND, project: &site.project.id, region }
 }

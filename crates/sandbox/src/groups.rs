@@ -15,7 +15,7 @@ use super::pages::{page, page_request};
 use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
-use super::world::{PageRequest, Place, World};
+use super::world::{Collection, PageRequest, World};
 use runaccess_domain::member::{Member, MemberKind};
 
 const GROUPS: &str = "groups";
@@ -91,7 +91,7 @@ fn of_one(
                 let member = key_of(&membership["preferredMemberKey"]);
                 world.delete_resource(of_group(&address), &member, "")?;
             }
-            world.delete_resource(Place::global(GROUPS), &address, "")?;
+            world.delete_resource(Collection::global(GROUPS), &address, "")?;
             Ok(done(&json!({}), "google.protobuf.Empty"))
         }),
         ("GET", [MEMBERSHIPS], "") => read().and_then(|()| {
@@ -134,7 +134,7 @@ fn of_one(
 /// Whether somebody administers groups: may set the policy of an organisation.
 fn administers(visit: Visit<'_>) -> Result<bool, ApiError> {
     let page = PageRequest { after: 0, limit: 1 };
-    let place = Place::global("organizations");
+    let place = Collection::global("organizations");
     let (found, _) = visit.world.resources_newest_first(place, page, &|_| true)?;
     let Some(name) = found.first().and_then(|found| found["name"].as_str()) else {
         return Ok(false);
@@ -177,7 +177,7 @@ fn find(world: &World<'_>, id: &str) -> Result<Option<Value>, ApiError> {
 fn lookup(visit: Visit<'_>, query: &Query) -> Result<Value, ApiError> {
     query.only(&["groupKey.id", "groupKey.namespace"])?;
     let address = query.get("groupKey.id").unwrap_or_default().to_lowercase();
-    let group = visit.world.resource(Place::global(GROUPS), &address)?;
+    let group = visit.world.resource(Collection::global(GROUPS), &address)?;
     let group = group.ok_or_else(|| hidden(&address))?;
     may_read(visit, &group)?;
     Ok(json!({"name": group["name"]}))
@@ -191,7 +191,8 @@ fn list(visit: Visit<'_>, query: &Query) -> Result<Value, ApiError> {
         return Err(hidden(&parent));
     }
     let of = |group: &Value| group["parent"] == parent.as_str();
-    let (found, next) = visit.world.resources_newest_first(Place::global(GROUPS), request, &of)?;
+    let (found, next) =
+        visit.world.resources_newest_first(Collection::global(GROUPS), request, &of)?;
     Ok(page(GROUPS, found, next))
 }
 
@@ -206,7 +207,7 @@ fn create(visit: Visit<'_>, query: &Query, body: &Value) -> Result<Value, ApiErr
     if !administers(visit)? {
         return Err(hidden(&address));
     }
-    if visit.world.resource(Place::global(GROUPS), &address)?.is_some() {
+    if visit.world.resource(Collection::global(GROUPS), &address)?.is_some() {
         return Err(ApiError::already_exists("Requested entity already exists"));
     }
     let parent = customer(body["parent"].as_str().unwrap_or_default());
@@ -250,7 +251,7 @@ pub(super) fn put_group(
     if let Some(description) = fields["description"].as_str() {
         group["description"] = Value::from(description);
     }
-    visit.world.put_resource(Place::global(GROUPS), &address.to_lowercase(), &group)?;
+    visit.world.put_resource(Collection::global(GROUPS), &address.to_lowercase(), &group)?;
     Ok(group)
 }
 
@@ -280,7 +281,7 @@ pub(super) fn put_member(
     key: &str,
     roles: &Value,
 ) -> Result<Value, ApiError> {
-    let is_group = visit.world.resource(Place::global(GROUPS), key)?.is_some();
+    let is_group = visit.world.resource(Collection::global(GROUPS), key)?.is_some();
     let kind = match Member::of_account(key).kind() {
         _ if is_group => "GROUP",
         MemberKind::ServiceAccount => "SERVICE_ACCOUNT",
@@ -313,8 +314,8 @@ fn key_of(key: &Value) -> String {
     key["id"].as_str().unwrap_or_default().to_lowercase()
 }
 
-fn of_group(address: &str) -> Place<'_> {
-    Place { kind: MEMBERSHIPS, project: address, region: "" }
+fn of_group(address: &str) -> Collection<'_> {
+    Collection { kind: MEMBERSHIPS, project: address, region: "" }
 }
 
 fn done(resource: &Value, message: &str) -> Value {

@@ -11,7 +11,7 @@ use super::names::fnv1a;
 use super::policy_check::{Rules, bindings, check_limits, check_types, checked_bindings, remove};
 use super::query::Query;
 use super::schema::known_fields;
-use super::world::{Place, World};
+use super::world::{Collection, World};
 use runaccess_domain::member::Member;
 
 /// The kind under which a policy is kept as it was before its latest change.
@@ -103,7 +103,7 @@ pub(super) fn set(
     after["etag"] = Value::from(new_etag());
     // For a front end that learns late.
     let changed = json!({"policy": before, "changed": now.unix_timestamp()});
-    world.put_resource(Place::global(BEFORE), resource, &changed)?;
+    world.put_resource(Collection::global(BEFORE), resource, &changed)?;
     world.put_policy(resource, &after)?;
     get(world, resource, Some(if version == 3 { "3" } else { "1" }))
 }

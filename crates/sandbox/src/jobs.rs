@@ -13,7 +13,7 @@ use super::run_v2::Site;
 use super::schema::{self, Api, known_fields};
 use super::service_body::{new_uid, quoted_etag, shown, stamp};
 use super::service_check::check_job;
-use super::world::Place;
+use super::world::Collection;
 use runaccess_domain::role::RUN_JOB_WITH_OVERRIDES;
 
 const DEFAULT_PAGE: usize = 100;
@@ -281,8 +281,8 @@ pub(super) fn forget(site: &Site<'_>, region: &str, name: &str) -> Result<(), Ap
 }
 
 /// Where the jobs of a region, or of all (`-`), are kept.
-pub(super) fn place<'a>(site: &'a Site<'_>, region: &'a str) -> Place<'a> {
-    Place { kind: KIND, project: &site.project.id, region }
+pub(super) fn place<'a>(site: &'a Site<'_>, region: &'a str) -> Collection<'a> {
+    Collection { kind: KIND, project: &site.project.id, region }
 }
 
 fn full_name(site: &Site<'_>, region: &str, name: &str) -> String {

@@ -9,7 +9,7 @@ use super::pages::{page, page_request};
 use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
-use super::world::{Place, Project, World};
+use super::world::{Collection, Project, World};
 
 const KIND: &str = "orgpolicies";
 const DEFAULT_PAGE: usize = 100;
@@ -218,7 +218,7 @@ fn seeded_rule(world: &World<'_>, lineage: &[String], constraint: &str) -> Resul
     }
     let organization = lineage.iter().find_map(|above| above.strip_prefix("organizations/"));
     let customer = match organization {
-        Some(id) => world.resource(Place::global("organizations"), id)?,
+        Some(id) => world.resource(Collection::global("organizations"), id)?,
         None => None,
     };
     let customer =
@@ -263,6 +263,6 @@ fn put(
     Ok(policy)
 }
 
-fn place(owner: &str) -> Place<'_> {
-    Place { kind: KIND, project: owner, region: "" }
+fn place(owner: &str) -> Collection<'_> {
+    Collection { kind: KIND, project: owner, region: "" }
 }

@@ -11,7 +11,7 @@ use super::policy_check::Rules;
 use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
-use super::world::{Place, Project, World};
+use super::world::{Collection, Project, World};
 use runaccess_domain::member::Member;
 
 /// The kinds of resource that hold others.
@@ -111,7 +111,7 @@ fn parent(world: &World<'_>, body: &Value) -> Result<String, ApiError> {
     let bad = || ApiError::invalid(format!("Invalid parent: {named}."));
     let (kind, id) = named.split_once('/').ok_or_else(bad)?;
     if !matches!(kind, FOLDERS | ORGANIZATIONS)
-        || world.resource(Place::global(kind), id)?.is_none()
+        || world.resource(Collection::global(kind), id)?.is_none()
     {
         return Err(bad());
     }
@@ -149,7 +149,7 @@ pub(super) fn put_folder(visit: Visit<'_>, parent: &str, name: &str) -> Result<V
         "updateTime": now,
         "etag": "W/\"5a1c9e72f0b4\"",
     });
-    visit.world.put_resource(Place::global(FOLDERS), &id, &folder)?;
+    visit.world.put_resource(Collection::global(FOLDERS), &id, &folder)?;
     Ok(folder)
 }
 
@@ -200,7 +200,8 @@ pub(super) fn create_project(
     }
     let above = lineage(world, &project.parent)?;
     if let Some(organization) = above.iter().find_map(|name| name.strip_prefix("organizations/")) {
-        let found = world.resource(Place::global(ORGANIZATIONS), organization)?.unwrap_or_default();
+        let found =
+            world.resource(Collection::global(ORGANIZATIONS), organization)?.unwrap_or_default();
         found["displayName"].as_str().unwrap_or_default().clone_into(&mut project.domain);
     }
     world.put_project(&project)?;
@@ -223,7 +224,7 @@ fn delete_folder(world: &World<'_>, name: &str, folder: &Value) -> Result<Value,
         return Err(ApiError::failed_precondition("The folder is not empty."));
     }
     let id = name.rsplit('/').next().unwrap_or_default();
-    world.delete_resource(Place::global(FOLDERS), id, name)?;
+    world.delete_resource(Collection::global(FOLDERS), id, name)?;
     let mut gone = folder.clone();
     gone["state"] = Value::from("DELETE_REQUESTED");
     Ok(done(&gone, "Folder"))
@@ -281,7 +282,7 @@ pub(super) fn answer(
 }
 
 fn holder(world: &World<'_>, kind: &str, id: &str) -> Result<Value, ApiError> {
-    world.resource(Place::global(kind), id)?.ok_or_else(|| {
+    world.resource(Collection::global(kind), id)?.ok_or_else(|| {
         // As with projects, what is hidden cannot be told from what is not there.
         ApiError::lacks(&format!("resourcemanager.{kind}.get"), &format!("{kind}/{id}"))
     })

@@ -15,7 +15,7 @@ use super::run_v2::Site;
 use super::settings::Settings;
 use super::store::Sandbox;
 use super::tokens::{self, Issuer, VERBS};
-use super::world::{Place, Project, World};
+use super::world::{Collection, Project, World};
 use super::{
     boundaries, custom_roles, deny_policies, functions, groups, iap, older_resource_manager,
     org_policy, resource_manager, roles, run_v1, run_v2, service_accounts, service_usage, tags,
@@ -111,7 +111,7 @@ fn dispatch(
             .and_then(|name| name.strip_prefix("operations/"))
             .filter(|id| !reads && !id.starts_with("noop."))
         {
-            world.put_resource(Place::global(OPERATIONS), id, &answer)?;
+            world.put_resource(Collection::global(OPERATIONS), id, &answer)?;
         }
         Ok(answer)
     };
@@ -249,7 +249,7 @@ fn around(
     match target.parts.as_slice() {
         ["v1" | "v3", OPERATIONS, id] if method == "GET" && verb.is_empty() => {
             Some(query.only(&[]).and_then(|()| {
-                let found = visit.world.resource(Place::global(OPERATIONS), id)?;
+                let found = visit.world.resource(Collection::global(OPERATIONS), id)?;
                 found.ok_or_else(|| ApiError::not_found("Requested entity was not found."))
             }))
         }

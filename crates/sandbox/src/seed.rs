@@ -15,7 +15,7 @@ use super::resource_manager::{FOLDERS, ORGANIZATIONS};
 use super::run_v1::domains;
 use super::service_accounts;
 use super::service_body;
-use super::world::{Place, Project, World};
+use super::world::{Collection, Project, World};
 use runaccess_domain::resource::ServiceName;
 
 /// The account that acts where none is named.
@@ -62,10 +62,10 @@ pub(super) fn fill_around(world: &World<'_>) -> rusqlite::Result<()> {
     };
     let mut organization = holder(ORGANIZATIONS, ORGANIZATION, "example.com");
     organization["directoryCustomerId"] = Value::from("C03xgje4y");
-    world.put_resource(Place::global(ORGANIZATIONS), ORGANIZATION, &organization)?;
+    world.put_resource(Collection::global(ORGANIZATIONS), ORGANIZATION, &organization)?;
     let mut folder = holder(FOLDERS, FOLDER, "engineering");
     folder["parent"] = Value::from(format!("organizations/{ORGANIZATION}"));
-    world.put_resource(Place::global(FOLDERS), FOLDER, &folder)?;
+    world.put_resource(Collection::global(FOLDERS), FOLDER, &folder)?;
     let policy = |bindings: Value| json!({"bindings": bindings, "etag": new_etag()});
     world.put_policy(
         &format!("organizations/{ORGANIZATION}"),

@@ -12,7 +12,7 @@ use super::run_v2::Site;
 use super::schema::known_fields;
 use super::settings::Settings;
 use super::tokens::{self, Issuer, VERBS, keys_of};
-use super::world::{Place, World};
+use super::world::{Collection, World};
 
 const DEFAULT_PAGE: usize = 20;
 const LARGEST_PAGE: usize = 100;
@@ -184,6 +184,6 @@ fn account(project: &str, email: &str) -> Value {
     })
 }
 
-fn place(project: &str) -> Place<'_> {
-    Place { kind: "serviceAccounts", project, region: "" }
+fn place(project: &str) -> Collection<'_> {
+    Collection { kind: "serviceAccounts", project, region: "" }
 }

@@ -12,7 +12,7 @@ use super::pages::{page, page_request};
 use super::query::Query;
 use super::schema::known_fields;
 use super::service_body::stamp;
-use super::world::{Place, World};
+use super::world::{Collection, World};
 use runaccess_domain::boundary::RESOURCE_MANAGER;
 use runaccess_domain::condition::{Tag, Tags};
 
@@ -58,7 +58,7 @@ fn in_force(world: &World<'_>, lineage: &[String]) -> Result<Vec<(bool, Value, V
 /// A key or value by its name, such as `tagKeys/281476925150001`.
 fn kept(world: &World<'_>, kind: &str, name: &Value) -> Result<Option<Value>, ApiError> {
     let id = name.as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
-    Ok(world.resource(Place::global(kind), id)?)
+    Ok(world.resource(Collection::global(kind), id)?)
 }
 
 /// The resource that a full name is of, as policies are kept by.
@@ -107,7 +107,7 @@ pub(super) fn answer(
 /// What may be done with a key or value rests on what its key's parent allows.
 fn holder(world: &World<'_>, parent: &str) -> Result<String, ApiError> {
     if let Some(id) = parent.strip_prefix("tagKeys/") {
-        let key = world.resource(Place::global(KEYS), id)?;
+        let key = world.resource(Collection::global(KEYS), id)?;
         let above = key.and_then(|key| key["parent"].as_str().map(str::to_owned));
         return above.map_or_else(
             || Err(ApiError::permission_denied(format!("Permission denied on {parent}."))),
@@ -123,7 +123,7 @@ fn permission(kind: &str, verb: &str) -> String {
 
 fn read(visit: Visit<'_>, kind: &str, id: &str) -> Result<(Value, String), ApiError> {
     let hidden = || ApiError::lacks(&permission(kind, "get"), &format!("{kind}/{id}"));
-    let found = visit.world.resource(Place::global(kind), id)?.ok_or_else(hidden)?;
+    let found = visit.world.resource(Collection::global(kind), id)?.ok_or_else(hidden)?;
     let holder = holder(visit.world, found["parent"].as_str().unwrap_or_default())?;
     visit.require(&permission(kind, "get"), &holder)?;
     Ok((found, holder))
@@ -135,7 +135,8 @@ fn list(visit: Visit<'_>, kind: &str, query: &Query) -> Result<Value, ApiError> 
     visit.require(&permission(kind, "list"), &holder(visit.world, &parent)?)?;
     let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
     let of = |found: &Value| found["parent"] == parent.as_str();
-    let (found, next) = visit.world.resources_newest_first(Place::global(kind), request, &of)?;
+    let (found, next) =
+        visit.world.resources_newest_first(Collection::global(kind), request, &of)?;
     Ok(page(kind, found, next))
 }
 
@@ -211,7 +212,7 @@ pub(super) fn put(
     if description.is_string() {
         made["description"] = description.clone();
     }
-    world.put_resource(Place::global(kind), &id, &made)?;
+    world.put_resource(Collection::global(kind), &id, &made)?;
     Ok(made)
 }
 
@@ -228,7 +229,7 @@ fn delete(visit: Visit<'_>, kind: &str, id: &str, query: &Query) -> Result<Value
     if uses.iter().any(|(_, used)| used[field] == found["name"]) {
         return Err(ApiError::failed_precondition("The tag is still in use."));
     }
-    let delete = || Ok(visit.world.delete_resource(Place::global(kind), id, "")?);
+    let delete = || Ok(visit.world.delete_resource(Collection::global(kind), id, "")?);
     visit.world.kept_unless(query.flag("validateOnly")?, delete)?;
     Ok(done(&found, if kind == KEYS { "TagKey" } else { "TagValue" }))
 }
@@ -334,8 +335,8 @@ fn unbind(visit: Visit<'_>, full: &str, value: &str) -> Result<Value, ApiError> 
     Ok(done(&found, "TagBinding"))
 }
 
-fn bound(resource: &str) -> Place<'_> {
-    Place { kind: BINDINGS, project: resource, region: "" }
+fn bound(resource: &str) -> Collection<'_> {
+    Collection { kind: BINDINGS, project: resource, region: "" }
 }
 
 fn done(resource: &Value, message: &str) -> Value {

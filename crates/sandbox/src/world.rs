@@ -5,7 +5,7 @@ mod resources;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::{Value, json};
 
-pub(super) use self::resources::Place;
+pub(super) use self::resources::Collection;
 use runaccess_domain::resource::ServiceName;
 
 /// How many operations are remembered: nobody looks for those before.
@@ -116,7 +116,7 @@ impl<'a> World<'a> {
             )
             .map(|_| ())?;
         if project.facts.is_object() {
-            self.put_resource(Place::global(PROJECT_FACTS), &project.id, &project.facts)?;
+            self.put_resource(Collection::global(PROJECT_FACTS), &project.id, &project.facts)?;
         }
         Ok(())
     }
@@ -233,7 +233,7 @@ impl<'a> World<'a> {
         )?;
         let full = name.to_string();
         self.db.execute("DELETE FROM policies WHERE resource = ?1", [&full])?;
-        self.delete_resource(Place::global(super::iam::BEFORE), &full, &full)?;
+        self.delete_resource(Collection::global(super::iam::BEFORE), &full, &full)?;
         self.db.execute("DELETE FROM revisions WHERE service = ?1", [&full]).map(|_| ())
     }
 

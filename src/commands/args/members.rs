@@ -7,7 +7,7 @@ use crate::domain::member::{Member, MemberArg, MemberError};
 use crate::domain::resource::{ServiceRef, ServiceRefError, looks_like_member};
 use crate::domain::role::Role;
 use crate::domain::target::{Kind, Target, TargetRef};
-use crate::lookup::{self, Found};
+use crate::lookup::{self, FoundService};
 use crate::terminal;
 
 /// The one service of a command that takes one.
@@ -15,11 +15,11 @@ pub(in crate::commands) async fn one_service(
     cx: &Context,
     typed: Option<&str>,
     question: &str,
-) -> Result<Found, CommandError> {
+) -> Result<FoundService, CommandError> {
     match typed {
         Some(typed) => lookup::find(cx, &service(cx, typed)?).await,
         None if cx.terminal.interactive => {
-            Ok(Found { name: lookup::pick(cx, question).await?, facts: None })
+            Ok(FoundService { name: lookup::pick(cx, question).await?, facts: None })
         }
         None => Err(missing(cx, "SERVICE")),
     }

@@ -3,13 +3,13 @@
 use super::super::args::members::{KindOption, member, missing};
 use super::super::remedy::grant;
 use crate::context::Context;
-use crate::domain::access::{Place, Verdict};
+use crate::domain::access::{Hierarchy, Verdict};
 use crate::domain::caller::{
     CallsFrom, TOKEN_CREATOR, Via, WORKLOAD_IDENTITY_USER, account_id, is_account_id,
     is_default_compute,
 };
 use crate::domain::error::{CommandError, ErrorKind};
-use crate::domain::evidence::Said;
+use crate::domain::evidence::Judgement;
 use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::domain::principal::project_in;
@@ -433,7 +433,8 @@ pub(super) async fn second_grant(
         .because(format!("it goes by the project's number, which could not be read: {why}"))
     })?;
     let agent = via.agent(&number);
-    let place = Place { project: caller.project.clone(), number: Some(number), ..Place::default() };
+    let place =
+        Hierarchy { project: caller.project.clone(), number: Some(number), ..Hierarchy::default() };
     minter(cx, caller, (agent, TOKEN_CREATOR), (via.title().to_owned(), place)).await
 }
 
@@ -444,7 +445,7 @@ pub(super) async fn grant_to_caller(
 ) -> Result<Option<(Member, &'static str)>, CommandError> {
     let Some((principal, role)) = caller.by.clone() else { return Ok(None) };
     let number = cx.gateway().await?.project_number(&caller.project).await.ok();
-    let place = Place { project: caller.project.clone(), number, ..Place::default() };
+    let place = Hierarchy { project: caller.project.clone(), number, ..Hierarchy::default() };
     let title = format!("`{principal}`");
     minter(cx, caller, (principal, role), (title, place)).await
 }
@@ -453,12 +454,12 @@ async fn minter(
     cx: &Context,
     caller: &mut Caller,
     (agent, role): (Member, &'static str),
-    (title, place): (String, Place),
+    (title, place): (String, Hierarchy),
 ) -> Result<Option<(Member, &'static str)>, CommandError> {
     let gateway = cx.gateway().await?;
     let address = caller.account.address().to_owned();
     let around = gateway.account_policies(&address, &place).await;
-    let Said { verdict, by, .. } = around.may(&agent, MINT_ID_TOKEN, cx.now());
+    let Judgement { verdict, by, .. } = around.may(&agent, MINT_ID_TOKEN, cx.now());
     match verdict {
         Verdict::Allowed => {
             caller.notes.push(format!("{title} may have tokens of `{address}` already: {by}"));

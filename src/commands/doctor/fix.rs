@@ -6,12 +6,12 @@ use crate::context::Context;
 use crate::domain::access::{Decision, Layer, Request};
 use crate::domain::diagnosis::{Finding, Signature};
 use crate::domain::error::quoted;
-use crate::domain::evidence::Gathered;
+use crate::domain::evidence::ServiceEvidence;
 use crate::domain::member::Member;
 
 /// What a way on is worked out from.
 pub(super) struct Case<'a> {
-    pub(super) gathered: Option<&'a Gathered>,
+    pub(super) gathered: Option<&'a ServiceEvidence>,
     pub(super) decision: Option<&'a Decision<'a>>,
     pub(super) request: &'a Request<'a>,
     /// `None` where it is not known, or there is no credential.

@@ -8,14 +8,14 @@ use super::evidence::{in_words, of_reading, of_token};
 use super::fix::{Case, fix};
 use super::{Args, exit_code};
 use crate::auth::BearerToken;
-use crate::cloud::{FailureKind, For};
+use crate::cloud::{FailureKind, Subject};
 use crate::context::Context;
 use crate::domain::access::{Caller, Entry, Layer, Origin, Request};
 use crate::domain::diagnosis::{
     Credential, Finding, Reply, Signature, Symptoms, TokenFacts, diagnose,
 };
 use crate::domain::error::{CommandError, ErrorKind};
-use crate::domain::evidence::Gathered;
+use crate::domain::evidence::ServiceEvidence;
 use crate::domain::member::Member;
 use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::invoke::{self, Call, Prober, Wanted};
@@ -26,7 +26,7 @@ use crate::report::DoctorReport;
 /// What could be read, beside the request.
 #[derive(Default)]
 struct Read {
-    gathered: Option<Gathered>,
+    gathered: Option<ServiceEvidence>,
     /// Whether there is a service at the address, as far as could be seen.
     exists: Option<bool>,
     /// What could not be read, and why.
@@ -220,7 +220,7 @@ async fn read(
     };
     let Some(name) = name else { return read };
     let is_self = args.id_token_file.is_none() && who.is_some();
-    let whose = who.map_or(For::Anyone, |member| For::One { member, is_self });
+    let whose = who.map_or(Subject::Anyone, |member| Subject::One { member, is_self });
     let Ok(gateway) = cx.gateway().await else { return read };
     match gateway.gather(&name, whose).await {
         Ok(gathered) => (read.exists, read.gathered) = (Some(true), Some(gathered)),

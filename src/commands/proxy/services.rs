@@ -23,7 +23,7 @@ use crate::proxy::{Keeper, Served, Source, Upstream};
 use crate::transport::{Destination, names_loopback, on_this_machine};
 
 /// What is served.
-pub(super) struct Found {
+pub(super) struct ProxiedServices {
     pub(super) services: Vec<Served>,
     /// Whose token it is.
     pub(super) account: Option<String>,
@@ -42,7 +42,7 @@ struct Target {
 }
 
 /// Finds what is served, with a token for each.
-pub(super) async fn find(cx: &Context, args: &Args) -> Result<Found, CommandError> {
+pub(super) async fn find(cx: &Context, args: &Args) -> Result<ProxiedServices, CommandError> {
     let mut targets = match &args.url {
         Some(url) => vec![at_url(cx, args, url).await?],
         None => targets(cx, args).await?,
@@ -73,7 +73,7 @@ pub(super) async fn find(cx: &Context, args: &Args) -> Result<Found, CommandErro
         None => cx.identity()?.account.clone(),
         Some(_) => None,
     };
-    Ok(Found {
+    Ok(ProxiedServices {
         services,
         account: account.or_else(|| first?.account()),
         expires: keepers.iter().filter_map(|(_, keeper)| keeper.expires()).min(),

@@ -4,13 +4,13 @@ use super::super::boundary::{Boundary, binds, bound_at};
 use super::super::condition::Doubt;
 use super::super::principal::Caller;
 use super::permission::unread;
-use super::{Attached, Layer, Outcome, Place, Step, Unless};
+use super::{Attached, Hierarchy, Layer, Outcome, Step, Uncertainty};
 
 /// The layer of boundaries: whoever is bound by any must find the resource in one that binds them.
 pub(super) fn bounded<'a>(
     boundaries: &[Attached<'a, Boundary>],
     caller: Caller<'_>,
-    place: &Place,
+    place: &Hierarchy,
 ) -> Step<'a> {
     let say = |outcome, reason: String| Step::new(Layer::Boundary, outcome, reason);
     let Caller::Verified(member) = caller else {
@@ -21,13 +21,13 @@ pub(super) fn bounded<'a>(
         let why = format!(
             "the principal access boundaries of `{member}` are its own organisation's, which is not known"
         );
-        return open(vec![Unless { what: "", doubt: Doubt::unread(why) }]);
+        return open(vec![Uncertainty { what: "", doubt: Doubt::unread(why) }]);
     };
     let (mut doubts, mut outside, mut inside) = (Vec::new(), None, None);
     for at in &places {
         let Some(layer) = boundaries.iter().find(|layer| layer.resource == at) else {
             let why = format!("the principal access boundaries at `{at}` were not read");
-            doubts.push(Unless { what: "", doubt: Doubt::unread(why) });
+            doubts.push(Uncertainty { what: "", doubt: Doubt::unread(why) });
             continue;
         };
         let read = match layer.read {
@@ -47,7 +47,7 @@ pub(super) fn bounded<'a>(
                     let why = format!(
                         "whether the principal access boundary `{id}` binds `{member}` cannot be told"
                     );
-                    doubts.push(Unless { what: resource, doubt: Doubt::undecidable(why) });
+                    doubts.push(Uncertainty { what: resource, doubt: Doubt::undecidable(why) });
                 }
             }
         }
@@ -75,7 +75,7 @@ pub(super) fn bounded<'a>(
 pub fn kept_by_boundaries(
     boundaries: &[Attached<'_, Boundary>],
     caller: Caller<'_>,
-    place: &Place,
+    place: &Hierarchy,
 ) -> Outcome {
     bounded(boundaries, caller, place).outcome
 }

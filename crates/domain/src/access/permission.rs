@@ -7,7 +7,7 @@ use super::super::invokers::Grant;
 use super::super::member::{Member, MemberKind};
 use super::super::principal::{Caller, covers, reaches};
 use super::boundaries::bounded;
-use super::{Attached, Decision, Knowledge, Layer, Outcome, Source, Step, Unless, verdict};
+use super::{Attached, Decision, Knowledge, Layer, Outcome, Source, Step, Uncertainty, verdict};
 
 /// What is known of a caller that Cloud Run says yes to.
 const TOLD: &str =
@@ -104,7 +104,7 @@ pub(super) fn denied<'a>(deny: &[Attached<'a, DenyRule>], asked: Asked<'_>) -> S
                     return Step::new(Layer::Deny, Outcome::Block, why).with(source);
                 }
                 (Truth::Unknown(doubt), source) => {
-                    doubts.push(Unless { what: resource, doubt });
+                    doubts.push(Uncertainty { what: resource, doubt });
                     doubted = doubted.or(source);
                 }
                 _ => {}
@@ -227,7 +227,7 @@ pub(super) fn allowed<'a>(allow: &[Attached<'a, Grant>], asked: Asked<'_>) -> St
                 Truth::Unknown(doubt) => {
                     let under = grant.condition.as_ref().map(|under| under.expression.as_str());
                     rests_on_request |= under.is_some_and(condition::rests_on_request);
-                    doubts.push(Unless { what: resource, doubt });
+                    doubts.push(Uncertainty { what: resource, doubt });
                     doubted = doubted.or(Some(source));
                 }
             }
@@ -275,7 +275,7 @@ pub(super) fn with_told<'a>(
                  reaches it: a change that is still spreading, or a policy that was not read",
             );
             let what = allowed.source.map_or("", |source| source.resource);
-            let doubts = vec![Unless { what, doubt }];
+            let doubts = vec![Uncertainty { what, doubt }];
             let either = (Outcome::Pass, Outcome::Block);
             (denied, Step::open(Layer::Allow, either, allowed.source, doubts))
         }
@@ -349,10 +349,10 @@ fn under(condition: Option<&Condition>, attributes: &Attributes<'_>) -> Truth {
     condition.map_or(Truth::True, |under| condition::evaluate(&under.expression, attributes))
 }
 
-pub(super) fn unread<'a>(what: &str, resource: &'a str, why: &str) -> Unless<'a> {
+pub(super) fn unread<'a>(what: &str, resource: &'a str, why: &str) -> Uncertainty<'a> {
     let text = match resource.strip_prefix(ABOVE) {
         Some(below) => format!("{what} above `{below}` could not be read: {why}"),
         None => format!("{what} of `{resource}` could not be read: {why}"),
     };
-    Unless { what: resource, doubt: Doubt::unread(text) }
+    Uncertainty { what: resource, doubt: Doubt::unread(text) }
 }

@@ -2,7 +2,7 @@
 
 use super::super::condition::Doubt;
 use super::super::service::{Ingress, Service};
-use super::{Layer, Origin, Outcome, Request, Step, Unless};
+use super::{Layer, Origin, Outcome, Request, Step, Uncertainty};
 
 /// Paths that never reach a service: documented, but `/healthz`, which is observed. "Some paths
 /// that end with `z`" are documented too, without saying which.
@@ -97,5 +97,5 @@ fn by_ingress<'a>(service: &Service, from: Origin) -> Step<'a> {
 
 fn doubtful<'a>(doubt: Doubt) -> Step<'a> {
     let either = (Outcome::Pass, Outcome::Block);
-    Step::open(Layer::Reachability, either, None, vec![Unless { what: "", doubt }])
+    Step::open(Layer::Reachability, either, None, vec![Uncertainty { what: "", doubt }])
 }

@@ -1,13 +1,13 @@
 //! What is left to decide by where the service itself may not be read.
 
 use super::super::condition::Doubt;
-use super::{Decision, Layer, Outcome, Step, Unless, verdict};
+use super::{Decision, Layer, Outcome, Step, Uncertainty, verdict};
 
 /// Decides where not even the service could be read, and why that is, by what Cloud Run said of the
 /// caller. Whether the check is on, and what comes before it, is unknown then.
 pub fn decide_unread(told: bool, why: &str) -> Decision<'static> {
     let open = |layer: Layer, why: String| {
-        let doubt = vec![Unless { what: "", doubt: Doubt::unread(why) }];
+        let doubt = vec![Uncertainty { what: "", doubt: Doubt::unread(why) }];
         Step::open(layer, (Outcome::Block, Outcome::Pass), None, doubt)
     };
     let mut steps = vec![
@@ -21,7 +21,7 @@ pub fn decide_unread(told: bool, why: &str) -> Decision<'static> {
     } else {
         let why = "Cloud Run says that the caller does not hold the permission, which matters where \
                    the check is on";
-        let doubt = vec![Unless { what: "", doubt: Doubt::unread(why) }];
+        let doubt = vec![Uncertainty { what: "", doubt: Doubt::unread(why) }];
         let either = (Outcome::Pass, Outcome::Block);
         steps.push(Step::open(Layer::Allow, either, None, doubt));
     }

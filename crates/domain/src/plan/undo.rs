@@ -17,7 +17,7 @@ use crate::history::{ChangeId, Entry, State};
 use crate::invokers::{Grant, GrantState, grants};
 use crate::member::Member;
 use crate::policy;
-use crate::setting::{Setting, Switch, Today};
+use crate::setting::{CurrentValue, Setting, Switch};
 use crate::snapshot::Snapshot;
 use crate::target::{Existing, Target};
 
@@ -134,9 +134,9 @@ fn reverse(snapshot: &Snapshot, action: Action, effect: &Difference) -> Result<P
     let mut back: Vec<Setting> = Vec::new();
     for setting in &effect.settings {
         match snapshot.today(setting) {
-            Some(Today::AsMeant) => back.push(setting.inverse()),
-            Some(Today::AsBefore) => {}
-            Some(Today::Otherwise(today)) => {
+            Some(CurrentValue::AsMeant) => back.push(setting.inverse()),
+            Some(CurrentValue::AsBefore) => {}
+            Some(CurrentValue::Otherwise(today)) => {
                 let value = |value: Option<&str>| {
                     value.map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
                 };

@@ -1,6 +1,6 @@
 //! Of which project a service account is, and whether it is one of Google's own, by its address.
 
-use super::Place;
+use super::Hierarchy;
 
 /// The projects of Google's own in which service agents live, beside those that begin with `gcp-sa-`
 /// (documented).
@@ -76,7 +76,7 @@ pub fn project_in(address: &str) -> Option<&str> {
 
 /// Whether a service account is of the place's project, by the id or number that its address
 /// holds; `None` where it holds neither that can be compared.
-pub(super) fn of_the_project(address: &str, place: &Place) -> Option<bool> {
+pub(super) fn of_the_project(address: &str, place: &Hierarchy) -> Option<bool> {
     if let Some(number) = number_in(address) {
         return place.number.as_deref().map(|own| own == number);
     }

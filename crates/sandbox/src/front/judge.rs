@@ -15,7 +15,7 @@ use super::super::store::Sandbox;
 use super::super::tokens::{Claims, bearer, check_times, signed_by_key};
 use super::super::world::World;
 use super::audience::{is_client, is_taken, principal};
-use super::place::{Place, find};
+use super::place::{HostTarget, find};
 use runaccess_domain::access::{
     Attached, Caller, Entry, Evidence, Layer, Origin, Request, Verdict, decide, is_reserved,
 };
@@ -135,7 +135,7 @@ impl Court<'_> {
 struct Case<'a> {
     court: &'a Court<'a>,
     service: Service,
-    place: Place,
+    place: HostTarget,
     policies: Vec<(String, Vec<Grant>)>,
     rules: Vec<(String, Vec<DenyRule>)>,
     iap: Vec<(String, Vec<Grant>)>,
@@ -151,7 +151,7 @@ struct Said {
 
 impl<'a> Case<'a> {
     /// Gathers the policies of a service and of everything above it.
-    fn new(court: &'a Court<'a>, service: Service, place: Place) -> Result<Self, ApiError> {
+    fn new(court: &'a Court<'a>, service: Service, place: HostTarget) -> Result<Self, ApiError> {
         let world = court.world;
         let lineage = lineage(world, &place.name.to_string())?;
         let (now, delay) = (court.asked.now, court.options.settings.access_delay);

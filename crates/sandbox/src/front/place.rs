@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::api_error::ApiError;
 use super::super::names::{HASHED_END, hashed_label, parse_deterministic, parse_hashed, regions};
 use super::super::seed::{DEFAULT_PROJECT, HOME_REGION};
-use super::super::world::{Place as Kept, World};
+use super::super::world::{Collection as Kept, World};
 use runaccess_domain::address::{FUNCTIONS, RUN_APP};
 use runaccess_domain::resource::{ServiceName, TAG_SIGN};
 
@@ -14,7 +14,7 @@ const LOCALHOST: &str = ".localhost";
 
 /// What a host name is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct HostTarget {
     pub(super) name: ServiceName,
     pub(super) tag: Option<String>,
     /// Whether it is one of the service's `run.app` addresses, or stands for one.
@@ -69,10 +69,10 @@ pub(super) fn find(
     world: &World<'_>,
     host: &str,
     function: Option<&str>,
-) -> Result<Option<Place>, ApiError> {
+) -> Result<Option<HostTarget>, ApiError> {
     if let Some(function) = function {
         let name = by_function(world, host, function)?;
-        return Ok(name.map(|name| Place { name, tag: None, by_default_url: true }));
+        return Ok(name.map(|name| HostTarget { name, tag: None, by_default_url: true }));
     }
     let (tag, bare) = match host.split_once(TAG_SIGN) {
         Some((tag, bare)) => (Some(tag.to_owned()), bare),
@@ -83,7 +83,7 @@ pub(super) fn find(
         let mapped = world.domain_mapping(host)?;
         return Ok(mapped.map(|(project, region, mapping)| {
             let service = mapping["spec"]["routeName"].as_str().unwrap_or_default();
-            Place {
+            HostTarget {
                 name: ServiceName::new(project, region, service),
                 tag: None,
                 by_default_url: false,
@@ -106,7 +106,7 @@ pub(super) fn find(
             },
         },
     };
-    Ok(name.map(|name| Place { name, tag, by_default_url }))
+    Ok(name.map(|name| HostTarget { name, tag, by_default_url }))
 }
 
 fn by_label(world: &World<'_>, label: &str) -> Result<Option<ServiceName>, ApiError> {

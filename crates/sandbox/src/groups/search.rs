@@ -6,7 +6,7 @@ use super::super::api_error::ApiError;
 use super::super::authority::Visit;
 use super::super::pages::page;
 use super::super::query::Query;
-use super::super::world::Place;
+use super::super::world::Collection;
 use super::{GROUPS, MEMBERSHIPS, administers, hidden, holds, key_of, may_see, of_group};
 use runaccess_domain::member::Member;
 
@@ -71,7 +71,7 @@ pub(super) fn everyone(visit: Visit<'_>, group: &str, query: &Query) -> Result<V
             let mut member =
                 Value::from(format!("users/{}", super::super::names::fnv1a(key.bytes())));
             if membership["type"] == "GROUP" {
-                if let Some(group) = visit.world.resource(Place::global(GROUPS), &key)? {
+                if let Some(group) = visit.world.resource(Collection::global(GROUPS), &key)? {
                     member = group["name"].clone();
                 }
                 next.push(key);

@@ -10,7 +10,7 @@ use super::super::query::Query;
 use super::super::run_v2::Site;
 use super::super::schema::known_fields;
 use super::super::service_body::{new_uid, stamp};
-use super::super::world::{Place, Project, World};
+use super::super::world::{Collection, Project, World};
 use super::view::LOCATION_LABEL;
 use super::writes::{OF_DELETE, dry_run};
 use runaccess_domain::resource::ServiceName;
@@ -56,7 +56,7 @@ pub(super) fn create(
     let mapping = shown(site.project, region, (&domain, service), ready, site.now);
     if !dry_run(query)? {
         if let Some((project, region, _)) = before {
-            let place = Place { kind: KIND, project: &project, region: &region };
+            let place = Collection { kind: KIND, project: &project, region: &region };
             site.world.delete_resource(place, &domain, "")?;
         }
         site.world.put_resource(place(site, region), &domain, &mapping)?;
@@ -119,7 +119,7 @@ pub(in super::super) fn put(
     now: OffsetDateTime,
 ) -> rusqlite::Result<()> {
     let mapping = shown(project, region, (domain, service), ready, now);
-    let place = Place { kind: KIND, project: &project.id, region };
+    let place = Collection { kind: KIND, project: &project.id, region };
     world.put_resource(place, domain, &mapping)
 }
 
@@ -179,6 +179,6 @@ fn records(project: &Project, domain: &str) -> Value {
 }
 
 /// Where the mappings of a region, or of all (`-`), are kept.
-pub(super) fn place<'a>(site: &'a Site<'_>, region: &'a str) -> Place<'a> {
-    Place { kind: KIND, project: &site.project.id, region }
+pub(super) fn place<'a>(site: &'a Site<'_>, region: &'a str) -> Collection<'a> {
+    Collection { kind: KIND, project: &site.project.id, region }
 }

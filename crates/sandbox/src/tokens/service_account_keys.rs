@@ -9,7 +9,7 @@ use super::super::query::Query;
 use super::super::run_v2::Site;
 use super::super::schema::known_fields;
 use super::super::service_body::{stamp, without_own as shown};
-use super::super::world::{PageRequest, Place, World};
+use super::super::world::{Collection, PageRequest, World};
 use super::issuer::Claims;
 use super::keys::{PublicKey, generate};
 use runaccess_ground::jwt;
@@ -17,8 +17,8 @@ use runaccess_ground::jwt;
 /// How many keys one account may have (documented).
 const MOST: usize = 10;
 
-fn place() -> Place<'static> {
-    Place::global("serviceAccountKeys")
+fn place() -> Collection<'static> {
+    Collection::global("serviceAccountKeys")
 }
 
 /// The routes below an account's `keys`; `None` for one that is not there.

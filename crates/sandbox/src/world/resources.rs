@@ -9,16 +9,16 @@ use super::{Page, PageRequest, World, body};
 /// A resource of a kind that has no table of its own, by its place and name. What is in no
 /// project or region has empty ones.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Place<'a> {
+pub(in super::super) struct Collection<'a> {
     pub(in super::super) kind: &'a str,
     pub(in super::super) project: &'a str,
     pub(in super::super) region: &'a str,
 }
 
-impl Place<'_> {
+impl Collection<'_> {
     /// The place of what is outside projects: folders and organisations.
-    pub(in super::super) fn global(kind: &str) -> Place<'_> {
-        Place { kind, project: "", region: "" }
+    pub(in super::super) fn global(kind: &str) -> Collection<'_> {
+        Collection { kind, project: "", region: "" }
     }
 }
 
@@ -57,7 +57,7 @@ impl World<'_> {
 
     pub(in super::super) fn resource(
         &self,
-        place: Place<'_>,
+        place: Collection<'_>,
         name: &str,
     ) -> rusqlite::Result<Option<Value>> {
         self.db
@@ -71,7 +71,7 @@ impl World<'_> {
 
     pub(in super::super) fn put_resource(
         &self,
-        place: Place<'_>,
+        place: Collection<'_>,
         name: &str,
         resource: &Value,
     ) -> rusqlite::Result<()> {
@@ -102,7 +102,7 @@ impl World<'_> {
     /// Takes a resource away, and the policy of `full_name` with it.
     pub(in super::super) fn delete_resource(
         &self,
-        place: Place<'_>,
+        place: Collection<'_>,
         name: &str,
         full_name: &str,
     ) -> rusqlite::Result<()> {
@@ -116,7 +116,7 @@ impl World<'_> {
     /// A page of a kind's resources in a region, or in all (`-`), newest first.
     pub(in super::super) fn resources_newest_first(
         &self,
-        place: Place<'_>,
+        place: Collection<'_>,
         page: PageRequest,
         wanted: &dyn Fn(&Value) -> bool,
     ) -> rusqlite::Result<Page<Value>> {

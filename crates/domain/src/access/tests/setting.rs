@@ -18,10 +18,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::datetime;
 
-use crate::access::{Caller, Decision, Entry, Origin, Place, Request, Verdict};
+use crate::access::{Caller, Decision, Entry, Hierarchy, Origin, Request, Verdict};
 use crate::condition::{Condition, Tag};
 use crate::deny::DenyRule;
-use crate::evidence::{Around, Gathered, Layered, RoleFacts};
+use crate::evidence::{PolicyLayer, ResourceEvidence, RoleFacts, ServiceEvidence};
 use crate::invokers::Grant;
 use crate::member::Member;
 use crate::service::{Ingress, Service, TrafficTag};
@@ -36,12 +36,12 @@ const PLACES: [(&str, &str); 4] = [
 ];
 
 #[derive(Clone, Debug)]
-pub(super) struct Setting(pub(super) Gathered);
+pub(super) struct Setting(pub(super) ServiceEvidence);
 
 impl Setting {
     pub(super) fn empty() -> Self {
-        fn layers<T>(places: &[(&str, &str)]) -> Vec<Layered<T>> {
-            let layer = |(_, resource): &(&str, &str)| Layered {
+        fn layers<T>(places: &[(&str, &str)]) -> Vec<PolicyLayer<T>> {
+            let layer = |(_, resource): &(&str, &str)| PolicyLayer {
                 resource: (*resource).to_owned(),
                 read: Ok(Vec::new()),
             };
@@ -65,15 +65,15 @@ impl Setting {
             groups.insert((group.to_owned(), "user:dev@x.com".to_owned()), holds);
         }
         groups.insert(("team@x.com".to_owned(), "user:other@x.com".to_owned()), Some(false));
-        Self(Gathered {
+        Self(ServiceEvidence {
             service: Service::sample(),
             iap: layers(&[("iap", "projects/12/iap_web/cloud_run-us-central1/services/s")]),
             told: None,
-            around: Around {
+            around: ResourceEvidence {
                 allow: layers(&PLACES),
                 deny: layers(&PLACES[1..]),
                 boundaries: None,
-                place: Place {
+                place: Hierarchy {
                     project: "p".to_owned(),
                     number: Some("12".to_owned()),
                     above: vec!["folders/1".to_owned(), "organizations/5".to_owned()],

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 
-use crate::cloud::{Failure, For, Gateway, why};
+use crate::cloud::{Failure, Gateway, Subject, why};
 use crate::context::Context;
-use crate::domain::access::{Place, Verdict};
+use crate::domain::access::{Hierarchy, Verdict};
 use crate::domain::error::{CommandError, quoted};
-use crate::domain::evidence::{Around, Counts, Layered, Said, Way};
+use crate::domain::evidence::{Counts, GrantPath, Judgement, PolicyLayer, ResourceEvidence};
 use crate::domain::exit_code::ExitCode;
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind};
@@ -23,13 +23,13 @@ pub(super) const WIDTH: usize = 8;
 
 /// What is left, and what cannot be told.
 #[derive(Debug, Default)]
-pub(super) struct Left {
+pub(super) struct RemainingAccess {
     pub(super) rows: Vec<LeftRow>,
     /// What may be left, in a sentence each.
     pub(super) unknown: Vec<String>,
 }
 
-impl Left {
+impl RemainingAccess {
     /// The exit code that it makes: something is left, or may be.
     pub(super) fn code(&self) -> ExitCode {
         if !self.rows.is_empty() {
@@ -110,12 +110,12 @@ impl Left {
 }
 
 /// What was read of one resource.
-struct Judged {
-    around: Around,
-    iap: Vec<Layered<Grant>>,
+struct Findings {
+    around: ResourceEvidence,
+    iap: Vec<PolicyLayer<Grant>>,
     has_iap: bool,
     check_off: bool,
-    said: Said,
+    said: Judgement,
 }
 
 /// Judges every resource for each of the members by everything that can be read. `with_accounts` looks
@@ -125,7 +125,7 @@ pub(super) async fn look(
     targets: &[Target],
     members: &[Member],
     with_accounts: bool,
-) -> Result<Left, CommandError> {
+) -> Result<RemainingAccess, CommandError> {
     let gateway = cx.gateway().await?;
     let pairs: Vec<(Target, Member)> = targets
         .iter()
@@ -136,7 +136,7 @@ pub(super) async fn look(
         (target, member, judged)
     });
     let judged: Vec<_> = judged.buffered(WIDTH).collect().await;
-    let mut left = Left::default();
+    let mut left = RemainingAccess::default();
     let mut accounts: Vec<(Member, Target)> = Vec::new();
     for (target, member, judged) in judged {
         let (verb, short) = (target.verb(), cx.named(&target));
@@ -149,7 +149,7 @@ pub(super) async fn look(
                     let of_project = may.into_iter().filter(|m| project_in(m.address()).is_some());
                     accounts.extend(of_project.map(|account| (account, target.clone())));
                 }
-                let Said { verdict, by, turns_on_request } = &judged.said;
+                let Judgement { verdict, by, turns_on_request } = &judged.said;
                 match verdict {
                     Verdict::Denied => {}
                     Verdict::Unknown if !turns_on_request => left.unknown.push(unknown(by)),
@@ -166,7 +166,7 @@ pub(super) async fn look(
     accounts.dedup_by(|(a, _), (b, _)| a == b);
     accounts.retain(|(account, _)| !members.iter().any(|member| member.same_as(account)));
     let read = stream::iter(accounts).map(|(account, target)| async move {
-        let around = gateway.account_policies(account.address(), &Place::default()).await;
+        let around = gateway.account_policies(account.address(), &Hierarchy::default()).await;
         (account, target, around)
     });
     let read: Vec<_> = read.buffered(WIDTH).collect().await;
@@ -225,27 +225,27 @@ async fn judge(
     gateway: &Gateway,
     target: &Target,
     member: &Member,
-) -> Result<Judged, Failure> {
-    let whose = For::One { member, is_self: false };
+) -> Result<Findings, Failure> {
+    let whose = Subject::One { member, is_self: false };
     match target {
         Target::Service(name) => {
             let gathered = gateway.gather(name, whose).await?;
             let said = gathered.may_call(member, cx.now());
             let check_off = !gathered.service.invoker_check;
             let has_iap = gathered.service.iap;
-            Ok(Judged { around: gathered.around, iap: gathered.iap, has_iap, check_off, said })
+            Ok(Findings { around: gathered.around, iap: gathered.iap, has_iap, check_off, said })
         }
         job => {
             let (around, _) = gateway.gather_job(job, whose, job.permission()).await?;
             let said = around.may(member, job.permission(), cx.now());
             let (iap, has_iap, check_off) = (Vec::new(), false, false);
-            Ok(Judged { around, iap, has_iap, check_off, said })
+            Ok(Findings { around, iap, has_iap, check_off, said })
         }
     }
 }
 
 /// The ways by which somebody gets in who does.
-fn rows(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> Vec<LeftRow> {
+fn rows(cx: &Context, target: &Target, member: &Member, judged: &Findings) -> Vec<LeftRow> {
     let check_off = judged.check_off.then(|| LeftRow {
         member: member.clone(),
         service: target.to_string(),
@@ -273,12 +273,12 @@ fn rows(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> Vec<
 }
 
 /// The grants by which Identity-Aware Proxy lets somebody by.
-fn past_iap(cx: &Context, target: &Target, member: &Member, judged: &Judged) -> Vec<LeftRow> {
+fn past_iap(cx: &Context, target: &Target, member: &Member, judged: &Findings) -> Vec<LeftRow> {
     if !judged.has_iap {
         return Vec::new();
     }
     let allow = judged.around.layers_of_iap(&judged.iap).cloned().collect();
-    let around = Around { allow, ..judged.around.clone() };
+    let around = ResourceEvidence { allow, ..judged.around.clone() };
     let ways = around.ways(member, PASS_IAP, cx.now());
     certain(cx, target, member, &ways, |_| Via::Iap)
 }
@@ -288,8 +288,8 @@ fn certain(
     cx: &Context,
     target: &Target,
     member: &Member,
-    ways: &[Way<'_>],
-    via: impl Fn(&Way<'_>) -> Via,
+    ways: &[GrantPath<'_>],
+    via: impl Fn(&GrantPath<'_>) -> Via,
 ) -> Vec<LeftRow> {
     let certain = ways.iter().filter(|way| way.counts != Counts::Perhaps);
     certain
@@ -342,7 +342,12 @@ fn via(resource: &str) -> Via {
 }
 
 /// The command that ends a way for this member alone; `None` where none does.
-fn command_for(cx: &Context, target: &Target, member: &Member, way: &Way<'_>) -> Option<Command> {
+fn command_for(
+    cx: &Context,
+    target: &Target,
+    member: &Member,
+    way: &GrantPath<'_>,
+) -> Option<Command> {
     let holder = &way.grant.member;
     if !holder.same_as(member) && !holder.names(member) {
         return match holder.kind() {
