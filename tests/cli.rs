@@ -13,6 +13,7 @@ mod completions;
 mod concurrency;
 mod conditions;
 mod connect;
+mod contributing;
 mod curl;
 mod doctor;
 mod domains;

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::api::Api;
 use super::failure::{Failure, FailureKind};
-use super::gateway::{Gateway, written};
-use super::request::{Read, parsed};
+use super::gateway::Gateway;
+use super::request::{Read, parsed, written};
 use crate::domain::difference::Etags;
 use crate::domain::target::{AccountName, Existing};
 

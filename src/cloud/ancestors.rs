@@ -10,15 +10,14 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::api::Api;
+use super::cache::{ProjectFacts, ReadResult};
 use super::convert;
 use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
-use super::memo::Memo;
 use super::request::{Read, parsed};
 use crate::domain::access::{ABOVE, Hierarchy};
-use crate::domain::boundary::Boundary;
 use crate::domain::deny::DenyRule;
-use crate::domain::evidence::{PolicyLayer, RoleFacts, Roles, unknown_roles};
+use crate::domain::evidence::{PolicyLayer, Roles, unknown_roles};
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::Member;
 use crate::domain::policy::Policy;
@@ -31,30 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const DEEPEST: usize = 13;
 /// The body with which the Resource Manager is asked for conditions (documented: POST, unlike Run's).
 pub(super) const AT_VERSION_3: &str = r#"{"options":{"requestedPolicyVersion":3}}"#;
-
-/// What was read, or why it was not.
-pub(super) type ReadResult<T> = Result<T, String>;
-
-/// What was read in this command.
-#[derive(Debug, Default)]
-pub(super) struct ReadCache {
-    projects: Memo<ReadResult<ProjectFacts>>,
-    parents: Memo<ReadResult<Option<String>>>,
-    customers: Memo<Option<(String, String)>>,
-    allow: Memo<ReadResult<Vec<Grant>>>,
-    deny: Memo<ReadResult<Vec<DenyRule>>>,
-    pub(super) boundaries: Memo<ReadResult<Vec<Boundary>>>,
-    pub(super) roles: Memo<ReadResult<RoleFacts>>,
-    pub(super) effective: Memo<ReadResult<google_cloud_orgpolicy_v2::model::Policy>>,
-}
-
-/// What is known of a project by itself.
-#[derive(Clone, Debug)]
-struct ProjectFacts {
-    id: String,
-    number: String,
-    parent: String,
-}
 
 /// What is above a service, nearest first.
 #[derive(Clone, Debug, Default)]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
-use super::ancestors::ReadResult;
 use super::api::Api;
+use super::cache::ReadResult;
 use super::evidence::{WIDTH, is_of_another};
 use super::gateway::Gateway;
 use super::request::Read;

@@ -7,8 +7,8 @@ use google_cloud_orgpolicy_v2::model::policy_spec::PolicyRule;
 use google_cloud_orgpolicy_v2::model::policy_spec::policy_rule::Kind;
 use tokio::time::timeout;
 
-use super::ancestors::ReadResult;
 use super::api::Api;
+use super::cache::ReadResult;
 use super::gateway::Gateway;
 use super::request::Read;
 use crate::domain::constraint::{ALL, Effective, POLICY_MEMBERS};

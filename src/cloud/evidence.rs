@@ -6,8 +6,9 @@ use google_cloud_iam_v1::model::TestIamPermissionsResponse;
 use google_cloud_resourcemanager_v3::model::{EffectiveTag, ListEffectiveTagsResponse};
 use serde_json::json;
 
-use super::ancestors::{AT_VERSION_3, Ancestors, ReadResult, why};
+use super::ancestors::{AT_VERSION_3, Ancestors, why};
 use super::api::Api;
+use super::cache::ReadResult;
 use super::failure::{Failure, FailureKind};
 use super::gateway::Gateway;
 use super::groups::Memberships;

@@ -4,31 +4,22 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant as StdInstant};
 
-use http::{HeaderMap, Method};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use time::OffsetDateTime;
-use tokio::time::{Instant, sleep_until};
 
-use super::accounts::{account_path, accounts_path};
-use super::ancestors::ReadCache;
 use super::api::{Api, Endpoints};
-use super::convert;
+use super::cache::ReadCache;
 use super::deadline::Deadline;
 use super::failure::{Failure, FailureKind};
-use super::request::{date_of, parsed};
-use super::retry::until_answered;
+use super::request::{Read, date_of};
+use super::retry::{once, until_answered};
 use crate::auth::Tokens;
-use crate::domain::difference::Etags;
-use crate::domain::plan::{PolicyOwner, Step, StepKind};
-use crate::domain::target::Target;
-use crate::transport::encoded;
+use crate::transport::{Answer, Transport};
 
 /// Clocks that differ by less are taken for the same.
 const CLOCKS_AGREE: time::Duration = time::Duration::seconds(20);
-/// How long an operation is left alone before it is first looked at, and at the most.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
-const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// Told of each request as it ends.
 pub type Trace = Arc<dyn Fn(TraceLine<'_>) + Send + Sync>;
@@ -94,94 +85,6 @@ impl Gateway {
         Self { endpoints, tokens, deadline, seen, trace, clock, ahead }
     }
 
-    /// Does one step of a plan, with its precondition: the one way in which anything is written.
-    pub async fn apply(&self, step: Step) -> Result<Etags, Failure> {
-        let target = step.target();
-        let of = match (step.sets_policy(), target.service()) {
-            (true, _) => " of",
-            (false, Some(_)) => " at",
-            (false, None) => "",
-        };
-        let call = format!("{}{of} `{}`", step.describe(), target.short());
-        match step.into_kind() {
-            StepKind::SetPolicy { of, policy } => {
-                // What has no etag was not there when it was read: whatever is by now is not overwritten.
-                if policy.etag.is_empty() {
-                    let why = "it was not there when it was read";
-                    return Err(Failure::new(FailureKind::NotFound, &call, why));
-                }
-                let (api, path) = match of {
-                    PolicyOwner::Account(account) => (Api::Iam, account_path(&account)),
-                    PolicyOwner::Job(_) | PolicyOwner::Service(_) => {
-                        (Api::Run, format!("/v2/{target}"))
-                    }
-                };
-                self.set_policy(api, &path, &policy, &call).await
-            }
-            StepKind::UpdateService { service, switches, audiences, etag } => {
-                let (body, mask) = convert::turned(&service, &switches, audiences, etag);
-                let query = encoded(&[("updateMask", &mask.join(","))]);
-                let path = format!("/v2/{service}?{query}");
-                let body = Some(written(&body, &call)?);
-                let started = self.write(Api::Run, &call, Method::PATCH, &path, body).await?;
-                let done = self.wait_for(parsed(&call, &started)?, &call).await?;
-                let etag = done["etag"].as_str().map(str::to_owned);
-                Ok(Etags { service: etag, ..Etags::default() })
-            }
-            StepKind::CreateAccount { account, display_name } => {
-                self.create_account(&account, &display_name, &call).await
-            }
-            // By its id, so that no other of the same address is.
-            StepKind::DeleteAccount { account, unique_id } => {
-                let path = format!("{}/{unique_id}", accounts_path(&account));
-                self.delete(Api::Iam, &call, &path).await
-            }
-            StepKind::MapDomain { mapping, service, force } => {
-                Box::pin(self.map_domain(&mapping, &service, force, &call)).await
-            }
-            StepKind::UnmapDomain(mapping) => {
-                let path = format!("/v1/{}", Target::Mapping(mapping));
-                self.delete(Api::Run, &call, &path).await
-            }
-        }
-    }
-
-    /// Deletes what is at a path.
-    pub(super) async fn delete(&self, api: Api, call: &str, path: &str) -> Result<Etags, Failure> {
-        let answer = self.write(api, call, Method::DELETE, path, None).await?;
-        // What is gone is told in JSON too.
-        let _: Map<String, Value> = parsed(call, &answer)?;
-        Ok(Etags::default())
-    }
-
-    /// Looks at an operation until it is done, and yields what it made. A look that fails says
-    /// nothing of the operation, which was accepted.
-    async fn wait_for(&self, mut operation: Value, call: &str) -> Result<Value, Failure> {
-        let mut pause = FIRST_LOOK;
-        let name = match operation["name"].as_str() {
-            Some(name) if name.contains("operations/") => name.to_owned(),
-            _ => return Err(Failure::malformed(call)),
-        };
-        while operation["done"] != true {
-            // The last look is at the deadline itself.
-            let (now, end) = (Instant::now(), self.deadline.end());
-            if now >= end {
-                return Err(Failure::deadline(call, self.deadline.limit()).after_acceptance());
-            }
-            sleep_until(end.min(now + pause)).await;
-            pause = (pause * 2).min(LONGEST_LOOK);
-            let look = async { parsed(call, &self.get(call, &format!("/v2/{name}"), "").await?) };
-            operation = look.await.map_err(Failure::after_acceptance)?;
-        }
-        let error = &operation["error"];
-        if error.is_object() {
-            let code = error["code"].as_i64().unwrap_or_default();
-            let message = error["message"].as_str().unwrap_or_default();
-            return Err(Failure::of_operation(call, code, message));
-        }
-        Ok(operation["response"].take())
-    }
-
     /// Sends a read, again where that may help, and tells of it.
     pub(super) async fn read<T, F>(
         &self,
@@ -216,8 +119,119 @@ impl Gateway {
     }
 }
 
-/// What a request that writes says.
-pub(super) fn written(body: &impl Serialize, call: &str) -> Result<String, Failure> {
-    serde_json::to_string(body)
-        .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))
+impl Gateway {
+    /// Reads what Cloud Run has at a path with an encoded query, again where that may help.
+    pub(super) async fn get(&self, call: &str, path: &str, query: &str) -> Result<Bytes, Failure> {
+        self.ask(Read::of(Api::Run, call, path).with_query(query)).await
+    }
+
+    /// Reads what an API has at a path, again where that may help.
+    pub(super) async fn ask(&self, read: Read<'_>) -> Result<Bytes, Failure> {
+        let call = read.call;
+        let failed = |error| Failure::of_transport(call, &error);
+        let regional = read.region.and_then(|region| self.endpoints.regional(read.api, region));
+        let own;
+        let (transport, base) = match &regional {
+            Some(endpoint) => {
+                own = Transport::to(endpoint).map_err(failed)?;
+                (&own, endpoint.as_str())
+            }
+            None => (
+                self.endpoints.transport(read.api).map_err(failed)?,
+                self.endpoints.endpoint(read.api).as_str(),
+            ),
+        };
+        let mark = if read.query.is_empty() { "" } else { "?" };
+        let uri = Uri::try_from(format!("{base}{}{mark}{}", read.path, read.query));
+        let uri = uri.map_err(|_| {
+            Failure::new(FailureKind::Other, call, "the endpoint makes no good address")
+        })?;
+        self.read(call, || async {
+            let answer = self.asked(&read, transport, &uri).await?;
+            // A token that was kept may have been revoked since: a fresh one may do.
+            let again = answer.status == StatusCode::UNAUTHORIZED && self.tokens.forget_access();
+            let answer = if again { self.asked(&read, transport, &uri).await? } else { answer };
+            self.taken(call, answer)
+        })
+        .await
+    }
+
+    /// Sends a request that writes, once: it goes back to the one who planned it where it fails. It
+    /// is told of as it ends.
+    pub(super) async fn write(
+        &self,
+        api: Api,
+        call: &str,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Bytes, Failure> {
+        let failed = |error| self.placed(api, Failure::of_transport(call, &error));
+        let transport = self.endpoints.transport(api).map_err(failed)?;
+        let uri = Uri::try_from(format!("{}{path}", self.endpoints.endpoint(api).as_str()));
+        let uri = uri.map_err(|_| Failure::malformed(call))?;
+        let body = body.map(Bytes::from);
+        let sent = async {
+            let to = (api, call, transport, &uri);
+            let answer = self.sent(to, &method, body.clone()).await?;
+            // What was not taken for want of a token was not done: a fresh one may do.
+            let again = answer.status == StatusCode::UNAUTHORIZED && self.tokens.forget_access();
+            let answer = if again { self.sent(to, &method, body.clone()).await? } else { answer };
+            self.taken(call, answer)
+        };
+        self.traced(call, once(call, &self.deadline, sent)).await
+    }
+
+    /// The time by Cloud Run's own clock, which every answer tells, whatever else it says.
+    pub async fn server_time(&self) -> Result<OffsetDateTime, Failure> {
+        let call = "ask for the time";
+        let transport = self.endpoints.transport(Api::Run);
+        let transport = transport.map_err(|error| Failure::of_transport(call, &error))?;
+        let uri = Uri::try_from(format!("{}/", self.endpoints.endpoint(Api::Run).as_str()));
+        let uri = uri.map_err(|_| Failure::malformed(call))?;
+        let answer = self.read(call, || async {
+            let sent = transport.get(uri.clone(), HeaderMap::new()).await;
+            sent.map_err(|error| self.placed(Api::Run, Failure::of_transport(call, &error)))
+        });
+        let answer = answer.await?;
+        self.note_time(&answer.headers);
+        date_of(&answer.headers).ok_or_else(|| Failure::malformed(call))
+    }
+
+    async fn asked(
+        &self,
+        read: &Read<'_>,
+        transport: &Transport,
+        uri: &Uri,
+    ) -> Result<Answer, Failure> {
+        let method = if read.body.is_none() { Method::GET } else { Method::POST };
+        let body = read.body.map(|body| Bytes::copy_from_slice(body.as_bytes()));
+        self.sent((read.api, read.call, transport, uri), &method, body).await
+    }
+
+    /// Sends a request with the token of whoever acts.
+    async fn sent(
+        &self,
+        (api, call, transport, uri): (Api, &str, &Transport, &Uri),
+        method: &Method,
+        body: Option<Bytes>,
+    ) -> Result<Answer, Failure> {
+        let headers = self.tokens.authorization().await;
+        let mut headers = headers.map_err(|error| Failure::from_auth(call, error))?;
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let sent = transport.send(method.clone(), uri.clone(), headers, body.unwrap_or_default());
+        sent.await.map_err(|error| self.placed(api, Failure::of_transport(call, &error)))
+    }
+
+    /// What a successful answer says. The time that it tells is noted, whatever it is.
+    fn taken(&self, call: &str, answer: Answer) -> Result<Bytes, Failure> {
+        self.note_time(&answer.headers);
+        if answer.status.is_success() {
+            return Ok(answer.body);
+        }
+        let code = answer.status.as_u16();
+        Err(Failure::from_answer(call, code, &answer.headers, &answer.body))
+    }
 }

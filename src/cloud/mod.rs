@@ -6,7 +6,9 @@
 mod accounts;
 mod ancestors;
 mod api;
+mod apply;
 mod boundaries;
+mod cache;
 mod constraints;
 mod convert;
 mod deadline;
@@ -19,7 +21,6 @@ mod groups;
 mod instances;
 mod jobs;
 mod mappings;
-mod memo;
 mod metadata;
 mod policies;
 mod request;

@@ -3,8 +3,9 @@
 use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_iam_admin_v1::model::{ListRolesResponse, Role};
 
-use super::ancestors::{ReadResult, why};
+use super::ancestors::why;
 use super::api::Api;
+use super::cache::ReadResult;
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::request::{Read, parsed};

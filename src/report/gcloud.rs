@@ -9,7 +9,7 @@ use crate::domain::error::quoted;
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::service::Ingress;
-use crate::domain::setting::{Setting, Switch};
+use crate::domain::setting::{Setting, Switch, SwitchKind};
 use crate::domain::target::Target;
 
 /// The commands, in the order in which they are to be run.
@@ -79,7 +79,7 @@ impl GcloudReport {
             commands.extend(binding("add-iam-policy-binding", &outcome.difference.added));
             commands.extend(binding("remove-iam-policy-binding", &outcome.difference.removed));
             // An account is made before it is granted anything, and a service's policy goes first.
-            if target.service().is_some() && outcome.action != Action::Iap {
+            if target.service().is_some() && outcome.action != Action::Turn(SwitchKind::Iap) {
                 commands.rotate_left(first);
             }
             commands

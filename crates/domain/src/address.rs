@@ -5,8 +5,8 @@ use std::fmt;
 use thiserror::Error;
 
 use super::error::CommandError;
-use super::resource::TAG_SIGN;
 use super::service::Service;
+use super::service_name::TAG_SIGN;
 
 /// Where functions of both generations are called (observed; firebase-tools' own code): by a host that
 /// all functions of a project in a region share, and a path of the function's name.

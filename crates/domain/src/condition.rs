@@ -1,5 +1,6 @@
 //! IAM Conditions: evaluated for a request, checked before they are sent, and a grant's own end.
 
+mod ast;
 mod check;
 mod expiry;
 mod expression;

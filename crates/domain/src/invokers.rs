@@ -1,6 +1,6 @@
 //! Who a policy lets invoke a service.
 
-use crate::policy::{Binding, Policy};
+use super::policy::model::{Binding, Policy};
 use time::OffsetDateTime;
 
 use super::condition::{self, Condition};

@@ -43,6 +43,7 @@ pub mod printable;
 pub mod resource;
 pub mod role;
 pub mod service;
+pub mod service_name;
 pub mod setting;
 pub mod snapshot;
 pub mod target;

@@ -11,6 +11,7 @@ mod connect;
 mod grant;
 mod iap;
 mod mapping;
+mod obstacles;
 mod public;
 mod restore;
 mod revoke;

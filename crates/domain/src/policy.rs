@@ -3,7 +3,7 @@
 //! An edit touches the one role and the members it is about. Other roles, conditional bindings,
 //! audit configs, unknown fields and the order of everything stay as they were.
 
-mod model;
+pub(crate) mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
 

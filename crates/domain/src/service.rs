@@ -1,6 +1,6 @@
 //! The facts of a service that bear on who may reach and invoke it.
 
-use super::resource::ServiceName;
+use super::service_name::ServiceName;
 
 /// A service as it was read.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,6 +13,30 @@ pub enum Switch {
     InvokerCheck(bool),
 }
 
+/// Which switch it is, whatever its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SwitchKind {
+    DefaultUrl,
+    Iap,
+    Ingress,
+    InvokerCheck,
+}
+
+impl SwitchKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::DefaultUrl, Self::Iap, Self::Ingress, Self::InvokerCheck];
+
+    /// The command that turns it.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::DefaultUrl => "default-url",
+            Self::Iap => "iap",
+            Self::Ingress => "ingress",
+            Self::InvokerCheck => "invoker-check",
+        }
+    }
+}
+
 /// A switch that goes from one of its values to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
@@ -54,6 +78,16 @@ pub enum CurrentValue {
 }
 
 impl Switch {
+    /// Which switch it is.
+    pub fn kind(&self) -> SwitchKind {
+        match self {
+            Self::DefaultUrl(_) => SwitchKind::DefaultUrl,
+            Self::Iap(_) => SwitchKind::Iap,
+            Self::Ingress(_) => SwitchKind::Ingress,
+            Self::InvokerCheck(_) => SwitchKind::InvokerCheck,
+        }
+    }
+
     /// Its name in `describe`'s JSON.
     pub fn name(&self) -> &'static str {
         match self {

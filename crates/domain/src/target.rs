@@ -6,8 +6,8 @@ use std::fmt;
 
 pub use self::reference::{FunctionRef, Kind, TargetRef};
 
-use super::resource::ServiceName;
 use super::role::{INVOKE, MINT_ID_TOKEN, RUN_JOB};
+use super::service_name::ServiceName;
 
 /// What has a full name in a project, and a short one on the command line.
 pub trait Named: fmt::Display {

@@ -7,6 +7,7 @@ use super::super::invokers::Grant;
 use super::super::member::{Member, MemberKind};
 use super::super::principal::{Caller, covers, reaches};
 use super::boundaries::bounded;
+use super::unread::unread;
 use super::{Attached, Decision, Knowledge, Layer, Outcome, Source, Step, Uncertainty, verdict};
 
 /// What is known of a caller that Cloud Run says yes to.
@@ -347,12 +348,4 @@ fn holder_of_basic(
 
 fn under(condition: Option<&Condition>, attributes: &Attributes<'_>) -> Truth {
     condition.map_or(Truth::True, |under| condition::evaluate(&under.expression, attributes))
-}
-
-pub(super) fn unread<'a>(what: &str, resource: &'a str, why: &str) -> Uncertainty<'a> {
-    let text = match resource.strip_prefix(ABOVE) {
-        Some(below) => format!("{what} above `{below}` could not be read: {why}"),
-        None => format!("{what} of `{resource}` could not be read: {why}"),
-    };
-    Uncertainty { what: resource, doubt: Doubt::unread(text) }
 }

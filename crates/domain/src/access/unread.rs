@@ -1,7 +1,7 @@
 //! What is left to decide by where the service itself may not be read.
 
 use super::super::condition::Doubt;
-use super::{Decision, Layer, Outcome, Step, Uncertainty, verdict};
+use super::{ABOVE, Decision, Layer, Outcome, Step, Uncertainty, verdict};
 
 /// Decides where not even the service could be read, and why that is, by what Cloud Run said of the
 /// caller. Whether the check is on, and what comes before it, is unknown then.
@@ -26,4 +26,12 @@ pub fn decide_unread(told: bool, why: &str) -> Decision<'static> {
         steps.push(Step::open(Layer::Allow, either, None, doubt));
     }
     Decision { verdict: verdict(&steps), steps }
+}
+
+pub(super) fn unread<'a>(what: &str, resource: &'a str, why: &str) -> Uncertainty<'a> {
+    let text = match resource.strip_prefix(ABOVE) {
+        Some(below) => format!("{what} above `{below}` could not be read: {why}"),
+        None => format!("{what} of `{resource}` could not be read: {why}"),
+    };
+    Uncertainty { what: resource, doubt: Doubt::unread(text) }
 }

@@ -6,7 +6,8 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use super::expression::{OF_TAGS, parsed};
+use super::ast::OF_TAGS;
+use super::expression::parsed;
 use super::program::with_room;
 use super::{Attributes, Condition, Tags, Truth, timed, until, weighed};
 

@@ -5,7 +5,7 @@ use cel::common::ast::{Expr, IdedExpr, SelectExpr};
 use cel::{Context, Value};
 use time::OffsetDateTime;
 
-use super::expression::{is_constant, text};
+use super::ast::{is_constant, text};
 
 /// Nanoseconds since 1970.
 type Moment = i128;

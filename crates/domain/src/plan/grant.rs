@@ -1,6 +1,6 @@
 //! Plans that give a role to principals, for good or under a condition.
 
-use super::{Change, Needs, Plan, Refusal, Use, public};
+use super::{Change, Needs, Plan, Refusal, Use, obstacles};
 use crate::action::Action;
 use crate::condition::{self, Condition};
 use crate::constraint::is_worth_asking;
@@ -69,7 +69,7 @@ impl Change for GrantRole {
         let mut plan = Plan::from_edit(Action::Grant, snapshot, edit);
         let added: Vec<Member> =
             plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
-        plan.warnings.extend(public::may_be_added(snapshot, &added)?);
+        plan.warnings.extend(obstacles::may_be_added(snapshot, &added)?);
         let (verb, noun) = (snapshot.name.verb(), snapshot.name.noun());
         match snapshot.lets_in(role.as_str()) {
             Invokes::Yes => {}
@@ -92,7 +92,7 @@ impl Change for GrantRole {
         if let Some(service) = snapshot.weighed() {
             let public = plan.difference.added.iter().any(|grant| grant.member.is_public());
             if public {
-                plan.warnings.extend(public::obstacles(service));
+                plan.warnings.extend(obstacles::obstacles(service));
             }
         }
         Ok(plan)

@@ -7,7 +7,7 @@ use crate::invokers::{Grant, grants};
 use crate::member::Member;
 use crate::policy;
 use crate::role::INVOKER;
-use crate::setting::Switch;
+use crate::setting::{Switch, SwitchKind};
 use crate::snapshot::Snapshot;
 
 /// Turns Identity-Aware Proxy on or off at a service. The proxy calls the service as an account of its own,
@@ -21,7 +21,7 @@ pub struct TurnIap {
 
 impl Change for TurnIap {
     fn action(&self) -> Action {
-        Action::Iap
+        Action::Turn(SwitchKind::Iap)
     }
 
     fn needs(&self, _: Option<&str>) -> Needs {
@@ -56,7 +56,7 @@ impl Change for TurnIap {
         let goes = |grant: &Grant| !on && is_agents(grant);
         let edit = policy::edit(&snapshot.policy, goes, &wanted)
             .map_err(|limit| Refusal::Limit { service: snapshot.name.short(), limit })?;
-        let mut plan = Plan::from_edit(Action::Iap, snapshot, edit);
+        let mut plan = Plan::from_edit(self.action(), snapshot, edit);
         turn(&mut plan, snapshot, &[Switch::Iap(on)])?;
         // Its account comes to be when it is first turned on, and cannot be granted anything before.
         plan.steps.sort_by_key(super::Step::sets_policy);

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::grant::may_be_of_a_job;
 use super::undo::left_out;
-use super::{Change, Needs, Plan, Refusal, Use, public};
+use super::{Change, Needs, Plan, Refusal, Use, obstacles};
 use crate::action::Action;
 use crate::condition::{self, ConditionError};
 use crate::invokers::{Grant, grants};
@@ -157,8 +157,8 @@ impl Change for Restore {
         let mut plan = Plan::from_edit(Action::Restore, snapshot, edit);
         let added: Vec<Member> =
             plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
-        plan.warnings.extend(public::may_be_added(snapshot, &added)?);
-        plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
+        plan.warnings.extend(obstacles::may_be_added(snapshot, &added)?);
+        plan.warnings.extend(obstacles::cannot_be_undone(snapshot, &plan));
         plan.warnings.extend(not_there.iter().map(|grant| left_out(&grant.member)));
         for grant in &gone {
             plan.warnings

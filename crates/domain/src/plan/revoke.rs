@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Change, MADE_UP, Needs, Plan, Refusal, Use, public};
+use super::{Change, MADE_UP, Needs, Plan, Refusal, Use, obstacles};
 use crate::action::Action;
 use crate::condition::{Condition, timed};
 use crate::constraint::is_worth_asking;
@@ -133,7 +133,7 @@ impl Change for RevokeGrants {
         let edit = policy::remove(&snapshot.policy, selected);
         let left = grants(&edit.policy);
         let mut plan = Plan::from_edit(Action::Revoke, snapshot, edit);
-        plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
+        plan.warnings.extend(obstacles::cannot_be_undone(snapshot, &plan));
         if self.roles == RoleChoice::AnyInvoking {
             let mut more: Vec<&str> =
                 plan.difference.removed.iter().map(|grant| grant.role.as_str()).collect();

@@ -1,6 +1,6 @@
 //! Settings that are turned: as a plan of their own, and as a part of others.
 
-use super::{Change, Needs, Plan, Refusal, Step, StepKind, Use, judge, public};
+use super::{Change, Needs, Plan, Refusal, Step, StepKind, Use, judge, obstacles};
 use crate::action::Action;
 use crate::service::{Ingress, Service};
 use crate::setting::{Setting, Switch, Turn};
@@ -12,12 +12,7 @@ pub struct TurnSwitch(pub Switch);
 
 impl Change for TurnSwitch {
     fn action(&self) -> Action {
-        match self.0 {
-            Switch::DefaultUrl(_) => Action::DefaultUrl,
-            Switch::Iap(_) => Action::Iap,
-            Switch::Ingress(_) => Action::Ingress,
-            Switch::InvokerCheck(_) => Action::InvokerCheck,
-        }
+        Action::Turn(self.0.kind())
     }
 
     fn needs(&self, _: Option<&str>) -> Needs {
@@ -49,12 +44,12 @@ impl Change for TurnSwitch {
                     .to_owned(),
             ),
             Switch::InvokerCheck(false) => {
-                plan.warnings.extend(public::may_lose_its_check(snapshot)?);
-                plan.warnings.extend(public::obstacles(&to.set(service)));
+                plan.warnings.extend(obstacles::may_lose_its_check(snapshot)?);
+                plan.warnings.extend(obstacles::obstacles(&to.set(service)));
             }
             Switch::DefaultUrl(true) | Switch::Iap(_) | Switch::InvokerCheck(true) => {}
         }
-        plan.warnings.extend(public::cannot_be_undone(snapshot, &plan));
+        plan.warnings.extend(obstacles::cannot_be_undone(snapshot, &plan));
         Ok(plan)
     }
 }

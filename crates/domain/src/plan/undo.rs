@@ -10,7 +10,7 @@ use super::account::{create_account, delete_account};
 use super::audience::set_audiences;
 use super::mapping::{map, unmap};
 use super::turn::turn;
-use super::{Change, Needs, Plan, Refusal, Use, public};
+use super::{Change, Needs, Plan, Refusal, Use, obstacles};
 use crate::action::Action;
 use crate::difference::Difference;
 use crate::history::{ChangeId, Entry, State};
@@ -157,7 +157,7 @@ fn reverse(snapshot: &Snapshot, action: Action, effect: &Difference) -> Result<P
     plan.left_out = left_out;
     let added: Vec<Member> =
         plan.difference.added.iter().map(|grant| grant.member.clone()).collect();
-    plan.warnings.extend(public::may_be_added(snapshot, &added)?);
+    plan.warnings.extend(obstacles::may_be_added(snapshot, &added)?);
     let (mut switches, mut audiences) = (Vec::new(), Vec::new());
     for setting in &back {
         match setting {
@@ -178,7 +178,7 @@ fn reverse(snapshot: &Snapshot, action: Action, effect: &Difference) -> Result<P
     }
     set_audiences(&mut plan, snapshot, &audiences)?;
     if switches.contains(&Switch::InvokerCheck(false)) {
-        plan.warnings.extend(public::may_lose_its_check(snapshot)?);
+        plan.warnings.extend(obstacles::may_lose_its_check(snapshot)?);
     }
     plan.notes.extend(notes);
     Ok(plan)

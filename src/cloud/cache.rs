@@ -6,6 +6,35 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use crate::domain::boundary::Boundary;
+use crate::domain::deny::DenyRule;
+use crate::domain::evidence::RoleFacts;
+use crate::domain::invokers::Grant;
+
+/// What was read, or why it was not.
+pub(super) type ReadResult<T> = Result<T, String>;
+
+/// What was read in this command.
+#[derive(Debug, Default)]
+pub(super) struct ReadCache {
+    pub(super) projects: Memo<ReadResult<ProjectFacts>>,
+    pub(super) parents: Memo<ReadResult<Option<String>>>,
+    pub(super) customers: Memo<Option<(String, String)>>,
+    pub(super) allow: Memo<ReadResult<Vec<Grant>>>,
+    pub(super) deny: Memo<ReadResult<Vec<DenyRule>>>,
+    pub(super) boundaries: Memo<ReadResult<Vec<Boundary>>>,
+    pub(super) roles: Memo<ReadResult<RoleFacts>>,
+    pub(super) effective: Memo<ReadResult<google_cloud_orgpolicy_v2::model::Policy>>,
+}
+
+/// What is known of a project by itself.
+#[derive(Clone, Debug)]
+pub(super) struct ProjectFacts {
+    pub(super) id: String,
+    pub(super) number: String,
+    pub(super) parent: String,
+}
+
 /// Values by their names; whoever asks for one that is under way waits for it.
 pub(super) struct Memo<T>(Mutex<HashMap<String, Arc<OnceCell<T>>>>);
 
