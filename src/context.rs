@@ -156,7 +156,7 @@ fn not_a_project(set: &Property, why: &str) -> CommandError {
     let right = if check_project(&bare).is_ok() { bare } else { "PROJECT".to_owned() };
     match &set.source {
         PropertySource::Variable(name) => error.hint(format!("export {name}={right}")),
-        _ => error.hint(format!("gcloud config set project {right}")),
+        _ => error.hint_gcloud(format!("config set project {right}")),
     }
 }
 
@@ -362,7 +362,7 @@ impl Context {
                 };
                 error
                     .hint(self.command_with_option("--project", Some("PROJECT")))
-                    .hint("gcloud config set project PROJECT")
+                    .hint_gcloud("config set project PROJECT")
                     .hint("runaccess --sandbox list")
             },
         )

@@ -164,12 +164,12 @@ fn stored_account(
     })
 }
 
-/// The command that logs an account in to gcloud.
+/// The words of gcloud that log an account in.
 pub fn login_of(account: &str) -> String {
     if is_service_account(account) {
-        "gcloud auth activate-service-account --key-file FILE".to_owned()
+        "auth activate-service-account --key-file FILE".to_owned()
     } else {
-        format!("gcloud auth login {account}")
+        format!("auth login {account}")
     }
 }
 
@@ -188,7 +188,7 @@ fn credential_file(
     let credential = Credential::read(&json, &place, endpoints)?;
     let account = credential.account().or(json["account"].as_str()).filter(|a| !a.is_empty());
     let login = matches!(credential.kind(), Kind::User)
-        .then(|| "gcloud auth application-default login".to_owned());
+        .then(|| "auth application-default login".to_owned());
     Ok(FoundCredential {
         account: account.map(str::to_owned),
         credential,

@@ -24,7 +24,7 @@ use self::find::{FoundCredential, find, passed_over, token_file};
 pub use self::named_file::check_arguments;
 use self::tokens::AtHand;
 pub use self::tokens::{IdToken, Tokens};
-use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind, Hint};
 use crate::gcloud::{Properties, SetupError};
 
 /// The scope that every call of the Cloud Run Admin API accepts (discovery document).
@@ -259,9 +259,9 @@ impl From<&AuthError> for CommandError {
             |why: &str| Self::new(ErrorKind::NotAuthenticated, error.to_string()).because(why);
         let plain = Self::new(ErrorKind::NotAuthenticated, error.to_string());
         match error {
-            AuthError::None => plain.hint("gcloud auth login").hint("runaccess --sandbox list"),
+            AuthError::None => plain.hint(Hint::Login).hint("runaccess --sandbox list"),
             AuthError::NoSuchAccount { account, known } => {
-                let error = plain.hint(login_of(account));
+                let error = plain.hint_gcloud(login_of(account));
                 match known.first() {
                     None => error,
                     Some(_) => error.because(format!("it has those of `{}`", known.join("`, `"))),
@@ -273,10 +273,9 @@ impl From<&AuthError> for CommandError {
             AuthError::SecretItself { .. } => plain.because(
                 "it is to be the path of a file that holds it and that nobody else can read",
             ),
-            AuthError::Token { .. } | AuthError::Unusable { .. } => plain.hint("gcloud auth login"),
+            AuthError::Token { .. } | AuthError::Unusable { .. } => plain.hint(Hint::Login),
             AuthError::LoginNeeded { why, login, .. } => {
-                let login = login.clone().unwrap_or_else(|| "gcloud auth login".to_owned());
-                refused(why).hint(login)
+                refused(why).hint(login.clone().map_or(Hint::Login, Hint::Gcloud))
             }
             AuthError::Refused { why, .. } | AuthError::Unauthenticated { why } => refused(why),
             AuthError::NotImpersonated { why, .. } => refused(why).because(

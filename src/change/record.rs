@@ -108,7 +108,7 @@ impl Record {
         let mut outcome = ChangeOutcome { id: wrote.then_some(*id), ..outcome };
         if let Some(error) = outcome.error.as_mut().filter(|_| outcome.fate_unknown) {
             // Once it can be read, that is looked up there.
-            error.hints = vec![cx.suggest(&format!("history {id}"))];
+            error.hints = vec![cx.suggest(&format!("history {id}")).into()];
         }
         outcome
     }

@@ -4,7 +4,7 @@ use super::Remarks;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::action::Action;
-use crate::domain::error::{CommandError, ErrorKind, quoted};
+use crate::domain::error::{CommandError, ErrorKind, Hint, quoted};
 use crate::domain::member::Member;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::principal::agent_of;
@@ -132,7 +132,7 @@ pub(super) fn of_domain(cx: &Context, failure: &Failure, plan: &Plan) -> Option<
             Some(
                 CommandError::new(ErrorKind::PermissionDenied, message)
                     .because("who owns a domain is verified in Google's Search Console")
-                    .hint(format!("gcloud domains verify {verified}")),
+                    .hint_gcloud(format!("domains verify {verified}")),
             )
         }
         _ => None,
@@ -170,8 +170,8 @@ pub(super) fn of_agent(failure: &Failure, plan: &Plan) -> Option<CommandError> {
     let member = plan.added().iter().map(|grant| &grant.member).find(named)?;
     let (api, number) = agent_of(member.address())?;
     let mut error = CommandError::from(failure.clone());
-    error.hints = vec![format!(
-        "gcloud beta services identity create --service={api}.googleapis.com --project={number}"
-    )];
+    error.hints = vec![Hint::Gcloud(format!(
+        "beta services identity create --service={api}.googleapis.com --project={number}"
+    ))];
     Some(error.because(format!("`{}` is made when its API is first used", member.address())))
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::auth::AuthError;
-use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind, Hint};
 use crate::domain::role::carries;
 use crate::transport::TransportError;
 
@@ -262,16 +262,16 @@ impl From<&Failure> for CommandError {
         let permission = failure.permission().map(str::to_owned);
         let error = Self::new(kind, failure.to_string()).because(&*failure.message);
         match kind {
-            ErrorKind::NotAuthenticated => error.hint("gcloud auth login"),
+            ErrorKind::NotAuthenticated => error.hint(Hint::Login),
             ErrorKind::PermissionDenied => match permission {
                 // Who has it is who can give it.
                 Some(permission) => match roles_with(&permission) {
                     Some(roles) => error
                         .because(format!("`{permission}` is in {roles}"))
-                        .hint("runaccess roles"),
-                    None => error.hint("gcloud auth list"),
+                        .hint(Hint::Own("roles")),
+                    None => error.hint_gcloud("auth list"),
                 },
-                None => error.hint("gcloud auth list"),
+                None => error.hint_gcloud("auth list"),
             },
             _ => error,
         }

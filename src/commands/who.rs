@@ -11,12 +11,10 @@ use crate::domain::exit_code::ExitCode;
 use crate::domain::exposure::{Exposure, judge_all};
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
-use crate::domain::role::{
-    INVOKE, MINT_ID_TOKEN, PASS_IAP, RUN_JOB, RUN_JOB_WITH_OVERRIDES, SET_JOB_POLICY, SET_POLICY,
-};
+use crate::domain::role::{INVOKE, MINT_ID_TOKEN, PASS_IAP, RUN_JOB, RUN_JOB_WITH_OVERRIDES};
 use crate::domain::target::Target;
 use crate::domain::ways_in::{
-    denials, denials_of, granted, holders, past_iap, unknown_roles, ways_into,
+    Means, denials, denials_of, granted, holders, past_iap, unknown_roles, ways_into,
 };
 use crate::lookup;
 use crate::report::{DenyRow, IndirectRow, InvokerRow, UnknownRow, WhoReport};
@@ -170,13 +168,14 @@ async fn indirect(
     target: &Target,
 ) -> Result<(Vec<IndirectRow>, Vec<UnknownRow>), CommandError> {
     let now = cx.now();
-    let sets = if let Target::Job(_) = target { SET_JOB_POLICY } else { SET_POLICY };
-    let with = |roles: &Roles, layers: &[PolicyLayer<Grant>], permission, on: &str| {
-        let counting = granted(roles, layers, permission).filter(|(_, grant)| grant.counts(now));
-        counting.map(|grant| IndirectRow::new(permission, grant, on, now)).collect::<Vec<_>>()
+    let sets = if let Target::Job(_) = target { Means::SetJobPolicy } else { Means::SetPolicy };
+    let with = |roles: &Roles, layers: &[PolicyLayer<Grant>], means: Means, on: &str| {
+        let counting =
+            granted(roles, layers, means.as_str()).filter(|(_, grant)| grant.counts(now));
+        counting.map(|grant| IndirectRow::new(means, grant, on, now)).collect::<Vec<_>>()
     };
     let mut rows = with(&around.roles, &around.allow, sets, &target.to_string());
-    let mut unknown = said_of_roles(&around.roles, &around.allow, sets);
+    let mut unknown = said_of_roles(&around.roles, &around.allow, sets.as_str());
     let accounts = around.accounts_with(target.permission(), now);
     let gateway = cx.gateway().await?;
     let above =
@@ -190,7 +189,7 @@ async fn indirect(
             let what = format!("the policy of {}", layer.resource);
             push_new(&mut unknown, vec![UnknownRow { what, why }]);
         }
-        rows.extend(with(&roles, &layers, MINT_ID_TOKEN, on));
+        rows.extend(with(&roles, &layers, Means::Tokens, on));
         push_new(&mut unknown, said_of_roles(&roles, &layers, MINT_ID_TOKEN));
     }
     Ok((rows, unknown))

@@ -212,7 +212,7 @@ fn overridden(properties: &Properties, api: Api) -> Result<Option<Endpoint>, Com
         let error = CommandError::from(error).because(format!("it is set by {}", property.source));
         match &property.source {
             PropertySource::Variable(name) => error.hint(format!("unset {name}")),
-            _ => error.hint(format!("gcloud config unset api_endpoint_overrides/{}", api.word())),
+            _ => error.hint_gcloud(format!("config unset api_endpoint_overrides/{}", api.word())),
         }
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Context;
 use super::command_line::CommandLine;
-use crate::domain::error::{CommandError, ErrorKind, quoted};
+use crate::domain::error::{CommandError, ErrorKind, Hint, quoted};
 use crate::domain::resource::ServiceName;
 use crate::domain::target::{Kind, TargetRef};
 
@@ -117,13 +117,10 @@ impl Context {
     pub fn fit(&self, mut error: CommandError) -> CommandError {
         if self.settings.sandbox {
             for hint in &mut error.hints {
-                if hint.starts_with("gcloud ") {
-                    "runaccess sandbox status".clone_into(hint);
-                } else if let Some(("runaccess", command)) = hint.split_once(' ')
-                    && !command.contains("sandbox")
-                    && !command.starts_with("help")
-                {
-                    *hint = self.suggest_to_others(command);
+                match hint {
+                    Hint::Gcloud(_) | Hint::Login => *hint = "runaccess sandbox status".into(),
+                    Hint::Own(command) => *hint = self.suggest_to_others(command).into(),
+                    Hint::Ready(_) => {}
                 }
             }
         }
@@ -149,11 +146,9 @@ impl Context {
     /// given there is none, and where it came from is said.
     fn fit_login(&self, error: &mut CommandError) {
         let Some(identity) = self.identity.get() else { return };
-        let Some(at) = error.hints.iter().position(|hint| hint == "gcloud auth login") else {
-            return;
-        };
+        let Some(at) = error.hints.iter().position(|hint| *hint == Hint::Login) else { return };
         if let Some(login) = &identity.login {
-            error.hints[at].clone_from(login);
+            error.hints[at] = Hint::Gcloud(login.clone());
         } else {
             error.hints.remove(at);
             error.causes.push(format!("the credential is that of {}", identity.source));

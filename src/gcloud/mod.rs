@@ -14,7 +14,7 @@ use thiserror::Error;
 
 pub use self::credential_store::{CredentialStore, StoredToken};
 pub use self::properties::{Properties, Property, PropertySource};
-use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind, Hint};
 
 /// The environment, as handed down by the one who reads it.
 pub type Variables = BTreeMap<String, String>;
@@ -65,20 +65,20 @@ impl From<&SetupError> for CommandError {
                 }
             }
             SetupError::ConfigurationName(_) => {
-                Self::usage(message).hint("gcloud config configurations list")
+                Self::usage(message).hint_gcloud("config configurations list")
             }
             SetupError::NoSuchConfiguration { path, .. } => Self::usage(message)
                 .because(format!("`{}` does not exist", path.display()))
-                .hint("gcloud config configurations list"),
+                .hint_gcloud("config configurations list"),
             SetupError::File { source, .. } => {
                 Self::new(ErrorKind::State, message).because(source.to_string())
             }
             SetupError::Syntax { .. } => Self::new(ErrorKind::State, message),
             SetupError::Locked { .. } => Self::new(ErrorKind::State, message)
                 .because("another gcloud command may be running"),
-            SetupError::Damaged { source, .. } => Self::new(ErrorKind::State, message)
-                .because(source.to_string())
-                .hint("gcloud auth login"),
+            SetupError::Damaged { source, .. } => {
+                Self::new(ErrorKind::State, message).because(source.to_string()).hint(Hint::Login)
+            }
         }
     }
 }

@@ -173,7 +173,7 @@ pub(super) fn unlisted(cx: &Context, wanted: &ServiceRef, failure: Failure) -> C
         }
     };
     if is_refused {
-        error.hints.insert(0, cx.command_with_target(&wanted.clone().into(), &instead));
+        error.hints.insert(0, cx.command_with_target(&wanted.clone().into(), &instead).into());
     }
     error
 }

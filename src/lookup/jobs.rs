@@ -114,8 +114,8 @@ pub(super) async fn service_of(
                 format!("the function `{name}` has no service under it"),
             )
             .because("it is of the 1st generation, whose access is its own")
-            .hint(format!(
-                "gcloud functions get-iam-policy {name} --region={} --project={project}",
+            .hint_gcloud(format!(
+                "functions get-iam-policy {name} --region={} --project={project}",
                 only.region
             ))),
         },

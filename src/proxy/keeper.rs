@@ -235,7 +235,7 @@ impl Keeper {
             }
             Err(mut error) => {
                 if let (Some(fix), true) = (&self.fix, error.hints.is_empty()) {
-                    error = error.hint(fix);
+                    error = error.hint(fix.as_str());
                 }
                 let no_token = NoToken(error);
                 self.with_state(|state| state.failure = Some((Instant::now(), no_token.clone())));

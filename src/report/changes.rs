@@ -10,6 +10,7 @@ use super::{ConditionShape, Report, Style};
 use crate::domain::access::Verdict;
 use crate::domain::difference::Difference;
 use crate::domain::effect::Basis;
+use crate::domain::error::Hint;
 use crate::domain::exposure::Exposure;
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
@@ -223,7 +224,7 @@ pub struct ErrorShape {
     pub code: &'static str,
     pub exit_code: u8,
     pub message: String,
-    pub hints: Vec<String>,
+    pub hints: Vec<Hint>,
 }
 
 impl ChangesReport {

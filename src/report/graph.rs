@@ -37,7 +37,7 @@ pub enum Drawing {
 #[derive(Clone, Debug, Serialize)]
 pub struct EdgeRow {
     /// The principal; `allUsers` where no permission is asked.
-    pub caller: String,
+    pub caller: Member,
     pub kind: CallerKind,
     /// The services that run as it, by their full names.
     pub runs: Vec<String>,
@@ -114,7 +114,7 @@ impl From<Edge> for EdgeRow {
                 runs: runs.iter().map(ServiceName::short).collect(),
                 service: service.map(|name| name.short()),
             },
-            caller: caller.to_string(),
+            caller,
         }
     }
 }
@@ -255,6 +255,9 @@ impl NodeRow {
     }
 }
 
+/// The id of the node that stands for every service of the project.
+const PROJECT: &str = "project";
+
 /// What is drawn: nodes by a name that the tools take, and lines between them.
 struct Picture<'a> {
     /// By what stands for it: its id, label and kind.
@@ -267,9 +270,9 @@ impl GraphReport {
         let mut callers = BTreeMap::new();
         for edge in &self.graph {
             let next = format!("c{}", callers.len());
-            let label = match edge.caller.as_str() {
-                "allUsers" => "anyone".to_owned(),
-                "allAuthenticatedUsers" => "any Google account".to_owned(),
+            let label = match edge.caller.kind() {
+                MemberKind::AllUsers => "anyone".to_owned(),
+                MemberKind::AllAuthenticatedUsers => "any Google account".to_owned(),
                 _ => edge.short.caller.clone(),
             };
             callers.entry(edge.caller.as_str()).or_insert((next, label, edge.kind));
@@ -280,15 +283,15 @@ impl GraphReport {
         Picture { callers, services }
     }
 
-    /// The lines: from, to, label, and whether it is one of "runs as".
-    fn lines(&self, picture: &Picture<'_>) -> Vec<(String, String, String, bool)> {
+    /// The lines: from, to (`None` for the whole project), label, and whether it is one of "runs as".
+    fn lines(&self, picture: &Picture<'_>) -> Vec<(String, Option<String>, String, bool)> {
         let mut lines = Vec::new();
         for node in &self.services {
             let Some(account) = &node.account else { continue };
             let member = format!("serviceAccount:{account}");
             if let Some((id, _, _)) = picture.callers.get(member.as_str()) {
                 let from = picture.services[node.service.as_str()].clone();
-                lines.push((from, id.clone(), "runs as".to_owned(), true));
+                lines.push((from, Some(id.clone()), "runs as".to_owned(), true));
             }
         }
         for edge in &self.graph {
@@ -296,7 +299,7 @@ impl GraphReport {
             let to =
                 edge.service.as_ref().map(|service| picture.services[service.as_str()].clone());
             let label = edge.label();
-            let line = (from.clone(), to.unwrap_or_else(|| "project".to_owned()), label, false);
+            let line = (from.clone(), to, label, false);
             if !lines.contains(&line) {
                 lines.push(line);
             }
@@ -329,6 +332,7 @@ impl GraphReport {
         }
         for (from, to, words, runs) in self.lines(&picture) {
             let arrow = if runs { "-.->" } else { "-->" };
+            let to = to.as_deref().unwrap_or(PROJECT);
             let _ = match words.as_str() {
                 "" => writeln!(out, "    {from} {arrow} {to}"),
                 words => writeln!(out, "    {from} {arrow}|\"{}\"| {to}", label(words)),
@@ -370,13 +374,14 @@ impl GraphReport {
             if runs {
                 attributes.push("style=dashed".to_owned());
             }
-            if to == "project" {
+            if to.is_none() {
                 attributes.push("lhead=cluster_project".to_owned());
             }
             let said = match attributes.as_slice() {
                 [] => String::new(),
                 all => format!(" [{}]", all.join(", ")),
             };
+            let to = to.as_deref().unwrap_or(PROJECT);
             let _ = writeln!(out, "    {from} -> {to}{said};");
         }
         out += "}\n";

@@ -11,8 +11,7 @@ use crate::domain::deny::DenyRule;
 use crate::domain::exposure::Exposure;
 use crate::domain::invokers::{Grant, GrantState};
 use crate::domain::member::Member;
-use crate::domain::role::{SET_JOB_POLICY, SET_POLICY};
-use crate::domain::ways_in::{HoldsNow, Via, WayIn};
+use crate::domain::ways_in::{HoldsNow, Means, Via, WayIn};
 
 /// Who can invoke one service, or run one job.
 #[derive(Clone, Debug, Serialize)]
@@ -72,7 +71,7 @@ pub struct DenyRow {
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct IndirectRow {
     pub member: Member,
-    pub permission: &'static str,
+    pub permission: Means,
     pub role: String,
     /// The resource whose policy says so.
     pub resource: String,
@@ -145,7 +144,7 @@ impl DenyRow {
 impl IndirectRow {
     /// A grant of a permission on a resource, and what it is used on.
     pub fn new(
-        permission: &'static str,
+        permission: Means,
         (resource, grant): (&str, &Grant),
         on: &str,
         now: OffsetDateTime,
@@ -204,8 +203,8 @@ impl WhoReport {
             let rows = rows.iter().map(|row| {
                 let on = row.on.rsplit('/').next().unwrap_or_default();
                 let how = match row.permission {
-                    SET_POLICY | SET_JOB_POLICY => "by changing its policy".to_owned(),
-                    _ => format!("with tokens of {on}"),
+                    Means::SetPolicy | Means::SetJobPolicy => "by changing its policy".to_owned(),
+                    Means::Tokens => format!("with tokens of {on}"),
                 };
                 let condition = row.condition.as_ref().map(|c| format!(", if {}", c.expression));
                 let role = format!("{}{}", row.role, condition.unwrap_or_default());

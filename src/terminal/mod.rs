@@ -11,7 +11,7 @@ use console::{Style, Term};
 pub use self::mode::{remember, restore};
 pub use self::progress::Progress;
 pub use self::prompt::{PromptError, choose, confirm, pick, type_in};
-use crate::domain::error::CommandError;
+use crate::domain::error::{CommandError, Hint};
 use crate::domain::printable::printable;
 
 /// What is known of the terminal, and what may be done with it.
@@ -104,13 +104,13 @@ impl Terminal {
     }
 
     /// An error in its parts, as the outcome of one of several targets holds it.
-    pub fn error_parts(self, message: &str, causes: &[String], hints: &[String]) {
+    pub fn error_parts(self, message: &str, causes: &[String], hints: &[Hint]) {
         self.labelled("error", &self.style().red().bold(), message);
         for cause in causes {
             self.labelled("caused by", &self.style().dim(), cause);
         }
         for hint in hints {
-            self.hint(hint);
+            self.hint(&hint.to_string());
         }
     }
 

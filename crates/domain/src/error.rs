@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::exit_code::ExitCode;
 
@@ -19,11 +19,53 @@ pub struct CommandError {
     pub message: String,
     pub causes: Vec<String>,
     /// Commands ready to run.
-    pub hints: Vec<String>,
+    pub hints: Vec<Hint>,
     /// The exit code, where it is not the kind's.
     ending: Option<ExitCode>,
     /// The layer's own error that it was made from.
     source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// A command that may help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// Ready to run as it is.
+    Ready(String),
+    /// A command of this program that does not say yet whether it is for the sandbox.
+    Own(&'static str),
+    /// A command of gcloud, which does nothing about the sandbox.
+    Gcloud(String),
+    /// The login of the account that acts.
+    Login,
+}
+
+impl From<String> for Hint {
+    fn from(command: String) -> Self {
+        Self::Ready(command)
+    }
+}
+
+impl From<&str> for Hint {
+    fn from(command: &str) -> Self {
+        Self::Ready(command.to_owned())
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(command) => f.write_str(command),
+            Self::Own(command) => write!(f, "runaccess {command}"),
+            Self::Gcloud(command) => write!(f, "gcloud {command}"),
+            Self::Login => f.write_str("gcloud auth login"),
+        }
+    }
+}
+
+impl Serialize for Hint {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
 }
 
 impl fmt::Display for CommandError {
@@ -182,12 +224,18 @@ impl CommandError {
 
     /// Adds a command that may help.
     #[must_use]
-    pub fn hint(mut self, command: impl Into<String>) -> Self {
+    pub fn hint(mut self, command: impl Into<Hint>) -> Self {
         let command = command.into();
         if !self.hints.contains(&command) {
             self.hints.push(command);
         }
         self
+    }
+
+    /// Adds a command of gcloud that may help.
+    #[must_use]
+    pub fn hint_gcloud(self, command: impl Into<String>) -> Self {
+        self.hint(Hint::Gcloud(command.into()))
     }
 
     /// The message with its causes.
@@ -208,7 +256,7 @@ impl CommandError {
             code: &'a str,
             exit_code: u8,
             message: String,
-            hints: &'a [String],
+            hints: &'a [Hint],
         }
         let body = Body {
             code: self.kind.code(),

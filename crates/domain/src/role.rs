@@ -12,7 +12,7 @@ use thiserror::Error;
 
 pub use self::table::{ROLES, TAKEN, run_permissions};
 
-use super::error::CommandError;
+use super::error::{CommandError, Hint};
 use super::nearest::nearest;
 
 /// The role that lets a principal invoke a service, and nothing more of it than that.
@@ -235,7 +235,7 @@ pub fn can_grant(role: &str) -> Option<bool> {
 
 impl From<RoleError> for CommandError {
     fn from(error: RoleError) -> Self {
-        Self::usage(error.to_string()).hint("runaccess roles")
+        Self::usage(error.to_string()).hint(Hint::Own("roles"))
     }
 }
 

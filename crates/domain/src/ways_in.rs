@@ -7,9 +7,9 @@ use super::deny::DenyRule;
 use super::evidence::{PolicyLayer, ResourceEvidence, Roles, ServiceEvidence, carries};
 use super::invokers::{Grant, GrantState};
 use super::member::Member;
-use super::role::{INVOKE, PASS_IAP};
+use super::role::{INVOKE, MINT_ID_TOKEN, PASS_IAP, SET_JOB_POLICY, SET_POLICY};
 
-serialized_as_words!(HoldsNow, Via);
+serialized_as_words!(HoldsNow, Means, Via);
 
 /// One way in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,28 @@ impl Via {
             Self::Organization => "organization",
             Self::Project => "project",
             Self::Service => "service",
+        }
+    }
+}
+
+/// How a principal that may not invoke could make itself one that may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// By setting the policy of a job.
+    SetJobPolicy,
+    /// By setting the policy of a service.
+    SetPolicy,
+    /// With ID tokens of a service account that may invoke.
+    Tokens,
+}
+
+impl Means {
+    /// The permission that it takes, which is also the word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SetJobPolicy => SET_JOB_POLICY,
+            Self::SetPolicy => SET_POLICY,
+            Self::Tokens => MINT_ID_TOKEN,
         }
     }
 }

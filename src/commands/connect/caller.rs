@@ -241,7 +241,7 @@ async fn account(
     if let Ok(Existing::Nothing) = cx.gateway().await?.account(&found.name).await {
         let message = format!("there is no service account `{address}`");
         return Err(CommandError::new(ErrorKind::NotFound, message)
-            .hint(format!("gcloud iam service-accounts list --project={project}")));
+            .hint_gcloud(format!("iam service-accounts list --project={project}")));
     }
     let from = match via {
         None => CallsFrom::Unknown,

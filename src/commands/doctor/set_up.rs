@@ -6,7 +6,7 @@ use super::exit_code;
 use crate::cloud::{Failure, FailureKind};
 use crate::context::Context;
 use crate::domain::diagnosis::{Health, Signature};
-use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind, Hint};
 use crate::report::DoctorReport;
 
 /// By how much a clock may be off before tokens are refused for it (Google allows for some minutes;
@@ -31,7 +31,8 @@ impl Trouble {
 
     fn of(signature: Signature, error: CommandError) -> Self {
         let is_certain = !matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Deadline);
-        let (headline, evidence, fix) = (Some(error.message), error.causes, error.hints);
+        let fix = error.hints.iter().map(Hint::to_string).collect();
+        let (headline, evidence) = (Some(error.message), error.causes);
         Self { signature, headline, evidence, fix, is_certain }
     }
 }

@@ -139,7 +139,7 @@ impl Writer {
                     let text = format!("the token for `{service}` cannot be renewed: {why}");
                     self.terminal.warning(&text);
                     for hint in &error.hints {
-                        self.terminal.hint(hint);
+                        self.terminal.hint(&hint.to_string());
                     }
                 }
             }

@@ -1,0 +1,14 @@
+//! One GET by our transport.
+
+use http::{HeaderMap, Uri};
+use transport_bench::transport::Transport;
+use transport_bench::{run, url};
+
+fn main() {
+    run(async {
+        let transport = Transport::to(&url()).expect("an address");
+        let uri: Uri = url().parse().expect("an address");
+        let answer = transport.get(uri, HeaderMap::new()).await.expect("an answer");
+        assert_eq!(answer.body.len(), 200);
+    });
+}
