@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::cloud::{Ancestors, why};
+use crate::cloud::{Ancestors, Failure, Gateway, why};
 use crate::context::Context;
 use crate::domain::constraint::Constraints;
 use crate::domain::error::CommandError;
 use crate::domain::invokers::grants;
 use crate::domain::plan::{Needs, Use};
-use crate::domain::policy;
+use crate::domain::policy::{self, Policy};
+use crate::domain::service::Service;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};
 use crate::lookup;
@@ -25,27 +26,20 @@ pub(super) async fn read(
     name: &Target,
     needs: Needs,
 ) -> Result<Snapshot, CommandError> {
-    // It is large, and would make every change's future so.
-    Box::pin(read_now(cx, name, needs)).await
+    let gateway = cx.gateway().await?;
+    // Boxed: the future is large, and every change would carry it.
+    match Box::pin(snapshot(cx, name, needs, gateway)).await {
+        Ok(snapshot) => Ok(snapshot),
+        Err(failure) => Err(lookup::unread_target(cx, name, failure).await),
+    }
 }
 
-async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot, CommandError> {
-    let gateway = cx.gateway().await?;
-    let service = async {
-        let Target::Service(service) = name else { return Ok(Ok(None)) };
-        if needs.ingress {
-            return Box::pin(gateway.service_as_set(service)).await.map(|read| Ok(Some(read)));
-        }
-        if needs.service == Use::Needed {
-            return gateway.service(service).await.map(|read| Ok(Some(read)));
-        }
-        Ok(match timeout(PATIENCE, gateway.service(service)).await {
-            Ok(Ok(read)) => Ok(Some(read)),
-            // Of one that is not there, the policy says so.
-            Ok(Err(failure)) => Err(why(&failure)),
-            Err(_) => Err("it did not answer in time".to_owned()),
-        })
-    };
+async fn snapshot(
+    cx: &Context,
+    name: &Target,
+    needs: Needs,
+    gateway: &Gateway,
+) -> Result<Snapshot, Failure> {
     let job_uid = async {
         let Target::Job(_) = name else { return Ok(None) };
         let read = timeout(PATIENCE, gateway.job_uid(name)).await;
@@ -68,58 +62,80 @@ async fn read_now(cx: &Context, name: &Target, needs: Needs) -> Result<Snapshot,
         let above = gateway.above(name.project(), None);
         Ok(if needs.above { Box::pin(above).await } else { Ancestors::default() })
     };
-    let policy = async {
-        // Its policy comes with it: of one that is not there, there is none to be read.
-        match name {
-            Target::Account(_) => Ok(Ok(None)),
-            _ if needs.settings_only => {
-                Ok(gateway.policy_of(name).await.map(Some).map_err(|failure| why(&failure)))
-            }
-            _ => gateway.policy_of(name).await.map(|policy| Ok(Some(policy))),
-        }
+    let (service, job_uid, existing, policy, constraints, above) = tokio::try_join!(
+        service(gateway, name, needs),
+        job_uid,
+        existing,
+        policy(gateway, name, needs),
+        constraints,
+        above
+    )?;
+    let (service, unread) = match service {
+        Ok(service) => (service, None),
+        Err(why) => (None, Some(why)),
     };
-    let read = tokio::try_join!(service, job_uid, existing, policy, constraints, above);
-    let read = match read {
-        Ok((service, job_uid, existing, policy, constraints, above)) => {
-            let policy = match (policy, &existing) {
-                (Ok(Some(policy)), _) => Ok((policy, None)),
-                (Err(why), _) => Ok((policy::none(), Some(why))),
-                (Ok(None), Some(Existing::Nothing) | None) => Ok((policy::none(), None)),
-                (Ok(None), Some(_)) => gateway.policy_of(name).await.map(|policy| (policy, None)),
-            };
-            policy.map(|policy| (service, job_uid, existing, policy, constraints, above))
-        }
-        Err(failure) => Err(failure),
+    let (policy, policy_unread) = match (policy, &existing) {
+        (Ok(Some(policy)), _) => (policy, None),
+        (Err(why), _) => (policy::none(), Some(why)),
+        (Ok(None), Some(Existing::Nothing) | None) => (policy::none(), None),
+        (Ok(None), Some(_)) => (gateway.policy_of(name).await?, None),
     };
-    match read {
-        Ok((service, job_uid, existing, (policy, policy_unread), constraints, above)) => {
-            let (service, unread) = match service {
-                Ok(service) => (service, None),
-                Err(why) => (None, Some(why)),
-            };
-            let (name, read_at) = (name.clone(), cx.now());
-            let Ancestors { allow: above, mut roles, .. } = above;
-            if needs.roles {
-                roles.extend(gateway.roles_granted(&grants(&policy)).await);
-            }
-            let project_number = cx.known_number(name.project());
-            Ok(Snapshot {
-                name,
-                service,
-                job_uid,
-                unread,
-                weighs_exposure: needs.service != Use::Effect,
-                policy,
-                policy_unread,
-                existing,
-                constraints,
-                above,
-                roles,
-                project_number,
-                gone: Vec::new(),
-                read_at,
-            })
+    let (name, read_at) = (name.clone(), cx.now());
+    let Ancestors { allow: above, mut roles, .. } = above;
+    if needs.roles {
+        roles.extend(gateway.roles_granted(&grants(&policy)).await);
+    }
+    Ok(Snapshot {
+        project_number: cx.known_number(name.project()),
+        name,
+        service,
+        job_uid,
+        unread,
+        weighs_exposure: needs.service != Use::Effect,
+        policy,
+        policy_unread,
+        existing,
+        constraints,
+        above,
+        roles,
+        gone: Vec::new(),
+        read_at,
+    })
+}
+
+/// Reads the service itself; if the plan can do without it, why it was not read.
+async fn service(
+    gateway: &Gateway,
+    name: &Target,
+    needs: Needs,
+) -> Result<Result<Option<Service>, String>, Failure> {
+    let Target::Service(service) = name else { return Ok(Ok(None)) };
+    if needs.ingress {
+        return Box::pin(gateway.service_as_set(service)).await.map(|read| Ok(Some(read)));
+    }
+    if needs.service == Use::Needed {
+        return gateway.service(service).await.map(|read| Ok(Some(read)));
+    }
+    Ok(match timeout(PATIENCE, gateway.service(service)).await {
+        Ok(Ok(read)) => Ok(Some(read)),
+        // If the service does not exist, reading its policy says so.
+        Ok(Err(failure)) => Err(why(&failure)),
+        Err(_) => Err("it did not answer in time".to_owned()),
+    })
+}
+
+/// Reads the policy; if the plan can do without it, why it was not read. The policy of an account is read
+/// once the account is known to exist.
+async fn policy(
+    gateway: &Gateway,
+    name: &Target,
+    needs: Needs,
+) -> Result<Result<Option<Policy>, String>, Failure> {
+    match name {
+        Target::Account(_) => Ok(Ok(None)),
+        _ if needs.settings_only => {
+            Ok(gateway.policy_of(name).await.map(Some).map_err(|failure| why(&failure)))
         }
-        Err(failure) => Err(lookup::unread_target(cx, name, failure).await),
+        _ => gateway.policy_of(name).await.map(|policy| Ok(Some(policy))),
     }
 }

@@ -91,41 +91,9 @@ impl Change for RevokeGrants {
     }
 
     fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal> {
-        let in_role = |grant: &Grant| match &self.roles {
-            RoleChoice::AnyInvoking => snapshot.lets_in(&grant.role) == Invokes::Yes,
-            RoleChoice::Only(role) => grant.role == role.as_str(),
-        };
-        let all = grants(&snapshot.policy);
-        for (member, choice) in &self.members {
-            let held: Vec<&Grant> =
-                all.iter().filter(|grant| in_role(grant) && grant.member.same_as(member)).collect();
-            let titles: Vec<String> = held
-                .iter()
-                .filter_map(|grant| grant.condition.as_ref())
-                .map(|condition| condition.title.clone())
-                .collect();
-            let service = snapshot.name.short();
-            match choice {
-                ConditionChoice::Unconditional
-                    if !held.is_empty()
-                        && !held.iter().any(|grant| choice.selects(grant.condition.as_ref())) =>
-                {
-                    return Err(Refusal::OnlyConditional {
-                        service,
-                        member: held[0].member.clone(),
-                        role: held[0].role.clone(),
-                        titles,
-                    });
-                }
-                ConditionChoice::Titled(title) if !titles.is_empty() && !titles.contains(title) => {
-                    let (member, title) = (member.clone(), title.clone());
-                    return Err(Refusal::NoSuchCondition { service, member, title, titles });
-                }
-                _ => {}
-            }
-        }
+        self.check_conditions(snapshot)?;
         let selected = |grant: &Grant| {
-            in_role(grant)
+            self.is_in_role(snapshot, grant)
                 && self.members.iter().any(|(member, choice)| {
                     grant.member.same_as(member) && choice.selects(grant.condition.as_ref())
                 })
@@ -145,51 +113,90 @@ impl Change for RevokeGrants {
                 .collect();
             plan.notes.extend(noted);
         }
-        let still = |members: &[&Member]| -> Vec<Remaining> {
-            let through_policy = left
-                .iter()
-                .filter(|grant| {
-                    snapshot.lets_in(&grant.role) != Invokes::No && grant.counts(snapshot.read_at)
-                })
-                .filter(|grant| members.iter().any(|member| grant.member.reaches(member)))
-                .map(|grant| Remaining {
-                    member: grant.member.clone(),
-                    via: RemainingVia::Policy {
-                        role: grant.role.clone(),
-                        condition: grant.condition.clone(),
-                    },
-                });
-            let check_off = snapshot.service.as_ref().is_some_and(|service| !service.invoker_check);
-            let open = (check_off && !members.is_empty()).then(|| Remaining {
-                member: Member::all_users(),
-                via: RemainingVia::InvokerCheckDisabled,
-            });
-            open.into_iter().chain(through_policy).collect()
-        };
-        for grant in &left {
-            let gone = grant.member.as_str().strip_prefix("deleted:");
-            let address = gone.and_then(|gone| gone.split('?').next()).map(Member::from_policy);
-            let is_asked =
-                |living: Member| self.members.iter().any(|(member, _)| member.same_as(&living));
-            if in_role(grant) && address.is_some_and(is_asked) {
-                plan.notes.push(format!(
-                    "`{}` is there still, and is revoked by that name only",
-                    grant.member
-                ));
-            }
-        }
+        plan.notes.extend(self.deleted_beside(snapshot, &left));
         let asked: Vec<&Member> = self.members.iter().map(|(member, _)| member).collect();
-        let left_over = still(&asked);
+        let left_over = remaining(snapshot, &left, &asked);
         plan.leaves_access = !left_over.is_empty();
         plan.warnings.extend(remaining_warning(snapshot, &left_over));
-        let removed = plan.difference.removed.clone();
+        let removed = &plan.difference.removed;
         let losers: Vec<&Member> = asked
             .into_iter()
             .filter(|member| removed.iter().any(|grant| grant.member.same_as(member)))
             .collect();
-        plan.remaining = still(&losers);
+        plan.remaining = remaining(snapshot, &left, &losers);
         Ok(plan)
     }
+}
+
+impl RevokeGrants {
+    fn is_in_role(&self, snapshot: &Snapshot, grant: &Grant) -> bool {
+        match &self.roles {
+            RoleChoice::AnyInvoking => snapshot.lets_in(&grant.role) == Invokes::Yes,
+            RoleChoice::Only(role) => grant.role == role.as_str(),
+        }
+    }
+
+    /// Refuses if a member has the role only under conditions that the choice does not select.
+    fn check_conditions(&self, snapshot: &Snapshot) -> Result<(), Refusal> {
+        let all = grants(&snapshot.policy);
+        for (member, choice) in &self.members {
+            let is_held =
+                |grant: &&Grant| self.is_in_role(snapshot, grant) && grant.member.same_as(member);
+            let held: Vec<&Grant> = all.iter().filter(is_held).collect();
+            let conditions = held.iter().filter_map(|grant| grant.condition.as_ref());
+            let titles: Vec<String> = conditions.map(|condition| condition.title.clone()).collect();
+            let service = snapshot.name.short();
+            match (choice, held.first()) {
+                (ConditionChoice::Unconditional, Some(first))
+                    if !held.iter().any(|grant| choice.selects(grant.condition.as_ref())) =>
+                {
+                    let (member, role) = (first.member.clone(), first.role.clone());
+                    return Err(Refusal::OnlyConditional { service, member, role, titles });
+                }
+                (ConditionChoice::Titled(title), _)
+                    if !titles.is_empty() && !titles.contains(title) =>
+                {
+                    let (member, title) = (member.clone(), title.clone());
+                    return Err(Refusal::NoSuchCondition { service, member, title, titles });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes on grants that stay because their principal was deleted: the member that is asked for is a new
+    /// one at the same address.
+    fn deleted_beside(&self, snapshot: &Snapshot, left: &[Grant]) -> Vec<String> {
+        let is_asked = |living: Member| self.members.iter().any(|(one, _)| one.same_as(&living));
+        let is_deleted = |grant: &&Grant| {
+            let gone = grant.member.as_str().strip_prefix("deleted:");
+            let address = gone.and_then(|gone| gone.split('?').next()).map(Member::from_policy);
+            self.is_in_role(snapshot, grant) && address.is_some_and(is_asked)
+        };
+        let note = |grant: &Grant| {
+            format!("`{}` is there still, and is revoked by that name only", grant.member)
+        };
+        left.iter().filter(is_deleted).map(note).collect()
+    }
+}
+
+/// What still lets these members invoke, with these grants left in the policy.
+fn remaining(snapshot: &Snapshot, left: &[Grant], members: &[&Member]) -> Vec<Remaining> {
+    let counts = |grant: &&Grant| {
+        snapshot.lets_in(&grant.role) != Invokes::No && grant.counts(snapshot.read_at)
+    };
+    let reaches = |grant: &&Grant| members.iter().any(|member| grant.member.reaches(member));
+    let through_policy = left.iter().filter(counts).filter(reaches).map(|grant| Remaining {
+        member: grant.member.clone(),
+        via: RemainingVia::Policy { role: grant.role.clone(), condition: grant.condition.clone() },
+    });
+    let check_off = snapshot.service.as_ref().is_some_and(|service| !service.invoker_check);
+    let open = (check_off && !members.is_empty()).then(|| Remaining {
+        member: Member::all_users(),
+        via: RemainingVia::InvokerCheckDisabled,
+    });
+    open.into_iter().chain(through_policy).collect()
 }
 
 /// Clears a resource of grants that let nobody in any more.
