@@ -1,5 +1,5 @@
-//! One command's surroundings: our code's sole reader of environment, arguments, clock and
-//! terminal, and the builder of what a command works with.
+//! The surroundings of one command: the only reader of environment, arguments, clock and terminal, and the builder of
+//! everything that a command works with.
 
 mod clock;
 mod command_line;

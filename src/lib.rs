@@ -1,7 +1,7 @@
 //! `runaccess`: who may invoke a Google Cloud Run service.
 //!
-//! The way through is args → request → snapshot → plan → effect → report; `docs/architecture.md`
-//! says what lives where, and `tests/layering.rs` holds the direction of dependencies.
+//! Every command goes args → request → snapshot → plan → effect → report. `docs/architecture.md` says what is where, and
+//! `tests/layering.rs` checks the direction of dependencies.
 
 pub mod auth;
 pub mod change;

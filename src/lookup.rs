@@ -1,4 +1,4 @@
-//! From what a user typed to the service that is meant, asking where there are several.
+//! From what the user typed to the service; asks if several match.
 
 mod domains;
 mod errors;

@@ -1,4 +1,4 @@
-//! Parse, run, exit code.
+//! Runs the program and returns its exit code.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,5 @@
-//! What holds for any bytes, whoever sent them: one function for each reader of foreign bytes. They are run
-//! on arbitrary bytes and on the corpus in `fuzz/corpus` by the tests, and by `cargo fuzz` for as long as
-//! one likes.
+//! What must hold for arbitrary bytes: one function for each parser of foreign bytes. The tests run them on arbitrary
+//! bytes and on `fuzz/corpus`; `cargo fuzz` runs them without end.
 #![expect(clippy::missing_panics_doc, reason = "each panics where something does not hold")]
 
 use time::OffsetDateTime;

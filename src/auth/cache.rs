@@ -1,5 +1,5 @@
-//! Tokens kept from one command to the next, so that the second costs no token request: one file
-//! a token, of mode 0600 in a folder of mode 0700, named by a digest of credential and audience.
+//! Tokens kept between commands, so that the second command needs no token request: one file for each token,
+//! mode 0600 in a folder of mode 0700, named by a digest of credential and audience.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The kinds of credential that a user of Cloud Run may have, read from the files that hold them.
+//! The kinds of credential that a user of Cloud Run may have, read from their files.
 
 use std::fmt;
 use std::fs;

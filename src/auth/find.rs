@@ -1,4 +1,4 @@
-//! Where the credential of who acts is: on the command line, in gcloud's set-up, in files.
+//! Finds the credential of the active account: on the command line, in gcloud's setup, in files.
 
 use std::fs;
 use std::path::Path;

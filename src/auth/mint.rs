@@ -1,5 +1,5 @@
-//! Tokens as they are obtained, one request each: by a refresh token, a key, a federation, the
-//! metadata server, or by acting as a service account.
+//! Obtains tokens with one request each: by refresh token, by key, by federation, from the metadata server, or by
+//! impersonating a service account.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who acts: access tokens and ID tokens for every kind of credential, and their cache. Alone names
+//! Access tokens and ID tokens for every kind of credential, and their cache. The only room that names
 //! `google_cloud_auth`.
 
 mod bearer;

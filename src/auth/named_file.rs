@@ -1,4 +1,4 @@
-//! The name of a file that holds a secret, told apart from the secret itself.
+//! Tells the name of a file that contains a secret from the secret itself.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What the rest of the program has of a credential: its tokens, kept where that saves a request.
+//! The tokens of a credential, as the rest of the program uses them; cached if that saves a request.
 
 use std::fmt;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! A plan carried out, and carried out again on fresh facts where somebody else was faster.
+//! Carries out a plan, and plans again on fresh facts if another writer was faster.
 
 use std::time::Duration;
 

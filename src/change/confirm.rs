@@ -1,4 +1,4 @@
-//! What must hold before a plan is carried out: the count that was expected, and a person's consent.
+//! What must hold before a plan is carried out: the expected count, and confirmation by the user.
 
 use super::{ChangeOptions, Planned};
 use crate::context::Context;

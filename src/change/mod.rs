@@ -1,5 +1,5 @@
-//! The one way to write: read all, plan all, show, confirm once, apply; on a conflict read and
-//! plan again, within what was confirmed.
+//! The one way to write: read all, plan all, show, confirm once, apply; on a conflict read and plan again, within the
+//! confirmed plan.
 
 mod apply;
 mod confirm;

@@ -1,4 +1,4 @@
-//! How a command has its change carried out.
+//! Options of a change, whatever it changes.
 
 /// How a change is carried out, whatever it is.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! What became of a change, target by target.
+//! Outcomes of a change, one for each target.
 
 use crate::context::Context;
 use crate::domain::action::Action;

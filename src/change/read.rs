@@ -1,4 +1,4 @@
-//! What a plan rests on, read before it is made and again where somebody else was faster.
+//! Reads the snapshot of a plan, and reads it again after a conflict.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What the journal records of a change: begun before anything is sent, ended as it came about, settled where it
-//! was left open.
+//! The journal entry of a change: begun before a request is sent, finished with the outcome, and settled by reading
+//! the resource if it was left open.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! What a change that was refused says, and the way on.
+//! Errors of refused changes, with the commands that may help.
 
 use super::Remarks;
 use crate::cloud::{Failure, FailureKind};

@@ -1,4 +1,4 @@
-//! A plan as a person sees it, on stderr, before anything is written.
+//! Shows plans on stderr before anything is written.
 
 use super::{ChangeOptions, Planned};
 use crate::context::Context;

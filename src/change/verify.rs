@@ -1,4 +1,4 @@
-//! What a change came to, by everything that bears on it: asked once it is done.
+//! Checks the effect of a finished change against everything that bears on it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The ancestors of a service: its project, the folders and the organisation, with what each grants and
-//! denies. Every part is read by itself, side by side with the others, and fails alone.
+//! The ancestors of a service: its project, folders and organization, with the grants and deny rules of each.
+//! Each part is read in parallel with the others, and fails alone.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The APIs that are asked, and where each of them is.
+//! The APIs that the program calls, and the endpoint of each.
 
 use std::sync::OnceLock;
 

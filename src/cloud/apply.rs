@@ -1,4 +1,4 @@
-//! Carries out the steps of a plan: the one way in which anything is written.
+//! Carries out the steps of a plan. Nothing else writes.
 
 use std::time::Duration;
 

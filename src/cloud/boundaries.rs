@@ -1,5 +1,5 @@
-//! Principal access boundaries, by IAM v3: which policies are bound in a project, a folder or an
-//! organisation, and what those name.
+//! Principal access boundaries (IAM v3): the policies bound in a project, folder or organization, and what
+//! they contain.
 
 use std::collections::BTreeMap;
 

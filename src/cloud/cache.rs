@@ -1,4 +1,4 @@
-//! What is read once in a command, however often it is needed, and by however many at a time.
+//! Reads each thing once in a command, however many callers need it at the same time.
 
 use std::collections::HashMap;
 use std::fmt;

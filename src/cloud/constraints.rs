@@ -1,4 +1,4 @@
-//! Organisation policies in force on a project, and what roles of its own it has.
+//! Organization policies in force on a project.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! From what the APIs send to the domain's own terms.
+//! Converts between the APIs' models and the types of the domain.
 
 use google_cloud_iam_v1::model::{Policy as PolicyModel, SetIamPolicyRequest};
 use google_cloud_iam_v2::model as deny;

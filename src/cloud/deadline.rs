@@ -1,4 +1,4 @@
-//! How long all network work of one command may take.
+//! The time limit of all network work of one command.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the public DNS says of the domains that are mapped to services.
+//! DNS records of domains that are mapped to services, as the public resolver sees them.
 
 use std::collections::BTreeSet;
 

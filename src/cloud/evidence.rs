@@ -1,5 +1,5 @@
-//! Everything that bears on who may invoke a service, read side by side: its own policy, those above
-//! it, roles, groups, tags, Identity-Aware Proxy, and what Cloud Run itself says of the caller.
+//! Reads everything that bears on who may invoke a service, in parallel: its policy, those of its ancestors, roles,
+//! groups, tags, Identity-Aware Proxy, and what Cloud Run itself says about the caller.
 
 use futures::{StreamExt, stream};
 use google_cloud_iam_v1::model::TestIamPermissionsResponse;

@@ -1,4 +1,4 @@
-//! Why a call failed, in terms that a command can act on.
+//! Failures of calls, by kinds that a command can act on.
 
 use std::sync::Arc;
 use std::time::Duration;

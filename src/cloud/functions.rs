@@ -1,4 +1,4 @@
-//! Functions of Cloud Functions, with the services under them.
+//! Functions of Cloud Functions, and the services that run them.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The way to the APIs for one command, and the one way in which anything is written.
+//! Access to the APIs for one command: sends requests, repeats reads, traces both.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Who is in which group, by Cloud Identity.
+//! Membership of groups, from Cloud Identity.
 
 use std::collections::BTreeMap;
 

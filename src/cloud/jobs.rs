@@ -1,4 +1,4 @@
-//! Jobs: which there are, what they run as.
+//! Jobs: their list, and the account that each runs as.
 
 use google_cloud_run_v2::model;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Domain mappings: which there are, and their creation.
+//! Domain mappings: their list, and their creation.
 
 use http::Method;
 use serde_json::{Value, json};

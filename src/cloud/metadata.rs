@@ -1,4 +1,4 @@
-//! The metadata server of Google's machines, as a last source of the project.
+//! The metadata server of Google's machines, the last source of the project.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Google's APIs as this program uses them. Alone names the API clients; never prints.
+//! Google's APIs as this program uses them. The only room that names the API clients; it never prints.
 //!
-//! Every call goes over one lean `transport`. There is a file for each kind of resource; `gateway` holds what
-//! they share, and writes; `ancestors` and `evidence` read what else bears on who may invoke.
+//! Every call goes over `transport`. There is a file for each kind of resource; `gateway` has what they share, `apply`
+//! writes, `ancestors` and `evidence` read what else bears on who may invoke.
 
 mod accounts;
 mod ancestors;

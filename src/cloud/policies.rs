@@ -1,4 +1,4 @@
-//! IAM policies of services, jobs, instances and service accounts: read and set.
+//! IAM policies of services, jobs, instances and service accounts: reading and setting.
 
 use http::Method;
 

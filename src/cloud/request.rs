@@ -1,5 +1,4 @@
-//! One request over HTTP: its address, who asks, again where that may help, and what came back. No
-//! redirect is followed, for a read or a write.
+//! Requests that read, and the parsing of answers.
 
 use http::HeaderMap;
 use http::header::DATE;

@@ -1,4 +1,4 @@
-//! When a read is sent again. Writes never are: they go back to the one who planned them.
+//! Decides when a read is repeated. Writes are never repeated here: the driver of the change plans again.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Roles: what those carry that are in no table, and those of a project's or an organisation's own.
+//! Roles: the permissions of those that are in no table, and the custom roles of a project or organization.
 
 use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_iam_admin_v1::model::{ListRolesResponse, Role};

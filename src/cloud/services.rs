@@ -1,5 +1,5 @@
-//! Services: one read whole, for a plan; many read by the fields that are needed to show and search
-//! them, which a plan does not accept.
+//! Services: one read completely, for a plan; many read with the fields that are shown or searched, which a
+//! plan does not accept.
 
 use std::sync::OnceLock;
 

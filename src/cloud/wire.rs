@@ -1,5 +1,4 @@
-//! What the lean path reads of the wire: the needed fields and nothing else, borrowed from the
-//! answer's bytes where that can be.
+//! The fields that lists read from the wire, borrowed from the answer's bytes if possible.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! From what is known and what is typed so far to what the word may become.
+//! Candidates for the word that is being typed.
 
 use super::Known;
 

@@ -1,6 +1,5 @@
-//! What a shell may complete: services, regions, members and tags, from a short-lived cache, so
-//! that Tab never waits. A cache that has grown old is used once more while a process of its own
-//! renews it.
+//! Shell completion of services, regions, members and tags, from a short-lived cache, so that Tab never waits. An expired
+//! cache is used once more while a process in the background renews it.
 
 mod candidates;
 mod shell;

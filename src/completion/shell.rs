@@ -1,7 +1,7 @@
-//! How each shell is made to ask, and what it is answered.
+//! How each shell asks for candidates, and how they are written for it.
 //!
-//! Options are offered only once one is begun: beside a dozen services they would be in the way,
-//! and alone they would be taken for what was meant.
+//! Options are offered only if the word begins with `-`: beside a dozen services they would be noise, and alone a shell
+//! would insert one that was not meant.
 
 use std::ffi::OsString;
 use std::io::{Error, Write};

@@ -1,4 +1,4 @@
-//! The time: by Google's clock where it is known to differ from this machine's.
+//! The time: Google's, if it is known to differ from this machine's.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! A command line as a value: each word is known as the argument that it is of, by the definitions of
-//! the commands.
+//! A command line as a value. Each word is known as an argument, by the definitions of the commands.
 
 use clap::{Arg, Command};
 

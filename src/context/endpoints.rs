@@ -1,4 +1,4 @@
-//! The ways to what a command works on: the API, the sandbox, this program's own state.
+//! Endpoints that a command works with: the APIs, the sandbox, the program's own state.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Commands that are worth typing next.
+//! Suggested commands.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who acts, as the command line and gcloud's configuration say.
+//! The active account, by the command line and gcloud's configuration.
 
 use super::{Context, now};
 use crate::auth::{self, Identity, IdentityRequest, Workshop};

@@ -1,4 +1,4 @@
-//! A project is one thing by its ID and by its number.
+//! A project is the same by its ID and by its number.
 
 use super::Context;
 use crate::domain::resource::is_project_number;

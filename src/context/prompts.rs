@@ -1,4 +1,4 @@
-//! Questions to a person, their "no", and the writes that it may come too late for.
+//! Prompts, cancellation, and writes that are under way when the user cancels.
 
 use std::time::Instant;
 

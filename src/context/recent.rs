@@ -1,5 +1,4 @@
-//! What was granted lately from this machine: a grant takes a while to count, and a refusal right
-//! after it is most likely that.
+//! Recent grants from this machine: a grant takes time to spread, and explains a refusal right after it.
 
 use time::Duration;
 

@@ -1,4 +1,4 @@
-//! gcloud's own credentials: `credentials.db` and `access_tokens.db`.
+//! gcloud's stored credentials: `credentials.db` and `access_tokens.db`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

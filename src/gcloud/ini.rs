@@ -1,4 +1,4 @@
-//! The INI dialect of gcloud's files, which is that of Python's `ConfigParser`.
+//! The INI dialect of gcloud's files: Python's `ConfigParser`.
 
 use std::collections::BTreeMap;
 

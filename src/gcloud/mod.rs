@@ -1,7 +1,6 @@
-//! An existing gcloud set-up: its configurations, properties and stored credentials.
+//! An existing gcloud setup: configurations, properties and stored credentials.
 //!
-//! Everything here is read and nothing is written. The layout is gcloud's own, as measured on
-//! versions 528 and 578.
+//! Read only. The layout is gcloud's own, as measured on versions 528 and 578.
 
 mod credential_store;
 mod ini;

@@ -1,5 +1,5 @@
-//! gcloud's properties and the order in which their sources count:
-//! `CLOUDSDK_*` variable, active configuration, the installation's own file.
+//! gcloud's properties and the precedence of their sources: `CLOUDSDK_*` variable, active configuration, the
+//! installation's file.
 
 use std::fmt;
 use std::fs;

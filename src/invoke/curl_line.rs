@@ -1,5 +1,4 @@
-//! curl's own command line, as far as it must be understood: which words are options, which are
-//! their values, which are addresses.
+//! Parses curl's command line as far as needed: options, their values, URLs.
 
 /// curl's short options that take a value.
 const SHORT: &str = "ACDEFHKPQTUXYbcdehmortuwxyz";

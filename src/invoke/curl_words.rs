@@ -1,5 +1,4 @@
-//! Which of curl's words are taken beside a token, so that it goes to one host only and is written
-//! nowhere.
+//! Which of curl's options are accepted beside a token, so that the token goes to one host only and is written to no file.
 
 use thiserror::Error;
 

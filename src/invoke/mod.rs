@@ -1,4 +1,4 @@
-//! How a service is called: which address, with a token for whom, and where a token may go.
+//! How to call a service: the URL, the audience of the token, and the hosts that may receive it.
 
 mod curl_line;
 mod curl_words;

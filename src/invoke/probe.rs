@@ -1,4 +1,4 @@
-//! One request to a service by this program itself, and who answered it.
+//! Sends one request to a service, and finds out who answered it.
 
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, Method};

@@ -1,4 +1,4 @@
-//! Another program, run with what it must know and nobody else may read: through a pipe.
+//! Runs another program and passes it a secret through a pipe.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};

@@ -1,4 +1,4 @@
-//! From what a user typed to the address that is called, and whether a token may go there.
+//! From what the user typed to the URL of the call, and whether that host may receive a token.
 
 use http::Uri;
 

@@ -1,4 +1,4 @@
-//! Who answered a call: Cloud Run's front end, or the application behind it.
+//! Tells an answer of Cloud Run's front end from one of the application.
 
 use std::io::Read;
 

@@ -1,4 +1,4 @@
-//! The way to a service: over the network, or to the sandbox, which answers for its address.
+//! The connection to a service: over the network, or to the sandbox, which answers for its URL.
 
 use std::net::ToSocketAddrs;
 

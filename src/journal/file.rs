@@ -1,4 +1,4 @@
-//! The journal's file: an SQLite database whose log is synchronised with the disk at each write.
+//! The journal's file: an SQLite database that is synchronised with the disk at each write.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Nothing secret goes into the journal: not even what a user typed where it does not belong.
+//! Removes secrets from what goes into the journal, even if a user typed one in the wrong place.
 
 /// How the secrets begin that a user of Google Cloud may have at hand: JSON Web Tokens, access and
 /// refresh tokens, API keys, client secrets.

@@ -1,4 +1,4 @@
-//! What is forgotten: by age, on request; all of it, with a world that is made anew.
+//! Deletion of entries: by age, on request, or all of them when a sandbox world is created anew.
 
 use std::path::Path;
 use std::{fs, io};

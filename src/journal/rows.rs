@@ -1,4 +1,4 @@
-//! Changes as rows: what of them is JSON, and how it is read back.
+//! Rows of the journal: which columns are JSON, and how they are read back.
 
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};

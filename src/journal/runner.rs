@@ -1,5 +1,4 @@
-//! Which processes are at work: each holds a lock on a file of its own, which the system takes away
-//! from a process that ends, however it ends.
+//! Running processes: each holds a lock on its own file, which the system releases when the process ends.
 
 use std::fs::{self, File};
 use std::io;

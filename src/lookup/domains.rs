@@ -1,4 +1,4 @@
-//! Mapped domains, which stand for the services that they lead to.
+//! Mapped domains as names of their services.
 
 use crate::cloud::{Mappings, Unreadable, why};
 use crate::context::Context;

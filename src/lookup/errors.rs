@@ -1,4 +1,4 @@
-//! The errors of what was not found, or found more than once, with the command that finds it.
+//! Errors for names that match nothing or several things, with the command that finds the right one.
 
 use super::FoundService;
 use crate::cloud::{Failure, FailureKind, Listing, Unreadable};

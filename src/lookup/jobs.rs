@@ -1,4 +1,4 @@
-//! From what a user typed to jobs, and to the services under functions.
+//! From what the user typed to a job, or to the service of a function.
 
 use super::project_of;
 use crate::cloud::Unreadable;

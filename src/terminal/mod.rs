@@ -1,4 +1,4 @@
-//! The only printer: stdout, stderr, colour, width, progress, prompts.
+//! The only room that prints: stdout, stderr, colour, width, progress, prompts.
 
 mod mode;
 mod progress;

@@ -1,4 +1,4 @@
-//! The terminal's mode and cursor, as they were before a question changed them.
+//! Restores the terminal's mode and cursor after a prompt.
 
 use std::io::{IsTerminal, stderr};
 

@@ -1,4 +1,4 @@
-//! How far a long read has come.
+//! Progress of long reads.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 

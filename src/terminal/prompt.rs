@@ -1,4 +1,4 @@
-//! Questions to a person, on stderr.
+//! Prompts, on stderr.
 
 use console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};

@@ -1,5 +1,5 @@
-//! Connections: plain ones, and TLS ones with the server's certificate checked; through a proxy
-//! where the environment names one, or to an address that stands in for the one that is asked for.
+//! Connections: plain HTTP, and TLS with certificate checks; through a proxy if the environment names one, or to an address
+//! that replaces the real one.
 
 use std::future::Future;
 use std::io;

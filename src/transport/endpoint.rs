@@ -1,4 +1,4 @@
-//! Where an API or a token endpoint is, and which addresses may be plain.
+//! Endpoints of APIs and token servers, and which of them may be plain HTTP.
 
 use std::net::{IpAddr, SocketAddr};
 

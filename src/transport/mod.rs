@@ -1,6 +1,5 @@
-//! Requests over HTTP, with nothing between them and the wire: certificates are loaded only where
-//! TLS is spoken, one connection carries all requests where the server speaks HTTP/2, and no
-//! redirect is followed.
+//! HTTP requests: certificates are loaded only for TLS, one connection carries all requests if the server speaks HTTP/2,
+//! and no redirect is followed.
 
 mod connector;
 mod endpoint;

@@ -1,4 +1,4 @@
-//! A connection on which what a server said before it closed can still be read.
+//! A connection that lets an early answer be read although the server has closed it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
