@@ -310,7 +310,7 @@ impl Context {
         })
     }
 
-    /// Asks the metadata server for the project, where nothing else says it and there is one.
+    /// Asks the metadata server for the project, if nothing else says it and there is one.
     pub async fn ask_for_project(&mut self) -> Result<(), CommandError> {
         let Some(properties) = &self.properties else { return Ok(()) };
         if self.settings.project.is_some() || properties.value("core", "project")?.is_some() {
@@ -322,7 +322,7 @@ impl Context {
         Ok(())
     }
 
-    /// The project, by its ID where that is known, or how to set one.
+    /// The project, by its ID if that is known, or how to set one.
     pub fn project(&self) -> Result<Property, CommandError> {
         let set = self.project_as_set()?;
         if let Err(why) = check_project(&set.value) {
@@ -404,7 +404,7 @@ impl Context {
         })
     }
 
-    /// The region of the command line alone, `-` where there is none: for what is about every
+    /// The region of the command line alone, `-` if there is none: for what is about every
     /// region unless told otherwise.
     pub fn region_of_the_command_line(&self) -> Result<String, CommandError> {
         match self.settings.region {
@@ -413,7 +413,7 @@ impl Context {
         }
     }
 
-    /// The address that stands in for the Cloud Run Admin API's own, where one is set.
+    /// The address that stands in for the Cloud Run Admin API's own, if one is set.
     pub fn endpoint_override(&self) -> Result<Option<String>, CommandError> {
         let Some(properties) = &self.properties else { return Ok(None) };
         Ok(properties.value("api_endpoint_overrides", "run")?.map(|property| property.value))

@@ -119,7 +119,7 @@ fn would_be(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
     })
 }
 
-/// The one service of a listing that a reference stands for, asking where there are several.
+/// The one service of a listing that a reference stands for, asking if there are several.
 pub async fn one_of(
     cx: &Context,
     listing: &Listing,
@@ -279,7 +279,7 @@ impl Search<'_> {
         listing.unreachable.first()
     }
 
-    /// All that a reference stands for, where it is to be changed: at least one.
+    /// All that a reference stands for, if it is to be changed: at least one.
     async fn targets(&mut self, wanted: &TargetRef) -> Result<Vec<Target>, CommandError> {
         let reference = match wanted {
             TargetRef::Service(reference) => reference,
@@ -385,7 +385,7 @@ fn is_multi_region(found: &[FoundService]) -> bool {
     first.is_some() && found.iter().all(|other| id(other) == first)
 }
 
-/// The project in which a reference is looked for, by its ID where that is known.
+/// The project in which a reference is looked for, by its ID if that is known.
 pub async fn project_of(cx: &Context, wanted: &ServiceRef) -> Result<String, CommandError> {
     match wanted.project() {
         Some(project) => Ok(cx.project_id(project).await),

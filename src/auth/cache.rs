@@ -84,7 +84,7 @@ impl Slot {
         good.then_some(kept.token)
     }
 
-    /// Keeps a token. Where it cannot be kept, the next command asks again: no worse than that.
+    /// Keeps a token. If it cannot be kept, the next command asks again: no worse than that.
     pub(super) fn write(&self, minted: &Minted, now: OffsetDateTime) {
         let good_until = given_up(now, minted.expires).unix_timestamp();
         let kept = Kept { token: minted.token.clone(), good_until };

@@ -28,7 +28,7 @@ pub(super) enum Credential {
     /// act as, which is an impersonation around this.
     External(Box<Value>),
     Metadata {
-        /// With its port, where that is not 80.
+        /// With its port, if that is not 80.
         host: String,
     },
     Impersonated(Box<Impersonated>),
@@ -213,7 +213,7 @@ impl Credential {
     }
 
     /// What tells it from every other, for the cache's keys; digested before it is kept. `None`
-    /// where it does not tell whose tokens come of it, so that none are kept.
+    /// if it does not tell whose tokens come of it, so that none are kept.
     pub(super) fn fingerprint(&self) -> Option<String> {
         Some(match self {
             Self::Bearer(token) => format!("bearer {}", token.text()),

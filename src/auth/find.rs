@@ -78,7 +78,7 @@ pub(super) fn find(
     })
 }
 
-/// Whose `GOOGLE_APPLICATION_CREDENTIALS` is, where another account acts.
+/// Whose `GOOGLE_APPLICATION_CREDENTIALS` is, if another account acts.
 pub(super) fn passed_over(found: &FoundCredential, properties: &Properties) -> Option<String> {
     let path = properties.variable("GOOGLE_APPLICATION_CREDENTIALS")?;
     named_file(Path::new(path), "").ok()?;

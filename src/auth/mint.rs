@@ -257,7 +257,7 @@ impl Mint<'_> {
         }
     }
 
-    /// Sends what asks for a token, again where that may help.
+    /// Sends what asks for a token, again if that may help.
     async fn post(
         &self,
         url: &str,

@@ -32,23 +32,23 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// gcloud's own client: the audience of the tokens that Cloud Run takes from users.
 pub const GCLOUD_CLIENT: &str = "32555940559.apps.googleusercontent.com";
 
-/// A credential, and whose it is where that is known.
+/// A credential, and whose it is if that is known.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub tokens: Arc<Tokens>,
-    /// The account's address; `None` where the credential does not say.
+    /// The account's address; `None` if the credential does not say.
     pub account: Option<String>,
     /// Where the credential came from, for a person to read.
     pub source: String,
-    /// The account of `GOOGLE_APPLICATION_CREDENTIALS`, or the file itself, where that was passed
+    /// The account of `GOOGLE_APPLICATION_CREDENTIALS`, or the file itself, if that was passed
     /// over for another one.
     pub passed_over: Option<String>,
-    /// The command that logs the account in again, where there is one.
+    /// The command that logs the account in again, if there is one.
     pub login: Option<String>,
 }
 
 impl Identity {
-    /// That `GOOGLE_APPLICATION_CREDENTIALS` names another than who acts, where it does.
+    /// That `GOOGLE_APPLICATION_CREDENTIALS` names another than who acts, if it does.
     pub fn other_passed_over(&self) -> Option<String> {
         let other = self.passed_over.as_ref()?;
         Some(format!("`GOOGLE_APPLICATION_CREDENTIALS` is of `{other}`, which does not act here"))
@@ -175,7 +175,7 @@ pub fn identify(
     Ok(Identity { passed_over, ..identity_of(found, workshop) })
 }
 
-/// A credential as the last of these accounts, through those before it; itself where there are
+/// A credential as the last of these accounts, through those before it; itself if there are
 /// none.
 fn acting(
     found: FoundCredential,

@@ -177,7 +177,7 @@ impl Tokens {
     }
 
     fn slot(&self, parts: &[&str]) -> Option<Slot> {
-        // Files may have to be read for the fingerprint: not where nothing is kept.
+        // Files may have to be read for the fingerprint: not if nothing is kept.
         let cache = self.cache.as_ref()?;
         let fingerprint = self.credential.fingerprint()?;
         let parts: Vec<&str> =

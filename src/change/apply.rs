@@ -76,7 +76,7 @@ async fn take_back(
     }
 }
 
-/// Does a plan's steps, and plans again on fresh facts, within what was confirmed, where one fails that may
+/// Does a plan's steps, and plans again on fresh facts, within what was confirmed, if one fails that may
 /// come about yet.
 async fn carry_out(
     cx: &Context,
@@ -150,7 +150,7 @@ async fn carry_out(
 #[derive(Clone, Copy, Debug)]
 struct Retry {
     at: Instant,
-    /// Whether it is written again where it is not there.
+    /// Whether it is written again if it is not there.
     may_write: bool,
 }
 
@@ -261,7 +261,7 @@ impl Execution {
         self.left = None;
     }
 
-    /// When to look again; `None` where that would not help or comes too late. Once too many writes
+    /// When to look again; `None` if that would not help or comes too late. Once too many writes
     /// had no answer, whether the last one was done is still worth a look.
     fn next_attempt(&mut self, cx: &Context, failure: &Failure) -> Option<Retry> {
         let now = Instant::now();

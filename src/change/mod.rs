@@ -195,7 +195,7 @@ impl Batch {
     }
 }
 
-/// The outcomes where nothing is written; `of_change` is that of a plan that would change something.
+/// The outcomes if nothing is written; `of_change` is that of a plan that would change something.
 fn without_writing(
     cx: &Context,
     plans: Vec<Planned>,

@@ -28,7 +28,7 @@ pub(super) fn left_open(cx: &Context, options: &ChangeOptions) -> Option<(Journa
     Some((journal, open))
 }
 
-/// Opens the journal that a change will be written into; `None` where none is wanted. What is in its
+/// Opens the journal that a change will be written into; `None` if none is wanted. What is in its
 /// way is said before anything is asked.
 pub(super) fn open(cx: &Context, options: &ChangeOptions) -> Result<Option<Journal>, CommandError> {
     if !options.journal {
@@ -132,7 +132,7 @@ fn how_it_ended(outcome: &ChangeOutcome) -> Ended {
     Ended { state, done, before, after, error: outcome.error.as_ref().map(said) }
 }
 
-/// Settles what is open of the services that were read. Where that cannot be, it is left for later.
+/// Settles what is open of the services that were read. If that cannot be, it is left for later.
 pub(super) async fn settle_read(
     cx: &Context,
     mut journal: Journal,
@@ -183,7 +183,7 @@ fn tell(cx: &Context, journal: &mut Journal, found: &[(ChangeId, State)]) {
     }
 }
 
-/// What is found of a change; `None` where it cannot be read.
+/// What is found of a change; `None` if it cannot be read.
 async fn what_is_there(cx: &Context, entry: &Entry) -> Option<State> {
     let settings = !entry.intended.settings.is_empty();
     let service = if settings { Use::Needed } else { Use::Effect };

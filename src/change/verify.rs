@@ -20,7 +20,7 @@ const MOST: usize = 10;
 /// How long whoever did not ask for it waits.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Judges the effects of what was done by everything that can be read, where that is wanted.
+/// Judges the effects of what was done by everything that can be read, if that is wanted.
 pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], when: Verify) {
     let done =
         |outcome: &ChangeOutcome| outcome.status == Status::Changed && !outcome.effect.is_empty();

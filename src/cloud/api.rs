@@ -87,7 +87,7 @@ impl Endpoints {
         &self.place(api).endpoint
     }
 
-    /// The address of a region's own, where the API is at Google's.
+    /// The address of a region's own, if the API is at Google's.
     pub fn regional(&self, api: Api, region: &str) -> Option<Endpoint> {
         let is_googles = *self.endpoint(api) == api.endpoint();
         is_googles.then(|| Endpoint::of_google(&format!("{region}-{}", api.word())))

@@ -51,7 +51,7 @@ impl<T> fmt::Debug for Memo<T> {
 }
 
 impl<T: Clone> Memo<T> {
-    /// The value of this name, read where it is not there yet.
+    /// The value of this name, read if it is not there yet.
     pub(super) async fn get(&self, name: &str, read: impl Future<Output = T>) -> T {
         let cell = {
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -147,7 +147,7 @@ fn timestamp(time: Timestamp) -> String {
     String::from(time)
 }
 
-/// A service of Run v1, as the all-regions list yields it; `None` where it has no name or region.
+/// A service of Run v1, as the all-regions list yields it; `None` if it has no name or region.
 ///
 /// `status.url` (v1) and `uri` (v2) are taken to be the same, which is not certain.
 pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
@@ -224,7 +224,7 @@ fn readiness_v1(conditions: &[Condition<'_>]) -> Readiness {
     }
 }
 
-/// The grants of a policy; `None` where a binding has no role.
+/// The grants of a policy; `None` if a binding has no role.
 pub(super) fn grants_of(bindings: &[Binding<'_>]) -> Option<Vec<Grant>> {
     let mut grants = Vec::with_capacity(bindings.iter().map(|binding| binding.members.len()).sum());
     for binding in bindings {

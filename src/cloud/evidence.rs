@@ -236,7 +236,7 @@ impl Gateway {
         Collected { around, memberships, own }
     }
 
-    /// Where the project of a caller stands, where that is another than the resource's and a policy
+    /// Where the project of a caller stands, if that is another than the resource's and a policy
     /// names the accounts of a place.
     async fn home_of_caller(
         &self,

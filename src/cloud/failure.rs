@@ -24,7 +24,7 @@ pub struct Failure {
     pub message: String,
     /// How long the server asks to wait.
     pub retry_after: Option<Duration>,
-    /// Why no token could be had, where it is that.
+    /// Why no token could be had, if it is that.
     pub auth: Option<Arc<AuthError>>,
     /// Whether a write had been accepted before this failed, so that it may be done all the same.
     pub accepted: bool,
@@ -111,7 +111,7 @@ impl Failure {
         }
     }
 
-    /// The permission that is lacking, where a refusal names it (observed): `Permission 'X' denied on …`.
+    /// The permission that is lacking, if a refusal names it (observed): `Permission 'X' denied on …`.
     pub fn permission(&self) -> Option<&str> {
         if self.kind != FailureKind::PermissionDenied {
             return None;

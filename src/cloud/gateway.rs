@@ -42,7 +42,7 @@ pub struct Gateway {
     trace: Trace,
     /// This machine's clock.
     clock: fn() -> OffsetDateTime,
-    /// By how much Google's is ahead of it, where that matters.
+    /// By how much Google's is ahead of it, if that matters.
     ahead: Mutex<Option<time::Duration>>,
 }
 
@@ -58,7 +58,7 @@ impl Gateway {
         (self.clock)().saturating_add(self.ahead().unwrap_or_default())
     }
 
-    /// By how much Google's clock is ahead of this machine's, where they differ.
+    /// By how much Google's clock is ahead of this machine's, if they differ.
     pub fn ahead(&self) -> Option<time::Duration> {
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,7 +85,7 @@ impl Gateway {
         Self { endpoints, tokens, deadline, seen, trace, clock, ahead }
     }
 
-    /// Sends a read, again where that may help, and tells of it.
+    /// Sends a read, again if that may help, and tells of it.
     pub(super) async fn read<T, F>(
         &self,
         call: &str,
@@ -120,12 +120,12 @@ impl Gateway {
 }
 
 impl Gateway {
-    /// Reads what Cloud Run has at a path with an encoded query, again where that may help.
+    /// Reads what Cloud Run has at a path with an encoded query, again if that may help.
     pub(super) async fn get(&self, call: &str, path: &str, query: &str) -> Result<Bytes, Failure> {
         self.ask(Read::of(Api::Run, call, path).with_query(query)).await
     }
 
-    /// Reads what an API has at a path, again where that may help.
+    /// Reads what an API has at a path, again if that may help.
     pub(super) async fn ask(&self, read: Read<'_>) -> Result<Bytes, Failure> {
         let call = read.call;
         let failed = |error| Failure::of_transport(call, &error);

@@ -19,7 +19,7 @@ const DISCUSSION: &str = "cloudidentity.googleapis.com/groups.discussion_forum";
 /// So many members of a group are judged one by one, at most.
 const MOST_JUDGED: usize = 200;
 
-/// What a search for a member's groups said: their addresses, where it may be asked.
+/// What a search for a member's groups said: their addresses, if it may be asked.
 pub(super) type Memberships = Option<Vec<String>>;
 
 impl Gateway {
@@ -87,7 +87,7 @@ impl Gateway {
         Some(ways)
     }
 
-    /// Reads something of Cloud Identity; `None` where that may not be.
+    /// Reads something of Cloud Identity; `None` if that may not be.
     async fn of_groups(&self, call: &str, path: &str, query: &[(&str, &str)]) -> Option<Value> {
         let query = encoded(query);
         self.told(Read::of(Api::CloudIdentity, call, path).with_query(&query)).await.ok()
@@ -100,7 +100,7 @@ impl Gateway {
     }
 
     /// Hands over everybody who is in a group, directly or through others, until `take` has enough.
-    /// `None` where the list could not be read to there.
+    /// `None` if the list could not be read to there.
     async fn each_member(
         &self,
         call: &str,
@@ -130,7 +130,7 @@ impl Gateway {
     }
 
     /// Whether a group holds the caller. The search tells of the groups of the member's own customer;
-    /// of others, and where there was none, the group itself is asked.
+    /// of others, and if there was none, the group itself is asked.
     async fn holds(
         &self,
         group: &str,

@@ -9,7 +9,7 @@ use crate::domain::target::InstanceName;
 
 impl Gateway {
     /// Lists the instances of a project (in preview), in every region. That the global address lists
-    /// them all is inferred from jobs; where the API is not there, there are none.
+    /// them all is inferred from jobs; if the API is not there, there are none.
     pub async fn instances(
         &self,
         project: &str,

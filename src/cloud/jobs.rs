@@ -52,7 +52,7 @@ impl Gateway {
         }))
     }
 
-    /// Reads what tells a job from another that is made later under its name; `None` where it does not say.
+    /// Reads what tells a job from another that is made later under its name; `None` if it does not say.
     pub async fn job_uid(&self, job: &Target) -> Result<Option<String>, Failure> {
         let call = format!("read the job `{}`", job.short());
         let fields = encoded(&[("fields", "uid")]);

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The header by which the real one is known, in both directions (documented).
 const FLAVOR: &str = "metadata-flavor";
 
-/// Asks the metadata server at `host` for the project's id; `None` where there is no answer of a
+/// Asks the metadata server at `host` for the project's id; `None` if there is no answer of a
 /// real one.
 pub async fn project_id(host: &str) -> Option<String> {
     let uri = format!("http://{host}/computeMetadata/v1/project/project-id");

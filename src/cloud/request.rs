@@ -21,7 +21,7 @@ pub(super) struct Read<'a> {
     pub(super) query: &'a str,
     /// The body of a request that reads by POST, as some of Google's do; `None` for a GET.
     pub(super) body: Option<&'a str>,
-    /// The region at whose own address it is asked, where that is Google's.
+    /// The region at whose own address it is asked, if that is Google's.
     pub(super) region: Option<&'a str>,
 }
 

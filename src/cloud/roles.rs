@@ -59,7 +59,7 @@ impl Gateway {
     }
 
     /// The roles of a project's own and of its organisation's, with what they carry; of the latter, why
-    /// they could not be read, where that is so.
+    /// they could not be read, if that is so.
     pub async fn custom_roles(
         &self,
         project: &str,

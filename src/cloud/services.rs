@@ -51,7 +51,7 @@ pub struct Listing {
 pub struct Unreadable {
     pub what: String,
     pub why: String,
-    /// The region that it is, where it is one.
+    /// The region that it is, if it is one.
     pub region: Option<String>,
 }
 

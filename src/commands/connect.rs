@@ -249,7 +249,7 @@ async fn verify(
             // Of what runs anywhere, it is told whether it may; the plan warned of the rest.
             CallsFrom::Inside(_) | CallsFrom::Unknown => Origin::Internal,
         };
-        // With its own URL off, it is called at another address, where one is known.
+        // With its own URL off, it is called at another address, if one is known.
         let other = callees.iter().find(|callee| callee.service.name == *name);
         let other = other.is_some_and(|callee| callee.url.is_some());
         let entry = match (gathered.service.default_url, other) {

@@ -95,7 +95,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     roles.extend(above.roles);
     let layers = if args.no_inherited { &[][..] } else { &above.allow };
     let mut found = graph(&nodes, layers, &roles, cx.now());
-    // What runs as an account is looked for everywhere; what is called, where it was said.
+    // What runs as an account is looked for everywhere; what is called, if it was said.
     let is_there = |name: &ServiceName| region == "-" || name.region() == region;
     found.edges.retain(|edge| edge.service.as_ref().is_none_or(is_there));
     found.unknown.extend(unread);

@@ -252,7 +252,7 @@ fn options_of(name: &str) -> Vec<String> {
 
 fn finish(error: &CommandError, json: bool) -> u8 {
     if json {
-        // Where stdout is gone as well, the exit code still tells.
+        // If stdout is gone as well, the exit code still tells.
         drop(context::bare_terminal().result(&error.to_json()));
     }
     error.exit_code().number()

@@ -10,7 +10,7 @@ pub struct Candidate {
 }
 
 /// Services: by name where it is in one region, by `REGION/NAME` where it is in several or where
-/// a region is being typed. Where names are looked for in one region, those of that region.
+/// a region is being typed. If names are looked for in one region, those of that region.
 pub fn services(known: &Known, typed: &str, region: Option<&str>) -> Vec<Candidate> {
     let in_region =
         |service: &&super::KnownService| region.is_none_or(|region| service.region == region);

@@ -62,7 +62,7 @@ impl Cache {
         Self { path: state.join("completion").join(format!("{:016x}.json", hasher.finish())) }
     }
 
-    /// What is known; nothing where there is no cache, or none that can be read.
+    /// What is known; nothing if there is no cache, or none that can be read.
     pub fn read(&self) -> Known {
         let text = fs::read(&self.path).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
@@ -79,13 +79,13 @@ impl Cache {
         let stamp = self.path.with_extension("tried");
         let recently = private_files::age(&stamp, now).is_some_and(|age| age < BETWEEN_TRIES);
         if !recently {
-            // Where no stamp can be left, each Tab tries: slower, and no worse.
+            // If no stamp can be left, each Tab tries: slower, and no worse.
             drop(self.folder().and_then(|()| private_files::open(&stamp)?.set_modified(now)));
         }
         !recently
     }
 
-    /// Takes the right to renew it; `None` where another process has it.
+    /// Takes the right to renew it; `None` if another process has it.
     pub fn renewal(&self) -> std::io::Result<Option<Renewal>> {
         self.folder()?;
         let lock = private_files::open(&self.path.with_extension("lock"))?;

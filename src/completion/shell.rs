@@ -75,7 +75,7 @@ const POWERSHELL: &str = r#"Register-ArgumentCompleter -Native -CommandName BIN 
 }
 "#;
 
-/// What zsh needs before a completion can be registered, where nothing has brought it yet.
+/// What zsh needs before a completion can be registered, if nothing has brought it yet.
 const ZSH: &str = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n";
 
 impl<S: EnvCompleter> EnvCompleter for Shell<S> {

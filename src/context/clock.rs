@@ -13,7 +13,7 @@ impl Context {
         self.gateway.get().map_or_else(now, Gateway::now)
     }
 
-    /// Says that Google's clock counts, where this machine's differs.
+    /// Says that Google's clock counts, if this machine's differs.
     pub fn warn_of_clock(&self) {
         if let Some(ahead) = self.gateway.get().and_then(Gateway::ahead) {
             let by = humantime::format_duration(Duration::from_secs(

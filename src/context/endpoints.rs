@@ -58,7 +58,7 @@ impl Context {
         Journal::may_have_open_changes(&self.journal_folder())
     }
 
-    /// The journal, where there is one.
+    /// The journal, if there is one.
     pub fn existing_journal(&self) -> Result<Option<Journal>, CommandError> {
         Ok(Journal::open_existing(&self.journal_folder(), self.realm()?)?)
     }
@@ -138,7 +138,7 @@ impl Context {
         Ok(overridden(properties, Api::Run)?.unwrap_or_else(|| Api::Run.endpoint()))
     }
 
-    /// Where `sandbox serve` listens now, by the file that it keeps; `None` where none runs.
+    /// Where `sandbox serve` listens now, by the file that it keeps; `None` if none runs.
     pub fn served_sandbox(&self) -> Option<Endpoint> {
         let path = self.serving_file();
         let file = std::fs::File::open(&path).ok()?;
@@ -150,14 +150,14 @@ impl Context {
         Endpoint::parse(endpoint.trim()).ok()
     }
 
-    /// The certificate of the sandbox's own authority, where it has one.
+    /// The certificate of the sandbox's own authority, if it has one.
     pub fn sandbox_authority(&self) -> Option<String> {
         let path = self.state_folder().join("sandbox").join("ca.pem");
         path.exists().then(|| path.display().to_string())
     }
 
     /// Lets others find the sandbox that is served here, while the file that is returned is open.
-    /// Where that cannot be, they take its usual port.
+    /// If that cannot be, they take its usual port.
     pub fn note_serving(&self, endpoint: &str) -> Option<std::fs::File> {
         private_files::replace(&self.serving_file(), endpoint.as_bytes()).ok()?;
         let file = std::fs::File::open(self.serving_file()).ok()?;

@@ -100,7 +100,7 @@ impl Context {
         format!("runaccess {place}{command}")
     }
 
-    /// Gcloud's flags for who acts, where the command line said so.
+    /// Gcloud's flags for who acts, if the command line said so.
     pub fn gcloud_flags(&self) -> Vec<String> {
         let settings = &self.settings;
         let account = settings.account.iter().map(|account| format!("--account={account}"));

@@ -14,7 +14,7 @@ impl Context {
         set.or_else(|| of_gcloud().map(|property| property.value))
     }
 
-    /// The domain of the account that acts, where that is a person's: most often the organisation's.
+    /// The domain of the account that acts, if that is a person's: most often the organisation's.
     pub fn own_domain(&self) -> Option<String> {
         let account = self.identity().ok()?.account.clone()?;
         let member = Member::of_account(&account);

@@ -6,7 +6,7 @@ use crate::domain::target::Target;
 
 impl Context {
     /// A project by its ID: itself, or what its number is looked up to stand for, once in a command.
-    /// Where that cannot be read it stays its number, which Google's APIs take as well.
+    /// If that cannot be read it stays its number, which Google's APIs take as well.
     pub async fn project_id(&self, project: &str) -> String {
         if !is_project_number(project) {
             return project.to_owned();
@@ -22,7 +22,7 @@ impl Context {
         id
     }
 
-    /// Has the project that is set known by its ID from here on, where a number was said.
+    /// Has the project that is set known by its ID from here on, if a number was said.
     pub async fn know_project(&self) {
         if let Ok(project) = self.project_as_set() {
             self.project_id(&project.value).await;
@@ -38,7 +38,7 @@ impl Context {
         known.iter().find(|(_, id)| id == project).map(|(number, _)| number.clone())
     }
 
-    /// Whether two texts name one project; why not known, where that cannot be read.
+    /// Whether two texts name one project; why not known, if that cannot be read.
     pub async fn is_one_project(&self, a: &str, b: &str) -> Result<bool, String> {
         if a == b || is_project_number(a) == is_project_number(b) {
             return Ok(a == b);

@@ -12,8 +12,8 @@ use crate::domain::target::Target;
 const SPREADS_WITHIN: Duration = Duration::minutes(15);
 
 impl Context {
-    /// Whether somebody was let in lately: to this service, or to any where it is not known which. Of
-    /// several changes of a service the latest counts. Where the journal cannot be read, one hint less is
+    /// Whether somebody was let in lately: to this service, or to any if it is not known which. Of
+    /// several changes of a service the latest counts. If the journal cannot be read, one hint less is
     /// given; in the sandbox a change counts at once.
     pub fn was_granted_lately(&self, service: Option<&ServiceName>) -> bool {
         if self.is_sandbox() {

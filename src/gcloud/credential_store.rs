@@ -108,7 +108,7 @@ impl CredentialStore {
         Ok(row.map(|(token, _)| StoredToken(token)))
     }
 
-    /// One of an account's tokens, where it is not empty, with what `beside` selects.
+    /// One of an account's tokens, if it is not empty, with what `beside` selects.
     fn token(
         &self,
         account: &str,

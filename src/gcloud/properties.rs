@@ -35,7 +35,7 @@ pub enum PropertySource {
     Flag(&'static str),
     Installation(PathBuf),
     MetadataServer,
-    /// What the sandbox uses where nothing is said.
+    /// What the sandbox uses if nothing is said.
     Sandbox,
     Variable(String),
 }
@@ -94,7 +94,7 @@ impl Properties {
         &self.directory
     }
 
-    /// The active configuration, where it is named and not there. gcloud takes that for an empty
+    /// The active configuration, if it is named and not there. gcloud takes that for an empty
     /// one.
     pub fn missing_configuration(&self) -> Option<&str> {
         (!self.configuration_exists).then_some(self.configuration.as_str())
@@ -209,7 +209,7 @@ fn installation_root(variables: &Variables) -> Option<PathBuf> {
 }
 
 /// Whether the machine's own description names Google, as that of its virtual machines does
-/// (documented). Where there is no such description, it is none of them.
+/// (documented). If there is no such description, it is none of them.
 fn is_googles_machine() -> bool {
     let name = fs::read_to_string("/sys/class/dmi/id/product_name");
     name.is_ok_and(|name| matches!(name.trim(), "Google" | "Google Compute Engine"))

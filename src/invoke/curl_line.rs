@@ -115,7 +115,7 @@ pub(super) fn is(word: &Word<'_>, short: char, long: &str) -> bool {
         || (name.len() > 1 && long.starts_with(name) && name != LOCATION)
 }
 
-/// The word of `gcurl`'s arguments that is a path, where the service is named beside it.
+/// The word of `gcurl`'s arguments that is a path, if the service is named beside it.
 pub fn path_word(words: &[String]) -> Option<usize> {
     parse(words).iter().find(|word| word.is_path()).map(|word| word.at)
 }

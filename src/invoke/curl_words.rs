@@ -74,7 +74,7 @@ pub enum WordsError {
 
 impl CurlWords {
     /// Checks the words that follow the service. `ours` are the long options of this program,
-    /// which must not be among them; none where a `--` said that all of them are curl's.
+    /// which must not be among them; none if a `--` said that all of them are curl's.
     pub fn check(words: Vec<String>, ours: &[String]) -> Result<Self, WordsError> {
         let mut checked = Self::default();
         for word in parse(&words) {

@@ -45,7 +45,7 @@ pub struct Program {
 
 impl Program {
     /// Runs curl with a configuration that no list of processes shows, and looks at the headers of
-    /// the answers, where that is not in the way.
+    /// the answers, if that is not in the way.
     #[cfg(unix)]
     pub async fn curl(self, config: Config, watch: bool) -> io::Result<Ended> {
         use std::os::fd::AsRawFd;
@@ -65,7 +65,7 @@ impl Program {
         command.args(self.words);
         let mut child = command.stdin(Stdio::inherit()).spawn()?;
         drop(reader);
-        // A pipe may hold less than this: it is filled while curl reads. Where curl has ended, it
+        // A pipe may hold less than this: it is filled while curl reads. If curl has ended, it
         // says why itself.
         tokio::task::spawn_blocking(move || drop(writer.write_all(config.0.as_bytes())));
         let seen = watching.map(|(from, into)| {

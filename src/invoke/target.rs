@@ -19,7 +19,7 @@ const LOCALHOST: &str = ".localhost";
 pub struct Wanted<'a> {
     pub typed: &'a str,
     pub tag: Option<&'a str>,
-    /// The audience, where it is not the service's own URL.
+    /// The audience, if it is not the service's own URL.
     pub audience: Option<&'a str>,
     /// Hosts that the user names as good for a token.
     pub allowed: &'a [String],
@@ -38,9 +38,9 @@ pub struct Call {
     pub rest: String,
     /// Whom a token is for: the service's own URL, never a tag's.
     pub audience: String,
-    /// The service, where it was looked up.
+    /// The service, if it was looked up.
     pub service: Option<ServiceName>,
-    /// What is known of the service, where it was looked up by its name.
+    /// What is known of the service, if it was looked up by its name.
     pub facts: Option<Box<Service>>,
     /// Whether it is a service's address, and not one that the user named beside them.
     pub is_services: bool,
@@ -169,9 +169,9 @@ fn own_url(cx: &Context, service: &Service) -> Result<String, CommandError> {
 struct Address {
     scheme: String,
     host: String,
-    /// With the colon before it; empty where none was said.
+    /// With the colon before it; empty if none was said.
     port: String,
-    /// The path and the query, where any were said.
+    /// The path and the query, if any were said.
     rest: String,
 }
 

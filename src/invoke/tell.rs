@@ -11,7 +11,7 @@ const CHALLENGE: &str = "The access token could not be verified";
 /// What was seen of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The last answer's status, where the front end gave it; `None` where the application did, or
+    /// The last answer's status, if the front end gave it; `None` if the application did, or
     /// nothing was seen.
     pub refused: Option<Answered>,
 }
@@ -51,7 +51,7 @@ impl Seen {
 }
 
 impl Answered {
-    /// What an answer of this status and with these headers is, where the front end gave it. That
+    /// What an answer of this status and with these headers is, if the front end gave it. That
     /// it is the front end's own is inferred from its pages' type, to the letter, with none of the
     /// headers that applications add; a 401 by its challenge (both observed).
     pub fn of(status: u16, headers: &HeaderMap) -> Option<Self> {

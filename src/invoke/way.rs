@@ -49,7 +49,7 @@ pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandErro
     })
 }
 
-/// Finds the way to an address. `elsewhere` where the command is for another process to run: the
+/// Finds the way to an address. `elsewhere` if the command is for another process to run: the
 /// sandbox that is in this one is then taken to be served on its usual port.
 pub fn way(cx: &Context, call: &Call, url: &str, elsewhere: bool) -> Result<Way, CommandError> {
     let endpoint = cx.endpoint()?;

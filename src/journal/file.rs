@@ -31,7 +31,7 @@ const TABLES: &str = "
     CREATE INDEX changes_by_undone ON changes (undoes_run) WHERE undoes_run IS NOT NULL;
 ";
 
-/// Makes a file where there is none. It is made under another name and then put in its place whole: while
+/// Makes a file if there is none. It is made under another name and then put in its place whole: while
 /// one process turns a file to its log, others could not even wait for it.
 pub(super) fn create(path: &Path) -> io::Result<()> {
     if path.exists() {

@@ -60,9 +60,9 @@ pub struct RunFacts {
 #[derive(Clone, Debug)]
 pub struct Ended {
     pub state: State,
-    /// What was done for certain; `None` where that is not known.
+    /// What was done for certain; `None` if that is not known.
     pub done: Option<Difference>,
-    /// What the write rested on; where it was tried again, not what was read at first.
+    /// What the write rested on; if it was tried again, not what was read at first.
     pub before: Etags,
     pub after: Etags,
     pub error: Option<String>,
@@ -89,7 +89,7 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// The file that is damaged, where it is that.
+    /// The file that is damaged, if it is that.
     pub fn damaged(&self) -> Option<&Path> {
         match self {
             Self::File { path, source } if file::is_damage(source) => Some(path),
@@ -105,7 +105,7 @@ impl fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Opens the journal in a folder, making it where there is none.
+    /// Opens the journal in a folder, making it if there is none.
     pub fn open(folder: &Path, realm: Realm) -> Result<Self, JournalError> {
         let failed = |source| JournalError::Folder { path: folder.to_owned(), source };
         private_files::folder(folder).map_err(failed)?;
@@ -114,7 +114,7 @@ impl Journal {
         Self::checked(file::open(&path), folder, path, realm)
     }
 
-    /// Opens the journal that is there, where it cannot be written to be looked at only; `None` where
+    /// Opens the journal that is there, if it cannot be written to be looked at only; `None` if
     /// there is none yet.
     pub fn open_existing(folder: &Path, realm: Realm) -> Result<Option<Self>, JournalError> {
         let path = place(folder, &realm);
@@ -266,7 +266,7 @@ impl Journal {
                 [run],
                 |row| row.get::<_, String>(0),
             );
-            // Where some is still open, the next one will do it.
+            // If some is still open, the next one will do it.
             if let Ok(runner) = done {
                 Runner::clear(&self.folder, &runner);
             }

@@ -162,7 +162,7 @@ pub(super) fn entries(
     rows.filter_map(Result::transpose).collect()
 }
 
-/// One change; `None` where a later version wrote what this one does not know.
+/// One change; `None` if a later version wrote what this one does not know.
 fn entry(row: &Row<'_>, sandbox: bool) -> rusqlite::Result<Option<Entry>> {
     let text = |at: usize| row.get::<_, String>(at);
     let micros: i64 = row.get(2)?;

@@ -81,7 +81,7 @@ fn sweep(folder: &Path) {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        // Where it stays, its lock is gone all the same.
+        // If it stays, its lock is gone all the same.
         if !self.stays {
             drop(fs::remove_file(&self.path));
         }

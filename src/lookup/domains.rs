@@ -9,10 +9,10 @@ use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::domain::service::Service;
 
 /// The services that an address leads to by a mapped domain, beside those that list it: more than one is
-/// ambiguous. `None` where no mapping bears on it.
+/// ambiguous. `None` if no mapping bears on it.
 ///
 /// Mappings are not asked for an address of Cloud Run's own, or where a service has more of it
-/// than its host. Where they cannot be read, a service that lists the host has it; whether an address
+/// than its host. If they cannot be read, a service that lists the host has it; whether an address
 /// that no service lists is mapped is not known then.
 pub(super) async fn mapped_beside(
     cx: &Context,

@@ -10,7 +10,7 @@ use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::domain::service::Service;
 use crate::domain::target::Target;
 
-/// The error of a read of one service: where it is not there, with what may have been meant.
+/// The error of a read of one service: if it is not there, with what may have been meant.
 pub async fn unread(cx: &Context, name: &ServiceName, failure: Failure) -> CommandError {
     let missing = failure.kind == FailureKind::NotFound;
     let error = CommandError::from(failure);

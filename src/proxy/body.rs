@@ -115,7 +115,7 @@ impl Body for Upload {
 #[derive(Debug)]
 pub(super) struct Download {
     content: Content,
-    /// How long it will be, where that is known.
+    /// How long it will be, if that is known.
     length: Option<u64>,
     ticket: Option<Ticket>,
 }

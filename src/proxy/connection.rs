@@ -40,7 +40,7 @@ pub(super) struct Whence {
 
 /// Serves a connection until it ends, or soon after `stop` says so.
 pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, whence: Whence, mut stop: Stop) {
-    // Where it cannot be set, answers are but slower.
+    // If it cannot be set, answers are but slower.
     drop(stream.set_nodelay(true));
     let line = Line::new();
     let mut guard = Guard::new(stream, Arc::clone(&line));

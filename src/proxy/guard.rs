@@ -189,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
     fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) {
         if self.is_whole {
             self.is_whole = false;
-            // Where the library does not take it for a request, it closes the connection.
+            // If the library does not take it for a request, it closes the connection.
             if self.stage != Stage::Open {
                 self.line.begin();
             }

@@ -53,7 +53,7 @@ struct State {
 
 struct Current {
     header: HeaderValue,
-    /// `None` where the token does not say.
+    /// `None` if the token does not say.
     expires: Option<OffsetDateTime>,
     /// When it is to be renewed.
     due: Option<OffsetDateTime>,
@@ -116,7 +116,7 @@ impl NoToken {
 }
 
 impl Keeper {
-    /// A keeper that begins with a token, where one is at hand.
+    /// A keeper that begins with a token, if one is at hand.
     pub fn new(
         source: Source,
         clock: fn() -> OffsetDateTime,
@@ -138,7 +138,7 @@ impl Keeper {
     }
 
     /// The header of another token than one that was refused though its time was not up; `None`
-    /// where there is no other.
+    /// if there is no other.
     pub(super) async fn other_than(&self, refused: &HeaderValue) -> Option<HeaderValue> {
         match self.good() {
             Some(current) if current.header != *refused => Some(current.header.clone()),
@@ -196,7 +196,7 @@ impl Keeper {
         }
     }
 
-    /// The current token, where it is good still.
+    /// The current token, if it is good still.
     fn good(&self) -> Option<Arc<Current>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let current = state.current.as_ref()?;

@@ -22,14 +22,14 @@ pub enum By {
 /// A request, once it was answered.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// The service's name here; `None` where the request was for none.
+    /// The service's name here; `None` if the request was for none.
     pub service: Option<Arc<str>>,
     pub method: Method,
     /// Without its query, which may hold what nobody else should read.
     pub path: String,
-    /// `None` where the client went away before there was an answer.
+    /// `None` if the client went away before there was an answer.
     pub status: Option<u16>,
-    /// The status of gRPC, where the answer has one.
+    /// The status of gRPC, if the answer has one.
     pub grpc_status: Option<u16>,
     pub took: Duration,
     /// The bytes of the request's body.

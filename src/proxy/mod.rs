@@ -1,5 +1,5 @@
 //! The local reverse proxy: services at `localhost` with the caller's identity. It obtains the
-//! token first and only then sends a request on; where there is none, it answers itself and sends
+//! token first and only then sends a request on; if there is none, it answers itself and sends
 //! nothing.
 //!
 //! The way of a request: `guard` (whole and unambiguous, or refused) → the HTTP library → `gate`
@@ -72,7 +72,7 @@ pub fn raise_limit() {
         if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
             && soft < hard
         {
-            // Where it may not be, fewer are served at once.
+            // If it may not be, fewer are served at once.
             let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
         }
     }
@@ -141,7 +141,7 @@ async fn accept(
     }
 }
 
-/// The length of a request's head, for the tests of raw bytes; `None` where it is not whole yet.
+/// The length of a request's head, for the tests of raw bytes; `None` if it is not whole yet.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn read_head(bytes: &[u8], seen: usize) -> Result<Option<usize>, String> {
     guard::head_length(bytes, seen).map_err(|fault| fault.to_string())

@@ -18,7 +18,7 @@ use crate::domain::resource::TAG_SIGN;
 pub struct Served {
     /// Its name below `localhost`.
     pub label: String,
-    /// Its full resource name, where it was looked up.
+    /// Its full resource name, if it was looked up.
     pub resource: Option<String>,
     pub upstream: Upstream,
     /// Its traffic tags, each with its way.
@@ -44,7 +44,7 @@ pub struct Serving {
     pub allowed: Vec<String>,
     /// Those of them that are answered as another origin's must be, preflights included.
     pub cors: Vec<String>,
-    /// What every client must show; where there is one, any host is taken.
+    /// What every client must show; if there is one, any host is taken.
     pub secret: Option<String>,
     pub listener: Arc<dyn Listener>,
 }
@@ -152,7 +152,7 @@ impl Site {
         }
     }
 
-    /// What a host leads to at a door; `None` where it is not one of ours.
+    /// What a host leads to at a door; `None` if it is not one of ours.
     pub(super) fn find<'a>(&'a self, door: &'a Door, host: &str) -> Option<HostMatch<'a>> {
         let of_door = || door.route.as_ref().map_or(HostMatch::Index, HostMatch::Route);
         if door.hosts.iter().any(|known| known == host) {

@@ -62,7 +62,7 @@ impl Ticket {
         Self { line, listener, told, load: None, sent: 0 }
     }
 
-    /// Notes more about the request, where it will be told of.
+    /// Notes more about the request, if it will be told of.
     pub(super) fn note(&mut self, note: impl FnOnce(&mut Told)) {
         if let Some(told) = &mut self.told {
             note(told);

@@ -102,7 +102,7 @@ impl Drop for Load {
 }
 
 impl Upstream {
-    /// A service at an address; `http2` where it is known to speak HTTP/2 over plain connections.
+    /// A service at an address; `http2` if it is known to speak HTTP/2 over plain connections.
     /// Opens no connection.
     pub fn new(to: &Destination, http2: bool) -> Result<Self, TransportError> {
         let unusable = || TransportError::Unusable(format!("`{}` is no address", to.address));

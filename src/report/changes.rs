@@ -25,7 +25,7 @@ use crate::domain::ways_in::Via;
 pub struct ChangesReport {
     pub sandbox: bool,
     pub changes: Vec<ChangeRow>,
-    /// What is left of access to those that were to lose it; only where that was asked for.
+    /// What is left of access to those that were to lose it; only if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<Vec<LeftRow>>,
 }
@@ -51,13 +51,13 @@ impl Command {
 pub struct LeftRow {
     pub member: Member,
     pub service: String,
-    /// `null` where no permission is asked.
+    /// `null` if no permission is asked.
     pub role: Option<String>,
     pub condition: Option<ConditionShape>,
     pub via: Via,
     /// The resource whose policy holds the grant.
     pub resource: String,
-    /// What ends it for this member alone; `null` where nothing does.
+    /// What ends it for this member alone; `null` if nothing does.
     pub command: Option<Command>,
     /// Whom the grant names: the member, or what it is in.
     #[serde(skip)]
@@ -97,7 +97,7 @@ impl LeftRow {
 /// The outcome of one resource.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChangeRow {
-    /// The journal's entry; `null` where nothing was written.
+    /// The journal's entry; `null` if nothing was written.
     pub id: Option<String>,
     /// What was changed, by its full name: most often a service.
     pub service: String,
@@ -210,7 +210,7 @@ pub struct EffectShape {
 /// A grant that is still there.
 #[derive(Clone, Debug, Serialize)]
 pub struct RemainingShape {
-    /// `null` where no role is asked for.
+    /// `null` if no role is asked for.
     pub role: Option<String>,
     pub member: String,
     pub via: Via,

@@ -13,7 +13,7 @@ pub struct ConnectReport {
     pub changes: ChangesReport,
     /// Whose token is sent.
     pub account: String,
-    /// Whether that account gets through, service by service; empty where nothing was done.
+    /// Whether that account gets through, service by service; empty if nothing was done.
     pub verified: Vec<VerifiedRow>,
     /// The command that has the caller run as an account that was made for it.
     pub deploy: Option<String>,

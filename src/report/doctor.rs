@@ -13,7 +13,7 @@ pub struct DoctorReport {
     /// The address that was looked into; `null` for the set-up.
     pub target: Option<String>,
     pub verdict: Health,
-    /// The layer that refuses; `null` where none does.
+    /// The layer that refuses; `null` if none does.
     pub layer: Option<&'static str>,
     /// What was recognised; listed in `docs/calling.md`.
     pub signature: Option<&'static str>,

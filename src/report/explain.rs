@@ -16,7 +16,7 @@ pub struct ExplainReport {
     pub service: String,
     pub request: RequestShape,
     pub verdict: Verdict,
-    /// What it would be were all that was not read silent; `null` where the verdict is known, or
+    /// What it would be were all that was not read silent; `null` if the verdict is known, or
     /// would not be even then.
     pub otherwise: Option<Verdict>,
     pub unless: Vec<UnlessRow>,

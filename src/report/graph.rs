@@ -36,7 +36,7 @@ pub enum Drawing {
 /// Somebody who may call.
 #[derive(Clone, Debug, Serialize)]
 pub struct EdgeRow {
-    /// The principal; `allUsers` where no permission is asked.
+    /// The principal; `allUsers` if no permission is asked.
     pub caller: Member,
     pub kind: CallerKind,
     /// The services that run as it, by their full names.
@@ -44,7 +44,7 @@ pub struct EdgeRow {
     /// Whom it may call; `null` for every service below `resource`.
     pub service: Option<String>,
     pub resource: String,
-    /// `null` where the invoker check is off.
+    /// `null` if the invoker check is off.
     pub role: Option<String>,
     pub condition: Option<ConditionShape>,
     #[serde(skip)]
@@ -55,7 +55,7 @@ pub struct EdgeRow {
 #[derive(Clone, Debug, Serialize)]
 pub struct NodeRow {
     pub service: String,
-    /// The account that it runs as; `null` where that is not known.
+    /// The account that it runs as; `null` if that is not known.
     pub account: Option<String>,
     /// Whether its policy was read.
     pub policy: ReadState,

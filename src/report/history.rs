@@ -39,7 +39,7 @@ pub struct EntryRow {
     /// What was changed, by its full name: most often a service.
     pub service: String,
     pub kind: &'static str,
-    /// What was done; what was meant to be where that is not known.
+    /// What was done; what was meant to be if that is not known.
     #[serde(flatten)]
     pub difference: DifferenceShape,
     pub state: Standing,
@@ -62,7 +62,7 @@ pub struct EtagsShape {
     pub after: EtagShape,
 }
 
-/// The versions of a service and its policy, where they are known.
+/// The versions of a service and its policy, if they are known.
 #[derive(Clone, Debug, Serialize)]
 pub struct EtagShape {
     pub policy: Option<String>,

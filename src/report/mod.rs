@@ -54,14 +54,14 @@ pub use self::whoami::WhoamiReport;
 /// How a table may look.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// `None` where there is no limit.
+    /// `None` if there is no limit.
     pub width: Option<usize>,
     pub color: bool,
 }
 
 /// Something that can be shown in every format.
 pub trait Report: Serialize {
-    /// The name of the array whose elements are the rows of CSV and `value()`; `None` where the
+    /// The name of the array whose elements are the rows of CSV and `value()`; `None` if the
     /// document itself is the one row.
     const ROWS: Option<&'static str>;
     /// Every path that `value()` takes, from a row.

@@ -15,7 +15,7 @@ pub struct ProxyReport {
     pub sandbox: bool,
     /// Where the main port is.
     pub address: String,
-    /// Whose identity requests have; `None` where the token does not say.
+    /// Whose identity requests have; `None` if the token does not say.
     pub account: Option<String>,
     /// When the first of the tokens ends; they are renewed before.
     #[serde(with = "time::serde::rfc3339::option")]
@@ -30,7 +30,7 @@ pub struct ProxyReport {
 pub struct ProxiedRow {
     /// What it is called here.
     pub name: String,
-    /// Its full resource name, where it was looked up.
+    /// Its full resource name, if it was looked up.
     pub service: Option<String>,
     /// Where it is here.
     pub address: String,

@@ -9,7 +9,7 @@ use crate::domain::role::{CustomRole, INVOKE, RoleInfo, SET_POLICY, TAKEN, run_p
 /// The roles that bear on invocation.
 #[derive(Clone, Debug, Serialize)]
 pub struct RolesReport {
-    /// Where the predefined ones are from, and when that was taken; `null` where there are none.
+    /// Where the predefined ones are from, and when that was taken; `null` if there are none.
     pub source: Option<String>,
     pub roles: Vec<RoleRow>,
 }

@@ -21,17 +21,17 @@ pub struct ServiceReport {
     pub status: StatusShape,
     pub urls: Vec<String>,
     pub tags: Vec<TagShape>,
-    /// The domains that are mapped to it; `null` where they may not be listed.
+    /// The domains that are mapped to it; `null` if they may not be listed.
     pub domains: Option<Vec<DomainShape>>,
     pub ingress: String,
-    /// What is set, where that is not in force yet.
+    /// What is set, if that is not in force yet.
     pub ingress_set: Option<String>,
     pub invoker_check: bool,
     pub iap: bool,
     pub default_url: bool,
     pub custom_audiences: Vec<String>,
     pub service_account: Option<String>,
-    /// The principal that it calls as, where that is an agent identity and not the account.
+    /// The principal that it calls as, if that is an agent identity and not the account.
     pub agent_identity: Option<String>,
     pub http2: bool,
     pub callers: Callers,
@@ -39,7 +39,7 @@ pub struct ServiceReport {
     pub exposure: Exposure,
     pub exposure_reasons: Vec<String>,
     pub inherited: ReadState,
-    /// `null` where the policy may not be read.
+    /// `null` if the policy may not be read.
     pub invokers: Option<Vec<InvokerRow>>,
     pub create_time: Option<String>,
     pub update_time: Option<String>,

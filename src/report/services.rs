@@ -26,7 +26,7 @@ pub struct ServiceRow {
     pub url: Option<String>,
     pub urls: Vec<String>,
     pub ingress: String,
-    /// What is set, where that is not in force yet.
+    /// What is set, if that is not in force yet.
     pub ingress_set: Option<String>,
     pub invoker_check: bool,
     pub iap: bool,
@@ -44,7 +44,7 @@ pub struct ServiceRow {
 #[derive(Clone, Debug)]
 pub struct RowAccess {
     pub exposure: ExposureReport,
-    /// `None` where the policy was not or could not be read.
+    /// `None` if the policy was not or could not be read.
     pub invoker_count: Option<usize>,
 }
 

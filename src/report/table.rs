@@ -49,7 +49,7 @@ pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> S
     text
 }
 
-/// A text behind its lead, which goes on below where there is no room, as far in as it began. A word
+/// A text behind its lead, which goes on below if there is no room, as far in as it began. A word
 /// that is longer than a line is left whole, so that it can be copied.
 pub(super) fn flowing(lead: &str, text: &str, style: Style) -> String {
     let width = style.width.unwrap_or(usize::MAX).max(20);

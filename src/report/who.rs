@@ -23,11 +23,11 @@ pub struct WhoReport {
     /// `null` of a job, which has no front end.
     pub exposure: Option<Exposure>,
     pub invokers: Vec<InvokerRow>,
-    /// Whom Identity-Aware Proxy lets by, where that is on: then it invokes in their place.
+    /// Whom Identity-Aware Proxy lets by, if that is on: then it invokes in their place.
     pub iap: Vec<InvokerRow>,
     /// What takes the permission away from some, whatever they are granted.
     pub deny: Vec<DenyRow>,
-    /// Who could make themselves an invoker; `null` where it was not asked for.
+    /// Who could make themselves an invoker; `null` if it was not asked for.
     pub indirect: Option<Vec<IndirectRow>>,
     pub unknown: Vec<UnknownRow>,
 }
@@ -37,17 +37,17 @@ pub struct WhoReport {
 #[serde(rename_all = "camelCase")]
 pub struct InvokerRow {
     pub member: Member,
-    /// `null` where no role is asked for.
+    /// `null` if no role is asked for.
     pub role: Option<String>,
     pub via: Via,
     /// The resource whose policy says so.
     pub resource: String,
     pub condition: Option<ConditionShape>,
-    /// Whether the condition holds now: `holds`, `fails`, or `depends` on the request; `null` where
+    /// Whether the condition holds now: `holds`, `fails`, or `depends` on the request; `null` if
     /// there is none.
     pub condition_now: Option<HoldsNow>,
     pub state: GrantState,
-    /// When it ends for good, where its condition says so.
+    /// When it ends for good, if its condition says so.
     pub ends_at: Option<String>,
     /// Whether another row gives the same member as much.
     pub duplicate: bool,
@@ -161,7 +161,7 @@ impl IndirectRow {
     }
 }
 
-/// A span that is left, in its two greatest units; `None` where nothing is.
+/// A span that is left, in its two greatest units; `None` if nothing is.
 fn left(span: time::Duration) -> Option<String> {
     let span = std::time::Duration::try_from(span).ok().filter(|span| !span.is_zero())?;
     let whole = humantime::format_duration(std::time::Duration::from_secs(span.as_secs().max(1)));

@@ -36,7 +36,7 @@ pub(super) fn yaml_1_1(text: &str) -> String {
     quoted
 }
 
-/// Where a line's scalar begins: behind its dashes, and its key where it has one.
+/// Where a line's scalar begins: behind its dashes, and its key if it has one.
 fn value_start(line: &str) -> usize {
     let mut at = line.len() - line.trim_start().len();
     while line[at..].starts_with("- ") {

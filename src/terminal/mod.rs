@@ -21,7 +21,7 @@ pub struct Terminal {
     pub interactive: bool,
     pub color_stdout: bool,
     pub color_stderr: bool,
-    /// The width of stdout; `None` where it is no terminal and so has none.
+    /// The width of stdout; `None` if it is no terminal and so has none.
     pub width: Option<usize>,
     /// The width of stderr.
     pub width_stderr: Option<usize>,

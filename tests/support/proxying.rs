@@ -275,7 +275,7 @@ impl App {
     }
 }
 
-/// Reads one request; `None` where the connection ends before it does.
+/// Reads one request; `None` if the connection ends before it does.
 fn read(stream: &mut TcpStream) -> Option<Seen> {
     let mut bytes = Vec::new();
     let mut byte = [0];

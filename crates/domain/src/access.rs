@@ -4,7 +4,7 @@
 //! Three-valued throughout, as Kleene's logic: what is unknown decides nothing, and what is denied
 //! by one layer is denied whatever the others say. The order of the layers is inferred, not
 //! documented: what cannot be reached is refused before anybody is asked who they are;
-//! Identity-Aware Proxy comes before Cloud Run's own check; where that is off, no permission is
+//! Identity-Aware Proxy comes before Cloud Run's own check; if that is off, no permission is
 //! asked; deny policies outrank allow policies (documented).
 
 mod boundaries;
@@ -58,9 +58,9 @@ impl Origin {
 /// One request to a service.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// `None` where it may be any.
+    /// `None` if it may be any.
     pub path: Option<&'a str>,
-    /// `None` where it is not known, as behind a load balancer.
+    /// `None` if it is not known, as behind a load balancer.
     pub host: Option<&'a str>,
     pub time: OffsetDateTime,
     pub from: Origin,
@@ -95,12 +95,12 @@ impl<T> Copy for Attached<'_, T> {}
 /// What is known of roles and groups, and of where the service stands.
 #[derive(Clone, Copy)]
 pub struct Knowledge<'a> {
-    /// Whether a role carries a permission; `None` where it was not, or may not be, read.
+    /// Whether a role carries a permission; `None` if it was not, or may not be, read.
     pub carries: &'a dyn Fn(&str, &str) -> Option<bool>,
     /// Whether a group holds a principal.
     pub holds: super::principal::GroupHolds<'a>,
     pub place: &'a Hierarchy,
-    /// The tags in force on the service; `None` where they were not read.
+    /// The tags in force on the service; `None` if they were not read.
     pub tags: Option<&'a Tags>,
 }
 
@@ -118,12 +118,12 @@ pub struct Evidence<'e, 'a> {
     pub allow: &'e [Attached<'a, Grant>],
     /// Of everything above the service: it can have none itself (documented).
     pub deny: &'e [Attached<'a, DenyRule>],
-    /// Identity-Aware Proxy's own; asked only where that is on.
+    /// Identity-Aware Proxy's own; asked only if that is on.
     pub iap: &'e [Attached<'a, Grant>],
     pub known: Knowledge<'e>,
     /// What Cloud Run itself answered when the caller asked whether it may invoke
     /// (`testIamPermissions`), which weighs groups, inheritance and deny policies, and no path or
-    /// host; `None` where it was not asked.
+    /// host; `None` if it was not asked.
     pub told: Option<bool>,
 }
 
@@ -204,7 +204,7 @@ pub struct Step<'a> {
 /// Something that is not known, and that an answer could turn on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uncertainty<'a> {
-    /// The resource, where it is about one's policy.
+    /// The resource, if it is about one's policy.
     pub what: &'a str,
     pub doubt: Doubt,
 }
@@ -355,7 +355,7 @@ pub fn decide<'a>(
     Decision { verdict: verdict(&steps), steps }
 }
 
-/// The same decision, unknown where it lets in a federated caller, which can have no ID token of its
+/// The same decision, unknown if it lets in a federated caller, which can have no ID token of its
 /// own, by what that one is granted. What lets in anybody lets it in too.
 ///
 /// That federated identities get access tokens alone is documented; whether an agent's identity may

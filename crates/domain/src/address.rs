@@ -25,7 +25,7 @@ pub struct Address {
     port: Option<u16>,
     /// The path as it stands, with its slash; empty for the root.
     path: String,
-    /// The query as it stands, with its question mark; empty where there is none.
+    /// The query as it stands, with its question mark; empty if there is none.
     query: String,
 }
 
@@ -129,7 +129,7 @@ impl Address {
         self.port.is_none()
     }
 
-    /// The path of the function that it is of, where it is a function's: the first segment.
+    /// The path of the function that it is of, if it is a function's: the first segment.
     pub fn function_path(&self) -> Option<&str> {
         if !self.host.ends_with(FUNCTIONS) {
             return None;
@@ -143,8 +143,8 @@ impl Address {
         self.host.ends_with(RUN_APP)
     }
 
-    /// How much of its path another address takes up, where it is under that one: whose path it begins
-    /// with, up to a slash or the end. `None` where it is not.
+    /// How much of its path another address takes up, if it is under that one: whose path it begins
+    /// with, up to a slash or the end. `None` if it is not.
     fn under(&self, other: &Self, any_scheme: bool) -> Option<usize> {
         let same_place = if any_scheme && self.port.is_none() && other.port.is_none() {
             self.host == other.host

@@ -81,7 +81,7 @@ pub enum CallsFrom {
     Unknown,
 }
 
-/// Whether an account is the one that services and machines run as where none is named: it often holds
+/// Whether an account is the one that services and machines run as if none is named: it often holds
 /// the editor role on the whole project (documented).
 pub fn is_default_compute(address: &str) -> bool {
     address.ends_with("-compute@developer.gserviceaccount.com")

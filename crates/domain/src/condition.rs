@@ -38,7 +38,7 @@ pub struct Attributes<'a> {
     pub path: Option<&'a str>,
     pub host: Option<&'a str>,
     pub time: OffsetDateTime,
-    /// `None` where they were not, or may not be, read.
+    /// `None` if they were not, or may not be, read.
     pub tags: Option<&'a Tags>,
 }
 
@@ -58,7 +58,7 @@ pub struct Tag {
     pub value_id: String,
 }
 
-/// Whether something holds, where it can be told.
+/// Whether something holds, if it can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Truth {
     False,
@@ -71,7 +71,7 @@ pub enum Truth {
 pub struct Doubt {
     pub why: Cow<'static, str>,
     /// What it would be if all that was not, or may not be, read were silent: held nothing, granted
-    /// nothing, denied nothing. `None` where even that does not settle it, as nobody can tell who
+    /// nothing, denied nothing. `None` if even that does not settle it, as nobody can tell who
     /// sees what this program sees.
     pub silently: Option<bool>,
     /// Whether nothing but the request's path or host is missing: some requests get in by it, and which

@@ -100,7 +100,7 @@ impl Constraints {
         }
     }
 
-    /// The values that ingress may have, where these leave the internet out.
+    /// The values that ingress may have, if these leave the internet out.
     pub fn without_internet(&self) -> Option<&[String]> {
         let one = self.of(ALLOWED_INGRESS)?;
         let is_all = |value: &String| value.trim_start_matches("is:") == "all";
@@ -111,7 +111,7 @@ impl Constraints {
 }
 
 /// Whether a member's right to be in a policy may rest on an organisation policy, seen from an account
-/// of this domain: then it is worth asking. Where that is not known, only who is foreign everywhere is.
+/// of this domain: then it is worth asking. If that is not known, only who is foreign everywhere is.
 pub fn is_worth_asking(member: &Member, own_domain: Option<&str>) -> bool {
     let constraints =
         Constraints { effective: Vec::new(), own_domain: own_domain.map(str::to_owned) };

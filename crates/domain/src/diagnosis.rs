@@ -59,11 +59,11 @@ pub struct Symptoms<'a> {
     pub path: &'a str,
     pub now: OffsetDateTime,
     pub credential: Credential,
-    /// With the credential; `None` where that was not tried.
+    /// With the credential; `None` if that was not tried.
     pub with: Option<Reply>,
     /// Without any.
     pub without: Option<Reply>,
-    /// The audiences that the service takes; `None` where that is not known.
+    /// The audiences that the service takes; `None` if that is not known.
     pub audiences: Option<Vec<String>>,
     /// What Cloud Run answered when it was asked whether the caller may invoke.
     pub told: Option<bool>,
@@ -73,7 +73,7 @@ pub struct Symptoms<'a> {
     pub decision: Option<&'a Decision<'a>>,
     /// Whether the service has a URL, as far as is known.
     pub has_url: bool,
-    /// Whether the service, as it was read, is open at this address to the internet; `None` where it
+    /// Whether the service, as it was read, is open at this address to the internet; `None` if it
     /// was not read.
     pub is_reachable: Option<bool>,
     pub default_url_off: bool,

@@ -11,7 +11,7 @@ pub struct Difference {
     pub settings: Vec<Setting>,
 }
 
-/// The versions of what was, or is, there; empty where it was not read.
+/// The versions of what was, or is, there; empty if it was not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Etags {
     /// The policy's, in base64 as the API writes it.
@@ -20,7 +20,7 @@ pub struct Etags {
     pub service: Option<String>,
     /// What tells a service or job from another that is made later under its name.
     pub uid: Option<String>,
-    /// The number of the project, where it was met.
+    /// The number of the project, if it was met.
     pub project_number: Option<String>,
 }
 

@@ -53,7 +53,7 @@ pub enum Basis {
 #[derive(Clone, Copy, Debug)]
 pub struct OwnPolicy<'a> {
     pub target: &'a Target,
-    /// `None` where it was not read, and of what is no service.
+    /// `None` if it was not read, and of what is no service.
     pub service: Option<&'a Service>,
     pub grants: &'a [Grant],
     pub roles: &'a Roles,

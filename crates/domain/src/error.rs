@@ -20,7 +20,7 @@ pub struct CommandError {
     pub causes: Vec<String>,
     /// Commands ready to run.
     pub hints: Vec<Hint>,
-    /// The exit code, where it is not the kind's.
+    /// The exit code, if it is not the kind's.
     ending: Option<ExitCode>,
     /// The layer's own error that it was made from.
     source: Option<Arc<dyn Error + Send + Sync>>,
@@ -268,7 +268,7 @@ impl CommandError {
     }
 }
 
-/// Quotes a word for a POSIX shell, where it needs that.
+/// Quotes a word for a POSIX shell, if it needs that.
 pub fn quoted(word: &str) -> String {
     let plain = !word.is_empty()
         && word.chars().all(|c| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c));

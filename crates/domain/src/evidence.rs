@@ -52,7 +52,7 @@ impl RoleFacts {
 pub type Roles = BTreeMap<String, Option<RoleFacts>>;
 
 /// Which principals are in which groups, by the group's address in lower case and the principal's
-/// key; `None` where that could not be read.
+/// key; `None` if that could not be read.
 pub type Groups = BTreeMap<(String, String), Option<bool>>;
 
 /// Everything that was read of a service and around it.
@@ -60,7 +60,7 @@ pub type Groups = BTreeMap<(String, String), Option<bool>>;
 pub struct ServiceEvidence {
     pub service: Service,
     pub around: ResourceEvidence,
-    /// Identity-Aware Proxy's own policies, where that is on.
+    /// Identity-Aware Proxy's own policies, if that is on.
     pub iap: Vec<PolicyLayer<Grant>>,
     /// What Cloud Run answered when the caller asked for itself.
     pub told: Option<bool>,
@@ -80,7 +80,7 @@ pub struct ResourceEvidence {
     pub groups: Groups,
     /// Who is in the group that is judged; `None` if it is no group, or they were not read.
     pub members: Option<Members>,
-    /// `None` where they were not read.
+    /// `None` if they were not read.
     pub tags: Option<Tags>,
 }
 
@@ -180,7 +180,7 @@ impl ResourceEvidence {
         accounts
     }
 
-    /// Whether a role carries a permission; `None` where that is not known.
+    /// Whether a role carries a permission; `None` if that is not known.
     pub fn carries(&self, name: &str, permission: &str) -> Option<bool> {
         carries(&self.roles, name, permission)
     }
@@ -199,7 +199,7 @@ impl ResourceEvidence {
         })
     }
 
-    /// Decides whether somebody holds a permission on the resource itself, where nothing but policies is
+    /// Decides whether somebody holds a permission on the resource itself, if nothing but policies is
     /// asked. `told` is what its API answered when the caller asked for itself.
     pub fn decide_for(
         &self,

@@ -118,7 +118,7 @@ pub struct ExposureReport {
     pub reasons: Vec<String>,
 }
 
-/// Judges a service by its facts and its own policy's grants; `None` where the policy was not or
+/// Judges a service by its facts and its own policy's grants; `None` if the policy was not or
 /// may not be read.
 pub fn judge(service: &Service, grants: Option<&[Grant]>, now: OffsetDateTime) -> ExposureReport {
     judge_with(service, grants, (&[], &Roles::new()), now)

@@ -9,7 +9,7 @@ use super::member::{Member, MemberKind};
 use super::resource::ServiceName;
 use super::role::INVOKE;
 
-/// A service, with the account that it runs as where that is known.
+/// A service, with the account that it runs as if that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub name: ServiceName,
@@ -22,13 +22,13 @@ pub struct Node {
 /// Somebody who may call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// The principal, as a policy names it; `allUsers` where no permission is asked.
+    /// The principal, as a policy names it; `allUsers` if no permission is asked.
     pub caller: Member,
     /// The services that run as it.
     pub runs: Vec<ServiceName>,
     /// Whom it may call; `None` for every service below `resource`.
     pub service: Option<ServiceName>,
-    /// What says so: the resource of the grant, and the grant; none where the check is off.
+    /// What says so: the resource of the grant, and the grant; none if the check is off.
     pub resource: String,
     pub grant: Option<Grant>,
 }

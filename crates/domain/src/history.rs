@@ -21,7 +21,7 @@ serialized_as_words!(Standing);
 pub struct ChangeId {
     pub sandbox: bool,
     pub run: u64,
-    /// Which of the run's resources, from 1; `None` where there is only one, or all are meant.
+    /// Which of the run's resources, from 1; `None` if there is only one, or all are meant.
     pub part: Option<u32>,
 }
 
@@ -157,14 +157,14 @@ pub struct Entry {
     pub before: Etags,
     pub after: Etags,
     pub state: State,
-    /// The change by which it was reversed, where that holds still.
+    /// The change by which it was reversed, if that holds still.
     pub undone_by: Option<ChangeId>,
     /// Why it failed.
     pub error: Option<String>,
 }
 
 impl Entry {
-    /// What it did, or meant to do where that is not known.
+    /// What it did, or meant to do if that is not known.
     pub fn effect(&self) -> &Difference {
         self.done.as_ref().unwrap_or(&self.intended)
     }
@@ -187,7 +187,7 @@ impl Entry {
 }
 
 impl Difference {
-    /// What is found of it; `None` where it sets something that was not read. Who did what is found
+    /// What is found of it; `None` if it sets something that was not read. Who did what is found
     /// cannot be told from it.
     pub fn found(&self, snapshot: &Snapshot) -> Option<State> {
         let held = grants(&snapshot.policy);

@@ -15,13 +15,13 @@ serialized_as_words!(Status);
 /// What became of the change of one resource.
 #[derive(Clone, Debug)]
 pub struct ChangeOutcome {
-    /// The journal's name for it; `None` where nothing was written, or nothing is journalled.
+    /// The journal's name for it; `None` if nothing was written, or nothing is journalled.
     pub id: Option<ChangeId>,
     pub target: Target,
     pub action: Action,
     pub status: Status,
     pub difference: Difference,
-    /// Before and after; `None` where the change cannot alter it.
+    /// Before and after; `None` if the change cannot alter it.
     pub exposure: Option<(Exposure, Exposure)>,
     /// What the policy still gives the members that lost something.
     pub remaining: Vec<Remaining>,
@@ -33,7 +33,7 @@ pub struct ChangeOutcome {
     pub finds_nothing: bool,
     /// The versions that the last write, or plan, rested on.
     pub before: Etags,
-    /// The versions that it left behind, where the answers to its writes told.
+    /// The versions that it left behind, if the answers to its writes told.
     pub after: Etags,
     /// Whether some of what was done was only found to be there, after a write that had no answer: it is
     /// not known whose it is.

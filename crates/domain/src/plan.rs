@@ -176,7 +176,7 @@ pub struct Plan {
     unread: Option<String>,
     /// Why the policy was not read, if it was only wanted.
     policy_unread: Option<String>,
-    /// The service itself, before and after; `None` where it was not read.
+    /// The service itself, before and after; `None` if it was not read.
     facts: Option<(Service, Service)>,
     /// The grants of the policy, before and after.
     grants: (Vec<Grant>, Vec<Grant>),
@@ -308,7 +308,7 @@ impl Plan {
     }
 
     /// What it comes to for each that gains or loses; for what opens or closes a service, for everyone.
-    /// Nothing where it changes nothing, or is about neither a service nor a job.
+    /// Nothing if it changes nothing, or is about neither a service nor a job.
     pub fn effect(&self) -> Vec<Effect> {
         if self.is_empty() || !matches!(self.target, Target::Service(_) | Target::Job(_)) {
             return Vec::new();

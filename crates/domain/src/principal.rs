@@ -32,7 +32,7 @@ impl<'a> Caller<'a> {
 pub struct Hierarchy {
     /// The project's id.
     pub project: String,
-    /// The project's number, where it is known.
+    /// The project's number, if it is known.
     pub number: Option<String>,
     /// The folders and the organisation above it, nearest first, as far as they are known.
     pub above: Vec<String>,
@@ -42,7 +42,7 @@ pub struct Hierarchy {
     pub homes: Vec<Hierarchy>,
 }
 
-/// Whether a group, by its address, holds a principal, directly or through others; `None` where it
+/// Whether a group, by its address, holds a principal, directly or through others; `None` if it
 /// was not, or may not be, read.
 pub type GroupHolds<'a> = &'a dyn Fn(&str, &Member) -> Option<bool>;
 
@@ -254,7 +254,7 @@ fn of_place(set: &str, member: &Member, place: &Hierarchy) -> Truth {
                 None => unknown_home(member),
             }
         }
-        // All that is above is known where the organisation is.
+        // All that is above is known if the organisation is.
         Some(_) => match home {
             Some(home) if home.above.iter().any(|above| above == of) => Truth::True,
             Some(home) if home.above.iter().any(|above| above.starts_with(ORGANIZATION)) => {

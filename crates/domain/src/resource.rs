@@ -93,7 +93,7 @@ impl ServiceRef {
         })
     }
 
-    /// The project that it says; `None` where that is the one that is set.
+    /// The project that it says; `None` if that is the one that is set.
     pub fn project(&self) -> Option<&str> {
         match self {
             Self::Full(name) => Some(name.project()),
@@ -159,7 +159,7 @@ pub fn glob_matches(pattern: &str, service: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResourceName {
     pub(crate) project: String,
-    /// `None` where the form does not say it: v1's has none.
+    /// `None` if the form does not say it: v1's has none.
     pub(crate) region: Option<String>,
     pub(crate) kind: Kind,
     pub(crate) name: String,

@@ -210,7 +210,7 @@ pub fn invokes(role: &str) -> Invokes {
     }
 }
 
-/// Whether a predefined role carries one of the permissions above, by the tables; `None` where they
+/// Whether a predefined role carries one of the permissions above, by the tables; `None` if they
 /// do not say. That no role but its own lets past Identity-Aware Proxy is background knowledge.
 pub fn carries(role: &str, permission: &str) -> Option<bool> {
     let known = info(role);
@@ -228,7 +228,7 @@ pub fn carries(role: &str, permission: &str) -> Option<bool> {
     }
 }
 
-/// Whether `role` carries `run.services.setIamPolicy`; `None` where it is in no table.
+/// Whether `role` carries `run.services.setIamPolicy`; `None` if it is in no table.
 pub fn can_grant(role: &str) -> Option<bool> {
     carries(role, SET_POLICY)
 }

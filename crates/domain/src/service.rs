@@ -6,7 +6,7 @@ use super::service_name::ServiceName;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     pub name: ServiceName,
-    /// `status.url` (v1), `uri` (v2). `None` where the default URL is off or not there yet.
+    /// `status.url` (v1), `uri` (v2). `None` if the default URL is off or not there yet.
     pub url: Option<String>,
     /// Every address that the API lists for the service itself.
     pub urls: Vec<String>,
@@ -21,16 +21,16 @@ pub struct Service {
     pub iap: bool,
     pub default_url: bool,
     pub custom_audiences: Vec<String>,
-    /// The account that it runs as, where the API says.
+    /// The account that it runs as, if the API says.
     pub service_account: Option<String>,
     /// Whether it runs as an agent identity: then that is who calls, and not the account. `None`
-    /// where it was not read: v1 does not say it.
+    /// if it was not read: v1 does not say it.
     pub is_agent: Option<bool>,
     /// Whether its container speaks HTTP/2 without TLS (port name `h2c`).
     pub http2: bool,
     /// What the regions of one multi-region service share; `None` for a service of one region.
     pub multi_region_id: Option<String>,
-    /// Which of its own requests go by a VPC network; `None` where none do.
+    /// Which of its own requests go by a VPC network; `None` if none do.
     pub vpc_egress: Option<VpcEgress>,
     pub readiness: Readiness,
     pub create_time: Option<String>,

@@ -20,9 +20,9 @@ pub struct Snapshot {
     pub name: Target,
     /// The service, wherever it was read: what the change comes to is told from it.
     pub service: Option<Service>,
-    /// What tells a job from another that is made later under its name, where it was read.
+    /// What tells a job from another that is made later under its name, if it was read.
     pub job_uid: Option<String>,
-    /// Why the service was not read, where that was wanted.
+    /// Why the service was not read, if that was wanted.
     pub unread: Option<String>,
     /// Whether the change, or what it does to exposure, rests on the service.
     pub weighs_exposure: bool,
@@ -32,13 +32,13 @@ pub struct Snapshot {
     pub policy_unread: Option<String>,
     /// What exists of an account or a domain mapping; `None` of others.
     pub existing: Option<Existing>,
-    /// What organisation policies are in force; `None` where nobody looked.
+    /// What organisation policies are in force; `None` if nobody looked.
     pub constraints: Option<Constraints>,
-    /// What is granted above the service; empty where nobody looked.
+    /// What is granted above the service; empty if nobody looked.
     pub above: Vec<PolicyLayer<Grant>>,
     /// The roles that it grants and that are in no table.
     pub roles: Roles,
-    /// The number of the project, where it was met.
+    /// The number of the project, if it was met.
     pub project_number: Option<String>,
     /// Principals that were found not to be there any more: what brings back an earlier state leaves
     /// them out.
@@ -60,7 +60,7 @@ impl Snapshot {
         }
     }
 
-    /// The service, where the change, or what it does to exposure, rests on it.
+    /// The service, if the change, or what it does to exposure, rests on it.
     pub fn weighed(&self) -> Option<&Service> {
         self.service.as_ref().filter(|_| self.weighs_exposure)
     }
@@ -80,7 +80,7 @@ impl Snapshot {
         }
     }
 
-    /// How a setting is found; `None` where that was not read.
+    /// How a setting is found; `None` if that was not read.
     pub fn today(&self, setting: &Setting) -> Option<CurrentValue> {
         setting.today(self.weighed(), self.existing.as_ref())
     }

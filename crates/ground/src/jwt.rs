@@ -6,12 +6,12 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-/// The header of a token; `None` where the text is no JWT.
+/// The header of a token; `None` if the text is no JWT.
 pub fn header(token: &str) -> Option<Value> {
     parts(token).and_then(|[header, ..]| object(header))
 }
 
-/// The claims of a token; `None` where the text is no JWT.
+/// The claims of a token; `None` if the text is no JWT.
 pub fn claims(token: &str) -> Option<Value> {
     parts(token).and_then(|[_, claims, _]| object(claims))
 }

@@ -45,7 +45,7 @@ pub fn is_private(file: &File) -> bool {
     }
 }
 
-/// How long ago a file was written; `None` where there is none, or where it is from the future.
+/// How long ago a file was written; `None` if there is none, or if it is from the future.
 pub fn age(path: &Path, now: SystemTime) -> Option<Duration> {
     let written = fs::metadata(path).and_then(|file| file.modified()).ok()?;
     now.duration_since(written).ok()
@@ -57,7 +57,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     with_draft(path, bytes, |draft| fs::rename(draft, path))
 }
 
-/// Makes a file where there is none; `false` where another was first.
+/// Makes a file if there is none; `false` if another was first.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     with_draft(path, bytes, |draft| match fs::hard_link(draft, path) {
         Ok(()) => Ok(true),

@@ -193,7 +193,7 @@ pub(super) fn keep_out(world: &World<'_>, who: &Member, home: &Home) -> Result<b
     if read.is_empty() {
         return Ok(false);
     }
-    // Where none stands, that is known.
+    // If none stands, that is known.
     let places = bound_at(who, home).map(|(_, places)| places).unwrap_or_default();
     for at in places {
         if !read.iter().any(|(known, _)| *known == at) {

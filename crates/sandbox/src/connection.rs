@@ -64,7 +64,7 @@ impl Line {
 }
 
 impl Door {
-    /// A door for plain connections, and for TLS where there is an acceptor.
+    /// A door for plain connections, and for TLS if there is an acceptor.
     pub(super) fn new(listener: TcpListener, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         let Some(acceptor) = tls else { return Ok(Self::Plain(listener)) };
         let address = listener.local_addr()?;

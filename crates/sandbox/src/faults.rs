@@ -104,7 +104,7 @@ impl Faults {
     }
 }
 
-/// Adds a fault to what a request suffers; `false` where another has refused it already.
+/// Adds a fault to what a request suffers; `false` if another has refused it already.
 fn apply(spec: &FaultSpec, draw: f64, path: &str, effects: &mut Effects) -> bool {
     let refuses = matches!(spec.kind, FaultKind::Status(_) | FaultKind::UnreadablePolicy);
     if refuses && effects.refusal.is_some() {

@@ -56,7 +56,7 @@ pub use self::seed::DEFAULT_ACCOUNT;
 pub use self::seed::DEFAULT_PROJECT;
 pub use self::seed::HOME_REGION;
 
-/// The port that it is served on where none is said.
+/// The port that it is served on if none is said.
 pub const DEFAULT_PORT: u16 = 8787;
 pub use self::server::{Serving, serve};
 pub use self::settings::{SETTINGS, Setting, SettingError, Settings, check_setting};

@@ -122,7 +122,7 @@ pub(super) fn parse_deterministic(host: &str) -> Option<(&str, &str, &str)> {
     Some((service, number, region))
 }
 
-/// `https://SERVICE-NUMBER.REGION.run.app`; `None` where its first label would be longer than
+/// `https://SERVICE-NUMBER.REGION.run.app`; `None` if its first label would be longer than
 /// the 63 characters that DNS allows (documented).
 pub(super) fn deterministic_url(service: &str, number: &str, region: &str) -> Option<String> {
     let label = format!("{service}-{number}");

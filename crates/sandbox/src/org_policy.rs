@@ -172,7 +172,7 @@ fn check_etag(policy: &Value, etag: Option<&str>) -> Result<(), ApiError> {
     }
 }
 
-/// What a policy is to hold, where the mask says which of its parts the body has (discovery document:
+/// What a policy is to hold, if the mask says which of its parts the body has (discovery document:
 /// without one, all is overwritten).
 fn masked(body: &Value, before: &Value, mask: &str) -> Result<Value, ApiError> {
     if matches!(mask, "" | "*") {

@@ -20,7 +20,7 @@ pub(super) struct Needed {
     pub(super) resource: String,
 }
 
-/// What a request needs; `None` where everybody may ask, or where the one who answers decides.
+/// What a request needs; `None` if everybody may ask, or if the one who answers decides.
 /// `project` is the id of the project that the path names, whichever way it does.
 pub(super) fn needed(asked: Asked<'_>, project: Option<&str>) -> Option<Needed> {
     if matches!(asked.verb, "testIamPermissions" | "generateAccessToken" | "generateIdToken") {

@@ -149,7 +149,7 @@ struct By<'a> {
     settings: &'a Settings,
 }
 
-/// Finds the API that a path belongs to; `None` where the sandbox has no such route.
+/// Finds the API that a path belongs to; `None` if the sandbox has no such route.
 fn route(
     world: &World<'_>,
     request: &ApiRequest,
@@ -232,7 +232,7 @@ fn route(
     }
 }
 
-/// The APIs beside Cloud Run's, of what is above and around a service; `None` where there is no such
+/// The APIs beside Cloud Run's, of what is above and around a service; `None` if there is no such
 /// route.
 fn around(
     visit: Visit<'_>,
@@ -311,7 +311,7 @@ fn around(
     }
 }
 
-/// The project that a path names, with the organisation policies that a fault adds; `None` where
+/// The project that a path names, with the organisation policies that a fault adds; `None` if
 /// it names none.
 fn project(
     world: &World<'_>,

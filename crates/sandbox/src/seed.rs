@@ -18,9 +18,9 @@ use super::service_body;
 use super::world::{Collection, Project, World};
 use runaccess_domain::resource::ServiceName;
 
-/// The account that acts where none is named.
+/// The account that acts if none is named.
 pub const DEFAULT_ACCOUNT: &str = "you@example.com";
-/// The project that is used where none is named.
+/// The project that is used if none is named.
 pub const DEFAULT_PROJECT: &str = "sandbox-project";
 /// The region that most of the seeded services are in.
 pub const HOME_REGION: &str = "us-central1";
@@ -128,7 +128,7 @@ pub(super) fn fill_above(world: &World<'_>) -> rusqlite::Result<()> {
 }
 
 /// Adds services named `svc-00001` and so on, spread over the regions; every seventh public,
-/// every eleventh with the invoker check off. `false` where there is no such project.
+/// every eleventh with the invoker check off. `false` if there is no such project.
 pub(super) fn add_services(world: &World<'_>, project: &str, count: u32) -> rusqlite::Result<bool> {
     let Some(project) = world.project(project)? else {
         return Ok(false);

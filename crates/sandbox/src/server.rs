@@ -114,7 +114,7 @@ async fn handle(
 }
 
 /// The host of a request in small letters, without its port and the dot that may end a name; empty
-/// where none is named, `None` where there are several or one that cannot be.
+/// if none is named, `None` if there are several or one that cannot be.
 fn bare_host(request: &Request) -> Option<String> {
     let named = request.headers().get_all(HOST);
     if named.iter().count() > 1 || named.iter().any(|value| value.to_str().is_err()) {
@@ -200,7 +200,7 @@ fn api_request(
     }
 }
 
-/// Answers for the metadata server and for OAuth; `None` where a request is for neither. Both sign,
+/// Answers for the metadata server and for OAuth; `None` if a request is for neither. Both sign,
 /// and the first time a key is made, which takes its time.
 async fn identity(server: &Serving, head: &Parts, request: &ApiRequest) -> Option<Response> {
     let flavor = head.headers.get(FLAVOR).and_then(|value| value.to_str().ok()).map(str::to_owned);

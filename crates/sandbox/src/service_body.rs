@@ -165,7 +165,7 @@ pub(super) fn patch(
     Ok(new_revision)
 }
 
-/// Sets the part at a path; where it is null, takes it away.
+/// Sets the part at a path; if it is null, takes it away.
 fn put_part(service: &mut Value, path: &[String], part: &Value) {
     let Some((last, way)) = path.split_last() else { return };
     let place = way.iter().fold(service, |value, name| {

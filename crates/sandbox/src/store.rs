@@ -180,7 +180,7 @@ impl Sandbox {
         self.locally(|world| world.has_service(region, name))
     }
 
-    /// The certificate of its own authority, made where it is not there yet.
+    /// The certificate of its own authority, made if it is not there yet.
     pub fn authority(&self, now: OffsetDateTime) -> std::io::Result<PathBuf> {
         tls::authority(&self.directory, now)
     }
@@ -258,7 +258,7 @@ fn transact<T>(
     Ok(answer)
 }
 
-/// Opens a file that is there and of this version; `None` where it is new or older.
+/// Opens a file that is there and of this version; `None` if it is new or older.
 fn open_current(path: &Path) -> rusqlite::Result<Option<Connection>> {
     if !path.exists() {
         return Ok(None);
@@ -306,7 +306,7 @@ fn make_or_mend(
     Ok((db, set_aside))
 }
 
-/// Makes the tables and the seeded world, or what an older file lacks of them; `None` where the
+/// Makes the tables and the seeded world, or what an older file lacks of them; `None` if the
 /// file is of a newer version.
 fn make(path: &Path) -> rusqlite::Result<Option<Connection>> {
     let mut db = Connection::open(path)?;

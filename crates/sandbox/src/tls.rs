@@ -42,7 +42,7 @@ impl fmt::Debug for Certificates {
     }
 }
 
-/// The authority's certificate in a folder, made with its key where it is not there yet. Of
+/// The authority's certificate in a folder, made with its key if it is not there yet. Of
 /// processes that do so at once the first one's key counts, and whichever certificate: all are
 /// signed by that key.
 pub(super) fn authority(folder: &Path, now: OffsetDateTime) -> io::Result<PathBuf> {

@@ -40,7 +40,7 @@ const PROJECT_FACTS: &str = "project facts";
 const FIRST_MADE: &str = "2026-01-12T09:00:00Z";
 
 impl Project {
-    /// The account that its services run as where none is named.
+    /// The account that its services run as if none is named.
     pub(super) fn compute_account(&self) -> String {
         format!("{}-compute@developer.gserviceaccount.com", self.number)
     }

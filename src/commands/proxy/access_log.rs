@@ -78,7 +78,7 @@ impl Teller {
     pub(super) fn finish(mut self) {
         self.handle.lines.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = self.thread.take() {
-            // It says by itself where it cannot.
+            // It says by itself if it cannot.
             drop(thread.join());
         }
     }

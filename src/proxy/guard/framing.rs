@@ -62,7 +62,7 @@ pub(super) struct Head {
     pub(super) upgrades: bool,
 }
 
-/// Reads the head that these bytes begin with; `None` where it is not whole yet. What can be told
+/// Reads the head that these bytes begin with; `None` if it is not whole yet. What can be told
 /// to be wrong before is told.
 pub(super) fn head(bytes: &[u8], seen: usize) -> Result<Option<Head>, Fault> {
     // The end may have begun in what was seen before.
@@ -84,7 +84,7 @@ pub(super) fn head(bytes: &[u8], seen: usize) -> Result<Option<Head>, Fault> {
     said.settle(is_old, length).map(Some)
 }
 
-/// The length of a block of lines with the empty one that ends it; `None` where that has not come.
+/// The length of a block of lines with the empty one that ends it; `None` if that has not come.
 /// All line ends up to there are looked at.
 fn end_of_lines(bytes: &[u8], from: usize) -> Result<Option<usize>, Fault> {
     for at in from..bytes.len() {

@@ -30,7 +30,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ends = *self.lingers_until.get_or_insert_with(|| Instant::now() + LONGEST_LINGER);
         let before = self.thrown_away;
-        // Where it fails the client is gone, and nothing can be lost any more.
+        // If it fails the client is gone, and nothing can be lost any more.
         let is_done = self.discard(cx).is_ready();
         if self.thrown_away > before {
             self.last_written = Instant::now();

@@ -22,7 +22,7 @@ pub enum Entry<'a> {
     DefaultUrl,
     /// A domain that is mapped to it, or a load balancer's.
     Domain,
-    /// None that is known of, where all that are mapped to it could be read.
+    /// None that is known of, if all that are mapped to it could be read.
     Elsewhere,
     /// A traffic tag's `run.app` address.
     Tag(&'a str),

@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime, UtcOffset};
 use super::expression::parsed;
 use super::program::outside_quotes;
 
-/// When a condition ends for good, whatever else it asks: read off the parsed expression. `None` where
+/// When a condition ends for good, whatever else it asks: read off the parsed expression. `None` if
 /// it has no end that is known.
 pub fn ends_at(expression: &str) -> Option<OffsetDateTime> {
     parsed(expression)?.ends_at()
@@ -17,7 +17,7 @@ pub fn has_ended(expression: &str, now: OffsetDateTime) -> bool {
     ends_at(expression).is_some_and(|end| end <= now)
 }
 
-/// The expression that holds where `base` does, or always where there is none, until `end`, which is
+/// The expression that holds where `base` does, or always if there is none, until `end`, which is
 /// taken to the next whole second.
 pub fn until(base: Option<&str>, end: OffsetDateTime) -> String {
     let whole = end.replace_nanosecond(0).unwrap_or(end);

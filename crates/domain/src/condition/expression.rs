@@ -54,7 +54,7 @@ impl Parsed {
     }
 }
 
-/// The expression, parsed where that was not done yet; `None` where it cannot be, or is too large.
+/// The expression, parsed where that was not done yet; `None` if it cannot be, or is too large.
 pub(super) fn parsed(expression: &str) -> Option<Arc<Parsed>> {
     static KNOWN: OnceLock<Mutex<HashMap<String, Option<Arc<Parsed>>>>> = OnceLock::new();
     let known = KNOWN.get_or_init(Mutex::default);

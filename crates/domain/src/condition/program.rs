@@ -15,7 +15,7 @@ const SHALLOW: usize = 4;
 const ROOM: usize = 128 * 1024 * 1024;
 
 /// Does something with an expression where there is room for it, on a thread of its own where it is large;
-/// `None` where it is too large, or no such thread is to be had.
+/// `None` if it is too large, or no such thread is to be had.
 pub(super) fn with_room<T: Send>(expression: &str, work: impl FnOnce() -> T + Send) -> Option<T> {
     if expression.len() > MAX_LENGTH {
         return None;
@@ -24,7 +24,7 @@ pub(super) fn with_room<T: Send>(expression: &str, work: impl FnOnce() -> T + Se
     if all.signs <= FEW_SIGNS && all.depth <= SHALLOW {
         return Some(work());
     }
-    // What stands in quotes costs nothing, where it is clear what does: a comment, a raw or a tripled quote
+    // What stands in quotes costs nothing, if it is clear what does: a comment, a raw or a tripled quote
     // could hide anything.
     let is_clear = !["//", "\\", "\"\"", "''"].iter().any(|sign| expression.contains(sign));
     let outside = outside_quotes(expression).filter(|_| is_clear);
@@ -38,7 +38,7 @@ pub(super) fn with_room<T: Send>(expression: &str, work: impl FnOnce() -> T + Se
     })
 }
 
-/// A text without what stands in quotes; `None` where one is not closed.
+/// A text without what stands in quotes; `None` if one is not closed.
 pub(super) fn outside_quotes(text: &str) -> Option<String> {
     let (mut outside, mut quote, mut escaped) = (String::new(), None, false);
     for c in text.chars() {

@@ -34,7 +34,7 @@ pub enum MemberArg {
     Held { member: Member, error: MemberError },
 }
 
-/// Why a text cannot name a principal, with the right spelling where there is one.
+/// Why a text cannot name a principal, with the right spelling if there is one.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("`{typed}` is not a principal: {why}")]
 pub struct MemberError {

@@ -4,7 +4,7 @@ use super::Plan;
 use crate::action::Action;
 use crate::role;
 
-/// Why a set of plans must be confirmed before any of it is done; empty where it need not be.
+/// Why a set of plans must be confirmed before any of it is done; empty if it need not be.
 pub fn reasons_to_ask<'a>(
     plans: impl IntoIterator<Item = &'a Plan>,
     picked_by_pattern: bool,

@@ -20,7 +20,7 @@ pub struct Connect {
     /// Whose token is sent.
     pub account: Member,
     pub from: CallsFrom,
-    /// Under which display name the account is made where it is not there.
+    /// Under which display name the account is made if it is not there.
     pub create: Option<String>,
     /// Who makes tokens of the account, and does not hold that already, with the role that lets it.
     pub agent: Option<(Member, &'static str)>,

@@ -77,7 +77,7 @@ fn may_stand(member: &Member) -> bool {
     }
 }
 
-/// Why a grant cannot be put into a policy; `None` where it can, as far as is known.
+/// Why a grant cannot be put into a policy; `None` if it can, as far as is known.
 fn why_not(grant: &Grant) -> Option<String> {
     let Grant { role, member, condition } = grant;
     if Role::parse(role).is_err() {

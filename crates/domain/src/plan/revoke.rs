@@ -59,7 +59,7 @@ pub struct RevokeGrants {
 /// Something that still lets a member of a revocation invoke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remaining {
-    /// The member as the grant names it; `allUsers` where no permission is asked.
+    /// The member as the grant names it; `allUsers` if no permission is asked.
     pub member: Member,
     pub via: RemainingVia,
 }

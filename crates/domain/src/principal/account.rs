@@ -25,7 +25,7 @@ pub fn is_service_agent(address: &str) -> bool {
     of_google || (is_number(name) && domain == "cloudservices.gserviceaccount.com")
 }
 
-/// Of which API an address is the service agent, and of which project's number, where its domain says
+/// Of which API an address is the service agent, and of which project's number, if its domain says
 /// so: `service-N@gcp-sa-API.iam.gserviceaccount.com` (documented).
 pub fn agent_of(address: &str) -> Option<(&str, &str)> {
     let (name, domain) = address.split_once('@')?;
@@ -50,7 +50,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The number of its project, where an account's address holds it.
+/// The number of its project, if an account's address holds it.
 pub(super) fn number_in(address: &str) -> Option<&str> {
     let (name, domain) = address.split_once('@')?;
     let number = match domain {
@@ -62,7 +62,7 @@ pub(super) fn number_in(address: &str) -> Option<&str> {
     is_number(number).then_some(number)
 }
 
-/// The id or number of a service account's project, where its address holds it.
+/// The id or number of a service account's project, if its address holds it.
 pub fn project_in(address: &str) -> Option<&str> {
     let (name, domain) = address.split_once('@')?;
     number_in(address).or_else(|| match domain.strip_suffix(".iam.gserviceaccount.com") {
@@ -75,7 +75,7 @@ pub fn project_in(address: &str) -> Option<&str> {
 }
 
 /// Whether a service account is of the place's project, by the id or number that its address
-/// holds; `None` where it holds neither that can be compared.
+/// holds; `None` if it holds neither that can be compared.
 pub(super) fn of_the_project(address: &str, place: &Hierarchy) -> Option<bool> {
     if let Some(number) = number_in(address) {
         return place.number.as_deref().map(|own| own == number);

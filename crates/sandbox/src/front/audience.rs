@@ -36,7 +36,7 @@ pub(super) fn is_taken(service: &Service, audience: &str, settings: &Settings) -
         || (settings.tag_audience && tags.into_iter().any(same))
 }
 
-/// Whose a verified token is; `None` where it does not say.
+/// Whose a verified token is; `None` if it does not say.
 pub(super) fn principal(
     world: &World<'_>,
     claims: &Claims,

@@ -274,7 +274,7 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
 }
 
 /// Takes the signature off a token: in `X-Serverless-Authorization` always (documented), in
-/// `Authorization` as the setting says, and only where Cloud Run has checked it.
+/// `Authorization` as the setting says, and only if Cloud Run has checked it.
 fn strip(headers: &mut HeaderMap, entry: &Entered, settings: &Settings) {
     remove_signature(headers, SERVERLESS);
     let Some(audience) = &entry.audience else { return };

@@ -38,7 +38,7 @@ pub(super) struct Asked {
     /// As the service is given it.
     pub(super) path: String,
     pub(super) from: Origin,
-    /// The token, where it has one.
+    /// The token, if it has one.
     pub(super) token: Option<String>,
     /// Whether it came over http where https is to be had.
     pub(super) is_insecure: bool,
@@ -52,7 +52,7 @@ pub(super) struct Asked {
 pub(super) struct Entered {
     pub(super) service: Service,
     pub(super) tag: Option<String>,
-    /// The audience of the token that was checked; `None` where none was.
+    /// The audience of the token that was checked; `None` if none was.
     pub(super) audience: Option<String>,
     /// Whom Identity-Aware Proxy let by.
     pub(super) iap_user: Option<String>,

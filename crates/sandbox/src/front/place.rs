@@ -115,7 +115,7 @@ fn by_label(world: &World<'_>, label: &str) -> Result<Option<ServiceName>, ApiEr
     Ok(project.map(|id| ServiceName::new(id, region, service)))
 }
 
-/// A service by its bare name: that of the default project, in the home region where there are
+/// A service by its bare name: that of the default project, in the home region if there are
 /// several.
 fn by_name(world: &World<'_>, service: &str) -> rusqlite::Result<Option<ServiceName>> {
     let regions = world.regions_of(DEFAULT_PROJECT, service)?;

@@ -200,7 +200,7 @@ fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// The value at a path; null where there is none.
+/// The value at a path; null if there is none.
 fn at<'a>(resource: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(resource, |value, part| match part.parse::<usize>() {
         Ok(position) => &value[position],

@@ -38,7 +38,7 @@ const TEMPLATE_OF_V1: [&str; 10] = [
     "executionEnvironment",
     "encryptionKey",
 ];
-/// Parts of parts that v1 says, where it does not say the whole.
+/// Parts of parts that v1 says, if it does not say the whole.
 const PARTS_OF_V1: [(&str, &[&str]); 3] = [
     ("/scaling", &["minInstanceCount", "maxInstanceCount"]),
     ("/template/scaling", &["minInstanceCount", "maxInstanceCount"]),

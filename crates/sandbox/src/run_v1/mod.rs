@@ -32,7 +32,7 @@ pub(super) use self::annotations::is_mapped as is_mapped_annotation;
 pub(super) use self::body::LEFTOVERS;
 pub(super) use self::writes::keep_leftovers;
 
-/// The size of a page where none is asked for. Whether the real API pages unasked is not known;
+/// The size of a page if none is asked for. Whether the real API pages unasked is not known;
 /// clients must follow `metadata.continue` either way.
 const DEFAULT_PAGE: usize = 1_000;
 /// What is found below a location.

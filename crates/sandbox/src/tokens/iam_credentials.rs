@@ -68,7 +68,7 @@ pub(in super::super) fn verb(
 }
 
 /// Each of a chain of delegates must be allowed to act for the next, and the last one, or the
-/// caller where there are none, to have the token (documented).
+/// caller if there are none, to have the token (documented).
 fn check_chain(
     site: &Site<'_>,
     account: &Value,

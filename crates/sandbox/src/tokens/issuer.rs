@@ -164,7 +164,7 @@ impl Issuer {
 pub(in super::super) struct Subject<'a> {
     pub(in super::super) id: &'a str,
     pub(in super::super) email: Option<&'a str>,
-    /// The client that asked; the subject itself where there is none.
+    /// The client that asked; the subject itself if there is none.
     pub(in super::super) authorized_party: Option<&'a str>,
 }
 

@@ -55,11 +55,11 @@ impl PublicKey {
 }
 
 impl SigningKey {
-    /// The key that a file keeps, made where there is none.
+    /// The key that a file keeps, made if there is none.
     pub(super) fn kept_in(path: &Path) -> io::Result<Self> {
         if !path.exists() {
             let (pem, _) = generate()?;
-            // Where another process was first, its key counts.
+            // If another process was first, its key counts.
             private_files::create(path, pem.as_bytes())?;
         }
         let pem = fs::read_to_string(path)?;

@@ -98,7 +98,7 @@ fn create(site: &Site<'_>, account: &Value, body: &Value) -> Result<Value, ApiEr
         "client_email": email,
         "client_id": account["uniqueId"],
         "auth_uri": "https://accounts.google.com/o/oauth2/auth",
-        // Where the sandbox answers, so that no client takes this key to Google.
+        // If the sandbox answers, so that no client takes this key to Google.
         "token_uri": format!("{}/token", site.base),
         "universe_domain": "googleapis.com",
     });
@@ -108,7 +108,7 @@ fn create(site: &Site<'_>, account: &Value, body: &Value) -> Result<Value, ApiEr
     Ok(shown(key))
 }
 
-/// The claims of a token that the key of a service account signed; `None` where it was none.
+/// The claims of a token that the key of a service account signed; `None` if it was none.
 pub(in super::super) fn signed_by_key(
     world: &World<'_>,
     token: &str,

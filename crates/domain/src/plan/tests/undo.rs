@@ -311,7 +311,7 @@ fn refuses_where_the_inverse_makes_no_sense() {
     // Within a minute, clocks may just differ.
     anew.service.as_mut().unwrap().create_time = Some("2026-06-01T00:00:59Z".to_owned());
     assert!(undo_of(&applied).plan(&anew).is_ok());
-    // Where both are known by their ids, clocks do not matter.
+    // If both are known by their ids, clocks do not matter.
     let mut known = applied.clone();
     known.before.uid = Some("one".to_owned());
     anew.service.as_mut().unwrap().uid = Some("other".to_owned());
