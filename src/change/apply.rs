@@ -18,14 +18,14 @@ use crate::domain::plan::{Change, Plan, TakeBack, Use, left_out};
 use crate::domain::principal::{is_service_agent, project_in};
 use crate::domain::target::{AccountName, Existing};
 
-/// How long conflicts are worked against, whatever the command's own deadline.
+/// How long conflicts are retried, whatever the command's own deadline.
 const CONFLICT_LIMIT: Duration = Duration::from_mins(1);
-/// How often a write whose fate is unclear is looked into and made again.
+/// How often a write is repeated if its result is unknown.
 const UNCLEAR_ATTEMPTS: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(40);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// Carries out one target's plan, whole or not at all where that is wanted.
+/// Carries out the plan of one target; all or nothing if the change requires it.
 pub(super) async fn apply(
     cx: &Context,
     plan: Plan,
@@ -40,8 +40,8 @@ pub(super) async fn apply(
     outcome
 }
 
-/// Takes back what a change did before it was refused, as a change of its own: with its waits, and on
-/// fresh facts. If that fails too, it is half done, and how it is made whole by hand is said.
+/// Rolls back what a change did before it was refused, as a change of its own, with retries on fresh facts. If the
+/// rollback fails too, the change is half done, and the error says how to finish it by hand.
 async fn take_back(
     cx: &Context,
     outcome: ChangeOutcome,
@@ -76,8 +76,8 @@ async fn take_back(
     }
 }
 
-/// Does a plan's steps, and plans again on fresh facts, within what was confirmed, if one fails that may
-/// come about yet.
+/// Applies the steps of a plan. If a step fails that may still succeed, plans again on fresh facts, within the
+/// confirmed plan.
 async fn carry_out(
     cx: &Context,
     plan: Plan,
@@ -88,7 +88,7 @@ async fn carry_out(
         return outcome_of(&plan, Status::Unchanged);
     }
     let again = match change.undoes(plan.target()) {
-        // Without a name, that would be another one.
+        // Without its id, `undo` would pick another change.
         Some(id) => cx.suggest(&format!("undo {id}")),
         None => cx.command(),
     };
@@ -104,7 +104,7 @@ async fn carry_out(
             return work.stopped(cx, error);
         };
         sleep_until(at).await;
-        // A setting that was to be turned is not taken for turned because it was not read.
+        // A switch does not count as turned because it was not read.
         let mut needs = change.needs(cx.own_domain().as_deref());
         if work.confirmed.has_step(false) {
             needs.service = Use::Needed;
@@ -146,42 +146,42 @@ async fn carry_out(
     }
 }
 
-/// What follows a step that failed: a look at what is there.
+/// When to read the resource again after a failed step.
 #[derive(Clone, Copy, Debug)]
 struct Retry {
     at: Instant,
-    /// Whether it is written again if it is not there.
+    /// Whether the step is repeated if the resource does not show it.
     may_write: bool,
 }
 
-/// What has come of a plan so far.
+/// The progress of a plan.
 struct Execution {
-    /// The plan that was shown, which no later one may go beyond.
+    /// The confirmed plan; a later plan must stay within it.
     confirmed: Plan,
-    /// The plan that is carried out now.
+    /// The current plan.
     plan: Plan,
-    /// Whether it is taken back where a part is refused.
+    /// Whether the change is rolled back if a part is refused.
     whole: bool,
-    /// The addresses of accounts that may be too new to be granted anything.
+    /// Addresses of accounts that may be too new for a policy.
     awaits: Vec<String>,
-    /// Whether it was said that one is waited for.
+    /// Whether the user was told about the wait.
     said_too_new: bool,
-    /// Principals that are not there any more, and are left out.
+    /// Deleted principals, which the plan omits.
     gone: Vec<Member>,
     may_leave_out: bool,
-    /// The command that does what is left.
+    /// The command that does the rest.
     again: String,
     attempts: u32,
-    /// Writes of which it is not known whether they were done.
+    /// The number of writes whose result is unknown.
     unclear: u32,
-    /// Until when conflicts are worked against, from the first one on.
+    /// Until when conflicts are retried; set by the first one.
     conflicts_until: Option<Instant>,
-    /// What the steps that were done did, and what the failed one would have done.
+    /// What the finished steps did, and what the failed step would have done.
     difference: Difference,
     done: Option<String>,
     left: Option<FailedStep>,
     after: Etags,
-    /// Whether some of what was done was only found to be there, after a write that had no answer.
+    /// Whether a part was found only by reading, after a write without an answer.
     inferred: bool,
 }
 
@@ -190,7 +190,7 @@ struct Execution {
 struct FailedStep {
     sets_policy: bool,
     what: String,
-    /// Whether it may have been done.
+    /// Whether it may have been applied.
     unclear: bool,
 }
 
@@ -216,7 +216,7 @@ impl Execution {
         }
     }
 
-    /// Does the plan's steps until one fails.
+    /// Applies the plan's steps until one fails.
     async fn carry_out(&mut self, cx: &Context) -> Result<(), Failure> {
         self.attempts += 1;
         for step in self.plan.clone().into_steps() {
@@ -238,7 +238,7 @@ impl Execution {
                     if unclear {
                         cx.note_written();
                     }
-                    // One that had no answer may still be done while a later one is refused.
+                    // A write without an answer may have been applied although a later one is refused.
                     let before = self.left.take().filter(|left| left.sets_policy == sets_policy);
                     let unclear = unclear || before.is_some_and(|left| left.unclear);
                     self.left = Some(FailedStep { sets_policy, what, unclear });
@@ -249,7 +249,7 @@ impl Execution {
         Ok(())
     }
 
-    /// Counts a step of the present plan as done.
+    /// Counts a step of the current plan as applied.
     fn credit(&mut self, sets_policy: bool, what: String) {
         if sets_policy {
             extend(&mut self.difference.added, self.plan.added());
@@ -261,8 +261,8 @@ impl Execution {
         self.left = None;
     }
 
-    /// When to look again; `None` if that would not help or comes too late. Once too many writes
-    /// had no answer, whether the last one was done is still worth a look.
+    /// When to read again; `None` if that does not help or is too late. After too many writes without an answer, the last
+    /// one is still read back.
     fn next_attempt(&mut self, cx: &Context, failure: &Failure) -> Option<Retry> {
         let now = Instant::now();
         let too_new = self.is_too_new(failure);
@@ -283,7 +283,7 @@ impl Execution {
             cx.deadline.end()
         };
         let at = now + wait(self.attempts, failure.retry_after);
-        // What is left out next time was not there when this was tried.
+        // A principal that the next plan omits was missing in this attempt.
         let leaves_out = self
             .gone
             .iter()
@@ -293,13 +293,13 @@ impl Execution {
             || matches!(failure.kind, FailureKind::Aborted | FailureKind::RateLimited);
         let unclear = failure.accepted || is_fate_unclear(failure.kind);
         let may_write = (passing || unclear) && self.unclear < UNCLEAR_ATTEMPTS;
-        // Whoever made it may have made it the same.
+        // Another writer may have created the same resource.
         let is_there = failure.kind == FailureKind::AlreadyExists;
         ((may_write || unclear || is_there) && at < until).then_some(Retry { at, may_write })
     }
 
-    /// Looks for the accounts that a refused policy names as not there: one that is there may be new, and
-    /// one that is not is left out of what brings back an earlier state.
+    /// Looks up the accounts that a refused policy calls missing. One that exists may be new; one that does not exist is
+    /// omitted if the change restores an earlier state.
     async fn look_for_accounts(&mut self, cx: &Context, failure: &Failure) {
         let is_named = |grant: &&Grant| failure.says_missing(grant.member.address());
         let named: Vec<Member> =
@@ -309,7 +309,7 @@ impl Execution {
             if self.awaits.contains(&address) {
                 continue;
             }
-            // Of what is no account of a project's, its message alone tells.
+            // If it is not an account of a project, only the message tells.
             let found = match account_of(&member) {
                 Some(account) => exists(cx, &account).await,
                 None => Some(false),
@@ -320,19 +320,19 @@ impl Execution {
                     cx.terminal.warning(&left_out(&member));
                     self.gone.push(member);
                 }
-                // If that is not known, it is not left out.
+                // If that is unknown, the principal is not omitted.
                 Some(false) | None => {}
             }
         }
     }
 
-    /// Whether a policy was refused since an account is not known everywhere yet. How long that takes is
-    /// not documented; gcloud tries for some minutes.
+    /// Whether a policy was refused because an account has not propagated yet. How long that takes is not documented;
+    /// gcloud retries for some minutes.
     fn is_too_new(&self, failure: &Failure) -> bool {
         self.awaits.iter().any(|address| failure.says_missing(address))
     }
 
-    /// Says why the last step was not done.
+    /// The error of the last step.
     fn explain(&self, cx: &Context, failure: Failure, remarks: &Remarks) -> CommandError {
         let other_way = remarks.other_way.as_deref();
         refusal::organisation_policy(cx, &failure, &self.plan, other_way)
@@ -341,7 +341,7 @@ impl Execution {
             .unwrap_or_else(|| failure.into())
     }
 
-    /// The outcome where every step was done.
+    /// The outcome if every step was applied.
     fn finished(self) -> ChangeOutcome {
         let exposure = self.confirmed.exposure().map(|(before, planned)| {
             (before, self.plan.exposure().map_or(planned, |(_, after)| after))
@@ -349,7 +349,7 @@ impl Execution {
         ChangeOutcome {
             difference: self.difference,
             exposure,
-            // What was found is of after it.
+            // The snapshot that found it is from after the write.
             before: if self.inferred { &self.confirmed } else { &self.plan }.etags().clone(),
             after: self.after,
             inferred: self.inferred,
@@ -358,8 +358,8 @@ impl Execution {
         }
     }
 
-    /// Whether a step of which no answer came is found half done: a part of it was undone since, or
-    /// somebody else did a part.
+    /// Whether a step without an answer is found half applied: a part of it was undone since, or another writer did a
+    /// part.
     fn is_torn(&self, fresh: &Plan) -> bool {
         let Some(FailedStep { sets_policy, unclear: true, .. }) = self.left else { return false };
         let size = |plan: &Plan| {
@@ -369,7 +369,7 @@ impl Execution {
         left > 0 && left < meant
     }
 
-    /// Goes on with a fresh plan. What is not in it any more of a step that had no answer is there.
+    /// Continues with a fresh plan. If a step without an answer is missing from it, the step was applied.
     fn go_on_with(&mut self, fresh: Plan) {
         if let Some(FailedStep { sets_policy, what, unclear: true }) = self.left.clone() {
             if !fresh.has_step(sets_policy) {
@@ -390,8 +390,8 @@ impl Execution {
         self.plan = fresh;
     }
 
-    /// The outcome where a fresh look finds nothing left to do: either the write that seemed to
-    /// fail was done, or somebody else did the same.
+    /// The outcome if nothing is left to do on a fresh snapshot: the write that seemed to fail was applied, or another
+    /// writer did the same.
     fn found_done(mut self, fresh: Plan) -> ChangeOutcome {
         let found = fresh.etags().clone();
         self.go_on_with(fresh);
@@ -400,12 +400,12 @@ impl Execution {
             let attempts = self.attempts;
             return ChangeOutcome { attempts, ..outcome_of(&self.plan, Status::Unchanged) };
         }
-        // What the members that lost something still have was worked out before they lost it.
+        // The remaining access was determined before the members lost anything.
         let remaining = self.confirmed.remaining().to_vec();
         ChangeOutcome { remaining, ..self.finished() }
     }
 
-    /// The outcome where it ends before all is done.
+    /// The outcome if the plan ends before every step is applied.
     fn stopped(self, cx: &Context, mut error: CommandError) -> ChangeOutcome {
         let short = self.confirmed.target().short();
         if self.conflicts_until.is_some() && error.kind == ErrorKind::Deadline {
@@ -435,8 +435,7 @@ impl Execution {
     }
 }
 
-/// The service account that a principal is, if its address names its project: Google's own agents are not
-/// looked up.
+/// The service account of a principal, if its address names its project. Google's own agents are not looked up.
 pub(super) fn account_of(member: &Member) -> Option<AccountName> {
     let address = member.address();
     if member.kind() != MemberKind::ServiceAccount || is_service_agent(address) {
@@ -464,7 +463,7 @@ fn count(plan: &Plan) -> usize {
     plan.added().len() + plan.removed().len()
 }
 
-/// Whether a write may have been done although it failed.
+/// Whether a failed write may have been applied.
 fn is_fate_unclear(kind: FailureKind) -> bool {
     matches!(
         kind,
@@ -475,7 +474,7 @@ fn is_fate_unclear(kind: FailureKind) -> bool {
     )
 }
 
-/// Anything up to twice as long each time, so that those who collided part ways.
+/// Exponential backoff with full jitter, so that colliding writers separate.
 fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
     let longest = FIRST_WAIT.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_WAIT);
     longest.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())

@@ -17,8 +17,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
 use crate::journal::{Ended, Journal, RunFacts};
 
-/// What earlier runs left open, with the journal that it stands in. Most often nothing is, which is seen
-/// without opening it.
+/// Entries that earlier runs left open, with their journal. Usually there are none, which is known without opening it.
 pub(super) fn left_open(cx: &Context, options: &ChangeOptions) -> Option<(Journal, Vec<Entry>)> {
     if options.only_show || !cx.may_have_open_changes() {
         return None;
@@ -28,8 +27,7 @@ pub(super) fn left_open(cx: &Context, options: &ChangeOptions) -> Option<(Journa
     Some((journal, open))
 }
 
-/// Opens the journal that a change will be written into; `None` if none is wanted. What is in its
-/// way is said before anything is asked.
+/// Opens the journal for a change; `None` if the change is not recorded. Fails before the user is asked.
 pub(super) fn open(cx: &Context, options: &ChangeOptions) -> Result<Option<Journal>, CommandError> {
     if !options.journal {
         return Ok(None);
@@ -37,21 +35,21 @@ pub(super) fn open(cx: &Context, options: &ChangeOptions) -> Result<Option<Journ
     cx.journal().map(Some).map_err(|error| without(cx, error))
 }
 
-/// Whoever does without a journal must say so.
+/// The error if the journal cannot be used: `--no-journal` must be explicit.
 fn without(cx: &Context, error: CommandError) -> CommandError {
     error
         .because("every change is journalled before it is made; nothing was changed")
         .hint(format!("{} --no-journal", cx.command()))
 }
 
-/// The journal's part in one run.
+/// The journal entries of one run.
 pub(super) struct Record {
     journal: Option<RefCell<Journal>>,
     ids: Vec<(Target, ChangeId)>,
 }
 
 impl Record {
-    /// Writes what the plans are about to do.
+    /// Writes the intent of the plans.
     pub(super) fn begin(
         cx: &Context,
         journal: Option<Journal>,
@@ -86,8 +84,8 @@ impl Record {
         Ok(Self { journal: Some(RefCell::new(journal)), ids })
     }
 
-    /// Writes how the change of one service ended, and names the outcome. One of which it is not known
-    /// whether it was done stays as it is: what is there will tell.
+    /// Writes the outcome of one resource and returns it with its id. An entry whose result is unknown stays open: it is
+    /// settled by reading the resource.
     pub(super) fn end(&self, cx: &Context, outcome: ChangeOutcome) -> ChangeOutcome {
         let id = self.ids.iter().find(|(target, _)| *target == outcome.target);
         let (Some(journal), Some((_, id))) = (&self.journal, id) else { return outcome };
@@ -107,7 +105,7 @@ impl Record {
         }
         let mut outcome = ChangeOutcome { id: wrote.then_some(*id), ..outcome };
         if let Some(error) = outcome.error.as_mut().filter(|_| outcome.fate_unknown) {
-            // Once it can be read, that is looked up there.
+            // `history` settles the entry once the resource can be read.
             error.hints = vec![cx.suggest(&format!("history {id}")).into()];
         }
         outcome
@@ -116,7 +114,7 @@ impl Record {
 
 fn how_it_ended(outcome: &ChangeOutcome) -> Ended {
     let (state, done) = match outcome.status {
-        // It was there when it was looked for again: whether by this run is not known.
+        // It was found by reading; whether this run wrote it is unknown.
         Status::Changed if outcome.inferred => (State::EffectPresent, None),
         Status::Changed => (State::Applied, Some(outcome.difference.clone())),
         Status::Unchanged if !outcome.left_out.is_empty() => {
@@ -132,7 +130,7 @@ fn how_it_ended(outcome: &ChangeOutcome) -> Ended {
     Ended { state, done, before, after, error: outcome.error.as_ref().map(said) }
 }
 
-/// Settles what is open of the services that were read. If that cannot be, it is left for later.
+/// Settles open entries of the resources that were read. What cannot be settled stays open.
 pub(super) async fn settle_read(
     cx: &Context,
     mut journal: Journal,
@@ -151,7 +149,7 @@ pub(super) async fn settle_read(
     tell(cx, &mut journal, &found);
 }
 
-/// Settles these open changes by what is there. What cannot be read stays open.
+/// Settles these open entries by reading their resources. What cannot be read stays open.
 pub async fn settle(cx: &Context, journal: &mut Journal, open: &[Entry]) {
     let looks = stream::iter(open)
         .map(|entry| async move { (entry.id, what_is_there(cx, entry).await) })
@@ -183,13 +181,13 @@ fn tell(cx: &Context, journal: &mut Journal, found: &[(ChangeId, State)]) {
     }
 }
 
-/// What is found of a change; `None` if it cannot be read.
+/// The state of a change by its resource; `None` if the resource cannot be read.
 async fn what_is_there(cx: &Context, entry: &Entry) -> Option<State> {
     let settings = !entry.intended.settings.is_empty();
     let service = if settings { Use::Needed } else { Use::Effect };
     match read(cx, &entry.target, Needs { service, ..Needs::default() }).await {
         Ok(snapshot) => entry.intended.found(&snapshot),
-        // With the service, all that the change was about is gone.
+        // The change disappeared with its resource.
         Err(error) if error.kind == ErrorKind::NotFound => Some(State::Overtaken),
         Err(_) => None,
     }

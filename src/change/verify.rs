@@ -15,12 +15,12 @@ use crate::domain::member::Member;
 use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::target::Target;
 
-/// So many services are verified without being told to.
+/// The number of services that are verified without `--verify`.
 const MOST: usize = 10;
-/// How long whoever did not ask for it waits.
+/// How long a user waits who did not pass `--verify`.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Judges the effects of what was done by everything that can be read, if that is wanted.
+/// Determines the effects of finished changes by everything that can be read, if requested.
 pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], when: Verify) {
     let done =
         |outcome: &ChangeOutcome| outcome.status == Status::Changed && !outcome.effect.is_empty();
@@ -30,7 +30,7 @@ pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], when: V
         Verify::OnATerminal if cx.terminal.interactive && count <= MOST => PATIENCE,
         Verify::Never | Verify::OnATerminal => return,
     };
-    // What was done was done over it.
+    // Writing used the same gateway.
     let Ok(gateway) = cx.gateway().await else { return };
     let rows: Vec<(usize, usize, Target, Member)> = outcomes
         .iter()

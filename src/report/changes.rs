@@ -108,7 +108,7 @@ pub struct ChangeRow {
     pub difference: DifferenceShape,
     pub exposure: Option<ExposureShape>,
     pub remaining: Vec<RemainingShape>,
-    /// Deleted principals, to whom an undo or a restore does not give access back.
+    /// Deleted principals, which an undo or a restore omits.
     #[serde(rename = "leftOut", skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
     pub effect: Vec<EffectShape>,

@@ -3,7 +3,7 @@
 use super::invokers::Grant;
 use super::setting::Setting;
 
-/// What a change adds, takes away and sets on one resource.
+/// What a change adds, removes and sets on one resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     pub added: Vec<Grant>,
@@ -11,16 +11,16 @@ pub struct Difference {
     pub settings: Vec<Setting>,
 }
 
-/// The versions of what was, or is, there; empty if it was not read.
+/// Versions of a resource; empty if they were not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Etags {
-    /// The policy's, in base64 as the API writes it.
+    /// The etag of the policy, in base64 as the API writes it.
     pub policy: Option<String>,
-    /// The service's; of an account its unique id, of a domain mapping its uid.
+    /// The etag of the service; the unique id of an account, the uid of a domain mapping.
     pub service: Option<String>,
-    /// What tells a service or job from another that is made later under its name.
+    /// The uid, which tells a service or job from a later one of the same name.
     pub uid: Option<String>,
-    /// The number of the project, if it was met.
+    /// The number of the project, if it is known.
     pub project_number: Option<String>,
 }
 

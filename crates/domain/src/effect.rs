@@ -14,7 +14,7 @@ use super::member::Member;
 use super::service::Service;
 use super::target::Target;
 
-/// What is known of somebody's access after a change.
+/// The access of one principal after a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {
     pub member: Member,
@@ -23,7 +23,7 @@ pub struct Effect {
     /// Whether an unknown verdict is allowed for some requests, by their path or host.
     pub turns_on_request: bool,
     pub basis: Basis,
-    /// Whether it is what a reader of the change expects: who gained gets in, and did not before.
+    /// Whether it is as expected: the principal gained access, and had none before.
     pub is_plain: bool,
 }
 
@@ -39,28 +39,28 @@ impl Effect {
     }
 }
 
-/// What an effect rests on.
+/// What an effect is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
-    /// Everything that bears on it, as far as it can be read.
+    /// Everything that bears on it and can be read.
     All,
     /// The service's own settings and its own policy.
     Own,
 }
 
-/// What was read of a resource itself.
+/// The settings and the policy of a resource.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnPolicy<'a> {
     pub target: &'a Target,
-    /// `None` if it was not read, and of what is no service.
+    /// `None` if it was not read, or is not a service.
     pub service: Option<&'a Service>,
     pub grants: &'a [Grant],
     pub roles: &'a Roles,
     pub now: OffsetDateTime,
 }
 
-/// Whether somebody gets through by the resource's own settings and policy, and what says so.
+/// Whether a principal may invoke by the resource's own settings and policy, and why.
 pub fn by_itself(own: OwnPolicy<'_>, member: &Member) -> Judgement {
     let OwnPolicy { target, service, grants, roles, now } = own;
     let resource = target.short();
@@ -93,7 +93,7 @@ pub fn by_itself(own: OwnPolicy<'_>, member: &Member) -> Judgement {
     }
 }
 
-/// The effect of a change on somebody, from what was before it and what is after.
+/// The effect of a change on one principal.
 pub fn effect(before: OwnPolicy<'_>, after: OwnPolicy<'_>, member: &Member) -> Effect {
     let was = by_itself(before, member);
     let Judgement { verdict, by, turns_on_request } = by_itself(after, member);

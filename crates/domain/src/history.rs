@@ -15,18 +15,18 @@ use super::target::Target;
 
 serialized_as_words!(Standing);
 
-/// The name of a change: of a whole run of the program, or of its part on one service. Those of the
-/// sandbox begin with `s`, so that neither is ever taken for the other.
+/// The id of a change: of a whole run of the program, or of its part on one resource. Ids of the sandbox begin with
+/// `s`, so that the two are never confused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChangeId {
     pub sandbox: bool,
     pub run: u64,
-    /// Which of the run's resources, from 1; `None` if there is only one, or all are meant.
+    /// Number of the resource within the run, from 1; `None` if there is only one, or for the whole run.
     pub part: Option<u32>,
 }
 
 impl ChangeId {
-    /// The run that it is a part of.
+    /// The id of its run.
     #[must_use]
     pub fn whole(self) -> Self {
         Self { part: None, ..self }
@@ -63,20 +63,20 @@ impl FromStr for ChangeId {
     }
 }
 
-/// What is known of a change.
+/// The state of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It was done.
+    /// It was applied.
     Applied,
-    /// Its end was not noted, and what it meant to do is not there.
+    /// Its outcome was not recorded, and the resource does not show its effect.
     EffectAbsent,
-    /// Its end was not noted, and what it meant to do is there, whoever did it.
+    /// Its outcome was not recorded, and the resource shows its effect, whoever wrote it.
     EffectPresent,
-    /// It was refused, or did not come about; of a part that did, the difference tells.
+    /// It was refused or failed; the difference tells which part was applied.
     Failed,
-    /// It was begun, and how it ended is not known.
+    /// It was begun, and its outcome is unknown.
     Intended,
-    /// What is there now is neither what was nor what it meant to do.
+    /// The resource shows neither the state before the change nor its effect.
     Overtaken,
 }
 
@@ -108,10 +108,10 @@ impl State {
     }
 }
 
-/// What is known of a change as a whole.
+/// The state of a change, including its undoing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is as it ended.
+    /// It is in the state in which it ended.
     Ended(State),
     /// A later change reversed it.
     Undone,
@@ -138,7 +138,7 @@ pub struct Intent {
     pub undoes: Option<ChangeId>,
 }
 
-/// A change as the journal has it.
+/// A journal entry.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub id: ChangeId,
@@ -152,43 +152,43 @@ pub struct Entry {
     pub target: Target,
     pub undoes: Option<ChangeId>,
     pub intended: Difference,
-    /// What was done for certain; `None` while that is not known.
+    /// What was certainly applied; `None` while that is unknown.
     pub done: Option<Difference>,
     pub before: Etags,
     pub after: Etags,
     pub state: State,
-    /// The change by which it was reversed, if that holds still.
+    /// The change that undid it, unless that was undone itself.
     pub undone_by: Option<ChangeId>,
     /// Why it failed.
     pub error: Option<String>,
 }
 
 impl Entry {
-    /// What it did, or meant to do if that is not known.
+    /// What it did, or its intent if that is unknown.
     pub fn effect(&self) -> &Difference {
         self.done.as_ref().unwrap_or(&self.intended)
     }
 
-    /// What is known of it as a whole.
+    /// Its state, including its undoing.
     pub fn standing(&self) -> Standing {
         if self.undone_by.is_some() { Standing::Undone } else { Standing::Ended(self.state) }
     }
 
-    /// Whether something that it did is taken to be there, so that it can be reversed.
+    /// Whether its effect is believed to exist, so that it can be undone.
     pub fn stands(&self) -> bool {
         let done = self.is_whole() || self.state == State::Failed;
         self.undone_by.is_none() && done && !self.effect().is_empty()
     }
 
-    /// Whether all of it is taken to be there.
+    /// Whether its whole effect is believed to exist.
     fn is_whole(&self) -> bool {
         matches!(self.state, State::Applied | State::EffectPresent)
     }
 }
 
 impl Difference {
-    /// What is found of it; `None` if it sets something that was not read. Who did what is found
-    /// cannot be told from it.
+    /// The state by a snapshot; `None` if it sets something that was not read. The snapshot does not tell who wrote what it
+    /// shows.
     pub fn found(&self, snapshot: &Snapshot) -> Option<State> {
         let held = grants(&snapshot.policy);
         let has = |grant: &Grant| held.iter().any(|held| held.same_as(grant));
@@ -210,8 +210,7 @@ impl Difference {
     }
 }
 
-/// Says of each entry by which later one it is undone: one that was done as a whole, and that is not
-/// undone itself.
+/// Sets for each entry the later entry that undid it: one that was applied completely and not undone itself.
 pub fn mark_undone(entries: &mut [Entry]) {
     entries.sort_by_key(|entry| (entry.id.run, entry.id.part));
     // From the latest on: what undoes a change is settled before the change is.

@@ -12,46 +12,45 @@ use super::target::Target;
 
 serialized_as_words!(Status);
 
-/// What became of the change of one resource.
+/// The outcome of a change on one resource.
 #[derive(Clone, Debug)]
 pub struct ChangeOutcome {
-    /// The journal's name for it; `None` if nothing was written, or nothing is journalled.
+    /// Its id in the journal; `None` if nothing was written, or the change is not recorded.
     pub id: Option<ChangeId>,
     pub target: Target,
     pub action: Action,
     pub status: Status,
     pub difference: Difference,
-    /// Before and after; `None` if the change cannot alter it.
+    /// Exposure before and after; `None` if the change cannot alter it.
     pub exposure: Option<(Exposure, Exposure)>,
-    /// What the policy still gives the members that lost something.
+    /// What the policy still grants to members that lost something.
     pub remaining: Vec<Remaining>,
-    /// Deleted principals, to whom an undo or a restore does not give access back.
+    /// Deleted principals, which an undo or a restore omits.
     pub left_out: Vec<Member>,
-    /// Whether a member that was to lose access can still invoke, or may.
+    /// Whether a member whose access was revoked can still invoke, or may.
     pub leaves_access: bool,
-    /// Whether nothing is there of an earlier change that it would take back.
+    /// Whether nothing is left of the earlier change that it would undo.
     pub finds_nothing: bool,
-    /// The versions that the last write, or plan, rested on.
+    /// The versions that the last write, or the plan, was based on.
     pub before: Etags,
-    /// The versions that it left behind, if the answers to its writes told.
+    /// The versions after the change, if the answers to its writes contained them.
     pub after: Etags,
-    /// Whether some of what was done was only found to be there, after a write that had no answer: it is
-    /// not known whose it is.
+    /// Whether a part was found only by reading, after a write without an answer: who wrote it is unknown.
     pub inferred: bool,
-    /// Whether a write may have been done of which no answer came.
+    /// Whether a write without an answer may have been applied.
     pub fate_unknown: bool,
-    /// What the change comes to.
+    /// Its effect on access.
     pub effect: Vec<Effect>,
-    /// What the change needs and could not read, so that it did a part alone.
+    /// What the change needs and could not read, so that it did a part only.
     pub unread: Option<String>,
-    /// Whether the policy that was read holds a condition.
+    /// Whether the policy contains a condition.
     pub is_conditional: bool,
-    /// How often the service was read and written until it was done.
+    /// The number of attempts.
     pub attempts: u32,
     pub error: Option<CommandError>,
 }
 
-/// How the change of one service ended.
+/// The status of a change on one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Changed,
@@ -72,7 +71,7 @@ impl Status {
         }
     }
 
-    /// Whether the service is now as it was asked to be.
+    /// Whether the resource is now as requested.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Changed | Self::Unchanged)
     }

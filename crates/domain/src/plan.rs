@@ -57,10 +57,9 @@ pub struct Step(StepKind);
 /// What a step writes, and on what.
 #[derive(Clone, Debug)]
 pub enum StepKind {
-    /// Sets a policy; its etag, which is in it, is the precondition.
+    /// Sets a policy. The etag in the policy is the precondition.
     SetPolicy { of: PolicyOwner, policy: Policy },
-    /// Turns switches, and sets the whole list of custom audiences where one is given, if the
-    /// service is still at `etag`.
+    /// Turns switches and, if `audiences` is given, sets the list of custom audiences. `etag` is the precondition.
     UpdateService {
         service: ServiceName,
         switches: Vec<Switch>,
@@ -71,7 +70,7 @@ pub enum StepKind {
     CreateAccount { account: AccountName, display_name: String },
     /// Deletes the service account that has this unique id.
     DeleteAccount { account: AccountName, unique_id: String },
-    /// Maps the domain to a service; with `force`, even if it is mapped elsewhere.
+    /// Maps the domain to a service; with `force` even if it is mapped elsewhere.
     MapDomain { mapping: MappingName, service: String, force: bool },
     /// Removes the domain's mapping. The API takes no precondition.
     UnmapDomain(MappingName),
@@ -108,12 +107,12 @@ impl From<PolicyOwner> for Target {
 }
 
 impl Step {
-    /// What the step writes, given up to the one who writes it.
+    /// What the step writes.
     pub fn into_kind(self) -> StepKind {
         self.0
     }
 
-    /// Whether it sets the policy, and so does what the plan adds and removes.
+    /// Whether it sets the policy, and so adds and removes the plan's grants.
     pub fn sets_policy(&self) -> bool {
         matches!(self.0, StepKind::SetPolicy { .. })
     }
@@ -132,7 +131,7 @@ impl Step {
         }
     }
 
-    /// What the step does, for a sentence.
+    /// What the step does, in words.
     pub fn describe(&self) -> String {
         match &self.0 {
             StepKind::SetPolicy { .. } => "set the policy".to_owned(),
@@ -149,7 +148,7 @@ impl Step {
     }
 }
 
-/// What would change on one resource. Empty of steps where all is so already.
+/// What would change on one resource. It has no steps if nothing has to change.
 #[derive(Clone, Debug)]
 pub struct Plan {
     target: Target,
@@ -159,22 +158,22 @@ pub struct Plan {
     difference: Difference,
     exposure: Option<(Exposure, Exposure)>,
     remaining: Vec<Remaining>,
-    /// Deleted principals, to whom an undo or a restore does not give access back.
+    /// Deleted principals, which an undo or a restore omits.
     left_out: Vec<Member>,
-    /// Whether a member that was to lose access can still invoke, or may.
+    /// Whether a member whose access was revoked can still invoke, or may.
     leaves_access: bool,
-    /// Whether nothing is there of an earlier change that it would take back.
+    /// Whether nothing is left of the earlier change that it would undo.
     finds_nothing: bool,
     notes: Vec<String>,
     warnings: Vec<String>,
-    /// What of it must be confirmed, beside what holds of every plan.
+    /// What must be confirmed, in addition to what holds for every plan.
     asks: Vec<String>,
-    /// Grants that stay beside what is added, and that its reader may take for it.
+    /// Grants that stay and could be confused with the added ones.
     beside: Vec<Grant>,
     is_conditional: bool,
     /// What the change needs and could not read, so that it does a part alone.
     unread: Option<String>,
-    /// Why the policy was not read, if it was only wanted.
+    /// Why the policy could not be read.
     policy_unread: Option<String>,
     /// The service itself, before and after; `None` if it was not read.
     facts: Option<(Service, Service)>,
@@ -184,7 +183,7 @@ pub struct Plan {
     read_at: OffsetDateTime,
 }
 
-/// Why a change is not even planned.
+/// Why a change cannot be planned.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
     #[error("`{service}` takes no more: {limit}")]
@@ -215,18 +214,18 @@ pub enum Refusal {
     SavedBefore { service: String, why: &'static str },
 }
 
-/// When a plan's turn comes among those of one change.
+/// The order of the plans of one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It makes what others rest on.
+    /// It creates what other plans depend on.
     First,
     Between,
-    /// It takes away what others rested on.
+    /// It deletes what other plans depended on.
     Last,
 }
 
 impl Plan {
-    /// When its turn comes.
+    /// Its place in the order.
     pub fn stage(&self) -> Stage {
         let has = |kind: fn(&StepKind) -> bool| self.steps.iter().any(|step| kind(&step.0));
         if has(|kind| matches!(kind, StepKind::CreateAccount { .. })) {
@@ -272,32 +271,32 @@ impl Plan {
         self.exposure
     }
 
-    /// What still lets the members invoke that lose something.
+    /// What still lets members invoke that lose something.
     pub fn remaining(&self) -> &[Remaining] {
         &self.remaining
     }
 
-    /// Deleted principals, to whom an undo or a restore does not give access back.
+    /// Deleted principals, which an undo or a restore omits.
     pub fn left_out(&self) -> &[Member] {
         &self.left_out
     }
 
-    /// Whether any member of a revocation can still invoke, or may, lost or not.
+    /// Whether any member of a revocation can still invoke, or may.
     pub fn leaves_access(&self) -> bool {
         self.leaves_access
     }
 
-    /// Whether nothing is there of an earlier change that it would take back.
+    /// Whether nothing is left of the earlier change that it would undo.
     pub fn finds_nothing(&self) -> bool {
         self.finds_nothing
     }
 
-    /// What a reader of the plan should know.
+    /// Notes for the user.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// What a reader of the plan should stop at.
+    /// Warnings for the user.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -307,8 +306,8 @@ impl Plan {
         self.unread.as_deref()
     }
 
-    /// What it comes to for each that gains or loses; for what opens or closes a service, for everyone.
-    /// Nothing if it changes nothing, or is about neither a service nor a job.
+    /// The effect on each principal that gains or loses; on everyone if it opens or closes a service. Empty if it changes
+    /// nothing, or is about neither a service nor a job.
     pub fn effect(&self) -> Vec<Effect> {
         if self.is_empty() || !matches!(self.target, Target::Service(_) | Target::Job(_)) {
             return Vec::new();
@@ -342,17 +341,17 @@ impl Plan {
         }
     }
 
-    /// Grants that stay beside what is added, and that its reader may take for it.
+    /// Grants that stay and could be confused with the added ones.
     pub fn beside(&self) -> &[Grant] {
         &self.beside
     }
 
-    /// Whether the policy that was read holds a condition.
+    /// Whether the policy contains a condition.
     pub fn is_conditional(&self) -> bool {
         self.is_conditional
     }
 
-    /// Whether all is so already.
+    /// Whether nothing has to change.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -362,13 +361,12 @@ impl Plan {
         self.steps.iter().any(|step| step.sets_policy() == sets_policy)
     }
 
-    /// The steps, in the order in which they are to be done.
+    /// The steps, in order.
     pub fn into_steps(self) -> Vec<Step> {
         self.steps
     }
 
-    /// Whether this plan does nothing beyond what `confirmed` showed: no other member, role,
-    /// setting, and no more exposure.
+    /// Whether this plan stays within `confirmed`: no other member, role or setting, and no more exposure.
     pub fn is_within(&self, confirmed: &Self) -> bool {
         let covered = |mine: &[Grant], theirs: &[Grant]| {
             mine.iter().all(|grant| theirs.iter().any(|shown| shown.same_as(grant)))
@@ -388,7 +386,7 @@ impl Plan {
             && exposure
     }
 
-    /// Whether a grant that goes takes access from somebody: it counts, and nothing comes in its place.
+    /// Whether removing a grant removes access: the grant counts, and nothing replaces it.
     fn takes_from(&self, grant: &Grant) -> bool {
         let same = |added: &&Grant| added.role == grant.role && added.member.same_as(&grant.member);
         grant.counts(self.read_at) && !self.difference.added.iter().any(|added| same(&added))
@@ -450,7 +448,7 @@ impl Plan {
     }
 }
 
-/// How exposed a service is with this policy, by all that the snapshot holds.
+/// The exposure of a service with this policy, by everything in the snapshot.
 fn judge(service: &Service, policy: &Policy, snapshot: &Snapshot) -> Exposure {
     if snapshot.policy_unread.is_some() {
         return Exposure::Unknown;

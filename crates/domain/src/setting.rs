@@ -44,8 +44,8 @@ pub struct Turn {
     to: Switch,
 }
 
-/// Something that a change sets. `present` is whether it is there after the change: it is not there
-/// before.
+/// Something that a change sets. `present` says whether it exists after the change; before the change it is the other
+/// way round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting {
     /// A service account, which is created or deleted.
@@ -58,7 +58,7 @@ pub enum Setting {
         audience: String,
         present: bool,
     },
-    /// The service, by its bare name, that a domain leads to.
+    /// The service, by its bare name, that a domain is mapped to.
     DomainMapping {
         service: String,
         present: bool,
@@ -66,14 +66,14 @@ pub enum Setting {
     Switch(Turn),
 }
 
-/// How a setting is found today.
+/// The current value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CurrentValue {
-    /// As the change meant it to be.
+    /// The value after the change.
     AsMeant,
-    /// As it was before the change.
+    /// The value before the change.
     AsBefore,
-    /// At this value, which is neither.
+    /// Another value.
     Otherwise(String),
 }
 
@@ -98,7 +98,7 @@ impl Switch {
         }
     }
 
-    /// Its value in JSON and for people: `on`, `off`, or ingress by gcloud's word.
+    /// Its value in JSON and in messages: `on`, `off`, or gcloud's word for ingress.
     pub fn value(&self) -> &str {
         match self {
             Self::DefaultUrl(on) | Self::Iap(on) | Self::InvokerCheck(on) => on_off(*on),
@@ -106,7 +106,7 @@ impl Switch {
         }
     }
 
-    /// The switch of this name at this value; `None` for one that this version does not know.
+    /// Parses a name and a value; `None` if this version does not know them.
     fn parse(name: &str, value: &str) -> Option<Self> {
         let on = match value {
             "on" => Some(true),
@@ -122,7 +122,7 @@ impl Switch {
         }
     }
 
-    /// The same switch, at the value that a service has.
+    /// The same switch with the value that a service has.
     #[must_use]
     pub fn today(&self, service: &Service) -> Self {
         match self {
@@ -135,7 +135,7 @@ impl Switch {
         }
     }
 
-    /// The service as it would be with the switch at this value.
+    /// The service with the switch at this value.
     #[must_use]
     pub fn set(&self, service: &Service) -> Service {
         let mut service = service.clone();
@@ -151,7 +151,7 @@ impl Switch {
         service
     }
 
-    /// What is done where it gets this value, for a sentence.
+    /// What setting this value does, for a sentence.
     pub fn turned(&self) -> String {
         let value = self.value();
         match self {
@@ -162,7 +162,7 @@ impl Switch {
         }
     }
 
-    /// How much it lets through at this value, beside its other values.
+    /// How much it lets through at this value, compared with its other values.
     fn width(&self) -> u8 {
         match self {
             Self::Ingress(Ingress::None) => 0,
@@ -181,7 +181,7 @@ impl Switch {
 }
 
 impl Turn {
-    /// What turns the switch of a service to a value; `None` if it is there already.
+    /// The turn of a service's switch to a value; `None` if it has that value.
     pub fn of(service: &Service, to: Switch) -> Option<Self> {
         let from = to.today(service);
         (from != to).then_some(Self { from, to })
@@ -195,7 +195,7 @@ impl Turn {
         &self.to
     }
 
-    /// Whether it lets more through than before.
+    /// Whether it lets more through than the value before.
     fn opens(&self) -> bool {
         self.to.width() > self.from.width()
     }
@@ -210,8 +210,7 @@ impl Turn {
 }
 
 impl Setting {
-    /// How it is found, in the service's facts or in what exists of the account or mapping; `None`
-    /// if that was not read.
+    /// Its current value, from the service or from the existing account or mapping; `None` if that was not read.
     pub fn today(
         &self,
         service: Option<&Service>,
@@ -245,7 +244,7 @@ impl Setting {
         }
     }
 
-    /// What takes it back.
+    /// The inverse change.
     #[must_use]
     pub fn inverse(&self) -> Self {
         match self.clone() {
@@ -260,7 +259,7 @@ impl Setting {
         }
     }
 
-    /// Whether it lets more through than what was before.
+    /// Whether it lets more through than before.
     pub fn opens(&self) -> bool {
         matches!(self, Self::Switch(turn) if turn.opens())
     }
@@ -275,7 +274,7 @@ impl Setting {
         }
     }
 
-    /// Its value before and after the change, in words; `None` for what is not there.
+    /// Its value before and after the change, in words; `None` if it does not exist.
     pub fn values(&self) -> (Option<&str>, Option<&str>) {
         match self {
             Self::Account { address: value, present }
@@ -288,7 +287,7 @@ impl Setting {
         }
     }
 
-    /// The setting of this name with these values; `None` for one that this version does not know.
+    /// Parses a name and values; `None` if this version does not know them.
     pub fn parse(name: &str, before: Option<&str>, after: Option<&str>) -> Option<Self> {
         let came_or_went = || match (before, after) {
             (None, Some(value)) => Some((value.to_owned(), true)),
@@ -315,7 +314,7 @@ impl Setting {
         }
     }
 
-    /// What comes and goes, for a line of a plan.
+    /// The change in one line of a plan.
     pub fn words(&self) -> String {
         let name = self.name();
         match self.values() {
@@ -326,7 +325,7 @@ impl Setting {
     }
 }
 
-/// How what has one value of its own, or does not exist, is found.
+/// The current value of something that has one value or does not exist.
 fn found(today: Option<&String>, value: &String, present: bool) -> CurrentValue {
     match today {
         Some(today) if today != value => CurrentValue::Otherwise(today.clone()),

@@ -1,4 +1,4 @@
-//! What was read of one resource before a change.
+//! What was read of one resource before a change is planned.
 
 use crate::policy::Policy;
 use time::OffsetDateTime;
@@ -14,34 +14,33 @@ use super::service::Service;
 use super::setting::{CurrentValue, Setting};
 use super::target::{Existing, Target};
 
-/// What was read of one resource before a change.
+/// What was read of one resource before a change is planned.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub name: Target,
-    /// The service, wherever it was read: what the change comes to is told from it.
+    /// The service, if it was read: the effect of the change is determined from it.
     pub service: Option<Service>,
-    /// What tells a job from another that is made later under its name, if it was read.
+    /// The uid of a job, which tells it from a later one of the same name; `None` if it was not read.
     pub job_uid: Option<String>,
-    /// Why the service was not read, if that was wanted.
+    /// Why the service could not be read.
     pub unread: Option<String>,
-    /// Whether the change, or what it does to exposure, rests on the service.
+    /// Whether the change, or its effect on exposure, depends on the service.
     pub weighs_exposure: bool,
     /// At version 3, with its etag.
     pub policy: Policy,
-    /// Why the policy was not read, if it was only wanted: it stands empty then.
+    /// Why the policy could not be read; `policy` is empty then.
     pub policy_unread: Option<String>,
-    /// What exists of an account or a domain mapping; `None` of others.
+    /// The existing account or domain mapping; `None` for other targets.
     pub existing: Option<Existing>,
-    /// What organisation policies are in force; `None` if nobody looked.
+    /// Organization policies in force; `None` if they were not read.
     pub constraints: Option<Constraints>,
-    /// What is granted above the service; empty if nobody looked.
+    /// Grants above the service; empty if they were not read.
     pub above: Vec<PolicyLayer<Grant>>,
-    /// The roles that it grants and that are in no table.
+    /// Roles of the policy that are not in the table of predefined roles.
     pub roles: Roles,
-    /// The number of the project, if it was met.
+    /// The number of the project, if it is known.
     pub project_number: Option<String>,
-    /// Principals that were found not to be there any more: what brings back an earlier state leaves
-    /// them out.
+    /// Deleted principals, which a change omits if it restores an earlier state.
     pub gone: Vec<Member>,
     pub read_at: OffsetDateTime,
 }
@@ -60,18 +59,18 @@ impl Snapshot {
         }
     }
 
-    /// The service, if the change, or what it does to exposure, rests on it.
+    /// The service, if the change or its effect on exposure depends on it.
     pub fn weighed(&self) -> Option<&Service> {
         self.service.as_ref().filter(|_| self.weighs_exposure)
     }
 
-    /// What tells the service or job from another of its name.
+    /// The uid of the service or job.
     pub fn uid(&self) -> Option<&str> {
         let of_service = self.service.as_ref().and_then(|service| service.uid.as_deref());
         of_service.or(self.job_uid.as_deref())
     }
 
-    /// Whether a role lets its members do what the resource is for.
+    /// Whether a role lets its members invoke the service or run the job.
     pub fn lets_in(&self, role: &str) -> Invokes {
         match carries(&self.roles, role, self.name.permission()) {
             Some(true) => Invokes::Yes,
@@ -80,7 +79,7 @@ impl Snapshot {
         }
     }
 
-    /// How a setting is found; `None` if that was not read.
+    /// The current value of a setting; `None` if it was not read.
     pub fn today(&self, setting: &Setting) -> Option<CurrentValue> {
         setting.today(self.weighed(), self.existing.as_ref())
     }

@@ -9,68 +9,68 @@ use crate::member::Member;
 use crate::snapshot::Snapshot;
 use crate::target::Target;
 
-/// A change that is asked for. Whoever carries changes out knows of them what is here, and nothing else.
+/// A requested change. The driver of changes knows nothing of a change but this.
 pub trait Change: fmt::Debug {
-    /// The command that it is of.
+    /// The command that requests it.
     fn action(&self) -> Action;
 
-    /// What its plan rests on, seen from an account of `own_domain`; `None` if that is not known.
+    /// What its plan needs. `own_domain` is the domain of the active account; `None` if it is unknown.
     fn needs(&self, own_domain: Option<&str>) -> Needs;
 
-    /// What it would do to the resource that was read.
+    /// Plans it on the snapshot of one resource.
     fn plan(&self, snapshot: &Snapshot) -> Result<Plan, Refusal>;
 
-    /// Whether what was done to a resource is taken back if the rest of its plan is refused.
+    /// Whether the applied steps of a resource are rolled back if a later step is refused.
     fn is_whole(&self) -> bool {
         false
     }
 
-    /// Whether nothing is changed if one of the resources cannot be planned.
+    /// Whether nothing is written if one of the resources cannot be planned.
     fn goes_together(&self) -> bool {
         false
     }
 
-    /// Whether it gives back what was taken away earlier: principals that are deleted since are left out.
+    /// Whether it restores removed grants: principals that were deleted since are omitted.
     fn gives_back(&self) -> bool {
         false
     }
 
-    /// Accounts that may be so new that policies do not take them yet: that is waited for.
+    /// Accounts that may be too new for a policy: the driver waits for them.
     fn new_accounts(&self) -> Vec<Member> {
         Vec::new()
     }
 
-    /// The earlier change of this resource that it takes back.
+    /// The earlier change of this resource that it undoes.
     fn undoes(&self, _: &Target) -> Option<ChangeId> {
         None
     }
 }
 
-/// What a plan rests on, beside the policy of the resource.
+/// What a plan needs, in addition to the policy of the resource.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Needs {
-    /// What the service itself, which is read beside the policy, is for.
+    /// What the service is read for.
     pub service: Use,
-    /// The organisation policies in force, as far as they may be read.
+    /// Organization policies in force, as far as they can be read.
     pub constraints: bool,
-    /// What is granted above the service.
+    /// Grants above the service.
     pub above: bool,
-    /// The ingress that is set, which may differ from the one in force.
+    /// The configured ingress, which may differ from the one in force.
     pub ingress: bool,
-    /// Whether the change is about settings alone: the policy is wanted then, and not needed.
+    /// Whether the change is about settings only: the policy is then optional.
     pub settings_only: bool,
-    /// Which roles of the policy invoke that are in no table.
+    /// The permissions of roles that are not in the table of predefined roles.
     pub roles: bool,
 }
 
-/// What the service that a change is made on is read for.
+/// What a service is read for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Use {
-    /// To tell what the change comes to; the change goes on without it.
+    /// To show the effect of the change, which continues without it.
     #[default]
     Effect,
-    /// To tell what it does to exposure, too; the change goes on without it.
+    /// To show the effect on exposure, too; the change continues without it.
     Exposure,
-    /// The change cannot be planned without it.
+    /// To plan the change, which fails without it.
     Needed,
 }

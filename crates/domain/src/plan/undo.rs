@@ -21,10 +21,10 @@ use crate::setting::{CurrentValue, Setting, Switch};
 use crate::snapshot::Snapshot;
 use crate::target::{Existing, Target};
 
-/// By how much the clock of a journal and Google's may differ.
+/// The maximal difference between the journal's clock and Google's.
 const CLOCKS_DIFFER: Duration = Duration::MINUTE;
 
-/// Takes back earlier changes, each on the resource that it was made on.
+/// Undoes earlier changes, each on its resource.
 #[derive(Clone, Debug)]
 pub struct Undo {
     pub entries: Vec<Entry>,
@@ -76,7 +76,7 @@ impl Change for Undo {
     }
 }
 
-/// Takes back what another change did before the rest of it was refused.
+/// Rolls back the applied part of another change.
 #[derive(Debug)]
 pub struct TakeBack<'a, C> {
     pub change: &'a C,
@@ -128,7 +128,7 @@ fn undo(snapshot: &Snapshot, entry: &Entry) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-/// Plans the inverse of what was done on one resource, as far as it is there.
+/// Plans the inverse of a difference on one resource, as far as the resource still shows it.
 fn reverse(snapshot: &Snapshot, action: Action, effect: &Difference) -> Result<Plan, Refusal> {
     let short = || snapshot.name.short();
     let mut back: Vec<Setting> = Vec::new();
@@ -184,7 +184,7 @@ fn reverse(snapshot: &Snapshot, action: Action, effect: &Difference) -> Result<P
     Ok(plan)
 }
 
-/// Whether what was changed is gone, and another is in its place under the same name.
+/// Whether the changed resource was deleted and created again under the same name.
 fn was_made_anew(snapshot: &Snapshot, entry: &Entry) -> bool {
     let existing = snapshot.existing.as_ref();
     if let Some(existing) = existing.filter(|existing| **existing != Existing::Nothing) {
@@ -201,7 +201,7 @@ fn was_made_anew(snapshot: &Snapshot, entry: &Entry) -> bool {
     made.is_some_and(|made| made > entry.time.saturating_add(CLOCKS_DIFFER))
 }
 
-/// Whether a change is such that it can be undone at all.
+/// Checks that a change can be undone at all.
 fn check_standing(entry: &Entry) -> Result<(), String> {
     if let Some(by) = entry.undone_by {
         return Err(format!("it was undone already, by `{by}`"));
@@ -243,7 +243,7 @@ fn to_be_restored(
     (wanted, notes, deleted)
 }
 
-/// That a principal is not there any more.
+/// Note that a principal was deleted.
 pub fn left_out(member: &Member) -> String {
     format!("`{member}` does not exist any more, and is left out")
 }
