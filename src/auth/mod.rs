@@ -66,7 +66,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for it in JSON.
+    /// Its word in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ExternalAccount => "externalAccount",

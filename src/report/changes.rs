@@ -55,7 +55,7 @@ pub struct LeftRow {
     pub role: Option<String>,
     pub condition: Option<ConditionShape>,
     pub via: Via,
-    /// The resource whose policy holds the grant.
+    /// The resource whose policy contains the grant.
     pub resource: String,
     /// What ends it for this member alone; `null` if nothing does.
     pub command: Option<Command>,

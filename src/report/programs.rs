@@ -15,7 +15,7 @@ pub enum Language {
 impl Language {
     pub const ALL: [Self; 4] = [Self::Python, Self::Node, Self::Go, Self::Curl];
 
-    /// The word for it.
+    /// Its word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Curl => "curl",

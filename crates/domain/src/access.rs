@@ -45,7 +45,7 @@ impl Origin {
     /// Every value, for flags.
     pub const ALL: [Self; 3] = [Self::Internet, Self::LoadBalancer, Self::Internal];
 
-    /// The word for it.
+    /// Its word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Internet => "internet",
@@ -75,12 +75,12 @@ impl Request<'_> {
     }
 }
 
-/// A policy, or what is read as one, where it is attached.
+/// A policy, or what is treated as one, with the resource that it is attached to.
 #[derive(Debug)]
 pub struct Attached<'a, T> {
     /// Such as `folders/725218103497`.
     pub resource: &'a str,
-    /// What stands in it; else why it was not read.
+    /// Its contents, or why it was not read.
     pub read: Result<&'a [T], &'a str>,
 }
 
@@ -92,12 +92,12 @@ impl<T> Clone for Attached<'_, T> {
 
 impl<T> Copy for Attached<'_, T> {}
 
-/// What is known of roles and groups, and of where the service stands.
+/// Roles, groups, tags and the position of the service in the hierarchy.
 #[derive(Clone, Copy)]
 pub struct Knowledge<'a> {
-    /// Whether a role carries a permission; `None` if it was not, or may not be, read.
+    /// Whether a role contains a permission; `None` if it was not, or cannot be, read.
     pub carries: &'a dyn Fn(&str, &str) -> Option<bool>,
-    /// Whether a group holds a principal.
+    /// Whether a group contains a principal.
     pub holds: super::principal::GroupHolds<'a>,
     pub place: &'a Hierarchy,
     /// The tags in force on the service; `None` if they were not read.
@@ -110,37 +110,36 @@ impl std::fmt::Debug for Knowledge<'_> {
     }
 }
 
-/// All that a decision rests on. Policies stand with the nearest resource first.
+/// Everything that a decision is based on. Policies are ordered from the nearest resource.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'e, 'a> {
     pub service: &'e Service,
-    /// Of the service and of everything above it.
+    /// On the service and everything above it.
     pub allow: &'e [Attached<'a, Grant>],
-    /// Of everything above the service: it can have none itself (documented).
+    /// On everything above the service: a service cannot have one itself (documented).
     pub deny: &'e [Attached<'a, DenyRule>],
-    /// Identity-Aware Proxy's own; asked only if that is on.
+    /// Identity-Aware Proxy's own policies; evaluated only if it is on.
     pub iap: &'e [Attached<'a, Grant>],
     pub known: Knowledge<'e>,
-    /// What Cloud Run itself answered when the caller asked whether it may invoke
-    /// (`testIamPermissions`), which weighs groups, inheritance and deny policies, and no path or
-    /// host; `None` if it was not asked.
+    /// Cloud Run's own answer to `testIamPermissions` of the caller, which evaluates groups, inheritance and deny
+    /// policies, but no path or host; `None` if it was not asked.
     pub told: Option<bool>,
 }
 
-/// The layers, in the order in which they are asked.
+/// The layers, in the order of evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     Reachability,
     Iap,
     InvokerCheck,
-    /// Of a job alone: principal access boundaries.
+    /// Principal access boundaries; for jobs only.
     Boundary,
     Deny,
     Allow,
 }
 
 impl Layer {
-    /// The word for it in JSON.
+    /// Its word in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reachability => "reachability",
@@ -153,18 +152,18 @@ impl Layer {
     }
 }
 
-/// What a layer says.
+/// The outcome of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Block,
     Pass,
-    /// It is not asked.
+    /// The layer does not apply.
     Skip,
     Unknown,
 }
 
 impl Outcome {
-    /// The word for it in JSON.
+    /// Its word in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Block => "block",
@@ -175,33 +174,33 @@ impl Outcome {
     }
 }
 
-/// What a step rests on: a grant, or a rule that denies.
+/// What a step is based on: a grant, or a deny rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source<'a> {
     /// The resource that the policy is attached to.
     pub resource: &'a str,
-    /// `None` for a rule of a deny policy.
+    /// `None` for a deny rule.
     pub role: Option<&'a str>,
     pub member: &'a Member,
     pub condition: Option<&'a Condition>,
 }
 
-/// What one layer says, and why.
+/// The outcome of one layer, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step<'a> {
     pub layer: Layer,
     pub outcome: Outcome,
-    /// What the layer would say if all that was not read were silent.
+    /// The outcome if everything unread contained nothing.
     pub silent: Outcome,
     pub reason: Cow<'static, str>,
     pub source: Option<Source<'a>>,
-    /// What the layer's answer could turn on; empty unless it is unknown.
+    /// What an unknown outcome depends on; empty if it is known.
     pub doubts: Vec<Uncertainty<'a>>,
     /// Whether any of the doubts is about a grant under a condition on the request's path or host.
     rests_on_request: bool,
 }
 
-/// Something that is not known, and that an answer could turn on.
+/// Something unknown that an answer depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uncertainty<'a> {
     /// The resource, if it is about one's policy.
@@ -209,7 +208,7 @@ pub struct Uncertainty<'a> {
     pub doubt: Doubt,
 }
 
-/// The answer.
+/// The verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Allowed,
@@ -218,7 +217,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word for it in JSON.
+    /// Its word in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
@@ -240,8 +239,8 @@ impl Verdict {
     }
 }
 
-/// The answer with the steps that led to it, every layer's: what is behind a layer that blocks is
-/// shown too, since it blocks as well or would let through.
+/// The verdict with the steps of every layer: layers behind a blocking one are shown too, because they block as well or
+/// would allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision<'a> {
     pub verdict: Verdict,
@@ -272,7 +271,7 @@ impl<'a> Decision<'a> {
         self.steps.iter().any(|step| step.layer == layer && step.outcome == Outcome::Block)
     }
 
-    /// Whether a layer is asked at all.
+    /// Whether a layer applies.
     pub fn asks(&self, layer: Layer) -> bool {
         self.steps.iter().any(|step| step.layer == layer && step.outcome != Outcome::Skip)
     }
@@ -282,13 +281,12 @@ impl<'a> Decision<'a> {
         self.steps.iter().find(|step| step.outcome == Outcome::Block).map(|step| step.layer)
     }
 
-    /// What the answer would be if everything that was not read were silent: neither granted nor
-    /// denied anything.
+    /// The verdict if everything unread contained nothing, neither grants nor denials.
     pub fn otherwise(&self) -> Verdict {
         Verdict::of(self.steps.iter().map(|step| step.silent))
     }
 
-    /// What an unknown answer could turn on, with its layer.
+    /// What an unknown verdict depends on, with its layer.
     pub fn unless(&self) -> impl Iterator<Item = (Layer, &Uncertainty<'a>)> {
         let unknown = self.verdict == Verdict::Unknown;
         let open =
@@ -312,7 +310,7 @@ pub fn decide<'a>(
     };
     let mut steps = Vec::with_capacity(5);
     steps.push(reach::reachability(service, request));
-    // Behind Identity-Aware Proxy it is that which invokes (documented).
+    // Behind Identity-Aware Proxy, the proxy's account invokes (documented).
     let agent;
     let (mut invoker, mut told) = (Some(caller), evidence.told);
     if service.iap {
@@ -355,8 +353,8 @@ pub fn decide<'a>(
     Decision { verdict: verdict(&steps), steps }
 }
 
-/// The same decision, unknown if it lets in a federated caller, which can have no ID token of its
-/// own, by what that one is granted. What lets in anybody lets it in too.
+/// The same decision, but unknown if it allows a federated caller by a grant to that caller, which cannot have an ID
+/// token of its own. What allows everyone allows it too.
 ///
 /// That federated identities get access tokens alone is documented; whether an agent's identity may
 /// call Cloud Run itself is contradictory in Google's own pages.
@@ -392,15 +390,14 @@ fn verdict(steps: &[Step<'_>]) -> Verdict {
     Verdict::of(steps.iter().map(|step| step.outcome))
 }
 
-/// The account with which Identity-Aware Proxy calls the services of a project (documented).
+/// The account that Identity-Aware Proxy uses to call the services of a project (documented).
 pub fn iap_agent(place: &Hierarchy) -> Option<Member> {
     let number = place.number.as_ref()?;
     let address = format!("service-{number}@gcp-sa-iap.iam.gserviceaccount.com");
     Some(Member::of_account(&address))
 }
 
-/// Whether Identity-Aware Proxy lets the caller by: its own policies count, and those of the
-/// project and of what is above it.
+/// Whether Identity-Aware Proxy allows the caller: its own policies count, and those of the project and its ancestors.
 fn past_iap<'a>(
     evidence: &Evidence<'_, 'a>,
     caller: Caller<'_>,
@@ -412,7 +409,7 @@ fn past_iap<'a>(
     let policies: Vec<_> = evidence.iap.iter().chain(inherited).copied().collect();
     let denied = permission::denied(evidence.deny, asked);
     let allowed = permission::allowed(&policies, asked);
-    // A deny policy outranks; where neither blocks, what is not known of either counts.
+    // A deny policy outranks; if neither blocks, the unknown parts of both count.
     let silent = match Verdict::of([denied.silent, allowed.silent].into_iter()) {
         Verdict::Allowed => Outcome::Pass,
         Verdict::Denied => Outcome::Block,
@@ -440,7 +437,7 @@ fn past_iap<'a>(
 }
 
 impl<'a> Step<'a> {
-    /// Whether it is unknown for nothing but the request's path or host, which decide.
+    /// Whether it is unknown only because of the request's path or host.
     pub fn turns_on_request(&self) -> bool {
         !self.doubts.is_empty() && self.doubts.iter().all(|unless| unless.doubt.is_of_request)
     }
@@ -455,8 +452,8 @@ impl<'a> Step<'a> {
         Self { source: Some(source), ..self }
     }
 
-    /// A step that is unknown, for the first of its doubts. Of the two outcomes the first is what it
-    /// would be if any of the doubts turned out true, the other if none did.
+    /// An unknown step, with its first doubt as the reason. The first outcome is what it would be if any doubt were true, the
+    /// second if none were.
     fn open(
         layer: Layer,
         (any, none): (Outcome, Outcome),

@@ -30,9 +30,9 @@ pub struct Condition {
     pub expression: String,
 }
 
-/// What is known of a request when a condition on it is weighed. Cloud Run gives its path, host
-/// and time (documented in the reference of condition attributes); a call of an API has no path
-/// and no host. Tags are those in force on the resource (documented for every resource).
+/// The attributes of a request that a condition can use. Cloud Run provides path, host and time (documented in the
+/// reference of condition attributes); an API call has no path and no host. Tags are those in force on the resource
+/// (documented for every resource).
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
     pub path: Option<&'a str>,
@@ -58,7 +58,7 @@ pub struct Tag {
     pub value_id: String,
 }
 
-/// Whether something holds, if it can be told.
+/// A truth value; `Unknown` if it cannot be determined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Truth {
     False,
@@ -66,7 +66,7 @@ pub enum Truth {
     Unknown(Doubt),
 }
 
-/// Why something cannot be told.
+/// Why something is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
     pub why: Cow<'static, str>,
@@ -74,8 +74,7 @@ pub struct Doubt {
     /// nothing, denied nothing. `None` if even that does not settle it, as nobody can tell who
     /// sees what this program sees.
     pub silently: Option<bool>,
-    /// Whether nothing but the request's path or host is missing: some requests get in by it, and which
-    /// do is known.
+    /// Whether only the request's path or host is missing: some requests are allowed by it, and which is known.
     pub is_of_request: bool,
 }
 
@@ -85,7 +84,7 @@ impl Doubt {
         Self { why: why.into(), silently: Some(false), is_of_request: false }
     }
 
-    /// Something cannot be told from all that can be read.
+    /// It cannot be determined from anything that can be read.
     pub fn undecidable(why: impl Into<Cow<'static, str>>) -> Self {
         Self { why: why.into(), silently: None, is_of_request: false }
     }
@@ -141,7 +140,7 @@ impl Truth {
         }
     }
 
-    /// Whether it is so for certain.
+    /// Whether it certainly holds.
     pub fn is_true(&self) -> bool {
         *self == Self::True
     }
@@ -154,28 +153,26 @@ impl From<bool> for Truth {
 }
 
 const NO_TRUTH: &str = "its condition is not true or false";
-/// What a tag function says where the tags were not read; never shown.
+/// The result of a tag function if the tags were not read; never shown.
 const TAGS_UNREAD: &str = "tags unread";
 
-/// Whether an expression asks for tags, so that they must be read to weigh it. One that cannot be
-/// parsed may.
+/// Whether an expression uses tags, so that they must be read to evaluate it; true if it cannot be parsed.
 pub fn asks_for_tags(expression: &str) -> bool {
     parsed(expression).is_none_or(|parsed| parsed.asks_for_tags)
 }
 
-/// Whether an expression may rest on what only the request itself has: its path or its host. One that
-/// cannot be parsed may.
+/// Whether an expression may depend on the request's path or host; true if it cannot be parsed.
 pub fn rests_on_request(expression: &str) -> bool {
     parsed(expression)
         .is_none_or(|parsed| parsed.asks_of_an_address() || parsed.asks.contains("request"))
 }
 
-/// Whether an expression asks of the path or the host, which no job has.
+/// Whether an expression uses the path or the host, which a job does not have.
 pub fn asks_of_an_address(expression: &str) -> bool {
     parsed(expression).is_some_and(|parsed| parsed.asks_of_an_address())
 }
 
-/// Whether an expression limits nothing from `now` on: it holds whatever is asked.
+/// Whether an expression limits nothing from `now` on: it holds for every request.
 pub fn limits_nothing(expression: &str, now: OffsetDateTime) -> bool {
     parsed(expression).is_some_and(|parsed| parsed.limits_nothing(now))
 }
@@ -190,8 +187,8 @@ pub fn never_holds(expression: &str) -> bool {
     })
 }
 
-/// Weighs a condition for a request. What the expression asks of and the request does not have
-/// makes it unknown, unless the rest decides without it.
+/// Evaluates a condition for a request. An attribute that the request does not have makes the result unknown, unless the
+/// rest decides.
 pub fn evaluate(expression: &str, attributes: &Attributes<'_>) -> Truth {
     with_room(expression, || weighed(expression, attributes)).unwrap_or_else(|| {
         let why = "its condition is too large to be weighed here";

@@ -13,14 +13,14 @@ pub const REQUIRE_INVOKER: &str = "run.managed.requireInvokerIam";
 /// Which values ingress may have (documented).
 pub const ALLOWED_INGRESS: &str = "run.allowedIngress";
 
-/// Every constraint that is looked at.
+/// Every constraint that is read.
 pub const ALL: [&str; 4] = [MEMBER_DOMAINS, POLICY_MEMBERS, REQUIRE_INVOKER, ALLOWED_INGRESS];
 
-/// What is in force of one constraint on a project.
+/// One constraint, as in force on a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effective {
     pub constraint: &'static str,
-    /// Whether it restricts anything, for what no condition on tags lets off.
+    /// Whether it restricts anything without a condition on tags.
     pub is_enforced: bool,
     /// Whether a rule has a condition on tags, so that it may not hold for every service.
     pub is_conditional: bool,
@@ -30,15 +30,15 @@ pub struct Effective {
     pub denied: Vec<String>,
 }
 
-/// What is in force on a project, as far as it could be read.
+/// The constraints in force on a project, as far as they could be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Constraints {
     pub effective: Vec<Effective>,
-    /// The domain of who asks, which is taken to be the organisation's.
+    /// The domain of the active account, which is assumed to be the organization's.
     pub own_domain: Option<String>,
 }
 
-/// Whether something would be refused.
+/// Whether a change would be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ruling {
     Open,

@@ -143,7 +143,7 @@ impl Signature {
         Self::WrongAudience,
     ];
 
-    /// The word for it in JSON.
+    /// Its word in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "access-token",
@@ -257,7 +257,7 @@ pub enum Health {
 }
 
 impl Health {
-    /// The word for it.
+    /// Its word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -17,7 +17,7 @@ use super::principal::{is_service_agent, reaches};
 use super::role;
 use super::service::Service;
 
-/// What stands in a policy where it is attached, or why it could not be read.
+/// The contents of a policy with the resource that it is attached to, or why it could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyLayer<T> {
     /// Such as `folders/725218103497`.
@@ -26,74 +26,72 @@ pub struct PolicyLayer<T> {
 }
 
 impl<T> PolicyLayer<T> {
-    /// The same, borrowed, for the engine.
+    /// The same, borrowed for the engine.
     pub fn attached(&self) -> Attached<'_, T> {
         let read = self.read.as_deref().map_err(String::as_str);
         Attached { resource: &self.resource, read }
     }
 }
 
-/// What a role is, as IAM tells it.
+/// A role, as IAM describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleFacts {
     pub permissions: Vec<String>,
-    /// A role that is deleted, or disabled, gives nothing (documented).
+    /// A deleted or disabled role grants nothing (documented).
     pub is_dead: bool,
 }
 
 impl RoleFacts {
-    /// Whether it gives a permission.
+    /// Whether it grants a permission.
     pub fn carries(&self, permission: &str) -> bool {
         !self.is_dead && self.permissions.iter().any(|held| held == permission)
     }
 }
 
-/// What was read of roles beside the table of predefined ones: `None` for one that could not be.
+/// Roles that were read because they are not in the table of predefined roles; `None` for one that could not be read.
 pub type Roles = BTreeMap<String, Option<RoleFacts>>;
 
-/// Which principals are in which groups, by the group's address in lower case and the principal's
-/// key; `None` if that could not be read.
+/// Memberships, by the group's address in lower case and the principal's key; `None` if they could not be read.
 pub type Groups = BTreeMap<(String, String), Option<bool>>;
 
-/// Everything that was read of a service and around it.
+/// Everything that was read about a service.
 #[derive(Clone, Debug)]
 pub struct ServiceEvidence {
     pub service: Service,
     pub around: ResourceEvidence,
     /// Identity-Aware Proxy's own policies, if that is on.
     pub iap: Vec<PolicyLayer<Grant>>,
-    /// What Cloud Run answered when the caller asked for itself.
+    /// Cloud Run's own answer, if the caller asked about itself.
     pub told: Option<bool>,
 }
 
-/// What was read of policies on a resource and above it, and of what they name.
+/// The policies on a resource and above it, and what was read about their roles, groups and tags.
 #[derive(Clone, Debug)]
 pub struct ResourceEvidence {
     /// Allow policies: the resource's own, then those above it, nearest first.
     pub allow: Vec<PolicyLayer<Grant>>,
     /// Deny policies above the resource, nearest first.
     pub deny: Vec<PolicyLayer<DenyRule>>,
-    /// Principal access boundaries of a job's callers; `None` of anything else.
+    /// Principal access boundaries of a job's callers; `None` for other resources.
     pub boundaries: Option<Vec<PolicyLayer<Boundary>>>,
     pub place: Hierarchy,
     pub roles: Roles,
     pub groups: Groups,
-    /// Who is in the group that is judged; `None` if it is no group, or they were not read.
+    /// The members of the judged group; `None` if the principal is not a group, or they were not read.
     pub members: Option<Members>,
     /// `None` if they were not read.
     pub tags: Option<Tags>,
 }
 
-/// Who is in a group, directly or through others.
+/// The members of a group, direct and indirect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Members {
     pub read: Vec<Member>,
-    /// Whether these are all: not if one of them could not be read, or they are too many.
+    /// Whether the list is complete: not if one member could not be read, or there are too many.
     pub are_all: bool,
 }
 
-/// Whether a role carries a permission, by the table of predefined roles and what was read beside
-/// it.
+/// Whether a role contains a permission, by the table of predefined roles and the roles that were read.
 pub fn carries(roles: &Roles, name: &str, permission: &str) -> Option<bool> {
     match roles.get(name) {
         Some(facts) => facts.as_ref().map(|facts| facts.carries(permission)),
@@ -101,27 +99,27 @@ pub fn carries(roles: &Roles, name: &str, permission: &str) -> Option<bool> {
     }
 }
 
-/// A grant by which somebody holds a permission, or may.
+/// A grant by which a principal has a permission, or may have it.
 #[derive(Clone, Copy, Debug)]
 pub struct GrantPath<'a> {
-    /// The resource whose policy holds the grant.
+    /// The resource whose policy contains the grant.
     pub resource: &'a str,
     pub grant: &'a Grant,
     pub counts: Counts,
 }
 
-/// Whether a grant lets somebody in, as far as it counts alone.
+/// How far a grant alone gives the permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counts {
     Certainly,
     /// For some requests, by their path or host.
     ForSomeRequests,
-    /// It cannot be told.
+    /// Unknown.
     Perhaps,
 }
 
 impl ResourceEvidence {
-    /// Every grant by which somebody holds a permission, or may, whatever deny policies say.
+    /// Every grant by which a principal has a permission, or may have it, before deny policies.
     pub fn ways(
         &self,
         member: &Member,
@@ -156,8 +154,7 @@ impl ResourceEvidence {
         ways
     }
 
-    /// The policies by which Identity-Aware Proxy decides: its own, and those above the service, without
-    /// the service's.
+    /// The policies that Identity-Aware Proxy evaluates: its own and those above the service, without the service's.
     pub fn layers_of_iap<'a>(
         &'a self,
         iap: &'a [PolicyLayer<Grant>],
@@ -165,8 +162,7 @@ impl ResourceEvidence {
         iap.iter().chain(self.allow.iter().skip(1))
     }
 
-    /// The service accounts that are granted a permission by name, and that people can act as: Google's
-    /// own are not among them, and those of a cluster are no accounts.
+    /// Service accounts with a permission by name that users can impersonate: neither Google's own, nor those of a cluster.
     pub fn accounts_with(&self, permission: &str, now: OffsetDateTime) -> Vec<Member> {
         let granted = self.allow.iter().flat_map(|layer| layer.read.iter().flatten());
         let mut accounts: Vec<Member> = granted
@@ -180,7 +176,7 @@ impl ResourceEvidence {
         accounts
     }
 
-    /// Whether a role carries a permission; `None` if that is not known.
+    /// Whether a role contains a permission; `None` if that is unknown.
     pub fn carries(&self, name: &str, permission: &str) -> Option<bool> {
         carries(&self.roles, name, permission)
     }
@@ -189,7 +185,7 @@ impl ResourceEvidence {
         self.groups.get(&(group.to_lowercase(), member.key())).copied().flatten()
     }
 
-    /// Hands what was read to the engine.
+    /// Passes the evidence to the engine.
     fn known<T>(&self, work: impl FnOnce(Knowledge<'_>) -> T) -> T {
         work(Knowledge {
             carries: &|role, permission| self.carries(role, permission),
@@ -199,8 +195,8 @@ impl ResourceEvidence {
         })
     }
 
-    /// Decides whether somebody holds a permission on the resource itself, if nothing but policies is
-    /// asked. `told` is what its API answered when the caller asked for itself.
+    /// Decides whether a principal has a permission on a resource for which only policies count. `told` is the API's own
+    /// answer about the caller.
     pub fn decide_for(
         &self,
         member: &Member,
@@ -223,12 +219,12 @@ impl ResourceEvidence {
         })
     }
 
-    /// Whether somebody holds a permission on the resource, and what says so.
+    /// Whether a principal has a permission on the resource, and why.
     pub fn may(&self, member: &Member, permission: &str, now: OffsetDateTime) -> Judgement {
         said_by(&self.decide_for(member, permission, now, None))
     }
 
-    /// Decides for a principal, and if that is a group whose members were read, by theirs.
+    /// Decides for a principal; for a group whose members were read, by its members.
     fn for_each<'a>(
         &'a self,
         member: &Member,
@@ -244,8 +240,8 @@ impl ResourceEvidence {
         }
     }
 
-    /// Whether what a group may do can turn on who is in it: not if all of it is granted the permission
-    /// for good and nothing denies it, and not if nobody is granted it.
+    /// Whether the decision for a group can depend on its members: not if the group has the permission unconditionally and
+    /// no rule denies it, and not if nobody has it.
     pub fn turns_on_members<'a>(
         &'a self,
         group: &Member,
@@ -269,7 +265,7 @@ impl ResourceEvidence {
         granted.peek().is_some() && !granted.any(is_for_all)
     }
 
-    /// Whether everything above the resource was read that could grant or deny.
+    /// Whether everything above the resource that could grant or deny was read.
     pub fn is_inherited_read(&self) -> bool {
         let allow = self.allow.iter().skip(1).all(|layer| layer.read.is_ok());
         allow && self.allow.len() > 1 && self.deny.iter().all(|layer| layer.read.is_ok())
@@ -294,20 +290,20 @@ fn unread_of<'a, T>(
 }
 
 impl ServiceEvidence {
-    /// Decides a request on what was read, for a caller whose token was taken.
+    /// Decides a request of a caller whose token was accepted.
     pub fn decide(&self, caller: Caller<'_>, request: &Request<'_>) -> Decision<'_> {
         self.weigh(|evidence| decide(evidence, caller, request))
     }
 
-    /// Decides a request of a principal that must first have an ID token: what a federated identity or an
-    /// agent's is granted does not let it in by itself.
+    /// Decides a request of a principal that first needs an ID token: a grant to a federated identity or an agent is not
+    /// enough by itself.
     pub fn decide_for(&self, member: &Member, request: &Request<'_>) -> Decision<'_> {
         self.around.for_each(member, |member| {
             without_token(self.decide(Caller::of(member), request), member)
         })
     }
 
-    /// Whether somebody may call the service, from wherever it can be reached, and what says so.
+    /// Whether a principal may call the service from wherever it is reachable, and why.
     pub fn may_call(&self, member: &Member, now: OffsetDateTime) -> Judgement {
         let request = Request {
             path: None,
@@ -319,7 +315,7 @@ impl ServiceEvidence {
         said_by(&self.decide_for(member, &request))
     }
 
-    /// Hands what was read to the engine.
+    /// Passes the evidence to the engine.
     pub fn weigh<'a, T>(&'a self, work: impl FnOnce(&Evidence<'_, 'a>) -> T) -> T {
         let allow: Vec<_> = self.around.allow.iter().map(PolicyLayer::attached).collect();
         let deny: Vec<_> = self.around.deny.iter().map(PolicyLayer::attached).collect();
@@ -342,7 +338,7 @@ impl ServiceEvidence {
     }
 }
 
-/// An answer, and what says so.
+/// A verdict and its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     pub verdict: Verdict,
@@ -352,18 +348,18 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// An answer that is unknown whatever the request is.
+    /// A verdict that is unknown for any request.
     pub fn unknown(why: impl Into<String>) -> Self {
         Self { verdict: Verdict::Unknown, by: why.into(), turns_on_request: false }
     }
 }
 
-/// The answer of a decision, wherever the request comes from.
+/// The verdict of a decision, wherever the request comes from.
 pub fn said_by(decision: &Decision<'_>) -> Judgement {
     said(decision, |layer| layer != Layer::Reachability)
 }
 
-/// The answer of a decision.
+/// The verdict of a decision.
 pub fn said_by_all(decision: &Decision<'_>) -> Judgement {
     said(decision, |_| true)
 }
@@ -383,7 +379,7 @@ fn said(decision: &Decision<'_>, counts: impl Fn(Layer) -> bool) -> Judgement {
     Judgement { verdict, by: telling.map(told_of).unwrap_or_default(), turns_on_request }
 }
 
-/// What a step says, with the grant that it rests on.
+/// The reason of a step, with the grant that it is based on.
 fn told_of(step: &Step<'_>) -> String {
     let Some(Source { role: Some(role), member, resource, condition }) = step.source else {
         return step.reason.clone().into_owned();
@@ -402,7 +398,7 @@ fn told_of(step: &Step<'_>) -> String {
     }
 }
 
-/// Which roles are in no table and may matter to `caller`, or to anyone where it is `None`.
+/// Roles that are in no table and may matter to `caller`, or to anyone if it is `None`.
 pub fn unknown_roles<'a>(
     grants: impl IntoIterator<Item = &'a Grant>,
     caller: Option<&Member>,
@@ -419,11 +415,11 @@ pub fn unknown_roles<'a>(
     names
 }
 
-/// Whether a member may stand for the caller, whatever groups hold.
+/// Whether a member may include the caller, whatever the groups contain.
 pub fn may_reach(member: &Member, caller: &Member) -> bool {
     match member.kind() {
         MemberKind::Deleted => false,
-        // It may be one of those in it.
+        // The caller may be one of its members.
         _ if caller.kind() == MemberKind::Group => true,
         MemberKind::Group
         | MemberKind::Other
@@ -433,7 +429,7 @@ pub fn may_reach(member: &Member, caller: &Member) -> bool {
     }
 }
 
-/// Whoever these policies name.
+/// All principals in these policies.
 pub fn named_in<'a>(
     allow: impl Iterator<Item = &'a PolicyLayer<Grant>>,
     deny: &'a [PolicyLayer<DenyRule>],
@@ -446,7 +442,7 @@ pub fn named_in<'a>(
     granted.map(|grant| &grant.member).chain(denied)
 }
 
-/// The addresses of the groups that these members are.
+/// The addresses of the groups among these members.
 pub fn groups_of<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<String> {
     let mut groups: Vec<String> = members
         .into_iter()

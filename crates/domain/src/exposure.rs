@@ -40,7 +40,7 @@ impl Callers {
     }
 }
 
-/// From where a request can get through at all.
+/// From where a service can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     Internal,
@@ -89,7 +89,7 @@ impl Exposure {
         Self::Unreachable,
     ];
 
-    /// Whether it takes callers without any credential, from wherever they reach it.
+    /// Whether callers without a credential are allowed, from wherever they can reach it.
     pub fn is_public(self) -> bool {
         matches!(self, Self::Public | Self::PublicBehindLoadBalancer | Self::PublicInternal)
     }
@@ -108,23 +108,23 @@ impl Exposure {
     }
 }
 
-/// How exposed a service is, and why.
+/// The exposure of a service, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExposureReport {
     pub callers: Callers,
     pub reach: Reach,
     pub exposure: Exposure,
-    /// What it rests on, a short sentence each.
+    /// Its reasons, a short sentence each.
     pub reasons: Vec<String>,
 }
 
-/// Judges a service by its facts and its own policy's grants; `None` if the policy was not or
-/// may not be read.
+/// Determines the exposure by the service and the grants of its own policy; `None` if the policy was not, or cannot be,
+/// read.
 pub fn judge(service: &Service, grants: Option<&[Grant]>, now: OffsetDateTime) -> ExposureReport {
     judge_with(service, grants, (&[], &Roles::new()), now)
 }
 
-/// Judges a service by its facts, its own policy's grants, and what is granted above it.
+/// Determines the exposure by the service, the grants of its own policy, and those above it.
 pub fn judge_with(
     service: &Service,
     grants: Option<&[Grant]>,
@@ -151,7 +151,7 @@ pub fn judge_with(
     judge_all(&evidence, now)
 }
 
-/// Judges a service by all that was read, of it and of what is above it.
+/// Determines the exposure by everything that was read, on the service and above it.
 pub fn judge_all(evidence: &Evidence<'_, '_>, now: OffsetDateTime) -> ExposureReport {
     let service = evidence.service;
     let mut reasons = Vec::new();
@@ -204,7 +204,7 @@ fn callers(evidence: &Evidence<'_, '_>, now: OffsetDateTime, reasons: &mut Vec<S
         if resource == own { String::new() } else { format!(", inherited from `{resource}`") }
     };
     let any_account = Member::any_account();
-    // Whom a deny policy makes an exception for gets in by what everyone has.
+    // An exception of a deny policy is allowed by the grant to everyone.
     let mut excepted = false;
     for (kind, caller, callers) in [
         (MemberKind::AllUsers, Caller::Anonymous, Callers::Anyone),
@@ -262,7 +262,7 @@ fn has_exceptions(evidence: &Evidence<'_, '_>) -> bool {
     rules.into_iter().any(|rule| rule.covers(INVOKE) && !rule.exception_principals.is_empty())
 }
 
-/// Whether a deny policy keeps the caller out for certain.
+/// Whether a deny policy certainly denies the caller.
 fn is_denied(evidence: &Evidence<'_, '_>, caller: Caller<'_>, now: OffsetDateTime) -> bool {
     let attributes = Attributes { path: None, host: None, time: now, tags: evidence.known.tags };
     let denied = says_of_the_public(evidence.deny, caller, INVOKE, &attributes, evidence.known);

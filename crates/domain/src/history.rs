@@ -118,7 +118,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The word for it in JSON and in tables.
+    /// Its word in JSON and in tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ended(state) => state.as_str(),

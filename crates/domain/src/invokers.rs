@@ -21,16 +21,16 @@ pub struct Grant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantState {
     Active,
-    /// It counts where its condition holds.
+    /// It counts if its condition holds.
     Conditional,
-    /// Its principal is gone.
+    /// Its principal was deleted.
     Deleted,
     /// Its condition can never hold again.
     Expired,
 }
 
 impl GrantState {
-    /// The word for it in JSON and in tables.
+    /// Its word in JSON and in tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -63,7 +63,7 @@ impl Grant {
         }
     }
 
-    /// Whether it can let anyone in, now or when its condition holds.
+    /// Whether it can allow anyone, now or when its condition holds.
     pub fn counts(&self, now: OffsetDateTime) -> bool {
         matches!(self.state(now), GrantState::Active | GrantState::Conditional)
     }
@@ -99,8 +99,7 @@ pub(super) fn condition_of(binding: &Binding) -> Option<Condition> {
     })
 }
 
-/// How many principals the grants let invoke: distinct, counting, in a role that is known to
-/// invoke.
+/// The number of distinct principals with a grant that counts, in a role that is known to invoke.
 pub fn invoker_count(grants: &[Grant], now: OffsetDateTime) -> usize {
     let mut keys: Vec<String> = grants
         .iter()

@@ -43,7 +43,7 @@ pub enum Certificate {
 }
 
 impl Certificate {
-    /// The word for it in JSON and in tables.
+    /// Its word in JSON and in tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Failed => "failed",

@@ -48,7 +48,7 @@ pub enum MemberKind {
     PrincipalSet,
     ServiceAccount,
     User,
-    /// A form that this program does not know; kept and shown as it stands.
+    /// A form that this program does not know; kept and shown unchanged.
     Other,
 }
 
@@ -78,14 +78,14 @@ impl Member {
         }
     }
 
-    /// The text as it stands in a policy.
+    /// The text, as in a policy.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// What sort of principal this is.
     pub fn kind(&self) -> MemberKind {
-        // Asked of every member of every policy, several times: the commonest first.
+        // Called for every member of every policy, several times: the most common kind first.
         let text = self.0.as_str();
         match text.as_bytes().first() {
             Some(b'u') if text.starts_with("user:") => MemberKind::User,
@@ -146,7 +146,7 @@ impl Member {
         self.0.starts_with("principalSet://goog/") || self.0.starts_with("principal://goog/")
     }
 
-    /// The one account that this names, in the form of allow or of deny policies.
+    /// The account that this names, in the form of allow or of deny policies.
     pub fn named_account(&self) -> Option<Self> {
         let forms = [
             "principal://goog/subject/",
@@ -158,7 +158,7 @@ impl Member {
         forms.iter().find_map(|form| self.0.strip_prefix(form)).map(Self::of_account)
     }
 
-    /// Whether this names that very account, in the form of allow or of deny policies.
+    /// Whether this names that account, in the form of allow or of deny policies.
     pub fn names(&self, account: &Self) -> bool {
         account.is_account() && self.named_account().is_some_and(|named| named.same_as(account))
     }
@@ -195,8 +195,7 @@ impl Member {
         self.kind() == MemberKind::PrincipalSet && self.0.ends_with("/*")
     }
 
-    /// Whether this holds more than anybody can name: everyone, a domain, a customer, a whole pool, all
-    /// accounts of a place.
+    /// Whether this is broad: everyone, a domain, a customer, a whole pool, or all accounts of a resource.
     pub fn is_broad(&self) -> bool {
         let is_set = |begin: &str| self.0.starts_with(begin);
         self.is_public()

@@ -36,7 +36,7 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// Whether the edit left the policy as it was.
+    /// Whether the edit changed nothing.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty()
     }
@@ -57,7 +57,7 @@ pub enum LimitError {
     ConditionVariants(usize),
 }
 
-/// The policy of what is not there, or has none.
+/// The policy of a resource that does not exist or has none.
 pub fn none() -> Policy {
     Policy::default()
 }
@@ -67,21 +67,21 @@ pub fn etag(policy: &Policy) -> Option<String> {
     Some(policy.etag.clone()).filter(|etag| !etag.is_empty())
 }
 
-/// Gives `members` the role without a condition. A member that has it already is left alone.
+/// Grants `members` the role without a condition. A member that has it already is skipped.
 pub fn add(policy: &Policy, role: &Role, members: &[Member]) -> Result<Edit, LimitError> {
     let grant =
         |member: &Member| Grant { role: role.to_string(), member: member.clone(), condition: None };
     edit(policy, |_| false, &members.iter().map(grant).collect::<Vec<_>>())
 }
 
-/// Takes away every grant that `select` picks, in every binding that holds it.
+/// Removes every grant that `select` picks, in every binding that contains it.
 pub fn remove(policy: &Policy, select: impl Fn(&Grant) -> bool) -> Edit {
     let mut edited = policy.clone();
     let removed = take_away(&mut edited, select);
     Edit { policy: at_version_3(edited), added: Vec::new(), removed }
 }
 
-/// Takes away every grant that `select` picks, then gives those of `wanted` that are not there.
+/// Removes every grant that `select` picks, then adds those of `wanted` that are missing.
 pub fn edit(
     policy: &Policy,
     select: impl Fn(&Grant) -> bool,
@@ -117,7 +117,7 @@ pub fn edit(
     Ok(Edit { policy: at_version_3(edited), added, removed })
 }
 
-/// A binding left without members goes.
+/// Removes bindings that lose their last member.
 fn take_away(policy: &mut Policy, select: impl Fn(&Grant) -> bool) -> Vec<Grant> {
     let mut removed: Vec<Grant> = Vec::new();
     policy.bindings.retain_mut(|binding| {

@@ -8,17 +8,17 @@ use self::account::{may_be_agent, number_in, of_the_project};
 use super::condition::{Doubt, Truth};
 use super::member::{CUSTOMER, Member, MemberKind, OF_A_PLACE, trust_domain};
 
-/// Who asks.
+/// The caller.
 #[derive(Clone, Copy, Debug)]
 pub enum Caller<'a> {
-    /// Somebody without a credential.
+    /// A caller without a credential.
     Anonymous,
     /// The principal whose credential was verified.
     Verified(&'a Member),
 }
 
 impl<'a> Caller<'a> {
-    /// The caller that a member stands for: `allUsers` is somebody without a credential.
+    /// The caller of a member; `allUsers` is a caller without a credential.
     pub fn of(member: &'a Member) -> Self {
         match member.kind() {
             MemberKind::AllUsers => Self::Anonymous,
@@ -27,7 +27,7 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// Where a resource stands, and to whom that belongs.
+/// The position of a resource in the hierarchy, and its owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hierarchy {
     /// The project's id.
@@ -38,12 +38,12 @@ pub struct Hierarchy {
     pub above: Vec<String>,
     /// The organisation's customer, such as `C03xgje4y`, with the name of its domain.
     pub customer: Option<(String, String)>,
-    /// Where the own projects of callers stand, of those that are others and were looked up.
+    /// The hierarchies of callers' own projects, if they differ and were looked up.
     pub homes: Vec<Hierarchy>,
 }
 
-/// Whether a group, by its address, holds a principal, directly or through others; `None` if it
-/// was not, or may not be, read.
+/// Whether a group, by its address, contains a principal, directly or indirectly; `None` if it was not, or cannot be,
+/// read.
 pub type GroupHolds<'a> = &'a dyn Fn(&str, &Member) -> Option<bool>;
 
 const GROUP: &str = "principalSet://goog/group/";
@@ -112,7 +112,7 @@ pub fn covers(set: &Member, caller: Caller<'_>, holds: GroupHolds<'_>, place: &H
     one
 }
 
-/// A kind of principal that this version does not know: whether anybody can call as it, it cannot tell.
+/// A kind of principal that this version does not know: it is unknown whether anybody can call as it.
 fn stranger(member: &Member) -> Doubt {
     Doubt::undecidable(format!("who `{member}` stands for is not known"))
 }
@@ -140,7 +140,7 @@ fn may_overlap(set: &Member, member: &Member) -> bool {
 }
 
 fn in_group(group: &str, member: &Member, holds: GroupHolds<'_>) -> Truth {
-    // Everyone is in no group.
+    // `allUsers` is in no group.
     if member.is_public() {
         return Truth::False;
     }

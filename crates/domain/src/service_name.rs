@@ -36,7 +36,7 @@ impl ServiceName {
         }
     }
 
-    /// The project's id, or its number where that was given.
+    /// The project's id, or its number if that was given.
     pub fn project(&self) -> &str {
         &self.project
     }

@@ -9,9 +9,9 @@ pub use self::reference::{FunctionRef, Kind, TargetRef};
 use super::role::{INVOKE, MINT_ID_TOKEN, RUN_JOB};
 use super::service_name::ServiceName;
 
-/// What has a full name in a project, and a short one on the command line.
+/// A resource with a full name in a project, and a short one on the command line.
 pub trait Named: fmt::Display {
-    /// The project's id, or its number where that was given.
+    /// The project's id, or its number if that was given.
     fn project(&self) -> &str;
 
     /// The short form, which the command line takes back.
@@ -41,9 +41,9 @@ impl Named for Target {
 /// A resource that is changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
-    /// A service account: its policy says who may have its tokens.
+    /// A service account: its policy says who may use its tokens.
     Account(AccountName),
-    /// A domain that leads to a service.
+    /// A domain that is mapped to a service.
     Mapping(MappingName),
     Job(JobName),
     Service(ServiceName),
@@ -87,7 +87,7 @@ pub struct MappingName {
     pub domain: String,
 }
 
-/// What exists of an account or a domain mapping.
+/// An existing account or domain mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Existing {
     Nothing,
@@ -96,15 +96,15 @@ pub enum Existing {
         unique_id: String,
     },
     Mapping {
-        /// The bare name of the service that the domain leads to.
+        /// The bare name of the service that the domain is mapped to.
         service: String,
-        /// What tells it from another that is made in its place.
+        /// Its uid, which tells it from a later one of the same name.
         uid: String,
     },
 }
 
 impl Existing {
-    /// What tells it from another of the same name.
+    /// Its id, which tells it from another of the same name.
     pub fn version(&self) -> Option<&str> {
         match self {
             Self::Nothing => None,
@@ -142,7 +142,7 @@ impl Target {
         })
     }
 
-    /// The project's id, or its number where that was given.
+    /// The project's id, or its number if that was given.
     pub fn project(&self) -> &str {
         match self {
             Self::Account(account) => &account.project,
@@ -152,7 +152,7 @@ impl Target {
         }
     }
 
-    /// What has the same name in a project.
+    /// A resource of the same name in a project.
     #[must_use]
     pub fn in_project(&self, project: &str) -> Self {
         let mut other = self.clone();
@@ -197,8 +197,7 @@ impl Target {
         }
     }
 
-    /// The permission to do what it is for; a domain mapping has none of its own, and a service's is
-    /// asked there.
+    /// The permission to use it. A domain mapping has none of its own; that of its service counts.
     pub fn permission(&self) -> &'static str {
         match self {
             Self::Account(_) => MINT_ID_TOKEN,
@@ -207,7 +206,7 @@ impl Target {
         }
     }
 
-    /// What whoever holds that permission does with it.
+    /// What a holder of that permission does.
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Account(_) => "act as",

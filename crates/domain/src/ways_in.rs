@@ -30,10 +30,10 @@ pub struct WayIn {
     pub is_duplicate: bool,
 }
 
-/// What lets somebody in: a policy, by the resource that it is attached to, or something else.
+/// What allows a principal: a policy, by the resource that it is attached to, or something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// Tokens of a service account that gets in.
+    /// Tokens of a service account that may invoke.
     ActAs,
     Folder,
     /// A policy of Identity-Aware Proxy.
@@ -65,7 +65,7 @@ impl Via {
         matches!(self, Self::Job | Self::Service)
     }
 
-    /// The word for it in JSON and in tables.
+    /// Its word in JSON and in tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ActAs => "act-as",
@@ -102,7 +102,7 @@ impl Means {
     }
 }
 
-/// Whether a condition holds now, as far as that does not rest on a request.
+/// Whether a condition holds now, as far as that does not depend on the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldsNow {
     Depends,
@@ -121,7 +121,7 @@ impl HoldsNow {
         }
     }
 
-    /// The word for it in JSON.
+    /// Its word in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Depends => "depends",
@@ -137,13 +137,13 @@ impl WayIn {
         self.via.is_own() && self.role.is_some()
     }
 
-    /// Whether it can let its member in, now or when its condition holds.
+    /// Whether it can allow its member, now or when its condition holds.
     pub fn counts(&self) -> bool {
         matches!(self.state, GrantState::Active | GrantState::Conditional)
     }
 }
 
-/// The ways into a service: the check that is off, then what policies grant, the nearest first.
+/// The ways into a service: the disabled check, then grants, from the nearest policy.
 pub fn ways_into(gathered: &ServiceEvidence, now: OffsetDateTime) -> Vec<WayIn> {
     let open = (!gathered.service.invoker_check).then(|| WayIn {
         member: Member::all_users(),
@@ -159,13 +159,12 @@ pub fn ways_into(gathered: &ServiceEvidence, now: OffsetDateTime) -> Vec<WayIn> 
     open.into_iter().chain(holders(&gathered.around, INVOKE, now)).collect()
 }
 
-/// Who holds a permission by what was read, the nearest grants first.
+/// The holders of a permission by what was read, from the nearest policy.
 pub fn holders(around: &ResourceEvidence, permission: &str, now: OffsetDateTime) -> Vec<WayIn> {
     holders_by(around, &around.allow, permission, now)
 }
 
-/// Whom Identity-Aware Proxy lets by, if it is on: its own policies count, and those of the project and
-/// above.
+/// The principals that Identity-Aware Proxy allows, if it is on: by its own policies, and those of the project and above.
 pub fn past_iap(gathered: &ServiceEvidence, now: OffsetDateTime) -> Vec<WayIn> {
     if !gathered.service.iap {
         return Vec::new();
@@ -174,7 +173,7 @@ pub fn past_iap(gathered: &ServiceEvidence, now: OffsetDateTime) -> Vec<WayIn> {
     holders_by(&gathered.around, &layers, PASS_IAP, now)
 }
 
-/// Who holds a permission by these policies.
+/// The holders of a permission by these policies.
 fn holders_by(
     around: &ResourceEvidence,
     layers: &[PolicyLayer<Grant>],
@@ -207,8 +206,7 @@ fn holders_by(
     ways
 }
 
-/// The deny rules above a service that keep some from invoking it, each with the resource that it is
-/// attached to.
+/// The deny rules above a service that deny some the permission to invoke, each with the resource that it is attached to.
 pub fn denials(gathered: &ServiceEvidence) -> Vec<(&str, &DenyRule)> {
     // No permission is asked for, so that none is denied.
     if !gathered.service.invoker_check {
@@ -229,8 +227,7 @@ pub fn denials_of<'a>(
     rules.collect()
 }
 
-/// The roles in these policies of which it is not known whether they carry a permission, with those who
-/// hold them.
+/// The roles in these policies that may contain a permission, which is unknown, with their holders.
 pub fn unknown_roles<'a>(
     roles: &Roles,
     layers: &'a [PolicyLayer<Grant>],

@@ -10,14 +10,14 @@ use super::boundaries::bounded;
 use super::unread::unread;
 use super::{Attached, Decision, Knowledge, Layer, Outcome, Source, Step, Uncertainty, verdict};
 
-/// What is known of a caller that Cloud Run says yes to.
+/// Why a caller is allowed by Cloud Run's own answer.
 const TOLD: &str =
     "Cloud Run says that the caller holds the permission, groups and what is inherited weighed";
 
-/// How a layer is named that stands for all above a resource whose parent is not known.
+/// The name of the layer for everything above a resource with an unknown parent.
 pub const ABOVE: &str = "what is above ";
 
-/// What is asked of policies.
+/// A question to policies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     pub(super) caller: Caller<'a>,
@@ -26,7 +26,7 @@ pub(super) struct Asked<'a> {
     pub(super) known: Knowledge<'a>,
 }
 
-/// Whether a caller holds a permission by these policies: what a call of an API asks.
+/// Whether a caller has a permission by these policies, as an API call needs it.
 pub fn permitted<'a>(
     allow: &[Attached<'a, Grant>],
     deny: &[Attached<'a, DenyRule>],
@@ -45,8 +45,8 @@ pub fn permitted<'a>(
     }
 }
 
-/// Decides whether a caller holds a permission on a resource that has no front end, such as a job:
-/// policies alone are asked. `boundaries` are those of a job; `None` of what they are not known to bear on.
+/// Decides whether a caller has a permission on a resource without a front end, such as a job: only policies count.
+/// `boundaries` are those of a job; `None` for resources that they are not known to affect.
 pub fn decide_permission<'a>(
     (allow, deny): (&[Attached<'a, Grant>], &[Attached<'a, DenyRule>]),
     boundaries: Option<&[Attached<'a, Boundary>]>,
@@ -66,8 +66,7 @@ pub fn decide_permission<'a>(
     Decision { verdict: verdict(&steps), steps }
 }
 
-/// Whether deny policies keep a permission from everyone who is `caller`, whatever they are granted:
-/// for how exposed a service is.
+/// Whether deny policies deny a permission to everyone in `caller`, whatever is granted; used for exposure.
 pub fn says_of_the_public(
     deny: &[Attached<'_, DenyRule>],
     caller: Caller<'_>,
@@ -121,13 +120,13 @@ pub(super) fn denied<'a>(deny: &[Attached<'a, DenyRule>], asked: Asked<'_>) -> S
     Step::open(Layer::Deny, (Outcome::Block, Outcome::Pass), doubted, doubts)
 }
 
-/// Whether a rule hits the caller, and by which of its principals.
+/// Whether a rule applies to the caller, and by which of its principals.
 fn hits<'a>(rule: &'a DenyRule, asked: Asked<'_>) -> (Truth, Option<&'a Member>) {
     let (denied, member) = any_reaches(&rule.denied_principals, asked);
-    // Whoever stands for every account stands for those who are denied, too.
+    // A caller that includes every account includes the denied ones, too.
     let of_all = matches!(asked.caller, Caller::Verified(caller)
         if caller.kind() == MemberKind::AllAuthenticatedUsers);
-    // One of a domain who is denied is enough for it to be.
+    // A domain is denied if one of its members is.
     if let Caller::Verified(domain) = asked.caller
         && domain.kind() == MemberKind::Domain
         && denied != Truth::True
@@ -159,7 +158,7 @@ fn hits<'a>(rule: &'a DenyRule, asked: Asked<'_>) -> (Truth, Option<&'a Member>)
     (denied.and(excepted).and(condition), member)
 }
 
-/// Whether any of these principals stands for the caller, and which does, or may.
+/// Whether any of these principals includes the caller, and which does, or may.
 fn any_reaches<'a>(members: &'a [Member], asked: Asked<'_>) -> (Truth, Option<&'a Member>) {
     let mut found = (Truth::False, None);
     for member in members {
@@ -190,7 +189,7 @@ pub(super) fn allowed<'a>(allow: &[Attached<'a, Grant>], asked: Asked<'_>) -> St
             }
         };
         for grant in grants {
-            // Most grants are another's: that is seen first, and with least to do.
+            // Most grants are for others: check that first, because it is cheap.
             let is_of = stands_for(grant, allow, asked);
             if is_of == Truth::False {
                 continue;
@@ -249,8 +248,8 @@ pub(super) fn allowed<'a>(allow: &[Attached<'a, Grant>], asked: Asked<'_>) -> St
     Step { rests_on_request, ..step }
 }
 
-/// Both layers, with what Cloud Run itself said of the caller: its yes decides, and its no too,
-/// unless a grant lets this very request in by its path or host, which Cloud Run was not told.
+/// Both layers, with Cloud Run's own answer about the caller. That answer decides, unless it is no and a grant allows
+/// this request by its path or host, which Cloud Run was not told.
 pub(super) fn with_told<'a>(
     told: Option<bool>,
     denied: Step<'a>,
@@ -265,7 +264,7 @@ pub(super) fn with_told<'a>(
             };
             (settled(denied), settled(allowed))
         }
-        // It was not told of path and host: a grant that rests on them stands as it was weighed here.
+        // It was not told path and host: a grant that depends on them keeps its result.
         Some(false) if rests_on_request(&allowed) => (denied, allowed),
         Some(false) if allowed.outcome == Outcome::Pass => {
             if denied.outcome == Outcome::Block {
@@ -294,8 +293,7 @@ pub(super) fn with_told<'a>(
     }
 }
 
-/// Whether the answer of the allow layer rests, or may rest, on a grant under a condition on the path
-/// or the host.
+/// Whether the outcome of the allow layer depends, or may depend, on a grant with a condition on path or host.
 fn rests_on_request(allowed: &Step<'_>) -> bool {
     let open = matches!(allowed.outcome, Outcome::Pass | Outcome::Unknown);
     let condition = allowed.source.and_then(|source| source.condition);
@@ -303,14 +301,14 @@ fn rests_on_request(allowed: &Step<'_>) -> bool {
     open && (by_source || allowed.rests_on_request)
 }
 
-/// Whether a grant's member stands for the caller.
+/// Whether a grant's member includes the caller.
 fn stands_for(grant: &Grant, allow: &[Attached<'_, Grant>], asked: Asked<'_>) -> Truth {
     match (grant.member.kind(), asked.caller) {
         (MemberKind::Other, Caller::Verified(_)) => holder_of_basic(&grant.member, allow, asked)
             .unwrap_or_else(|| {
                 reaches(&grant.member, asked.caller, asked.known.holds, asked.known.place)
             }),
-        // A domain or a pool counts only what covers it whole.
+        // For a domain or a pool only grants count that include all of it.
         (_, Caller::Verified(caller))
             if matches!(caller.kind(), MemberKind::Domain | MemberKind::PrincipalSet) =>
         {
