@@ -80,7 +80,7 @@ pub struct Context {
     projects: RefCell<Vec<(String, String)>>,
 }
 
-/// Whether the sandbox is asked for by the environment.
+/// Whether the environment selects the sandbox.
 pub fn sandbox_by_environment() -> bool {
     env::var("RUNACCESS_SANDBOX").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
@@ -90,7 +90,7 @@ pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// Whether somebody is there to be asked, before anything is known of configuration.
+/// Whether a user can be asked, before the configuration is known.
 pub fn bare_terminal_asks() -> bool {
     Terminal::detect(Wishes { may_ask: true, may_color: false }).interactive
 }
@@ -104,7 +104,7 @@ pub fn runtime() -> std::io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-/// Done when this process is asked to stop, by SIGINT or SIGTERM, from this call on.
+/// Completes when this process receives SIGINT or SIGTERM after this call.
 #[cfg(unix)]
 pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -119,7 +119,7 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'stati
     })
 }
 
-/// Done when this process is asked to stop.
+/// Completes when this process is asked to stop.
 #[cfg(not(unix))]
 pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
@@ -260,7 +260,7 @@ impl Context {
         self.variables.get("SHELL").cloned()
     }
 
-    /// Waits for something, called `call` in errors, no longer than the command's time lasts.
+    /// Waits for a future within the command's deadline; `call` names it in errors.
     pub async fn in_time<T>(
         &self,
         call: &str,
@@ -287,7 +287,7 @@ impl Context {
         self.print(&text)
     }
 
-    /// Writes to stderr what is ready, where stdout is another program's.
+    /// Writes rendered text to stderr, because stdout belongs to another program.
     pub fn show_ready<R: Report>(&self, report: &R) {
         self.terminal.say(report.table(self.stderr_style()).trim_end_matches('\n'));
     }
@@ -368,7 +368,7 @@ impl Context {
         )
     }
 
-    /// The project that the command line itself says.
+    /// The project of the command line.
     pub fn project_of_the_command_line(&self) -> Option<String> {
         self.settings.project.as_ref()?;
         self.project().ok().map(|project| project.value)
@@ -413,7 +413,7 @@ impl Context {
         }
     }
 
-    /// The address that stands in for the Cloud Run Admin API's own, if one is set.
+    /// The endpoint override of the Cloud Run Admin API, if one is set.
     pub fn endpoint_override(&self) -> Result<Option<String>, CommandError> {
         let Some(properties) = &self.properties else { return Ok(None) };
         Ok(properties.value("api_endpoint_overrides", "run")?.map(|property| property.value))

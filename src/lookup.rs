@@ -18,7 +18,7 @@ use crate::domain::service::Service;
 use crate::domain::target::{JobName, Target, TargetRef};
 use crate::terminal;
 
-/// A service that was found.
+/// A service that matched a reference.
 #[derive(Clone, Debug)]
 pub struct FoundService {
     pub name: ServiceName,
@@ -26,11 +26,11 @@ pub struct FoundService {
     pub facts: Option<Service>,
 }
 
-/// What several references stand for.
+/// The targets of several references.
 #[derive(Debug, Default)]
 pub struct Targets {
     pub names: Vec<Target>,
-    /// References that stand for nothing, under the name that they might have.
+    /// References that match nothing, under the name that they might mean.
     pub missing: Vec<(Target, CommandError)>,
     /// Whether a pattern picked any of them.
     pub by_pattern: bool,
@@ -38,7 +38,7 @@ pub struct Targets {
     pub unreachable: Vec<Unreadable>,
 }
 
-/// Finds the one service that a reference stands for.
+/// Finds the one service that matches a reference.
 pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<FoundService, CommandError> {
     let mut search = Search { cx, listings: Vec::new() };
     let mut found = search.find(wanted, false).await?;
@@ -48,7 +48,7 @@ pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<FoundService, Com
     }
 }
 
-/// Finds the one service or job that a reference stands for; a function by its underlying service.
+/// Finds the one service or job that matches a reference; a function by its service.
 pub async fn find_target(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
     match wanted {
         TargetRef::Service(reference) => Ok(find(cx, reference).await?.name.into()),
@@ -119,7 +119,7 @@ fn would_be(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
     })
 }
 
-/// The one service of a listing that a reference stands for, asking if there are several.
+/// The one service of a listing that matches a reference; asks if there are several.
 pub async fn one_of(
     cx: &Context,
     listing: &Listing,
@@ -138,7 +138,7 @@ pub async fn one_of(
     }
 }
 
-/// Lets a person choose where one reference stands for several services.
+/// Asks the user to choose if a reference matches several services.
 async fn settle(
     cx: &Context,
     wanted: &ServiceRef,
@@ -279,7 +279,7 @@ impl Search<'_> {
         listing.unreachable.first()
     }
 
-    /// All that a reference stands for, if it is to be changed: at least one.
+    /// The targets that match a reference: at least one.
     async fn targets(&mut self, wanted: &TargetRef) -> Result<Vec<Target>, CommandError> {
         let reference = match wanted {
             TargetRef::Service(reference) => reference,
@@ -385,7 +385,7 @@ fn is_multi_region(found: &[FoundService]) -> bool {
     first.is_some() && found.iter().all(|other| id(other) == first)
 }
 
-/// The project in which a reference is looked for, by its ID if that is known.
+/// The project of a reference, by its ID if that is known.
 pub async fn project_of(cx: &Context, wanted: &ServiceRef) -> Result<String, CommandError> {
     match wanted.project() {
         Some(project) => Ok(cx.project_id(project).await),

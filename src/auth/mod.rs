@@ -38,7 +38,7 @@ pub struct Identity {
     pub tokens: Arc<Tokens>,
     /// The account's address; `None` if the credential does not say.
     pub account: Option<String>,
-    /// Where the credential came from, for a person to read.
+    /// The source of the credential, in words.
     pub source: String,
     /// The account of `GOOGLE_APPLICATION_CREDENTIALS`, or the file itself, if that was passed
     /// over for another one.
@@ -129,7 +129,7 @@ pub enum AuthError {
     NotAServiceAccount(String),
     #[error("`{target}` cannot be impersonated")]
     NotImpersonated { target: String, why: String },
-    /// A token that was at hand is not taken; another may be.
+    /// A cached token was not accepted; another may be.
     #[error("a token is not taken")]
     Unauthenticated { why: String },
     #[error("`{url}` gives no token")]

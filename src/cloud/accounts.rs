@@ -12,7 +12,7 @@ use crate::domain::difference::Etags;
 use crate::domain::target::{AccountName, Existing};
 
 impl Gateway {
-    /// Whether a service account is there, and which.
+    /// Reads whether a service account exists, and its unique id.
     pub async fn account(&self, account: &AccountName) -> Result<Existing, Failure> {
         let address = &account.address;
         let call = format!("read the service account `{address}`");

@@ -24,14 +24,14 @@ use crate::domain::policy::Policy;
 use crate::domain::principal::project_in;
 use crate::transport::encoded;
 
-/// How long one of them is waited for: what does not answer is not known, and keeps nothing else.
+/// The time limit of one read: what does not answer is unknown, and delays nothing else.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// No organisation is deeper (documented: ten levels of folders).
+/// The maximal depth of an organization (documented: ten levels of folders).
 const DEEPEST: usize = 13;
 /// The body with which the Resource Manager is asked for conditions (documented: POST, unlike Run's).
 pub(super) const AT_VERSION_3: &str = r#"{"options":{"requestedPolicyVersion":3}}"#;
 
-/// What is above a service, nearest first.
+/// The ancestors of a service, nearest first.
 #[derive(Clone, Debug, Default)]
 pub struct Ancestors {
     pub place: Hierarchy,
@@ -41,7 +41,7 @@ pub struct Ancestors {
     pub roles: Roles,
 }
 
-/// One of the resources above.
+/// One ancestor.
 struct Ancestor {
     resource: String,
     allow: ReadResult<Vec<Grant>>,
@@ -49,7 +49,7 @@ struct Ancestor {
     customer: Option<(String, String)>,
 }
 
-/// Why something was not read, in a few words.
+/// Why a read failed, in a few words.
 pub fn why(failure: &Failure) -> String {
     match failure.kind {
         FailureKind::PermissionDenied => match failure.permission() {

@@ -17,7 +17,7 @@ use crate::domain::plan::{PolicyOwner, Step, StepKind};
 use crate::domain::target::Target;
 use crate::transport::encoded;
 
-/// How long an operation is left alone before it is first looked at, and at the most.
+/// The first and the longest pause between polls of an operation.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
@@ -102,7 +102,7 @@ impl Gateway {
         Ok(operation["response"].take())
     }
 
-    /// Deletes what is at a path.
+    /// Deletes the resource at a path.
     pub(super) async fn delete(&self, api: Api, call: &str, path: &str) -> Result<Etags, Failure> {
         let answer = self.write(api, call, Method::DELETE, path, None).await?;
         // What is gone is told in JSON too.

@@ -11,10 +11,10 @@ use crate::domain::deny::DenyRule;
 use crate::domain::evidence::RoleFacts;
 use crate::domain::invokers::Grant;
 
-/// What was read, or why it was not.
+/// The result of a read, or why it failed.
 pub(super) type ReadResult<T> = Result<T, String>;
 
-/// What was read in this command.
+/// What this command has read.
 #[derive(Debug, Default)]
 pub(super) struct ReadCache {
     pub(super) projects: Memo<ReadResult<ProjectFacts>>,
@@ -27,7 +27,7 @@ pub(super) struct ReadCache {
     pub(super) effective: Memo<ReadResult<google_cloud_orgpolicy_v2::model::Policy>>,
 }
 
-/// What is known of a project by itself.
+/// A project's own data.
 #[derive(Clone, Debug)]
 pub(super) struct ProjectFacts {
     pub(super) id: String,
@@ -35,7 +35,7 @@ pub(super) struct ProjectFacts {
     pub(super) parent: String,
 }
 
-/// Values by their names; whoever asks for one that is under way waits for it.
+/// Values by name; a second caller waits for a read that is under way.
 pub(super) struct Memo<T>(Mutex<HashMap<String, Arc<OnceCell<T>>>>);
 
 impl<T> Default for Memo<T> {

@@ -13,7 +13,7 @@ use super::gateway::Gateway;
 use super::request::Read;
 use crate::domain::constraint::{ALL, Effective, POLICY_MEMBERS};
 
-/// How long a look ahead may take: the change itself tells soon enough what is forbidden.
+/// The time limit of the preflight: the change itself reports what is forbidden.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Gateway {

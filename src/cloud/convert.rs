@@ -87,7 +87,7 @@ pub(super) fn egress(access: &model::VpcAccess) -> VpcEgress {
     }
 }
 
-/// A service with these switches and audiences alone, and the mask that says so.
+/// A service with these switches and audiences only, and the update mask for them.
 pub(super) fn turned(
     name: &ServiceName,
     switches: &[Switch],

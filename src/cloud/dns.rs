@@ -25,7 +25,7 @@ impl Gateway {
                     self.answers(domain, &RecordKind::Aaaa)
                 );
                 let found: BTreeSet<Record> = four.into_iter().chain(six).flatten().collect();
-                // A name server may put the alias's own addresses in its place.
+                // A name server may answer with the addresses of the alias.
                 if !found.is_empty() && self.are_of_alias(&record.data, &found).await {
                     return Resolves::Yes;
                 }

@@ -27,7 +27,7 @@ use crate::domain::role::{INVOKE, PASS_IAP};
 use crate::domain::target::Target;
 use crate::transport::encoded;
 
-/// How many members of a group are looked up at a time.
+/// The number of group members that are looked up in parallel.
 pub(super) const WIDTH: usize = 8;
 
 /// What was read on a resource and above it, its groups not yet looked into.
@@ -41,7 +41,7 @@ struct Collected {
 /// For whom evidence is gathered.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
-    /// Nobody in particular: every role counts, and no group is looked into.
+    /// No particular principal: every role counts, and groups are not read.
     Anyone,
     /// A principal; `is_self` where it is who asks, of whom Cloud Run itself can be asked.
     One { member: &'a Member, is_self: bool },
@@ -199,7 +199,7 @@ impl Gateway {
         Ok((around, told))
     }
 
-    /// What is on a resource and above it, side by side.
+    /// The policies on a resource and above it.
     async fn around(&self, target: &Target, caller: Option<&Member>) -> Collected {
         let own = async {
             let read = self.policy_of(target).await.map(|policy| grants(&policy));
@@ -371,7 +371,7 @@ impl Gateway {
     }
 }
 
-/// Whether an account's address says that it is of another project.
+/// Whether an account belongs to another project, by its address.
 pub(super) fn is_of_another(account: &Member, place: &Hierarchy) -> bool {
     project_in(account.address())
         .is_some_and(|home| home != place.project && Some(home) != place.number.as_deref())

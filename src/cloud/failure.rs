@@ -20,7 +20,7 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What was being done, completing "could not …".
     pub call: String,
-    /// What the server, or the network, said.
+    /// The message of the server or the network.
     pub message: String,
     /// How long the server asks to wait.
     pub retry_after: Option<Duration>,
@@ -35,7 +35,7 @@ pub struct Failure {
 pub enum FailureKind {
     /// Somebody else changed it first.
     Aborted,
-    /// What was to be made is there.
+    /// The resource to be created exists already.
     AlreadyExists,
     /// The server could not be reached at all.
     Connect,
@@ -45,7 +45,7 @@ pub enum FailureKind {
     Deadline,
     FailedPrecondition,
     InvalidArgument,
-    /// What came back is not an answer of this API.
+    /// The answer is not one of this API.
     Malformed,
     /// The connection broke.
     Network,
@@ -89,7 +89,7 @@ impl FailureKind {
             (404, _) => Self::NotFound,
             (409, _) => Self::Aborted,
             (429, _) => Self::RateLimited,
-            // What is not there to be asked is not there a moment later either.
+            // A server that does not exist will not exist a moment later.
             (501, _) | (_, "UNIMPLEMENTED") => Self::Unimplemented,
             (_, "DATA_LOSS") => Self::Other,
             (408 | 500..=599, _) => Self::Unavailable,

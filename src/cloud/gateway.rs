@@ -18,7 +18,7 @@ use super::retry::{once, until_answered};
 use crate::auth::Tokens;
 use crate::transport::{Answer, Transport};
 
-/// Clocks that differ by less are taken for the same.
+/// Clocks that differ by less count as the same.
 const CLOCKS_AGREE: time::Duration = time::Duration::seconds(20);
 
 /// Told of each request as it ends.
@@ -109,7 +109,7 @@ impl Gateway {
         answer
     }
 
-    /// A failure to reach an API says where that is.
+    /// Adds the address to a failure to reach an API.
     pub(super) fn placed(&self, api: Api, mut failure: Failure) -> Failure {
         if failure.kind == FailureKind::Connect {
             let endpoint = self.endpoints.endpoint(api).as_str();
@@ -209,7 +209,7 @@ impl Gateway {
         self.sent((read.api, read.call, transport, uri), &method, body).await
     }
 
-    /// Sends a request with the token of whoever acts.
+    /// Sends a request with the token of the active account.
     async fn sent(
         &self,
         (api, call, transport, uri): (Api, &str, &Transport, &Uri),

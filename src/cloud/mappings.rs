@@ -15,7 +15,7 @@ use crate::domain::resource::ServiceName;
 use crate::domain::target::{Existing, MappingName, Target};
 use crate::transport::encoded;
 
-/// What is asked for of a mapping.
+/// The requested fields of a mapping.
 const FIELDS: &str = "items(metadata(name,labels),spec(routeName,certificateMode),\
     status(conditions,resourceRecords)),metadata/continue,unreachable";
 

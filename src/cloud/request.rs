@@ -21,7 +21,7 @@ pub(super) struct Read<'a> {
     pub(super) query: &'a str,
     /// The body of a request that reads by POST, as some of Google's do; `None` for a GET.
     pub(super) body: Option<&'a str>,
-    /// The region at whose own address it is asked, if that is Google's.
+    /// The region whose own endpoint is used, if the endpoint is Google's.
     pub(super) region: Option<&'a str>,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn parsed<'a, T: Deserialize<'a>>(call: &str, body: &'a [u8]) -> Resu
     })
 }
 
-/// When an answer was given, by the clock of whoever gave it.
+/// The time of an answer, by the server's clock.
 pub(super) fn date_of(headers: &HeaderMap) -> Option<OffsetDateTime> {
     let format = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second]"
@@ -61,7 +61,7 @@ pub(super) fn date_of(headers: &HeaderMap) -> Option<OffsetDateTime> {
     PrimitiveDateTime::parse(date, &format).ok().map(PrimitiveDateTime::assume_utc)
 }
 
-/// What a request that writes says.
+/// The body of a request that writes.
 pub(super) fn written(body: &impl Serialize, call: &str) -> Result<String, Failure> {
     serde_json::to_string(body)
         .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))

@@ -33,7 +33,7 @@ const AHEAD: usize = 8 * WIDTH;
 /// What exposure rests on, and no more.
 const ACCESS_FIELDS: &str = "items(metadata(name,labels,annotations),status/url),metadata/continue,\
     unreachable";
-/// What is shown and searched beside that.
+/// Further fields that are shown or searched.
 const LIST_FIELDS: &str = "items(metadata(name,namespace,labels,annotations,creationTimestamp),\
     spec/template/spec(serviceAccountName,containers/ports),status(url,traffic,conditions)),\
     metadata/continue,unreachable";
@@ -77,7 +77,7 @@ struct Page {
     next: Option<String>,
 }
 
-/// What is needed of a service, as `convert` reads it.
+/// The fields of a service that `convert` reads.
 const SERVICE_FIELDS: &str = "name,uid,etag,uri,urls,trafficStatuses(tag,uri,revision,percent),ingress,\
     invokerIamDisabled,iapEnabled,defaultUriDisabled,customAudiences,\
     template(serviceAccount,containers/ports,vpcAccess,workloadIdentityConfig),multiRegionSettings,terminalCondition,createTime,updateTime";
@@ -129,7 +129,7 @@ impl Gateway {
         Some((set, word("run.googleapis.com/ingress-status")))
     }
 
-    /// Whether a service runs as an agent identity, which no list says.
+    /// Whether a service runs as an agent identity, which lists do not contain.
     pub async fn is_agent(&self, name: &ServiceName) -> Result<bool, Failure> {
         let call = format!("read what `{}` runs as", name.short());
         let fields = encoded(&[("fields", "name,template/workloadIdentityConfig")]);

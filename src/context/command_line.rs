@@ -247,7 +247,7 @@ fn takes_next(option: &Arg) -> bool {
     option.get_action().takes_values() && !option.is_require_equals_set()
 }
 
-/// An option by its long name; `rest` are the words behind it.
+/// Reads an option by its long name; `rest` are the words after it.
 fn read_long(word: &str, of: [&Command; 2], rest: &mut std::slice::Iter<'_, String>) -> Opt {
     let (text, joined) = match word.split_once('=') {
         Some((text, value)) => (text, Some(value)),

@@ -16,15 +16,15 @@ pub struct CurlWords {
     pub shows_headers: bool,
     /// Whether they say where the answer's headers go.
     pub dumps_headers: bool,
-    /// The option, if one does, that leads the request another way: a proxy, another address.
+    /// The option that sends the request elsewhere, if there is one: a proxy, another address.
     pub reroutes: Option<String>,
     /// Whether any server is to be trusted.
     pub trusts_all: bool,
-    /// Whether what curl says goes to a file.
+    /// Whether curl's messages go to a file.
     logs: bool,
 }
 
-/// Options that lead a request another way than its address says.
+/// Options that send a request elsewhere than to its URL.
 const ROUTES: [&str; 17] = [
     "abstract-unix-socket",
     "connect-to",
@@ -155,7 +155,7 @@ mod tests {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// What is said of words that are not taken.
+    /// The error for words that are not accepted.
     fn refusal(text: &str) -> Option<String> {
         let checked = CurlWords::check(words(text), &["--tag".to_owned()]);
         checked.err().map(|error| error.to_string())

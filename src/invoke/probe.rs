@@ -10,13 +10,13 @@ use crate::domain::diagnosis::Reply;
 use crate::domain::error::CommandError;
 use crate::transport::{Answer, Transport};
 
-/// How much of an answer is looked at: the front end's pages are short, and a stream has no end.
+/// How much of an answer is read: the front end's pages are short, and a stream may not end.
 const LOOKED_AT: usize = 16 * 1024;
 /// The header by which an answer of Identity-Aware Proxy's own is known (documented).
 const IAP_GENERATED: &str = "x-goog-iap-generated-response";
 /// Where Identity-Aware Proxy sends who has no session (observed).
 const SIGN_IN: &str = "https://accounts.google.com/";
-/// What stands on Google's page for what never reaches a service (observed).
+/// Text of Google's page for requests that never reach a service (observed).
 const BRANDED: &str = "Error 404 (Not Found)!!1";
 
 /// Sends requests to one service.
@@ -35,7 +35,7 @@ impl Prober {
         Ok(Self { base: format!("{scheme}://{authority}"), transport: Transport::along(&to)? })
     }
 
-    /// Sends one request, with a token or without, and says who answered.
+    /// Sends one request, with a token or without, and returns who answered.
     pub async fn ask(
         &self,
         cx: &Context,

@@ -14,7 +14,7 @@ use crate::transport::names_loopback;
 
 const LOCALHOST: &str = ".localhost";
 
-/// What is to be called.
+/// The call to make.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     pub typed: &'a str,
@@ -23,7 +23,7 @@ pub struct Wanted<'a> {
     pub audience: Option<&'a str>,
     /// Hosts that the user names as good for a token.
     pub allowed: &'a [String],
-    /// Whether nothing is sent there: only the audience is asked for.
+    /// Whether only the audience is needed and nothing is sent.
     pub only_audience: bool,
 }
 
@@ -42,7 +42,7 @@ pub struct Call {
     pub service: Option<ServiceName>,
     /// What is known of the service, if it was looked up by its name.
     pub facts: Option<Box<Service>>,
-    /// Whether it is a service's address, and not one that the user named beside them.
+    /// Whether it is the address of a service, not a host that the user allowed.
     pub is_services: bool,
 }
 
@@ -169,9 +169,9 @@ fn own_url(cx: &Context, service: &Service) -> Result<String, CommandError> {
 struct Address {
     scheme: String,
     host: String,
-    /// With the colon before it; empty if none was said.
+    /// The port with its colon; empty if there is none.
     port: String,
-    /// The path and the query, if any were said.
+    /// The path and the query, if there are any.
     rest: String,
 }
 

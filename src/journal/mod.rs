@@ -48,7 +48,7 @@ impl Realm {
     }
 }
 
-/// What a run of the program says of itself.
+/// The facts of a run of the program.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
     pub account: Option<String>,
@@ -121,7 +121,7 @@ impl Journal {
         match path.try_exists() {
             Ok(true) => {}
             Ok(false) => return Ok(None),
-            // What cannot be looked at is not nothing.
+            // What cannot be read is not empty.
             Err(source) => return Err(JournalError::Folder { path: folder.to_owned(), source }),
         }
         match Self::open(folder, realm.clone()) {

@@ -17,7 +17,7 @@ pub async fn unread(cx: &Context, name: &ServiceName, failure: Failure) -> Comma
     if missing { not_found(cx, name, error).await } else { error }
 }
 
-/// The error of a service that has no address to be called at.
+/// The error for a service without a URL.
 pub fn without_url(cx: &Context, service: &Service) -> CommandError {
     let short = cx.named(&service.name);
     let why = if service.default_url {

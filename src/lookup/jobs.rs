@@ -8,7 +8,7 @@ use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
 use crate::domain::target::{FunctionRef, JobName, Target, TargetRef};
 
-/// The jobs that a reference stands for: at least one.
+/// The jobs that match a reference: at least one.
 pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobName>, CommandError> {
     let set = cx.region()?;
     let (region, name) = match wanted {
@@ -67,7 +67,7 @@ fn check_whole(
     }
 }
 
-/// The error of a job's name that stands for several.
+/// The error for a job name that matches several jobs.
 pub(super) fn several_jobs(cx: &Context, wanted: &ServiceRef, found: &[JobName]) -> CommandError {
     let names: Vec<String> = found.iter().map(|job| Target::Job(job.clone()).short()).collect();
     let several =

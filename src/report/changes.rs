@@ -25,7 +25,7 @@ use crate::domain::ways_in::Via;
 pub struct ChangesReport {
     pub sandbox: bool,
     pub changes: Vec<ChangeRow>,
-    /// What is left of access to those that were to lose it; only if that was asked for.
+    /// Access that is left to members whose access was revoked; only if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<Vec<LeftRow>>,
 }
@@ -51,7 +51,7 @@ impl Command {
 pub struct LeftRow {
     pub member: Member,
     pub service: String,
-    /// `null` if no permission is asked.
+    /// `null` if no permission is checked.
     pub role: Option<String>,
     pub condition: Option<ConditionShape>,
     pub via: Via,
@@ -67,7 +67,7 @@ pub struct LeftRow {
 }
 
 impl LeftRow {
-    /// What it comes to, in a sentence.
+    /// The row in a sentence.
     pub fn words(&self) -> String {
         let Self { member, short, role, condition, via, resource, holder, .. } = self;
         let on = if *resource == self.service { "it".to_owned() } else { format!("`{resource}`") };
@@ -120,7 +120,7 @@ pub struct ChangeRow {
     short: String,
 }
 
-/// What came, went and was set.
+/// Added and removed grants, and settings.
 #[derive(Clone, Debug, Serialize)]
 pub struct DifferenceShape {
     pub added: Vec<GrantShape>,
@@ -128,7 +128,7 @@ pub struct DifferenceShape {
     pub settings: Vec<SettingShape>,
 }
 
-/// A grant that came or went.
+/// An added or removed grant.
 #[derive(Clone, Debug, Serialize)]
 pub struct GrantShape {
     pub role: String,
@@ -140,9 +140,9 @@ pub struct GrantShape {
 #[derive(Clone, Debug, Serialize)]
 pub struct SettingShape {
     pub name: &'static str,
-    /// `null` for what was not there.
+    /// `null` if it did not exist before the change.
     pub before: Option<String>,
-    /// `null` for what is not there any more.
+    /// `null` if it does not exist after the change.
     pub after: Option<String>,
     #[serde(skip)]
     pub(super) words: String,
@@ -197,7 +197,7 @@ pub struct ExposureShape {
     pub after: Exposure,
 }
 
-/// What a change comes to for somebody.
+/// The effect of a change on a principal.
 #[derive(Clone, Debug, Serialize)]
 pub struct EffectShape {
     pub member: String,
@@ -210,7 +210,7 @@ pub struct EffectShape {
 /// A grant that is still there.
 #[derive(Clone, Debug, Serialize)]
 pub struct RemainingShape {
-    /// `null` if no role is asked for.
+    /// `null` if no role is needed.
     pub role: Option<String>,
     pub member: String,
     pub via: Via,

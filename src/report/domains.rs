@@ -21,7 +21,7 @@ pub struct DomainsReport {
 #[derive(Clone, Debug, Serialize)]
 pub struct DomainRow {
     pub domain: String,
-    /// The service that it leads to, by its full name.
+    /// The full name of the service that it is mapped to.
     pub service: String,
     pub region: String,
     /// Whether it serves; `null` while that is not settled.
@@ -31,7 +31,7 @@ pub struct DomainRow {
     pub since: Option<String>,
     pub message: Option<String>,
     pub records: Vec<RecordRow>,
-    /// Whether addresses of somebody else's stand where its alias belongs.
+    /// Whether other addresses are found in place of its CNAME record.
     #[serde(skip)]
     pub is_behind_a_proxy: bool,
     #[serde(skip)]
@@ -45,7 +45,7 @@ pub struct RecordRow {
     #[serde(rename = "type")]
     pub kind: RecordKind,
     pub data: String,
-    /// `null` if nobody looked.
+    /// `null` if it was not checked.
     pub resolves: Option<Answered>,
     /// What is there instead, or why it could not be told.
     pub found: Vec<String>,

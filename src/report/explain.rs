@@ -46,7 +46,7 @@ pub struct UnlessRow {
     pub why: String,
 }
 
-/// What one layer says.
+/// The outcome of one layer.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepRow {
     pub layer: Layer,
@@ -223,7 +223,7 @@ impl Report for ExplainReport {
     }
 }
 
-/// What a layer says, in its colour.
+/// The outcome of a layer, coloured.
 fn said(outcome: Outcome) -> Cell {
     let cell = text(outcome.as_str());
     match outcome {

@@ -53,7 +53,7 @@ impl GcloudReport {
     /// Writes planned changes as commands. `flags` say which account or configuration acts.
     pub fn new(sandbox: bool, flags: &[String], outcomes: &[ChangeOutcome]) -> Self {
         let planned = outcomes.iter().filter(|outcome| outcome.status == Status::Planned);
-        // What others rested on goes last.
+        // What other changes depended on is deleted last.
         let deletes = |outcome: &&ChangeOutcome| {
             let mut settings = outcome.difference.settings.iter();
             settings.any(|set| matches!(set, Setting::Account { present: false, .. }))
@@ -78,7 +78,7 @@ impl GcloudReport {
             let first = commands.len();
             commands.extend(binding("add-iam-policy-binding", &outcome.difference.added));
             commands.extend(binding("remove-iam-policy-binding", &outcome.difference.removed));
-            // An account is made before it is granted anything, and a service's policy goes first.
+            // An account is created before it is granted anything; a service's policy is set first.
             if target.service().is_some() && outcome.action != Action::Turn(SwitchKind::Iap) {
                 commands.rotate_left(first);
             }

@@ -258,9 +258,9 @@ impl NodeRow {
 /// The id of the node that stands for every service of the project.
 const PROJECT: &str = "project";
 
-/// What is drawn: nodes by a name that the tools take, and lines between them.
+/// The nodes and lines to draw.
 struct Picture<'a> {
-    /// By what stands for it: its id, label and kind.
+    /// By principal: its node id, label and kind.
     callers: BTreeMap<&'a str, (String, String, CallerKind)>,
     services: BTreeMap<&'a str, String>,
 }

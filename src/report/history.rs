@@ -133,7 +133,7 @@ fn minutes(time: OffsetDateTime) -> String {
 }
 
 impl EntryRow {
-    /// What came, went and was turned, a line each.
+    /// Added and removed grants and settings, one line each.
     fn lines(&self) -> Vec<String> {
         let signed = |sign: char, grant: &GrantShape| one_line(&format!("{sign}{}", grant.words()));
         let mut lines: Vec<String> = self.undoes.iter().map(|id| format!("undoes {id}")).collect();

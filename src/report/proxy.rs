@@ -8,7 +8,7 @@ use super::table::{columns, exposure_cell, text};
 use super::{Report, Style};
 use crate::domain::exposure::Exposure;
 
-/// What is served.
+/// The served services.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyReport {
@@ -20,7 +20,7 @@ pub struct ProxyReport {
     /// When the first of the tokens ends; they are renewed before.
     #[serde(with = "time::serde::rfc3339::option")]
     pub token_expiry: Option<OffsetDateTime>,
-    /// What clients must show, where other machines are let in.
+    /// The secret that clients must send if other machines are allowed.
     pub secret: Option<String>,
     pub services: Vec<ProxiedRow>,
 }
@@ -28,7 +28,7 @@ pub struct ProxyReport {
 /// A service that is served.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProxiedRow {
-    /// What it is called here.
+    /// Its local name.
     pub name: String,
     /// Its full resource name, if it was looked up.
     pub service: Option<String>,

@@ -45,7 +45,7 @@ const AMOUNTS: [(&str, &str); 5] = [
     ("run.instances.sshRoot", "open shells"),
 ];
 
-/// What permissions bring beside the two that have columns of their own.
+/// What permissions allow, apart from the two with their own columns.
 fn brings(role: &str, permissions: &[String]) -> String {
     let holds = |wanted: &str| permissions.iter().any(|held| held == wanted);
     let mut words: Vec<String> = AMOUNTS

@@ -8,7 +8,7 @@ use crate::domain::resource::ServiceName;
 use crate::sandbox::{DEFAULT_PORT, ProjectSummary, Setting};
 use crate::transport::Endpoint;
 
-/// What is in the sandbox.
+/// The contents of the sandbox.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SandboxReport {
@@ -48,7 +48,7 @@ impl AddressRow {
     }
 }
 
-/// What is not certain, and how it is taken.
+/// An uncertain fact, and the value that the sandbox uses.
 #[derive(Clone, Debug, Serialize)]
 pub struct SettingsReport {
     pub sandbox: bool,

@@ -24,7 +24,7 @@ pub struct ServiceReport {
     /// The domains that are mapped to it; `null` if they may not be listed.
     pub domains: Option<Vec<DomainShape>>,
     pub ingress: String,
-    /// What is set, if that is not in force yet.
+    /// The configured value, if it is not in force yet.
     pub ingress_set: Option<String>,
     pub invoker_check: bool,
     pub iap: bool,
@@ -55,7 +55,7 @@ pub struct StatusShape {
     pub message: Option<String>,
 }
 
-/// A domain that leads to it.
+/// A domain that is mapped to it.
 #[derive(Clone, Debug, Serialize)]
 pub struct DomainShape {
     pub domain: String,
@@ -155,7 +155,7 @@ impl ServiceReport {
 }
 
 impl ServiceReport {
-    /// What is said where no invoker is known.
+    /// The text if no invoker is known.
     pub(super) fn none_known(&self) -> &'static str {
         match self.inherited {
             ReadState::Read => "none, by any policy",

@@ -26,7 +26,7 @@ pub struct ServiceRow {
     pub url: Option<String>,
     pub urls: Vec<String>,
     pub ingress: String,
-    /// What is set, if that is not in force yet.
+    /// The configured value, if it is not in force yet.
     pub ingress_set: Option<String>,
     pub invoker_check: bool,
     pub iap: bool,
@@ -40,7 +40,7 @@ pub struct ServiceRow {
     default_url: bool,
 }
 
-/// What a row rests on beside the service itself.
+/// The access data of a row.
 #[derive(Clone, Debug)]
 pub struct RowAccess {
     pub exposure: ExposureReport,
@@ -49,7 +49,7 @@ pub struct RowAccess {
 }
 
 impl ServiceRow {
-    /// A row of a service and what is known of its access.
+    /// A row: a service and its access.
     pub fn new(service: &Service, access: RowAccess) -> Self {
         let RowAccess { exposure, invoker_count } = access;
         let ExposureReport { callers, reach, exposure, reasons } = exposure;

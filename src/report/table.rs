@@ -6,7 +6,7 @@ use super::Style;
 use crate::domain::exposure::Exposure;
 use crate::domain::printable::one_line;
 
-/// A table with a last column that may stand on lines of its own where there is no room.
+/// A table whose last column moves to its own line if the terminal is too narrow.
 pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> String {
     let table = build(headers, rows.clone(), style);
     let fits = |text: &str| {
@@ -35,7 +35,7 @@ pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> S
     }
     let mut lines = shorter.lines();
     let mut text = lines.next().unwrap_or_default().to_owned() + "\n";
-    // What stands below says what it is, too.
+    // The line below contains the name, too.
     let title = headers.last().copied().unwrap_or_default();
     let dim = console::Style::new().force_styling(style.color).dim();
     text += &flowing("  ", &dim.apply_to(title).to_string(), style);

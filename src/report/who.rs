@@ -37,7 +37,7 @@ pub struct WhoReport {
 #[serde(rename_all = "camelCase")]
 pub struct InvokerRow {
     pub member: Member,
-    /// `null` if no role is asked for.
+    /// `null` if no role is needed.
     pub role: Option<String>,
     pub via: Via,
     /// The resource whose policy says so.

@@ -28,7 +28,7 @@ use super::stream::Stream;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long one address may take to answer.
 const KNOCK: Duration = Duration::from_secs(10);
-/// How often a silent connection is asked whether it is still there.
+/// The interval of TCP keep-alive probes.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -36,9 +36,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Where connections lead, and by whose word.
 #[derive(Clone, Debug, Default)]
 pub struct Destination {
-    /// The address that is asked for: whether it is plain, and whether a proxy stands before it.
+    /// The requested address, whether it is plain HTTP, and the proxy in front of it.
     pub address: Uri,
-    /// The address that stands in for it.
+    /// The address that replaces it.
     pub at: Option<SocketAddr>,
     /// The only authority that is trusted, in place of this machine's.
     pub authority: Option<PathBuf>,
@@ -58,7 +58,7 @@ enum Kind {
     Proxied(HttpsConnector<Tunnel<HttpConnector<Resolver>>>),
 }
 
-/// Finds the addresses of a name, or takes the one that stands in for all.
+/// Resolves a name, or uses the address that replaces it.
 #[derive(Clone, Debug)]
 struct Resolver {
     system: GaiResolver,

@@ -35,7 +35,7 @@ type Body = Full<Bytes>;
 #[derive(Clone, Debug)]
 pub struct Transport(Client<Connector, Body>);
 
-/// What a server said.
+/// The answer of a server.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -101,7 +101,7 @@ impl Transport {
                 start.extend_from_slice(frame.data_ref().map_or(&[], |data| data.as_ref()));
             }
         };
-        // A stream that says nothing more has said enough.
+        // A stream that stays silent has sent enough.
         drop(tokio::time::timeout(PEEK, reading).await);
         Ok(Answer { status: head.status, headers: head.headers, body: start.into() })
     }
@@ -167,7 +167,7 @@ pub fn encoded(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// An error with what it came from, in one line.
+/// An error with its sources, in one line.
 pub fn chain(error: &dyn StdError) -> String {
     let mut parts: Vec<String> = vec![error.to_string()];
     let mut next = error.source();

@@ -21,7 +21,7 @@ use runaccess_domain::invokers::Grant;
 use runaccess_domain::member::{Member, MemberKind};
 use runaccess_domain::principal::project_in;
 
-/// No organisation is deeper (documented: ten levels of folders).
+/// The maximal depth of an organization (documented: ten levels of folders).
 const DEEPEST: usize = 13;
 
 /// The resources from which a resource inherits grants, itself first, as policies are kept by.

@@ -14,7 +14,7 @@ use super::times::Times;
 /// So many are kept; a program that weighs the conditions of strangers is not filled by them.
 const MOST: usize = 4_096;
 
-/// What is known of an expression.
+/// A parsed expression.
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub(super) program: Program,
