@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::bearer::BearerToken;
 use super::credential::{Credential, Endpoints, is_service_account};
-use super::named_file::named_file;
+use super::file_name::file_name;
 use super::tokens::AtHand;
 use super::{AuthError, IdentityRequest, Kind};
 use crate::gcloud::{CredentialStore, Properties, Property};
@@ -50,7 +50,7 @@ pub(super) fn find(
     }
     if let Some(path) = properties.value("auth", "credential_file_override")? {
         let said_by = "auth/credential_file_override";
-        let path_named = named_file(Path::new(&path.value), &set_by(said_by, &path))?;
+        let path_named = file_name(Path::new(&path.value), &set_by(said_by, &path))?;
         return credential_file(path_named, said_by, endpoints);
     }
     if let Some(account) = properties.value("core", "account")? {
@@ -60,7 +60,7 @@ pub(super) fn find(
     let named = properties.variable("GOOGLE_APPLICATION_CREDENTIALS");
     if let Some(path) = named {
         let said_by = "`GOOGLE_APPLICATION_CREDENTIALS`";
-        return credential_file(named_file(Path::new(path), said_by)?, said_by, endpoints);
+        return credential_file(file_name(Path::new(path), said_by)?, said_by, endpoints);
     }
     let path = properties.directory().join(FILE);
     if path.exists() {
@@ -81,7 +81,7 @@ pub(super) fn find(
 /// Whose `GOOGLE_APPLICATION_CREDENTIALS` is, if another account acts.
 pub(super) fn passed_over(found: &FoundCredential, properties: &Properties) -> Option<String> {
     let path = properties.variable("GOOGLE_APPLICATION_CREDENTIALS")?;
-    named_file(Path::new(path), "").ok()?;
+    file_name(Path::new(path), "").ok()?;
     let json: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
     let named = Credential::read(&json, path, &Endpoints::default()).ok()?;
     if named.fingerprint() == found.credential.fingerprint() {
@@ -107,7 +107,7 @@ pub(super) fn token_file(
     named_by: &str,
     said_by: &str,
 ) -> Result<FoundCredential, AuthError> {
-    let path = named_file(path, named_by)?;
+    let path = file_name(path, named_by)?;
     let token = fs::read_to_string(path)
         .map_err(|source| AuthError::TokenFile { path: path.to_owned(), source })?;
     bare_token(token.trim(), format!("`{}` ({said_by})", path.display()))

@@ -4,9 +4,9 @@
 mod bearer;
 mod cache;
 mod credential;
+mod file_name;
 mod find;
 mod mint;
-mod named_file;
 mod tokens;
 
 use std::path::PathBuf;
@@ -19,9 +19,9 @@ pub use self::bearer::{BearerToken, IdTokenFileError, TokenError};
 use self::cache::TokenCache;
 pub use self::cache::given_up;
 use self::credential::{Credential, Endpoints, User, is_service_account};
+pub use self::file_name::check_arguments;
 pub use self::find::login_of;
 use self::find::{FoundCredential, find, passed_over, token_file};
-pub use self::named_file::check_arguments;
 use self::tokens::AtHand;
 pub use self::tokens::{IdToken, Tokens};
 use crate::domain::error::{CommandError, ErrorKind, Hint};

@@ -3,7 +3,7 @@
 mod evidence;
 mod fix;
 mod request;
-mod set_up;
+mod setup;
 
 use std::path::PathBuf;
 
@@ -51,7 +51,7 @@ pub(super) struct Args {
 pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.check_format::<DoctorReport>()?;
     match &args.target {
-        None => set_up::check(cx).await,
+        None => setup::check(cx).await,
         Some(target) => request::check(cx, target, &args).await,
     }
 }

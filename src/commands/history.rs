@@ -58,7 +58,7 @@ pub(super) struct Args {
 
 /// The commands that change something.
 fn actions() -> impl TypedValueParser<Value = Action> {
-    let words = PossibleValuesParser::new(Action::all().map(Action::as_str));
+    let words = PossibleValuesParser::new(Action::all().into_iter().map(Action::as_str));
     words.try_map(|word| Action::parse(&word).ok_or("it changes nothing"))
 }
 

@@ -8,20 +8,20 @@
 //! asked; deny policies outrank allow policies (documented).
 
 mod boundaries;
+mod fallback;
 mod members;
 mod permission;
 mod reach;
-mod unread;
 
 use std::borrow::Cow;
 
 use time::OffsetDateTime;
 
 pub use self::boundaries::kept_by_boundaries;
+pub use self::fallback::decide_unread;
 pub use self::members::for_members;
 pub use self::permission::{ABOVE, decide_permission, permitted, says_of_the_public};
 pub use self::reach::{Entry, is_reserved};
-pub use self::unread::decide_unread;
 use super::condition::{Attributes, Condition, Doubt, Tags};
 use super::deny::DenyRule;
 use super::invokers::Grant;

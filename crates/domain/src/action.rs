@@ -26,8 +26,8 @@ impl Action {
         matches!(self, Self::MakePrivate | Self::MakePublic | Self::Turn(_))
     }
 
-    /// All of them.
-    pub fn all() -> impl Iterator<Item = Self> {
+    /// All of them, by their names.
+    pub fn all() -> Vec<Self> {
         let others = [
             Self::AudienceAdd,
             Self::AudienceRemove,
@@ -41,7 +41,10 @@ impl Action {
             Self::Revoke,
             Self::Undo,
         ];
-        others.into_iter().chain(SwitchKind::ALL.map(Self::Turn))
+        let mut all: Vec<Self> =
+            others.into_iter().chain(SwitchKind::ALL.map(Self::Turn)).collect();
+        all.sort_by_key(|action| action.as_str());
+        all
     }
 
     /// The command's name; of one that has several, with the word that says which.
@@ -64,6 +67,6 @@ impl Action {
 
     /// The command of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::all().find(|action| action.as_str() == name)
+        Self::all().into_iter().find(|action| action.as_str() == name)
     }
 }

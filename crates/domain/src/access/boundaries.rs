@@ -3,7 +3,7 @@
 use super::super::boundary::{Boundary, binds, bound_at};
 use super::super::condition::Doubt;
 use super::super::principal::Caller;
-use super::unread::unread;
+use super::fallback::unread;
 use super::{Attached, Hierarchy, Layer, Outcome, Step, Uncertainty};
 
 /// The layer of boundaries: whoever is bound by any must find the resource in one that binds them.

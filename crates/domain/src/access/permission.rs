@@ -7,7 +7,7 @@ use super::super::invokers::Grant;
 use super::super::member::{Member, MemberKind};
 use super::super::principal::{Caller, covers, reaches};
 use super::boundaries::bounded;
-use super::unread::unread;
+use super::fallback::unread;
 use super::{Attached, Decision, Knowledge, Layer, Outcome, Source, Step, Uncertainty, verdict};
 
 /// Why a caller is allowed by Cloud Run's own answer.

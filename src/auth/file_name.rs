@@ -25,7 +25,7 @@ const AS_LONG_AS_A_TOKEN: usize = 40;
 
 /// The path that a text names. `said_by` says where the text came from. A text that is the
 /// credential itself is refused, and nothing of it is in the error: build logs are read by many.
-pub(super) fn named_file<'a>(text: &'a Path, said_by: &str) -> Result<&'a Path, AuthError> {
+pub(super) fn file_name<'a>(text: &'a Path, said_by: &str) -> Result<&'a Path, AuthError> {
     if is_a_secret(text) {
         return Err(AuthError::SecretItself { said_by: said_by.to_owned() });
     }
@@ -44,7 +44,7 @@ pub fn check_arguments(arguments: &[String]) -> Result<(), AuthError> {
         if let Some(option) = OPTIONS.into_iter().find(|option| *option == name)
             && let Some(value) = joined.or_else(|| ours.get(at + 1).map(String::as_str))
         {
-            named_file(Path::new(value), &format!("`{option}`"))?;
+            file_name(Path::new(value), &format!("`{option}`"))?;
         }
     }
     Ok(())
@@ -125,7 +125,7 @@ mod tests {
             &long,
         ] {
             assert!(is_a_secret(Path::new(secret)), "{secret}");
-            let error = named_file(Path::new(secret), "`X`").unwrap_err().to_string();
+            let error = file_name(Path::new(secret), "`X`").unwrap_err().to_string();
             assert_eq!(error, "`X` holds the credential itself, not the name of a file");
         }
         for name in [
