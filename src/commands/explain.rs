@@ -123,9 +123,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         };
         let names = (who.to_string(), found.to_string());
         let taken = (cx.is_sandbox(), args.lenient);
-        let report = ExplainReport::new(taken, names, request, decision, fix);
-        cx.report(&report)?;
-        Ok(match report.verdict {
+        cx.report(&ExplainReport::new(taken, names, request, decision, fix))?;
+        Ok(match decision.acted_on(args.lenient) {
             Verdict::Allowed => ExitCode::Done,
             Verdict::Denied => ExitCode::No,
             Verdict::Unknown => ExitCode::Undetermined,

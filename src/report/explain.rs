@@ -105,10 +105,6 @@ impl ExplainReport {
         decision: &Decision<'_>,
         fix: Vec<String>,
     ) -> Self {
-        let (verdict, otherwise) = (decision.verdict, decision.otherwise());
-        let is_open = verdict == Verdict::Unknown;
-        let otherwise = Some(otherwise).filter(|other| is_open && *other != Verdict::Unknown);
-        let verdict = otherwise.filter(|_| lenient).unwrap_or(verdict);
         let mut unless: Vec<UnlessRow> = Vec::new();
         for (layer, row) in decision.unless() {
             let row = UnlessRow {
@@ -125,8 +121,8 @@ impl ExplainReport {
             member,
             service,
             request,
-            verdict,
-            otherwise,
+            verdict: decision.acted_on(lenient),
+            otherwise: decision.otherwise(),
             unless,
             steps: decision.steps.iter().map(StepRow::of).collect(),
             fix,

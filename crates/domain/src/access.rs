@@ -281,9 +281,20 @@ impl<'a> Decision<'a> {
         self.steps.iter().find(|step| step.outcome == Outcome::Block).map(|step| step.layer)
     }
 
-    /// The verdict if everything unread contained nothing, neither grants nor denials.
-    pub fn otherwise(&self) -> Verdict {
+    /// The verdict if everything unread contained nothing, neither grants nor denials: of an unknown
+    /// verdict only, and `None` if it is unknown even so.
+    pub fn otherwise(&self) -> Option<Verdict> {
+        let silent = self.if_unread_is_silent();
+        (self.verdict == Verdict::Unknown && silent != Verdict::Unknown).then_some(silent)
+    }
+
+    fn if_unread_is_silent(&self) -> Verdict {
         Verdict::of(self.steps.iter().map(|step| step.silent))
+    }
+
+    /// The verdict that is acted on: with `lenient` what could not be read counts as silent.
+    pub fn acted_on(&self, lenient: bool) -> Verdict {
+        self.otherwise().filter(|_| lenient).unwrap_or(self.verdict)
     }
 
     /// What an unknown verdict depends on, with its layer.

@@ -169,7 +169,7 @@ proptest! {
     fn an_answer_that_is_known_is_the_same_were_the_unread_silent(setting in some_setting()) {
         for caller in CALLERS {
             let (verdict, otherwise) =
-                setting.decide(caller, "/a", |decision| (decision.verdict, decision.otherwise()));
+                setting.decide(caller, "/a", |told| (told.verdict, told.if_unread_is_silent()));
             if verdict != Verdict::Unknown {
                 prop_assert_eq!(otherwise, verdict);
             }

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::datetime;
 
-use crate::access::{Caller, Decision, Entry, Hierarchy, Origin, Request, Verdict};
+use crate::access::{Caller, Decision, Entry, Hierarchy, Origin, Request};
 use crate::condition::{Condition, Tag};
 use crate::deny::DenyRule;
 use crate::evidence::{PolicyLayer, ResourceEvidence, RoleFacts, ServiceEvidence};
@@ -173,12 +173,10 @@ impl Setting {
     /// The verdict, and what it would be if what is unread were silent.
     pub(super) fn answer(&self, caller: &str, request: &str) -> String {
         self.decide(caller, request, |decision| {
-            let (verdict, otherwise) = (decision.verdict, decision.otherwise());
-            match verdict {
-                Verdict::Unknown if otherwise != verdict => {
-                    format!("unknown, else {}", otherwise.as_str())
-                }
-                _ => verdict.as_str().to_owned(),
+            let verdict = decision.verdict.as_str();
+            match decision.otherwise() {
+                Some(otherwise) => format!("{verdict}, else {}", otherwise.as_str()),
+                None => verdict.to_owned(),
             }
         })
     }
