@@ -1,5 +1,5 @@
-//! The surroundings of one command: the only reader of environment, arguments, clock and terminal, and the builder of
-//! everything that a command works with.
+//! The surroundings of one command: the only reader of environment, arguments, clock and terminal,
+//! and the constructor of everything else that a command uses.
 
 mod clock;
 mod command_line;
@@ -31,7 +31,7 @@ use crate::sandbox;
 use crate::terminal::{Terminal, Wishes};
 use crate::transport::Endpoint;
 
-/// What the options that every command takes say.
+/// The options that every command takes.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub project: Option<String>,
@@ -39,9 +39,9 @@ pub struct Settings {
     pub account: Option<String>,
     pub configuration: Option<String>,
     pub access_token_file: Option<PathBuf>,
-    /// The accounts to act as, the last one through those before it.
+    /// Accounts to impersonate: the last one, with the others as the delegation chain.
     pub impersonate: Vec<String>,
-    /// Whether tokens are kept from one command to the next.
+    /// Whether tokens are cached between commands.
     pub token_cache: bool,
     pub format: Option<Format>,
     pub yes: bool,
@@ -50,14 +50,13 @@ pub struct Settings {
     pub no_color: bool,
     pub timeout: Duration,
     pub sandbox: bool,
-    /// The definition of the program and its commands.
+    /// The program's definition and its commands.
     pub definition: clap::Command,
-    /// Whether it is not said that this is the sandbox: only where nobody reads it, as when a
-    /// shell completes a word.
+    /// Whether the sandbox banner is off: only if nobody reads it, as in shell completion.
     pub unannounced: bool,
 }
 
-/// One command's surroundings.
+/// The surroundings of one command.
 #[derive(Debug)]
 pub struct Context {
     pub terminal: Terminal,
@@ -76,7 +75,7 @@ pub struct Context {
     asking: Cell<bool>,
     running: Cell<bool>,
     metadata_project: Option<String>,
-    /// Projects of which both are known: the number and the ID.
+    /// Projects of which both the number and the ID are known.
     projects: RefCell<Vec<(String, String)>>,
 }
 
@@ -85,7 +84,7 @@ pub fn sandbox_by_environment() -> bool {
     env::var("RUNACCESS_SANDBOX").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
 
-/// The time now.
+/// The current time.
 pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
@@ -95,8 +94,8 @@ pub fn bare_terminal_asks() -> bool {
     Terminal::detect(Wishes { may_ask: true, may_color: false }).interactive
 }
 
-/// The runtime: several threads for `sandbox serve`, one for any other command; the proxy brings
-/// threads of its own.
+/// The async runtime: several threads for `sandbox serve`, one for any other command; the proxy
+/// starts its own threads.
 pub fn runtime() -> std::io::Result<Runtime> {
     let serves = env::args_os().any(|word| word == "serve");
     let mut builder =
@@ -125,28 +124,28 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'stati
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
-/// The file of this program, to be started again.
+/// The path of this program, to start it again.
 pub fn this_program() -> std::io::Result<PathBuf> {
     env::current_exe()
 }
 
-/// The folder that the program was started in.
+/// The working directory.
 pub fn working_folder() -> std::io::Result<PathBuf> {
     env::current_dir()
 }
 
-/// The arguments of this process, the program's name first.
+/// The arguments of this process, with the program's name first.
 pub fn arguments() -> Vec<std::ffi::OsString> {
     env::args_os().collect()
 }
 
-/// The terminal, for what must be said before a command line is understood.
+/// The terminal, for messages before the command line is parsed.
 pub fn bare_terminal() -> Terminal {
     let variables = variables();
     Terminal::detect(Wishes { may_ask: false, may_color: may_color(&variables) })
 }
 
-/// That a value that is set is no project, and where it was set.
+/// The error for a value that is not a project, with where it was set.
 fn not_a_project(set: &Property, why: &str) -> CommandError {
     let error =
         CommandError::usage(format!("`{}` ({}) is not a project ID", set.value, set.source));
@@ -161,8 +160,8 @@ fn not_a_project(set: &Property, why: &str) -> CommandError {
 }
 
 impl Context {
-    /// Looks around. Reads gcloud's configuration, unless in the sandbox or for a command that
-    /// has no use for it; makes no request.
+    /// Reads the surroundings. Reads gcloud's configuration, except in the sandbox or for a command
+    /// that does not use it; sends no request.
     pub fn new(settings: Settings, with_gcloud: bool) -> Result<Self, CommandError> {
         let arguments = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
         let arguments: Vec<String> = arguments.collect();
@@ -211,7 +210,7 @@ impl Context {
         })
     }
 
-    /// Whether this is the sandbox.
+    /// Whether the sandbox is selected.
     pub fn is_sandbox(&self) -> bool {
         self.settings.sandbox
     }
@@ -226,7 +225,7 @@ impl Context {
         self.settings.yes
     }
 
-    /// A name as a command in this place takes it: short in the project that is set.
+    /// A name as a command with the same settings takes it: short if its project is the active one.
     pub fn named(&self, name: &impl Named) -> String {
         match self.project() {
             Ok(project) if self.are_known_as_one(&project.value, name.project()) => name.short(),
@@ -234,7 +233,7 @@ impl Context {
         }
     }
 
-    /// A service as somebody else is to type it, who does not have this command's flags.
+    /// A service as another person can type it, who does not have this command's flags.
     pub fn named_to_others(&self, name: &impl Named) -> String {
         match self.settings.project {
             Some(_) => name.to_string(),
@@ -242,7 +241,7 @@ impl Context {
         }
     }
 
-    /// Waits for another program, which hears Ctrl-C itself and is let to end by it.
+    /// Waits for another program, which receives Ctrl-C itself and decides when to end.
     pub async fn while_it_runs<T>(&self, program: impl Future<Output = T>) -> T {
         self.running.set(true);
         let ended = program.await;
@@ -255,7 +254,7 @@ impl Context {
         self.running.get()
     }
 
-    /// The user's shell, as the environment names it.
+    /// The user's shell, by the environment.
     pub fn shell(&self) -> Option<String> {
         self.variables.get("SHELL").cloned()
     }
@@ -270,24 +269,24 @@ impl Context {
         done.map_err(|_| Failure::deadline(call, self.deadline.limit()).into())
     }
 
-    /// The format of the result.
+    /// The output format.
     pub fn format(&self) -> Format {
         self.settings.format.clone().unwrap_or_default()
     }
 
-    /// Checks, before any call, that the format suits what will be reported.
+    /// Checks, before any call, that the format fits the report.
     pub fn check_format<R: Report>(&self) -> Result<(), CommandError> {
         self.format().check::<R>()
     }
 
-    /// Writes a command's result to stdout.
+    /// Writes a command's report to stdout.
     pub fn report<R: Report>(&self, report: &R) -> Result<(), CommandError> {
         let style = Style { width: self.terminal.width, color: self.terminal.color_stdout };
         let text = self.format().render(report, style)?;
         self.print(&text)
     }
 
-    /// Writes rendered text to stderr, because stdout belongs to another program.
+    /// Writes a report to stderr, because stdout belongs to another program.
     pub fn show_ready<R: Report>(&self, report: &R) {
         self.terminal.say(report.table(self.stderr_style()).trim_end_matches('\n'));
     }
@@ -296,7 +295,7 @@ impl Context {
         Style { width: self.terminal.width_stderr, color: self.terminal.color_stderr }
     }
 
-    /// Shows a service's access panel on stderr, where questions are.
+    /// Shows a service's access panel on stderr, next to the question.
     pub fn show_panel(&self, service: &ServiceReport) {
         let panel = report::panel(service, self.stderr_style());
         self.terminal.say(panel.trim_end_matches('\n'));
@@ -310,7 +309,8 @@ impl Context {
         })
     }
 
-    /// Asks the metadata server for the project, if nothing else says it and there is one.
+    /// Asks the metadata server for the project, if nothing else sets it and a metadata server
+    /// exists.
     pub async fn ask_for_project(&mut self) -> Result<(), CommandError> {
         let Some(properties) = &self.properties else { return Ok(()) };
         if self.settings.project.is_some() || properties.value("core", "project")?.is_some() {
@@ -322,7 +322,7 @@ impl Context {
         Ok(())
     }
 
-    /// The project, by its ID if that is known, or how to set one.
+    /// The project, by its ID if that is known; the error says how to set one.
     pub fn project(&self) -> Result<Property, CommandError> {
         let set = self.project_as_set()?;
         if let Err(why) = check_project(&set.value) {
@@ -333,7 +333,7 @@ impl Context {
         Ok(Property { value: id.unwrap_or(set.value), source: set.source })
     }
 
-    /// Whether a project is set, be it a good one or not.
+    /// Whether a project is set, valid or not.
     pub fn has_project(&self) -> bool {
         self.project_as_set().is_ok()
     }
@@ -379,7 +379,7 @@ impl Context {
         Ok(self.region_and_source()?.map(|property| property.value))
     }
 
-    /// The region that is set, and where; `None` for every region.
+    /// The region that is set, and where it was set; `None` for every region.
     pub fn region_and_source(&self) -> Result<Option<Property>, CommandError> {
         let region = match (&self.settings.region, &self.properties) {
             (Some(value), _) => {
@@ -404,8 +404,8 @@ impl Context {
         })
     }
 
-    /// The region of the command line alone, `-` if there is none: for what is about every
-    /// region unless told otherwise.
+    /// The region of the command line alone, else `-`: for commands that search every region by
+    /// default.
     pub fn region_of_the_command_line(&self) -> Result<String, CommandError> {
         match self.settings.region {
             Some(_) => Ok(self.region()?.unwrap_or_else(|| "-".to_owned())),

@@ -19,7 +19,7 @@ use crate::gcloud;
 use crate::journal;
 use crate::proxy;
 
-/// What is tried with bytes.
+/// What a target checks for any bytes.
 pub type Check = fn(&[u8]);
 
 /// Every target, by its name in `fuzz/`.
@@ -40,7 +40,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-/// A principal that is taken is written as it is read, names itself, and can be shown.
+/// A principal that parses is written as it was read, identifies itself, and can be displayed.
 pub fn members(bytes: &[u8]) {
     let Some(typed) = text(bytes) else { return };
     if let Ok(MemberArg::Member(member)) = MemberArg::parse(typed) {
@@ -48,7 +48,7 @@ pub fn members(bytes: &[u8]) {
         assert!(member.same_as(&member) && member.reaches(&member));
         assert!(!member.as_str().chars().any(|c| c.is_whitespace() || c.is_control()));
     }
-    // As a policy may hold it, whatever it is.
+    // Any member that a policy may hold.
     let held = Member::from_policy(typed);
     assert_eq!(held.as_str(), typed);
     assert!(held.same_as(&Member::from_policy(typed)));
@@ -58,7 +58,7 @@ pub fn members(bytes: &[u8]) {
     assert!(!journal::redacted(typed).contains("ya29.aaaaaaaaaaaaaaaaaaaa"));
 }
 
-/// A service that is taken parses back from what is shown of it.
+/// A service that parses is parsed again from its displayed form.
 pub fn services(bytes: &[u8]) {
     let Some(typed) = text(bytes) else { return };
     if let Ok(reference) = ServiceRef::parse(typed) {
@@ -66,7 +66,7 @@ pub fn services(bytes: &[u8]) {
     }
 }
 
-/// The name of a change is read as it is written.
+/// The name of a change is parsed and written without loss.
 pub fn change_ids(bytes: &[u8]) {
     let Some(typed) = text(bytes) else { return };
     if let Ok(id) = typed.parse::<ChangeId>() {
@@ -74,18 +74,18 @@ pub fn change_ids(bytes: &[u8]) {
     }
 }
 
-/// A file of gcloud's is read or refused.
+/// A file of gcloud's is parsed or refused.
 pub fn gcloud_ini(bytes: &[u8]) {
     gcloud::read_ini(&String::from_utf8_lossy(bytes));
 }
 
-/// What was checked can be sent, weighed, and given an end that is read back.
+/// A condition that parses can be sent, evaluated, and given an expiry that is read back.
 pub fn conditions(bytes: &[u8]) {
     let Some(expression) = text(bytes) else { return };
     let attributes = Attributes { path: Some("/"), host: Some("a.run.app"), time: NOW, tags: None };
     let weighed = condition::evaluate(expression, &attributes);
     let ended = condition::has_ended(expression, NOW);
-    // What has ended for good does not hold.
+    // An expired condition is never true.
     assert!(!(ended && weighed == Truth::True), "{expression}");
     let typed = Condition {
         title: "t".to_owned(),
@@ -99,7 +99,7 @@ pub fn conditions(bytes: &[u8]) {
     }
 }
 
-/// A policy is read the same by both readers, and an edit leaves alone what it is not about.
+/// Both readers parse a policy the same way, and an edit leaves everything else alone.
 pub fn policies(bytes: &[u8]) {
     let (official, lean) = (cloud::read_policy(bytes), cloud::read_grants(bytes));
     if let Some(document) = serde_json::from_slice(bytes).ok().as_ref() {
@@ -118,7 +118,7 @@ pub fn policies(bytes: &[u8]) {
     let wanted = Grant { role: Role::invoker().to_string(), member, condition: None };
     let Ok(edit) = policy::edit(&read, |_| false, std::slice::from_ref(&wanted)) else { return };
     let back = policy::remove(&edit.policy, |grant| edit.added.iter().any(|a| a.same_as(grant)));
-    // IAM keeps no binding without members, and no edit has to.
+    // IAM stores no binding without members, and no edit needs one.
     let bindings = |policy: &policy::Policy| {
         let held = policy.bindings.iter().filter(|binding| !binding.members.is_empty());
         held.map(|binding| serde_json::to_value(binding).unwrap_or_default()).collect::<Vec<_>>()
@@ -126,13 +126,14 @@ pub fn policies(bytes: &[u8]) {
     assert_eq!(bindings(&back.policy), bindings(&read));
 }
 
-/// No server makes the program wait for longer than ten minutes.
+/// No response makes the program wait for more than ten minutes.
 pub fn retry_after(bytes: &[u8]) {
     let asked = cloud::read_retry_after(bytes);
     assert!(asked.is_none_or(|wait| wait <= std::time::Duration::from_mins(10)));
 }
 
-/// A head that comes byte by byte is judged as one that comes at once, and is within what came.
+/// A head that arrives byte by byte is judged as one that arrives at once, and never exceeds the
+/// input.
 pub fn request_heads(bytes: &[u8]) {
     let Ok(Some(length)) = proxy::read_head(bytes, 0) else { return };
     assert!(length <= bytes.len());
@@ -188,7 +189,8 @@ mod tests {
             }
         }
 
-        /// What is almost right: two of the corpus joined, with bytes changed, lost and repeated.
+        /// Almost valid input: two files of the corpus joined, with bytes changed, removed and
+        /// repeated.
         #[test]
         fn what_is_almost_right_holds(
             picks in any::<[Index; 2]>(),

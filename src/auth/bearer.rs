@@ -1,4 +1,4 @@
-//! A token's text, and the header that carries it.
+//! A token and its `Authorization` header.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
@@ -6,14 +6,14 @@ use std::{fmt, fs, io};
 use http::HeaderValue;
 use thiserror::Error;
 
-/// No server takes a longer header, and no pipe holds much more.
+/// No server accepts a longer header, and a pipe holds hardly more.
 const LONGEST: usize = 12 * 1024;
 
-/// A token used as it stands. Its text is in no debug output.
+/// A bearer token. `Debug` does not print it.
 #[derive(Clone)]
 pub struct BearerToken(String);
 
-/// Why a text cannot be a token. The text itself is never quoted.
+/// Why a text cannot be a token. Never quotes the text.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum TokenError {
     #[error("it is empty")]
@@ -25,7 +25,7 @@ pub enum TokenError {
 }
 
 impl BearerToken {
-    /// Takes a token's text.
+    /// Parses a token.
     pub fn new(token: &str) -> Result<Self, TokenError> {
         if token.len() > LONGEST {
             return Err(TokenError::TooLong);
@@ -39,27 +39,27 @@ impl BearerToken {
         Ok(Self(token.to_owned()))
     }
 
-    /// The text.
+    /// The token itself.
     pub(super) fn text(&self) -> &str {
         &self.0
     }
 
-    /// What stands in the header that carries it.
+    /// The text of the `Authorization` header.
     pub fn text_of_header(&self) -> String {
         format!("Bearer {}", self.0)
     }
 
-    /// The value of the header that carries it.
+    /// The value of the `Authorization` header.
     pub fn header(&self) -> HeaderValue {
         let value = HeaderValue::from_str(&self.text_of_header());
-        // Only characters that a header may hold are taken in.
+        // `parse` accepts only characters that a header may hold.
         let mut value = value.unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
         value.set_sensitive(true);
         value
     }
 }
 
-/// Why a file holds no ID token.
+/// Why a file does not hold an ID token.
 #[derive(Debug, Error)]
 pub enum IdTokenFileError {
     #[error("cannot read the ID token in `{}`", path.display())]
@@ -69,7 +69,7 @@ pub enum IdTokenFileError {
 }
 
 impl BearerToken {
-    /// The ID token that a file holds.
+    /// The ID token in a file.
     pub fn in_file(path: &Path) -> Result<Self, IdTokenFileError> {
         let text = fs::read_to_string(path)
             .map_err(|source| IdTokenFileError::Unreadable { path: path.to_owned(), source })?;

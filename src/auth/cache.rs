@@ -17,26 +17,27 @@ use super::mint::Minted;
 use crate::jwt::expiry;
 use crate::private_files;
 
-/// A token is given up this long before its end, or a tenth of its time if that is less.
+/// A token is replaced this long before it expires, or at a tenth of its lifetime if that is
+/// shorter.
 const MARGIN: time::Duration = time::Duration::minutes(5);
-/// Files that nobody has written for so long hold no token that is still good.
+/// A file that has not been written for this long holds only expired tokens.
 const OLD: Duration = Duration::from_hours(24);
-/// How long another process may take to renew a token before this one does so itself.
+/// How long to wait while another process renews the token.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(15);
 
-/// When a token that was good from one moment to another is to be replaced.
+/// When to replace a token that is valid between two moments.
 pub fn given_up(from: OffsetDateTime, until: OffsetDateTime) -> OffsetDateTime {
     until - MARGIN.min((until - from) / 10)
 }
 
-/// The folder of all kept tokens.
+/// The folder of the cached tokens.
 #[derive(Clone, Debug)]
 pub(super) struct TokenCache {
     folder: PathBuf,
 }
 
-/// The place of one token.
+/// The cache entry of one token.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     path: PathBuf,
@@ -55,11 +56,11 @@ impl TokenCache {
         Self { folder }
     }
 
-    /// The place of a token of this kind, for this audience, by this credential.
+    /// The cache entry of a token of this kind, audience and credential.
     pub(super) fn slot(&self, parts: &[&str]) -> Slot {
         let mut text = Vec::new();
         for part in parts {
-            // Lengths keep apart what would run together.
+            // The lengths keep parts apart that would otherwise run together.
             text.extend_from_slice(&(part.len() as u64).to_be_bytes());
             text.extend_from_slice(part.as_bytes());
         }
@@ -69,8 +70,8 @@ impl TokenCache {
 }
 
 impl Slot {
-    /// The token that is kept here and still good. A file that is damaged, or that others may
-    /// read or write, holds none.
+    /// The cached token, if it is still good. A file that is damaged, or that others may read or
+    /// write, counts as empty.
     pub(super) fn read(&self, now: OffsetDateTime) -> Option<String> {
         let file = File::open(&self.path).ok()?;
         if !private_files::is_private(&file) {
@@ -78,13 +79,13 @@ impl Slot {
         }
         let kept: Kept = serde_json::from_reader(file).ok()?;
         let in_time = kept.good_until > now.unix_timestamp();
-        // What is kept of a token in the form of a JWT cannot outlast its own word.
+        // A JWT never outlasts its own `exp`.
         let own_end = expiry(&kept.token).is_none_or(|end| end > now);
         let good = in_time && own_end && BearerToken::new(&kept.token).is_ok();
         good.then_some(kept.token)
     }
 
-    /// Keeps a token. If it cannot be kept, the next command asks again: no worse than that.
+    /// Stores a token. If that fails, the next command requests a new one.
     pub(super) fn write(&self, minted: &Minted, now: OffsetDateTime) {
         let good_until = given_up(now, minted.expires).unix_timestamp();
         let kept = Kept { token: minted.token.clone(), good_until };
@@ -97,11 +98,12 @@ impl Slot {
         drop(fs::remove_file(&self.path));
     }
 
-    /// The right to renew the token, for which processes queue up. Without a place for the lock,
-    /// or when another takes too long, each renews for itself.
+    /// The right to renew the token; processes queue for it. Without a folder for the lock, or if
+    /// another process takes too long, this process renews on its own.
     pub(super) async fn turn(&self) -> Option<File> {
         private_files::folder(self.path.parent()?).ok()?;
-        // One of a few locks, which stay: one that is removed while it is held locks nothing.
+        // There are a few locks, and they stay: a lock file that is deleted while it is held locks
+        // nothing.
         let first = self.path.file_name()?.to_str()?.get(..1)?;
         let lock = private_files::open(&self.path.with_file_name(format!("lock-{first}"))).ok()?;
         let start = tokio::time::Instant::now();

@@ -1,4 +1,4 @@
-//! The kinds of credential that a user of Cloud Run may have, read from their files.
+//! Kinds of credential, parsed from their files.
 
 use std::fmt;
 use std::fs;
@@ -11,47 +11,47 @@ use crate::domain::member::{Member, MemberKind};
 use crate::transport::Endpoint;
 
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
-/// Where external accounts of authorised users refresh (documented).
+/// Token endpoint of authorised users of an external account (documented).
 const EXTERNAL_TOKEN_URI: &str = "https://sts.googleapis.com/v1/oauthtoken";
 const IAM_CREDENTIALS: &str = "https://iamcredentials.googleapis.com";
-/// The field by which files say whom to act as.
+/// The field that names the service account to impersonate.
 const IMPERSONATION_URL: &str = "service_account_impersonation_url";
 
-/// What tokens are made from. Its secrets are in no debug output.
+/// What tokens are obtained with. `Debug` does not print its secrets.
 #[derive(Clone)]
 pub(super) enum Credential {
-    /// An access token that is at hand; nothing can be made from it but impersonation.
+    /// A ready access token. It can only be used as it is, or to impersonate.
     Bearer(BearerToken),
     User(User),
     ServiceAccount(Box<ServiceAccount>),
-    /// Workload or workforce identity federation. The file, but for the account that it says to
-    /// act as, which is an impersonation around this.
+    /// Workload or workforce identity federation: the file without the service account that it
+    /// impersonates, which is an `Impersonated` around this.
     External(Box<Value>),
     Metadata {
-        /// With its port, if that is not 80.
+        /// Includes the port, unless it is 80.
         host: String,
     },
     Impersonated(Box<Impersonated>),
 }
 
-/// Who refreshes: a Google account, or a federated one.
+/// A user's refresh token: of a Google account or of an external account.
 #[derive(Clone)]
 pub(super) struct User {
     pub(super) client_id: String,
     pub(super) client_secret: String,
     pub(super) refresh_token: String,
     pub(super) token_uri: String,
-    /// Whether the client shows who it is in a header, as federated ones do, and whether its
-    /// answer holds no ID token.
+    /// Whether the client authenticates in a header, as external accounts do; their responses hold
+    /// no ID token.
     pub(super) is_federated: bool,
-    /// Whether the token endpoint gives it ID tokens for any audience: the sandbox's, for a
+    /// Whether the token endpoint issues ID tokens for any audience: true of the sandbox for a
     /// service account.
     pub(super) chooses_audience: bool,
-    /// Whether the endpoint is that of this process's sandbox, whose port is another each time.
+    /// Whether the endpoint is the sandbox in this process, whose port differs on each run.
     pub(super) in_sandbox: bool,
 }
 
-/// A key of a service account.
+/// A service account key.
 #[derive(Clone)]
 pub(super) struct ServiceAccount {
     pub(super) email: String,
@@ -62,16 +62,16 @@ pub(super) struct ServiceAccount {
     pub(super) file: Value,
 }
 
-/// A service account that another credential acts as.
+/// A service account that another credential impersonates.
 #[derive(Clone)]
 pub(super) struct Impersonated {
     pub(super) source: Credential,
-    /// An access token of the source's that is good already.
+    /// A valid access token of the source.
     pub(super) at_hand: Option<BearerToken>,
     pub(super) target: String,
-    /// Those through whom it is done, nearest to the source first.
+    /// The delegation chain, nearest to the source first.
     pub(super) delegates: Vec<String>,
-    /// Where IAM Credentials is, without a slash at its end.
+    /// Endpoint of IAM Credentials, without a trailing slash.
     pub(super) endpoint: String,
 }
 
@@ -81,7 +81,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Where the endpoints are that a set-up may name otherwise.
+/// Endpoints that a gcloud property may override.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Endpoints {
     /// gcloud's property `auth/token_host`.
@@ -91,7 +91,7 @@ pub(super) struct Endpoints {
 }
 
 impl Credential {
-    /// Reads a credential as files hold them. `place` names the file in errors.
+    /// Parses a credential file. `place` names the file in errors.
     pub(super) fn read(
         json: &Value,
         place: &str,
@@ -167,7 +167,8 @@ impl Credential {
         })
     }
 
-    /// This credential acting as the last of these accounts, through those before it.
+    /// This credential impersonating the last of these accounts, with the others as the delegation
+    /// chain.
     pub(super) fn impersonating(
         self,
         at_hand: Option<BearerToken>,
@@ -190,7 +191,7 @@ impl Credential {
         })))
     }
 
-    /// What kind of credential it is.
+    /// The kind of credential.
     pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Bearer(_) => Kind::Token,
@@ -203,7 +204,7 @@ impl Credential {
         }
     }
 
-    /// Whose it is, as far as it says.
+    /// The principal that it authenticates, if it says so.
     pub(super) fn account(&self) -> Option<&str> {
         match self {
             Self::ServiceAccount(account) => Some(&account.email),
@@ -212,8 +213,8 @@ impl Credential {
         }
     }
 
-    /// What tells it from every other, for the cache's keys; digested before it is kept. `None`
-    /// if it does not tell whose tokens come of it, so that none are kept.
+    /// A fingerprint that tells it from every other credential, for cache keys; stored only as a
+    /// digest. `None` if it does not determine the principal, so nothing is cached.
     pub(super) fn fingerprint(&self) -> Option<String> {
         Some(match self {
             Self::Bearer(token) => format!("bearer {}", token.text()),
@@ -224,12 +225,12 @@ impl Credential {
             Self::ServiceAccount(account) => {
                 format!("key {} {} {}", account.token_uri, account.email, account.key_id)
             }
-            // Whose it is, the subject token says: it is known where it stands in a file.
+            // The subject token determines the principal: known only if it is in a file.
             Self::External(file) => {
                 let subject = file["credential_source"]["file"].as_str()?;
                 format!("external {file} {}", fs::read_to_string(subject).ok()?)
             }
-            // Each machine has an account of its own; a home folder may be several machines'.
+            // Each machine has its own account, and several machines may share a home folder.
             Self::Metadata { host } => {
                 let read = |path: &str| fs::read_to_string(path).ok();
                 let boot = read("/proc/sys/kernel/random/boot_id")?;
@@ -245,13 +246,13 @@ impl Credential {
     }
 }
 
-/// Whether an address is a service account's.
+/// Whether an address belongs to a service account.
 pub(super) fn is_service_account(address: &str) -> bool {
     let has_name = address.split_once('@').is_some_and(|(name, _)| !name.is_empty());
     has_name && Member::of_account(address).kind() == MemberKind::ServiceAccount
 }
 
-/// An impersonation as files say it: by the URL of the call that would be made.
+/// Parses an impersonation from the URL of its IAM Credentials call, as credential files hold it.
 fn impersonation(
     source: Credential,
     url: &str,
@@ -278,7 +279,7 @@ fn account_of(name: &str) -> String {
     name.rsplit('/').next().unwrap_or(name).to_owned()
 }
 
-/// Refuses an address that a secret must not be sent to.
+/// Rejects an address that must not receive a secret.
 fn check_endpoint(address: &str, place: &str) -> Result<(), AuthError> {
     Endpoint::parse(address).map(|_| ()).map_err(|error| AuthError::Unusable {
         place: place.to_owned(),

@@ -1,4 +1,4 @@
-//! Tells the name of a file that contains a secret from the secret itself.
+//! Tells a file name from the secret itself.
 
 use std::path::Path;
 
@@ -9,22 +9,23 @@ use serde_json::Value;
 
 use super::AuthError;
 
-/// The options that name a file with a token in it.
+/// Options that name a file with a token in it.
 const OPTIONS: [&str; 2] = ["--access-token-file", "--id-token-file"];
 
-/// How the tokens and secrets begin that Google and its clients give out.
+/// Prefixes of the tokens and secrets that Google and its clients issue.
 const BEGINNINGS: [&str; 9] =
     ["ya29.", "1//", "GOCSPX-", "AIza", "Bearer ", "ghp_", "ghs_", "gho_", "github_pat_"];
 
-/// What only the text of a credential holds.
+/// Words that only the text of a credential contains.
 const WITHIN: [&str; 5] =
     ["private_key", "PRIVATE KEY", "refresh_token", "client_secret", "subject_token"];
 
-/// A name without a folder or an ending that is as long as this, and mixed as tokens are, is one.
+/// A name of at least this length without a folder or an extension is taken for a token, if its
+/// characters are mixed like one.
 const AS_LONG_AS_A_TOKEN: usize = 40;
 
-/// The path that a text names. `said_by` says where the text came from. A text that is the
-/// credential itself is refused, and nothing of it is in the error: build logs are read by many.
+/// Parses a path. `said_by` names where the text came from. Refuses a text that is the credential
+/// itself, without quoting it: many people read build logs.
 pub(super) fn file_name<'a>(text: &'a Path, said_by: &str) -> Result<&'a Path, AuthError> {
     if is_a_secret(text) {
         return Err(AuthError::SecretItself { said_by: said_by.to_owned() });
@@ -32,8 +33,8 @@ pub(super) fn file_name<'a>(text: &'a Path, said_by: &str) -> Result<&'a Path, A
     Ok(text)
 }
 
-/// Refuses arguments in which an option that names a file holds a secret, before anything repeats
-/// them. What follows a bare `--` is another program's.
+/// Refuses arguments in which an option that names a file holds a secret, before any message
+/// repeats the arguments. Arguments after a bare `--` belong to another program.
 pub fn check_arguments(arguments: &[String]) -> Result<(), AuthError> {
     let ours = arguments.split(|word| word == "--").next().unwrap_or_default();
     for (at, word) in ours.iter().enumerate() {
@@ -52,7 +53,7 @@ pub fn check_arguments(arguments: &[String]) -> Result<(), AuthError> {
 
 fn is_a_secret(path: &Path) -> bool {
     let Some(text) = path.to_str() else { return false };
-    // As curl and people mark a file, and the folder that it is in.
+    // Strip curl's `@` and the folder.
     let text = text.trim().trim_start_matches(['@', '.']).trim_start_matches('/');
     let certain = text.starts_with(['{', '[', '"']) || text.contains(['\n', '\r']);
     // A file may have any name.
@@ -68,13 +69,13 @@ fn is_a_secret(path: &Path) -> bool {
         || text.split('/').any(|part| !part.contains('.') && is_mixed(part))
 }
 
-/// Whether it is three parts, the first an object of JSON.
+/// Whether it has three parts, of which the first is a JSON object.
 fn is_jwt(text: &str) -> bool {
     let parts: Vec<&str> = text.split('.').collect();
     parts.len() == 3 && decoded(parts[0]).is_some_and(|header| header.is_object())
 }
 
-/// The JSON in a text of base64, of either alphabet.
+/// The JSON in a base64 text, of either alphabet.
 fn decoded(text: &str) -> Option<Value> {
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -84,7 +85,7 @@ fn decoded(text: &str) -> Option<Value> {
     })
 }
 
-/// Whether it is as long and as mixed as a token of which nothing else is known.
+/// Whether it is as long and as mixed as an opaque token.
 fn is_mixed(name: &str) -> bool {
     name.len() >= AS_LONG_AS_A_TOKEN
         && name.contains(|c: char| c.is_ascii_lowercase())
@@ -92,7 +93,7 @@ fn is_mixed(name: &str) -> bool {
         && name.contains(|c: char| c.is_ascii_digit())
 }
 
-/// Whether it is as a key is written in hexadecimal, and in no folder.
+/// Whether it looks like a hexadecimal key and is in no folder.
 fn is_in_hex(text: &str) -> bool {
     text.len() >= AS_LONG_AS_A_TOKEN && text.chars().all(|c| c.is_ascii_hexdigit())
 }

@@ -1,4 +1,4 @@
-//! Finds the credential of the active account: on the command line, in gcloud's setup, in files.
+//! Finds the active credential: on the command line, in gcloud's setup, in files.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::{AuthError, IdentityRequest, Kind};
 use crate::gcloud::{CredentialStore, Properties, Property};
 use crate::jwt::expiry;
 
-/// The file of Application Default Credentials, in gcloud's folder.
+/// The file of Application Default Credentials in gcloud's folder.
 const FILE: &str = "application_default_credentials.json";
 
 /// A credential that was found.
@@ -22,13 +22,13 @@ pub(super) struct FoundCredential {
     pub(super) credential: Credential,
     pub(super) account: Option<String>,
     pub(super) source: String,
-    /// What names it in errors.
+    /// Names it in errors.
     pub(super) place: String,
     pub(super) at_hand: AtHand,
     pub(super) login: Option<String>,
 }
 
-/// Finds the credential, the first of the documented order.
+/// Finds the credential, in the documented order.
 pub(super) fn find(
     request: &IdentityRequest,
     properties: &Properties,
@@ -78,7 +78,7 @@ pub(super) fn find(
     })
 }
 
-/// Whose `GOOGLE_APPLICATION_CREDENTIALS` is, if another account acts.
+/// The account of `GOOGLE_APPLICATION_CREDENTIALS`, if another account is active.
 pub(super) fn passed_over(found: &FoundCredential, properties: &Properties) -> Option<String> {
     let path = properties.variable("GOOGLE_APPLICATION_CREDENTIALS")?;
     file_name(Path::new(path), "").ok()?;
@@ -96,12 +96,12 @@ pub(super) fn passed_over(found: &FoundCredential, properties: &Properties) -> O
     }
 }
 
-/// Where a property with the name of a file came from, for an error that must not hold its value.
+/// Origin of a property that names a file, for errors that must not quote its value.
 fn set_by(name: &str, property: &Property) -> String {
     format!("`{name}` ({})", property.source)
 }
 
-/// The access token in a file. `named_by` names what holds the path, in errors.
+/// The access token in a file. `named_by` names the origin of the path, in errors.
 pub(super) fn token_file(
     path: &Path,
     named_by: &str,
@@ -164,7 +164,7 @@ fn stored_account(
     })
 }
 
-/// The words of gcloud that log an account in.
+/// gcloud's command that logs an account in.
 pub fn login_of(account: &str) -> String {
     if is_service_account(account) {
         "auth activate-service-account --key-file FILE".to_owned()

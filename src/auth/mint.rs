@@ -1,5 +1,5 @@
-//! Obtains tokens with one request each: by refresh token, by key, by federation, from the metadata server, or by
-//! impersonating a service account.
+//! Obtains tokens with one request each: by refresh token, service account key, federation,
+//! metadata server, or impersonation.
 
 use std::time::Duration;
 
@@ -22,30 +22,30 @@ use crate::transport::{Answer, Endpoint, Transport, chain, encoded};
 
 const ATTEMPTS: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// The metadata server answers soon or is not there; a busy machine's is given more each time.
+/// A metadata server answers quickly or does not exist; a busy machine gets more time at each try.
 const METADATA_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a federated token is taken to be good: its real end is not told by the official
-/// client, and is an hour as a rule.
+/// Assumed lifetime of a federated token: the official client does not return the real one, which
+/// is usually an hour.
 const FEDERATED: time::Duration = time::Duration::minutes(10);
-/// No token is taken to be good for longer, in seconds.
+/// Longest assumed lifetime of a token, in seconds.
 const LONGEST: i64 = 24 * 3600;
 const ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A token and its end.
+/// A token and its expiry.
 pub(super) struct Minted {
     pub(super) token: String,
     pub(super) expires: OffsetDateTime,
 }
 
-/// What one request brought.
+/// The tokens of one response.
 #[derive(Default)]
 pub(super) struct Brought {
     pub(super) access: Option<Minted>,
     pub(super) id: Option<Minted>,
 }
 
-/// Makes tokens; `place` names the credential in errors.
+/// Obtains tokens. `place` names the credential in errors.
 pub(super) struct Mint<'a> {
     pub(super) place: &'a str,
     /// The command that logs the account in again.
@@ -54,7 +54,7 @@ pub(super) struct Mint<'a> {
 }
 
 impl Mint<'_> {
-    /// An access token, and an ID token where it comes along.
+    /// An access token, and an ID token if the response holds one.
     pub(super) async fn access(&self, credential: &Credential) -> Result<Brought, AuthError> {
         Ok(match credential {
             Credential::Bearer(token) => {
@@ -65,7 +65,7 @@ impl Mint<'_> {
                 let scopes = service_account::AccessSpecifier::from_scopes([SCOPE]);
                 let builder = service_account::Builder::new(account.file.clone());
                 let built = builder.with_access_specifier(scopes).build_access_token_credentials();
-                // The error's own text is left out on purpose: it may quote the key.
+                // Left out on purpose: the error's text may quote the key.
                 let built = built.map_err(|_| self.unusable("its key cannot be read"))?;
                 let token = built
                     .access_token()
@@ -131,7 +131,7 @@ impl Mint<'_> {
             Credential::Metadata { host } => {
                 let audience: String =
                     form_urlencoded::byte_serialize(needed()?.as_bytes()).collect();
-                // Without `format=full` the token would not say whose it is (observed).
+                // Without `format=full` the token has no `email` claim (observed).
                 let path = format!(
                     "instance/service-accounts/default/identity?audience={audience}&format=full"
                 );
@@ -150,7 +150,7 @@ impl Mint<'_> {
         Ok(Brought { access: None, id: Some(self.by_its_word(token)) })
     }
 
-    /// Refreshes, which brings an access token, and for a Google account an ID token too.
+    /// Refreshes: returns an access token, and for a Google account an ID token too.
     async fn refreshed(&self, user: &User, audience: Option<&str>) -> Result<Brought, AuthError> {
         let mut pairs =
             vec![("grant_type", "refresh_token"), ("refresh_token", &user.refresh_token)];
@@ -172,7 +172,7 @@ impl Mint<'_> {
         })
     }
 
-    /// An ID token by an assertion that the account's key signs.
+    /// An ID token for an assertion signed with the account's key.
     async fn asserted(
         &self,
         account: &ServiceAccount,
@@ -192,7 +192,7 @@ impl Mint<'_> {
         Ok(answer["id_token"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Calls IAM Credentials for an account, as the credential beneath.
+    /// Calls IAM Credentials for an account, as the source credential.
     async fn as_account(
         &self,
         it: &Impersonated,
@@ -212,7 +212,7 @@ impl Mint<'_> {
         };
         if let Some(token) = &it.at_hand {
             match ask(token.text()).await {
-                // It may have been revoked; the source gives another.
+                // The access token may have been revoked; the source can obtain another.
                 Err(AuthError::Unauthenticated { .. }) => {}
                 answer => return answer.map_err(|error| self.not_impersonated(it, error)),
             }
@@ -257,7 +257,7 @@ impl Mint<'_> {
         }
     }
 
-    /// Sends what asks for a token, again if that may help.
+    /// Sends a token request, with retries if they may help.
     async fn post(
         &self,
         url: &str,
@@ -292,8 +292,8 @@ impl Mint<'_> {
         }
     }
 
-    /// What the answer says is wrong, in its own words (RFC 6749, or Google's envelope); of
-    /// anything else the status alone. What was sent in confidence is taken out of them.
+    /// The error in a response, in its own words (RFC 6749, or Google's envelope), with secrets
+    /// removed; of any other response only the status.
     fn refused(&self, answer: &Answer, sent: &HeaderMap, form: &[u8]) -> AuthError {
         let without = |text: &str| without_secrets(text, sent, form);
         let body = parsed(&answer.body);
@@ -303,7 +303,7 @@ impl Mint<'_> {
         if let Some(code) = code {
             let why = description.map_or_else(|| code.to_owned(), |text| format!("{code}: {text}"));
             let why = without(&why);
-            // `invalid_rapt` comes as an error of its own, or as a subtype: a fresh login is due.
+            // `invalid_rapt` is an error or a subtype: the user must log in again.
             let is_gone = code == "invalid_grant"
                 || code == "invalid_rapt"
                 || subtype == Some("invalid_rapt");
@@ -330,7 +330,7 @@ impl Mint<'_> {
         Ok(Minted { token: token.to_owned(), expires: self.now + time::Duration::seconds(seconds) })
     }
 
-    /// A token in the form of a JWT, which says its end itself.
+    /// A JWT with the expiry that it states.
     fn by_its_word(&self, token: String) -> Minted {
         let expires = expiry(&token).unwrap_or(self.now);
         Minted { token, expires }
@@ -345,9 +345,9 @@ impl Mint<'_> {
     }
 }
 
-/// A text without the secrets that were sent: each value of a form, and what a header carries.
+/// A text without the secrets that were sent: form values, and the value of a header.
 fn without_secrets(text: &str, sent: &HeaderMap, form: &[u8]) -> String {
-    /// Shorter values are words such as a grant type's, or could be a part of any text.
+    /// Shorter values are words such as a grant type, or could be part of any text.
     const SECRET: usize = 6;
     let mut clean = text.to_owned();
     let header = sent.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -363,8 +363,8 @@ fn without_secrets(text: &str, sent: &HeaderMap, form: &[u8]) -> String {
     clean
 }
 
-/// What may be said of a federation that failed: the library's own words may hold the subject
-/// token, or all that a program wrote.
+/// The error of a failed federation. The library's own text may hold the subject token, or all that
+/// an executable printed.
 fn federated(said: &str) -> String {
     let codes = [
         "invalid_grant",

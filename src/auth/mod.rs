@@ -1,4 +1,4 @@
-//! Access tokens and ID tokens for every kind of credential, and their cache. The only room that names
+//! Access tokens and ID tokens for every kind of credential, and their cache. Only this room names
 //! `google_cloud_auth`.
 
 mod bearer;
@@ -27,35 +27,35 @@ pub use self::tokens::{IdToken, Tokens};
 use crate::domain::error::{CommandError, ErrorKind, Hint};
 use crate::gcloud::{Properties, SetupError};
 
-/// The scope that every call of the Cloud Run Admin API accepts (discovery document).
+/// Every method of the Cloud Run Admin API accepts this scope (discovery document).
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
-/// gcloud's own client: the audience of the tokens that Cloud Run takes from users.
+/// gcloud's own client: the audience of user tokens that Cloud Run accepts.
 pub const GCLOUD_CLIENT: &str = "32555940559.apps.googleusercontent.com";
 
-/// A credential, and whose it is if that is known.
+/// The active credential, and its account if that is known.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub tokens: Arc<Tokens>,
     /// The account's address; `None` if the credential does not say.
     pub account: Option<String>,
-    /// The source of the credential, in words.
+    /// The origin of the credential, in words.
     pub source: String,
-    /// The account of `GOOGLE_APPLICATION_CREDENTIALS`, or the file itself, if that was passed
-    /// over for another one.
+    /// The account of `GOOGLE_APPLICATION_CREDENTIALS`, or the file itself, if another credential
+    /// took precedence.
     pub passed_over: Option<String>,
     /// The command that logs the account in again, if there is one.
     pub login: Option<String>,
 }
 
 impl Identity {
-    /// That `GOOGLE_APPLICATION_CREDENTIALS` names another than who acts, if it does.
+    /// A note that `GOOGLE_APPLICATION_CREDENTIALS` names another account than the active one.
     pub fn other_passed_over(&self) -> Option<String> {
         let other = self.passed_over.as_ref()?;
         Some(format!("`GOOGLE_APPLICATION_CREDENTIALS` is of `{other}`, which does not act here"))
     }
 }
 
-/// The kinds of credential.
+/// Kinds of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     ExternalAccount,
@@ -77,7 +77,7 @@ impl Kind {
         }
     }
 
-    /// What it is called in a table.
+    /// Its name in a table.
     pub fn words(self) -> &'static str {
         match self {
             Self::ExternalAccount => "external account",
@@ -87,24 +87,24 @@ impl Kind {
     }
 }
 
-/// What was said on the command line about who acts.
+/// What the command line says about the active account.
 #[derive(Clone, Debug, Default)]
 pub struct IdentityRequest {
     pub access_token_file: Option<PathBuf>,
     pub account: Option<String>,
-    /// The accounts to act as, the last one through those before it.
+    /// Accounts to impersonate: the last one, with the others as the delegation chain.
     pub impersonate: Vec<String>,
 }
 
-/// What tokens are made with.
+/// What a credential obtains tokens with.
 #[derive(Clone, Debug)]
 pub struct Workshop {
-    /// Where tokens are kept; `None` where they are not.
+    /// The token cache; `None` if tokens are not cached.
     pub cache: Option<PathBuf>,
     pub clock: fn() -> OffsetDateTime,
 }
 
-/// Why nobody can act, or no token can be had.
+/// Why there is no credential, or no token.
 #[derive(Debug, Error)]
 pub enum AuthError {
     #[error("no credentials were found")]
@@ -129,7 +129,7 @@ pub enum AuthError {
     NotAServiceAccount(String),
     #[error("`{target}` cannot be impersonated")]
     NotImpersonated { target: String, why: String },
-    /// A cached token was not accepted; another may be.
+    /// A cached token was refused; a new one may be accepted.
     #[error("a token is not taken")]
     Unauthenticated { why: String },
     #[error("`{url}` gives no token")]
@@ -144,11 +144,11 @@ pub enum AuthError {
     Setup(#[from] SetupError),
 }
 
-/// Finds who acts, in this order: the token file of the command line; the account of the command
-/// line; `CLOUDSDK_AUTH_ACCESS_TOKEN`; the properties `auth/access_token_file` and
-/// `auth/credential_file_override`; the active gcloud account; `GOOGLE_APPLICATION_CREDENTIALS`;
-/// the file of Application Default Credentials; the metadata server. Whoever it is may then act as
-/// another account. Reads files only: no request is made.
+/// Finds the active credential, in this order: the command line's token file; the command line's
+/// account; `CLOUDSDK_AUTH_ACCESS_TOKEN`; the properties `auth/access_token_file` and
+/// `auth/credential_file_override`; gcloud's active account; `GOOGLE_APPLICATION_CREDENTIALS`;
+/// Application Default Credentials; the metadata server. It may then impersonate another account.
+/// Reads files only; sends no request.
 pub fn identify(
     request: &IdentityRequest,
     properties: &Properties,
@@ -175,7 +175,7 @@ pub fn identify(
     Ok(Identity { passed_over, ..identity_of(found, workshop) })
 }
 
-/// A credential as the last of these accounts, through those before it; itself if there are
+/// The credential impersonating the last of these accounts; the credential itself if there are
 /// none.
 fn acting(
     found: FoundCredential,
@@ -194,8 +194,8 @@ fn acting(
     })
 }
 
-/// An account of the sandbox at `endpoint`, whose issuer signs for any address. The default
-/// account's access token is at hand: to the sandbox, any opaque one is its.
+/// An account of the sandbox at `endpoint`, which issues tokens for any address. The access token
+/// of the default account is ready: the sandbox takes any opaque token for it.
 pub fn identify_in_sandbox(
     request: &IdentityRequest,
     endpoint: &str,

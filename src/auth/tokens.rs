@@ -1,4 +1,4 @@
-//! The tokens of a credential, as the rest of the program uses them; cached if that saves a request.
+//! The tokens of a credential, cached if that saves a request.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -17,9 +17,9 @@ use crate::jwt::expiry;
 /// The tokens of one credential.
 pub struct Tokens {
     pub(super) credential: Credential,
-    /// What names the credential in errors.
+    /// Names the credential in errors.
     pub(super) place: String,
-    /// An access token, and an ID token for the credential's own client, that are good already.
+    /// A valid access token, and a valid ID token for the credential's own client.
     pub(super) at_hand: Mutex<AtHand>,
     pub(super) cache: Option<TokenCache>,
     pub(super) clock: fn() -> OffsetDateTime,
@@ -27,7 +27,7 @@ pub struct Tokens {
     pub(super) login: Option<String>,
 }
 
-/// Tokens that cost nothing.
+/// Tokens that cost no request.
 #[derive(Default)]
 pub(super) struct AtHand {
     pub(super) access: Option<BearerToken>,
@@ -54,12 +54,12 @@ impl fmt::Debug for IdToken {
 }
 
 impl Tokens {
-    /// What kind of credential they are of.
+    /// The kind of the credential.
     pub fn kind(&self) -> Kind {
         self.credential.kind()
     }
 
-    /// Whether an ID token can be had for an audience of one's choice.
+    /// Whether an ID token can be issued for any audience.
     pub fn choose_audience(&self) -> bool {
         match &self.credential {
             Credential::User(user) => user.chooses_audience,
@@ -70,7 +70,7 @@ impl Tokens {
         }
     }
 
-    /// The header that carries an access token.
+    /// The header with an access token.
     pub async fn authorization(&self) -> Result<HeaderMap, AuthError> {
         let token = self.access().await?;
         Ok(HeaderMap::from_iter([(AUTHORIZATION, token.header())]))
@@ -84,7 +84,7 @@ impl Tokens {
         if let Some(token) = at_hand {
             return Ok(token);
         }
-        // What a key signs costs no request, and is made anew each time.
+        // A key signs tokens without a request, so they are never cached.
         let signs = matches!(self.credential, Credential::ServiceAccount(_));
         let slot = if signs { None } else { self.slot(&["access"]) };
         let wanted = |brought: &Brought| brought.access.as_ref().map(|minted| minted.token.clone());
@@ -114,14 +114,14 @@ impl Tokens {
         self.kept_or(slot, audience, mint, wanted).await.map(of)
     }
 
-    /// An ID token for the credential's own client that is good for a while.
+    /// An ID token for the credential's own client that does not expire soon.
     fn id_at_hand(&self) -> Option<String> {
         let soon = (self.clock)() + time::Duration::minutes(5);
         let token = self.at_hand(|at_hand| at_hand.id.clone())?;
         expiry(&token).is_some_and(|end| end > soon).then_some(token)
     }
 
-    /// Forgets an ID token that was refused though its time was not up.
+    /// Discards an ID token that was refused before it expired.
     pub fn forget_id(&self, audience: Option<&str>, refused: &str) {
         self.at_hand(|at_hand| at_hand.id.take_if(|token| token == refused));
         let slot = self.slot(&["id", audience.unwrap_or_default()]);
@@ -132,7 +132,7 @@ impl Tokens {
         }
     }
 
-    /// A token that is kept, else a new one, for which processes take turns.
+    /// The cached token, or a new one; processes take turns to obtain it.
     async fn kept_or(
         &self,
         slot: Option<Slot>,
@@ -146,7 +146,7 @@ impl Tokens {
                 return Ok(token);
             }
             turn = slot.turn().await;
-            // Whoever had the turn before has left a token, as a rule.
+            // The process that had the turn before has usually stored a token.
             if let Some(token) = slot.read((self.clock)()) {
                 return Ok(token);
             }
@@ -163,7 +163,7 @@ impl Tokens {
         Ok(token)
     }
 
-    /// Keeps what a request brought: the token that was wanted, and any other that came along.
+    /// Stores the tokens of a response: the requested one and any other.
     fn keep(&self, brought: &Brought, audience: Option<&str>, now: OffsetDateTime) {
         let kept = [
             (&brought.access, self.slot(&["access"])),
@@ -177,7 +177,7 @@ impl Tokens {
     }
 
     fn slot(&self, parts: &[&str]) -> Option<Slot> {
-        // Files may have to be read for the fingerprint: not if nothing is kept.
+        // The fingerprint may read files: not needed without a cache.
         let cache = self.cache.as_ref()?;
         let fingerprint = self.credential.fingerprint()?;
         let parts: Vec<&str> =
@@ -185,15 +185,15 @@ impl Tokens {
         Some(cache.slot(&parts))
     }
 
-    /// Forgets the access token, which a server refused though its time was not up. Whether
-    /// another can be had.
+    /// Discards the access token, which was refused before it expired. Returns whether another can
+    /// be obtained.
     pub fn forget_access(&self) -> bool {
         if matches!(self.credential, Credential::Bearer(_)) {
             return false;
         }
         let refused = self.at_hand(|at_hand| at_hand.access.take());
         if let (Some(slot), Some(refused)) = (self.slot(&["access"]), refused) {
-            // Another process may have put a fresh one there meanwhile.
+            // Another process may have stored a new one meanwhile.
             if slot.read((self.clock)()).as_deref() == Some(refused.text()) {
                 slot.forget();
             }

@@ -1,4 +1,4 @@
-//! What must hold before a plan is carried out: the expected count, and confirmation by the user.
+//! Conditions for carrying out a plan: the expected count, and confirmation by the user.
 
 use super::{ChangeOptions, Planned};
 use crate::context::Context;
@@ -6,7 +6,7 @@ use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::plan::{Plan, reasons_to_ask};
 use crate::terminal;
 
-/// Refuses where another number of services would change than was expected.
+/// Refuses a plan that changes another number of services than expected.
 pub(super) fn check_expected(
     cx: &Context,
     plans: &[Planned],
@@ -30,7 +30,7 @@ pub(super) fn check_expected(
     ))
 }
 
-/// Has the plans confirmed if that is due: by a person at a terminal, or by `--yes`.
+/// Has the plans confirmed, if the change requires it: by a user at a terminal, or by `--yes`.
 pub(super) async fn confirm(
     cx: &Context,
     plans: &[Planned],

@@ -32,7 +32,7 @@ use crate::lookup::Targets;
 /// How many resources are read or written at a time.
 const WIDTH: usize = 16;
 
-/// The plan of one target, or why it has none.
+/// The plan of one target, or why there is none.
 type Planned = (Target, Result<Plan, CommandError>);
 
 /// Makes a change on all targets.
@@ -46,8 +46,8 @@ pub async fn run(
     batch.carry_out(cx, change, options).await
 }
 
-/// Makes a change that is complete only once all targets are read: it rests on Google's clock, which
-/// the answers tell, or on what the policies hold.
+/// Makes a change that can be completed only after all targets are read, because it depends on
+/// Google's clock or on the policies.
 pub async fn run_once_read<C: Change>(
     cx: &Context,
     targets: Targets,
@@ -77,7 +77,7 @@ impl Batch {
         options: &ChangeOptions,
     ) -> Result<Self, CommandError> {
         cx.gateway().await?;
-        // Before the reads: what is read after a change was left open tells of it.
+        // Before the reads, because they settle changes that were left open.
         let left_open = record::left_open(cx, options);
         let needs = change.needs(cx.own_domain().as_deref());
         let progress = cx.terminal.progress("reading");
@@ -111,20 +111,20 @@ impl Batch {
         self.snapshots.iter().filter_map(|(_, snapshot)| snapshot.as_ref().ok())
     }
 
-    /// Whether any policy that was read holds a member under exactly this text.
+    /// Whether any policy holds a member with exactly this text.
     pub fn holds(&self, text: &str) -> bool {
         self.found()
             .flat_map(|snapshot| grants(&snapshot.policy))
             .any(|grant| grant.member.as_str() == text)
     }
 
-    /// Every refusal that planning meets.
+    /// Every refusal in planning.
     pub fn refusals(&self, change: &impl Change) -> Vec<Refusal> {
         self.found().filter_map(|snapshot| change.plan(snapshot).err()).collect()
     }
 
-    /// Looks for the service accounts that would be granted something again, so that one that is deleted is
-    /// left out of the plan already. What cannot be told is left to the write.
+    /// Looks up the service accounts that would be granted access again, so that the plan omits
+    /// deleted ones. If that is unknown, the write decides.
     async fn leave_out_deleted(&mut self, cx: &Context, change: &impl Change) {
         let plans = self.found().filter_map(|snapshot| change.plan(snapshot).ok());
         let mut members: Vec<Member> = Vec::new();
@@ -146,7 +146,7 @@ impl Batch {
         }
     }
 
-    /// Plans every target, shows the plan, has it confirmed if that is due, and does it.
+    /// Plans every target, shows the plan, has it confirmed if required, and carries it out.
     async fn carry_out(
         self,
         cx: &Context,
@@ -195,7 +195,7 @@ impl Batch {
     }
 }
 
-/// The outcomes if nothing is written; `of_change` is that of a plan that would change something.
+/// The outcomes if nothing is written; `of_change` is the outcome of a plan with steps.
 fn without_writing(
     cx: &Context,
     plans: Vec<Planned>,
@@ -210,7 +210,8 @@ fn without_writing(
     outcomes.collect()
 }
 
-/// Carries out all plans, those first that others rest on; the outcomes are in the order of the plans.
+/// Carries out all plans, first those that others depend on; the outcomes are in the order of the
+/// plans.
 async fn apply_all(
     cx: &Context,
     plans: Vec<Planned>,
@@ -225,7 +226,8 @@ async fn apply_all(
         stages[stage as usize].push((at, name, plan));
     }
     for stage in stages {
-        // What rests on an account that was not made, or on grants that are still there, waits.
+        // A plan waits that depends on an account that was not created, or on grants that still
+        // exist.
         let held_up = outcomes
             .iter()
             .find(|(_, outcome)| !outcome.status.is_settled())

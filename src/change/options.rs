@@ -1,41 +1,41 @@
-//! Options of a change, whatever it changes.
+//! Options of a change of any kind.
 
-/// How a change is carried out, whatever it is.
+/// How a change is carried out.
 #[derive(Clone, Debug)]
 pub struct ChangeOptions {
-    /// Whether the plan is shown and nothing is done.
+    /// Whether to show the plan only.
     pub only_show: bool,
-    /// How many resources must change, neither more nor fewer.
+    /// The exact number of resources that must change.
     pub expect: Option<usize>,
-    /// Whether even a change that need not be confirmed is asked about.
+    /// Whether to ask even if the change needs no confirmation.
     pub always_ask: bool,
-    /// Whether the change is written into the journal first.
+    /// Whether to record the change in the journal.
     pub journal: bool,
-    /// Why it is made, for the journal.
+    /// The reason, for the journal.
     pub reason: Option<String>,
-    /// When the effect is judged by everything that can be read.
+    /// When to determine the effect from everything that can be read.
     pub verify: Verify,
     pub remarks: Remarks,
 }
 
-/// What a command says of its change beside the plan.
+/// What a command adds to the plan.
 #[derive(Clone, Debug, Default)]
 pub struct Remarks {
-    /// What the plan's reader should know of how the targets or members came about.
+    /// How the targets or members were determined.
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
-    /// The command that goes another way if an organisation policy forbids this one.
+    /// The alternative command if an organisation policy forbids this one.
     pub other_way: Option<String>,
-    /// The command that may be meant if a change cannot be undone.
+    /// The command that the user may have meant if a change cannot be undone.
     pub may_be_meant: Option<String>,
 }
 
-/// When what a change comes to is judged by everything that bears on it.
+/// When to determine the effect of a change from everything that affects it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verify {
     Always,
     Never,
-    /// For a few services, and no longer than a second.
+    /// For a few services, and for at most a second.
     #[default]
     OnATerminal,
 }

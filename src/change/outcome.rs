@@ -8,7 +8,7 @@ use crate::domain::outcome::{ChangeOutcome, Status};
 use crate::domain::plan::Plan;
 use crate::domain::target::Target;
 
-/// What became of all targets.
+/// The outcomes of all targets.
 #[derive(Debug)]
 pub struct ChangeResult {
     pub outcomes: Vec<ChangeOutcome>,
@@ -16,7 +16,7 @@ pub struct ChangeResult {
     pub partly_searched: bool,
 }
 
-/// The outcome of a plan that ended like this.
+/// The outcome of a plan with this end.
 pub(super) fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
     ChangeOutcome {
         id: None,
@@ -41,7 +41,7 @@ pub(super) fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
     }
 }
 
-/// The outcome of a target whose change did not come about.
+/// The outcome of a target whose change failed.
 pub(super) fn failed(
     cx: &Context,
     target: Target,

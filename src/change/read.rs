@@ -16,11 +16,11 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{Existing, Target};
 use crate::lookup;
 
-/// How long a service is waited for that is wanted for the display alone.
+/// Time limit for reading a service that is only displayed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Reads what a plan rests on: the policy, and what else is needed, side by side. What is the same for
-/// everything in a project is read once.
+/// Reads what a plan depends on: the policy and whatever else is needed, in parallel. Facts of the
+/// whole project are read once.
 pub(super) async fn read(
     cx: &Context,
     name: &Target,
@@ -103,7 +103,7 @@ async fn snapshot(
     })
 }
 
-/// Reads the service itself; if the plan can do without it, why it was not read.
+/// Reads the service; if the plan does not depend on it, the reason why it was not read.
 async fn service(
     gateway: &Gateway,
     name: &Target,
@@ -118,14 +118,14 @@ async fn service(
     }
     Ok(match timeout(PATIENCE, gateway.service(service)).await {
         Ok(Ok(read)) => Ok(Some(read)),
-        // If the service does not exist, reading its policy says so.
+        // If the service does not exist, reading its policy reports that.
         Ok(Err(failure)) => Err(why(&failure)),
         Err(_) => Err("it did not answer in time".to_owned()),
     })
 }
 
-/// Reads the policy; if the plan can do without it, why it was not read. The policy of an account is read
-/// once the account is known to exist.
+/// Reads the policy; if the plan does not depend on it, the reason why it was not read. An
+/// account's policy is read once the account is known to exist.
 async fn policy(
     gateway: &Gateway,
     name: &Target,

@@ -11,7 +11,7 @@ use crate::domain::principal::agent_of;
 use crate::domain::role::INVOKER;
 use crate::domain::target::Target;
 
-/// A plan that was refused, with the ways on.
+/// A refused plan, with the commands that may help.
 pub(super) fn of_plan(cx: &Context, refusal: &Refusal, remarks: &Remarks) -> CommandError {
     let message = refusal.to_string();
     let with = |option: &str| format!("{} {option}", cx.command());
@@ -45,7 +45,7 @@ pub(super) fn of_plan(cx: &Context, refusal: &Refusal, remarks: &Remarks) -> Com
                 INVOKER => format!("revoke {} {service}", quoted(member.as_str())),
                 role => format!("revoke {} {service} --role {role}", quoted(member.as_str())),
             };
-            // Both: the first alone would shut out.
+            // Both commands, because the first alone would lock the user out.
             CommandError::new(ErrorKind::LimitsNothing, message)
                 .hint(cx.suggest(&command))
                 .hint(cx.command())
@@ -74,8 +74,8 @@ pub(super) fn of_plan(cx: &Context, refusal: &Refusal, remarks: &Remarks) -> Com
     }
 }
 
-/// Recognises the refusals that organisation policies cause, by the texts that were observed on
-/// Cloud Run, and says which constraint it is and what is still open. `None` for any other.
+/// Recognises refusals by organisation policies, from texts that were observed on Cloud Run, and
+/// names the constraint and the alternatives. `None` for any other refusal.
 pub(super) fn organisation_policy(
     cx: &Context,
     failure: &Failure,
@@ -90,7 +90,7 @@ pub(super) fn organisation_policy(
         let members: Vec<&str> = plan.added().iter().map(|grant| grant.member.as_str()).collect();
         ("iam.allowedPolicyMemberDomains", format!("forbids `{}`", members.join("` or `")))
     } else if failure.message.contains("iam.managed.allowedPolicyMembers") {
-        // That its message names the constraint is not certain.
+        // Whether the message names the constraint is not certain.
         let members: Vec<&str> = plan.added().iter().map(|grant| grant.member.as_str()).collect();
         ("iam.managed.allowedPolicyMembers", format!("forbids `{}`", members.join("` or `")))
     } else if failure.message.contains("invoker_iam_disabled is not currently available") {
@@ -107,8 +107,8 @@ pub(super) fn organisation_policy(
     })
 }
 
-/// Recognises why a domain is not mapped: it is not known to be the caller's, or leads elsewhere. `None`
-/// for any other refusal.
+/// Recognises why a domain cannot be mapped: the caller's ownership is not verified, or it is
+/// mapped elsewhere. `None` for any other refusal.
 pub(super) fn of_domain(cx: &Context, failure: &Failure, plan: &Plan) -> Option<CommandError> {
     let Target::Mapping(mapping) = plan.target() else { return None };
     let domain = &mapping.domain;
@@ -124,7 +124,7 @@ pub(super) fn of_domain(cx: &Context, failure: &Failure, plan: &Plan) -> Option<
                     }),
             )
         }
-        // The text is background knowledge.
+        // The text is from general knowledge, not observed.
         FailureKind::PermissionDenied if failure.message.contains("authorized to administer") => {
             let message = format!("`{domain}` is not known to be yours");
             let parent = domain.split_once('.').filter(|(_, rest)| rest.contains('.'));
@@ -139,13 +139,13 @@ pub(super) fn of_domain(cx: &Context, failure: &Failure, plan: &Plan) -> Option<
     }
 }
 
-/// A change that rests on another, which did not come about.
+/// The error of a change that depends on a failed one.
 pub(super) fn held_up(short: &str, before: &str) -> CommandError {
     let message = format!("`{short}` was left as it is: it rests on `{before}`");
     CommandError::new(ErrorKind::FailedPrecondition, message)
 }
 
-/// A change of which a part is done: what is left, and why.
+/// The error of a half-done change: what is left, and why.
 pub(super) fn half_done(short: &str, done: &str, left: &str, cause: CommandError) -> CommandError {
     let mut error = in_part(short, done, left, cause);
     error.kind = ErrorKind::Partial;
@@ -154,7 +154,7 @@ pub(super) fn half_done(short: &str, done: &str, left: &str, cause: CommandError
     error
 }
 
-/// A change of which a part was refused, as that was.
+/// The error of a change of which a part was refused.
 pub(super) fn in_part(short: &str, done: &str, left: &str, cause: CommandError) -> CommandError {
     let message = format!("`{short}`: it was possible to {done}, not to {left}");
     let mut error = CommandError::new(cause.kind, message).because(cause.message);
@@ -163,8 +163,8 @@ pub(super) fn in_part(short: &str, done: &str, left: &str, cause: CommandError) 
     error
 }
 
-/// Recognises that an agent of Google's was never made in its project, and says the command that makes
-/// it. `None` for any other failure.
+/// Recognises that a Google service agent does not exist in its project, and suggests the command
+/// that creates it. `None` for any other failure.
 pub(super) fn of_agent(failure: &Failure, plan: &Plan) -> Option<CommandError> {
     let named = |member: &&Member| failure.says_missing(member.address());
     let member = plan.added().iter().map(|grant| &grant.member).find(named)?;

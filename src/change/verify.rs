@@ -1,4 +1,4 @@
-//! Checks the effect of a finished change against everything that bears on it.
+//! Determines the effect of a finished change from everything that affects it.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::domain::target::Target;
 
 /// The number of services that are verified without `--verify`.
 const MOST: usize = 10;
-/// How long a user waits who did not pass `--verify`.
+/// How long a user waits without `--verify`.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Determines the effects of finished changes by everything that can be read, if requested.
+/// Determines the effects of finished changes from everything that can be read, if requested.
 pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], when: Verify) {
     let done =
         |outcome: &ChangeOutcome| outcome.status == Status::Changed && !outcome.effect.is_empty();
@@ -30,7 +30,7 @@ pub(super) async fn verify(cx: &Context, outcomes: &mut [ChangeOutcome], when: V
         Verify::OnATerminal if cx.terminal.interactive && count <= MOST => PATIENCE,
         Verify::Never | Verify::OnATerminal => return,
     };
-    // Writing used the same gateway.
+    // The writes used the same gateway.
     let Ok(gateway) = cx.gateway().await else { return };
     let rows: Vec<(usize, usize, Target, Member)> = outcomes
         .iter()

@@ -1,4 +1,4 @@
-//! `audience`: the URLs that a token may be for, beside the service's own.
+//! `audience`: the custom audiences of a service.
 
 use super::args::complete;
 use super::args::members::services;
@@ -44,20 +44,20 @@ struct OneArgs {
     write: WriteOptions,
 }
 
-/// Any text can be an audience; what is most likely a slip is refused.
+/// Parses an audience. Any text can be one; a likely slip is refused.
 fn audience(text: &str) -> Result<String, String> {
     if text.trim() != text || text.is_empty() || text.contains(char::is_whitespace) {
         return Err("an audience holds no spaces".to_owned());
     }
     if text.contains('.') && !text.contains(':') && !text.contains('/') {
-        // Tokens name it to the letter.
+        // Tokens contain it exactly.
         return Err(format!("an audience is compared to the letter: write `https://{text}`"));
     }
     Ok(text.to_owned())
 }
 
-/// Why a text is no audience to be added: a custom audience is a URL (documented), and the one that names
-/// its service is what callers use.
+/// Why a text cannot be added: a custom audience is a URL (documented), and one that names the
+/// service is useful to callers.
 fn why_not(text: &str) -> Option<String> {
     let is_url = text.split_once("://").is_some_and(|(scheme, rest)| {
         matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.starts_with('/')
@@ -78,7 +78,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Verb::Remove(args) => (false, args),
     };
     args.write.check_format(cx)?;
-    // Whatever is there can be removed.
+    // Any existing audience can be removed.
     if let Some(why) = why_not(&args.audience).filter(|_| present) {
         return Err(CommandError::usage("the text is not the URL of an audience").because(why));
     }

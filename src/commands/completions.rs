@@ -28,7 +28,7 @@ pub(super) struct Args {
     renew: bool,
 }
 
-/// A shell that this program has something for.
+/// A shell with a completion script.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Shell {
     Bash,
@@ -38,7 +38,7 @@ pub(super) enum Shell {
 }
 
 impl Args {
-    /// Whether this is about a project, and not only about a shell.
+    /// Whether the value concerns a project, not only a shell.
     pub(super) fn needs_project(&self) -> bool {
         self.renew
     }

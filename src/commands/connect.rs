@@ -199,7 +199,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(code)
 }
 
-/// The caller, where one is named, and the services.
+/// The caller, if one is named, and the services.
 fn operands(cx: &Context, args: &Args) -> Result<(String, Vec<String>), CommandError> {
     let usage =
         |what: &str| CommandError::usage(what.to_owned()).hint(format!("{} --help", cx.command()));
@@ -220,7 +220,7 @@ fn operands(cx: &Context, args: &Args) -> Result<(String, Vec<String>), CommandE
     }
 }
 
-/// Whether the account gets through to each service now, as `explain` would say.
+/// Whether the account is allowed to call each service now, by the rules of `explain`.
 async fn verify(
     cx: &Context,
     services: &[ServiceName],
@@ -246,10 +246,11 @@ async fn verify(
         };
         let from = match caller.calls_from {
             CallsFrom::Internet(_) => Origin::Internet,
-            // Of what runs anywhere, it is told whether it may; the plan warned of the rest.
+            // For a caller that may run anywhere, only the permission is reported; the plan warned
+            // about the rest.
             CallsFrom::Inside(_) | CallsFrom::Unknown => Origin::Internal,
         };
-        // With its own URL off, it is called at another address, if one is known.
+        // If its default URL is off, it is called at another address, if one is known.
         let other = callees.iter().find(|callee| callee.service.name == *name);
         let other = other.is_some_and(|callee| callee.url.is_some());
         let entry = match (gathered.service.default_url, other) {
@@ -286,7 +287,7 @@ fn tell(cx: &Context, row: &VerifiedRow, caller: &Caller) {
     }
 }
 
-/// The programs that are printed.
+/// The snippets that are printed.
 fn programs(
     cx: &Context,
     args: &Args,
@@ -322,7 +323,7 @@ fn programs(
             continue;
         }
         let wanted: Vec<Language> = if args.code.is_empty() {
-            // One is enough to see how: of more services, the addresses are in the JSON.
+            // One snippet is enough; the JSON has the addresses of all services.
             if at == 0 { Language::ALL.to_vec() } else { Vec::new() }
         } else {
             args.code.iter().filter_map(|code| code.language()).collect()

@@ -18,7 +18,7 @@ use crate::invoke::{
 };
 use crate::lookup;
 
-/// What Google says of how long a change of access takes.
+/// Google's words on how long a change of access takes.
 pub(super) const SPREADS: &str = "a change of access takes a while to spread: two minutes as a rule, \
     seven and more at times";
 
@@ -62,20 +62,21 @@ pub(super) struct Args {
     any_order: bool,
 }
 
-/// A call that is ready to be made.
+/// A prepared call.
 struct Prepared {
     call: Call,
     url: String,
     words: CurlWords,
 }
 
-/// `ours` are the long options of this command, which must not follow the service.
+/// Parses curl's arguments. `ours` are the long options of this command, which must not follow the
+/// service.
 pub(super) async fn run(cx: &Context, args: Args, ours: &[String]) -> Result<u8, CommandError> {
     let asks_curl = |word: &String| {
         matches!(word.as_str(), "-h" | "--help" | "-M" | "--manual" | "-V" | "--version")
     };
     if args.any_order && args.words.first().is_some_and(asks_curl) {
-        // What curl says of itself needs no service.
+        // Options such as `--version` need no service.
         let program = Program { name: "curl", words: args.words };
         return run_curl(cx, program, Config::default(), false).await.map(|ended| ended.code);
     }
@@ -87,10 +88,11 @@ pub(super) async fn run(cx: &Context, args: Args, ours: &[String]) -> Result<u8,
     start(cx, &args, ready).await.map_err(not_started)
 }
 
-/// What goes wrong before curl runs must not look like an exit code of curl's.
+/// Errors before curl runs must not use curl's exit codes.
 pub(super) fn not_started(error: CommandError) -> CommandError {
     let code = match error.kind.exit_code() {
-        // Refused: whoever may only invoke gives the URL, and so starts it.
+        // A caller with the Invoker role alone cannot look the service up: the hint starts with its
+        // URL.
         code @ (ExitCode::Usage | ExitCode::Refused | ExitCode::Cancelled) => code,
         _ => ExitCode::NotStarted,
     };
@@ -154,7 +156,7 @@ async fn prepare(cx: &Context, args: &Args, ours: &[String]) -> Result<Prepared,
     Ok(Prepared { call, url, words })
 }
 
-/// Makes of curl's option `--url` the address that it is.
+/// Treats curl's option `--url` as the address.
 fn bare_url(words: &mut Vec<String>) {
     let option = "--url";
     let begins = |word: &String| word.to_ascii_lowercase().starts_with(option);
@@ -187,16 +189,16 @@ fn wrong_word(cx: &Context, error: &WordsError, service: &str) -> CommandError {
 }
 
 impl Prepared {
-    /// The header that the token stands in: Cloud Run looks at its own first, and leaves the other
-    /// to the application (documented).
+    /// The header of the token: Cloud Run reads its own header first, and leaves the other to the
+    /// application (documented).
     fn header(&self) -> &'static str {
         if self.words.has_authorization { "X-Serverless-Authorization" } else { "Authorization" }
     }
 }
 
-/// Refuses words with which somebody else than the service could be given the token.
+/// Refuses arguments that could send the token to another server.
 fn check_way(words: &CurlWords, way: &Way) -> Result<(), CommandError> {
-    // Over https the service must show who it is, whichever way leads there.
+    // With https the server must present its certificate, whatever the route.
     let must_stay = way.is_near || way.url.starts_with("http://");
     if let Some(option) = words.reroutes.as_ref().filter(|_| must_stay) {
         return Err(CommandError::usage(format!("`{option}` is not taken here"))
@@ -249,15 +251,15 @@ async fn run_curl(
     })
 }
 
-/// Whether who acts may invoke the service, as its API says: one call that weighs groups, what is
-/// inherited and deny policies. `None` where it cannot be asked.
+/// Whether the caller may invoke the service, by its API: one call that evaluates groups, inherited
+/// grants and deny policies. `None` if the call fails.
 async fn may_invoke(cx: &Context, call: &Call) -> Option<bool> {
     let name = call.service.as_ref()?;
     let asked = cx.gateway().await.ok()?.may_invoke(name);
     cx.in_time("ask whether it may be invoked", asked).await.ok()?.ok()
 }
 
-/// Says what may be behind a no of the front end's.
+/// Prints the likely cause of a refusal by the front end.
 async fn tell(cx: &Context, call: &Call, ended: &Ended, is_own_token: bool) {
     let Some(answered) = ended.seen.refused else { return };
     let recent = cx.was_granted_lately(call.service.as_ref());
@@ -299,7 +301,7 @@ async fn tell(cx: &Context, call: &Call, ended: &Ended, is_own_token: bool) {
     }
 }
 
-/// Prints the command that a person could run, with what makes the token in its place.
+/// Prints the command that a user could run, with a command substitution in place of the token.
 fn print(cx: &Context, args: &Args, ready: &Prepared) -> Result<(), CommandError> {
     let token = match &args.id_token_file {
         Some(path) => format!("cat {}", quoted(&path.display().to_string())),

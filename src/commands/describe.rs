@@ -32,8 +32,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(if unread.is_empty() { ExitCode::Done } else { ExitCode::Partial }.number())
 }
 
-/// Reads a service and what bears on it. If its own policy cannot be read, its invokers are unknown, and
-/// its domains likewise: what was not read is said in a sentence each.
+/// Reads a service and everything that affects it. If the policy or the domain mappings cannot be
+/// read, they are unknown, and a note says so.
 pub(super) async fn read(
     cx: &Context,
     name: &ServiceName,
@@ -60,7 +60,7 @@ pub(super) async fn read(
     let service = gathered.service;
     let ingress_set = as_set.filter(|set| *set != service.ingress);
     let service = Service { ingress_set, ..service };
-    // Of an agent its account is not who calls.
+    // An agent does not call as its account.
     let agent_identity = if service.is_agent == Some(true) {
         let agent = gateway.agent_identity(name).await;
         Some(agent.map_or_else(|why| format!("unknown: {why}"), |agent| agent.to_string()))

@@ -56,7 +56,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     }
 }
 
-/// The exit code of what comes of a look.
+/// The exit code of a diagnosis.
 fn exit_code(health: Health) -> ExitCode {
     match health {
         Health::Ok => ExitCode::Done,

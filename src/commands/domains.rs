@@ -1,4 +1,4 @@
-//! `domains`: what is there, and `domains map` and `domains unmap`.
+//! `domains`: lists domain mappings; `domains map` and `domains unmap`.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::domain::target::{MappingName, Target};
 use crate::lookup::{self, Targets};
 use crate::report::{DomainRow, DomainsReport, UnknownRow};
 
-/// How many domains are looked up at a time.
+/// How many domains are resolved at a time.
 const WIDTH: usize = 8;
 
 /// Show custom domains: where each leads, its certificate, the DNS records that it needs
@@ -179,14 +179,14 @@ async fn map(cx: &Context, args: MapArgs) -> Result<u8, CommandError> {
     args.write.check_format(cx)?;
     let name = lookup::find(cx, &service(cx, &args.service)?).await?.name;
     let gateway = cx.gateway().await?;
-    // A service that is not there is told before a domain that is not one's own.
+    // A missing service is reported before a domain that is not verified.
     let facts = match gateway.service(&name).await {
         Ok(facts) => facts,
         Err(failure) => return Err(lookup::unread(cx, &name, failure).await),
     };
     let known = match gateway.domain_mappings(name.project()).await {
         Ok(known) => known,
-        // Google itself refuses a domain that leads elsewhere, unless it is taken by force.
+        // Google itself refuses a domain that is mapped elsewhere, unless the mapping is forced.
         Err(failure) if args.force_override => return Err(failure.into()),
         Err(_) => gateway.domain_mappings_in(name.project(), name.region()).await?,
     };
@@ -229,7 +229,7 @@ async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
     let known = listed(cx, &project, &region).await?;
     let Some(mapping) = known.found.iter().find(|mapping| mapping.domain == args.domain) else {
         check_read(&args.domain, &known)?;
-        // That is so already.
+        // Nothing to do.
         let domain = &args.domain;
         cx.terminal.note(&format!("`{domain}` is mapped to no service of project `{project}`"));
         let result = ChangeResult { outcomes: Vec::new(), partly_searched: false };
@@ -256,7 +256,7 @@ async fn unmap(cx: &Context, args: UnmapArgs) -> Result<u8, CommandError> {
     Ok(code)
 }
 
-/// Lists the mappings of a region, or of all. One region may be asked where all may not.
+/// Lists the mappings of one region or of all. One region may be readable if all are not.
 async fn listed(cx: &Context, project: &str, region: &str) -> Result<Mappings, CommandError> {
     let listed = cx.gateway().await?.domain_mappings_in(project, region).await;
     listed.map_err(|failure| {
@@ -268,7 +268,7 @@ async fn listed(cx: &Context, project: &str, region: &str) -> Result<Mappings, C
     })
 }
 
-/// Refuses to plan on a list that does without a region: the domain may be mapped there.
+/// Refuses to plan on an incomplete list: the domain may be mapped in the missing region.
 fn check_read(domain: &str, known: &Mappings) -> Result<(), CommandError> {
     let Some(unread) = known.unread.first() else { return Ok(()) };
     let message = format!("cannot tell whether `{domain}` is mapped: nothing was changed");
@@ -276,7 +276,7 @@ fn check_read(domain: &str, known: &Mappings) -> Result<(), CommandError> {
         .because(format!("{}: {}", unread.what, unread.why)))
 }
 
-/// Makes a change of a domain's mapping in the region of a service, and reports it.
+/// Changes a domain mapping in the region of a service, and reports it.
 async fn make(
     cx: &Context,
     domain: &str,
@@ -294,7 +294,7 @@ async fn make(
     report(cx, result, write)
 }
 
-/// Says what is to be set in the DNS, without which no certificate is made.
+/// Prints the DNS records that the certificate needs.
 async fn tell_records(
     cx: &Context,
     domain: &str,

@@ -100,7 +100,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         return Err(CommandError::usage(format!("`{who}` is deleted, and can do nothing")));
     }
     let account = cx.identity().ok().and_then(|identity| identity.account.clone());
-    // Cloud Run itself can be asked for oneself only, and only for now.
+    // Cloud Run can test permissions only for the caller, and only for now.
     let is_self = args.at.is_none()
         && account.is_some_and(|account| Member::of_account(&account).same_as(&who));
     let from = args.from;
@@ -110,7 +110,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let host = args.host.clone().or(address.map(|address| address.host().to_owned()));
     let at = args.at.unwrap_or_else(|| cx.now());
-    // `asked` is the path and the host, of a service alone.
+    // `asked` holds path and host, for services only.
     let say = |decision: &Decision<'_>, asked: Option<(&str, Option<&str>)>, fix: Vec<String>| {
         let time = at.format(&Rfc3339).unwrap_or_default();
         let (path, host) = asked.unzip();
@@ -143,7 +143,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     asked_of(cx, &found, args.with_overrides)?;
     let gathered = match gateway.gather(name, whose).await {
         Ok(gathered) => gathered,
-        // Who may only invoke is told so all the same.
+        // A caller with the Invoker role alone gets an answer too.
         Err(failure) if is_self && failure.kind == FailureKind::PermissionDenied => {
             let Ok(told) = gateway.may_invoke(name).await else {
                 return Err(lookup::unread(cx, name, failure).await);
@@ -155,11 +155,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Err(failure) => return Err(lookup::unread(cx, name, failure).await),
     };
     check_held(&gathered.around)?;
-    // What a function is given begins behind its name.
+    // The path that a function receives starts after its name.
     let path = path_seen(&args, address, Some(&gathered.service));
     let (host, entry) = match &host {
         Some(host) => (Some(host.clone()), entry_at(gateway, &gathered.service, host).await),
-        // Which domains lead to it there is nowhere to be read.
+        // No API lists the domains of load balancers.
         None if from == Origin::LoadBalancer => (None, Entry::Domain),
         None => {
             let own = gathered.service.url.as_ref().or(gathered.service.urls.first());
@@ -173,7 +173,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     say(&decision, Some((&path, host.as_deref())), fix)
 }
 
-/// The path that the service is given: of a function's address what is behind its name.
+/// The path that the service receives: for a function's address, the part after its name.
 fn path_seen(args: &Args, address: Option<&Address>, service: Option<&Service>) -> String {
     let typed = address.map(Address::path).filter(|path| !path.is_empty());
     let own = || {
@@ -184,7 +184,7 @@ fn path_seen(args: &Args, address: Option<&Address>, service: Option<&Service>) 
     args.path.as_deref().or_else(own).or(typed).unwrap_or("/").to_owned()
 }
 
-/// Whether somebody may run a job.
+/// Whether a principal may run a job.
 async fn of_job(
     cx: &Context,
     args: &Args,
@@ -205,7 +205,7 @@ async fn of_job(
     let decision = around.decide_for(who, permission, at, told);
     let named = cx.named_to_others(found);
     let fix = match (decision.verdict, decision.blocked_by()) {
-        // A job takes only who is named.
+        // A job accepts only named principals.
         (Verdict::Denied, Some(Layer::Allow)) if !who.is_public() => {
             let with = if args.with_overrides { " --with-overrides" } else { "" };
             vec![cx.suggest_to_others(&format!("{}{with}", grant(who, &named)))]
@@ -215,7 +215,7 @@ async fn of_job(
     say(&decision, None, fix)
 }
 
-/// The permission that is asked of a resource. Only jobs are run with overrides.
+/// The permission that a resource requires. Only jobs run with overrides.
 pub(super) fn asked_of(
     cx: &Context,
     target: &Target,
@@ -230,7 +230,7 @@ pub(super) fn asked_of(
     }
 }
 
-/// Which of the service's addresses a host is, mapped domains looked up where it is none of its own.
+/// The kind of entry of a host; if it is not one of the service's own, domain mappings are read.
 async fn entry_at<'a>(gateway: &Gateway, service: &'a Service, host: &str) -> Entry<'a> {
     if let Some(entry) = entry(service, host) {
         return entry;
@@ -244,7 +244,7 @@ async fn entry_at<'a>(gateway: &Gateway, service: &'a Service, host: &str) -> En
     }
 }
 
-/// The two operands, asking for what is not there.
+/// The two operands; asks for missing ones.
 async fn operands(cx: &Context, args: &Args) -> Result<(String, String), CommandError> {
     if let Some(typed) = &args.member {
         check_order(cx, typed, args.service.as_slice())?;
@@ -267,7 +267,7 @@ async fn operands(cx: &Context, args: &Args) -> Result<(String, String), Command
     }
 }
 
-/// Which of the service's own addresses a host is, if it is one.
+/// The kind of entry of a host, if it is one of the service's own.
 pub(super) fn entry<'a>(service: &'a Service, host: &str) -> Option<Entry<'a>> {
     let is_host = |url: &String| bare(url).eq_ignore_ascii_case(host);
     if service.urls.iter().chain(&service.url).any(is_host) {
@@ -288,7 +288,7 @@ fn bare(url: &str) -> &str {
     without_scheme(url).split(['/', ':', '?', '#']).next().unwrap_or_default()
 }
 
-/// An address from its host on; what follows may hold another.
+/// An address without its scheme; the rest may contain another.
 fn without_scheme(url: &str) -> &str {
     url.split_once("://").filter(|(scheme, _)| !scheme.contains('.')).map_or(url, |(_, rest)| rest)
 }

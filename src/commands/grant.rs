@@ -109,7 +109,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let options = args.write.remarking(Remarks { notes, warnings, ..Remarks::default() });
     let mut grant = GrantRole { role, members, condition: None, preflight: !args.no_preflight };
     let result = change::run_once_read(cx, targets, &mut grant, &options, async |grant, _| {
-        // By Google's clock, which its answers have told by now, and once for all services.
+        // By Google's clock, which earlier responses have told, and the same for all services.
         grant.condition = args.limits.condition(cx, args.write.reason.as_deref())?;
         Ok(())
     });

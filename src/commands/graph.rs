@@ -13,7 +13,7 @@ use crate::domain::role::INVOKE;
 use crate::lookup;
 use crate::report::{Drawing, GraphReport, UnknownRow};
 
-/// How many services are looked at at a time.
+/// How many services are read at a time.
 const WIDTH: usize = 16;
 
 /// Show who may call whom in a project
@@ -56,11 +56,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     drop(progress);
     let (services, unreachable) = services?;
     lookup::warn_of(cx, &unreachable);
-    // What names no account runs as the default one.
+    // A service without an account runs as the default one.
     let default = above.place.number.as_ref().map(|number| {
         Member::of_account(&format!("{number}-compute@developer.gserviceaccount.com"))
     });
-    // An agent identity calls in place of the account.
+    // An agent calls by its agent identity, not as its account.
     let looks = stream::iter(&services).map(|access| async {
         let name = &access.service.name;
         match gateway.is_agent(name).await {
@@ -95,7 +95,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     roles.extend(above.roles);
     let layers = if args.no_inherited { &[][..] } else { &above.allow };
     let mut found = graph(&nodes, layers, &roles, cx.now());
-    // What runs as an account is looked for everywhere; what is called, if it was said.
+    // Workloads that run as an account are searched everywhere; the called services only if named.
     let is_there = |name: &ServiceName| region == "-" || name.region() == region;
     found.edges.retain(|edge| edge.service.as_ref().is_none_or(is_there));
     found.unknown.extend(unread);

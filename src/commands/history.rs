@@ -56,7 +56,7 @@ pub(super) struct Args {
     prune: Option<Duration>,
 }
 
-/// The commands that change something.
+/// Commands that change something.
 fn actions() -> impl TypedValueParser<Value = Action> {
     let words = PossibleValuesParser::new(Action::all().into_iter().map(Action::as_str));
     words.try_map(|word| Action::parse(&word).ok_or("it changes nothing"))
@@ -67,7 +67,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Some(_) => cx.check_format::<EntryReport>()?,
         None => cx.check_format::<HistoryReport>()?,
     }
-    // What is asked for is refused where it means nothing, also while there is nothing to show.
+    // Invalid filters are refused even if there is no journal yet.
     let filter = Filter::of(cx, &args).await?;
     let Some(mut journal) = cx.existing_journal()? else {
         return match &args.id {
@@ -103,7 +103,7 @@ fn show(cx: &Context, entries: &[Entry]) -> Result<u8, CommandError> {
     Ok(ExitCode::Done.number())
 }
 
-/// Every change, those that were open settled by what is there.
+/// Every change; open ones are settled by reading the resources.
 pub(super) async fn settled(
     cx: &Context,
     journal: &mut Journal,
@@ -119,14 +119,14 @@ pub(super) async fn settled(
             cx.learn_project(number, project);
         }
     }
-    // A change of a time when the number alone was known is of the same project.
+    // An entry from before the project's ID was known is of the same project.
     for entry in &entries {
         cx.project_id(entry.target.project()).await;
     }
     Ok(entries)
 }
 
-/// The changes that a name stands for.
+/// The changes that a name identifies.
 pub(super) struct Chosen {
     pub(super) entries: Vec<Entry>,
     pub(super) is_whole_run: bool,
@@ -147,7 +147,7 @@ pub(super) fn chosen(cx: &Context, entries: &[Entry], typed: &str) -> Result<Cho
     Ok(Chosen { entries: found, is_whole_run })
 }
 
-/// The error of a name that stands for nothing here.
+/// The error for a name without a change here.
 fn not_there(cx: &Context, typed: &str) -> CommandError {
     let error = CommandError::new(
         ErrorKind::NotFound,
@@ -179,7 +179,7 @@ enum Wanted {
         project: String,
         service: String,
     },
-    /// A job, an account or a domain, by its full name or the short one.
+    /// A job, an account or a domain, by its full or short name.
     Beside(String),
     Matches {
         region: Option<String>,
@@ -209,12 +209,12 @@ impl Filter {
                 let region = Some(region).filter(|region| region != "-");
                 Some(Wanted::Matches { region, name: service })
             }
-            // An address says nothing by itself.
+            // An address alone identifies nothing.
             Some(url @ ServiceRef::Url(_)) => Some(Wanted::Is(lookup::find(cx, &url).await?.name)),
         };
         let member = match &args.member {
             None => None,
-            // One that is deleted is looked for by its whole name.
+            // A deleted principal is found by its full name.
             Some(typed) => {
                 resolve(cx, &[MemberArg::parse_held(typed)]).await?.members.into_iter().next()
             }
@@ -263,7 +263,7 @@ impl Filter {
 }
 
 async fn prune(cx: &Context, journal: &mut Journal, age: Duration) -> Result<u8, CommandError> {
-    // By Google's clock where it can be asked, as the changes were noted.
+    // By Google's clock, if known, because the journal uses it too.
     if let Ok(gateway) = cx.gateway().await {
         drop(gateway.server_time().await);
     }

@@ -98,7 +98,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     })
 }
 
-/// The services that take anyone, the first few by name.
+/// The public services, the first few by name.
 fn summary(open: &BTreeSet<String>, count: usize) -> String {
     let first: Vec<&str> = open.iter().take(NAMED).map(String::as_str).collect();
     let more = match open.len() - first.len() {
@@ -109,7 +109,7 @@ fn summary(open: &BTreeSet<String>, count: usize) -> String {
     format!("{take} of {count} take callers without any credential: {names}{more}")
 }
 
-/// The grants of a policy, the failure of reading it, or `None` where nobody tried.
+/// The grants of a policy, the error of reading it, or `None` if it was not read.
 type Granted = Result<Vec<Grant>, Option<Failure>>;
 
 struct Read {

@@ -72,7 +72,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
                 result.outcomes.extend(second.outcomes);
             }
             Err(error) => {
-                // What the first way did is told, whatever became of the second.
+                // The first change is reported, whatever the outcome of the second.
                 finish(cx, result, &args.write)?;
                 return Err(error);
             }
@@ -81,8 +81,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     waiting.finish(cx, result, &args.write).await
 }
 
-/// Offers to turn the invoker check off where `allUsers` is forbidden, and does it; `None` for a
-/// "no".
+/// Offers to turn the invoker check off if `allUsers` is forbidden, and does so; `None` if the user
+/// declines.
 async fn other_way_taken(
     cx: &Context,
     question: &str,

@@ -20,7 +20,7 @@ pub(super) struct Args {
     command: Vec<String>,
 }
 
-/// What decides beside the command line, for the page's own section.
+/// Environment and files, for a section of the page.
 const ENVIRONMENT: [(&str, &str); 5] = [
     ("RUNACCESS_SANDBOX", "1 stands for --sandbox."),
     ("RUNACCESS_HOME", "The folder of the program's own state; by default that of XDG."),
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, mut root: Command) -> Result<u8, CommandError> {
     })
 }
 
-/// What the page says beside the command line: exit codes, environment, other pages.
+/// Further sections of the page: exit codes, environment, other pages.
 fn more(title: &[&str], command: &Command) -> Roff {
     let of_program = title.len() == 1;
     let mut roff = Roff::new();

@@ -1,6 +1,6 @@
-//! The program alone, at a terminal: the console's steps as questions. Pick a service, see its
-//! access panel, choose, enter, see the change, confirm. What is chosen becomes the command that
-//! does the same; that command is shown, and run.
+//! The program without arguments at a terminal: asks for a service, shows its access panel, asks
+//! for an action and its arguments, shows the plan, asks for confirmation. The choices become a
+//! command line, which is printed and run.
 
 use clap::Parser;
 
@@ -16,7 +16,7 @@ use crate::lookup;
 use crate::report::{InvokerRow, ServiceReport};
 use crate::terminal;
 
-/// What may be done with a service.
+/// An action on a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Choice {
     Grant,
@@ -29,7 +29,7 @@ enum Choice {
 }
 
 impl Choice {
-    /// The choices that make sense for a service as it is.
+    /// The actions that make sense for the current state of a service.
     fn all(service: &ServiceReport) -> Vec<Self> {
         let open = service.exposure == Exposure::Unknown || is_open(service);
         let has_invokers = service.invokers.as_ref().is_none_or(|rows| rows.iter().any(can_go));
@@ -58,7 +58,7 @@ impl Choice {
 pub(super) async fn run(cx: &Context) -> Result<u8, CommandError> {
     loop {
         let name = lookup::pick(cx, "Which service?").await?;
-        // What cannot be read of the policy is unknown on the panel.
+        // What cannot be read is unknown on the panel.
         let (service, _) = describe::read(cx, &name).await?;
         cx.show_panel(&service);
         match choose(cx, &name, &service).await? {
@@ -69,16 +69,16 @@ pub(super) async fn run(cx: &Context) -> Result<u8, CommandError> {
     }
 }
 
-/// What follows a choice.
+/// The result of a choice.
 enum Next {
     Another,
     Leave,
-    /// The command of these words.
+    /// The command with these arguments.
     Run(Vec<String>),
 }
 
-/// Asks what to do with a service, and what that needs. Who leaves such a question is back at the
-/// choice; who leaves the choice leaves the program.
+/// Asks for an action and its arguments. Escape in a later question returns to the list of actions;
+/// Escape in the list ends the program.
 async fn choose(
     cx: &Context,
     name: &ServiceName,
@@ -101,7 +101,7 @@ async fn choose(
     }
 }
 
-/// Asks for what a choice needs and returns the command's words.
+/// Asks for the arguments of an action and returns the command line.
 async fn command(
     cx: &Context,
     choice: Choice,
@@ -157,7 +157,7 @@ async fn command(
     })
 }
 
-/// Shows the command and runs it as though it had been typed.
+/// Prints the command and runs it as if it had been typed.
 async fn carry_out(cx: &Context, words: &[String]) -> Result<u8, CommandError> {
     let command: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     cx.terminal.labelled_command(&cx.suggest(&command.join(" ")));
@@ -176,7 +176,7 @@ async fn carry_out(cx: &Context, words: &[String]) -> Result<u8, CommandError> {
     Box::pin(dispatch(cx, command)).await
 }
 
-/// A member as one word; one with a comma in it is given by its own option.
+/// A member as one word; one with a comma is given with its own option.
 fn with_member(verb: &str, member: &str, options: &[String], target: &str) -> Vec<String> {
     let mut words = vec![verb.to_owned()];
     if member.contains(',') {
@@ -188,12 +188,12 @@ fn with_member(verb: &str, member: &str, options: &[String], target: &str) -> Ve
     words
 }
 
-/// Whether a way in is a binding that can be taken away.
+/// Whether a way in is a binding that can be removed.
 fn can_go(row: &InvokerRow) -> bool {
     row.via.is_own() && row.role.is_some()
 }
 
-/// Whether anyone, or any Google account, gets in without being named.
+/// Whether anyone, or any Google account, is allowed without being named.
 fn is_open(service: &ServiceReport) -> bool {
     let rows = service.invokers.as_deref().unwrap_or_default();
     !service.invoker_check || rows.iter().any(|row| can_go(row) && row.member.is_public())

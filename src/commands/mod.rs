@@ -1,5 +1,5 @@
-//! The command line: one file a command. Each holds its arguments, whose comments are the help,
-//! turns them into parsed values, and runs.
+//! The command line, one file a command. Each holds its arguments, whose doc comments are the help,
+//! parses them, and runs.
 
 mod alias;
 mod args;
@@ -105,7 +105,7 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it reads or changes what is in a project.
+    /// Whether it reads or changes resources of a project.
     fn is_about_a_project(&self) -> bool {
         !matches!(
             self,
@@ -142,7 +142,7 @@ pub(crate) async fn run() -> u8 {
     match &cli.command {
         Some(Command::Help(args)) => return ended(help::run(args, Cli::command())),
         Some(Command::Man(args)) => return ended(man::run(args, Cli::command())),
-        // With nothing said at all, and nobody to ask.
+        // Without arguments, and without a user to ask.
         None if !context::bare_terminal_asks() && context::arguments().len() < 2 => {
             let help = Cli::command().render_help();
             let color = context::bare_terminal().color_stderr;
@@ -169,9 +169,9 @@ pub(crate) async fn run() -> u8 {
         cx.terminal.error(&error);
         return finish(&error, json);
     }
-    // First in line, so that Ctrl-C is heard from the first prompt on.
+    // Registered first, so that Ctrl-C is received from the first prompt on.
     let interrupted = async {
-        // Another program that runs has heard it too, and ends by itself.
+        // Another program that runs has received it too, and ends on its own.
         while tokio::signal::ctrl_c().await.is_ok() && cx.runs_a_program() {}
     };
     let done = tokio::select! {
@@ -192,7 +192,7 @@ pub(crate) async fn run() -> u8 {
     }
 }
 
-/// Runs a command; without one, the guided way, where there is somebody to guide.
+/// Runs a command; without one, the menu, if there is a user.
 async fn begin(cx: &Context, command: Option<Command>) -> Result<u8, CommandError> {
     if command.as_ref().is_none_or(Command::is_about_a_project) {
         cx.know_project().await;
@@ -241,7 +241,7 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
     }
 }
 
-/// The long options that stand before a command's own words and that curl does not have too.
+/// The long options that precede a command's own and that curl does not have.
 fn options_of(name: &str) -> Vec<String> {
     let cli = Cli::command();
     let own = cli.find_subcommand(name).into_iter().flat_map(clap::Command::get_arguments);
@@ -252,13 +252,13 @@ fn options_of(name: &str) -> Vec<String> {
 
 fn finish(error: &CommandError, json: bool) -> u8 {
     if json {
-        // If stdout is gone as well, the exit code still tells.
+        // If stdout is closed as well, the exit code still tells.
         drop(context::bare_terminal().result(&error.to_json()));
     }
     error.exit_code().number()
 }
 
-/// Prints what clap has to say: help and version on stdout, anything else as a usage error.
+/// Prints clap's output: help and version on stdout, everything else as a usage error.
 fn not_understood(error: &clap::Error) -> u8 {
     let terminal = context::bare_terminal();
     let is_help =

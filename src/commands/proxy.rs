@@ -28,7 +28,7 @@ use crate::proxy::{self, GRACE, SECRET, Serving, new_secret};
 use crate::report::{ProxiedRow, ProxyReport};
 
 const PORT: u16 = 8080;
-/// More than anybody leaves it open for.
+/// The longest lifetime that makes sense.
 const LONGEST: Duration = Duration::from_hours(24 * 30);
 
 /// Serve private services at localhost, with your identity
@@ -179,12 +179,12 @@ async fn serve(cx: &Context, mut args: Args, program: Vec<OsString>) -> Result<u
             }
         })
         .await;
-    // What is still to be told is told.
+    // Pending log lines are written.
     teller.finish();
     code
 }
 
-/// What must not be, before anything is read.
+/// Checks the options before anything is read.
 fn check(cx: &Context, args: &Args) -> Result<(), CommandError> {
     if !args.bind.is_loopback() && !args.allow_remote {
         let message = format!("`--bind {}` lets other machines in with your identity", args.bind);
@@ -206,7 +206,7 @@ fn for_one_service() -> CommandError {
     )
 }
 
-/// Says that clients may come: on stdout, but where that is a program's.
+/// Announces the address: on stdout, unless stdout belongs to a program.
 fn say_ready(cx: &Context, report: &ProxyReport, on_stderr: bool) -> Result<(), CommandError> {
     if on_stderr {
         cx.show_ready(report);
@@ -223,7 +223,7 @@ fn say_ready(cx: &Context, report: &ProxyReport, on_stderr: bool) -> Result<(), 
     Ok(())
 }
 
-/// Serves until Ctrl-C, SIGTERM or the end of the time that it is for.
+/// Serves until Ctrl-C, SIGTERM or the end of the lifetime.
 async fn until_stopped(
     cx: &Context,
     serving: Serving,
@@ -266,7 +266,7 @@ async fn over(span: Option<Duration>) {
     }
 }
 
-/// Serves while a program runs; its code is the result.
+/// Serves while a program runs; its exit code is the result.
 async fn with_program(
     serving: Serving,
     sockets: Vec<tokio::net::TcpListener>,
@@ -274,7 +274,7 @@ async fn with_program(
     variables: &[(String, String)],
 ) -> Result<u8, CommandError> {
     tokio::select! {
-        // The program is all that counts: what it left under way has nobody to wait for it.
+        // Only the program counts: nobody waits for requests that it left unfinished.
         ended = run_program(program, variables) => ended.map_err(|error| {
             let name = program.first().map(|name| name.to_string_lossy()).unwrap_or_default();
             CommandError::new(ErrorKind::Failed, format!("cannot run `{name}`"))
@@ -291,7 +291,7 @@ fn failed(error: &std::io::Error) -> CommandError {
     CommandError::new(ErrorKind::State, "the proxy stopped").because(error.to_string())
 }
 
-/// The variable that holds a service's address.
+/// The variable with a service's address.
 fn variable(label: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     let name: String = label.chars().map(plain).collect();
@@ -318,7 +318,7 @@ fn parse_header(text: &str) -> Result<HeaderName, String> {
     Ok(name)
 }
 
-/// An origin as browsers write it.
+/// Parses an origin as browsers send it.
 fn parse_origin(text: &str) -> Result<String, String> {
     let wrong = || "write an origin as browsers do, such as http://localhost:3000".to_owned();
     let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;

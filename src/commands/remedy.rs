@@ -1,4 +1,5 @@
-//! The least that would let a refused caller in: never a wider role, never the public in passing.
+//! The least change that allows a refused caller: never a broader role, never public access as a
+//! side effect.
 
 use crate::context::Context;
 use crate::domain::access::{
@@ -11,8 +12,8 @@ use crate::domain::member::{Member, MemberKind};
 use crate::domain::role::IAP_ACCESSOR;
 use crate::domain::service::Ingress;
 
-/// The commands that would let `who` through, one a layer that blocks; none of them where one of those
-/// layers opens to no command: what only the caller, or whoever wrote a deny policy, can change.
+/// The commands that would allow `who`, one for each layer that denies; none if one of these layers
+/// has no command, because only the caller or the author of a deny policy can change it.
 pub(super) fn remedies(
     cx: &Context,
     gathered: &ServiceEvidence,
@@ -26,7 +27,7 @@ pub(super) fn remedies(
     all.unwrap_or_default()
 }
 
-/// The command that would open the layer of one step to `who`.
+/// The command that would make one layer allow `who`.
 pub(super) fn remedy(
     cx: &Context,
     gathered: &ServiceEvidence,
@@ -35,12 +36,12 @@ pub(super) fn remedy(
     who: &Member,
 ) -> Option<String> {
     let service = &gathered.service;
-    // A grant does not help where a deny policy takes it away.
+    // A grant does not help against a deny policy.
     let is_denied = step.source.is_some_and(|source| source.role.is_none());
     let named = cx.named_to_others(&service.name);
     match step.layer {
         Layer::Reachability => reach(cx, gathered, request),
-        // The public is let by on purpose only.
+        // Public access is only granted on purpose.
         Layer::Iap if who.is_public() => None,
         Layer::Iap if is_denied => None,
         Layer::Iap => Some(past_iap(gathered, who)),
@@ -52,12 +53,12 @@ pub(super) fn remedy(
         Layer::Allow if who.kind() == MemberKind::AllUsers => {
             Some(cx.suggest_to_others(&format!("make-public {named}")))
         }
-        // What it is granted does not let it in: it calls by an account.
+        // A principal of a kind that cannot call as itself: it calls as an account.
         Layer::Allow if who.is_federated() => {
             let caller = quoted(who.as_str());
             Some(cx.suggest_to_others(&format!("connect {caller} {named} --as ACCOUNT")))
         }
-        // Nor is it known of a kind that is not.
+        // Nor is that known of an unknown kind.
         Layer::Allow if !who.is_known_form() => None,
         Layer::Allow => Some(cx.suggest_to_others(&grant(who, &named))),
     }
@@ -65,22 +66,21 @@ pub(super) fn remedy(
 
 /// The command that grants, with a member as a user types it.
 pub(super) fn grant(who: &Member, service: &str) -> String {
-    // A service account with an address like a person's is one by its prefix only.
+    // A service account whose address looks like a person's needs its prefix.
     let is_plain = who.address().contains('@') && Member::of_account(who.address()) == *who;
     let member = if is_plain { who.address() } else { who.as_str() };
     let flag = if member.contains(',') { "--member " } else { "" };
     format!("grant {flag}{} {service}", quoted(member))
 }
 
-/// Opens the service to where the request comes from, where that makes nobody a caller who is not
-/// named.
+/// Opens the ingress to the origin of the request, if that lets in no other caller without a grant.
 fn reach(cx: &Context, gathered: &ServiceEvidence, request: &Request<'_>) -> Option<String> {
     let service = &gathered.service;
     let callers = gathered.weigh(|evidence| judge_all(evidence, cx.now())).callers;
     let by_default_url = match request.entry {
         Entry::Tag(tag) if !service.tags.iter().any(|known| known.tag == tag) => return None,
         _ if request.from == Origin::LoadBalancer => false,
-        // What the front end keeps, or is no address of the service, no setting opens.
+        // No setting opens a host that the front end reserves or that is not the service's.
         _ if request.path.is_some_and(is_reserved) => return None,
         Entry::Elsewhere | Entry::Unread => return None,
         Entry::DefaultUrl | Entry::Tag(_) => true,
@@ -106,7 +106,7 @@ fn reach(cx: &Context, gathered: &ServiceEvidence, request: &Request<'_>) -> Opt
     });
     let name = &service.name;
     (!flags.is_empty()).then(|| {
-        // Not in every version's general release (measured of 528).
+        // Not in every general release (measured with 528).
         let beta = if flags.contains(&"--default-url") { "beta " } else { "" };
         format!(
             "gcloud {beta}run services update {} {} --region={} --project={}",
@@ -118,7 +118,7 @@ fn reach(cx: &Context, gathered: &ServiceEvidence, request: &Request<'_>) -> Opt
     })
 }
 
-/// As Google's page on Identity-Aware Proxy for Cloud Run has it.
+/// From Google's page on Identity-Aware Proxy for Cloud Run.
 fn past_iap(gathered: &ServiceEvidence, who: &Member) -> String {
     let name = &gathered.service.name;
     format!(

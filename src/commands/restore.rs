@@ -14,7 +14,7 @@ use crate::domain::error::{CommandError, ErrorKind, quoted};
 use crate::domain::plan::{Restore, SavedPolicy};
 use crate::lookup::Targets;
 
-/// No policy is as long; IAM takes a few tens of kilobytes.
+/// No policy is longer; IAM accepts a few tens of kilobytes.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// Bring the IAM policy of a service or job back to a saved one
@@ -75,9 +75,9 @@ fn read(cx: &Context, args: &Args) -> Result<SavedPolicy, CommandError> {
     if size as u64 > LONGEST {
         return Err(bad("it is longer than any policy".to_owned()));
     }
-    // Some editors begin a file with a byte order mark.
+    // Some editors write a byte-order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    // JSON is YAML, but for what its parser says of errors.
+    // JSON is YAML too, but the parsers' errors differ.
     let document: Value = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| bad(error.to_string()))?
     } else {

@@ -122,7 +122,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         operands.members
     };
     let mut resolved = resolve(cx, &asked_for).await?;
-    // What is judged at the end, whether or not there was anything to revoke.
+    // Remaining access is judged at the end, even if nothing was revoked.
     let mut judged: Vec<Target> = Vec::new();
     let targets = if all {
         let named = |grant: &Grant| resolved.members.iter().any(|m| m.same_as(&grant.member));
@@ -145,7 +145,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let result =
         change::run_once_read(cx, targets, &mut revoke, &options, async |revoke, batch| {
             resolved.check_held(cx, |member| batch.holds(member.as_str()))?;
-            // What a policy holds to the letter is meant before what it could stand for.
+            // A member that a policy holds exactly takes precedence over what the text could mean.
             for literal in typed.map(Member::from_policy) {
                 let is_known = revoke.members.iter().any(|(member, _)| member.same_as(&literal));
                 if !is_known && batch.holds(literal.as_str()) {
@@ -178,7 +178,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     end_with(cx, result, &left, &args.write)
 }
 
-/// Reports what was revoked and what is left, whose exit code comes before that of a part not read.
+/// Reports what was revoked and what access remains. The exit code for remaining access takes
+/// precedence over the one for a partial read.
 fn end_with(
     cx: &Context,
     result: ChangeResult,
@@ -201,8 +202,8 @@ fn end_with(
     Ok(code)
 }
 
-/// `revoke --expired` and `revoke --deleted`: every operand is a service, and without one every
-/// service is looked at.
+/// `revoke --expired` and `revoke --deleted`: every operand is a service; without operands, every
+/// service is searched.
 async fn clear(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let members = args.member.iter().map(|typed| member(cx, typed));
     let members = resolve(cx, &members.collect::<Result<Vec<_>, _>>()?).await?.members;
@@ -223,7 +224,8 @@ async fn clear(cx: &Context, args: Args) -> Result<u8, CommandError> {
     finish(cx, result, &args.write)
 }
 
-/// Every service whose policy holds such a grant, or cannot be read: the driver then says why.
+/// Every service whose policy holds such a grant, or whose policy cannot be read: the driver then
+/// reports why.
 async fn every_service_with(
     cx: &Context,
     wanted: impl Fn(&Grant) -> bool,
@@ -247,7 +249,7 @@ async fn every_service_with(
     Ok(Targets { names, missing: Vec::new(), by_pattern: true, unreachable })
 }
 
-/// Adds every job whose policy holds such a grant, or cannot be read.
+/// Adds every job whose policy holds such a grant or cannot be read.
 async fn every_job_with(
     cx: &Context,
     wanted: impl Fn(&Grant) -> bool,
@@ -272,8 +274,8 @@ async fn every_job_with(
     Ok(())
 }
 
-/// Asks of each member that is granted under conditions only which of them is meant; `false`
-/// where there is none.
+/// Asks which grant is meant, for each member with conditional grants only; `false` if there is
+/// none.
 async fn ask_which_condition(
     cx: &Context,
     refusals: &[Refusal],

@@ -1,4 +1,5 @@
-//! `ingress`, `invoker-check`, `default-url` and `iap`: the other settings that decide who gets in.
+//! `ingress`, `invoker-check`, `default-url` and `iap`: settings that decide who may invoke a
+//! service.
 
 use super::args::complete;
 use super::args::members::{missing, services};
@@ -100,7 +101,7 @@ impl From<IngressValue> for Ingress {
     }
 }
 
-/// What a switch is set to, with a question where that was not said.
+/// The value of a switch; asks for it if it was not given.
 async fn value<T: clap::ValueEnum>(
     cx: &Context,
     said: Option<T>,
@@ -144,7 +145,7 @@ pub(super) async fn default_url(cx: &Context, args: DefaultUrlArgs) -> Result<u8
     turn(cx, service, Switch::DefaultUrl(value.is_on()), &args.write).await
 }
 
-/// The service and the value, asking for what was not said.
+/// The service and the value; asks for missing ones.
 async fn asked<T: clap::ValueEnum>(
     cx: &Context,
     service: Option<String>,
@@ -167,7 +168,7 @@ async fn turn(
     finish(cx, result, write)
 }
 
-/// How the account of Identity-Aware Proxy is found: by the number of the service's project.
+/// The account of Identity-Aware Proxy, by the number of the service's project.
 async fn agent_of(cx: &Context, project: &str) -> Result<Member, CommandError> {
     let number = cx.gateway().await?.project_number(project).await.map_err(|why| {
         CommandError::new(

@@ -79,9 +79,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(ExitCode::Done.number())
 }
 
-/// An ID token that a service with this audience takes. A user's own has another audience, which
-/// Cloud Run takes as well; `is_said` where the audience is one that the user asked for, and
-/// nothing else will do.
+/// An ID token that a service with this audience accepts. A user's token has another audience,
+/// which Cloud Run accepts too, unless `is_said`: then the user requires exactly this audience.
 pub(super) async fn id_token(
     cx: &Context,
     audience: Option<&str>,
@@ -93,7 +92,7 @@ pub(super) async fn id_token(
     asked.map_err(|error| explained(cx, &error))
 }
 
-/// What can be done where this credential gives no such token.
+/// The alternatives if this credential cannot obtain such a token.
 fn explained(cx: &Context, error: &AuthError) -> CommandError {
     let acting = cx.command_with_option("--impersonate-service-account", Some("ACCOUNT"));
     let command_error = CommandError::from(error);

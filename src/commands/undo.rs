@@ -43,7 +43,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Some(typed) => {
             let Chosen { entries, is_whole_run } = chosen(cx, &entries, typed)?;
             let stands = |entry: &Entry| entry.stands() || entry.state == State::Overtaken;
-            // Of a whole run, the parts that can be; of one change alone, why it cannot.
+            // Of a run, every part that can be undone; of a single change, the reason if it cannot.
             let any = is_whole_run && entries.iter().any(stands);
             entries.into_iter().filter(|entry| !any || stands(entry)).collect()
         }
@@ -53,7 +53,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         return Err(nothing());
     }
     let targets = asked.iter().map(|entry| entry.target.clone()).collect();
-    // Several at once are confirmed, as when a pattern picks them.
+    // Several changes are confirmed, as if a pattern selected them.
     let by_pattern = asked.len() > 1;
     let targets = Targets { names: targets, by_pattern, ..Targets::default() };
     let remarks = Remarks {
@@ -66,8 +66,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     options.always_ask = args.id.is_none();
     let undo = Undo { entries: asked };
     let result = change::run(cx, targets, &undo, &options).await?;
-    // Nothing of it is there any more: others were faster. Nor can it come back, if all whom it concerned
-    // are deleted.
+    // Nothing of it is left: another writer undid it. It cannot be undone either if every principal
+    // of it is deleted.
     let is_overtaken = |outcome: &&ChangeOutcome| {
         let cannot_come_back = outcome.finds_nothing || !outcome.left_out.is_empty();
         outcome.status == Status::Unchanged && cannot_come_back
@@ -87,8 +87,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(code)
 }
 
-/// The last run of this project and account that did something and stands. Where it cannot be told of
-/// which project a later one is, it may be that one.
+/// The newest run of this project and account that changed something and is not undone. If the
+/// project of a later run is unknown, it may be that one.
 async fn last(cx: &Context, entries: &[Entry]) -> Result<Vec<Entry>, CommandError> {
     let (project, account) = (cx.project()?.value, cx.identity()?.account.clone());
     let may_be_ours =
@@ -124,8 +124,8 @@ fn of_which_project(cx: &Context, entry: &Entry, project: &str, why: &str) -> Co
         .hint(cx.suggest(&format!("undo {id}")))
 }
 
-/// What may be meant where a change cannot be undone and none was named: the one before it. Of one that
-/// was undone already nothing is: to undo the undo would do it again.
+/// The alternative if a change cannot be undone and none was named: the change before it. None if
+/// the change is itself undone: undoing the undo would apply it again.
 async fn may_be_meant(
     cx: &Context,
     args: &Args,
@@ -141,7 +141,7 @@ async fn may_be_meant(
     Some(cx.suggest(&format!("undo {id}")))
 }
 
-/// What runs as an account that the undoing deletes, as far as that can be listed.
+/// The workloads that run as an account that the undo deletes, as far as they can be listed.
 async fn what_runs_as(cx: &Context, entries: &[Entry]) -> Vec<String> {
     let mut warnings = Vec::new();
     for entry in entries {
@@ -162,7 +162,7 @@ async fn what_runs_as(cx: &Context, entries: &[Entry]) -> Vec<String> {
     warnings
 }
 
-/// What was done, and by whom if that was somebody else.
+/// What was changed, and by whom if that was another account.
 fn what_it_was(cx: &Context, entries: &[Entry]) -> Vec<String> {
     let Some(first) = entries.first() else { return Vec::new() };
     let id = if entries.len() == 1 { first.id } else { first.id.whole() };

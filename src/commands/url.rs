@@ -48,7 +48,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(ExitCode::Done.number())
 }
 
-/// The addresses at domains that lead to a service; what cannot be read is said.
+/// The addresses at domains that are mapped to a service; a note reports what cannot be read.
 async fn domains(cx: &Context, service: &Service) -> Vec<String> {
     let Ok(gateway) = cx.gateway().await else { return Vec::new() };
     let mapped = gateway.mappings_of(&service.name).await.unwrap_or_else(|why| {

@@ -113,7 +113,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(if is_partial { ExitCode::Undetermined } else { ExitCode::Done }.number())
 }
 
-/// What was found of the ways in.
+/// The ways in that were found.
 struct Ways {
     exposure: Option<Exposure>,
     invokers: Vec<InvokerRow>,
@@ -122,7 +122,7 @@ struct Ways {
     unknown: Vec<UnknownRow>,
 }
 
-/// Layers that could not be read, and roles of which it is not known what they carry.
+/// Layers that could not be read, and roles whose permissions are unknown.
 fn unknown(gathered: &ServiceEvidence) -> Vec<UnknownRow> {
     let unread = gathered.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
     let mut rows: Vec<UnknownRow> = unread.collect();
@@ -131,7 +131,7 @@ fn unknown(gathered: &ServiceEvidence) -> Vec<UnknownRow> {
     rows
 }
 
-/// What is said of the roles of which it is not known whether they carry a permission.
+/// The note for roles that may or may not carry a permission.
 fn said_of_roles(
     roles: &Roles,
     layers: &[PolicyLayer<Grant>],
@@ -161,7 +161,7 @@ fn push_new(rows: &mut Vec<UnknownRow>, more: Vec<UnknownRow>) {
     }
 }
 
-/// Who could make themselves an invoker, and what of it could not be read.
+/// Principals that could make themselves an invoker, and what could not be read about that.
 async fn indirect(
     cx: &Context,
     around: &ResourceEvidence,

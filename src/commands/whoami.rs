@@ -22,7 +22,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         found => found,
     };
     let project = match cx.project() {
-        // One that is set and is none is no project that is not set.
+        // An invalid project is not a project that is unset.
         Err(error) if cx.has_project() => return Err(error),
         found => found.ok(),
     };
@@ -43,7 +43,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     cx.report(&report)?;
     let identity = match identity {
         Ok(identity) => identity,
-        // The answer stands: nobody. Why, and what to do, is said as with any command.
+        // The answer stands: no account. The cause and the remedy are printed as with any command.
         Err(error) => {
             cx.terminal.error(&cx.fit(error));
             return Ok(ExitCode::NotAuthenticated.number());
@@ -59,8 +59,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(ExitCode::Done.number())
 }
 
-/// Gets a token, and has Cloud Run take it where a project is set. Whether the account may list
-/// regions says nothing of the token.
+/// Obtains a token, and tests that Cloud Run accepts it if a project is set. Whether the account
+/// may list regions says nothing about the token.
 async fn check(cx: &Context) -> Result<(), CommandError> {
     let tokens = &cx.identity()?.tokens;
     cx.in_time("get a token", tokens.authorization()).await??;

@@ -1,16 +1,16 @@
-//! Candidates for the word that is being typed.
+//! Candidates for the word being typed.
 
 use super::Known;
 
-/// What a word may become, and what to say of it.
+/// A candidate and its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub value: String,
     pub about: String,
 }
 
-/// Services: by name where it is in one region, by `REGION/NAME` where it is in several or where
-/// a region is being typed. If names are looked for in one region, those of that region.
+/// Services: by name if the name is in one region, else by `REGION/NAME`, which is also offered
+/// once a region is typed. Only those of `region`, if one is set.
 pub fn services(known: &Known, typed: &str, region: Option<&str>) -> Vec<Candidate> {
     let in_region =
         |service: &&super::KnownService| region.is_none_or(|region| service.region == region);
@@ -29,7 +29,7 @@ pub fn services(known: &Known, typed: &str, region: Option<&str>) -> Vec<Candida
     named.filter(|known| known.value.starts_with(typed) || about_name(&known.value)).collect()
 }
 
-/// Regions, and `-` for every one; those that hold services first.
+/// Regions, and `-` for all of them; regions with services come first.
 pub fn regions(known: &Known, typed: &str) -> Vec<Candidate> {
     let count = |region: &str| known.services.iter().filter(|s| s.region == region).count();
     let mut regions: Vec<&String> = known.regions.iter().collect();
@@ -46,7 +46,7 @@ pub fn regions(known: &Known, typed: &str) -> Vec<Candidate> {
     named.chain([every]).filter(|known| known.value.starts_with(typed)).collect()
 }
 
-/// Members, as they are typed shortest. What stands before the last comma is kept.
+/// Members, in their shortest form. Everything before the last comma is kept.
 pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
     let (kept, last) = match typed.rsplit_once(',') {
         Some((kept, last)) => (format!("{kept},"), last),
@@ -58,10 +58,11 @@ pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
         ("allAuthenticatedUsers", "every Google account"),
     ];
     let fixed = fixed.map(|(value, about)| (value.to_owned(), about.to_owned()));
-    // Who is gone can only be revoked: offered once that is what is being typed.
+    // Deleted principals can only be revoked: offered only once `deleted:` is typed.
     let gone = |member: &str| member.starts_with("deleted:");
     let asks_for_gone = last.starts_with('d');
-    // A policy is others' words: what a shell could take for more than a word is not offered.
+    // Anyone may have written the policy: a member that a shell could take for more than a word is
+    // not offered.
     let plain = |member: &str| {
         member.chars().all(|c| c.is_ascii_alphanumeric() || "@.:/_+=%?-".contains(c))
     };
@@ -79,7 +80,7 @@ pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
     let accounts = known.services.iter().map(|service| {
         (format!("service:{}", service.name), "the account that it runs as".to_owned())
     });
-    // So many services are of no help before one has begun to type them.
+    // Too many services to be useful before a letter is typed.
     let accounts = accounts.filter(|_| last.starts_with('s'));
     let mut found: Vec<Candidate> = Vec::new();
     for (value, about) in seen.chain(accounts).chain(fixed) {
@@ -92,7 +93,7 @@ pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
     found
 }
 
-/// Tags: of the services that the command line names, else of all.
+/// Traffic tags: of the services on the command line, or else of all.
 pub fn tags(known: &Known, typed: &str, words: &[String]) -> Vec<Candidate> {
     let is_named = |service: &&super::KnownService| {
         words.iter().any(|word| {

@@ -16,23 +16,23 @@ pub use self::candidates::{Candidate, members, regions, services, tags};
 pub use self::shell::SHELLS;
 use crate::private_files;
 
-/// How old what is known may be before it is renewed.
+/// The age at which a cache is renewed.
 const FRESH: Duration = Duration::from_secs(20);
 
-/// How long after a try the next one is made.
+/// The pause between two attempts to renew it.
 const BETWEEN_TRIES: Duration = Duration::from_secs(5);
 
-/// What is known of a project.
+/// The cached facts of a project.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default)]
 pub struct Known {
     pub services: Vec<KnownService>,
     pub regions: Vec<String>,
-    /// As a policy names them.
+    /// In the form that policies use.
     pub members: Vec<String>,
 }
 
-/// A service that can be named.
+/// A service that can be completed.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default)]
 pub struct KnownService {
@@ -42,50 +42,51 @@ pub struct KnownService {
     pub exposure: String,
 }
 
-/// The file that holds what is known of one project, as one account sees it.
+/// The cache file of one project, as one account sees it.
 #[derive(Clone, Debug)]
 pub struct Cache {
     path: PathBuf,
 }
 
-/// The right to renew a cache, which one process at a time has.
+/// The right to renew a cache; one process at a time has it.
 #[derive(Debug)]
 pub struct Renewal {
     _lock: File,
 }
 
 impl Cache {
-    /// The cache of a place: project, account, endpoint, in any order that stays the same.
+    /// The cache of a project, account and endpoint; their order must stay the same.
     pub fn of(state: &Path, place: &[&str]) -> Self {
         let mut hasher = DefaultHasher::new();
         place.hash(&mut hasher);
         Self { path: state.join("completion").join(format!("{:016x}.json", hasher.finish())) }
     }
 
-    /// What is known; nothing if there is no cache, or none that can be read.
+    /// The cached facts; empty if the cache does not exist or cannot be read.
     pub fn read(&self) -> Known {
         let text = fs::read(&self.path).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// Whether it is young enough.
+    /// Whether it is recent enough.
     pub fn is_fresh(&self, now: SystemTime) -> bool {
-        // A file from the future is as good as old.
+        // A file from the future counts as old.
         private_files::age(&self.path, now).is_some_and(|age| age < FRESH)
     }
 
-    /// Whether nobody has tried to renew it a moment ago, in vain or not; from now on somebody has.
+    /// Whether no process has tried to renew it recently, with or without success. Records this
+    /// attempt.
     pub fn may_try(&self, now: SystemTime) -> bool {
         let stamp = self.path.with_extension("tried");
         let recently = private_files::age(&stamp, now).is_some_and(|age| age < BETWEEN_TRIES);
         if !recently {
-            // If no stamp can be left, each Tab tries: slower, and no worse.
+            // If the stamp cannot be written, each Tab renews: slower, but correct.
             drop(self.folder().and_then(|()| private_files::open(&stamp)?.set_modified(now)));
         }
         !recently
     }
 
-    /// Takes the right to renew it; `None` if another process has it.
+    /// Acquires the right to renew; `None` if another process has it.
     pub fn renewal(&self) -> std::io::Result<Option<Renewal>> {
         self.folder()?;
         let lock = private_files::open(&self.path.with_extension("lock"))?;
@@ -100,7 +101,7 @@ impl Cache {
         self.path.parent().map_or(Ok(()), private_files::folder)
     }
 
-    /// Puts what is known in place of what was, whole or not at all.
+    /// Replaces the cache as a whole or not at all.
     pub fn write(&self, _: &Renewal, known: &Known) -> std::io::Result<()> {
         private_files::replace(&self.path, &serde_json::to_vec(known)?)
     }

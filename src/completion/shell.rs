@@ -1,4 +1,4 @@
-//! How each shell asks for candidates, and how they are written for it.
+//! How each shell requests candidates, and how they are written for it.
 //!
 //! Options are offered only if the word begins with `-`: beside a dozen services they would be noise, and alone a shell
 //! would insert one that was not meant.
@@ -10,7 +10,7 @@ use std::path::Path;
 use clap::Command;
 use clap_complete::env::{Bash, EnvCompleter, Fish, Powershell, Zsh};
 
-/// The shells that can ask.
+/// Shells with completion.
 pub const SHELLS: [&dyn EnvCompleter; 4] = [
     &Shell { of_clap: Bash, script: Script::Own(BASH, "'\\''") },
     &Shell { of_clap: Zsh, script: Script::OfClap },
@@ -18,24 +18,24 @@ pub const SHELLS: [&dyn EnvCompleter; 4] = [
     &Shell { of_clap: Powershell, script: Script::Own(POWERSHELL, "''") },
 ];
 
-/// A shell, answered in the words that clap has for it.
+/// A shell whose script clap writes.
 #[derive(Clone, Copy, Debug)]
 struct Shell<S> {
     of_clap: S,
     script: Script,
 }
 
-/// What makes a shell ask.
+/// Registers completion in the shell.
 #[derive(Clone, Copy, Debug)]
 enum Script {
     OfClap,
-    /// A script of our own, and how it writes a quote inside of quotes.
+    /// A script of our own, and how it escapes a quote inside quotes.
     Own(&'static str, &'static str),
 }
 
-/// Bash's own idea of a word ends at `@`, `:` and `=`, which are inside ours. It hands the words up
-/// to the cursor, split at blanks alone, to the program, and takes from each answer what bash
-/// holds to be done already.
+/// Bash splits words at `@`, `:` and `=`, which our arguments contain. This script passes the words
+/// up to the cursor, split at blanks alone, and removes from each candidate what bash takes for
+/// complete.
 const BASH: &str = r#"_runaccess() {
     local line="${COMP_LINE:0:COMP_POINT}" word done answer IFS
     local -a words answers
@@ -55,7 +55,7 @@ const BASH: &str = r#"_runaccess() {
 complete -F _runaccess BIN
 "#;
 
-/// PowerShell hands the words over as an array: nothing that is typed is evaluated.
+/// PowerShell passes the words as an array: nothing typed is evaluated.
 const POWERSHELL: &str = r#"Register-ArgumentCompleter -Native -CommandName BIN -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $words = @($commandAst.CommandElements |
@@ -75,7 +75,7 @@ const POWERSHELL: &str = r#"Register-ArgumentCompleter -Native -CommandName BIN 
 }
 "#;
 
-/// What zsh needs before a completion can be registered, if nothing has brought it yet.
+/// What zsh needs before a completion can be registered, if nothing has loaded it.
 const ZSH: &str = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n";
 
 impl<S: EnvCompleter> EnvCompleter for Shell<S> {
@@ -104,7 +104,7 @@ impl<S: EnvCompleter> EnvCompleter for Shell<S> {
         self.of_clap.write_registration(var, name, bin, completer, &mut script)?;
         let script = String::from_utf8_lossy(&script);
         let script = script.trim_start();
-        // The first line of zsh's is read by its own autoloader, and stays first.
+        // zsh's autoloader reads the first line, which must stay first.
         match script.split_once('\n') {
             Some((first, rest)) if first.starts_with("#compdef") => {
                 write!(buf, "{first}\n{ZSH}{rest}")
@@ -127,7 +127,7 @@ impl<S: EnvCompleter> EnvCompleter for Shell<S> {
         if begun {
             return buf.write_all(answer.as_bytes());
         }
-        // Bash is answered with vertical tabs between the words, the others with lines.
+        // Bash expects vertical tabs between the candidates, other shells line ends.
         let sign = if answer.contains('\u{b}') { '\u{b}' } else { '\n' };
         let kept: Vec<&str> = answer.split(sign).filter(|word| !word.starts_with("--")).collect();
         buf.write_all(kept.join(&sign.to_string()).as_bytes())

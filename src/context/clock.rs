@@ -1,4 +1,4 @@
-//! The time: Google's, if it is known to differ from this machine's.
+//! The current time: Google's, if this machine's clock is found to differ.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use super::{Context, now};
 use crate::cloud::Gateway;
 
 impl Context {
-    /// The time now: by Google's clock where this machine's is found to differ.
+    /// The current time, by Google's clock if this machine's differs.
     pub fn now(&self) -> OffsetDateTime {
         self.gateway.get().map_or_else(now, Gateway::now)
     }
 
-    /// Says that Google's clock counts, if this machine's differs.
+    /// Notes that Google's clock is used, if this machine's differs.
     pub fn warn_of_clock(&self) {
         if let Some(ahead) = self.gateway.get().and_then(Gateway::ahead) {
             let by = humantime::format_duration(Duration::from_secs(

@@ -1,10 +1,11 @@
-//! A command line as a value. Each word is known as an argument, by the definitions of the commands.
+//! A command line as a value. Each word is known as an argument, by clap's definitions of the
+//! commands.
 
 use clap::{Arg, Command};
 
 use crate::domain::error::quoted;
 
-/// Options whose values are a person's own words, in which nothing that was typed elsewhere is meant.
+/// Options with free text as their value: a hint that replaces an argument leaves it alone.
 const OWN_WORDS: [&str; 4] =
     ["--reason", "--condition", "--condition-title", "--condition-description"];
 
@@ -15,21 +16,21 @@ pub(super) struct CommandLine(Vec<Word>);
 /// A word, or an option with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Word {
-    /// The name of a command, or of one of a group's.
+    /// The name of a command or subcommand.
     Command(String),
     Option(Opt),
     Operand(String),
     /// `--`
     Dashes,
-    /// Another program's: behind a `--`, or behind the service of `curl`.
+    /// A word for another program: behind a `--`, or behind the service of `curl`.
     Anothers(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Opt {
-    /// Its long name, whatever form was typed.
+    /// The long name, whatever was typed.
     name: String,
-    /// As it was typed, without its value.
+    /// The option as it was typed, without its value.
     typed: String,
     value: Option<Value>,
 }
@@ -38,13 +39,13 @@ struct Opt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Value {
     text: String,
-    /// What joins it to the option; `None` if it is a word of its own.
+    /// The separator between option and value; `None` if the value is a word of its own.
     joined: Option<&'static str>,
 }
 
 impl CommandLine {
-    /// Reads words by the definition of the program. What it does not know is taken for an operand, or for
-    /// an option without a value.
+    /// Parses words by clap's definition of the program. An unknown word counts as an operand, or
+    /// as an option without a value.
     pub(super) fn read(words: &[String], program: &Command) -> Self {
         let mut line = Vec::with_capacity(words.len());
         let (mut command, mut words) = (program, words.iter());
@@ -70,8 +71,8 @@ impl CommandLine {
         Self(line)
     }
 
-    /// The command as it can be typed, in the sandbox or not. A `--yes` is left out: nobody is led to accept
-    /// a plan that has not been seen.
+    /// The command as it can be typed, in the sandbox or not. Omits `--yes`: no hint accepts a plan
+    /// that the user has not seen.
     pub(super) fn render(&self, in_sandbox: bool) -> String {
         let says_sandbox = |word: &Word| match word {
             Word::Command(name) => name == "sandbox",
@@ -91,8 +92,8 @@ impl CommandLine {
         self.0.iter().any(|word| matches!(word, Word::Command(own) if own == name))
     }
 
-    /// The same with an option more: at its end, but for `curl`, where what follows the service is another
-    /// program's, and before a `--`.
+    /// The command with an additional option: at its end, but before a `--`, and before the words
+    /// of another program.
     #[must_use]
     pub(super) fn with(mut self, option: &str, value: Option<&str>) -> Self {
         let is_curl = |word: &Word| matches!(word, Word::Command(name) if name == "curl");
@@ -105,7 +106,7 @@ impl CommandLine {
         self
     }
 
-    /// The same without these options and their values.
+    /// The command without these options and their values.
     #[must_use]
     pub(super) fn without(mut self, options: &[&str]) -> Self {
         self.0.retain(|word| match word {
@@ -115,8 +116,8 @@ impl CommandLine {
         self
     }
 
-    /// The command `curl` with one of our options, and its value, moved from curl's words to before the
-    /// service.
+    /// The command `curl` with one of our options, and its value, moved from curl's words to before
+    /// the service.
     #[must_use]
     pub(super) fn with_moved(mut self, option: &str, program: &Command) -> Self {
         let is_it = |word: &Word| matches!(word, Word::Anothers(text) if text.split('=').next() == Some(option));
@@ -137,7 +138,8 @@ impl CommandLine {
         self
     }
 
-    /// The same under another command's name, without the options that this one does not take.
+    /// The same arguments under another command's name, without the options that this one does not
+    /// take.
     #[must_use]
     pub(super) fn of_command(mut self, name: &str, program: &Command) -> Self {
         let other = program.find_subcommand(name);
@@ -152,7 +154,7 @@ impl CommandLine {
         self
     }
 
-    /// The same with two of its operands in each other's place.
+    /// The command with two of its operands swapped.
     #[must_use]
     pub(super) fn with_swapped(mut self, one: &str, other: &str) -> Self {
         let place = |text: &str| {
@@ -164,7 +166,7 @@ impl CommandLine {
         self
     }
 
-    /// The same with every operand put right, and of several in one word each.
+    /// The command with every operand corrected, including each part of a comma-separated one.
     #[must_use]
     pub(super) fn with_operands(mut self, put_right: impl Fn(&str) -> String) -> Self {
         for word in &mut self.0 {
@@ -175,8 +177,8 @@ impl CommandLine {
         self
     }
 
-    /// The same with another text for an argument: for an operand, else for the value of an option. What
-    /// stands alike in a person's own words stays.
+    /// The command with another text for an argument: for an operand, else for the value of an
+    /// option. The same text in free text stays.
     #[must_use]
     pub(super) fn with_argument(mut self, typed: &str, instead: &str) -> Self {
         let put_right = |word: &str| match word.strip_prefix("service:") {
@@ -228,7 +230,7 @@ impl Word {
     }
 }
 
-/// The option of this long name, or with it as another name, of a command or of the whole program.
+/// The option with this name or alias, of a command or of the whole program.
 fn long<'a>(name: &str, of: [&'a Command; 2]) -> Option<&'a Arg> {
     let name = name.trim_start_matches('-');
     of.into_iter().flat_map(Command::get_arguments).find(|option| {
@@ -237,7 +239,7 @@ fn long<'a>(name: &str, of: [&'a Command; 2]) -> Option<&'a Arg> {
     })
 }
 
-/// The name under which an option is known here.
+/// The name of an option in this command.
 fn name_of(option: &Arg) -> String {
     format!("--{}", option.get_long().unwrap_or(option.get_id().as_str()))
 }
@@ -247,7 +249,7 @@ fn takes_next(option: &Arg) -> bool {
     option.get_action().takes_values() && !option.is_require_equals_set()
 }
 
-/// Reads an option by its long name; `rest` are the words after it.
+/// Parses an option by its long name; `rest` are the words after it.
 fn read_long(word: &str, of: [&Command; 2], rest: &mut std::slice::Iter<'_, String>) -> Opt {
     let (text, joined) = match word.split_once('=') {
         Some((text, value)) => (text, Some(value)),
@@ -265,7 +267,7 @@ fn read_long(word: &str, of: [&Command; 2], rest: &mut std::slice::Iter<'_, Stri
     Opt { name: known.map_or_else(|| typed.clone(), name_of), typed, value }
 }
 
-/// The options of a word such as `-nojson`, each by itself; `None` if it is no such word.
+/// The options in a word such as `-nojson`; `None` if it is not a group of short options.
 fn read_short(
     word: &str,
     of: [&Command; 2],
@@ -378,7 +380,7 @@ mod tests {
             let replaced = line(typed).with_argument("x", "z");
             assert_eq!(shown(&replaced), format!("runaccess {left}"), "{typed}");
         }
-        // The name of a command is no argument.
+        // The name of a command is not an argument.
         assert_eq!(
             shown(&line("grant grant y").with_argument("grant", "z")),
             "runaccess grant z y"

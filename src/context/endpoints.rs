@@ -1,4 +1,4 @@
-//! Endpoints that a command works with: the APIs, the sandbox, the program's own state.
+//! Endpoints that a command uses: the APIs, the sandbox, the program's own state.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::private_files;
 use crate::sandbox::{self, Sandbox, Serving, SetAside, StoreError};
 use crate::transport::Endpoint;
 
-/// A sandbox that was opened, and a damaged file that was in its way.
+/// An open sandbox, and a damaged file that was moved aside.
 type Opened = Result<(Sandbox, Option<SetAside>), StoreError>;
 
 impl Context {
-    /// The way to the Cloud Run Admin API. In the sandbox, the API is started in this process.
+    /// Connects to the Cloud Run Admin API. For the sandbox, starts the API in this process.
     pub async fn gateway(&self) -> Result<&Gateway, CommandError> {
         self.gateway
             .get_or_try_init(|| async {
@@ -30,12 +30,12 @@ impl Context {
             .await
     }
 
-    /// The sandbox's world, opened here.
+    /// Opens the sandbox's world.
     pub fn open_sandbox(&self) -> Result<Sandbox, CommandError> {
         self.world(Sandbox::open)
     }
 
-    /// The sandbox's world, made anew. What was changed in the old one is forgotten with it.
+    /// Creates the sandbox's world again, and deletes the journal of the old one.
     pub fn reset_sandbox(&self) -> Result<Sandbox, CommandError> {
         match Journal::open_existing(&self.journal_folder(), Realm::Sandbox) {
             Ok(Some(mut journal)) => journal.forget_all()?,
@@ -48,17 +48,17 @@ impl Context {
         self.world(Sandbox::reset)
     }
 
-    /// The journal of the changes that are made from this machine where this command works.
+    /// The journal of changes made from this machine to this endpoint.
     pub fn journal(&self) -> Result<Journal, CommandError> {
         Ok(Journal::open(&self.journal_folder(), self.realm()?)?)
     }
 
-    /// Whether an earlier run may have left a change open in it.
+    /// Whether an earlier run may have left a change open in the journal.
     pub fn may_have_open_changes(&self) -> bool {
         Journal::may_have_open_changes(&self.journal_folder())
     }
 
-    /// The journal, if there is one.
+    /// The journal, if it exists.
     pub fn existing_journal(&self) -> Result<Option<Journal>, CommandError> {
         Ok(Journal::open_existing(&self.journal_folder(), self.realm()?)?)
     }
@@ -91,7 +91,7 @@ impl Context {
         Ok(sandbox)
     }
 
-    /// Where the Cloud Run Admin API is.
+    /// The endpoint of the Cloud Run Admin API.
     pub fn endpoint(&self) -> Result<&Endpoint, CommandError> {
         if let Some(endpoint) = self.endpoint.get() {
             return Ok(endpoint);
@@ -100,8 +100,9 @@ impl Context {
         Ok(self.endpoint.get_or_init(|| endpoint))
     }
 
-    /// Where each API is. Those that are not said to be elsewhere are with Cloud Run's where that is
-    /// on this machine: a sandbox serves them all, and what it holds is nothing to ask Google about.
+    /// The endpoint of each API. An API without an override is served by the Cloud Run endpoint if
+    /// that is on this machine: a sandbox serves them all, and its resources do not exist at
+    /// Google.
     fn endpoints(&self) -> Result<Endpoints, CommandError> {
         let run = self.endpoint()?.clone();
         let mut said = Vec::new();
@@ -138,11 +139,11 @@ impl Context {
         Ok(overridden(properties, Api::Run)?.unwrap_or_else(|| Api::Run.endpoint()))
     }
 
-    /// Where `sandbox serve` listens now, by the file that it keeps; `None` if none runs.
+    /// The address where `sandbox serve` listens, by its file; `None` if none runs.
     pub fn served_sandbox(&self) -> Option<Endpoint> {
         let path = self.serving_file();
         let file = std::fs::File::open(&path).ok()?;
-        // Whoever serves holds the lock; a file that nobody holds was left behind.
+        // The server holds a lock on the file; a file without a lock was left behind.
         if file.try_lock_shared().is_ok() {
             return None;
         }
@@ -156,8 +157,8 @@ impl Context {
         path.exists().then(|| path.display().to_string())
     }
 
-    /// Lets others find the sandbox that is served here, while the file that is returned is open.
-    /// If that cannot be, they take its usual port.
+    /// Announces the address of this sandbox while the returned file is open. If that fails,
+    /// clients use the default port.
     pub fn note_serving(&self, endpoint: &str) -> Option<std::fs::File> {
         private_files::replace(&self.serving_file(), endpoint.as_bytes()).ok()?;
         let file = std::fs::File::open(self.serving_file()).ok()?;
@@ -169,17 +170,17 @@ impl Context {
         self.state_folder().join("sandbox").join("serving")
     }
 
-    /// Whether the API, and so the services, are on this machine: in the sandbox.
+    /// Whether the API, and thereby the services, are on this machine: in the sandbox.
     pub fn is_on_this_machine(&self) -> Result<bool, CommandError> {
         Ok(self.endpoint()?.is_loopback())
     }
 
-    /// The folder of this program's own state: `RUNACCESS_HOME`, else the XDG one.
+    /// The folder of this program's state: `RUNACCESS_HOME`, else the XDG folder.
     pub(crate) fn state_folder(&self) -> PathBuf {
         let named = |name: &str| self.variables.get(name).filter(|path| !path.is_empty());
         match (named("RUNACCESS_HOME"), named("XDG_STATE_HOME")) {
             (Some(path), _) => PathBuf::from(path),
-            // The XDG specification has relative paths ignored.
+            // The XDG specification says to ignore relative paths.
             (None, Some(path)) if Path::new(path).is_absolute() => {
                 PathBuf::from(path).join("runaccess")
             }
@@ -203,7 +204,7 @@ impl Context {
     }
 }
 
-/// The address that is set in place of an API's own.
+/// The override of an API's address.
 fn overridden(properties: &Properties, api: Api) -> Result<Option<Endpoint>, CommandError> {
     let Some(property) = properties.value("api_endpoint_overrides", api.word())? else {
         return Ok(None);

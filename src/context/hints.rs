@@ -1,4 +1,4 @@
-//! Suggested commands.
+//! Commands that errors suggest.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::domain::error::{CommandError, ErrorKind, Hint, quoted};
 use crate::domain::resource::ServiceName;
 use crate::domain::target::{Kind, TargetRef};
 
-/// No hint asks for a longer time than this.
+/// No hint suggests a longer timeout than this.
 const LONGEST: Duration = Duration::from_hours(24);
 
 impl Context {
@@ -25,7 +25,7 @@ impl Context {
         self.rendered(&self.command_line())
     }
 
-    /// The command as it was typed, with an option more, and its value where it takes one.
+    /// The command as it was typed, with an additional option and its value.
     pub fn command_with_option(&self, option: &str, value: Option<&str>) -> String {
         self.rendered(&self.command_line().with(option, value))
     }
@@ -36,29 +36,29 @@ impl Context {
         self.rendered(&self.command_line().with_moved(option, &self.settings.definition))
     }
 
-    /// The command as it was typed, under another command's name, without the options that this one does
-    /// not take.
+    /// The arguments as they were typed, under another command's name, without the options that
+    /// this one does not take.
     pub fn command_as(&self, name: &str) -> String {
         self.rendered(&self.command_line().of_command(name, &self.settings.definition))
     }
 
-    /// The command as it was typed, with two of its operands in each other's place.
+    /// The command as it was typed, with two of its operands swapped.
     pub fn command_with_swapped(&self, one: &str, other: &str) -> String {
         self.rendered(&self.command_line().with_swapped(one, other))
     }
 
-    /// Whether the command that was typed is one that takes an ID token from a file.
+    /// Whether the typed command takes an ID token from a file.
     pub fn takes_id_token_file(&self) -> bool {
         let line = self.command_line();
         line.is_of("curl") || line.is_of("proxy")
     }
 
-    /// Takes words that were chosen for words that were typed behind the options.
+    /// Records words that the user chose at a prompt in place of typed ones.
     pub fn stand_for(&self, words: &[String]) {
         self.arguments.borrow_mut().extend_from_slice(words);
     }
 
-    /// The command as it was typed, but for some options and their values.
+    /// The command as it was typed, without some options and their values.
     pub fn command_without(&self, options: &[&str]) -> String {
         self.rendered(&self.command_line().without(options))
     }
@@ -68,7 +68,7 @@ impl Context {
         self.rendered(&self.command_line().without(&[option]).with(option, Some(value)))
     }
 
-    /// Another command of this program, in the same place: sandbox, project, account.
+    /// Another command of this program for the same sandbox, project and account.
     pub fn suggest(&self, command: &str) -> String {
         let settings = &self.settings;
         let mut words = vec!["runaccess".to_owned()];
@@ -94,13 +94,13 @@ impl Context {
         words.join(" ")
     }
 
-    /// Another command of this program, for somebody else to run in the same place.
+    /// Another command of this program, for another person to run in the same project.
     pub fn suggest_to_others(&self, command: &str) -> String {
         let place = if self.settings.sandbox { "--sandbox " } else { "" };
         format!("runaccess {place}{command}")
     }
 
-    /// Gcloud's flags for who acts, if the command line said so.
+    /// gcloud's flags for the active account, if the command line names one.
     pub fn gcloud_flags(&self) -> Vec<String> {
         let settings = &self.settings;
         let account = settings.account.iter().map(|account| format!("--account={account}"));
@@ -112,8 +112,8 @@ impl Context {
             .collect()
     }
 
-    /// Makes the hints of an error fit the place: in the sandbox no login helps, and what was too
-    /// slow or not understood can be looked at more closely.
+    /// Adapts the hints of an error: no login helps in the sandbox, and a command that was too slow
+    /// or not understood is suggested with a longer timeout or `--verbose`.
     pub fn fit(&self, mut error: CommandError) -> CommandError {
         if self.settings.sandbox {
             for hint in &mut error.hints {
@@ -142,8 +142,8 @@ impl Context {
         }
     }
 
-    /// Puts the command that logs in who acts in place of the general one; for a token that was
-    /// given there is none, and where it came from is said.
+    /// Replaces the general login hint by the command for the active account. A token from a file
+    /// or variable has none; the hint names its origin.
     fn fit_login(&self, error: &mut CommandError) {
         let Some(identity) = self.identity.get() else { return };
         let Some(at) = error.hints.iter().position(|hint| *hint == Hint::Login) else { return };
@@ -155,8 +155,8 @@ impl Context {
         }
     }
 
-    /// The command as it was typed, with another text for what names a service, a job or a function, in
-    /// whichever form that was typed.
+    /// The command as it was typed, with another text for the argument that names a service, job or
+    /// function, in whichever form it was typed.
     pub fn command_with_target(&self, wanted: &TargetRef, instead: &str) -> String {
         self.command_with_targets(wanted.kind(), instead, |typed| match wanted.project() {
             Some(project) => {
@@ -167,7 +167,7 @@ impl Context {
         })
     }
 
-    /// The same, for what names a service and may name this one.
+    /// The same for an argument that may name this service.
     pub fn command_with_service(&self, name: &ServiceName, instead: &str) -> String {
         self.command_with_targets(Kind::Service, instead, |typed| match typed {
             TargetRef::Service(reference) => {
@@ -184,7 +184,7 @@ impl Context {
         instead: &str,
         is_it: impl Fn(&TargetRef) -> bool,
     ) -> String {
-        // Of what a member is, and of several, each part is put right.
+        // An argument may hold several members; each one is corrected.
         let line = self.command_line().with_operands(|one| {
             let (before, name) = match one.strip_prefix("service:") {
                 Some(name) => ("service:", name),
@@ -198,8 +198,8 @@ impl Context {
         self.rendered(&line)
     }
 
-    /// The command as it was typed, with another text for an argument: for an operand, else for the value
-    /// of an option.
+    /// The command as it was typed, with another text for an argument: for an operand, else for the
+    /// value of an option.
     pub fn command_with_argument(&self, typed: &str, instead: &str) -> String {
         self.rendered(&self.command_line().with_argument(typed, instead))
     }

@@ -7,14 +7,15 @@ use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::sandbox;
 
 impl Context {
-    /// The account that the command line, or gcloud's configuration, says.
+    /// The account that the command line or gcloud's configuration sets.
     pub fn account_that_is_set(&self) -> Option<String> {
         let of_gcloud = || self.properties.as_ref()?.value("core", "account").ok().flatten();
         let set = self.settings.account.clone();
         set.or_else(|| of_gcloud().map(|property| property.value))
     }
 
-    /// The domain of the account that acts, if that is a person's: most often the organisation's.
+    /// The domain of the active account, if it belongs to a person: usually the organisation's
+    /// domain.
     pub fn own_domain(&self) -> Option<String> {
         let account = self.identity().ok()?.account.clone()?;
         let member = Member::of_account(&account);
@@ -22,7 +23,7 @@ impl Context {
         domain.filter(|_| member.kind() == MemberKind::User)
     }
 
-    /// The file of the access token that the command line, or gcloud's configuration, says.
+    /// The access token file that the command line or gcloud's configuration sets.
     pub fn token_file_that_is_set(&self) -> Option<String> {
         let of_gcloud =
             || self.properties.as_ref()?.value("auth", "access_token_file").ok().flatten();
@@ -30,7 +31,7 @@ impl Context {
         set.or_else(|| of_gcloud().map(|property| property.value))
     }
 
-    /// Who acts.
+    /// The active credential.
     pub fn identity(&self) -> Result<&Identity, CommandError> {
         if let Some(identity) = self.identity.get() {
             return Ok(identity);
@@ -39,7 +40,7 @@ impl Context {
         Ok(self.identity.get_or_init(|| identity))
     }
 
-    /// A service account, as whom whoever acts would act.
+    /// A service account that the active credential impersonates.
     pub fn identity_as(&self, account: &str) -> Result<Identity, CommandError> {
         let mut chain = self.settings.impersonate.clone();
         chain.push(account.to_owned());

@@ -1,12 +1,12 @@
-//! A project is the same by its ID and by its number.
+//! Projects, which have an ID and a number.
 
 use super::Context;
 use crate::domain::resource::is_project_number;
 use crate::domain::target::Target;
 
 impl Context {
-    /// A project by its ID: itself, or what its number is looked up to stand for, once in a command.
-    /// If that cannot be read it stays its number, which Google's APIs take as well.
+    /// The ID of a project; a number is looked up once per command. If that fails it stays a
+    /// number, which Google's APIs accept too.
     pub async fn project_id(&self, project: &str) -> String {
         if !is_project_number(project) {
             return project.to_owned();
@@ -22,14 +22,14 @@ impl Context {
         id
     }
 
-    /// Has the project that is set known by its ID from here on, if a number was said.
+    /// Looks up the ID of the active project, if a number was set.
     pub async fn know_project(&self) {
         if let Ok(project) = self.project_as_set() {
             self.project_id(&project.value).await;
         }
     }
 
-    /// The number of a project, as far as this command has met it.
+    /// The number of a project, if an earlier response held it.
     pub fn known_number(&self, project: &str) -> Option<String> {
         if is_project_number(project) {
             return Some(project.to_owned());
@@ -38,7 +38,7 @@ impl Context {
         known.iter().find(|(_, id)| id == project).map(|(number, _)| number.clone())
     }
 
-    /// Whether two texts name one project; why not known, if that cannot be read.
+    /// Whether two texts name one project; the reason, if that cannot be determined.
     pub async fn is_one_project(&self, a: &str, b: &str) -> Result<bool, String> {
         if a == b || is_project_number(a) == is_project_number(b) {
             return Ok(a == b);
@@ -56,21 +56,21 @@ impl Context {
         Ok(found == number)
     }
 
-    /// Whether two texts are known to name one project, with nothing asked.
+    /// Whether two texts are known to name one project, without a request.
     pub fn are_known_as_one(&self, a: &str, b: &str) -> bool {
         let known = self.projects.borrow();
         let pair = |x: &str, y: &str| known.iter().any(|(number, id)| number == x && id == y);
         a == b || pair(a, b) || pair(b, a)
     }
 
-    /// Takes what earlier answers told of a project.
+    /// Records the projects of earlier responses.
     pub fn learn_project(&self, number: &str, id: &str) {
         if !is_project_number(id) && self.known_id(number).is_none() {
             self.projects.borrow_mut().push((number.to_owned(), id.to_owned()));
         }
     }
 
-    /// Whether two full names are known to be of one resource.
+    /// Whether two full names are known to name one resource.
     pub fn are_one_target(&self, a: &Target, b: &Target) -> bool {
         self.are_known_as_one(a.project(), b.project()) && a.in_project(b.project()) == *b
     }

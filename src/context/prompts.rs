@@ -1,4 +1,4 @@
-//! Prompts, cancellation, and writes that are under way when the user cancels.
+//! Prompts, cancellation, and writes that are in progress when the user cancels.
 
 use std::time::Instant;
 
@@ -7,8 +7,8 @@ use crate::domain::error::{CommandError, ErrorKind};
 use crate::terminal::{self, PromptError};
 
 impl Context {
-    /// Asks a person something, on a thread of its own so that Ctrl-C is heard meanwhile. In the
-    /// sandbox the question says so. The time that the answer takes does not count.
+    /// Asks the user on a separate thread, so that Ctrl-C is received meanwhile. In the sandbox the
+    /// question says so. The time until the answer does not count towards the deadline.
     pub async fn ask<T: Send + 'static>(
         &self,
         question: &str,
@@ -35,7 +35,7 @@ impl Context {
         }
     }
 
-    /// Leaves the terminal as a question found it, for Ctrl-C.
+    /// Restores the terminal for Ctrl-C.
     pub fn leave_question(&self) {
         terminal::restore();
         if self.asking.get() {
@@ -43,7 +43,7 @@ impl Context {
         }
     }
 
-    /// The user's "no", or Ctrl-C, saying what is known of what was done before it.
+    /// The error for the user's "no" or Ctrl-C, with what is known of the writes before it.
     pub fn cancelled(&self) -> CommandError {
         let cancelled = |what: &str| CommandError::new(ErrorKind::Cancelled, what);
         match (self.writing.get() > 0, self.has_written.get()) {
@@ -55,12 +55,12 @@ impl Context {
         }
     }
 
-    /// Notes that something was, or may have been, written.
+    /// Records that something was written, or may have been.
     pub fn note_written(&self) {
         self.has_written.set(true);
     }
 
-    /// Sends a write, which counts as under way until it is answered.
+    /// Sends a write, which counts as in progress until its response.
     pub async fn write<T>(&self, write: impl Future<Output = T>) -> T {
         self.writing.update(|count| count + 1);
         let answer = write.await;

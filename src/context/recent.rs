@@ -1,4 +1,5 @@
-//! Recent grants from this machine: a grant takes time to spread, and explains a refusal right after it.
+//! Recent grants from this machine. A grant takes time to propagate, which explains a refusal right
+//! after it.
 
 use time::Duration;
 
@@ -7,14 +8,14 @@ use crate::domain::history::Entry;
 use crate::domain::resource::ServiceName;
 use crate::domain::target::Target;
 
-/// How long a grant may take to spread, and somewhat more (Google: "potentially 7 minutes or
+/// How long a grant may take to propagate, with a margin (Google: "potentially 7 minutes or
 /// longer").
 const SPREADS_WITHIN: Duration = Duration::minutes(15);
 
 impl Context {
-    /// Whether somebody was let in lately: to this service, or to any if it is not known which. Of
-    /// several changes of a service the latest counts. If the journal cannot be read, one hint less is
-    /// given; in the sandbox a change counts at once.
+    /// Whether access was granted recently: to this service, or to any if the service is not known.
+    /// Only the latest of several changes counts. If the journal cannot be read, one hint is
+    /// missing; in the sandbox a change takes effect at once.
     pub fn was_granted_lately(&self, service: Option<&ServiceName>) -> bool {
         if self.is_sandbox() {
             return false;

@@ -11,17 +11,17 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::SetupError;
 
-/// How long before its end gcloud itself stops using a token (its source says 300 seconds).
+/// gcloud stops using a token this long before it expires (its source: 300 seconds).
 const REFRESH_BEFORE: time::Duration = time::Duration::seconds(300);
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The stored credentials of one gcloud set-up.
+/// The stored credentials of one gcloud setup.
 #[derive(Debug)]
 pub struct CredentialStore {
     directory: PathBuf,
 }
 
-/// An access token that gcloud keeps and that is still good.
+/// A valid access token that gcloud stores.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredToken(pub String);
 
@@ -32,12 +32,12 @@ impl fmt::Debug for StoredToken {
 }
 
 impl CredentialStore {
-    /// The store in gcloud's folder.
+    /// Opens the store in gcloud's folder.
     pub fn new(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
     }
 
-    /// The accounts that have logged in.
+    /// The accounts that are logged in.
     pub fn accounts(&self) -> Result<Vec<String>, SetupError> {
         self.query("credentials.db", |db| {
             let mut statement =
@@ -48,8 +48,8 @@ impl CredentialStore {
         .map(Option::unwrap_or_default)
     }
 
-    /// An account's credential, as the JSON that gcloud keeps of it. Newer versions of gcloud
-    /// write the key as `ACCOUNT#UNIVERSE`.
+    /// An account's credential, as gcloud's JSON. Newer versions of gcloud store the key as
+    /// `ACCOUNT#UNIVERSE`.
     pub fn credential(&self, account: &str) -> Result<Option<Value>, SetupError> {
         let text: Option<Vec<u8>> = self
             .query("credentials.db", |db| {
@@ -66,7 +66,7 @@ impl CredentialStore {
         match text {
             None => Ok(None),
             Some(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
-                // The text of the error is left out on purpose: it could quote the secret.
+                // Left out on purpose: the error's text could quote the secret.
                 SetupError::Syntax {
                     path: self.directory.join("credentials.db"),
                     why: format!(
@@ -78,7 +78,7 @@ impl CredentialStore {
         }
     }
 
-    /// An account's access token, while it is good at `now`.
+    /// An account's access token, if it is valid at `now`.
     pub fn access_token(
         &self,
         account: &str,
@@ -93,8 +93,8 @@ impl CredentialStore {
         })
     }
 
-    /// The ID token that gcloud keeps of an account, whose audience is gcloud's own client; it
-    /// says itself how long it is good. Files of old versions have no place for it.
+    /// The ID token that gcloud stores for an account. Its audience is gcloud's own client, and its
+    /// expiry is in the token. Files of old versions have no column for it.
     pub fn id_token(&self, account: &str) -> Result<Option<StoredToken>, SetupError> {
         let is_there = self.query("access_tokens.db", |db| {
             let columns = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('access_tokens') \
@@ -108,7 +108,7 @@ impl CredentialStore {
         Ok(row.map(|(token, _)| StoredToken(token)))
     }
 
-    /// One of an account's tokens, if it is not empty, with what `beside` selects.
+    /// One of an account's tokens, if it is not empty, with the columns that `beside` selects.
     fn token(
         &self,
         account: &str,
@@ -131,7 +131,7 @@ impl CredentialStore {
         }))
     }
 
-    /// Runs a query on one of the files. A file, or a table in it, that is not there is `None`.
+    /// Runs a query on one of the files. `None` if the file or a table does not exist.
     fn query<T>(
         &self,
         file: &str,

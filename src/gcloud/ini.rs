@@ -9,8 +9,8 @@ use configparser::ini::Ini;
 pub(super) struct Sections(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Sections {
-    /// Parses a file: `=` or `:` between key and value, `;` and `#` comments, indented
-    /// continuation lines, `%%` for `%`. A byte-order mark, on which gcloud fails, is passed over.
+    /// Parses a file: `=` or `:` between key and value, `;` and `#` comments, indented continuation
+    /// lines, `%%` for `%`. Skips a byte-order mark, on which gcloud fails.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut defaults = Ini::new_cs().defaults();
         "DEFAULT".clone_into(&mut defaults.default_section);
@@ -36,7 +36,7 @@ impl Sections {
         Ok(Self(sections))
     }
 
-    /// The value of a key in a section, or what `[DEFAULT]` gives every section that is there.
+    /// The value of a key in a section; `[DEFAULT]` applies to every section of the file.
     pub(super) fn value(&self, section: &str, key: &str) -> Option<&str> {
         let keys = self.0.get(section)?;
         keys.get(key).or_else(|| self.0.get("DEFAULT")?.get(key)).map(String::as_str)

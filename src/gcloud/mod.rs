@@ -15,10 +15,10 @@ pub use self::credential_store::{CredentialStore, StoredToken};
 pub use self::properties::{Properties, Property, PropertySource};
 use crate::domain::error::{CommandError, ErrorKind, Hint};
 
-/// The environment, as handed down by the one who reads it.
+/// The environment variables, passed in by the caller.
 pub type Variables = BTreeMap<String, String>;
 
-/// Why a gcloud set-up cannot be used as it stands.
+/// Why a gcloud setup cannot be used.
 #[derive(Debug, Error)]
 pub enum SetupError {
     #[error("{0} is set to the empty string")]
@@ -37,7 +37,7 @@ pub enum SetupError {
     Damaged { path: PathBuf, source: rusqlite::Error },
 }
 
-/// Reads a file of gcloud's, for the tests of raw bytes.
+/// Parses a file of gcloud's, for the tests with raw bytes.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn read_ini(text: &str) {
     if let Ok(sections) = ini::Sections::parse(text) {

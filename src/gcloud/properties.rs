@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::ini::Sections;
 use super::{SetupError, Variables};
 
-/// The properties of one gcloud set-up.
+/// The properties of one gcloud setup.
 #[derive(Debug)]
 pub struct Properties {
     variables: Variables,
@@ -21,21 +21,21 @@ pub struct Properties {
     installation_path: PathBuf,
 }
 
-/// A property's value and where it came from.
+/// A property's value and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Property {
     pub value: String,
     pub source: PropertySource,
 }
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PropertySource {
     Configuration(String),
     Flag(&'static str),
     Installation(PathBuf),
     MetadataServer,
-    /// What the sandbox uses if nothing is said.
+    /// The sandbox's default.
     Sandbox,
     Variable(String),
 }
@@ -54,7 +54,7 @@ impl fmt::Display for PropertySource {
 }
 
 impl Properties {
-    /// Reads the set-up that `variables` point to. `configuration` is the `--configuration` flag.
+    /// Reads the setup that `variables` select. `configuration` is the `--configuration` flag.
     pub fn load(
         variables: Variables,
         home: &Path,
@@ -89,13 +89,12 @@ impl Properties {
         })
     }
 
-    /// The folder of gcloud's files.
+    /// gcloud's configuration folder.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The active configuration, if it is named and not there. gcloud takes that for an empty
-    /// one.
+    /// The active configuration, if it is named but does not exist. gcloud treats it as empty.
     pub fn missing_configuration(&self) -> Option<&str> {
         (!self.configuration_exists).then_some(self.configuration.as_str())
     }
@@ -105,7 +104,7 @@ impl Properties {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// An environment variable; an empty one is an error, as it is for gcloud.
+    /// An environment variable; an empty one is an error, as in gcloud.
     pub fn variable_or_error(&self, name: &str) -> Result<Option<&str>, SetupError> {
         match self.variables.get(name) {
             Some(value) if value.is_empty() => Err(SetupError::Empty(format!("`{name}`"))),
@@ -113,9 +112,9 @@ impl Properties {
         }
     }
 
-    /// The host of the metadata server, unless this machine has none for sure: gcloud or Google's
-    /// libraries are told so, or the machine is not one of Google's. Nothing is asked here, so that
-    /// no command on a laptop waits.
+    /// The host of the metadata server; `None` if this machine certainly has none: a variable turns
+    /// it off, or the machine is not Google's. Sends no request, so that no command on a laptop
+    /// waits.
     pub fn metadata_host(&self) -> Option<String> {
         let named = ["GCE_METADATA_HOST", "GCE_METADATA_ROOT"];
         if let Some(host) = named.iter().find_map(|name| self.variable(name)) {
@@ -140,8 +139,8 @@ impl Properties {
         there.then(|| "metadata.google.internal".to_owned())
     }
 
-    /// Looks a property up, such as `core/project`. A value that is set but empty is an error,
-    /// as it is for gcloud.
+    /// The value of a property, such as `core/project`. A value that is set but empty is an error,
+    /// as in gcloud.
     pub fn value(&self, section: &str, key: &str) -> Result<Option<Property>, SetupError> {
         let variable = format!("CLOUDSDK_{}_{}", section.to_uppercase(), key.to_uppercase());
         let found = if let Some(value) = self.variables.get(&variable) {
@@ -165,7 +164,7 @@ impl Properties {
         }
     }
 
-    /// Looks a true-or-false property up.
+    /// The value of a boolean property.
     pub fn flag(&self, section: &str, key: &str) -> Result<bool, SetupError> {
         let value = self.value(section, key)?;
         Ok(value.is_some_and(|property| {
@@ -208,8 +207,8 @@ fn installation_root(variables: &Variables) -> Option<PathBuf> {
         .find_map(|program| Some(program.parent()?.parent()?.to_owned()))
 }
 
-/// Whether the machine's own description names Google, as that of its virtual machines does
-/// (documented). If there is no such description, it is none of them.
+/// Whether the machine's description names Google, as that of Compute Engine does (documented). A
+/// machine without a description is not Google's.
 fn is_googles_machine() -> bool {
     let name = fs::read_to_string("/sys/class/dmi/id/product_name");
     name.is_ok_and(|name| matches!(name.trim(), "Google" | "Google Compute Engine"))

@@ -2,7 +2,7 @@
 
 /// curl's short options that take a value.
 const SHORT: &str = "ACDEFHKPQTUXYbcdehmortuwxyz";
-/// Its long ones: those of curl 7.88, and what has come since.
+/// curl's long options that take a value: those of curl 7.88 and later ones.
 const LONG: &str = "abstract-unix-socket alt-svc aws-sigv4 cacert capath cert cert-type ciphers \
     config connect-timeout connect-to continue-at cookie cookie-jar create-file-mode crlfile curves \
     data data-ascii data-binary data-raw data-urlencode delegation dns-interface dns-ipv4-addr \
@@ -26,14 +26,14 @@ const LONG: &str = "abstract-unix-socket alt-svc aws-sigv4 cacert capath cert ce
 /// One word of curl's command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word<'a> {
-    /// The name of the option, long without its dashes, short as one letter; empty for an address.
+    /// The option's name: long without dashes, short as one letter; empty for a URL.
     pub(super) option: String,
     pub(super) value: Option<&'a str>,
     pub(super) at: usize,
 }
 
 impl Word<'_> {
-    /// Whether it is no option.
+    /// Whether it is not an option.
     pub(super) fn is_address(&self) -> bool {
         self.option.is_empty()
     }
@@ -51,9 +51,8 @@ impl Word<'_> {
     }
 }
 
-/// Takes a command line apart as curl does. What is not known by its whole name is taken to be an
-/// option without a value, so that what follows it counts as an address: wrong at times, and never
-/// in a way that lets an address pass.
+/// Parses a command line as curl does. An unknown option counts as one without a value, so that the
+/// next word counts as a URL: sometimes wrong, but no URL escapes the check.
 pub(super) fn parse(words: &[String]) -> Vec<Word<'_>> {
     let mut parsed = Vec::new();
     let mut at = 0;
@@ -67,12 +66,12 @@ pub(super) fn parse(words: &[String]) -> Vec<Word<'_>> {
         } else if word == "--" {
             only_addresses = true;
         } else if let Some(name) = word.strip_prefix("--") {
-            // Newer ones take `--name=value`, and `--expand-name` for a value with variables.
+            // Newer versions accept `--name=value`, and `--expand-name` for a value with variables.
             let (name, mut value) = match name.split_once('=') {
                 Some((name, value)) => (name, Some(value)),
                 None => (name, None),
             };
-            // curl does not look at the case of long names.
+            // curl ignores the case of long names.
             let name = name.to_ascii_lowercase();
             let name = name.strip_prefix("expand-").unwrap_or(&name);
             if value.is_none() && LONG.split_whitespace().any(|long| long == name) {
@@ -103,11 +102,10 @@ pub(super) fn parse(words: &[String]) -> Vec<Word<'_>> {
     parsed
 }
 
-/// An option that is whole, though another begins with it.
+/// An option with exactly this name, though it is also a prefix of another.
 pub(super) const LOCATION: &str = "location";
 
-/// Whether a word stands for an option, whole or begun: curl takes any beginning of a name that is
-/// one option's alone.
+/// Whether a word means an option, in full or abbreviated: curl accepts any unambiguous prefix.
 pub(super) fn is(word: &Word<'_>, short: char, long: &str) -> bool {
     let name = word.option.as_str();
     name == long
@@ -115,13 +113,13 @@ pub(super) fn is(word: &Word<'_>, short: char, long: &str) -> bool {
         || (name.len() > 1 && long.starts_with(name) && name != LOCATION)
 }
 
-/// The word of `gcurl`'s arguments that is a path, if the service is named beside it.
+/// The argument of `gcurl` that is a path, if another argument names the service.
 pub fn path_word(words: &[String]) -> Option<usize> {
     parse(words).iter().find(|word| word.is_path()).map(|word| word.at)
 }
 
-/// The word of `gcurl`'s arguments that names the service: the one that is an `http(s)://` address,
-/// else the last that is no option.
+/// The argument of `gcurl` that names the service: the one that is an `http(s)://` URL, else the
+/// last one that is not an option.
 pub fn service_word(words: &[String]) -> Option<usize> {
     let parsed = parse(words);
     let named = parsed.iter().find(|word| word.is_url());

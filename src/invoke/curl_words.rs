@@ -1,26 +1,27 @@
-//! Which of curl's options are accepted beside a token, so that the token goes to one host only and is written to no file.
+//! Which of curl's options are accepted next to a token, so that the token is sent to one host only
+//! and written to no file.
 
 use thiserror::Error;
 
 use super::curl_line::{LOCATION, Word, is, parse};
 
-/// The words that go to curl.
+/// The arguments that are passed to curl.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CurlWords {
     pub words: Vec<String>,
-    /// Whether they bring an `Authorization` of their own.
+    /// Whether they hold an `Authorization` header of their own.
     pub has_authorization: bool,
-    /// Whether curl is to follow redirects.
+    /// Whether curl follows redirects.
     pub follows: bool,
-    /// Whether curl shows the headers that it sends.
+    /// Whether curl prints the request headers.
     pub shows_headers: bool,
-    /// Whether they say where the answer's headers go.
+    /// Whether they set the destination of the response headers.
     pub dumps_headers: bool,
-    /// The option that sends the request elsewhere, if there is one: a proxy, another address.
+    /// The option that sends the request elsewhere, if there is one: a proxy or another address.
     pub reroutes: Option<String>,
-    /// Whether any server is to be trusted.
+    /// Whether any server certificate is accepted.
     pub trusts_all: bool,
-    /// Whether curl's messages go to a file.
+    /// Whether curl writes its messages to a file.
     logs: bool,
 }
 
@@ -48,7 +49,7 @@ const ROUTES: [&str; 17] = [
 const TO_ANOTHER: &str = "another host's service would be given the token";
 const TO_A_FILE: &str = "the token would stand in that file";
 
-/// Options that are never taken, and why.
+/// Options that are always refused, and why.
 const REFUSED: [(char, &str, &str); 7] = [
     (':', "next", "the token is for one request"),
     ('K', "config", "what is in it could send the token elsewhere"),
@@ -59,7 +60,7 @@ const REFUSED: [(char, &str, &str); 7] = [
     (' ', "proto-redir", "a redirect could lead to plain http"),
 ];
 
-/// Why curl is not run with these words.
+/// Why curl is not run with these arguments.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum WordsError {
     #[error("`{0}` is an option of this program, and stands before the service")]
@@ -73,8 +74,8 @@ pub enum WordsError {
 }
 
 impl CurlWords {
-    /// Checks the words that follow the service. `ours` are the long options of this program,
-    /// which must not be among them; none if a `--` said that all of them are curl's.
+    /// Checks the arguments after the service. `ours` are this program's long options, which must
+    /// not be among them; empty if a `--` marked all of them as curl's.
     pub fn check(words: Vec<String>, ours: &[String]) -> Result<Self, WordsError> {
         let mut checked = Self::default();
         for word in parse(&words) {
@@ -89,7 +90,7 @@ impl CurlWords {
                 return Err(WordsError::AnotherAddress(word.value.unwrap_or_default().to_owned()));
             }
             if let Some(why) = not_taken(&word) {
-                // Of a header, its value is what matters.
+                // The value of `--header` matters.
                 let value = word.value.filter(|_| is(&word, 'H', "header"));
                 let option =
                     value.map_or_else(|| said.to_owned(), |value| format!("{said} {value}"));
@@ -108,7 +109,7 @@ impl CurlWords {
         Ok(checked)
     }
 
-    /// Notes what bears on the token.
+    /// Records what affects the token.
     fn note(&mut self, word: &Word<'_>) {
         if is(word, 'H', "header") {
             let header = word.value.unwrap_or_default().to_ascii_lowercase();
@@ -128,7 +129,7 @@ impl CurlWords {
     }
 }
 
-/// Why an option is not taken, if it is not.
+/// Why an option is refused, if it is.
 fn not_taken(word: &Word<'_>) -> Option<&'static str> {
     let value = word.value.unwrap_or_default();
     if is(word, 'H', "header") {
@@ -155,7 +156,7 @@ mod tests {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// The error for words that are not accepted.
+    /// The error for refused arguments.
     fn refusal(text: &str) -> Option<String> {
         let checked = CurlWords::check(words(text), &["--tag".to_owned()]);
         checked.err().map(|error| error.to_string())
@@ -313,7 +314,7 @@ mod tests {
         assert!(
             of("--header=Authorization:x").has_authorization && of("--user=a:b").has_authorization
         );
-        // Behind a `--` nothing is ours.
+        // Behind a `--` every option is curl's.
         let behind = CurlWords::check(words("--tag"), &[]);
         assert!(behind.is_ok(), "{behind:?}");
     }

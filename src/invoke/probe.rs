@@ -1,4 +1,4 @@
-//! Sends one request to a service, and finds out who answered it.
+//! Sends one request to a service, and determines who answered it.
 
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, Method};
@@ -10,13 +10,13 @@ use crate::domain::diagnosis::Reply;
 use crate::domain::error::CommandError;
 use crate::transport::{Answer, Transport};
 
-/// How much of an answer is read: the front end's pages are short, and a stream may not end.
+/// How much of a response is read: the front end's pages are short, and a stream may never end.
 const LOOKED_AT: usize = 16 * 1024;
-/// The header by which an answer of Identity-Aware Proxy's own is known (documented).
+/// Identity-Aware Proxy marks its own responses with this header (documented).
 const IAP_GENERATED: &str = "x-goog-iap-generated-response";
-/// Where Identity-Aware Proxy sends who has no session (observed).
+/// Identity-Aware Proxy redirects requests without a session to this address (observed).
 const SIGN_IN: &str = "https://accounts.google.com/";
-/// Text of Google's page for requests that never reach a service (observed).
+/// Text of Google's page for requests that reach no service (observed).
 const BRANDED: &str = "Error 404 (Not Found)!!1";
 
 /// Sends requests to one service.
@@ -27,7 +27,7 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// A way to the address that is called. Nothing is sent yet.
+    /// A client for an address. Sends nothing yet.
     pub fn new(cx: &Context, call: &Call) -> Result<Self, CommandError> {
         let to = destination(cx, call)?;
         let scheme = to.address.scheme_str().unwrap_or("https");
@@ -35,7 +35,7 @@ impl Prober {
         Ok(Self { base: format!("{scheme}://{authority}"), transport: Transport::along(&to)? })
     }
 
-    /// Sends one request, with a token or without, and returns who answered.
+    /// Sends one request, with or without a token, and returns who answered.
     pub async fn ask(
         &self,
         cx: &Context,
@@ -57,7 +57,7 @@ impl Prober {
     }
 }
 
-/// Who gave an answer.
+/// Who sent a response.
 fn reply(answer: &Answer) -> Reply {
     let status = answer.status.as_u16();
     let text = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
@@ -67,7 +67,7 @@ fn reply(answer: &Answer) -> Reply {
         _ if answer.status.is_redirection() && to_sign_in => Reply::IapSignIn,
         _ if text(IAP_GENERATED).is_some() => Reply::IapRefused(status),
         Some(Answered::BadToken) => Reply::TokenRefused,
-        // The type of the page alone is no proof: an application's may have it too.
+        // The content type alone is no proof: an application's page may have the same.
         Some(Answered::Forbidden) if body.contains("<title>403 Forbidden</title>") => {
             Reply::Forbidden
         }

@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use super::tell::Seen;
 
-/// Lines of a configuration for curl.
+/// Lines of a curl configuration.
 #[derive(Clone, Default)]
 pub struct Config(String);
 
@@ -32,11 +32,11 @@ impl Config {
 #[derive(Clone, Debug)]
 pub struct Ended {
     pub code: u8,
-    /// What was seen of the answers' headers.
+    /// What the response headers say.
     pub seen: Seen,
 }
 
-/// A program with its words.
+/// A program with its arguments.
 #[derive(Clone, Debug)]
 pub struct Program {
     pub name: &'static str,
@@ -44,8 +44,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Runs curl with a configuration that no list of processes shows, and looks at the headers of
-    /// the answers, if that is not in the way.
+    /// Runs curl with a configuration that no process list shows, and reads the response headers,
+    /// unless the user's options prevent it.
     #[cfg(unix)]
     pub async fn curl(self, config: Config, watch: bool) -> io::Result<Ended> {
         use std::os::fd::AsRawFd;
@@ -59,14 +59,14 @@ impl Program {
         }
         inherit(&reader)?;
         let mut command = Command::new(self.name);
-        // Without `-q`, which must be first, curl would read its owner's `.curlrc`: what is in that
-        // could send the token elsewhere.
+        // Without `-q`, which must be first, curl reads the user's `.curlrc`, which could send the
+        // token elsewhere.
         command.arg("-q").arg("--config").arg(format!("/dev/fd/{}", reader.as_raw_fd()));
         command.args(self.words);
         let mut child = command.stdin(Stdio::inherit()).spawn()?;
         drop(reader);
-        // A pipe may hold less than this: it is filled while curl reads. If curl has ended, it
-        // says why itself.
+        // A pipe may hold less than the configuration: it is written while curl reads. If curl has
+        // ended, it reports why.
         tokio::task::spawn_blocking(move || drop(writer.write_all(config.0.as_bytes())));
         let seen = watching.map(|(from, into)| {
             drop(into);
@@ -96,7 +96,7 @@ impl Program {
     }
 }
 
-/// Runs a program with more variables in its environment, and returns its code.
+/// Runs a program with additional environment variables, and returns its exit code.
 pub async fn run_program(words: &[OsString], variables: &[(String, String)]) -> io::Result<u8> {
     let Some((name, arguments)) = words.split_first() else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -106,14 +106,14 @@ pub async fn run_program(words: &[OsString], variables: &[(String, String)]) -> 
     command.kill_on_drop(true);
     let mut child = command.spawn()?;
     #[cfg(unix)]
-    // A terminal's Ctrl-C is for both, and has been heard.
+    // A terminal sends Ctrl-C to both processes; this one has received it.
     let status = wait(&mut child, !io::stdin().is_terminal()).await?;
     #[cfg(not(unix))]
     let status = child.wait().await?;
     Ok(code(status))
 }
 
-/// Waits for a program's end. Whoever asks this process to stop asks that one: it is passed on.
+/// Waits for a program to end. Passes on signals that ask this process to stop.
 #[cfg(unix)]
 async fn wait(child: &mut tokio::process::Child, passes_interrupt: bool) -> io::Result<ExitStatus> {
     use nix::sys::signal::{Signal, kill};
@@ -142,7 +142,7 @@ async fn wait(child: &mut tokio::process::Child, passes_interrupt: bool) -> io::
     }
 }
 
-/// Lets a program that is started have this end of a pipe.
+/// Lets a child process inherit this end of a pipe.
 #[cfg(unix)]
 fn inherit(end: &impl std::os::fd::AsFd) -> io::Result<()> {
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -151,7 +151,7 @@ fn inherit(end: &impl std::os::fd::AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// The code with which a shell would see it end.
+/// The exit code that a shell would report.
 fn code(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

@@ -1,4 +1,4 @@
-//! From what the user typed to the URL of the call, and whether that host may receive a token.
+//! The URL and the audience of a call, and whether its host may receive a token.
 
 use http::Uri;
 
@@ -19,35 +19,35 @@ const LOCALHOST: &str = ".localhost";
 pub struct Wanted<'a> {
     pub typed: &'a str,
     pub tag: Option<&'a str>,
-    /// The audience, if it is not the service's own URL.
+    /// The audience, if it is not the service's default URL.
     pub audience: Option<&'a str>,
-    /// Hosts that the user names as good for a token.
+    /// Hosts that the user allows to receive a token.
     pub allowed: &'a [String],
     /// Whether only the audience is needed and nothing is sent.
     pub only_audience: bool,
 }
 
-/// A service as it is called.
+/// A service with the address of the call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// The origin that is called: `https://host[:port]`.
+    /// The origin of the call: `https://host[:port]`.
     pub origin: String,
-    /// The path below which the service answers there; empty for the root.
+    /// The path prefix of the service at this origin; empty for the root.
     pub base: String,
-    /// What was typed behind that: a path and a query, or nothing.
+    /// The rest of the typed URL: a path and a query, or nothing.
     pub rest: String,
-    /// Whom a token is for: the service's own URL, never a tag's.
+    /// The audience of the token: the service's default URL, never a tag's.
     pub audience: String,
     /// The service, if it was looked up.
     pub service: Option<ServiceName>,
-    /// What is known of the service, if it was looked up by its name.
+    /// The service's description, if it was looked up by name.
     pub facts: Option<Box<Service>>,
-    /// Whether it is the address of a service, not a host that the user allowed.
+    /// Whether it is an address of the service, not a host that the user allowed.
     pub is_services: bool,
 }
 
 impl Call {
-    /// The whole address; `path` is what was said beside it.
+    /// The whole URL; `path` is the path argument.
     pub fn url(&self, path: Option<&str>) -> String {
         let Self { origin, base, rest, .. } = self;
         match path {
@@ -57,7 +57,7 @@ impl Call {
         }
     }
 
-    /// The path that the service is given of an address at which it is called.
+    /// The path that the service receives for a URL.
     pub fn path_of<'a>(&self, url: &'a str) -> &'a str {
         let path = url.strip_prefix(&self.origin).unwrap_or(url);
         let path = path.strip_prefix(&self.base).unwrap_or(path);
@@ -90,20 +90,20 @@ fn host_of(origin: &str) -> &str {
     authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
 
-/// Finds what is called. A name is looked up; an address that ends in `.run.app` is taken as it
-/// stands, since whoever may only invoke may often not look anything up; any other must be one
-/// that the API lists, or one that the user named.
+/// Resolves the target. A name is looked up. An address below `.run.app` is used as it is, because
+/// a principal with the Invoker role alone cannot look it up. Any other address must be listed by
+/// the API or allowed by the user.
 pub async fn find(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> {
     let name = wanted.typed.split(['/', '?', ':']).next().unwrap_or_default();
     if name.ends_with(LOCALHOST) {
-        // As browsers take it.
+        // The same way as in browsers.
         let typed = format!("http://{}", wanted.typed);
         return by_url(cx, Wanted { typed: &typed, ..wanted }).await;
     }
     match ServiceRef::parse(wanted.typed) {
         Ok(ServiceRef::Url(_)) => by_url(cx, wanted).await,
         Err(error @ ServiceRefError::Address(_)) => Err(error.into()),
-        // What is no service's name may still be an address: of this machine.
+        // A text that is not a service's name may be an address on this machine.
         Err(_) if wanted.typed.contains("://") => by_url(cx, wanted).await,
         Ok(reference) => by_name(cx, &reference, wanted).await,
         Err(ServiceRefError::Name { typed, why, instead: Some(instead) }) => {
@@ -148,7 +148,8 @@ async fn by_name(
     })
 }
 
-/// Who may only invoke a service may often not look it up: then its URL is needed.
+/// The error for a name that cannot be looked up: a principal with the Invoker role alone needs the
+/// URL.
 fn look_up_denied(cx: &Context, wanted: Wanted<'_>, error: CommandError) -> CommandError {
     if error.kind != ErrorKind::PermissionDenied {
         return error;
@@ -165,7 +166,7 @@ fn own_url(cx: &Context, service: &Service) -> Result<String, CommandError> {
     own.cloned().ok_or_else(|| lookup::without_url(cx, service))
 }
 
-/// An address as it was typed, taken apart.
+/// A typed address, parsed.
 struct Address {
     scheme: String,
     host: String,
@@ -184,8 +185,7 @@ impl Address {
         let authority = address.authority().ok_or_else(wrong)?;
         let host = authority.host().to_ascii_lowercase();
         if authority.as_str().contains('@') {
-            // Neither is shown: the terminal's history is not the only place that keeps what is
-            // said.
+            // Neither is printed: messages are kept in more places than the shell's history.
             return Err(CommandError::usage(format!("the address of `{host}` holds a user name"))
                 .because("a service takes a token, and neither a user name nor a password"));
         }
@@ -200,7 +200,8 @@ impl Address {
             "https" => {}
             "http" if host.ends_with(LOCALHOST) || names_loopback(&host) => {}
             "http" => {
-                // Google redirects http to https; a token must not make the way there.
+                // Google redirects http to https, and the token must not be sent in plain text on
+                // the way.
                 let https = whole.replacen("http://", "https://", 1);
                 return Err(CommandError::usage(format!("`{typed}` is not https"))
                     .because("a token is sent over https only")
@@ -218,7 +219,7 @@ impl Address {
         format!("{}://{host}{}", self.scheme, self.port)
     }
 
-    /// Whether its host may begin with a traffic tag: those of Cloud Run's own, and no other.
+    /// Whether the host may start with a traffic tag: only Cloud Run's own hosts.
     fn may_be_tagged(&self) -> bool {
         self.host.ends_with(RUN_APP) || self.host.ends_with(LOCALHOST)
     }
@@ -234,7 +235,7 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
     let address = Address::parse(cx, wanted.typed)?;
     let host = address.host.as_str();
     let called = match wanted.tag {
-        // The documented prefix: the API may not say, or may not be asked.
+        // The documented prefix: the API may omit the tag's URL, or may not be readable.
         Some(_) if !address.may_be_tagged() => {
             return Err(CommandError::usage(format!("`{host}` has no traffic tags"))
                 .because("they are a part of addresses that end in `.run.app`"));
@@ -248,7 +249,7 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
     let is_named = wanted.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
     let origin = address.origin(address.untagged());
     let whole = address::Address::parse(wanted.typed).ok().flatten();
-    // A function's host is shared: its name behind it is what tells it.
+    // Functions share a host: the name in the path identifies the function.
     let function = whole.as_ref().and_then(address::Address::function_path).unwrap_or_default();
     let own = format!("{origin}{function}");
     let call = |audience: &str, base: &str, service: Option<ServiceName>| Call {
@@ -285,17 +286,17 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
     }
 }
 
-/// What an address was found to be.
+/// What an address belongs to.
 enum AddressMatch {
-    /// A service's, with the audience of tokens for it, and the path below which it answers.
+    /// A service, with the audience of its tokens and its path prefix.
     Service { name: ServiceName, audience: String, base: String },
-    /// Some service's: which one does not matter.
+    /// A service of unknown name: which one does not matter.
     Any,
-    /// No service's, as far as could be seen, and why.
+    /// No known service, and why.
     Nowhere(&'static str),
 }
 
-/// A service of the sandbox's by its name below `.localhost`: the token is for its real URL.
+/// A service of the sandbox under its name below `.localhost`: the audience is its real URL.
 async fn in_sandbox(
     cx: &Context,
     host: &str,
@@ -311,7 +312,7 @@ async fn in_sandbox(
     };
     let listing = match cx.gateway().await?.services(&cx.project()?.value, "-").await {
         Ok(listing) => listing,
-        // A user's token has the same audience for every service: no look-up is needed for it.
+        // A user's token has the same audience for every service: no lookup is needed.
         Err(failure)
             if failure.kind == FailureKind::PermissionDenied
                 && !cx.identity()?.tokens.choose_audience() =>
@@ -333,8 +334,8 @@ async fn in_sandbox(
     Ok(AddressMatch::Service { name: service.name.clone(), audience, base: String::new() })
 }
 
-/// The service that has an address: among its URLs and audiences, or as a mapped domain. A token goes
-/// to no other, so that two which have it alike are none.
+/// The service with this address: one of its URLs or audiences, or a mapped domain. If two services
+/// match, neither is used.
 async fn listed(cx: &Context, address: &address::Address) -> Result<AddressMatch, CommandError> {
     let listing = match cx.gateway().await?.services(&cx.project()?.value, "-").await {
         Ok(listing) => listing,
@@ -357,10 +358,10 @@ async fn listed(cx: &Context, address: &address::Address) -> Result<AddressMatch
         }
         Err(error) => return Err(error),
     };
-    // A function is called below its name; what a custom audience is below, its gateway says.
+    // A function is called below its name; the gateway defines the path of a custom audience.
     let own_claim = claim(&service, address).filter(|claim| claim.is_own);
     let base = own_claim.map(|claim| claim.path).unwrap_or_default();
-    // A service whose default URL is off has custom audiences, or none that is known.
+    // A service whose default URL is off has only custom audiences, or no known one.
     let own = service.url.as_ref().or(service.urls.first());
     let audience = match own.or(service.custom_audiences.first()) {
         Some(own) => own.clone(),

@@ -1,42 +1,42 @@
-//! Tells an answer of Cloud Run's front end from one of the application.
+//! Tells a response of Cloud Run's front end from one of the application.
 
 use std::io::Read;
 
 use http::header::{CONTENT_TYPE, ETAG, SERVER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// What the front end's challenge says (observed); applications have others for their own tokens.
+/// The front end's challenge (observed); applications send others for their own tokens.
 const CHALLENGE: &str = "The access token could not be verified";
 
-/// What was seen of an answer.
+/// What the response headers show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The last answer's status, if the front end gave it; `None` if the application did, or
-    /// nothing was seen.
+    /// The status of the last response, if the front end sent it; `None` if the application did, or
+    /// if no headers were seen.
     pub refused: Option<Answered>,
 }
 
-/// What the front end says no by.
+/// The front end's refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answered {
-    /// 401: the token is not taken.
+    /// 401: the token is not accepted.
     BadToken,
     /// 403: no credential, or no permission.
     Forbidden,
-    /// 404: there is no such host, or it cannot be reached from here.
+    /// 404: the host does not exist, or is not reachable from here.
     NotFound,
 }
 
 impl Seen {
-    /// Reads the headers of answers, as curl writes them, to the end.
+    /// Reads response headers, in curl's format, to the end.
     pub fn read(mut from: impl Read) -> Self {
         let mut text = Vec::new();
-        // What could not be read was not seen.
+        // Headers that could not be read were not seen.
         drop(from.read_to_end(&mut text));
         Self::of(&String::from_utf8_lossy(&text))
     }
 
-    /// Looks at the last answer's headers.
+    /// Reads the headers of the last response.
     fn of(text: &str) -> Self {
         let last = text.split("\r\n\r\n").filter(|block| block.starts_with("HTTP/")).last();
         let Some(block) = last else { return Self::default() };
@@ -51,9 +51,9 @@ impl Seen {
 }
 
 impl Answered {
-    /// What an answer of this status and with these headers is, if the front end gave it. That
-    /// it is the front end's own is inferred from its pages' type, to the letter, with none of the
-    /// headers that applications add; a 401 by its challenge (both observed).
+    /// The front end's refusal with this status and these headers, if it is one. The front end's
+    /// own pages are recognised by their exact content type without any header that applications
+    /// add; a 401 by its challenge (both observed).
     pub fn of(status: u16, headers: &HeaderMap) -> Option<Self> {
         if !matches!(status, 401 | 403 | 404) {
             return None;
@@ -89,7 +89,7 @@ mod tests {
             (format!("HTTP/2 401 \r\n{challenge}\r\n{page}\r\n\r\n"), Some(Answered::BadToken)),
             (format!("HTTP/2 401 \r\n{page}\r\n\r\n"), None),
             (
-                // An application's own.
+                // The application's response.
                 "HTTP/2 401 \r\nwww-authenticate: Bearer error=\"invalid_token\"\r\n\r\n"
                     .to_owned(),
                 None,

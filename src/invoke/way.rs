@@ -1,4 +1,4 @@
-//! The connection to a service: over the network, or to the sandbox, which answers for its URL.
+//! The route to a service: over the network, or to the sandbox, which answers for its URL.
 
 use std::net::ToSocketAddrs;
 
@@ -10,17 +10,17 @@ use crate::domain::error::{CommandError, ErrorKind};
 use crate::sandbox::DEFAULT_PORT;
 use crate::transport::{Destination, Endpoint, on_this_machine};
 
-/// How an address is reached by curl.
+/// The route to an address, as curl's options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
     pub url: String,
-    /// Long options of curl with their values, whatever else is asked.
+    /// Long options of curl with their values, added to every request.
     pub options: Vec<(&'static str, String)>,
     /// Whether the sandbox answers.
     pub is_near: bool,
 }
 
-/// How this process itself reaches what is called.
+/// The route of requests from this process.
 pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandError> {
     let address = |text: &str| {
         text.parse::<Uri>().map_err(|_| CommandError::usage(format!("`{text}` is not an address")))
@@ -41,7 +41,7 @@ pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandErro
     let is_own = cx.served_sandbox().is_some_and(|served| served.authority() == near);
     let scheme = if endpoint.is_plain() { "http" } else { "https" };
     Ok(Destination {
-        // Without its port: that of what stands in for it counts.
+        // Without the port: the replacement's own port counts.
         address: address(&format!("{scheme}://{}", call.host()))?,
         at: Some(at),
         authority: cx.sandbox_authority().filter(|_| is_own).map(Into::into),
@@ -49,13 +49,14 @@ pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandErro
     })
 }
 
-/// Finds the way to an address. `elsewhere` if the command is for another process to run: the
-/// sandbox that is in this one is then taken to be served on its usual port.
+/// Finds the route to an address. `elsewhere` if another process will send the request: an
+/// in-process sandbox is then assumed to listen on its default port.
 pub fn way(cx: &Context, call: &Call, url: &str, elsewhere: bool) -> Result<Way, CommandError> {
     let endpoint = cx.endpoint()?;
-    // What the user named is what it says, also on this machine.
+    // A host that the user allowed is used as it is, also on this machine.
     if !cx.is_on_this_machine()? || !call.is_services {
-        // A redirect on the same host must not lead to plain http, nor a proxy see what is plain.
+        // A redirect on the same host must not lead to plain http, and no proxy may see a plain
+        // request.
         let options = if url.starts_with("http://") {
             vec![("noproxy", "*".to_owned())]
         } else {
@@ -78,7 +79,7 @@ pub fn way(cx: &Context, call: &Call, url: &str, elsewhere: bool) -> Result<Way,
     let to = endpoint.authority();
     let mut options = vec![("connect-to", format!("{from}:{to}")), ("noproxy", "*".to_owned())];
     if !endpoint.is_plain() && served.is_some_and(|served| served.authority() == to) {
-        // Its own authority, which nobody else need trust.
+        // The sandbox's own authority; nothing else has to trust it.
         options.extend(cx.sandbox_authority().map(|path| ("cacert", path)));
     }
     Ok(Way { url: format!("{scheme}://{rest}"), options, is_near: true })

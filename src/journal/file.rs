@@ -9,13 +9,13 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::private_files;
 
-/// Writers queue up for each other; this is far longer than any queue lasts.
+/// How long a writer waits for another; far longer than any queue lasts.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
-/// The version of the file that this program writes.
+/// The schema version that this program writes.
 pub(super) const VERSION: u32 = 1;
 
-/// How the names of a database's files end: its own, its log's, and the log's index.
+/// Suffixes of a database's files: itself, its write-ahead log, and the log's index.
 pub(super) const ENDS: [&str; 3] = ["", "-wal", "-shm"];
 
 const TABLES: &str = "
@@ -31,8 +31,8 @@ const TABLES: &str = "
     CREATE INDEX changes_by_undone ON changes (undoes_run) WHERE undoes_run IS NOT NULL;
 ";
 
-/// Makes a file if there is none. It is made under another name and then put in its place whole: while
-/// one process turns a file to its log, others could not even wait for it.
+/// Creates the file if it does not exist: under another name, then renamed. While one process
+/// switches a database to its log, others could not even wait for it.
 pub(super) fn create(path: &Path) -> io::Result<()> {
     if path.exists() {
         return Ok(());
@@ -59,21 +59,21 @@ fn fill(path: &Path) -> rusqlite::Result<()> {
     make(&mut db)
 }
 
-/// The path of a file that belongs to a database.
+/// The path of one of a database's files.
 pub(super) fn with_end(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)
 }
 
-/// Opens a file that is there.
+/// Opens an existing file.
 pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let mut db = Connection::open(path)?;
     db.busy_timeout(LOCK_PATIENCE)?;
-    // Each command that changes something would else copy the log into the file.
+    // Otherwise each command that changes something would copy the log into the file.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    // Empty, as a full disk may leave one.
+    // An empty file, as a full disk may leave one.
     if version(&db)? == 0 {
         db.pragma_update(None, "journal_mode", "WAL")?;
         make(&mut db)?;

@@ -26,10 +26,11 @@ use crate::domain::error::{CommandError, ErrorKind, quoted};
 use crate::domain::history::{ChangeId, Entry, Intent, State, mark_undone};
 use crate::private_files;
 
-/// A request whose client is gone may be carried out for so long all the same; not known, and ample.
+/// How long a request may still be applied after its client is gone; not documented, a generous
+/// guess.
 const MAY_STILL_LAND: time::Duration = time::Duration::minutes(10);
 
-/// Where a change was made, so that changes of different places never mix.
+/// The place of a change. Changes of different realms never mix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Realm {
     Google,
@@ -48,7 +49,7 @@ impl Realm {
     }
 }
 
-/// The facts of a run of the program.
+/// The facts of one run of the program.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
     pub account: Option<String>,
@@ -60,15 +61,15 @@ pub struct RunFacts {
 #[derive(Clone, Debug)]
 pub struct Ended {
     pub state: State,
-    /// What was done for certain; `None` if that is not known.
+    /// What was certainly done; `None` if that is unknown.
     pub done: Option<Difference>,
-    /// What the write rested on; if it was tried again, not what was read at first.
+    /// The state that the last write was based on, not the first one.
     pub before: Etags,
     pub after: Etags,
     pub error: Option<String>,
 }
 
-/// An open journal, of one realm.
+/// An open journal of one realm.
 pub struct Journal {
     db: Connection,
     folder: PathBuf,
@@ -89,7 +90,7 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// The file that is damaged, if it is that.
+    /// The damaged file, if the file is damaged.
     pub fn damaged(&self) -> Option<&Path> {
         match self {
             Self::File { path, source } if file::is_damage(source) => Some(path),
@@ -105,7 +106,7 @@ impl fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Opens the journal in a folder, making it if there is none.
+    /// Opens the journal in a folder, and creates it if it does not exist.
     pub fn open(folder: &Path, realm: Realm) -> Result<Self, JournalError> {
         let failed = |source| JournalError::Folder { path: folder.to_owned(), source };
         private_files::folder(folder).map_err(failed)?;
@@ -114,14 +115,13 @@ impl Journal {
         Self::checked(file::open(&path), folder, path, realm)
     }
 
-    /// Opens the journal that is there, if it cannot be written to be looked at only; `None` if
-    /// there is none yet.
+    /// Opens an existing journal, read-only if it cannot be written; `None` if it does not exist.
     pub fn open_existing(folder: &Path, realm: Realm) -> Result<Option<Self>, JournalError> {
         let path = place(folder, &realm);
         match path.try_exists() {
             Ok(true) => {}
             Ok(false) => return Ok(None),
-            // What cannot be read is not empty.
+            // A journal that cannot be read is not empty.
             Err(source) => return Err(JournalError::Folder { path: folder.to_owned(), source }),
         }
         match Self::open(folder, realm.clone()) {
@@ -133,12 +133,12 @@ impl Journal {
         }
     }
 
-    /// Whether a run in this folder, of any realm, is at work, was killed, or left a change open.
+    /// Whether a run in this folder, of any realm, is active, was killed, or left a change open.
     pub fn may_have_open_changes(folder: &Path) -> bool {
         Runner::any_left(folder)
     }
 
-    /// Notes that a change of this run stays open: how it ended is not known.
+    /// Records that a change of this run stays open: its outcome is unknown.
     pub fn leave_open(&mut self) {
         if let Some(runner) = &mut self.runner {
             runner.stay();
@@ -159,7 +159,7 @@ impl Journal {
         }
     }
 
-    /// Writes what is about to be changed. When this returns, it is on the disk.
+    /// Records the intent of changes. It is on the disk when this returns.
     pub fn begin(
         &mut self,
         run: &RunFacts,
@@ -212,7 +212,7 @@ impl Journal {
         Ok(ids)
     }
 
-    /// Writes how a change ended.
+    /// Records the outcome of a change.
     pub fn finish(
         &mut self,
         id: ChangeId,
@@ -239,8 +239,8 @@ impl Journal {
         })
     }
 
-    /// Writes of open changes what was found of them, and returns those of which nobody else had written
-    /// anything since.
+    /// Records the states that were found for open changes, and returns the changes that no other
+    /// process settled meanwhile.
     pub fn settle(
         &mut self,
         found: &[(ChangeId, State)],
@@ -266,7 +266,7 @@ impl Journal {
                 [run],
                 |row| row.get::<_, String>(0),
             );
-            // If some is still open, the next one will do it.
+            // If a change is still open, the next run settles it.
             if let Ok(runner) = done {
                 Runner::clear(&self.folder, &runner);
             }
@@ -274,7 +274,7 @@ impl Journal {
         Ok(settled)
     }
 
-    /// Writes of changes that nothing of them is there any more.
+    /// Records that nothing of these changes is left.
     pub fn mark_overtaken(&mut self, ids: &[ChangeId]) -> Result<(), JournalError> {
         self.write(|transaction| {
             for id in ids {
@@ -288,16 +288,16 @@ impl Journal {
         })
     }
 
-    /// Every change of this realm, the earliest first, each marked where it is undone. What this
-    /// version cannot make out is left away.
+    /// Every change of this realm, oldest first, marked if it is undone. Omits entries that this
+    /// version cannot parse.
     pub fn entries(&self) -> Result<Vec<Entry>, JournalError> {
         let mut entries = self.select("")?;
         mark_undone(&mut entries);
         Ok(entries)
     }
 
-    /// The changes whose end was not noted, and whose process is gone; and of those that were found not
-    /// to be there the young ones: what was sent may be carried out a while later.
+    /// The changes without a recorded outcome whose process is gone, and the recent ones that were
+    /// found not applied: their request may still be applied.
     pub fn unsettled(&self, now: OffsetDateTime) -> Result<Vec<Entry>, JournalError> {
         let young = micros(now.saturating_sub(MAY_STILL_LAND));
         let begun = self.select(&format!(
@@ -317,7 +317,7 @@ impl Journal {
         Ok(gone)
     }
 
-    /// The changes of this realm that were begun after a time, the earliest first.
+    /// The changes of this realm that began after a time, oldest first.
     pub fn entries_since(&self, time: OffsetDateTime) -> Result<Vec<Entry>, JournalError> {
         let mut entries = self.select(&format!("AND micros > {}", micros(time)))?;
         mark_undone(&mut entries);
@@ -329,7 +329,7 @@ impl Journal {
             .map_err(|error| self.failed(error))
     }
 
-    /// Runs `work` in a transaction of its own, in a file that is still of this version.
+    /// Runs `work` in a transaction, if the file still has this version.
     fn write<T>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
@@ -338,7 +338,7 @@ impl Journal {
         let failed = |source| JournalError::File { path: path.clone(), source };
         let transaction =
             self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        // Another version of the program may have brought it up to its own meanwhile.
+        // Another version of the program may have migrated it meanwhile.
         if file::version(&transaction).map_err(failed)? != file::VERSION {
             return Err(JournalError::Newer { path });
         }
@@ -368,7 +368,7 @@ impl From<JournalError> for CommandError {
             command_error = command_error.because(source.to_string());
         }
         if let Some(folder) = error.damaged().and_then(Path::parent) {
-            // With its log, which belongs to it.
+            // Including its log.
             let folder = quoted(&folder.display().to_string());
             command_error = command_error.hint(format!("mv {folder} {folder}.damaged"));
         }

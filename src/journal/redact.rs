@@ -1,17 +1,17 @@
-//! Removes secrets from what goes into the journal, even if a user typed one in the wrong place.
+//! Removes secrets from journal entries, even if a user typed one in the wrong place.
 
-/// How the secrets begin that a user of Google Cloud may have at hand: JSON Web Tokens, access and
+/// Prefixes of the secrets that a user of Google Cloud may have: JSON Web Tokens, access and
 /// refresh tokens, API keys, client secrets.
 const BEGINNINGS: [&str; 5] = ["eyJ", "ya29.", "1//", "AIza", "GOCSPX-"];
-/// A key in PEM begins and ends so.
+/// The start and end of a key in PEM.
 const PEM: [&str; 2] = ["-----BEGIN", "-----END"];
-/// Shorter than any of them is.
+/// No such secret is shorter.
 const SHORTEST: usize = 16;
 
-/// A text in which whatever looks like a token or a key is replaced.
+/// A text in which everything that looks like a token or a key is replaced.
 pub fn redacted(text: &str) -> String {
     if let Some((before, rest)) = text.split_once(PEM[0]) {
-        // Up to the end of the line that ends it, or all that follows.
+        // Up to the end of the line that ends the key, or to the end of the text.
         let end = rest.split_once(PEM[1]).map(|(_, end)| end.trim_start_matches(|c| c != '-'));
         let after = end.map_or("", |end| end.trim_start_matches('-'));
         return format!("{}[redacted]{}", redacted(before), redacted(after));

@@ -8,12 +8,12 @@ use time::OffsetDateTime;
 
 use super::{Journal, JournalError, Realm, file, micros, place};
 
-/// The runs of a realm (`?1`) that were begun before a time (`?2`) and are settled.
+/// The settled runs of a realm (`?1`) that began before a time (`?2`).
 const OLD_RUNS: &str = "SELECT run FROM runs WHERE realm = ?1 AND micros < ?2 AND NOT EXISTS
     (SELECT 1 FROM changes WHERE changes.run = runs.run AND state = 'intended')";
 
 impl Journal {
-    /// How many changes are of runs that were begun before a time, and have no part whose end is not known.
+    /// The number of changes in runs that began before a time and are settled.
     pub fn count_before(&self, time: OffsetDateTime) -> Result<usize, JournalError> {
         let sql = format!("SELECT count(*) FROM changes WHERE run IN ({OLD_RUNS})");
         let count = self.db.query_row(&sql, params![self.realm.as_str(), micros(time)], |row| {
@@ -22,7 +22,7 @@ impl Journal {
         count.map(|count| usize::try_from(count).unwrap_or(0)).map_err(|error| self.failed(error))
     }
 
-    /// Forgets the changes that [`Self::count_before`] counts, and their runs.
+    /// Deletes the changes that [`Self::count_before`] counts, and their runs.
     pub fn forget_before(&mut self, time: OffsetDateTime) -> Result<usize, JournalError> {
         let (realm, time) = (self.realm.as_str().to_owned(), micros(time));
         self.write(|transaction| {
@@ -34,14 +34,14 @@ impl Journal {
         })
     }
 
-    /// Forgets all of it. Its numbers are not given out again.
+    /// Deletes every change. Their numbers are not used again.
     pub fn forget_all(&mut self) -> Result<(), JournalError> {
         self.write(|transaction| {
             transaction.execute_batch("DELETE FROM changes; DELETE FROM runs;")
         })
     }
 
-    /// Removes the files of a journal that is damaged.
+    /// Deletes the files of a damaged journal.
     pub fn discard(folder: &Path, realm: &Realm) -> Result<(), JournalError> {
         let path = place(folder, realm);
         for end in file::ENDS {

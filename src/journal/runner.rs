@@ -1,4 +1,5 @@
-//! Running processes: each holds a lock on its own file, which the system releases when the process ends.
+//! Running processes. Each locks a file of its own; the system releases the lock when the process
+//! ends.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,16 +9,16 @@ use std::time::{Duration, SystemTime};
 use crate::private_files;
 
 const FOLDER: &str = "running";
-/// No command is at work for longer than this without it being known.
+/// No command runs for longer than this without being found.
 const OLD: Duration = Duration::from_hours(48);
 
-/// This process at work.
+/// This process, while it runs.
 #[derive(Debug)]
 pub(super) struct Runner {
     name: String,
     path: PathBuf,
     _lock: File,
-    /// Whether its file stays when it ends, as a sign that something is open.
+    /// Whether the file stays after the end, because a change is open.
     stays: bool,
 }
 
@@ -27,7 +28,7 @@ impl Runner {
         private_files::folder(&folder)?;
         let name = format!("{:016x}", fastrand::u64(..));
         let path = folder.join(&name);
-        // Locked before it is there for others.
+        // Locked before other processes can see it.
         let draft = path.with_extension("new");
         let lock = private_files::open(&draft)?;
         lock.lock()?;
@@ -40,18 +41,18 @@ impl Runner {
         &self.name
     }
 
-    /// Leaves its file when it ends.
+    /// Leaves the file in place at the end.
     pub(super) fn stay(&mut self) {
         self.stays = true;
     }
 
-    /// Whether any process is at work, or one has left its file.
+    /// Whether any process runs, or left its file.
     pub(super) fn any_left(folder: &Path) -> bool {
         let files = fs::read_dir(folder.join(FOLDER));
         files.is_ok_and(|mut files| files.next().is_some())
     }
 
-    /// Whether the process of this name is at work, or may be.
+    /// Whether the process with this name runs, or may run.
     pub(super) fn is_alive(folder: &Path, name: &str) -> bool {
         match File::open(folder.join(FOLDER).join(name)) {
             Ok(file) => file.try_lock_shared().is_err(),
@@ -59,7 +60,7 @@ impl Runner {
         }
     }
 
-    /// Clears away what a dead process left, once nothing of it is open.
+    /// Removes the file of a dead process, once none of its changes is open.
     pub(super) fn clear(folder: &Path, name: &str) {
         if !Self::is_alive(folder, name) {
             drop(fs::remove_file(folder.join(FOLDER).join(name)));
@@ -67,7 +68,7 @@ impl Runner {
     }
 }
 
-/// Clears away what processes left that were killed before anything named them.
+/// Removes the files of processes that were killed before a run named them.
 fn sweep(folder: &Path) {
     let now = SystemTime::now();
     for file in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -81,7 +82,7 @@ fn sweep(folder: &Path) {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        // If it stays, its lock is gone all the same.
+        // If the file stays, its lock is released all the same.
         if !self.stays {
             drop(fs::remove_file(&self.path));
         }
@@ -108,7 +109,7 @@ mod tests {
         let name = open.name().to_owned();
         drop(open);
         assert!(Runner::any_left(folder.path()) && !Runner::is_alive(folder.path(), &name));
-        // Killed: the file is there, and nobody holds it.
+        // Killed: the file exists without a lock.
         fs::write(folder.path().join(FOLDER).join("dead"), "").unwrap();
         assert!(!Runner::is_alive(folder.path(), "dead"));
         Runner::clear(folder.path(), "dead");

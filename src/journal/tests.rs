@@ -98,7 +98,7 @@ fn each_place_has_its_own() {
     assert_eq!(of(local), [("2".to_owned(), "intended")]);
     open(&folder, Realm::Sandbox).forget_all().unwrap();
     assert_eq!((of(Realm::Sandbox), of(Realm::Google).len()), (Vec::new(), 1));
-    // A number is never given out twice.
+    // A number is never used twice.
     let again = open(&folder, Realm::Sandbox).begin(&run(), &[intent("a")], NOW).unwrap();
     assert_eq!(again[0].to_string(), "s2");
 }
@@ -123,11 +123,11 @@ fn only_what_nobody_works_on_is_open() {
     assert_eq!(open_ones.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1]]);
     let found = [(ids[1], State::EffectAbsent), (ids[0], State::EffectAbsent)];
     assert_eq!(other.settle(&found).unwrap(), [found[0]]);
-    // What was noted is not settled by what others left.
+    // A recorded outcome is not settled again.
     assert_eq!(words(&other), [("1.1".to_owned(), "applied"), ("1.2".to_owned(), "effect-absent")]);
     other.mark_overtaken(&[ids[0]]).unwrap();
     assert_eq!(words(&other)[0].1, "overtaken");
-    // What was sent may have been carried out after it was looked for, for a while.
+    // What was sent may still be applied for a while after the read.
     assert_eq!(other.unsettled(NOW).unwrap().len(), 1);
     let later = [(ids[1], State::EffectPresent)];
     assert_eq!(other.settle(&later).unwrap(), later);
@@ -197,7 +197,7 @@ fn a_newer_file_is_neither_read_nor_written() {
     let newer = Connection::open(folder.path().join("changes.db")).unwrap();
     newer.pragma_update(None, "user_version", file::VERSION + 1).unwrap();
     assert!(matches!(Journal::open(folder.path(), Realm::Google), Err(JournalError::Newer { .. })));
-    // Also where it was brought up while this one had it open.
+    // Also if another process migrated it while this one had it open.
     assert!(matches!(journal.begin(&run(), &[intent("a")], NOW), Err(JournalError::Newer { .. })));
 }
 

@@ -8,8 +8,8 @@ use crate::domain::mapping::is_domain;
 use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::domain::service::Service;
 
-/// The services that an address leads to by a mapped domain, beside those that list it: more than one is
-/// ambiguous. `None` if no mapping bears on it.
+/// The services that an address names by a domain mapping, in addition to those that list it: more
+/// than one is ambiguous. `None` if no mapping matters.
 ///
 /// Mappings are not asked for an address of Cloud Run's own, or where a service has more of it
 /// than its host. If they cannot be read, a service that lists the host has it; whether an address
@@ -33,7 +33,8 @@ pub(super) async fn mapped_beside(
         (Err(failure), region) => {
             let what = format!("the domains of project `{project}`");
             let not_read = Unreadable { what, why: why(&failure), region: None };
-            // Of a region that is set, that one can be asked, as gcloud does; of others it is not known.
+            // In a region that is set, mappings can be read, as gcloud does; in other regions they
+            // are unknown.
             let of_region = match region {
                 Some(region) => gateway.domain_mappings_in(&project, &region).await.ok(),
                 None => None,
@@ -68,8 +69,8 @@ fn not_known(cx: &Context, address: &Address, why: String) -> CommandError {
         .hint(cx.command_with_target(&ServiceRef::Url(address.clone()).into(), "REGION/NAME"))
 }
 
-/// References as they are, but mapped domains as the services that they lead to: for what is looked for
-/// in a list.
+/// Replaces references by mapped domain with the services that the domains map to, for matching in
+/// a list.
 pub async fn without_domains(
     cx: &Context,
     wanted: Vec<ServiceRef>,

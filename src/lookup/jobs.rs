@@ -1,4 +1,4 @@
-//! From what the user typed to a job, or to the service of a function.
+//! Resolves a typed name to a job, or to the service of a function.
 
 use super::project_of;
 use crate::cloud::Unreadable;
@@ -47,8 +47,8 @@ pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobNam
     }))
 }
 
-/// Warns of regions that could not be searched; for a plain name, which may be in one of them too, that
-/// is an error.
+/// Warns of regions that could not be searched. For a plain name that is an error, because the name
+/// may be in one of them too.
 fn check_whole(
     cx: &Context,
     is_said: bool,
@@ -67,7 +67,7 @@ fn check_whole(
     }
 }
 
-/// The error for a job name that matches several jobs.
+/// The error for a name that matches several jobs.
 pub(super) fn several_jobs(cx: &Context, wanted: &ServiceRef, found: &[JobName]) -> CommandError {
     let names: Vec<String> = found.iter().map(|job| Target::Job(job.clone()).short()).collect();
     let several =
@@ -79,8 +79,8 @@ pub(super) fn several_jobs(cx: &Context, wanted: &ServiceRef, found: &[JobName])
     })
 }
 
-/// The service under a function: what Cloud Functions (2nd gen) runs is a Cloud Run service, and who
-/// may call it is decided there (documented).
+/// The service of a function: a Cloud Functions (2nd gen) function runs as a Cloud Run service,
+/// whose policy decides who may call it (documented).
 pub(super) async fn service_of(
     cx: &Context,
     wanted: &FunctionRef,

@@ -14,18 +14,18 @@ pub use self::prompt::{PromptError, choose, confirm, pick, type_in};
 use crate::domain::error::{CommandError, Hint};
 use crate::domain::printable::printable;
 
-/// What is known of the terminal, and what may be done with it.
+/// The terminal, and what may be done with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
-    /// Whether a person can be asked.
+    /// Whether a user can be asked.
     pub interactive: bool,
     pub color_stdout: bool,
     pub color_stderr: bool,
-    /// The width of stdout; `None` if it is no terminal and so has none.
+    /// The width of stdout; `None` if it is not a terminal.
     pub width: Option<usize>,
     /// The width of stderr.
     pub width_stderr: Option<usize>,
-    /// Whether stderr can be drawn on.
+    /// Whether stderr supports cursor movement.
     draws: bool,
 }
 
@@ -37,7 +37,7 @@ pub struct Wishes {
 }
 
 impl Terminal {
-    /// Looks at the terminal there is.
+    /// Examines the terminal.
     pub fn detect(wishes: Wishes) -> Self {
         let (out, err) = (stdout().is_terminal(), stderr().is_terminal());
         Self {
@@ -50,12 +50,12 @@ impl Terminal {
         }
     }
 
-    /// Whether somebody reads stderr.
+    /// Whether stderr is a terminal.
     pub fn stderr_is_terminal(self) -> bool {
         self.draws
     }
 
-    /// Writes the result to stdout. A reader that has gone away is no error.
+    /// Writes the result to stdout. A closed reader is not an error.
     pub fn result(self, text: &str) -> std::io::Result<()> {
         let mut out = stdout().lock();
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
@@ -66,44 +66,44 @@ impl Terminal {
         }
     }
 
-    /// Writes a line to stderr as it stands.
+    /// Writes a line to stderr unchanged.
     pub fn say(self, line: &str) {
         let mut err = stderr().lock();
-        // Nobody is left to tell if stderr is gone.
+        // If stderr is closed, nobody can be told.
         drop(writeln!(err, "{line}"));
     }
 
-    /// Something that the reader should know.
+    /// Prints a note.
     pub fn note(self, text: &str) {
         self.labelled("note", &self.style().cyan(), text);
     }
 
-    /// Something that the reader should stop at.
+    /// Prints a warning.
     pub fn warning(self, text: &str) {
         self.labelled("warning", &self.style().yellow().bold(), text);
     }
 
-    /// The command that does what was chosen.
+    /// Prints the command that does what was chosen at prompts.
     pub fn labelled_command(self, command: &str) {
         self.labelled("command", &self.style().cyan(), command);
     }
 
-    /// The command that takes back what was done.
+    /// Prints the command that undoes the change.
     pub fn labelled_undo(self, command: &str) {
         self.labelled("undo", &self.style().cyan(), command);
     }
 
-    /// A command that is worth running next.
+    /// Prints a command that is worth running next.
     pub fn hint(self, command: &str) {
         self.labelled("hint", &self.style().cyan(), command);
     }
 
-    /// An error, its causes, its hints.
+    /// Prints an error with its causes and hints.
     pub fn error(self, error: &CommandError) {
         self.error_parts(&error.message, &error.causes, &error.hints);
     }
 
-    /// An error in its parts, as the outcome of one of several targets holds it.
+    /// Prints an error in parts, as the outcome of one of several targets holds it.
     pub fn error_parts(self, message: &str, causes: &[String], hints: &[Hint]) {
         self.labelled("error", &self.style().red().bold(), message);
         for cause in causes {
@@ -114,12 +114,12 @@ impl Terminal {
         }
     }
 
-    /// The style of stderr, to be refined.
+    /// The base style of stderr.
     pub fn style(self) -> Style {
         Style::new().force_styling(self.color_stderr)
     }
 
-    /// A progress bar, which is seen on a terminal only.
+    /// A progress bar, visible on a terminal only.
     pub fn progress(self, what: &'static str) -> Progress {
         Progress::new(what, self.draws)
     }
@@ -129,7 +129,7 @@ impl Terminal {
     }
 }
 
-/// Prints text that clap has already made for stderr or stdout.
+/// Prints text that clap formatted for stderr or stdout.
 pub fn print_rendered(text: &str, to_stderr: bool) {
     if to_stderr {
         drop(stderr().lock().write_all(text.as_bytes()));

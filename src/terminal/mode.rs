@@ -7,24 +7,24 @@ use console::Term;
 #[cfg(unix)]
 use self::unix::{drop_typed, put_back, remember_mode};
 
-/// Remembers the terminal's mode, for `restore`.
+/// Stores the terminal's mode for `restore`.
 pub fn remember() {
     #[cfg(unix)]
     remember_mode();
 }
 
-/// Forgets what was typed and not yet read.
+/// Discards input that was typed but not read.
 pub(super) fn forget_typed() {
     #[cfg(unix)]
     drop_typed();
 }
 
-/// Puts the mode back that was remembered, and shows the cursor again, whatever had hidden it.
+/// Restores the stored mode and shows the cursor.
 pub fn restore() {
     #[cfg(unix)]
     put_back();
     if stderr().is_terminal() {
-        // A terminal that has gone away needs no cursor.
+        // A terminal that is gone needs no cursor.
         drop(Term::stderr().show_cursor());
     }
 }
@@ -43,14 +43,14 @@ mod unix {
     }
 
     pub(super) fn drop_typed() {
-        // What is no terminal has nothing typed ahead.
+        // Input that is not a terminal has nothing typed ahead.
         let _ = tcflush(stdin(), FlushArg::TCIFLUSH);
     }
 
     pub(super) fn put_back() {
         let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(before) = before {
-            // Nothing more can be done about a terminal that refuses its own old mode.
+            // Nothing more can be done if a terminal refuses its old mode.
             let _ = tcsetattr(stdin(), SetArg::TCSANOW, &before);
         }
     }

@@ -2,10 +2,10 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Fewer than this are read before a bar could be looked at.
+/// A shorter read ends before a bar could be seen.
 const WORTH_SHOWING: usize = 8;
 
-/// A bar on stderr that leaves nothing behind.
+/// A bar on stderr that erases itself.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -22,7 +22,7 @@ impl Progress {
         Self { bar, visible }
     }
 
-    /// Says how much is done of how much is known of.
+    /// Sets how much is done of the known total.
     pub fn set(&self, done: usize, known: usize) {
         if !self.visible || known < WORTH_SHOWING {
             return;

@@ -6,15 +6,15 @@ use dialoguer::{Confirm, FuzzySelect, Input, Select};
 
 use super::mode;
 
-/// What stands before an item, and the cursor after it.
+/// The marker before an item, and the cursor after it.
 const MARGIN: usize = 4;
-/// Items are not made shorter than this.
+/// Items are not shortened below this width.
 const LEAST: usize = 12;
 
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum PromptError {
-    /// Escape, Ctrl-C, or a terminal that has gone away.
+    /// Escape, Ctrl-C, or a terminal that is gone.
     Cancelled,
     Io(std::io::Error),
 }
@@ -31,8 +31,8 @@ impl From<dialoguer::Error> for PromptError {
     }
 }
 
-/// Asks yes or no; no is the default. What was typed, or pasted, before the question was there is no
-/// answer to it, and an answer ends with Enter.
+/// Asks yes or no; the default is no. Input that was typed or pasted before the question is
+/// discarded, and an answer ends with Enter.
 pub fn confirm(question: &str, color: bool) -> Result<bool, PromptError> {
     let theme = theme(color);
     mode::forget_typed();
@@ -44,7 +44,7 @@ pub fn confirm(question: &str, color: bool) -> Result<bool, PromptError> {
     answer.ok_or(PromptError::Cancelled)
 }
 
-/// Lets one of many be found by typing a part of it.
+/// Lets the user choose one of many by typing part of it.
 pub fn pick(question: &str, items: &[String], color: bool) -> Result<usize, PromptError> {
     let theme = theme(color);
     let answer = FuzzySelect::with_theme(theme.as_ref())
@@ -55,7 +55,7 @@ pub fn pick(question: &str, items: &[String], color: bool) -> Result<usize, Prom
     answer.ok_or(PromptError::Cancelled)
 }
 
-/// Lets one of a few be chosen.
+/// Lets the user choose one of a few.
 pub fn choose(question: &str, items: &[String], color: bool) -> Result<usize, PromptError> {
     let theme = theme(color);
     let answer = Select::with_theme(theme.as_ref())
@@ -66,7 +66,7 @@ pub fn choose(question: &str, items: &[String], color: bool) -> Result<usize, Pr
     answer.ok_or(PromptError::Cancelled)
 }
 
-/// Asks for a text, and again until `check` takes it.
+/// Asks for a text until `check` accepts it.
 pub fn type_in(
     question: &str,
     color: bool,
@@ -75,15 +75,15 @@ pub fn type_in(
     let theme = theme(color);
     let answer: String = Input::with_theme(theme.as_ref())
         .with_prompt(question)
-        // Nothing is an answer too, and is told what is wrong with it.
+        // Empty input is an answer too; `check` says what is wrong with it.
         .allow_empty(true)
         .validate_with(move |text: &String| check(text))
         .interact_text_on(&Term::stderr())?;
     Ok(answer)
 }
 
-/// Items no wider than the terminal: one that wrapped would be counted as one line and leave its
-/// rest behind.
+/// Shortens items to the terminal's width: one that wraps would be counted as one line and leave
+/// its rest behind.
 fn fitting(items: &[String]) -> Vec<String> {
     let room = usize::from(Term::stderr().size().1).saturating_sub(MARGIN).max(LEAST);
     items.iter().map(|item| console::truncate_str(item, room, "…").into_owned()).collect()

@@ -24,29 +24,29 @@ use tower_service::Service;
 use super::TransportError;
 use super::stream::Stream;
 
-/// How long a connection may take to be there, its handshake included.
+/// Time limit for a connection, its TLS handshake included.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long one address may take to answer.
+/// Time limit for one address.
 const KNOCK: Duration = Duration::from_secs(10);
 /// The interval of TCP keep-alive probes.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Where connections lead, and by whose word.
+/// The destination of connections.
 #[derive(Clone, Debug, Default)]
 pub struct Destination {
     /// The requested address, whether it is plain HTTP, and the proxy in front of it.
     pub address: Uri,
     /// The address that replaces it.
     pub at: Option<SocketAddr>,
-    /// The only authority that is trusted, in place of this machine's.
+    /// The only trusted authority, in place of this machine's.
     pub authority: Option<PathBuf>,
-    /// Whether HTTP/1.1 alone is offered.
+    /// Whether only HTTP/1.1 is offered.
     pub only_http1: bool,
 }
 
-/// Opens connections along a way.
+/// Opens connections along a route.
 #[derive(Clone, Debug)]
 pub struct Connector(Kind);
 
@@ -54,11 +54,11 @@ pub struct Connector(Kind);
 enum Kind {
     Plain(HttpConnector<Resolver>),
     Tls(HttpsConnector<HttpConnector<Resolver>>),
-    /// TLS through a proxy that the environment names.
+    /// TLS through the proxy of the environment.
     Proxied(HttpsConnector<Tunnel<HttpConnector<Resolver>>>),
 }
 
-/// Resolves a name, or uses the address that replaces it.
+/// Resolves a name, or returns the address that replaces it.
 #[derive(Clone, Debug)]
 struct Resolver {
     system: GaiResolver,
@@ -66,14 +66,14 @@ struct Resolver {
 }
 
 impl Connector {
-    /// A connector for a way. Opens no connection; reads certificates where it will need them.
+    /// A connector for a route. Opens no connection; reads certificates only for TLS.
     pub fn along(to: &Destination) -> Result<Self, TransportError> {
         if to.address.scheme_str() == Some("http") {
             return Ok(Self::plain(to.at));
         }
         let mut connector = http(to.at);
         connector.enforce_http(false);
-        // What stands in for an address is near, and no proxy's business.
+        // A replacement address is on this machine, so no proxy applies.
         let proxy = Matcher::from_env().intercept(&to.address).filter(|_| to.at.is_none());
         Ok(Self(match proxy {
             None => Kind::Tls(tls(to, connector)?),
@@ -84,7 +84,7 @@ impl Connector {
         }))
     }
 
-    /// A connector of plain connections.
+    /// A connector for plain connections.
     pub fn plain(at: Option<SocketAddr>) -> Self {
         Self(Kind::Plain(http(at)))
     }

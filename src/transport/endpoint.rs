@@ -6,11 +6,11 @@ use crate::domain::error::CommandError;
 use http::Uri;
 use thiserror::Error;
 
-/// The base address of an API, without a slash at its end.
+/// The base address of an API, without a trailing slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(String);
 
-/// Why an address cannot be used as an endpoint.
+/// Why an address cannot be an endpoint.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum EndpointError {
     #[error("`{0}` is not an address")]
@@ -20,12 +20,12 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// The global endpoint of an API of Google's, by its host's first word (discovery documents).
+    /// Google's global endpoint of an API, by the first label of its host (discovery documents).
     pub fn of_google(api: &str) -> Self {
         Self(format!("https://{api}.googleapis.com"))
     }
 
-    /// Google's public resolver, which answers in JSON (documented).
+    /// Google's public DNS over HTTPS, which answers in JSON (documented).
     pub fn public_dns() -> Self {
         Self("https://dns.google".to_owned())
     }
@@ -35,7 +35,7 @@ impl Endpoint {
         Self(format!("http://127.0.0.1:{port}"))
     }
 
-    /// An override as gcloud takes it, with or without a slash at its end.
+    /// Parses an override as gcloud accepts it, with or without a trailing slash.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         let url = Uri::try_from(text).map_err(|_| EndpointError::NotAUrl(text.to_owned()))?;
         let host = url.host().unwrap_or_default();
@@ -49,7 +49,7 @@ impl Endpoint {
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
-    /// Whether it is plain http, which is taken to this machine only.
+    /// Whether it is plain http, which is allowed on this machine only.
     pub fn is_plain(&self) -> bool {
         self.0.starts_with("http://")
     }
@@ -60,7 +60,7 @@ impl Endpoint {
             .is_ok_and(|url| names_loopback(url.host().unwrap_or_default()))
     }
 
-    /// Whether it is one of Google's own, a region's and a private one included.
+    /// Whether it belongs to Google, including regional and private endpoints.
     pub fn is_googles(&self) -> bool {
         let url = Uri::try_from(self.0.as_str()).unwrap_or_default();
         let host = url.host().unwrap_or_default().to_ascii_lowercase();
@@ -75,20 +75,20 @@ impl Endpoint {
         format!("{host}:{port}")
     }
 
-    /// The address, without a slash at its end.
+    /// The address, without a trailing slash.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether a host is this machine by its name or number.
+/// Whether a host is this machine, by name or number.
 pub fn names_loopback(host: &str) -> bool {
     let number = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || number.is_ok_and(|address| address.is_loopback())
 }
 
-/// Where a plain address below `localhost` is: not every machine resolves such names, and none may
-/// resolve them to another (RFC 6761, 6.3).
+/// The address of a plain host below `localhost`: not every machine resolves such names, and they
+/// must resolve to this machine only (RFC 6761, 6.3).
 pub fn on_this_machine(address: &Uri) -> Option<SocketAddr> {
     let host = address.host().unwrap_or_default().to_ascii_lowercase();
     let is_below = host.ends_with(".localhost");
@@ -107,7 +107,7 @@ impl From<EndpointError> for CommandError {
 mod tests {
     use super::*;
 
-    /// Whatever a resolver says of such a name, and however it is written.
+    /// Whatever a resolver says about the name, in any spelling.
     #[test]
     fn names_below_localhost_are_this_machine() {
         for (address, at) in [

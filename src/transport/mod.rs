@@ -23,19 +23,19 @@ pub use self::connector::{Connector, Destination};
 pub use self::endpoint::{Endpoint, EndpointError, names_loopback, on_this_machine};
 use crate::domain::error::{CommandError, ErrorKind};
 
-/// No answer of these APIs is larger; one that is comes from something else.
+/// No response of these APIs is larger; a larger one comes from something else.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
 
-/// How long the rest of an answer is waited for where only its start is wanted.
+/// Time limit for the rest of a response, if only its start is needed.
 const PEEK: Duration = Duration::from_secs(2);
 
 type Body = Full<Bytes>;
 
-/// A way to one server.
+/// A client for one server.
 #[derive(Clone, Debug)]
 pub struct Transport(Client<Connector, Body>);
 
-/// The answer of a server.
+/// A server's response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -43,10 +43,10 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Why a request has no answer.
+/// Why a request has no response.
 #[derive(Clone, Debug, ThisError)]
 pub enum TransportError {
-    /// The server could not be reached at all.
+    /// The server could not be reached.
     #[error("{0}")]
     Connect(String),
     /// The connection broke.
@@ -54,13 +54,13 @@ pub enum TransportError {
     Network(String),
     #[error("the answer is larger than any of these servers sends")]
     TooLarge,
-    /// This machine is not set up for it.
+    /// This machine lacks the configuration for it.
     #[error("{0}")]
     Unusable(String),
 }
 
 impl Transport {
-    /// A way to an endpoint. Opens no connection; reads root certificates where it will need them.
+    /// A client for an endpoint. Opens no connection; reads root certificates only for TLS.
     pub fn to(endpoint: &Endpoint) -> Result<Self, TransportError> {
         let failed = TransportError::Unusable;
         let address = endpoint.as_str().parse().map_err(|_| failed("no address".to_owned()))?;
@@ -68,23 +68,24 @@ impl Transport {
         Ok(Self(builder().build(connector)))
     }
 
-    /// The way to a place that is known in full. Opens no connection.
+    /// A client for a resolved destination. Opens no connection.
     pub fn along(to: &Destination) -> Result<Self, TransportError> {
         Ok(Self(builder().build(Connector::along(to)?)))
     }
 
-    /// Plain HTTP, to whom the caller knows to be near: never with a token beyond this machine.
+    /// A client for plain HTTP to a server that the caller knows to be near: never with a token
+    /// beyond this machine.
     pub fn plain() -> Self {
         Self(builder().build(Connector::plain(None)))
     }
 
-    /// Sends a GET and reads the whole answer.
+    /// Sends a GET request and reads the whole response.
     pub async fn get(&self, uri: Uri, headers: HeaderMap) -> Result<Answer, TransportError> {
         self.send(Method::GET, uri, headers, Bytes::new()).await
     }
 
-    /// Sends a request without a body, and reads the answer's head and as much of the rest as is asked
-    /// for and comes soon.
+    /// Sends a request without a body, and reads the response's head and as much of its body as is
+    /// requested and arrives soon.
     pub async fn peek(
         &self,
         method: Method,
@@ -101,12 +102,12 @@ impl Transport {
                 start.extend_from_slice(frame.data_ref().map_or(&[], |data| data.as_ref()));
             }
         };
-        // A stream that stays silent has sent enough.
+        // A stream that is silent has sent enough.
         drop(tokio::time::timeout(PEEK, reading).await);
         Ok(Answer { status: head.status, headers: head.headers, body: start.into() })
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole response.
     pub async fn send(
         &self,
         method: Method,
@@ -145,7 +146,7 @@ fn builder() -> Builder {
     builder
 }
 
-/// Why a request had no answer, in one line.
+/// Why a request had no response, in one line.
 pub fn reason(error: &Error) -> String {
     error.source().map_or_else(|| error.to_string(), chain)
 }
@@ -162,7 +163,7 @@ fn broken(error: &(dyn StdError + Send + Sync + 'static)) -> TransportError {
     TransportError::Network(chain(error))
 }
 
-/// Pairs as a query or a form has them.
+/// Pairs in the encoding of a query or a form.
 pub fn encoded(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
@@ -179,7 +180,7 @@ pub fn chain(error: &dyn StdError) -> String {
         next = error.source();
     }
     let text = parts.join(": ");
-    // Some libraries add where to read more, which is for their users.
+    // Some libraries append links for their users.
     text.split(": https://docs.rs/").next().unwrap_or_default().to_owned()
 }
 

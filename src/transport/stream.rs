@@ -1,4 +1,4 @@
-//! A connection that lets an early answer be read although the server has closed it.
+//! A connection whose early response can be read although the server has closed it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,8 +10,8 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// A connection to a server. One that does not want the rest of a request answers, and closes:
-/// what is written from then on counts as written and goes nowhere, so that the answer is read.
+/// A connection to a server. A server that refuses the rest of a request answers and closes: later
+/// writes count as written and are discarded, so that the response can be read.
 #[derive(Debug)]
 pub struct Stream {
     inner: MaybeHttpsStream<TokioIo<TcpStream>>,

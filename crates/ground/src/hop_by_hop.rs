@@ -12,8 +12,8 @@ const NAMES: [HeaderName; 5] = [
 ];
 const OLD_NAMES: [&str; 3] = ["http2-settings", "keep-alive", "proxy-connection"];
 
-/// Takes them off. That trailers are taken (`te`) and which will come (`trailer`) stays said: it
-/// holds for those who pass them on.
+/// Removes the hop-by-hop headers. `te: trailers` and `trailer` stay: they also hold for the next
+/// connection.
 pub fn remove(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(listed).collect();
@@ -34,8 +34,8 @@ pub fn remove(headers: &mut HeaderMap) {
     }
 }
 
-/// The protocol that a request asks for in place of this one. HTTP/2 is not asked for that way any
-/// more (RFC 9113, 3.1), and no service could be reached by it.
+/// The protocol that a request upgrades to. `h2c` does not count: HTTP/2 has no upgrade any more
+/// (RFC 9113, 3.1).
 pub fn protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     let protocol = headers.get(UPGRADE)?;
     let mut names = headers.get_all(CONNECTION).iter().flat_map(listed);
@@ -44,13 +44,13 @@ pub fn protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     (names.any(|name| name == UPGRADE) && !is_http2).then(|| protocol.clone())
 }
 
-/// Says on the next connection that a protocol is asked for, or agreed on.
+/// Sets the headers that request, or accept, an upgrade on the next connection.
 pub fn say_protocol(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocol);
 }
 
-/// The headers that `Connection` names.
+/// The names of the headers that `Connection` lists.
 fn listed(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
     let names = value.to_str().unwrap_or_default().split(',');
     names.filter_map(|name| HeaderName::try_from(name.trim()).ok())

@@ -1,22 +1,21 @@
-//! What stands in a token in the form of a JWT. Nothing is verified here: that is for whoever
-//! takes it.
+//! Reads the header and claims of a JWT. Nothing is verified here: that is the recipient's part.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-/// The header of a token; `None` if the text is no JWT.
+/// The header of a token; `None` if the text is not a JWT.
 pub fn header(token: &str) -> Option<Value> {
     parts(token).and_then(|[header, ..]| object(header))
 }
 
-/// The claims of a token; `None` if the text is no JWT.
+/// The claims of a token; `None` if the text is not a JWT.
 pub fn claims(token: &str) -> Option<Value> {
     parts(token).and_then(|[_, claims, _]| object(claims))
 }
 
-/// When a token ends, by its own word.
+/// The expiry of a token, by its `exp` claim.
 pub fn expiry(token: &str) -> Option<OffsetDateTime> {
     let end = claims(token)?["exp"].as_i64()?;
     OffsetDateTime::from_unix_timestamp(end).ok()

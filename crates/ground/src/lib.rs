@@ -1,5 +1,5 @@
-//! What the program and its sandbox both stand on: headers that are about one connection, what stands in a
-//! token, files that nobody else may read, and what follows where a connection speaks another protocol.
+//! What the program and its sandbox share: hop-by-hop headers, the claims of a token, private
+//! files, and tunnels for upgraded connections.
 
 pub mod hop_by_hop;
 pub mod jwt;

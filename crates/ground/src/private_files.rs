@@ -1,12 +1,12 @@
-//! Files that nobody else may read: folders of mode 0700, files of mode 0600, replaced whole.
+//! Private files: folders of mode 0700, files of mode 0600, always replaced as a whole.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Makes a folder, and those above it, that only its owner may enter. One that is there already
-/// is closed to others.
+/// Creates a folder, and its parents, that only its owner may enter. An existing folder loses the
+/// permissions of others.
 pub fn folder(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -18,7 +18,8 @@ pub fn folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file to read and write, as it is or new, that only its owner may read.
+/// Opens a file for reading and writing that only its owner may read; creates it if it does not
+/// exist.
 pub fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).read(true).write(true);
@@ -27,11 +28,12 @@ pub fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// What anybody but the owner may do.
+/// The permission bits of everyone but the owner.
 #[cfg(unix)]
 const OTHERS: u32 = 0o077;
 
-/// Whether only its owner may read and write a file, as far as this system tells.
+/// Whether only its owner may read and write a file. Always true on a system without such
+/// permissions.
 pub fn is_private(file: &File) -> bool {
     #[cfg(unix)]
     {
@@ -45,19 +47,19 @@ pub fn is_private(file: &File) -> bool {
     }
 }
 
-/// How long ago a file was written; `None` if there is none, or if it is from the future.
+/// The age of a file; `None` if it does not exist or its time is in the future.
 pub fn age(path: &Path, now: SystemTime) -> Option<Duration> {
     let written = fs::metadata(path).and_then(|file| file.modified()).ok()?;
     now.duration_since(written).ok()
 }
 
-/// Puts a file in place of what was, whole or not at all. Two processes that do so at once do not
-/// mix: the draft has a name of its own.
+/// Replaces a file as a whole or not at all. Each process writes a draft under its own name, so two
+/// writers cannot mix.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     with_draft(path, bytes, |draft| fs::rename(draft, path))
 }
 
-/// Makes a file if there is none; `false` if another was first.
+/// Creates a file if it does not exist; `false` if another process was first.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     with_draft(path, bytes, |draft| match fs::hard_link(draft, path) {
         Ok(()) => Ok(true),
@@ -74,7 +76,7 @@ fn with_draft<T>(
     let draft = path.with_extension(format!("{:016x}.new", fastrand::u64(..)));
     let done =
         open(&draft).and_then(|mut file| file.write_all(bytes)).and_then(|()| publish(&draft));
-    // A rename has taken it away already.
+    // The rename has already removed it.
     drop(fs::remove_file(&draft));
     done
 }

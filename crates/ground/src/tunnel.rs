@@ -1,4 +1,4 @@
-//! Two connections that speak a protocol of their own with each other.
+//! Joins two connections that speak another protocol after an upgrade.
 
 use std::io;
 use std::pin::Pin;
@@ -8,19 +8,20 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
-/// Passes on what either side says until both have ended: how much came from each.
+/// Copies bytes in both directions until both sides have ended. Returns the number of bytes from
+/// each side.
 pub async fn join(client: OnUpgrade, server: OnUpgrade) -> (u64, u64) {
     let Ok((client, server)) = futures::future::try_join(client, server).await else {
         return (0, 0);
     };
     let mut client = Metered { inner: TokioIo::new(client), read: 0 };
     let mut server = Metered { inner: TokioIo::new(server), read: 0 };
-    // Either side may break off: the other is then closed, which is all there is to do.
+    // If either side breaks off, the other is closed. Nothing else can be done.
     drop(copy_bidirectional(&mut client, &mut server).await);
     (client.read, server.read)
 }
 
-/// A connection that counts what is read from it.
+/// A connection that counts the bytes read from it.
 struct Metered<S> {
     inner: S,
     read: u64,

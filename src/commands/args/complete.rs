@@ -1,4 +1,4 @@
-//! What a shell asks while a command line is typed: it runs the program with `COMPLETE=SHELL`.
+//! Shell completion: a shell runs the program with `COMPLETE=SHELL` while a command line is typed.
 
 use std::ffi::OsStr;
 use std::process::{Command as Process, Stdio};
@@ -19,16 +19,16 @@ use crate::domain::history::Entry;
 use crate::domain::role;
 use crate::terminal;
 
-/// The variable by which a shell asks.
+/// The variable that a shell sets for completion.
 pub(in crate::commands) const ASKED: &str = "COMPLETE";
-/// More policies than these are not read to know whom to name.
+/// At most this many policies are read for member candidates.
 const POLICIES: usize = 200;
-/// Nobody picks among more changes than these.
+/// At most this many changes are offered.
 const CHANGES: usize = 40;
-/// How long a renewal may take.
+/// Time limit of a renewal.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Answers a shell that asks, and says whether one did.
+/// Answers a shell; returns whether one asked.
 pub(crate) fn asked() -> Option<u8> {
     let environment = CompleteEnv::with_factory(Cli::command).var(ASKED).shells(Shells(&SHELLS));
     let folder = context::working_folder().ok();
@@ -64,7 +64,8 @@ pub(in crate::commands) fn tags() -> ArgValueCompleter {
     })
 }
 
-/// Completes the names of changes, the latest first; of a run over several services, first the run's.
+/// Completes the names of changes, newest first; of a run over several services, the run's name
+/// first.
 pub(in crate::commands) fn changes() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| shown(changes_of(&text(typed), |_| true)))
 }
@@ -96,7 +97,7 @@ fn changes_of(typed: &str, wanted: impl Fn(&Entry) -> bool) -> Vec<Candidate> {
     candidates
 }
 
-/// Completes the program's own commands.
+/// Completes the commands of this program.
 pub(in crate::commands) fn commands() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         let typed = text(typed);
@@ -136,7 +137,7 @@ pub(in crate::commands) fn operands() -> ArgValueCompleter {
     })
 }
 
-/// How many operands of its subcommand a command line has: neither options nor their values.
+/// The number of operands on a command line, without options and their values.
 fn operands_in(root: &Command, words: &[String]) -> usize {
     let mut command = root;
     let mut count = 0;
@@ -163,7 +164,7 @@ fn operands_in(root: &Command, words: &[String]) -> usize {
     count
 }
 
-/// Reads anew what is known, for the next time that a shell asks.
+/// Renews the cache for the next completion.
 pub(in crate::commands) async fn renew(cx: &Context) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
         CommandError::new(ErrorKind::State, "cannot keep what is known for completion")
@@ -174,7 +175,7 @@ pub(in crate::commands) async fn renew(cx: &Context) -> Result<(), CommandError>
     let gateway = cx.gateway().await?;
     let project = cx.project()?.value;
     let listing = gateway.services(&project, "-").await?;
-    // Regions are a help; without them everything else is completed all the same.
+    // Without regions everything else is still completed.
     let regions = gateway.regions(&project).await.unwrap_or_default();
     let mut known = Known { regions, ..Known::default() };
     let read: Vec<_> = listing.services.iter().take(POLICIES).cloned().collect();
@@ -203,26 +204,25 @@ fn of(service: &crate::domain::service::Service, exposure: &str) -> completion::
     }
 }
 
-/// Services of the region to which the command line, or gcloud's configuration, narrows a bare
-/// name.
+/// Services of the region that the command line or gcloud's configuration sets for bare names.
 fn services_of(typed: &str) -> Vec<Candidate> {
     let Some(cx) = surroundings() else { return Vec::new() };
     let region = cx.region().ok().flatten();
     completion::services(&known_to(&cx), typed, region.as_deref())
 }
 
-/// What is known of the place that the command line names.
+/// The cached facts of the project that the command line names.
 fn known() -> Known {
     surroundings().as_ref().map(known_to).unwrap_or_default()
 }
 
-/// What is known of a place. Where that has grown old, a process of its own is started to renew
-/// it, and is not waited for.
+/// The cached facts of a project. If they are old, a separate process is started to renew them;
+/// completion does not wait for it.
 fn known_to(cx: &Context) -> Known {
     let Ok(cache) = cache(cx) else { return Known::default() };
     let now = SystemTime::now();
     if !cache.is_fresh(now) && cache.may_try(now) {
-        // A shell has no use for why this could not be started.
+        // A shell cannot show why the process did not start.
         drop(start_renewal());
     }
     cache.read()
@@ -238,26 +238,26 @@ fn cache(cx: &Context) -> Result<Cache, CommandError> {
 }
 
 fn start_renewal() -> std::io::Result<()> {
-    // Arguments are shown to every user of the machine.
+    // Every user of the machine can see arguments.
     check_arguments(&words()).map_err(std::io::Error::other)?;
     let mut process = Process::new(context::this_program()?);
     process.args(place_flags()).args(["--quiet", "completions", "--renew"]);
     process.arg(format!("--timeout={}s", PATIENCE.as_secs()));
     process.env_remove(ASKED);
-    // Out of the shell's way: neither its Ctrl-C nor its terminal is this process's.
+    // Detached from the shell: neither its Ctrl-C nor its terminal belongs to this process.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut process, 0);
     process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)
 }
 
-/// The words that are being completed: what stands behind the first `--`.
+/// The words that are being completed: everything after the first `--`.
 fn words() -> Vec<String> {
     let arguments = context::arguments();
     let words = arguments.iter().skip_while(|word| *word != "--").skip(1);
     words.map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// The options of the command line that say which project it is about, and who asks.
+/// The options of the command line that select the project and the account.
 fn place_flags() -> Vec<String> {
     let mut flags =
         flag_values(&["--project", "--account", "--configuration", "--access-token-file"]);
@@ -279,8 +279,7 @@ fn flag_values(names: &[&str]) -> Vec<String> {
     flags
 }
 
-/// Looks around as the command on the command line would; `None` where its options say nothing
-/// useful.
+/// The context of the command line; `None` if its options are not valid.
 fn surroundings() -> Option<Context> {
     let words = ["runaccess", "roles"].into_iter().map(str::to_owned);
     let flags = place_flags().into_iter().chain(flag_values(&["--region"]));

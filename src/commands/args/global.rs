@@ -12,7 +12,7 @@ use crate::context::{Settings, sandbox_by_environment};
 use crate::domain::resource::check_project;
 use crate::report::Format;
 
-/// More than anybody waits for a command.
+/// The longest timeout that makes sense.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// Options of every command.
@@ -64,12 +64,12 @@ pub(in crate::commands) struct GlobalOptions {
 }
 
 impl GlobalOptions {
-    /// Whether the result is to be JSON.
+    /// Whether the report is JSON.
     pub(in crate::commands) fn wants_json(&self) -> bool {
         self.format.as_ref().is_some_and(Format::is_json)
     }
 
-    /// What they say, together with the environment's word on the sandbox.
+    /// The options, together with the environment's choice of the sandbox.
     pub(in crate::commands) fn settings(self, definition: clap::Command) -> Settings {
         Settings {
             project: self.project,
@@ -99,7 +99,7 @@ pub(in crate::commands) fn wants_json(arguments: &[OsString]) -> bool {
         || words.windows(2).any(|pair| matches!(pair, ["-o" | "--format", "json"]))
 }
 
-/// Takes the words of these values, and gives the value.
+/// Parses one of these values by its word.
 pub(in crate::commands) fn one_of<T>(
     all: &'static [T],
     word: fn(T) -> &'static str,
@@ -117,7 +117,7 @@ fn parse_project(text: &str) -> Result<String, String> {
     check_project(text).map(|()| text.to_owned()).map_err(str::to_owned)
 }
 
-/// A traffic tag, which becomes a part of a host name: nothing else may be in it.
+/// Parses a traffic tag. It becomes part of a host name, so no other characters are allowed.
 pub(in crate::commands) fn parse_tag(text: &str) -> Result<String, String> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !text.is_empty() && text.len() < 47 && text.chars().all(good) {

@@ -1,4 +1,4 @@
-//! What limits a grant: its end, or a condition of any kind.
+//! Limits of a grant: an expiry, or any condition.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl LimitOptions {
         self.span.is_some() || self.until.is_some()
     }
 
-    /// Checks what can be checked before any call.
+    /// Checks everything that needs no call.
     pub(in crate::commands) fn check(
         &self,
         cx: &Context,
@@ -75,7 +75,7 @@ impl LimitOptions {
         }
     }
 
-    /// Refuses a basic role under a condition.
+    /// Refuses a basic role with a condition.
     pub(in crate::commands) fn suits(&self, cx: &Context, role: &Role) -> Result<(), CommandError> {
         let typed = self.typed(cx)?;
         if (typed.expression.is_some() || self.is_timed()) && is_basic(role.as_str()) {
@@ -85,7 +85,7 @@ impl LimitOptions {
         Ok(())
     }
 
-    /// The condition of the grant; `None` where nothing limits it.
+    /// The condition of the grant; `None` without a limit.
     pub(in crate::commands) fn condition(
         &self,
         cx: &Context,
@@ -128,7 +128,7 @@ impl LimitOptions {
         Ok(Some(condition))
     }
 
-    /// What was typed for the condition, without its end.
+    /// The condition of the options, without the expiry.
     fn typed(&self, cx: &Context) -> Result<Typed, CommandError> {
         let parts = match self.condition.as_deref() {
             None | Some("None") => Parts::default(),
@@ -182,7 +182,7 @@ fn check(typed: &Condition) -> Result<(), CommandError> {
     })
 }
 
-/// Who granted it, when, by what and why: as much as fits.
+/// Who granted it, when, with what and why, shortened to the length that IAM accepts.
 fn why(cx: &Context, now: OffsetDateTime, reason: Option<&str>) -> String {
     let account = cx.identity().ok().and_then(|identity| identity.account.clone());
     let by = account.map(|account| format!(" by {account}")).unwrap_or_default();
@@ -204,7 +204,7 @@ fn minutes(time: OffsetDateTime) -> String {
     time.format(&format).unwrap_or_default()
 }
 
-/// A condition in the parts that gcloud's flag has.
+/// The parts of a condition in gcloud's flag.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Parts {
     expression: Option<String>,
@@ -213,8 +213,8 @@ struct Parts {
 }
 
 impl Parts {
-    /// Takes an expression alone, or gcloud's pairs: joined by commas, or by the sign between carets
-    /// that is said first (`gcloud topic escaping`). A comma that begins no pair belongs to the value.
+    /// Parses an expression alone, or gcloud's pairs: joined by commas, or by the sign between
+    /// leading carets (`gcloud topic escaping`). A comma that starts no pair belongs to the value.
     fn parse(text: &str) -> Self {
         let keys = ["expression=", "title=", "description="];
         let (sign, pairs) = match text.strip_prefix('^').and_then(|rest| rest.split_once('^')) {

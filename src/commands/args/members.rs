@@ -1,5 +1,4 @@
-//! What a user typed for members and services, turned into what is meant, with a question where
-//! a required one is missing.
+//! Parses members and services; asks for a required one that is missing.
 
 use crate::context::Context;
 use crate::domain::error::{CommandError, ErrorKind};
@@ -10,7 +9,7 @@ use crate::domain::target::{Kind, Target, TargetRef};
 use crate::lookup::{self, FoundService};
 use crate::terminal;
 
-/// The one service of a command that takes one.
+/// The service of a command that takes one.
 pub(in crate::commands) async fn one_service(
     cx: &Context,
     typed: Option<&str>,
@@ -76,7 +75,7 @@ impl KindOption {
         })
     }
 
-    /// Parses those of a command that takes several, or lets a service be picked.
+    /// Parses the targets of a command that takes several, or lets the user pick a service.
     pub(in crate::commands) async fn targets(
         self,
         cx: &Context,
@@ -92,7 +91,7 @@ impl KindOption {
         Ok(vec![ServiceRef::Full(lookup::pick(cx, question).await?).into()])
     }
 
-    /// The one of a command that takes one.
+    /// The target of a command that takes one.
     pub(in crate::commands) async fn one_target(
         self,
         cx: &Context,
@@ -107,7 +106,7 @@ impl KindOption {
     }
 }
 
-/// Parses the services of a command that takes several, or lets one be picked.
+/// Parses the services of a command that takes several, or lets the user pick one.
 pub(in crate::commands) async fn services(
     cx: &Context,
     typed: &[String],
@@ -129,8 +128,8 @@ pub(in crate::commands) struct Operands {
     pub(in crate::commands) services: Vec<String>,
 }
 
-/// Tells members from services: the first word holds the members, split at commas, unless
-/// `--member` gave them whole.
+/// Separates members from services: the first operand holds the members, split at commas, unless
+/// `--member` gave them.
 pub(in crate::commands) fn operands(
     cx: &Context,
     flagged: &[String],
@@ -139,7 +138,7 @@ pub(in crate::commands) fn operands(
     operands_by(cx, flagged, positional, |typed| member(cx, typed))
 }
 
-/// The same where members are meant that a policy holds, whatever they are.
+/// The same for members that a policy holds, in any form.
 pub(in crate::commands) fn held_operands(
     cx: &Context,
     flagged: &[String],
@@ -162,12 +161,12 @@ fn operands_by(
         return Ok(Operands { members: Vec::new(), services: Vec::new() });
     };
     check_order(cx, first, services)?;
-    // A federated principal may hold a comma; it is then given whole by `--member`.
+    // A federated principal may contain a comma; it is then given with `--member`.
     let members = first.split(',').map(parse).collect::<Result<_, _>>()?;
     Ok(Operands { members, services: services.to_vec() })
 }
 
-/// Asks for a member, checked as it is typed.
+/// Asks for a member and checks it during input.
 pub(in crate::commands) async fn ask_for_member(
     cx: &Context,
     question: &str,
@@ -196,18 +195,18 @@ pub(in crate::commands) fn typed(member: &MemberArg) -> String {
     }
 }
 
-/// Members as IAM wants them, with what the plan must say of how they came about.
+/// Members in IAM's form, with notes for the plan on how they were resolved.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct ResolvedMembers {
     pub(in crate::commands) members: Vec<Member>,
     pub(in crate::commands) notes: Vec<String>,
     pub(in crate::commands) warnings: Vec<String>,
-    /// Those that count only if a policy holds them so, with the error if none does.
+    /// Members that are valid only if a policy holds them, each with the error otherwise.
     pub(in crate::commands) unproven: Vec<(Member, MemberError)>,
 }
 
 impl ResolvedMembers {
-    /// Refuses what is no principal, unless a policy holds it.
+    /// Refuses a member that is no valid principal, unless a policy holds it.
     pub(in crate::commands) fn check_held(
         &self,
         cx: &Context,
@@ -220,7 +219,7 @@ impl ResolvedMembers {
     }
 }
 
-/// Turns `me` and `service:NAME` into accounts.
+/// Resolves `me` and `service:NAME` to accounts.
 pub(in crate::commands) async fn resolve(
     cx: &Context,
     typed: &[MemberArg],
@@ -254,7 +253,7 @@ pub(in crate::commands) async fn resolve(
     Ok(resolved)
 }
 
-/// The account that a service runs as, and who else runs as it.
+/// The account of a service, with a note of the other services that use it.
 async fn runtime_account(
     cx: &Context,
     typed: &str,
@@ -272,7 +271,7 @@ async fn runtime_account(
         (reference, _) => reference.in_project(&project),
     };
     let found = lookup::one_of(cx, &listing, &reference).await?;
-    // Whether it is an agent no list says; the account of one is not who calls.
+    // No list says which services are agents, which do not call as their account.
     let whole = gateway.service(&found.name).await?;
     if whole.is_agent == Some(true) {
         let agent = gateway.agent_identity(&found.name).await.map_err(|why| {
@@ -309,7 +308,7 @@ async fn runtime_account(
     Ok(Member::of_account(&account))
 }
 
-/// Parses a role, with the command put right where it is but a slip.
+/// Parses a role; for a likely slip, the error suggests the corrected command.
 pub(in crate::commands) fn role(cx: &Context, typed: &str) -> Result<Role, CommandError> {
     Role::parse(typed).map_err(|error| match error.instead() {
         Some(instead) => {
@@ -331,7 +330,7 @@ fn no_member(cx: &Context, typed: &str, error: MemberError) -> CommandError {
     }
 }
 
-/// Notices MEMBER and SERVICE the wrong way round, and says the command put right.
+/// Detects swapped MEMBER and SERVICE, and suggests the corrected command.
 pub(in crate::commands) fn check_order(
     cx: &Context,
     first: &str,
@@ -353,7 +352,7 @@ pub(in crate::commands) fn check_order(
                 format!("`{first}` is {is} and `{member}` a principal: the principal comes first");
             Err(CommandError::usage(message).hint(command))
         }
-        // The one that is there is the service.
+        // The operand that exists is the service.
         None if first_is_service && services.is_empty() && !cx.terminal.interactive => {
             Err(missing(cx, "MEMBER"))
         }
@@ -361,7 +360,7 @@ pub(in crate::commands) fn check_order(
     }
 }
 
-/// The error of a required argument that is not there.
+/// The error for a missing required argument.
 pub(in crate::commands) fn missing(cx: &Context, what: &str) -> CommandError {
     let are = if what.contains(" and ") { "are" } else { "is" };
     CommandError::usage(format!("{what} {are} missing, and there is no terminal to ask at"))

@@ -1,4 +1,4 @@
-//! Arguments and options that several commands take, and what each of them does with these.
+//! Arguments and options of several commands, and their evaluation.
 
 pub(in crate::commands) mod complete;
 pub(in crate::commands) mod global;

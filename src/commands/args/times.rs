@@ -1,28 +1,28 @@
-//! Times and spans as the command line takes them.
+//! Times and durations of the command line.
 
 use std::time::Duration;
 
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
-/// Nobody means more than that.
+/// The longest duration that makes sense.
 const LONGEST: Duration = Duration::from_hours(24 * 3_660);
 
-/// A point in time: a day, from its beginning in UTC, or RFC 3339.
+/// Parses a time: a day, from its start in UTC, or RFC 3339.
 pub(in crate::commands) fn moment(text: &str) -> Result<OffsetDateTime, String> {
     let whole = match text.len() {
-        // A day; a time without seconds.
+        // A day, or a time without seconds.
         10 => format!("{text}T00:00:00Z"),
         17 if text.ends_with('Z') => text.replace('Z', ":00Z"),
         _ => text.to_owned(),
     };
     let time = OffsetDateTime::parse(&whole, &Rfc3339).ok();
-    // In UTC: at the ends of all time there is none.
+    // Converted to UTC, which fails at the ends of the range.
     time.and_then(|time| time.checked_to_offset(UtcOffset::UTC))
         .ok_or_else(|| "write a day as 2026-12-24, a time as 2026-12-24T18:00Z".to_owned())
 }
 
-/// A span such as `4h`, `90m` or `7d`.
+/// Parses a duration such as `4h`, `90m` or `7d`.
 pub(in crate::commands) fn span(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(span) if !span.is_zero() && span <= LONGEST => Ok(span),
@@ -31,7 +31,7 @@ pub(in crate::commands) fn span(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A point in the past: a time, or how long ago it was.
+/// Parses a time in the past: a time, or how long ago it was.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::commands) enum Since {
     Ago(Duration),

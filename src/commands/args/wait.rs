@@ -1,4 +1,5 @@
-//! `--wait`: after a change, the front end is asked until it agrees, several times in a row.
+//! `--wait`: after a change, requests are sent to the front end until it agrees several times in a
+//! row.
 
 use std::time::Duration;
 
@@ -17,16 +18,16 @@ use crate::domain::member::{Member, MemberKind};
 use crate::domain::resource::ServiceName;
 use crate::invoke::{self, Call, Prober, Wanted};
 
-/// How long is waited where nothing is said: longer than most changes take to spread (Google:
-/// "potentially 7 minutes or longer").
+/// Default time limit: longer than most changes take to propagate (Google: "potentially 7 minutes
+/// or longer").
 const USUAL: &str = "10m";
 const LONGEST: Duration = Duration::from_hours(24);
-/// How many answers in a row must agree: one alone may come from a place that knows already while
-/// others do not.
+/// The number of responses in a row that must agree: one alone may come from a server that has the
+/// change before others do.
 const IN_A_ROW: u32 = 5;
-/// Between answers that agree, and at first between those that do not.
+/// The pause between responses that agree, and the first pause between those that do not.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The sandbox has one place alone.
+/// The sandbox has one server.
 const NEAR_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -53,16 +54,16 @@ fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// As whom the front end is asked.
+/// The principal of the test requests.
 #[derive(Clone, Debug)]
 enum As {
     Nobody,
     Myself,
-    /// A service account that may be acted as.
+    /// A service account that can be impersonated.
     Account(String),
 }
 
-/// What is waited for, if anything.
+/// The tests to wait for, if any.
 #[derive(Clone, Debug)]
 pub(in crate::commands) struct Waiting {
     limit: Option<Duration>,
@@ -70,17 +71,18 @@ pub(in crate::commands) struct Waiting {
 }
 
 impl WaitOptions {
-    /// Whether anything is waited for.
+    /// Whether there is anything to wait for.
     pub(in crate::commands) fn is_on(self) -> bool {
         self.wait.is_some()
     }
 
-    /// For a change that lets everyone in.
+    /// Tests for a change that allows everyone.
     pub(in crate::commands) fn for_everyone(self) -> Waiting {
         Waiting { limit: self.wait, whom: vec![As::Nobody] }
     }
 
-    /// For a change that lets these in. Only oneself, and accounts as whom one may act, can ask.
+    /// Tests for a change that allows these members. Only the caller, and accounts that the caller
+    /// can impersonate, can send requests.
     pub(in crate::commands) async fn for_members(
         self,
         cx: &Context,
@@ -114,7 +116,7 @@ impl WaitOptions {
     }
 }
 
-/// Whether a token of a service account is to be had.
+/// Whether a token of a service account can be obtained.
 async fn is_own(cx: &Context, account: &str) -> bool {
     let Ok(identity) = cx.identity_as(account) else { return false };
     let token =
@@ -123,7 +125,7 @@ async fn is_own(cx: &Context, account: &str) -> bool {
 }
 
 impl Waiting {
-    /// Reports the outcomes, waits where that was asked for, and returns the exit code of the whole.
+    /// Reports the outcomes, waits if requested, and returns the exit code of the command.
     pub(in crate::commands) async fn finish(
         self,
         cx: &Context,
@@ -156,7 +158,7 @@ impl Waiting {
     }
 }
 
-/// Asks the front end of a service until it lets in.
+/// Sends requests to a service's front end until it allows them.
 async fn agrees(
     cx: &Context,
     name: &ServiceName,
@@ -185,7 +187,7 @@ async fn agrees(
         let reply = prober.ask(cx, &Method::GET, "/", token.as_ref()).await?;
         match reply {
             Reply::Application(_) => (in_a_row, pause) = (in_a_row + 1, usual),
-            // A way that is shut lets nobody in, whatever is granted.
+            // A closed entry allows nobody, whatever is granted.
             Reply::IapSignIn | Reply::IapRefused(_) => {
                 return Err(undetermined(&short, "Identity-Aware Proxy is on, and asks first")
                     .hint(cx.suggest(&format!("doctor {short}"))));

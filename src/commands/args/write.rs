@@ -1,4 +1,4 @@
-//! What every command that writes has in common around the driver.
+//! What every writing command shares around the driver.
 
 use super::super::curl::SPREADS;
 use crate::change::{ChangeOptions, ChangeResult, Remarks, Verify};
@@ -53,12 +53,12 @@ pub(in crate::commands) enum Tool {
 }
 
 impl WriteOptions {
-    /// How the change is carried out.
+    /// How to carry out the change.
     pub(in crate::commands) fn options(&self) -> ChangeOptions {
         self.remarking(Remarks::default())
     }
 
-    /// How the change is carried out, with this to be said beside its plan.
+    /// How to carry out the change, with remarks for the plan.
     pub(in crate::commands) fn remarking(&self, remarks: Remarks) -> ChangeOptions {
         ChangeOptions {
             only_show: self.only_shows(),
@@ -80,7 +80,7 @@ impl WriteOptions {
         self.dry_run || self.check || self.print.is_some()
     }
 
-    /// Checks, before any call, that the format suits what will be reported.
+    /// Checks, before any call, that the format fits the report.
     pub(in crate::commands) fn check_format(&self, cx: &Context) -> Result<(), CommandError> {
         match self.print {
             None => cx.check_format::<ChangesReport>(),
@@ -89,16 +89,16 @@ impl WriteOptions {
     }
 }
 
-/// What is left to be done once the outcomes are reported: to say how it is undone, last of all.
+/// What remains after the report: the undo command, printed last.
 #[must_use]
 pub(in crate::commands) struct Reported {
-    /// The exit code of the whole.
+    /// The exit code of the command.
     pub(in crate::commands) code: u8,
     runs: Vec<ChangeId>,
 }
 
 impl Reported {
-    /// Says how the change is undone, on the last line.
+    /// Prints the command that undoes the change, as the last line.
     pub(in crate::commands) fn tell_undo(self, cx: &Context) {
         for id in self.runs {
             cx.terminal.labelled_undo(&cx.suggest(&format!("undo {id}")));
@@ -106,7 +106,7 @@ impl Reported {
     }
 }
 
-/// Reports the outcomes, says how they are undone, and returns the exit code of the whole.
+/// Reports the outcomes, prints the undo command, and returns the exit code of the command.
 pub(in crate::commands) fn finish(
     cx: &Context,
     result: ChangeResult,
@@ -129,7 +129,7 @@ pub(in crate::commands) fn report(
     })
 }
 
-/// Reports the outcomes, in a shape of the command's own unless another tool's is asked for.
+/// Reports the outcomes, in the command's own table unless another tool's format is requested.
 pub(in crate::commands) fn report_as(
     cx: &Context,
     result: ChangeResult,
@@ -149,7 +149,7 @@ pub(in crate::commands) fn report_as(
         cx.terminal.note("no service to change");
     }
     tell_effects(cx, &outcomes);
-    // The sandbox's changes count at once.
+    // In the sandbox, changes take effect at once.
     if !cx.is_sandbox() {
         note_spreading(cx, &outcomes);
     }
@@ -179,17 +179,17 @@ pub(in crate::commands) fn report_as(
     Ok(Reported { code, runs })
 }
 
-/// So many effects are told one by one.
+/// At most this many effects are printed one by one.
 const MOST_EFFECTS: usize = 10;
 
-/// Says what each change comes to, a line for each that gains or loses.
+/// Prints the effect of each change, a line for each change with a gain or a loss.
 fn tell_effects(cx: &Context, outcomes: &[ChangeOutcome]) {
     let told = || {
         let is_told = |status| matches!(status, Status::Changed | Status::Planned);
         outcomes.iter().filter(move |outcome| is_told(outcome.status))
     };
     let rows = told().map(|outcome| outcome.effect.len()).sum::<usize>();
-    // Of a fleet, those that are as anybody expects are a count.
+    // For a fleet, the effects without surprises are counted.
     let folds = rows > MOST_EFFECTS && !cx.is_verbose();
     let mut folded = 0;
     for outcome in told() {
@@ -242,7 +242,7 @@ fn in_words(cx: &Context, outcome: &ChangeOutcome, effect: &Effect) -> String {
     }
 }
 
-/// The runs that did something, each once; of one of which a single part did, that part.
+/// The runs that changed something, each once; if only one part of a run did, that part.
 fn runs(outcomes: &[ChangeOutcome]) -> Vec<ChangeId> {
     let done = outcomes.iter().filter(|outcome| !outcome.difference.is_empty());
     let done: Vec<ChangeId> = done.filter_map(|outcome| outcome.id).collect();
@@ -257,7 +257,7 @@ fn runs(outcomes: &[ChangeOutcome]) -> Vec<ChangeId> {
     runs
 }
 
-/// Says that what was granted does not count everywhere yet.
+/// Notes that a grant may not have propagated everywhere.
 fn note_spreading(cx: &Context, outcomes: &[ChangeOutcome]) {
     let mut changed = outcomes.iter().filter(|outcome| outcome.status == Status::Changed);
     if changed.any(|outcome| !outcome.difference.added.is_empty()) {

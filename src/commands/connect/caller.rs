@@ -1,4 +1,4 @@
-//! Who calls: the account behind it, what that can do already, and from where it calls.
+//! The caller: its account, what the account can already do, and from where it calls.
 
 use super::super::args::members::{KindOption, member, missing};
 use super::super::remedy::grant;
@@ -19,30 +19,31 @@ use crate::domain::service::{Service, VpcEgress};
 use crate::domain::target::{AccountName, Existing, Target};
 use crate::lookup;
 
-/// Whoever calls.
+/// A caller.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    /// Whose token is sent.
+    /// The account whose token is sent.
     pub(super) account: Member,
     pub(super) name: AccountName,
-    /// The project in which it runs, or in which Google's caller is set up.
+    /// The project in which it runs, or in which Google's caller is configured.
     pub(super) project: String,
     pub(super) calls_from: CallsFrom,
-    /// Who calls by the account, where it can have no token of its own, with the role that lets it.
+    /// The principal that calls as the account because it cannot have a token of its own, with the
+    /// role that allows that.
     pub(super) by: Option<(Member, &'static str)>,
-    /// What runs as the account, where that was named.
+    /// The workload that runs as the account, if one was named.
     runs: Option<Target>,
-    /// Under which display name its account is made.
+    /// The display name of an account that is created for it.
     pub(super) create: Option<String>,
-    /// The command that has it run as that.
+    /// The command that configures the workload to run as the account.
     pub(super) deploy: Option<String>,
     pub(super) notes: Vec<String>,
     pub(super) warnings: Vec<String>,
-    /// Commands that do better than this one.
+    /// Commands that are better than this one.
     pub(super) offers: Vec<String>,
 }
 
-/// A service that is called, with the address and audience that a caller needs.
+/// A called service, with the address and audience that a caller needs.
 #[derive(Clone, Debug)]
 pub(super) struct Callee {
     pub(super) service: Service,
@@ -50,7 +51,7 @@ pub(super) struct Callee {
     pub(super) audience: String,
 }
 
-/// Reads the services that are called. One that cannot be read is left to the plan, which says why.
+/// Reads the called services. The plan reports one that cannot be read.
 pub(super) async fn callees(cx: &Context, targets: &[Target]) -> Vec<Callee> {
     let Ok(gateway) = cx.gateway().await else { return Vec::new() };
     let names = targets.iter().filter_map(Target::service);
@@ -63,8 +64,8 @@ pub(super) async fn callees(cx: &Context, targets: &[Target]) -> Vec<Callee> {
             all.push(Callee { service, url: Some(own.clone()), audience: own });
             continue;
         }
-        // With its own URL off, it is called at a domain that is mapped to it, else, most likely, at
-        // the address that it takes tokens for.
+        // If its default URL is off, it is called at a mapped domain, else at a custom audience,
+        // which is most likely an address.
         let mapped = gateway.mappings_of(&service.name).await.unwrap_or_default();
         let mapped = mapped.first().map(|mapping| format!("https://{}", mapping.domain));
         let taken = service.custom_audiences.first().cloned();
@@ -78,7 +79,7 @@ pub(super) async fn callees(cx: &Context, targets: &[Target]) -> Vec<Callee> {
     all
 }
 
-/// Finds who calls, and says what it can do already.
+/// Finds the caller, and what it can already do.
 pub(super) async fn caller(
     cx: &Context,
     typed: &str,
@@ -108,7 +109,7 @@ pub(super) async fn caller(
         }
         _ => {}
     }
-    // As `grant` names the account that a service runs as.
+    // The same note that `grant` prints for the account of a service.
     let typed = typed.strip_prefix("service:").unwrap_or(typed);
     if via.is_some() {
         return Err(CommandError::usage(format!("`{typed}` is not a service account"))
@@ -163,7 +164,8 @@ pub(super) async fn caller(
     Ok(found)
 }
 
-/// A caller that can have no ID token of its own: it calls by an account whose tokens it may have.
+/// A caller that cannot have an ID token of its own: it calls as an account whose tokens it may
+/// obtain.
 async fn by_delegate(
     cx: &Context,
     (principal, typed): (Member, &str),
@@ -191,19 +193,19 @@ async fn by_delegate(
     Ok(found)
 }
 
-/// Whether a text that is no good principal reads as one all the same.
+/// Whether a text that is not a valid principal looks like one.
 fn is_principal(typed: &str) -> bool {
     ["principal:", "principalSet:"].iter().any(|begin| typed.starts_with(begin))
         || looks_like_member(typed)
 }
 
-/// The error of a principal where an account is wanted whose tokens are sent.
+/// The error for a principal that is not the account whose tokens are sent.
 fn no_account(option: &str, principal: &Member) -> CommandError {
     CommandError::usage(format!("`{option}` names a service account, and `{principal}` is none"))
         .because("services call with tokens of service accounts")
 }
 
-/// The error of a principal that is connected to nothing: who calls as itself is granted.
+/// The error for a principal that needs no connection: it calls as itself, and is granted access.
 fn no_caller(cx: &Context, principal: &Member, callees: &[Callee]) -> CommandError {
     let named = |callee: &Callee| cx.named(&callee.service.name);
     let services = callees.iter().map(named).collect::<Vec<_>>().join(" ");
@@ -237,7 +239,7 @@ async fn account(
     let home = project_in(&address).filter(|project| !project.chars().all(|c| c.is_ascii_digit()));
     let project = home.map_or_else(|| set_up_in.clone(), str::to_owned);
     let found = of_account(&address, &project);
-    // One that may not be looked at may be there.
+    // A workload that cannot be read may exist.
     if let Ok(Existing::Nothing) = cx.gateway().await?.account(&found.name).await {
         let message = format!("there is no service account `{address}`");
         return Err(CommandError::new(ErrorKind::NotFound, message)
@@ -277,7 +279,8 @@ fn of_account(address: &str, project: &str) -> Caller {
     }
 }
 
-/// Cloud Run's own requests come from the internet, unless all of them go by a VPC network (documented).
+/// Requests from Cloud Run come from the internet, unless all of them go through a VPC network
+/// (documented).
 fn calls_from(target: &Target, egress: Option<VpcEgress>, callees: &[Callee]) -> CallsFrom {
     let project = target.project();
     let (group, name) = named(target);
@@ -300,7 +303,7 @@ fn calls_from(target: &Target, egress: Option<VpcEgress>, callees: &[Callee]) ->
     }
 }
 
-/// What gcloud calls the group that a service or job is in, and its own name.
+/// gcloud's group of a service or job, and its name.
 fn named(target: &Target) -> (&'static str, &str) {
     match target {
         Target::Job(job) => ("jobs", &job.job),
@@ -311,7 +314,7 @@ fn named(target: &Target) -> (&'static str, &str) {
     }
 }
 
-/// Says what else runs as an account, and may then call too.
+/// Notes the other workloads that run as an account and gain access too.
 async fn say_who_else(
     cx: &Context,
     caller: &mut Caller,
@@ -339,7 +342,7 @@ async fn say_who_else(
     Ok(())
 }
 
-/// Says what the default account holds on the project and above, so that nobody is surprised.
+/// Notes the roles of the default account on the project and above.
 async fn say_what_it_can(cx: &Context, caller: &mut Caller) -> Result<(), CommandError> {
     let gateway = cx.gateway().await?;
     let above = gateway.above(&caller.project, Some(&caller.account)).await;
@@ -366,7 +369,7 @@ async fn say_what_it_can(cx: &Context, caller: &mut Caller) -> Result<(), Comman
     Ok(())
 }
 
-/// Has an account made for the caller, which it is to run as.
+/// Plans the creation of an account for the caller.
 pub(super) async fn creation(
     cx: &Context,
     caller: &mut Caller,
@@ -415,7 +418,7 @@ pub(super) async fn creation(
     Ok(())
 }
 
-/// The account of Google's that makes the tokens, where it does not hold the permission to do so.
+/// Google's agent that creates the tokens, if it lacks the permission.
 pub(super) async fn second_grant(
     cx: &Context,
     caller: &mut Caller,
@@ -438,7 +441,7 @@ pub(super) async fn second_grant(
     minter(cx, caller, (agent, TOKEN_CREATOR), (via.title().to_owned(), place)).await
 }
 
-/// Who calls by the account, where it does not hold the permission to have its tokens.
+/// The principal that calls as the account, if it lacks the permission to obtain its tokens.
 pub(super) async fn grant_to_caller(
     cx: &Context,
     caller: &mut Caller,

@@ -1,4 +1,4 @@
-//! What a verdict rests on, in words.
+//! The evidence of a verdict, as sentences.
 
 use time::format_description::well_known::Rfc3339;
 
@@ -20,7 +20,7 @@ pub(super) fn in_words(reply: &Reply) -> String {
     }
 }
 
-/// What stands in the token.
+/// The claims of the token.
 pub(super) fn of_token(credential: &Credential, is_iap: bool) -> String {
     match credential {
         Credential::None(why) => format!("no token was sent: {why}"),
@@ -34,12 +34,12 @@ pub(super) fn of_token(credential: &Credential, is_iap: bool) -> String {
     }
 }
 
-/// What could be read that bears on it.
+/// The facts that could be read.
 pub(super) fn of_reading(symptoms: &Symptoms<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     let decision = symptoms.decision;
     let is_iap = decision.is_some_and(|decision| decision.asks(Layer::Iap));
-    // Behind Identity-Aware Proxy it is another that must hold the permission.
+    // Behind Identity-Aware Proxy, another principal needs the permission.
     match symptoms.told.filter(|_| !is_iap) {
         Some(true) => lines.push("Cloud Run's API says that you may invoke it".to_owned()),
         Some(false) => lines.push("Cloud Run's API says that you may not invoke it".to_owned()),

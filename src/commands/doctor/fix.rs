@@ -1,4 +1,4 @@
-//! The one way on from a verdict.
+//! The remedy for a finding.
 
 use super::super::remedy::{grant, remedy};
 use super::Args;
@@ -9,18 +9,18 @@ use crate::domain::error::quoted;
 use crate::domain::evidence::ServiceEvidence;
 use crate::domain::member::Member;
 
-/// What a way on is worked out from.
+/// The facts that a remedy depends on.
 pub(super) struct Case<'a> {
     pub(super) gathered: Option<&'a ServiceEvidence>,
     pub(super) decision: Option<&'a Decision<'a>>,
     pub(super) request: &'a Request<'a>,
-    /// `None` where it is not known, or there is no credential.
+    /// `None` if the caller is unknown or there is no credential.
     pub(super) who: Option<&'a Member>,
     pub(super) target: &'a str,
     pub(super) args: &'a Args,
 }
 
-/// The one way on.
+/// The remedy.
 pub(super) fn fix(cx: &Context, found: Finding, case: &Case<'_>) -> Vec<String> {
     let signature = match found {
         Finding::Ok | Finding::Undetermined => return Vec::new(),
@@ -29,7 +29,7 @@ pub(super) fn fix(cx: &Context, found: Finding, case: &Case<'_>) -> Vec<String> 
     let target = quoted(case.target);
     let again = || cx.command();
     let named = case.gathered.map(|gathered| cx.named_to_others(&gathered.service.name));
-    // Of the layer that refused, since a request that another lets through never meets the rest.
+    // Of the layer that refused: a request that an earlier layer refuses never reaches the others.
     let open = |layer: Layer, who: Option<&Member>| -> Vec<String> {
         let command = || {
             let step = case.decision?.steps.iter().find(|step| step.layer == layer)?;
@@ -54,11 +54,11 @@ pub(super) fn fix(cx: &Context, found: Finding, case: &Case<'_>) -> Vec<String> 
             let command = case.who.map(|who| cx.suggest_to_others(&grant(who, &service)));
             command.into_iter().collect()
         }
-        // Whom they let in does not rest on who asked.
+        // Who is allowed does not depend on the caller.
         Signature::IapAgent => open(Layer::Allow, Some(&anyone)),
         Signature::DefaultUrlOff | Signature::Ingress => open(Layer::Reachability, Some(&anyone)),
         Signature::IapDenied => open(Layer::Iap, case.who),
-        // Signing in helps only who is let by then.
+        // Signing in helps only a principal that is allowed then.
         Signature::IapRedirect | Signature::IapToken
             if case.decision.is_some_and(|decision| decision.blocks(Layer::Iap)) =>
         {

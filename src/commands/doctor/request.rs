@@ -1,4 +1,5 @@
-//! Why a request is refused: made, recognised, and held against what can be read.
+//! Why a request is refused: sends it, recognises the response, and compares it with what can be
+//! read.
 
 use http::Method;
 
@@ -23,11 +24,11 @@ use crate::jwt;
 use crate::lookup;
 use crate::report::DoctorReport;
 
-/// What could be read, beside the request.
+/// What could be read in addition to the request.
 #[derive(Default)]
 struct Read {
     gathered: Option<ServiceEvidence>,
-    /// Whether there is a service at the address, as far as could be seen.
+    /// Whether a service exists at the address, if known.
     exists: Option<bool>,
     /// What could not be read, and why.
     unread: Vec<String>,
@@ -50,7 +51,7 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     }
     let call = match invoke::find(cx, wanted).await {
         Ok(call) => Some(call),
-        // A service without an address has a verdict too.
+        // A service without an address gets a finding too.
         Err(error) if error.kind == ErrorKind::NoUrl => None,
         Err(error) => return Err(error),
     };
@@ -78,7 +79,7 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         from: Origin::Internet,
         entry: entry.filter(|_| call.is_some()).unwrap_or(Entry::DefaultUrl),
     };
-    // Whose token it is may not be known; then nothing that was read is about them.
+    // If the token's principal is unknown, nothing that was read applies to it.
     let caller = match (&who, &token) {
         (Some(who), _) => Some(Caller::Verified(who)),
         (None, Some(_)) => None,
@@ -100,7 +101,7 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         told: read.gathered.as_ref().and_then(|gathered| gathered.told),
         granted_lately: cx.was_granted_lately(call.as_ref().and_then(|call| call.service.as_ref())),
         decision: decision.as_ref(),
-        // Whoever asks.
+        // For any caller.
         is_reachable: read.gathered.as_ref().map(|gathered| {
             !gathered.decide(Caller::Anonymous, &request).blocks(Layer::Reachability)
         }),
@@ -124,10 +125,10 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     report(cx, url.as_deref().unwrap_or(target), (found, is_made), evidence, fix)
 }
 
-/// What came back with the token and without, and that in words.
+/// The responses with and without the token, and their description.
 type Asked = ((Option<Reply>, Option<Reply>), Vec<String>);
 
-/// Makes the request, with the token if there is one, whosever it is, and without.
+/// Sends the request with the token, if there is one, and without.
 async fn ask(
     cx: &Context,
     (call, url): (&Call, &str),
@@ -150,7 +151,7 @@ async fn ask(
     Ok(((with, Some(reply)), evidence))
 }
 
-/// The token that goes along, and what it is.
+/// The token of the request, and its kind.
 async fn credential(
     cx: &Context,
     call: Option<&Call>,
@@ -177,7 +178,7 @@ async fn credential(
     };
     let text = token.text_of_header();
     let text = text.strip_prefix("Bearer ").unwrap_or_default();
-    // An access token may have the form of a JWT too, and says so (RFC 9068).
+    // An access token may be a JWT too, and then says so in its header (RFC 9068).
     let is_access_token = jwt::header(text).is_some_and(|header| header["typ"] == "at+jwt");
     let credential = match jwt::claims(text).filter(|_| !is_access_token) {
         None => Credential::Opaque,
@@ -193,7 +194,7 @@ async fn credential(
     Ok((credential, Some(token)))
 }
 
-/// Whose request it is, by the token's own word, else by who acts.
+/// The principal of the request, by the token's claims, else by the active account.
 fn principal(cx: &Context, token: Option<&BearerToken>, args: &Args) -> Option<Member> {
     let text = token?.text_of_header();
     let claims = text.strip_prefix("Bearer ").and_then(jwt::claims).unwrap_or_default();
@@ -205,7 +206,7 @@ fn principal(cx: &Context, token: Option<&BearerToken>, args: &Args) -> Option<M
     account.map(|account| Member::of_account(&account))
 }
 
-/// Reads what bears on the request, as far as that may be read.
+/// Reads what affects the request, as far as the caller may.
 async fn read(
     cx: &Context,
     target: &str,
@@ -230,13 +231,13 @@ async fn read(
     read
 }
 
-/// The service at an address, where services may be listed.
+/// The service at an address, if services can be listed.
 async fn by_address(cx: &Context, target: &str, read: &mut Read) -> Option<ServiceName> {
     let reference = ServiceRef::parse(target).ok()?;
     match lookup::find(cx, &reference).await {
         Ok(found) => Some(found.name),
         Err(error) if error.kind == ErrorKind::NotFound => {
-            // Of another project, it may be there all the same.
+            // In another project it may exist all the same.
             read.unread.push(error.message);
             None
         }

@@ -1,4 +1,4 @@
-//! Whether this machine is set up: credential, project, API, clock.
+//! Checks the setup of this machine: credential, project, API, clock.
 
 use time::{Duration, OffsetDateTime};
 
@@ -9,14 +9,14 @@ use crate::domain::diagnosis::{Health, Signature};
 use crate::domain::error::{CommandError, ErrorKind, Hint};
 use crate::report::DoctorReport;
 
-/// By how much a clock may be off before tokens are refused for it (Google allows for some minutes;
-/// how many is not documented).
+/// A clock that is off by more may cause refused tokens (Google tolerates some minutes; the exact
+/// limit is not documented).
 const LENIENCY: Duration = Duration::minutes(5);
 
-/// What is found wrong.
+/// A problem with the setup.
 struct Trouble {
     signature: Signature,
-    /// Said in place of the signature's own meaning.
+    /// Replaces the general meaning of the finding.
     headline: Option<String>,
     evidence: Vec<String>,
     fix: Vec<String>,
@@ -63,7 +63,7 @@ pub(super) async fn check(cx: &Context) -> Result<u8, CommandError> {
     Ok(exit_code(verdict).number())
 }
 
-/// Looks at one thing after another, up to the first that is wrong. What is good is put down.
+/// Runs the checks up to the first problem, and records those that passed.
 async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> {
     let no_credential = |error| Box::new(Trouble::of(Signature::NoCredential, cx.fit(error)));
     let identity = cx.identity().map_err(no_credential)?;
@@ -101,7 +101,7 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
             )];
             return Err(Box::new(trouble));
         }
-        // A project that may not be seen cannot be told from one that is not there.
+        // A project that is not visible cannot be told from one that does not exist.
         Err(failure) if failure.kind == FailureKind::PermissionDenied => {
             let mut trouble = Trouble::new(Signature::NoProject);
             trouble.headline = Some(format!(
@@ -125,7 +125,7 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
     Ok(())
 }
 
-/// Whether an API is refused because it is off (Google's text, observed).
+/// Whether an API is refused because it is disabled (Google's text, observed).
 fn is_disabled(failure: &Failure) -> bool {
     let said = ["has not been used in project", "it is disabled", "SERVICE_DISABLED"];
     said.iter().any(|text| failure.message.contains(text))

@@ -1,4 +1,4 @@
-//! What is told while the proxy serves: a line a request, for a person or for a program.
+//! The access log of the proxy: a line for each request, as text or JSON.
 
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::invoke::Answered;
 use crate::proxy::{By, Event, Listener, NoToken};
 use crate::terminal::Terminal;
 
-/// Lines that wait for a slow terminal; what is more is counted and left out.
+/// The number of lines that wait for a slow terminal; further lines are counted and dropped.
 const WAITING: usize = 4096;
 
 /// The form of the log.
@@ -28,7 +28,7 @@ pub(super) enum Log {
     None,
 }
 
-/// Tells of what happens, on a thread of its own: no request waits for a terminal.
+/// Writes the log on a thread of its own: no request waits for a terminal.
 #[derive(Debug)]
 pub(super) struct Teller {
     handle: Handle,
@@ -56,7 +56,8 @@ impl fmt::Debug for Handle {
 }
 
 impl Teller {
-    /// `names` is how long the names of services are, 0 where lines are to name none; `who` acts.
+    /// `names` is the width of the service names, 0 for lines without them; `who` is the active
+    /// account.
     pub(super) fn start(terminal: Terminal, log: Log, names: usize, who: Option<String>) -> Self {
         let (sender, lines) = sync_channel(WAITING);
         let handle = Handle {
@@ -74,11 +75,11 @@ impl Teller {
         self.handle.clone()
     }
 
-    /// Tells what is still to be told.
+    /// Writes pending lines.
     pub(super) fn finish(mut self) {
         self.handle.lines.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = self.thread.take() {
-            // It says by itself if it cannot.
+            // The thread reports its own failure.
             drop(thread.join());
         }
     }
@@ -110,7 +111,7 @@ impl Listener for Handle {
 struct Writer {
     terminal: Terminal,
     log: Log,
-    /// How long the names of services are; 0 where lines name none.
+    /// The width of the service names; 0 for lines without them.
     names: usize,
     who: Option<String>,
     left_out: Arc<AtomicU64>,
@@ -148,7 +149,7 @@ impl Writer {
         self.say_left_out();
     }
 
-    /// Says how many requests could not be told of.
+    /// Reports the number of dropped lines.
     fn say_left_out(&self) {
         match (self.left_out.swap(0, Ordering::Relaxed), self.log) {
             (0, _) => {}
@@ -159,7 +160,7 @@ impl Writer {
         }
     }
 
-    /// A line: time, status, how long, how much, what for; and another for what is behind a
+    /// A line with time, status, duration, size and request; a second line with the cause of a
     /// refusal.
     fn as_text(&self, time: OffsetDateTime, event: &Event) -> String {
         let clock = format_description!("[hour]:[minute]:[second]");
@@ -194,15 +195,15 @@ impl Writer {
         let (time, before, up) = (dim.apply_to(time), dim.apply_to(before), dim.apply_to(up));
         let mut line = format!("{time}  {status}  {before}  {what}{up}");
         if let Some(why) = self.why(event) {
-            // The advice is in the answer.
+            // The response contains the advice.
             let why = why.split("; ").next().unwrap_or_default();
             let _ = write!(line, "\n          {}", style.yellow().apply_to(one_line(why)));
         }
         line
     }
 
-    /// Why a request was refused or broke off: the layer that is likely to have done so, or the
-    /// proxy's own reason; `None` where the application answered.
+    /// Why a request was refused or broke off: the layer that probably refused it, or the proxy's
+    /// own reason; `None` if the application answered.
     fn why(&self, event: &Event) -> Option<String> {
         let who = self.who.as_deref().map_or("whoever acts".to_owned(), |who| format!("`{who}`"));
         match event.by {
@@ -249,7 +250,7 @@ impl Writer {
     }
 }
 
-/// A text that is too long, without its middle.
+/// A text without its middle, if it is too long.
 fn shortened(text: &str, width: usize) -> String {
     let count = text.chars().count();
     if count <= width {

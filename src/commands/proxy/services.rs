@@ -1,4 +1,4 @@
-//! From what was typed to what is served: addresses, traffic tags, tokens.
+//! Resolves the operands to served services: addresses, traffic tags, tokens.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,26 +22,26 @@ use crate::lookup;
 use crate::proxy::{Keeper, Served, Source, Upstream};
 use crate::transport::{Destination, names_loopback, on_this_machine};
 
-/// What is served.
+/// The served services.
 pub(super) struct ProxiedServices {
     pub(super) services: Vec<Served>,
-    /// Whose token it is.
+    /// The account of the tokens.
     pub(super) account: Option<String>,
-    /// When the first of the tokens ends.
+    /// When the first token expires.
     pub(super) expires: Option<OffsetDateTime>,
 }
 
-/// A service on its way to be served.
+/// A service to be served.
 struct Target {
     call: Call,
     name: String,
-    /// The region, where the name alone does not tell.
+    /// The region, if the name alone is ambiguous.
     region: Option<String>,
     to: Destination,
     exposure: Option<Exposure>,
 }
 
-/// Finds what is served, with a token for each.
+/// Resolves the served services, with a token for each.
 pub(super) async fn find(cx: &Context, args: &Args) -> Result<ProxiedServices, CommandError> {
     let mut targets = match &args.url {
         Some(url) => vec![at_url(cx, args, url).await?],
@@ -80,7 +80,7 @@ pub(super) async fn find(cx: &Context, args: &Args) -> Result<ProxiedServices, C
     })
 }
 
-/// The services that were typed, each once.
+/// The typed services, each once.
 async fn targets(cx: &Context, args: &Args) -> Result<Vec<Target>, CommandError> {
     let mut typed = Vec::new();
     for word in &args.services {
@@ -124,12 +124,12 @@ async fn targets(cx: &Context, args: &Args) -> Result<Vec<Target>, CommandError>
     Ok(targets)
 }
 
-/// The service at an address that was named for it.
+/// The service at an address that `--audience` names.
 async fn at_url(cx: &Context, args: &Args, url: &str) -> Result<Target, CommandError> {
     let to = destination(url)?;
     let typed = args.services.first().map(String::as_str).unwrap_or_default();
     let host = to.address.host().unwrap_or_default().to_owned();
-    // Only its own tokens have an audience that must be found out.
+    // Only service account tokens need an audience.
     let chooses = args.id_token_file.is_none() && cx.identity()?.tokens.choose_audience();
     let audience = match &args.audience {
         Some(audience) => audience.clone(),
@@ -163,7 +163,7 @@ async fn at_url(cx: &Context, args: &Args, url: &str) -> Result<Target, CommandE
     Ok(Target { call, name, region: None, to, exposure: None })
 }
 
-/// Where an address leads that was named by the user: over https, or on this machine.
+/// The upstream of an address that the user named: https, or on this machine.
 fn destination(url: &str) -> Result<Destination, CommandError> {
     let wrong = |why: &str| CommandError::usage(format!("`--url {url}` {why}"));
     let address: Uri = url.parse().map_err(|_| wrong("is not an address"))?;
@@ -189,8 +189,8 @@ fn first_label(origin: &str) -> String {
     host.split(['.', ':']).next().unwrap_or_default().to_owned()
 }
 
-/// Adds their regions to services of the same name. Those that have one name still cannot be
-/// served beside each other.
+/// Adds regions to services of the same name. Services that still share a name cannot be served
+/// together.
 fn tell_apart(targets: &mut [Target]) -> Result<(), CommandError> {
     let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
     for (at, target) in targets.iter_mut().enumerate() {
@@ -207,7 +207,7 @@ fn tell_apart(targets: &mut [Target]) -> Result<(), CommandError> {
     }
 }
 
-/// What a service is called here.
+/// The name of a service in the proxy.
 fn label(target: &Target) -> String {
     match &target.region {
         Some(region) => format!("{}.{region}", target.name),
@@ -215,7 +215,7 @@ fn label(target: &Target) -> String {
     }
 }
 
-/// How exposed each service is, for the list of them. What cannot be read is unknown.
+/// The exposure of each service, for the index page. What cannot be read is unknown.
 async fn judge_all(cx: &Context, targets: &mut [Target]) -> Result<(), CommandError> {
     let gateway = cx.gateway().await?;
     let policies = join_all(targets.iter().map(async |target| match &target.call.service {
@@ -231,7 +231,7 @@ async fn judge_all(cx: &Context, targets: &mut [Target]) -> Result<(), CommandEr
     Ok(())
 }
 
-/// The audience of the tokens for a service; `None` where there is no choice.
+/// The audience of the tokens for a service; `None` if there is no choice.
 fn audience(cx: &Context, args: &Args, call: &Call) -> Result<Option<String>, CommandError> {
     if args.id_token_file.is_some() {
         return Ok(None);
@@ -240,8 +240,8 @@ fn audience(cx: &Context, args: &Args, call: &Call) -> Result<Option<String>, Co
     Ok(is_chosen.then(|| call.audience.clone()))
 }
 
-/// What keeps the token for an audience, with a first one. Where none can be had just now it is
-/// said, and asked for again with each request.
+/// The token source for an audience, with a first token. If none can be obtained now, a warning is
+/// printed and each request tries again.
 async fn keeper(
     cx: &Context,
     args: &Args,
@@ -252,7 +252,7 @@ async fn keeper(
         let path = if path.is_absolute() {
             path.clone()
         } else {
-            // The program that is run may be elsewhere, this one stays.
+            // The started program may move elsewhere; this process stays.
             crate::context::working_folder().map_or(path.clone(), |folder| folder.join(path))
         };
         let is_there = std::fs::File::open(&path).is_ok();
@@ -308,12 +308,12 @@ fn served(target: &Target, keeper: Arc<Keeper>) -> Result<Served, CommandError> 
     })
 }
 
-/// The hosts of a service's own.
+/// The hosts of a service.
 fn known_addresses(service: &Service) -> Vec<String> {
     service.url.iter().chain(&service.urls).filter_map(|url| authority(url)).collect()
 }
 
-/// The tags of a service that have an address, with their ways.
+/// The traffic tags of a service that have an address, with their upstreams.
 fn tags(service: &Service, upstream: &Upstream) -> BTreeMap<String, Upstream> {
     let tagged = service.tags.iter().filter_map(|tag| {
         let authority: Authority = authority(tag.url.as_ref()?)?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! The sockets that clients come to, and which service each leads to.
+//! The sockets that accept clients, and the service of each.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -10,23 +10,23 @@ use crate::context::Context;
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::proxy::listen;
 
-/// How many ports behind the one that is taken are tried for a free one.
+/// How many ports after a busy one are tried.
 const NEAR: u16 = 100;
 
-/// What was opened.
+/// The open sockets.
 pub(super) struct Doors {
     pub(super) sockets: Vec<TcpListener>,
-    /// The service of each socket, by its place; `None` for the list of all.
+    /// The service of each socket, by its index; `None` for the index page.
     pub(super) services: Vec<Option<usize>>,
-    /// Where the main port is.
+    /// The address of the main port.
     pub(super) main: String,
-    /// Where each service is, for a browser.
+    /// The URL of each service for a browser.
     pub(super) addresses: Vec<String>,
-    /// Where each service is, for a program: no name has to be resolved.
+    /// The URL of each service for a program, which needs no name resolution.
     pub(super) variables: Vec<String>,
 }
 
-/// Opens the main port and those of `--map`; for a program, one for each of several services.
+/// Opens the main port and those of `--map`; for a program, one port for each of several services.
 pub(super) fn open(
     cx: &Context,
     args: &Args,
@@ -42,7 +42,7 @@ pub(super) fn open(
         Ok(port)
     };
     let main = match (args.port, for_program) {
-        // A program is told where it is.
+        // A program is told the port.
         (None, true) => add(PORT, only).or_else(|_| add(0, only)),
         (port, _) => add(port.unwrap_or(PORT), only),
     };
@@ -98,12 +98,12 @@ pub(super) fn open(
     })
 }
 
-/// Opens a port; on loopback of both kinds, since `localhost` may stand for either and another
-/// program at the other one would get what is meant for this.
+/// Opens a port on the loopback addresses of IPv4 and IPv6, because `localhost` may mean either:
+/// another program on the other one would receive requests for this one.
 fn both(bind: IpAddr, wanted: u16) -> io::Result<(u16, Vec<TcpListener>)> {
     for _ in 0..NEAR {
         match both_once(bind, wanted) {
-            // A port that is free on one of them alone.
+            // A port may be free for only one of them.
             Err(error) if wanted == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
             opened => return opened,
         }
@@ -120,7 +120,7 @@ fn both_once(bind: IpAddr, wanted: u16) -> io::Result<(u16, Vec<TcpListener>)> {
     match listen(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port)) {
         Ok(second) => Ok((port, vec![first, second])),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
-        // A machine without IPv6, as a rule.
+        // Usually a machine without IPv6.
         Err(_) => Ok((port, vec![first])),
     }
 }

@@ -1,4 +1,5 @@
-//! What is left of somebody's access, with what ends each way for them alone.
+//! The remaining access of a principal, with the command that ends each way in for that principal
+//! alone.
 
 use std::collections::BTreeMap;
 
@@ -21,16 +22,16 @@ use crate::report::{Command, ConditionShape, LeftRow};
 /// How many resources are judged at a time.
 pub(super) const WIDTH: usize = 8;
 
-/// What is left, and what cannot be told.
+/// The remaining access, and what is unknown.
 #[derive(Debug, Default)]
 pub(super) struct RemainingAccess {
     pub(super) rows: Vec<LeftRow>,
-    /// What may be left, in a sentence each.
+    /// Access that may remain, as sentences.
     pub(super) unknown: Vec<String>,
 }
 
 impl RemainingAccess {
-    /// The exit code that it makes: something is left, or may be.
+    /// The exit code: access remains, or may remain.
     pub(super) fn code(&self) -> ExitCode {
         if !self.rows.is_empty() {
             ExitCode::No
@@ -41,8 +42,8 @@ impl RemainingAccess {
         }
     }
 
-    /// Looks at what the policies of the project's own instances grant, which are not revoked on: what is
-    /// granted above is named by every other resource, too.
+    /// Reads the policies of the project's own instances, which are not revoked: grants above them
+    /// are reported with every other resource.
     pub(super) async fn look_at_instances(
         &mut self,
         cx: &Context,
@@ -91,7 +92,7 @@ impl RemainingAccess {
         Ok(())
     }
 
-    /// Says each way, with the command that ends it.
+    /// Prints each way in with the command that ends it.
     pub(super) fn tell(&self, cx: &Context) {
         for row in &self.rows {
             cx.terminal.warning(&row.words());
@@ -118,8 +119,8 @@ struct Findings {
     said: Judgement,
 }
 
-/// Judges every resource for each of the members by everything that can be read. `with_accounts` looks
-/// also for accounts that they may have tokens of.
+/// Judges every resource for each member by everything that can be read. `with_accounts` includes
+/// accounts whose tokens the member may obtain.
 pub(super) async fn look(
     cx: &Context,
     targets: &[Target],
@@ -187,7 +188,7 @@ pub(super) async fn look(
     Ok(left)
 }
 
-/// Names the groups that somebody is to leave, where those are in the group that a grant names.
+/// Names the groups that a principal must leave, if they are nested in the granted group.
 async fn name_groups(gateway: &Gateway, rows: &mut [LeftRow]) {
     let mut known: BTreeMap<(Member, Member), Option<Command>> = BTreeMap::new();
     for row in rows {
@@ -212,7 +213,7 @@ async fn name_groups(gateway: &Gateway, rows: &mut [LeftRow]) {
     }
 }
 
-/// Out of a group, and nothing else of it changes.
+/// Leaving a group changes nothing else in it.
 fn leave_group(group: &str, member: &Member) -> String {
     let member = member.address();
     format!(
@@ -244,7 +245,7 @@ async fn judge(
     }
 }
 
-/// The ways by which somebody gets in who does.
+/// The ways in of an allowed principal.
 fn rows(cx: &Context, target: &Target, member: &Member, judged: &Findings) -> Vec<LeftRow> {
     let check_off = judged.check_off.then(|| LeftRow {
         member: member.clone(),
@@ -265,14 +266,14 @@ fn rows(cx: &Context, target: &Target, member: &Member, judged: &Findings) -> Ve
         certain(cx, target, member, &ways, |way| via(way.resource))
     };
     let mut rows = of(member);
-    // What a group as such is not granted, each of its members is.
+    // A group that is not allowed as such: each member is.
     if let Some(members) = judged.around.members.as_ref().filter(|_| rows.is_empty()) {
         rows = members.read.iter().flat_map(of).collect();
     }
     check_off.into_iter().chain(rows).collect()
 }
 
-/// The grants by which Identity-Aware Proxy lets somebody by.
+/// The grants that let a principal pass Identity-Aware Proxy.
 fn past_iap(cx: &Context, target: &Target, member: &Member, judged: &Findings) -> Vec<LeftRow> {
     if !judged.has_iap {
         return Vec::new();
@@ -283,7 +284,8 @@ fn past_iap(cx: &Context, target: &Target, member: &Member, judged: &Findings) -
     certain(cx, target, member, &ways, |_| Via::Iap)
 }
 
-/// The ways that let somebody in, if only for some requests: a row each, with the command that ends it.
+/// The ways in that allow a principal, even if only for some requests: a row for each, with the
+/// command that ends it.
 fn certain(
     cx: &Context,
     target: &Target,
@@ -333,7 +335,7 @@ fn of_instance(name: &InstanceName, member: &Member, grant: &Grant) -> LeftRow {
     }
 }
 
-/// By the resource whose policy grants it; the resource's own is called a service's.
+/// The resource whose policy holds the grant; the resource itself is reported as the service.
 fn via(resource: &str) -> Via {
     match Via::of_resource(resource) {
         above @ (Via::Folder | Via::Organization | Via::Project) => above,
@@ -341,7 +343,7 @@ fn via(resource: &str) -> Via {
     }
 }
 
-/// The command that ends a way for this member alone; `None` where none does.
+/// The command that ends a way in for this member alone; `None` if there is none.
 fn command_for(
     cx: &Context,
     target: &Target,
@@ -357,7 +359,7 @@ fn command_for(
             _ => None,
         };
     }
-    // A basic role is far more than to invoke: to take it away is for people to decide.
+    // A basic role allows far more than invoking: people must decide to remove it.
     if is_basic(&way.grant.role) {
         return None;
     }
@@ -380,7 +382,7 @@ fn command_for(
                     format!(" --resource-type=cloud-run --service={service} --region={region}")
                 }
                 [] => String::new(),
-                // Of one region alone gcloud has no name.
+                // gcloud has no name for a single region here.
                 _ => return None,
             };
             let project = target.project();
@@ -390,7 +392,7 @@ fn command_for(
         }
         _ => {
             let named = cx.named(target);
-            // Of a form that is granted nothing, the text alone names it.
+            // A member in a form that cannot be granted anything has only its text.
             let flag = if holder.is_of_deny_policies() { "--member " } else { "" };
             let who = format!("{flag}{}", quoted(holder.as_str()));
             let role = &way.grant.role;
