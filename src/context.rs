@@ -1,5 +1,5 @@
-//! The surroundings of one command: the only reader of environment, arguments, clock and terminal,
-//! and the constructor of everything else that a command uses.
+//! The context of one command: the only reader of environment, arguments, clock and terminal, and
+//! the constructor of everything else that a command uses.
 
 mod clock;
 mod command_line;
@@ -28,10 +28,10 @@ use crate::domain::target::Named;
 use crate::gcloud::{Properties, Property, PropertySource, Variables};
 use crate::report::{self, Format, Report, ServiceReport, Style};
 use crate::sandbox;
-use crate::terminal::{Terminal, Wishes};
+use crate::terminal::{Terminal, TerminalOptions};
 use crate::transport::Endpoint;
 
-/// The options that every command takes.
+/// The options of all commands.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub project: Option<String>,
@@ -56,7 +56,7 @@ pub struct Settings {
     pub unannounced: bool,
 }
 
-/// The surroundings of one command.
+/// The context of one command.
 #[derive(Debug)]
 pub struct Context {
     pub terminal: Terminal,
@@ -64,7 +64,7 @@ pub struct Context {
     settings: Settings,
     variables: Variables,
     home: PathBuf,
-    /// `None` in the sandbox, which reads nothing of gcloud's.
+    /// gcloud's properties; `None` in the sandbox, which reads none of gcloud's files.
     properties: Option<Properties>,
     arguments: RefCell<Vec<String>>,
     gateway: OnceCell<Gateway>,
@@ -89,13 +89,13 @@ pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// Whether a user can be asked, before the configuration is known.
+/// Whether a user can be asked, before the configuration is read.
 pub fn bare_terminal_asks() -> bool {
-    Terminal::detect(Wishes { may_ask: true, may_color: false }).interactive
+    Terminal::detect(TerminalOptions { may_ask: true, may_color: false }).interactive
 }
 
-/// The async runtime: several threads for `sandbox serve`, one for any other command; the proxy
-/// starts its own threads.
+/// The async runtime: multi-threaded for `sandbox serve`, single-threaded for any other command.
+/// The proxy starts its own threads.
 pub fn runtime() -> std::io::Result<Runtime> {
     let serves = env::args_os().any(|word| word == "serve");
     let mut builder =
@@ -142,10 +142,10 @@ pub fn arguments() -> Vec<std::ffi::OsString> {
 /// The terminal, for messages before the command line is parsed.
 pub fn bare_terminal() -> Terminal {
     let variables = variables();
-    Terminal::detect(Wishes { may_ask: false, may_color: may_color(&variables) })
+    Terminal::detect(TerminalOptions { may_ask: false, may_color: may_color(&variables) })
 }
 
-/// The error for a value that is not a project, with where it was set.
+/// The error for a value that is not a project ID, with the value's source.
 fn not_a_project(set: &Property, why: &str) -> CommandError {
     let error =
         CommandError::usage(format!("`{}` ({}) is not a project ID", set.value, set.source));
@@ -160,8 +160,8 @@ fn not_a_project(set: &Property, why: &str) -> CommandError {
 }
 
 impl Context {
-    /// Reads the surroundings. Reads gcloud's configuration, except in the sandbox or for a command
-    /// that does not use it; sends no request.
+    /// Reads the environment and the arguments, and gcloud's configuration except in the sandbox or
+    /// for a command that does not use it. Sends no request.
     pub fn new(settings: Settings, with_gcloud: bool) -> Result<Self, CommandError> {
         let arguments = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
         let arguments: Vec<String> = arguments.collect();
@@ -182,7 +182,7 @@ impl Context {
         };
         let in_ci = variables.get("CI").is_some_and(|value| !value.is_empty() && value != "false");
         let for_people = settings.format.as_ref().is_none_or(|format| *format == Format::Table);
-        let terminal = Terminal::detect(Wishes {
+        let terminal = Terminal::detect(TerminalOptions {
             may_ask: for_people && !settings.quiet && !in_ci && !prompts_off,
             may_color: !settings.no_color && may_color(&variables),
         });
@@ -225,7 +225,8 @@ impl Context {
         self.settings.yes
     }
 
-    /// A name as a command with the same settings takes it: short if its project is the active one.
+    /// A name in the form that a command with the same settings accepts: short if its project is
+    /// the active one.
     pub fn named(&self, name: &impl Named) -> String {
         match self.project() {
             Ok(project) if self.are_known_as_one(&project.value, name.project()) => name.short(),
@@ -233,7 +234,7 @@ impl Context {
         }
     }
 
-    /// A service as another person can type it, who does not have this command's flags.
+    /// A name in a form that another person can type without this command's flags.
     pub fn named_to_others(&self, name: &impl Named) -> String {
         match self.settings.project {
             Some(_) => name.to_string(),
@@ -249,12 +250,12 @@ impl Context {
         ended
     }
 
-    /// Whether another program runs.
+    /// Whether another program is running.
     pub fn runs_a_program(&self) -> bool {
         self.running.get()
     }
 
-    /// The user's shell, by the environment.
+    /// The user's shell, from the environment.
     pub fn shell(&self) -> Option<String> {
         self.variables.get("SHELL").cloned()
     }
@@ -274,7 +275,7 @@ impl Context {
         self.settings.format.clone().unwrap_or_default()
     }
 
-    /// Checks, before any call, that the format fits the report.
+    /// Checks the format against the report, before any request.
     pub fn check_format<R: Report>(&self) -> Result<(), CommandError> {
         self.format().check::<R>()
     }
@@ -309,7 +310,7 @@ impl Context {
         })
     }
 
-    /// Asks the metadata server for the project, if nothing else sets it and a metadata server
+    /// Asks the metadata server for the project, if no other source sets one and a metadata server
     /// exists.
     pub async fn ask_for_project(&mut self) -> Result<(), CommandError> {
         let Some(properties) = &self.properties else { return Ok(()) };
@@ -322,7 +323,7 @@ impl Context {
         Ok(())
     }
 
-    /// The project, by its ID if that is known; the error says how to set one.
+    /// The project, by its ID if known; the error says how to set one.
     pub fn project(&self) -> Result<Property, CommandError> {
         let set = self.project_as_set()?;
         if let Err(why) = check_project(&set.value) {
@@ -368,18 +369,18 @@ impl Context {
         )
     }
 
-    /// The project of the command line.
+    /// The project that the command line sets.
     pub fn project_of_the_command_line(&self) -> Option<String> {
         self.settings.project.as_ref()?;
         self.project().ok().map(|project| project.value)
     }
 
-    /// The region that is set; `None` for every region.
+    /// The configured region; `None` for every region.
     pub fn region(&self) -> Result<Option<String>, CommandError> {
         Ok(self.region_and_source()?.map(|property| property.value))
     }
 
-    /// The region that is set, and where it was set; `None` for every region.
+    /// The configured region with its source; `None` for every region.
     pub fn region_and_source(&self) -> Result<Option<Property>, CommandError> {
         let region = match (&self.settings.region, &self.properties) {
             (Some(value), _) => {
@@ -404,7 +405,7 @@ impl Context {
         })
     }
 
-    /// The region of the command line alone, else `-`: for commands that search every region by
+    /// The region that the command line sets, else `-`: for commands that search every region by
     /// default.
     pub fn region_of_the_command_line(&self) -> Result<String, CommandError> {
         match self.settings.region {

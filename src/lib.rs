@@ -1,7 +1,7 @@
 //! `runaccess`: who may invoke a Google Cloud Run service.
 //!
-//! Every command goes args → request → snapshot → plan → effect → report. `docs/architecture.md` says what is where, and
-//! `tests/layering.rs` checks the direction of dependencies.
+//! Every command follows args → request → snapshot → plan → effect → report. `docs/architecture.md`
+//! describes the modules, and `tests/layering.rs` checks the direction of dependencies.
 
 pub mod auth;
 pub mod change;
@@ -34,7 +34,7 @@ pub fn run() -> u8 {
     match context::runtime() {
         Ok(runtime) => {
             let code = runtime.block_on(commands::run());
-            // A question that Ctrl-C left open must not be waited for.
+            // A prompt that Ctrl-C interrupted is not waited for.
             runtime.shutdown_background();
             code
         }

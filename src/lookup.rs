@@ -1,4 +1,4 @@
-//! From what the user typed to the service; asks if several match.
+//! Finds the resources that the user's arguments refer to; asks if several match.
 
 mod domains;
 mod errors;
@@ -22,7 +22,7 @@ use crate::terminal;
 #[derive(Clone, Debug)]
 pub struct FoundService {
     pub name: ServiceName,
-    /// Its facts, where finding it brought them along.
+    /// The service's facts, if the search read them.
     pub facts: Option<Service>,
 }
 
@@ -30,9 +30,9 @@ pub struct FoundService {
 #[derive(Debug, Default)]
 pub struct Targets {
     pub names: Vec<Target>,
-    /// References that match nothing, under the name that they might mean.
+    /// References without a match, with the name that each might mean.
     pub missing: Vec<(Target, CommandError)>,
-    /// Whether a pattern picked any of them.
+    /// Whether any target was selected by a pattern.
     pub by_pattern: bool,
     /// Regions that could not be searched.
     pub unreachable: Vec<Unreadable>,
@@ -48,7 +48,7 @@ pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<FoundService, Com
     }
 }
 
-/// Finds the one service or job that matches a reference; a function by its service.
+/// Finds the one service or job that matches a reference; for a function, its service.
 pub async fn find_target(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
     match wanted {
         TargetRef::Service(reference) => Ok(find(cx, reference).await?.name.into()),
@@ -63,9 +63,9 @@ pub async fn find_target(cx: &Context, wanted: &TargetRef) -> Result<Target, Com
     }
 }
 
-/// Finds all that the references stand for, each once. Alone, a reference that stands for nothing is an
-/// error; among others it is a target that fails. A multi-region service by its name alone stands for
-/// all of its regions.
+/// Finds all resources that the references match, each once. A single reference without a match is
+/// an error; among several references it is a target that fails. The name of a multi-region service
+/// alone matches the service in all of its regions.
 pub async fn find_all(
     cx: &Context,
     wanted: &[impl Clone + Into<TargetRef>],
@@ -99,7 +99,7 @@ pub async fn find_all(
     Ok(targets)
 }
 
-/// The name that something might have that is not there.
+/// The full name that a missing resource would have.
 fn would_be(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
     let project = cx.project()?.value;
     let of = |reference: &ServiceRef| match reference {
@@ -154,8 +154,8 @@ async fn settle(
     Ok(vec![found.swap_remove(at)])
 }
 
-/// Keeps the services of a listing that any of the references stands for; an error for one that
-/// stands for none.
+/// The services of a listing that match any of the references; an error if a reference matches
+/// none.
 pub fn matching<'a>(
     cx: &Context,
     listing: &'a Listing,
@@ -176,7 +176,7 @@ pub fn matching<'a>(
     Ok(kept)
 }
 
-/// Lets a person pick a service, shown with its region and exposure.
+/// Asks the user to choose a service, displayed with its region and exposure.
 pub async fn pick(cx: &Context, question: &str) -> Result<ServiceName, CommandError> {
     let project = cx.project()?.value;
     let region = cx.region()?.unwrap_or_else(|| "-".to_owned());
@@ -246,12 +246,12 @@ pub fn tag_url(cx: &Context, service: &Service, tag: &str) -> Result<String, Com
 
 struct Search<'a> {
     cx: &'a Context,
-    /// What was listed so far, by project and region.
+    /// The listings that were read, by project and region.
     listings: Vec<((String, String), Listing)>,
 }
 
 impl Search<'_> {
-    /// Lists a region of a project, or every region (`-`), once.
+    /// Lists one region of a project, or every region (`-`); each only once.
     async fn listing(
         &mut self,
         project: &str,
@@ -272,7 +272,7 @@ impl Search<'_> {
         Ok(&self.listings[at].1)
     }
 
-    /// What could not be read of a search in every region.
+    /// A part of a project that a search in every region could not read.
     fn unread(&self, project: &str) -> Option<&Unreadable> {
         let is_it = |(of, region): &(String, String)| of == project && region == "-";
         let (_, listing) = self.listings.iter().find(|(place, _)| is_it(place))?;
@@ -298,7 +298,8 @@ impl Search<'_> {
         if found.len() > 1 && !reference.is_glob() && !is_multi_region(&found) {
             return Err(ambiguous(self.cx, reference, &found));
         }
-        // In a region that was not read there may be another of the name, or one with more of the address.
+        // A region that was not read may have a service of the same name, or one that lists more of
+        // the address.
         let is_certain = |only: &FoundService| match reference {
             ServiceRef::Name(_) | ServiceRef::InProject { .. } => false,
             ServiceRef::Url(address) => {
@@ -316,8 +317,8 @@ impl Search<'_> {
         Ok(found.into_iter().map(|found| found.name.into()).collect())
     }
 
-    /// The services that a reference stands for: at least one. With `whole`, a multi-region service is
-    /// taken with all of its regions.
+    /// The services that match a reference: at least one, else an error. With `whole`, the result
+    /// includes all regions of a multi-region service.
     async fn find(
         &mut self,
         wanted: &ServiceRef,
@@ -340,7 +341,7 @@ impl Search<'_> {
             ServiceRef::Glob { .. } | ServiceRef::Regional { .. } | ServiceRef::Url(_) => {}
         }
         let region = match wanted {
-            // A URL names its service wherever that is.
+            // A URL identifies its service in any region.
             ServiceRef::Url(_) => None,
             ServiceRef::Glob { region: Some(region), .. } | ServiceRef::Regional { region, .. } => {
                 Some(region.clone())
@@ -376,8 +377,8 @@ impl Search<'_> {
     }
 }
 
-/// Whether these are the regions of one multi-region service, by the id that they share (read in
-/// gcloud's source).
+/// Whether these are the regions of one multi-region service, by their common ID (read in gcloud's
+/// source).
 fn is_multi_region(found: &[FoundService]) -> bool {
     let id =
         |found: &FoundService| found.facts.as_ref().and_then(|facts| facts.multi_region_id.clone());
@@ -385,7 +386,7 @@ fn is_multi_region(found: &[FoundService]) -> bool {
     first.is_some() && found.iter().all(|other| id(other) == first)
 }
 
-/// The project of a reference, by its ID if that is known.
+/// The project of a reference, by its ID if known.
 pub async fn project_of(cx: &Context, wanted: &ServiceRef) -> Result<String, CommandError> {
     match wanted.project() {
         Some(project) => Ok(cx.project_id(project).await),
@@ -393,8 +394,8 @@ pub async fn project_of(cx: &Context, wanted: &ServiceRef) -> Result<String, Com
     }
 }
 
-/// The services of a listing that a reference stands for. An address belongs to the service with the
-/// longest prefix of it; several with the same one are ambiguous.
+/// The services of a listing that match a reference. An address belongs to the service that lists
+/// its longest prefix; several with the same prefix are ambiguous.
 fn meant<'a>(services: &'a [Service], wanted: &ServiceRef) -> Vec<&'a Service> {
     if let ServiceRef::Url(address) = wanted {
         return owners(services, address).into_iter().map(|(service, _)| service).collect();

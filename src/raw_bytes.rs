@@ -1,5 +1,5 @@
-//! What must hold for arbitrary bytes: one function for each parser of foreign bytes. The tests run them on arbitrary
-//! bytes and on `fuzz/corpus`; `cargo fuzz` runs them without end.
+//! Invariants for arbitrary bytes: one function for each parser of external bytes. The tests run
+//! them on arbitrary bytes and on `fuzz/corpus`; `cargo fuzz` runs them indefinitely.
 #![expect(clippy::missing_panics_doc, reason = "each panics where something does not hold")]
 
 use time::OffsetDateTime;
@@ -19,10 +19,10 @@ use crate::gcloud;
 use crate::journal;
 use crate::proxy;
 
-/// What a target checks for any bytes.
+/// The check of one target, for any bytes.
 pub type Check = fn(&[u8]);
 
-/// Every target, by its name in `fuzz/`.
+/// Every target with its name in `fuzz/`.
 pub const TARGETS: [(&str, Check); 8] = [
     ("change_ids", change_ids),
     ("conditions", conditions),
@@ -40,7 +40,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-/// A principal that parses is written as it was read, identifies itself, and can be displayed.
+/// A principal that parses is written unchanged, identifies itself, and can be displayed.
 pub fn members(bytes: &[u8]) {
     let Some(typed) = text(bytes) else { return };
     if let Ok(MemberArg::Member(member)) = MemberArg::parse(typed) {
@@ -48,7 +48,7 @@ pub fn members(bytes: &[u8]) {
         assert!(member.same_as(&member) && member.reaches(&member));
         assert!(!member.as_str().chars().any(|c| c.is_whitespace() || c.is_control()));
     }
-    // Any member that a policy may hold.
+    // Any member that a policy may contain.
     let held = Member::from_policy(typed);
     assert_eq!(held.as_str(), typed);
     assert!(held.same_as(&Member::from_policy(typed)));
@@ -58,7 +58,7 @@ pub fn members(bytes: &[u8]) {
     assert!(!journal::redacted(typed).contains("ya29.aaaaaaaaaaaaaaaaaaaa"));
 }
 
-/// A service that parses is parsed again from its displayed form.
+/// A service that parses is parsed equally from its displayed form.
 pub fn services(bytes: &[u8]) {
     let Some(typed) = text(bytes) else { return };
     if let Ok(reference) = ServiceRef::parse(typed) {
@@ -66,7 +66,7 @@ pub fn services(bytes: &[u8]) {
     }
 }
 
-/// The name of a change is parsed and written without loss.
+/// The ID of a change is parsed and written without loss.
 pub fn change_ids(bytes: &[u8]) {
     let Some(typed) = text(bytes) else { return };
     if let Ok(id) = typed.parse::<ChangeId>() {
@@ -74,7 +74,7 @@ pub fn change_ids(bytes: &[u8]) {
     }
 }
 
-/// A file of gcloud's is parsed or refused.
+/// Every file of gcloud is parsed or refused.
 pub fn gcloud_ini(bytes: &[u8]) {
     gcloud::read_ini(&String::from_utf8_lossy(bytes));
 }
@@ -99,7 +99,7 @@ pub fn conditions(bytes: &[u8]) {
     }
 }
 
-/// Both readers parse a policy the same way, and an edit leaves everything else alone.
+/// Both parsers read a policy the same way, and an edit changes nothing else.
 pub fn policies(bytes: &[u8]) {
     let (official, lean) = (cloud::read_policy(bytes), cloud::read_grants(bytes));
     if let Some(document) = serde_json::from_slice(bytes).ok().as_ref() {
@@ -132,8 +132,8 @@ pub fn retry_after(bytes: &[u8]) {
     assert!(asked.is_none_or(|wait| wait <= std::time::Duration::from_mins(10)));
 }
 
-/// A head that arrives byte by byte is judged as one that arrives at once, and never exceeds the
-/// input.
+/// A request head that arrives byte by byte is parsed like one that arrives at once, and is never
+/// longer than the input.
 pub fn request_heads(bytes: &[u8]) {
     let Ok(Some(length)) = proxy::read_head(bytes, 0) else { return };
     assert!(length <= bytes.len());

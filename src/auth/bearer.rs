@@ -1,4 +1,4 @@
-//! A token and its `Authorization` header.
+//! A bearer token and its `Authorization` header.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
@@ -6,7 +6,7 @@ use std::{fmt, fs, io};
 use http::HeaderValue;
 use thiserror::Error;
 
-/// No server accepts a longer header, and a pipe holds hardly more.
+/// No server accepts a longer header, and a pipe holds little more.
 const LONGEST: usize = 12 * 1024;
 
 /// A bearer token. `Debug` does not print it.
@@ -39,7 +39,7 @@ impl BearerToken {
         Ok(Self(token.to_owned()))
     }
 
-    /// The token itself.
+    /// The token text.
     pub(super) fn text(&self) -> &str {
         &self.0
     }
@@ -52,7 +52,7 @@ impl BearerToken {
     /// The value of the `Authorization` header.
     pub fn header(&self) -> HeaderValue {
         let value = HeaderValue::from_str(&self.text_of_header());
-        // `parse` accepts only characters that a header may hold.
+        // `new` accepts only characters that a header may contain.
         let mut value = value.unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
         value.set_sensitive(true);
         value
@@ -69,7 +69,7 @@ pub enum IdTokenFileError {
 }
 
 impl BearerToken {
-    /// The ID token in a file.
+    /// Reads the ID token in a file.
     pub fn in_file(path: &Path) -> Result<Self, IdTokenFileError> {
         let text = fs::read_to_string(path)
             .map_err(|source| IdTokenFileError::Unreadable { path: path.to_owned(), source })?;

@@ -1,5 +1,6 @@
-//! Tokens kept between commands, so that the second command needs no token request: one file for each token,
-//! mode 0600 in a folder of mode 0700, named by a digest of credential and audience.
+//! Tokens cached between commands, so that the second command needs no token request. One file for
+//! each token, with mode 0600 in a folder of mode 0700, named by a digest of credential and
+//! audience.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -26,8 +27,8 @@ const OLD: Duration = Duration::from_hours(24);
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(15);
 
-/// When to replace a token that is valid between two moments.
-pub fn given_up(from: OffsetDateTime, until: OffsetDateTime) -> OffsetDateTime {
+/// The moment to replace a token that is valid from `from` until `until`.
+pub fn renewal_time(from: OffsetDateTime, until: OffsetDateTime) -> OffsetDateTime {
     until - MARGIN.min((until - from) / 10)
 }
 
@@ -60,7 +61,8 @@ impl TokenCache {
     pub(super) fn slot(&self, parts: &[&str]) -> Slot {
         let mut text = Vec::new();
         for part in parts {
-            // The lengths keep parts apart that would otherwise run together.
+            // Each part has its length as a prefix: otherwise different parts could produce the
+            // same text.
             text.extend_from_slice(&(part.len() as u64).to_be_bytes());
             text.extend_from_slice(part.as_bytes());
         }
@@ -70,8 +72,8 @@ impl TokenCache {
 }
 
 impl Slot {
-    /// The cached token, if it is still good. A file that is damaged, or that others may read or
-    /// write, counts as empty.
+    /// The cached token, if it is still valid. A file that is damaged, or that other users may read
+    /// or write, counts as empty.
     pub(super) fn read(&self, now: OffsetDateTime) -> Option<String> {
         let file = File::open(&self.path).ok()?;
         if !private_files::is_private(&file) {
@@ -79,7 +81,7 @@ impl Slot {
         }
         let kept: Kept = serde_json::from_reader(file).ok()?;
         let in_time = kept.good_until > now.unix_timestamp();
-        // A JWT never outlasts its own `exp`.
+        // A JWT is never used after its own `exp`.
         let own_end = expiry(&kept.token).is_none_or(|end| end > now);
         let good = in_time && own_end && BearerToken::new(&kept.token).is_ok();
         good.then_some(kept.token)
@@ -87,7 +89,7 @@ impl Slot {
 
     /// Stores a token. If that fails, the next command requests a new one.
     pub(super) fn write(&self, minted: &Minted, now: OffsetDateTime) {
-        let good_until = given_up(now, minted.expires).unix_timestamp();
+        let good_until = renewal_time(now, minted.expires).unix_timestamp();
         let kept = Kept { token: minted.token.clone(), good_until };
         let Ok(text) = serde_json::to_vec(&kept) else { return };
         drop(private_files::replace(&self.path, &text));
@@ -98,12 +100,12 @@ impl Slot {
         drop(fs::remove_file(&self.path));
     }
 
-    /// The right to renew the token; processes queue for it. Without a folder for the lock, or if
-    /// another process takes too long, this process renews on its own.
+    /// Acquires the right to renew the token; processes queue for it. `None` if the lock has no
+    /// folder or another process takes too long: this process then renews the token on its own.
     pub(super) async fn turn(&self) -> Option<File> {
         private_files::folder(self.path.parent()?).ok()?;
-        // There are a few locks, and they stay: a lock file that is deleted while it is held locks
-        // nothing.
+        // There are a few lock files, and they are never deleted: a lock file that is deleted while
+        // it is held protects nothing.
         let first = self.path.file_name()?.to_str()?.get(..1)?;
         let lock = private_files::open(&self.path.with_file_name(format!("lock-{first}"))).ok()?;
         let start = tokio::time::Instant::now();

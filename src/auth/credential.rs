@@ -11,21 +11,21 @@ use crate::domain::member::{Member, MemberKind};
 use crate::transport::Endpoint;
 
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
-/// Token endpoint of authorised users of an external account (documented).
+/// Token endpoint of authorized users of an external account (documented).
 const EXTERNAL_TOKEN_URI: &str = "https://sts.googleapis.com/v1/oauthtoken";
 const IAM_CREDENTIALS: &str = "https://iamcredentials.googleapis.com";
 /// The field that names the service account to impersonate.
 const IMPERSONATION_URL: &str = "service_account_impersonation_url";
 
-/// What tokens are obtained with. `Debug` does not print its secrets.
+/// A credential that obtains tokens. `Debug` does not print its secrets.
 #[derive(Clone)]
 pub(super) enum Credential {
-    /// A ready access token. It can only be used as it is, or to impersonate.
+    /// A finished access token. It can only be used unchanged, or to impersonate.
     Bearer(BearerToken),
     User(User),
     ServiceAccount(Box<ServiceAccount>),
     /// Workload or workforce identity federation: the file without the service account that it
-    /// impersonates, which is an `Impersonated` around this.
+    /// impersonates. That account is an `Impersonated` with this credential as its source.
     External(Box<Value>),
     Metadata {
         /// Includes the port, unless it is 80.
@@ -44,7 +44,7 @@ pub(super) struct User {
     /// Whether the client authenticates in a header, as external accounts do; their responses hold
     /// no ID token.
     pub(super) is_federated: bool,
-    /// Whether the token endpoint issues ID tokens for any audience: true of the sandbox for a
+    /// Whether the token endpoint issues ID tokens for any audience, as the sandbox does for a
     /// service account.
     pub(super) chooses_audience: bool,
     /// Whether the endpoint is the sandbox in this process, whose port differs on each run.
@@ -91,7 +91,7 @@ pub(super) struct Endpoints {
 }
 
 impl Credential {
-    /// Parses a credential file. `place` names the file in errors.
+    /// Parses a credential file. `place` is the file's name in errors.
     pub(super) fn read(
         json: &Value,
         place: &str,
@@ -204,7 +204,7 @@ impl Credential {
         }
     }
 
-    /// The principal that it authenticates, if it says so.
+    /// The principal that the credential authenticates, if the credential names it.
     pub(super) fn account(&self) -> Option<&str> {
         match self {
             Self::ServiceAccount(account) => Some(&account.email),
@@ -213,8 +213,9 @@ impl Credential {
         }
     }
 
-    /// A fingerprint that tells it from every other credential, for cache keys; stored only as a
-    /// digest. `None` if it does not determine the principal, so nothing is cached.
+    /// A fingerprint that distinguishes the credential from every other one, for cache keys; stored
+    /// only as a digest. `None` if the credential does not determine the principal: its tokens are
+    /// not cached.
     pub(super) fn fingerprint(&self) -> Option<String> {
         Some(match self {
             Self::Bearer(token) => format!("bearer {}", token.text()),
@@ -225,12 +226,13 @@ impl Credential {
             Self::ServiceAccount(account) => {
                 format!("key {} {} {}", account.token_uri, account.email, account.key_id)
             }
-            // The subject token determines the principal: known only if it is in a file.
+            // The subject token determines the principal; it can be read only if it is in a file.
             Self::External(file) => {
                 let subject = file["credential_source"]["file"].as_str()?;
                 format!("external {file} {}", fs::read_to_string(subject).ok()?)
             }
-            // Each machine has its own account, and several machines may share a home folder.
+            // Each machine has its own service account, and several machines may share a home
+            // folder.
             Self::Metadata { host } => {
                 let read = |path: &str| fs::read_to_string(path).ok();
                 let boot = read("/proc/sys/kernel/random/boot_id")?;
@@ -252,7 +254,7 @@ pub(super) fn is_service_account(address: &str) -> bool {
     has_name && Member::of_account(address).kind() == MemberKind::ServiceAccount
 }
 
-/// Parses an impersonation from the URL of its IAM Credentials call, as credential files hold it.
+/// Parses an impersonation from the URL of its IAM Credentials call, the form in credential files.
 fn impersonation(
     source: Credential,
     url: &str,

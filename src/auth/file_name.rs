@@ -1,4 +1,4 @@
-//! Tells a file name from the secret itself.
+//! Distinguishes a file name from the secret itself.
 
 use std::path::Path;
 
@@ -20,11 +20,11 @@ const BEGINNINGS: [&str; 9] =
 const WITHIN: [&str; 5] =
     ["private_key", "PRIVATE KEY", "refresh_token", "client_secret", "subject_token"];
 
-/// A name of at least this length without a folder or an extension is taken for a token, if its
-/// characters are mixed like one.
+/// A name of at least this length, without a folder or an extension, counts as a token if its
+/// characters are mixed like those of a token.
 const AS_LONG_AS_A_TOKEN: usize = 40;
 
-/// Parses a path. `said_by` names where the text came from. Refuses a text that is the credential
+/// Parses a path. `said_by` is the text's origin, for errors. Refuses a text that is the credential
 /// itself, without quoting it: many people read build logs.
 pub(super) fn file_name<'a>(text: &'a Path, said_by: &str) -> Result<&'a Path, AuthError> {
     if is_a_secret(text) {
@@ -33,7 +33,7 @@ pub(super) fn file_name<'a>(text: &'a Path, said_by: &str) -> Result<&'a Path, A
     Ok(text)
 }
 
-/// Refuses arguments in which an option that names a file holds a secret, before any message
+/// Refuses arguments in which an option that names a file contains a secret, before any message
 /// repeats the arguments. Arguments after a bare `--` belong to another program.
 pub fn check_arguments(arguments: &[String]) -> Result<(), AuthError> {
     let ours = arguments.split(|word| word == "--").next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Finds the active credential: on the command line, in gcloud's setup, in files.
+//! Finds the active credential: on the command line, in gcloud's configuration, or in files.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(super) struct FoundCredential {
     pub(super) credential: Credential,
     pub(super) account: Option<String>,
     pub(super) source: String,
-    /// Names it in errors.
+    /// The credential's name in errors.
     pub(super) place: String,
     pub(super) at_hand: AtHand,
     pub(super) login: Option<String>,
@@ -78,7 +78,8 @@ pub(super) fn find(
     })
 }
 
-/// The account of `GOOGLE_APPLICATION_CREDENTIALS`, if another account is active.
+/// The account of `GOOGLE_APPLICATION_CREDENTIALS`, or the path if the file names none, if another
+/// credential is active.
 pub(super) fn passed_over(found: &FoundCredential, properties: &Properties) -> Option<String> {
     let path = properties.variable("GOOGLE_APPLICATION_CREDENTIALS")?;
     file_name(Path::new(path), "").ok()?;
@@ -101,7 +102,7 @@ fn set_by(name: &str, property: &Property) -> String {
     format!("`{name}` ({})", property.source)
 }
 
-/// The access token in a file. `named_by` names the origin of the path, in errors.
+/// Reads the access token in a file. `named_by` is the origin of the path, for errors.
 pub(super) fn token_file(
     path: &Path,
     named_by: &str,

@@ -1,5 +1,5 @@
 //! Obtains tokens with one request each: by refresh token, service account key, federation,
-//! metadata server, or impersonation.
+//! metadata server or impersonation.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) struct Brought {
     pub(super) id: Option<Minted>,
 }
 
-/// Obtains tokens. `place` names the credential in errors.
+/// Obtains tokens. `place` is the credential's name in errors.
 pub(super) struct Mint<'a> {
     pub(super) place: &'a str,
     /// The command that logs the account in again.
@@ -65,7 +65,7 @@ impl Mint<'_> {
                 let scopes = service_account::AccessSpecifier::from_scopes([SCOPE]);
                 let builder = service_account::Builder::new(account.file.clone());
                 let built = builder.with_access_specifier(scopes).build_access_token_credentials();
-                // Left out on purpose: the error's text may quote the key.
+                // The error's text is omitted on purpose: it may quote the key.
                 let built = built.map_err(|_| self.unusable("its key cannot be read"))?;
                 let token = built
                     .access_token()
@@ -107,7 +107,7 @@ impl Mint<'_> {
         })
     }
 
-    /// An ID token for an audience; without one, for the credential's own client.
+    /// An ID token for an audience; without an audience, for the credential's own client.
     pub(super) async fn id(
         &self,
         credential: &Credential,
@@ -150,7 +150,7 @@ impl Mint<'_> {
         Ok(Brought { access: None, id: Some(self.by_its_word(token)) })
     }
 
-    /// Refreshes: returns an access token, and for a Google account an ID token too.
+    /// Uses the refresh token: returns an access token, and for a Google account an ID token too.
     async fn refreshed(&self, user: &User, audience: Option<&str>) -> Result<Brought, AuthError> {
         let mut pairs =
             vec![("grant_type", "refresh_token"), ("refresh_token", &user.refresh_token)];
@@ -172,7 +172,7 @@ impl Mint<'_> {
         })
     }
 
-    /// An ID token for an assertion signed with the account's key.
+    /// An ID token, obtained with an assertion that is signed with the account's key.
     async fn asserted(
         &self,
         account: &ServiceAccount,
@@ -257,7 +257,7 @@ impl Mint<'_> {
         }
     }
 
-    /// Sends a token request, with retries if they may help.
+    /// Sends a token request; retries it if that may help.
     async fn post(
         &self,
         url: &str,
@@ -292,8 +292,8 @@ impl Mint<'_> {
         }
     }
 
-    /// The error in a response, in its own words (RFC 6749, or Google's envelope), with secrets
-    /// removed; of any other response only the status.
+    /// The error in a response, in the server's own words (RFC 6749, or Google's error format),
+    /// with secrets removed. For any other response, only the status.
     fn refused(&self, answer: &Answer, sent: &HeaderMap, form: &[u8]) -> AuthError {
         let without = |text: &str| without_secrets(text, sent, form);
         let body = parsed(&answer.body);
@@ -330,7 +330,7 @@ impl Mint<'_> {
         Ok(Minted { token: token.to_owned(), expires: self.now + time::Duration::seconds(seconds) })
     }
 
-    /// A JWT with the expiry that it states.
+    /// A JWT with the expiry in its `exp`.
     fn by_its_word(&self, token: String) -> Minted {
         let expires = expiry(&token).unwrap_or(self.now);
         Minted { token, expires }
@@ -345,9 +345,9 @@ impl Mint<'_> {
     }
 }
 
-/// A text without the secrets that were sent: form values, and the value of a header.
+/// A text without the secrets that were sent: the form's values and the header's value.
 fn without_secrets(text: &str, sent: &HeaderMap, form: &[u8]) -> String {
-    /// Shorter values are words such as a grant type, or could be part of any text.
+    /// Shorter values are words such as a grant type, or could occur in any text.
     const SECRET: usize = 6;
     let mut clean = text.to_owned();
     let header = sent.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -363,8 +363,8 @@ fn without_secrets(text: &str, sent: &HeaderMap, form: &[u8]) -> String {
     clean
 }
 
-/// The error of a failed federation. The library's own text may hold the subject token, or all that
-/// an executable printed.
+/// The error of a failed federation. The library's own text may contain the subject token, or
+/// everything that an executable printed.
 fn federated(said: &str) -> String {
     let codes = [
         "invalid_grant",

@@ -1,5 +1,5 @@
-//! Access tokens and ID tokens for every kind of credential, and their cache. Only this room names
-//! `google_cloud_auth`.
+//! Access tokens and ID tokens for every kind of credential, and their cache. Only this module
+//! names `google_cloud_auth`.
 
 mod bearer;
 mod cache;
@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 
 pub use self::bearer::{BearerToken, IdTokenFileError, TokenError};
 use self::cache::TokenCache;
-pub use self::cache::given_up;
+pub use self::cache::renewal_time;
 use self::credential::{Credential, Endpoints, User, is_service_account};
 pub use self::file_name::check_arguments;
 pub use self::find::login_of;
@@ -32,13 +32,13 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// gcloud's own client: the audience of user tokens that Cloud Run accepts.
 pub const GCLOUD_CLIENT: &str = "32555940559.apps.googleusercontent.com";
 
-/// The active credential, and its account if that is known.
+/// The active credential, and its account if known.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub tokens: Arc<Tokens>,
-    /// The account's address; `None` if the credential does not say.
+    /// The account's address; `None` if the credential does not contain it.
     pub account: Option<String>,
-    /// The origin of the credential, in words.
+    /// The origin of the credential, for display.
     pub source: String,
     /// The account of `GOOGLE_APPLICATION_CREDENTIALS`, or the file itself, if another credential
     /// took precedence.
@@ -66,7 +66,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its word in JSON.
+    /// The word for this kind in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ExternalAccount => "externalAccount",
@@ -77,7 +77,7 @@ impl Kind {
         }
     }
 
-    /// Its name in a table.
+    /// The name of this kind in a table.
     pub fn words(self) -> &'static str {
         match self {
             Self::ExternalAccount => "external account",
@@ -87,7 +87,7 @@ impl Kind {
     }
 }
 
-/// What the command line says about the active account.
+/// The options that select the active account.
 #[derive(Clone, Debug, Default)]
 pub struct IdentityRequest {
     pub access_token_file: Option<PathBuf>,
@@ -96,9 +96,9 @@ pub struct IdentityRequest {
     pub impersonate: Vec<String>,
 }
 
-/// What a credential obtains tokens with.
+/// The cache and the clock that tokens are obtained with.
 #[derive(Clone, Debug)]
-pub struct Workshop {
+pub struct TokenOptions {
     /// The token cache; `None` if tokens are not cached.
     pub cache: Option<PathBuf>,
     pub clock: fn() -> OffsetDateTime,
@@ -129,7 +129,7 @@ pub enum AuthError {
     NotAServiceAccount(String),
     #[error("`{target}` cannot be impersonated")]
     NotImpersonated { target: String, why: String },
-    /// A cached token was refused; a new one may be accepted.
+    /// The server refused a cached token; it may accept a new one.
     #[error("a token is not taken")]
     Unauthenticated { why: String },
     #[error("`{url}` gives no token")]
@@ -152,7 +152,7 @@ pub enum AuthError {
 pub fn identify(
     request: &IdentityRequest,
     properties: &Properties,
-    workshop: &Workshop,
+    options: &TokenOptions,
 ) -> Result<Identity, AuthError> {
     let value = |section, key| -> Result<Option<String>, SetupError> {
         Ok(properties.value(section, key)?.map(|property| property.value))
@@ -161,7 +161,7 @@ pub fn identify(
         token: value("auth", "token_host")?,
         iam_credentials: value("api_endpoint_overrides", "iamcredentials")?,
     };
-    let mut found = find(request, properties, &endpoints, (workshop.clock)())?;
+    let mut found = find(request, properties, &endpoints, (options.clock)())?;
     let passed_over = passed_over(&found, properties);
     let mut accounts = request.impersonate.clone();
     let mut said_by = "`--impersonate-service-account`".to_owned();
@@ -172,11 +172,11 @@ pub fn identify(
         said_by = property.source.to_string();
     }
     found = acting(found, &accounts, &said_by, &endpoints)?;
-    Ok(Identity { passed_over, ..identity_of(found, workshop) })
+    Ok(Identity { passed_over, ..identity_of(found, options) })
 }
 
-/// The credential impersonating the last of these accounts; the credential itself if there are
-/// none.
+/// The credential that impersonates the last of these accounts; the original credential if there
+/// are none.
 fn acting(
     found: FoundCredential,
     accounts: &[String],
@@ -195,17 +195,17 @@ fn acting(
 }
 
 /// An account of the sandbox at `endpoint`, which issues tokens for any address. The access token
-/// of the default account is ready: the sandbox takes any opaque token for it.
+/// of the default account needs no request: the sandbox accepts any opaque token for it.
 pub fn identify_in_sandbox(
     request: &IdentityRequest,
     endpoint: &str,
     default_account: &str,
     refresh_prefix: &str,
-    workshop: &Workshop,
+    options: &TokenOptions,
 ) -> Result<Identity, AuthError> {
     if let Some(path) = &request.access_token_file {
         let found = token_file(path, "`--access-token-file`", "--access-token-file")?;
-        return Ok(identity_of(found, workshop));
+        return Ok(identity_of(found, options));
     }
     let account = request.account.as_deref().unwrap_or(default_account);
     let credential = Credential::User(User {
@@ -231,17 +231,17 @@ pub fn identify_in_sandbox(
     };
     let endpoints = Endpoints { token: None, iam_credentials: Some(endpoint.to_owned()) };
     let said_by = "`--impersonate-service-account`";
-    Ok(identity_of(acting(found, &request.impersonate, said_by, &endpoints)?, workshop))
+    Ok(identity_of(acting(found, &request.impersonate, said_by, &endpoints)?, options))
 }
 
-fn identity_of(found: FoundCredential, workshop: &Workshop) -> Identity {
+fn identity_of(found: FoundCredential, options: &TokenOptions) -> Identity {
     let FoundCredential { credential, account, source, place, at_hand, login } = found;
     let tokens = Tokens {
         credential,
         place,
         at_hand: Mutex::new(at_hand),
-        cache: workshop.cache.clone().map(TokenCache::new),
-        clock: workshop.clock,
+        cache: options.cache.clone().map(TokenCache::new),
+        clock: options.clock,
         login: login.clone(),
     };
     Identity { tokens: Arc::new(tokens), account, source, passed_over: None, login }

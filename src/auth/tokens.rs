@@ -17,9 +17,10 @@ use crate::jwt::expiry;
 /// The tokens of one credential.
 pub struct Tokens {
     pub(super) credential: Credential,
-    /// Names the credential in errors.
+    /// The credential's name in errors.
     pub(super) place: String,
-    /// A valid access token, and a valid ID token for the credential's own client.
+    /// A valid access token, and a valid ID token for the credential's own client, if they need no
+    /// request.
     pub(super) at_hand: Mutex<AtHand>,
     pub(super) cache: Option<TokenCache>,
     pub(super) clock: fn() -> OffsetDateTime,
@@ -27,7 +28,7 @@ pub struct Tokens {
     pub(super) login: Option<String>,
 }
 
-/// Tokens that cost no request.
+/// Tokens that need no request.
 #[derive(Default)]
 pub(super) struct AtHand {
     pub(super) access: Option<BearerToken>,
@@ -84,7 +85,7 @@ impl Tokens {
         if let Some(token) = at_hand {
             return Ok(token);
         }
-        // A key signs tokens without a request, so they are never cached.
+        // A key signs tokens without a request, so they are not cached.
         let signs = matches!(self.credential, Credential::ServiceAccount(_));
         let slot = if signs { None } else { self.slot(&["access"]) };
         let wanted = |brought: &Brought| brought.access.as_ref().map(|minted| minted.token.clone());
@@ -96,8 +97,8 @@ impl Tokens {
         Ok(token)
     }
 
-    /// An ID token for an audience; without one, for the credential's own client, which only a
-    /// Google account has.
+    /// An ID token for an audience; without an audience, for the credential's own client, which
+    /// only a Google account has.
     pub async fn id_token(&self, audience: Option<&str>) -> Result<IdToken, AuthError> {
         let of = |token: String| {
             let expires = expiry(&token).unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -121,7 +122,7 @@ impl Tokens {
         expiry(&token).is_some_and(|end| end > soon).then_some(token)
     }
 
-    /// Discards an ID token that was refused before it expired.
+    /// Discards an ID token that the server refused before its expiry.
     pub fn forget_id(&self, audience: Option<&str>, refused: &str) {
         self.at_hand(|at_hand| at_hand.id.take_if(|token| token == refused));
         let slot = self.slot(&["id", audience.unwrap_or_default()]);
@@ -146,7 +147,7 @@ impl Tokens {
                 return Ok(token);
             }
             turn = slot.turn().await;
-            // The process that had the turn before has usually stored a token.
+            // The process that held the lock before has usually stored a token.
             if let Some(token) = slot.read((self.clock)()) {
                 return Ok(token);
             }
@@ -163,7 +164,7 @@ impl Tokens {
         Ok(token)
     }
 
-    /// Stores the tokens of a response: the requested one and any other.
+    /// Stores the tokens of a response: the requested one and any other one.
     fn keep(&self, brought: &Brought, audience: Option<&str>, now: OffsetDateTime) {
         let kept = [
             (&brought.access, self.slot(&["access"])),
@@ -177,7 +178,7 @@ impl Tokens {
     }
 
     fn slot(&self, parts: &[&str]) -> Option<Slot> {
-        // The fingerprint may read files: not needed without a cache.
+        // Checked first: the fingerprint may read files, and is not needed without a cache.
         let cache = self.cache.as_ref()?;
         let fingerprint = self.credential.fingerprint()?;
         let parts: Vec<&str> =
@@ -185,8 +186,8 @@ impl Tokens {
         Some(cache.slot(&parts))
     }
 
-    /// Discards the access token, which was refused before it expired. Returns whether another can
-    /// be obtained.
+    /// Discards the access token, which the server refused before its expiry. Returns whether
+    /// another one can be obtained.
     pub fn forget_access(&self) -> bool {
         if matches!(self.credential, Credential::Bearer(_)) {
             return false;

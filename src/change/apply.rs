@@ -18,14 +18,14 @@ use crate::domain::plan::{Change, Plan, TakeBack, Use, left_out};
 use crate::domain::principal::{is_service_agent, project_in};
 use crate::domain::target::{AccountName, Existing};
 
-/// How long conflicts are retried, whatever the command's own deadline.
+/// How long conflicts are retried, independent of the command's own deadline.
 const CONFLICT_LIMIT: Duration = Duration::from_mins(1);
 /// How often a write is repeated if its result is unknown.
 const UNCLEAR_ATTEMPTS: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(40);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// Carries out the plan of one target; all or nothing if the change requires it.
+/// Carries out the plan of one target: all of it or nothing, if the change requires that.
 pub(super) async fn apply(
     cx: &Context,
     plan: Plan,
@@ -40,8 +40,9 @@ pub(super) async fn apply(
     outcome
 }
 
-/// Rolls back what a change did before it was refused, as a change of its own, with retries on fresh facts. If the
-/// rollback fails too, the change is half done, and the error says how to finish it by hand.
+/// Rolls back the applied part of a refused change, as a change of its own, with retries on fresh
+/// facts. If the rollback fails too, the change is half done, and the error says how to finish it
+/// by hand.
 async fn take_back(
     cx: &Context,
     outcome: ChangeOutcome,
@@ -76,8 +77,8 @@ async fn take_back(
     }
 }
 
-/// Applies the steps of a plan. If a step fails that may still succeed, plans again on fresh facts, within the
-/// confirmed plan.
+/// Applies the steps of a plan. If a step fails that may still succeed, plans again on fresh facts,
+/// within the confirmed plan.
 async fn carry_out(
     cx: &Context,
     plan: Plan,
@@ -88,7 +89,7 @@ async fn carry_out(
         return outcome_of(&plan, Status::Unchanged);
     }
     let again = match change.undoes(plan.target()) {
-        // Without its id, `undo` would pick another change.
+        // Without the ID, `undo` would select another change.
         Some(id) => cx.suggest(&format!("undo {id}")),
         None => cx.command(),
     };
@@ -104,7 +105,7 @@ async fn carry_out(
             return work.stopped(cx, error);
         };
         sleep_until(at).await;
-        // A switch does not count as turned because it was not read.
+        // A switch must be read: an unread switch does not count as already set.
         let mut needs = change.needs(cx.own_domain().as_deref());
         if work.confirmed.has_step(false) {
             needs.service = Use::Needed;
@@ -162,26 +163,26 @@ struct Execution {
     plan: Plan,
     /// Whether the change is rolled back if a part is refused.
     whole: bool,
-    /// Addresses of accounts that may be too new for a policy.
+    /// Addresses of accounts that may be too new to be granted a role.
     awaits: Vec<String>,
     /// Whether the user was told about the wait.
     said_too_new: bool,
     /// Deleted principals, which the plan omits.
     gone: Vec<Member>,
     may_leave_out: bool,
-    /// The command that does the rest.
+    /// The command that applies the remaining steps.
     again: String,
     attempts: u32,
     /// The number of writes whose result is unknown.
     unclear: u32,
-    /// Until when conflicts are retried; set by the first one.
+    /// Until when conflicts are retried; the first conflict sets it.
     conflicts_until: Option<Instant>,
     /// What the finished steps did, and what the failed step would have done.
     difference: Difference,
     done: Option<String>,
     left: Option<FailedStep>,
     after: Etags,
-    /// Whether a part was found only by reading, after a write without an answer.
+    /// Whether a part is known as applied only from a read, after a write without a response.
     inferred: bool,
 }
 
@@ -238,7 +239,8 @@ impl Execution {
                     if unclear {
                         cx.note_written();
                     }
-                    // A write without an answer may have been applied although a later one is refused.
+                    // A write without a response may have been applied although a later write is
+                    // refused.
                     let before = self.left.take().filter(|left| left.sets_policy == sets_policy);
                     let unclear = unclear || before.is_some_and(|left| left.unclear);
                     self.left = Some(FailedStep { sets_policy, what, unclear });
@@ -261,8 +263,8 @@ impl Execution {
         self.left = None;
     }
 
-    /// When to read again; `None` if that does not help or is too late. After too many writes without an answer, the last
-    /// one is still read back.
+    /// When to read again; `None` if that does not help or is too late. After too many writes
+    /// without a response, the last one is still verified by a read.
     fn next_attempt(&mut self, cx: &Context, failure: &Failure) -> Option<Retry> {
         let now = Instant::now();
         let too_new = self.is_too_new(failure);
@@ -298,10 +300,10 @@ impl Execution {
         ((may_write || unclear || is_there) && at < until).then_some(Retry { at, may_write })
     }
 
-    /// Looks up the accounts that a refused policy calls missing. One that exists may be new; one that does not exist is
-    /// omitted if the change restores an earlier state.
+    /// Looks up the accounts that a refused policy calls missing. An account that exists may be
+    /// new. An account that does not exist is omitted if the change restores an earlier state.
     async fn look_for_accounts(&mut self, cx: &Context, failure: &Failure) {
-        let is_named = |grant: &&Grant| failure.says_missing(grant.member.address());
+        let is_named = |grant: &&Grant| failure.names_missing_principal(grant.member.address());
         let named: Vec<Member> =
             self.plan.added().iter().filter(is_named).map(|grant| grant.member.clone()).collect();
         for member in named {
@@ -309,7 +311,7 @@ impl Execution {
             if self.awaits.contains(&address) {
                 continue;
             }
-            // If it is not an account of a project, only the message tells.
+            // Without an account to look up, only the message is evidence.
             let found = match account_of(&member) {
                 Some(account) => exists(cx, &account).await,
                 None => Some(false),
@@ -326,10 +328,10 @@ impl Execution {
         }
     }
 
-    /// Whether a policy was refused because an account has not propagated yet. How long that takes is not documented;
-    /// gcloud retries for some minutes.
+    /// Whether a policy was refused because an account has not propagated yet. The duration is not
+    /// documented; gcloud retries for some minutes.
     fn is_too_new(&self, failure: &Failure) -> bool {
-        self.awaits.iter().any(|address| failure.says_missing(address))
+        self.awaits.iter().any(|address| failure.names_missing_principal(address))
     }
 
     /// The error of the last step.
@@ -349,7 +351,7 @@ impl Execution {
         ChangeOutcome {
             difference: self.difference,
             exposure,
-            // The snapshot that found it is from after the write.
+            // If found by a read, the current plan's snapshot is from after the write.
             before: if self.inferred { &self.confirmed } else { &self.plan }.etags().clone(),
             after: self.after,
             inferred: self.inferred,
@@ -358,8 +360,8 @@ impl Execution {
         }
     }
 
-    /// Whether a step without an answer is found half applied: a part of it was undone since, or another writer did a
-    /// part.
+    /// Whether a step without a response is found half applied: a part of it was undone since, or
+    /// another writer did a part.
     fn is_torn(&self, fresh: &Plan) -> bool {
         let Some(FailedStep { sets_policy, unclear: true, .. }) = self.left else { return false };
         let size = |plan: &Plan| {
@@ -369,7 +371,8 @@ impl Execution {
         left > 0 && left < meant
     }
 
-    /// Continues with a fresh plan. If a step without an answer is missing from it, the step was applied.
+    /// Continues with a fresh plan. If a step without a response is missing from it, the step was
+    /// applied.
     fn go_on_with(&mut self, fresh: Plan) {
         if let Some(FailedStep { sets_policy, what, unclear: true }) = self.left.clone() {
             if !fresh.has_step(sets_policy) {
@@ -390,8 +393,8 @@ impl Execution {
         self.plan = fresh;
     }
 
-    /// The outcome if nothing is left to do on a fresh snapshot: the write that seemed to fail was applied, or another
-    /// writer did the same.
+    /// The outcome if nothing is left to do on a fresh snapshot: the write that seemed to fail was
+    /// applied, or another writer did the same.
     fn found_done(mut self, fresh: Plan) -> ChangeOutcome {
         let found = fresh.etags().clone();
         self.go_on_with(fresh);
@@ -435,7 +438,8 @@ impl Execution {
     }
 }
 
-/// The service account of a principal, if its address names its project. Google's own agents are not looked up.
+/// The service account of a principal, if its address contains its project. Google's service agents
+/// are not looked up.
 pub(super) fn account_of(member: &Member) -> Option<AccountName> {
     let address = member.address();
     if member.kind() != MemberKind::ServiceAccount || is_service_agent(address) {

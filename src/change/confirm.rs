@@ -6,7 +6,7 @@ use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::plan::{Plan, reasons_to_ask};
 use crate::terminal;
 
-/// Refuses a plan that changes another number of services than expected.
+/// Refuses a plan whose number of changed services is not the expected one.
 pub(super) fn check_expected(
     cx: &Context,
     plans: &[Planned],
@@ -30,7 +30,8 @@ pub(super) fn check_expected(
     ))
 }
 
-/// Has the plans confirmed, if the change requires it: by a user at a terminal, or by `--yes`.
+/// Asks for confirmation of the plans if the change requires it: from a user at a terminal, or by
+/// `--yes`.
 pub(super) async fn confirm(
     cx: &Context,
     plans: &[Planned],

@@ -1,5 +1,5 @@
-//! The one way to write: read all, plan all, show, confirm once, apply; on a conflict read and plan again, within the
-//! confirmed plan.
+//! The only way to write: read all targets, plan all, show, confirm once, apply. After a conflict,
+//! reads and plans again, within the confirmed plan.
 
 mod apply;
 mod confirm;
@@ -29,7 +29,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
 use crate::lookup::Targets;
 
-/// How many resources are read or written at a time.
+/// How many resources are read or written in parallel.
 const WIDTH: usize = 16;
 
 /// The plan of one target, or why there is none.
@@ -60,7 +60,7 @@ pub async fn run_once_read<C: Change>(
     batch.carry_out(cx, change, options).await
 }
 
-/// What was read of all targets.
+/// The snapshots of all targets.
 #[derive(Debug)]
 pub struct Batch {
     snapshots: Vec<(Target, Result<Snapshot, CommandError>)>,
@@ -69,7 +69,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Reads every target, several at a time.
+    /// Reads all targets, several in parallel.
     async fn read(
         cx: &Context,
         targets: Targets,
@@ -77,7 +77,7 @@ impl Batch {
         options: &ChangeOptions,
     ) -> Result<Self, CommandError> {
         cx.gateway().await?;
-        // Before the reads, because they settle changes that were left open.
+        // Before the reads, because the reads settle changes that were left open.
         let left_open = record::left_open(cx, options);
         let needs = change.needs(cx.own_domain().as_deref());
         let progress = cx.terminal.progress("reading");
@@ -124,7 +124,7 @@ impl Batch {
     }
 
     /// Looks up the service accounts that would be granted access again, so that the plan omits
-    /// deleted ones. If that is unknown, the write decides.
+    /// deleted ones. If a lookup fails, the write shows whether the account exists.
     async fn leave_out_deleted(&mut self, cx: &Context, change: &impl Change) {
         let plans = self.found().filter_map(|snapshot| change.plan(snapshot).ok());
         let mut members: Vec<Member> = Vec::new();
@@ -195,7 +195,7 @@ impl Batch {
     }
 }
 
-/// The outcomes if nothing is written; `of_change` is the outcome of a plan with steps.
+/// The outcomes if nothing is written. `of_change` is the outcome of a plan with steps.
 fn without_writing(
     cx: &Context,
     plans: Vec<Planned>,
@@ -210,8 +210,8 @@ fn without_writing(
     outcomes.collect()
 }
 
-/// Carries out all plans, first those that others depend on; the outcomes are in the order of the
-/// plans.
+/// Carries out all plans, starting with those that others depend on. The outcomes are in the order
+/// of the plans.
 async fn apply_all(
     cx: &Context,
     plans: Vec<Planned>,
@@ -226,8 +226,8 @@ async fn apply_all(
         stages[stage as usize].push((at, name, plan));
     }
     for stage in stages {
-        // A plan waits that depends on an account that was not created, or on grants that still
-        // exist.
+        // A plan is not carried out if it depends on an account that was not created, or on the
+        // removal of grants that still exist.
         let held_up = outcomes
             .iter()
             .find(|(_, outcome)| !outcome.status.is_settled())

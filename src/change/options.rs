@@ -1,4 +1,4 @@
-//! Options of a change of any kind.
+//! Options of all changes.
 
 /// How a change is carried out.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Remarks {
     /// How the targets or members were determined.
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
-    /// The alternative command if an organisation policy forbids this one.
+    /// The alternative command if an organization policy forbids this one.
     pub other_way: Option<String>,
     /// The command that the user may have meant if a change cannot be undone.
     pub may_be_meant: Option<String>,

@@ -16,7 +16,7 @@ pub struct ChangeResult {
     pub partly_searched: bool,
 }
 
-/// The outcome of a plan with this end.
+/// The outcome of a plan with this status.
 pub(super) fn outcome_of(plan: &Plan, status: Status) -> ChangeOutcome {
     ChangeOutcome {
         id: None,
@@ -48,7 +48,7 @@ pub(super) fn failed(
     action: Action,
     error: CommandError,
 ) -> ChangeOutcome {
-    let error = cx.fit(error);
+    let error = cx.adapt_hints(error);
     let refused = matches!(
         error.kind,
         ErrorKind::ConditionRequired

@@ -19,8 +19,8 @@ use crate::lookup;
 /// Time limit for reading a service that is only displayed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Reads what a plan depends on: the policy and whatever else is needed, in parallel. Facts of the
-/// whole project are read once.
+/// Reads the facts that a plan depends on: the policy and the other needed facts, in parallel.
+/// Facts of the whole project are read once.
 pub(super) async fn read(
     cx: &Context,
     name: &Target,
@@ -103,7 +103,7 @@ async fn snapshot(
     })
 }
 
-/// Reads the service; if the plan does not depend on it, the reason why it was not read.
+/// Reads the service. If the plan does not depend on it, a failure returns the reason.
 async fn service(
     gateway: &Gateway,
     name: &Target,
@@ -124,8 +124,8 @@ async fn service(
     })
 }
 
-/// Reads the policy; if the plan does not depend on it, the reason why it was not read. An
-/// account's policy is read once the account is known to exist.
+/// Reads the policy. If the plan does not depend on it, a failure returns the reason. An account's
+/// policy is read only after the account is known to exist.
 async fn policy(
     gateway: &Gateway,
     name: &Target,

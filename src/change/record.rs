@@ -1,5 +1,5 @@
-//! The journal entry of a change: begun before a request is sent, finished with the outcome, and settled by reading
-//! the resource if it was left open.
+//! The journal entry of a change: begun before a request is sent, finished with the outcome. If it
+//! is left open, a later read of the resource settles it.
 
 use std::cell::RefCell;
 
@@ -17,7 +17,8 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::target::Target;
 use crate::journal::{Ended, Journal, RunFacts};
 
-/// Entries that earlier runs left open, with their journal. Usually there are none, which is known without opening it.
+/// Entries that earlier runs left open, with their journal. Usually there are none; that is known
+/// without opening the journal.
 pub(super) fn left_open(cx: &Context, options: &ChangeOptions) -> Option<(Journal, Vec<Entry>)> {
     if options.only_show || !cx.may_have_open_changes() {
         return None;
@@ -35,7 +36,7 @@ pub(super) fn open(cx: &Context, options: &ChangeOptions) -> Result<Option<Journ
     cx.journal().map(Some).map_err(|error| without(cx, error))
 }
 
-/// The error if the journal cannot be used: `--no-journal` must be explicit.
+/// The error for an unusable journal: running without one requires an explicit `--no-journal`.
 fn without(cx: &Context, error: CommandError) -> CommandError {
     error
         .because("every change is journalled before it is made; nothing was changed")
@@ -84,8 +85,8 @@ impl Record {
         Ok(Self { journal: Some(RefCell::new(journal)), ids })
     }
 
-    /// Writes the outcome of one resource and returns it with its id. An entry whose result is unknown stays open: it is
-    /// settled by reading the resource.
+    /// Records the outcome of one resource and returns it with its ID. An entry whose result is
+    /// unknown stays open until a read of the resource settles it.
     pub(super) fn end(&self, cx: &Context, outcome: ChangeOutcome) -> ChangeOutcome {
         let id = self.ids.iter().find(|(target, _)| *target == outcome.target);
         let (Some(journal), Some((_, id))) = (&self.journal, id) else { return outcome };
@@ -114,7 +115,7 @@ impl Record {
 
 fn how_it_ended(outcome: &ChangeOutcome) -> Ended {
     let (state, done) = match outcome.status {
-        // It was found by reading; whether this run wrote it is unknown.
+        // A read showed the change; whether this run wrote it is unknown.
         Status::Changed if outcome.inferred => (State::EffectPresent, None),
         Status::Changed => (State::Applied, Some(outcome.difference.clone())),
         Status::Unchanged if !outcome.left_out.is_empty() => {
@@ -130,7 +131,8 @@ fn how_it_ended(outcome: &ChangeOutcome) -> Ended {
     Ended { state, done, before, after, error: outcome.error.as_ref().map(said) }
 }
 
-/// Settles open entries of the resources that were read. What cannot be settled stays open.
+/// Settles open entries of the resources that were read. An entry that cannot be settled stays
+/// open.
 pub(super) async fn settle_read(
     cx: &Context,
     mut journal: Journal,
@@ -149,7 +151,7 @@ pub(super) async fn settle_read(
     tell(cx, &mut journal, &found);
 }
 
-/// Settles these open entries by reading their resources. What cannot be read stays open.
+/// Settles these open entries by reading their resources. If a read fails, the entry stays open.
 pub async fn settle(cx: &Context, journal: &mut Journal, open: &[Entry]) {
     let looks = stream::iter(open)
         .map(|entry| async move { (entry.id, what_is_there(cx, entry).await) })
@@ -181,13 +183,13 @@ fn tell(cx: &Context, journal: &mut Journal, found: &[(ChangeId, State)]) {
     }
 }
 
-/// The state of a change by its resource; `None` if the resource cannot be read.
+/// The state of a change, from its resource; `None` if the resource cannot be read.
 async fn what_is_there(cx: &Context, entry: &Entry) -> Option<State> {
     let settings = !entry.intended.settings.is_empty();
     let service = if settings { Use::Needed } else { Use::Effect };
     match read(cx, &entry.target, Needs { service, ..Needs::default() }).await {
         Ok(snapshot) => entry.intended.found(&snapshot),
-        // The change disappeared with its resource.
+        // The change is gone together with its resource.
         Err(error) if error.kind == ErrorKind::NotFound => Some(State::Overtaken),
         Err(_) => None,
     }

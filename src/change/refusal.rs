@@ -11,7 +11,7 @@ use crate::domain::principal::agent_of;
 use crate::domain::role::INVOKER;
 use crate::domain::target::Target;
 
-/// A refused plan, with the commands that may help.
+/// The error of a refused plan, with the commands that may help.
 pub(super) fn of_plan(cx: &Context, refusal: &Refusal, remarks: &Remarks) -> CommandError {
     let message = refusal.to_string();
     let with = |option: &str| format!("{} {option}", cx.command());
@@ -45,7 +45,7 @@ pub(super) fn of_plan(cx: &Context, refusal: &Refusal, remarks: &Remarks) -> Com
                 INVOKER => format!("revoke {} {service}", quoted(member.as_str())),
                 role => format!("revoke {} {service} --role {role}", quoted(member.as_str())),
             };
-            // Both commands, because the first alone would lock the user out.
+            // Both commands, because the first one alone would lock the user out.
             CommandError::new(ErrorKind::LimitsNothing, message)
                 .hint(cx.suggest(&command))
                 .hint(cx.command())
@@ -74,7 +74,7 @@ pub(super) fn of_plan(cx: &Context, refusal: &Refusal, remarks: &Remarks) -> Com
     }
 }
 
-/// Recognises refusals by organisation policies, from texts that were observed on Cloud Run, and
+/// Recognizes refusals by organization policies, from texts that were observed on Cloud Run, and
 /// names the constraint and the alternatives. `None` for any other refusal.
 pub(super) fn organisation_policy(
     cx: &Context,
@@ -107,8 +107,8 @@ pub(super) fn organisation_policy(
     })
 }
 
-/// Recognises why a domain cannot be mapped: the caller's ownership is not verified, or it is
-/// mapped elsewhere. `None` for any other refusal.
+/// Recognizes why a domain cannot be mapped: the caller's ownership is not verified, or the domain
+/// is mapped elsewhere. `None` for any other refusal.
 pub(super) fn of_domain(cx: &Context, failure: &Failure, plan: &Plan) -> Option<CommandError> {
     let Target::Mapping(mapping) = plan.target() else { return None };
     let domain = &mapping.domain;
@@ -163,10 +163,10 @@ pub(super) fn in_part(short: &str, done: &str, left: &str, cause: CommandError) 
     error
 }
 
-/// Recognises that a Google service agent does not exist in its project, and suggests the command
+/// Recognizes that a Google service agent does not exist in its project, and suggests the command
 /// that creates it. `None` for any other failure.
 pub(super) fn of_agent(failure: &Failure, plan: &Plan) -> Option<CommandError> {
-    let named = |member: &&Member| failure.says_missing(member.address());
+    let named = |member: &&Member| failure.names_missing_principal(member.address());
     let member = plan.added().iter().map(|grant| &grant.member).find(named)?;
     let (api, number) = agent_of(member.address())?;
     let mut error = CommandError::from(failure.clone());

@@ -43,7 +43,7 @@ pub(super) fn plan(
     for (name, planned) in plans {
         let title = out.style().bold().apply_to(cx.named(name));
         match planned {
-            // If it is the only one, its error follows at once.
+            // With a single plan, its error is printed right after this.
             Err(_) if plans.len() == 1 => out.say(&format!("  {title}  cannot be planned")),
             Err(error) => {
                 out.say(&format!("  {title}  cannot be planned: {}", printable(&error.message)));

@@ -1,4 +1,4 @@
-//! Service accounts: whether one exists, and its creation.
+//! Service accounts: existence and creation.
 
 use google_cloud_iam_admin_v1::model::ServiceAccount;
 use http::Method;
@@ -12,7 +12,7 @@ use crate::domain::difference::Etags;
 use crate::domain::target::{AccountName, Existing};
 
 impl Gateway {
-    /// Reads whether a service account exists, and its unique id.
+    /// Reads whether a service account exists, and its unique ID.
     pub async fn account(&self, account: &AccountName) -> Result<Existing, Failure> {
         let address = &account.address;
         let call = format!("read the service account `{address}`");
@@ -31,7 +31,7 @@ impl Gateway {
         }
     }
 
-    /// Creates a service account, which must not exist.
+    /// Creates a service account. Fails if it exists.
     pub(super) async fn create_account(
         &self,
         account: &AccountName,
@@ -51,12 +51,12 @@ impl Gateway {
     }
 }
 
-/// Where a project's service accounts are.
+/// The path of a project's service accounts.
 pub(super) fn accounts_path(account: &AccountName) -> String {
     format!("/v1/projects/{}/serviceAccounts", account.project)
 }
 
-/// Where a service account is, by its address.
+/// The path of a service account, by its address.
 pub(super) fn account_path(account: &AccountName) -> String {
     format!("{}/{}", accounts_path(account), account.address)
 }

@@ -1,5 +1,5 @@
-//! The ancestors of a service: its project, folders and organization, with the grants and deny rules of each.
-//! Each part is read in parallel with the others, and fails alone.
+//! The ancestors of a service: its project, folders and organization, with the grants and deny
+//! rules of each. All parts are read in parallel; one that fails does not affect the others.
 
 use std::time::Duration;
 
@@ -24,11 +24,12 @@ use crate::domain::policy::Policy;
 use crate::domain::principal::project_in;
 use crate::transport::encoded;
 
-/// The time limit of one read: what does not answer is unknown, and delays nothing else.
+/// The time limit of one read. A read that exceeds it is unknown and delays nothing else.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The maximal depth of an organization (documented: ten levels of folders).
 const DEEPEST: usize = 13;
-/// The body with which the Resource Manager is asked for conditions (documented: POST, unlike Run's).
+/// The request body that asks the Resource Manager for conditions (documented: POST, unlike Cloud
+/// Run).
 pub(super) const AT_VERSION_3: &str = r#"{"options":{"requestedPolicyVersion":3}}"#;
 
 /// The ancestors of a service, nearest first.
@@ -37,7 +38,7 @@ pub struct Ancestors {
     pub place: Hierarchy,
     pub allow: Vec<PolicyLayer<Grant>>,
     pub deny: Vec<PolicyLayer<DenyRule>>,
-    /// The roles in the allow policies that are in no table.
+    /// The roles in the allow policies that are not in the built-in tables.
     pub roles: Roles,
 }
 
@@ -61,20 +62,20 @@ pub fn why(failure: &Failure) -> String {
 }
 
 impl Gateway {
-    /// Reads something of an API, and gives it up in time.
+    /// Reads a resource of an API, with a time limit.
     pub(super) async fn told<T: DeserializeOwned>(&self, read: Read<'_>) -> ReadResult<T> {
         let answer = async {
             let body = self.ask(read).await?;
             parsed(read.call, &body)
         };
-        // Dozens of these are under way at once, each inside others: on the heap, not the stack.
+        // Boxed: dozens of these nested futures run at once, too many for the stack.
         match timeout(PATIENCE, Box::pin(answer)).await {
             Ok(answer) => answer.map_err(|failure: Failure| why(&failure)),
             Err(_) => Err(format!("no answer within {} seconds", PATIENCE.as_secs())),
         }
     }
 
-    /// Reads the pages of a list, each given up in time, until `take` has enough and returns `false`.
+    /// Reads the pages of a list, each with a time limit, until `take` returns `false`.
     pub(super) async fn told_pages(
         &self,
         (api, call, path): (Api, &str, &str),
@@ -98,8 +99,8 @@ impl Gateway {
         self.told(Read::of(Api::ResourceManager, &call, &path)).await
     }
 
-    /// Reads what is above the services of a project. Roles that are in no table, and that may
-    /// matter to `caller` (to anyone where it is `None`), are read along with the policies.
+    /// Reads the ancestors of a project's services. Along with the policies, reads the roles that
+    /// are not in the built-in tables and may matter to `caller` (to anyone if it is `None`).
     pub async fn above(&self, project: &str, caller: Option<&Member>) -> Ancestors {
         let resource = format!("projects/{project}");
         let (levels, facts) = tokio::join!(self.climb(resource, caller, 0), self.project(project));
@@ -128,7 +129,7 @@ impl Gateway {
         self.project(project).await.map(|facts| facts.number)
     }
 
-    /// The ID and the number of a project that is named by either.
+    /// The ID and the number of a project, given either.
     pub async fn project_id_and_number(&self, project: &str) -> Result<(String, String), String> {
         let facts = self.project(project).await?;
         if facts.id.is_empty() || facts.number.is_empty() {
@@ -137,11 +138,12 @@ impl Gateway {
         Ok((facts.id, facts.number))
     }
 
-    /// Where the project of an account stands, as far as its address names one and that can be read.
+    /// The hierarchy of a service account's project, if the account's address names the project and
+    /// it can be read.
     pub(super) async fn home_of(&self, address: &str) -> Option<Hierarchy> {
         let named = project_in(address)?;
         let facts = self.project(named).await.ok()?;
-        // What was not read of it is left out: then where it stands is not known to the end.
+        // Ancestors that could not be read are omitted: the hierarchy is then incomplete.
         let (above, _) = self.ancestors(named).await;
         let number = Some(facts.number);
         Some(Hierarchy { project: facts.id, number, above, ..Hierarchy::default() })
@@ -157,7 +159,7 @@ impl Gateway {
         self.seen.projects.get(project, read).await
     }
 
-    /// What a resource is in; `None` for an organisation, and for a project that is in none.
+    /// The parent of a resource; `None` for an organization, and for a project without a parent.
     async fn parent(&self, resource: &str) -> ReadResult<Option<String>> {
         let read = async {
             let parent = match resource.split_once('/') {
@@ -172,14 +174,14 @@ impl Gateway {
         self.seen.parents.get(resource, read).await
     }
 
-    /// The organisation that a project is in.
+    /// The organization of a project.
     pub(super) async fn organization_of(&self, project: &str) -> ReadResult<Option<String>> {
         let (mut above, whole) = self.ancestors(project).await;
         whole?;
         Ok(above.pop().filter(|last| last.starts_with("organizations/")))
     }
 
-    /// What a project is in, from the nearest on, as far as it can be read, and why no further.
+    /// The ancestors of a project, nearest first, as far as they can be read, and why no further.
     async fn ancestors(&self, project: &str) -> (Vec<String>, ReadResult<()>) {
         let mut above: Vec<String> = Vec::new();
         let mut at = format!("projects/{project}");
@@ -194,7 +196,7 @@ impl Gateway {
         (above, Ok(()))
     }
 
-    /// Reads a resource and all above it: while its own policies are read, its parent is asked for.
+    /// Reads a resource and its ancestors: requests its parent while its own policies are read.
     async fn climb(
         &self,
         resource: String,
@@ -229,7 +231,7 @@ impl Gateway {
         levels
     }
 
-    /// The organisation's customer, with its domain. Not knowing it makes little difference.
+    /// The customer ID and the domain of an organization. `None` has little effect.
     async fn customer_of(&self, resource: &str) -> Option<(String, String)> {
         if !resource.starts_with("organizations/") {
             return None;
@@ -255,7 +257,8 @@ impl Gateway {
         Ok(granted)
     }
 
-    /// The rules of a resource's deny policies, of which a list shows the names alone (documented).
+    /// The rules of a resource's deny policies. A list contains only their names (documented), so
+    /// each policy is read.
     async fn deny_of(&self, resource: &str) -> ReadResult<Vec<DenyRule>> {
         let read = async {
             let call = format!("read the deny policies of `{resource}`");

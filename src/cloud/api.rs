@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use crate::transport::{Endpoint, Transport, TransportError};
 
-/// An API of Google's.
+/// An API of Google.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {
     CloudFunctions,
@@ -31,7 +31,7 @@ impl Api {
         Self::Run,
     ];
 
-    /// Its host's first word, by which gcloud's properties name it too
+    /// The first label of the API's host, which is also its name in gcloud's properties
     /// (`api_endpoint_overrides/WORD`).
     pub fn word(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl Api {
             Self::Iam => "iam",
             Self::Iap => "iap",
             Self::OrgPolicy => "orgpolicy",
-            // No property of gcloud's: its `dns` is another API.
+            // gcloud has no property for it: its `dns` is another API.
             Self::PublicDns => "public_dns",
             Self::ResourceManager => "cloudresourcemanager",
             Self::Run => "run",
@@ -56,7 +56,7 @@ impl Api {
     }
 }
 
-/// Where each API is, and the way there once it is known.
+/// The endpoint of each API, and its client once one is created.
 #[derive(Debug)]
 pub struct Endpoints {
     places: Vec<ApiHost>,
@@ -69,15 +69,14 @@ struct ApiHost {
 }
 
 impl Endpoints {
-    /// Takes the endpoint of each API.
+    /// The endpoints that `of` returns.
     pub fn new(of: impl Fn(Api) -> Endpoint) -> Self {
         let place = |api| ApiHost { endpoint: of(api), transport: OnceLock::new() };
         Self { places: Api::ALL.into_iter().map(place).collect() }
     }
 
     fn place(&self, api: Api) -> &ApiHost {
-        // The place of APIs that stand at one address is that of the first: they share its
-        // connection.
+        // APIs with the same endpoint share the first one's client, and thereby its connection.
         let own = &self.places[api as usize];
         self.places.iter().find(|place| place.endpoint == own.endpoint).unwrap_or(own)
     }
@@ -87,13 +86,13 @@ impl Endpoints {
         &self.place(api).endpoint
     }
 
-    /// The address of a region's own, if the API is at Google's.
+    /// The endpoint of an API in a region, if the API's endpoint is Google's.
     pub fn regional(&self, api: Api, region: &str) -> Option<Endpoint> {
         let is_googles = *self.endpoint(api) == api.endpoint();
         is_googles.then(|| Endpoint::of_google(&format!("{region}-{}", api.word())))
     }
 
-    /// The way to an API. Opens no connection; reads root certificates where it will need them.
+    /// The client of an API. Opens no connection; reads root certificates only for TLS.
     pub fn transport(&self, api: Api) -> Result<&Transport, TransportError> {
         let place = self.place(api);
         if let Some(transport) = place.transport.get() {

@@ -1,4 +1,4 @@
-//! Carries out the steps of a plan. Nothing else writes.
+//! Carries out the steps of a plan. Nothing else in the program writes to Google.
 
 use std::time::Duration;
 
@@ -17,12 +17,13 @@ use crate::domain::plan::{PolicyOwner, Step, StepKind};
 use crate::domain::target::Target;
 use crate::transport::encoded;
 
-/// The first and the longest pause between polls of an operation.
+/// The first and the longest pause between two polls of an operation.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 impl Gateway {
-    /// Does one step of a plan, with its precondition: the one way in which anything is written.
+    /// Carries out one step of a plan with its precondition. Every write goes through this
+    /// function.
     pub async fn apply(&self, step: Step) -> Result<Etags, Failure> {
         let target = step.target();
         let of = match (step.sets_policy(), target.service()) {
@@ -33,7 +34,8 @@ impl Gateway {
         let call = format!("{}{of} `{}`", step.describe(), target.short());
         match step.into_kind() {
             StepKind::SetPolicy { of, policy } => {
-                // What has no etag was not there when it was read: whatever is by now is not overwritten.
+                // A policy without an etag did not exist when it was read; one that exists now is
+                // not overwritten.
                 if policy.etag.is_empty() {
                     let why = "it was not there when it was read";
                     return Err(Failure::new(FailureKind::NotFound, &call, why));
@@ -59,7 +61,7 @@ impl Gateway {
             StepKind::CreateAccount { account, display_name } => {
                 self.create_account(&account, &display_name, &call).await
             }
-            // By its id, so that no other of the same address is.
+            // By the unique ID, so that a later account with the same address is not deleted.
             StepKind::DeleteAccount { account, unique_id } => {
                 let path = format!("{}/{unique_id}", accounts_path(&account));
                 self.delete(Api::Iam, &call, &path).await
@@ -74,8 +76,8 @@ impl Gateway {
         }
     }
 
-    /// Looks at an operation until it is done, and yields what it made. A look that fails says
-    /// nothing of the operation, which was accepted.
+    /// Polls an operation until it is done, and returns its result. A failed poll says nothing
+    /// about the operation, which the server accepted.
     async fn wait_for(&self, mut operation: Value, call: &str) -> Result<Value, Failure> {
         let mut pause = FIRST_LOOK;
         let name = match operation["name"].as_str() {
@@ -83,7 +85,7 @@ impl Gateway {
             _ => return Err(Failure::malformed(call)),
         };
         while operation["done"] != true {
-            // The last look is at the deadline itself.
+            // The last poll is at the deadline itself.
             let (now, end) = (Instant::now(), self.deadline.end());
             if now >= end {
                 return Err(Failure::deadline(call, self.deadline.limit()).after_acceptance());
@@ -105,7 +107,7 @@ impl Gateway {
     /// Deletes the resource at a path.
     pub(super) async fn delete(&self, api: Api, call: &str, path: &str) -> Result<Etags, Failure> {
         let answer = self.write(api, call, Method::DELETE, path, None).await?;
-        // What is gone is told in JSON too.
+        // The response to a deletion is JSON too.
         let _: Map<String, Value> = parsed(call, &answer)?;
         Ok(Etags::default())
     }

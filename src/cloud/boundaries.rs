@@ -1,5 +1,5 @@
-//! Principal access boundaries (IAM v3): the policies bound in a project, folder or organization, and what
-//! they contain.
+//! Principal access boundaries (IAM v3): the policies bound in a project, folder or organization,
+//! and their contents.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,9 @@ use crate::domain::member::{Member, MemberKind};
 const KIND: &str = "PRINCIPAL_ACCESS_BOUNDARY";
 
 impl Gateway {
-    /// The boundaries that may bind the caller of a job, and who is in it if it is a group; with no caller
-    /// those of the job's own place. Where the projects of these accounts stand is looked up.
+    /// The boundaries that may bind the caller of a job and, if the caller is a group, its members;
+    /// without a caller, the boundaries of the job's own hierarchy. Looks up the hierarchies of
+    /// other projects' service accounts.
     pub(super) async fn boundaries(
         &self,
         caller: Option<&Member>,
@@ -47,7 +48,7 @@ impl Gateway {
         };
         places.sort();
         places.dedup();
-        // What is above could not be read any further, and neither could these.
+        // If an ancestor could not be read, its boundaries cannot be read either.
         let unread: BTreeMap<&str, &String> = around
             .allow
             .iter()
@@ -90,7 +91,7 @@ impl Gateway {
     }
 }
 
-/// A binding, without what its policy names.
+/// A binding, without the contents of its policy.
 fn binding(binding: &Value) -> Boundary {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let condition = &binding["condition"];
@@ -106,7 +107,7 @@ fn binding(binding: &Value) -> Boundary {
     }
 }
 
-/// What the rules of a policy let at.
+/// The resources that the rules of a policy make accessible.
 fn resources(policy: &Value) -> Vec<String> {
     let rules = policy["details"]["rules"].as_array().into_iter().flatten();
     let named = rules.flat_map(|rule| rule["resources"].as_array().into_iter().flatten());

@@ -1,4 +1,4 @@
-//! Reads each thing once in a command, however many callers need it at the same time.
+//! Reads each resource once per command, however many callers need it at the same time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::domain::invokers::Grant;
 /// The result of a read, or why it failed.
 pub(super) type ReadResult<T> = Result<T, String>;
 
-/// What this command has read.
+/// The results of this command's reads.
 #[derive(Debug, Default)]
 pub(super) struct ReadCache {
     pub(super) projects: Memo<ReadResult<ProjectFacts>>,
@@ -27,7 +27,7 @@ pub(super) struct ReadCache {
     pub(super) effective: Memo<ReadResult<google_cloud_orgpolicy_v2::model::Policy>>,
 }
 
-/// A project's own data.
+/// The attributes of a project.
 #[derive(Clone, Debug)]
 pub(super) struct ProjectFacts {
     pub(super) id: String,
@@ -35,7 +35,7 @@ pub(super) struct ProjectFacts {
     pub(super) parent: String,
 }
 
-/// Values by name; a second caller waits for a read that is under way.
+/// Values by name. A second caller waits for a read that is in progress.
 pub(super) struct Memo<T>(Mutex<HashMap<String, Arc<OnceCell<T>>>>);
 
 impl<T> Default for Memo<T> {
@@ -51,7 +51,7 @@ impl<T> fmt::Debug for Memo<T> {
 }
 
 impl<T: Clone> Memo<T> {
-    /// The value of this name, read if it is not there yet.
+    /// The value of this name; reads it if it is not cached.
     pub(super) async fn get(&self, name: &str, read: impl Future<Output = T>) -> T {
         let cell = {
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

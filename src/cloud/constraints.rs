@@ -13,12 +13,13 @@ use super::gateway::Gateway;
 use super::request::Read;
 use crate::domain::constraint::{ALL, Effective, POLICY_MEMBERS};
 
-/// The time limit of the preflight: the change itself reports what is forbidden.
+/// The time limit of the preflight. A short one is enough: the change itself reports what is
+/// forbidden.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Gateway {
-    /// Reads what is in force on a project of the constraints that bear on who may be let in, side by
-    /// side. What may not be read is left out.
+    /// Reads, in parallel, the constraints in force on a project that restrict who may be granted
+    /// access. Omits constraints that may not be read.
     pub async fn constraints(&self, project: &str) -> Vec<Effective> {
         let all = ALL.map(async |constraint| {
             let read = self.effective(project, constraint);
@@ -59,7 +60,7 @@ fn effective(constraint: &'static str, policy: &Policy) -> Effective {
         if constraint == POLICY_MEMBERS {
             found.allowed.extend(parameters(rule));
         }
-        // A rule under a condition takes some resources out, or adds some.
+        // A conditional rule excludes some resources, or includes more.
         if rule.condition.as_ref().is_some_and(|condition| !condition.expression.is_empty()) {
             found.is_conditional = true;
         }
@@ -68,7 +69,7 @@ fn effective(constraint: &'static str, policy: &Policy) -> Effective {
     found
 }
 
-/// The members that the managed constraint lets in by name, and the sets of them.
+/// The members and the principal sets that the managed constraint allows.
 fn parameters(rule: &PolicyRule) -> Vec<String> {
     let named = ["allowedMemberSubjects", "allowedPrincipalSets"];
     let lists = named.iter().filter_map(|name| rule.parameters.as_ref()?.get(*name)?.as_array());

@@ -16,10 +16,10 @@ use crate::domain::resource::ServiceName;
 use crate::domain::service::{Ingress, Readiness, Service, TrafficTag, VpcEgress};
 use crate::domain::setting::Switch;
 
-/// The word for an ingress that v2 does not say.
+/// The word for an ingress that v2 does not return.
 pub(super) const UNSPECIFIED: &str = "unspecified";
 
-/// A service of Run v2, under the name by which it was asked for.
+/// A Cloud Run v2 service, under the name that was requested.
 pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Service {
     let ports = service.template.iter().flat_map(|template| &template.containers);
     let http2 = ports.flat_map(|container| &container.ports).any(|port| port.name == "h2c");
@@ -43,7 +43,8 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
         ingress_set: None,
         ingress: match &service.ingress {
             model::IngressTraffic::All => Ingress::All,
-            // What is observed, before anything is; what is set, v1 says.
+            // v2 returns the observed ingress, which is unspecified at first; v1 returns the
+            // configured one.
             model::IngressTraffic::Unspecified => Ingress::Other(UNSPECIFIED.to_owned()),
             model::IngressTraffic::InternalOnly => Ingress::Internal,
             model::IngressTraffic::InternalLoadBalancer => Ingress::InternalAndLoadBalancing,
@@ -79,7 +80,7 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
     }
 }
 
-/// Which requests go by a VPC network.
+/// Which requests use a VPC network.
 pub(super) fn egress(access: &model::VpcAccess) -> VpcEgress {
     match access.egress {
         model::vpc_access::VpcEgress::AllTraffic => VpcEgress::AllTraffic,
@@ -87,7 +88,7 @@ pub(super) fn egress(access: &model::VpcAccess) -> VpcEgress {
     }
 }
 
-/// A service with these switches and audiences only, and the update mask for them.
+/// A service with only these switches and audiences, and the update mask for them.
 pub(super) fn turned(
     name: &ServiceName,
     switches: &[Switch],
@@ -115,7 +116,7 @@ pub(super) fn turned(
     (service, mask)
 }
 
-/// A policy in the official model of what sets it; `None` if it holds what that does not take.
+/// A policy in the official request model; `None` if the model does not support one of its fields.
 pub(super) fn set_policy_request(policy: &Policy) -> Option<SetIamPolicyRequest> {
     let policy = serde_json::from_value(serde_json::to_value(policy).ok()?).ok()?;
     Some(SetIamPolicyRequest::new().set_policy::<PolicyModel>(policy))
@@ -147,9 +148,9 @@ fn timestamp(time: Timestamp) -> String {
     String::from(time)
 }
 
-/// A service of Run v1, as the all-regions list yields it; `None` if it has no name or region.
+/// A Cloud Run v1 service from the all-regions list; `None` if it has no name or region.
 ///
-/// `status.url` (v1) and `uri` (v2) are taken to be the same, which is not certain.
+/// `status.url` (v1) and `uri` (v2) are assumed to be the same, which is not certain.
 pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
     let name = item.metadata.name.as_ref()?.as_str();
     let region = item.metadata.labels.location.as_ref()?.as_str();
@@ -173,7 +174,7 @@ pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
         Ingress::from_annotation(text.map(Text::as_str).unwrap_or_default())
     };
     let set = word(annotations.ingress.as_ref());
-    // What is not told to be in force is taken to be as it is set.
+    // If the ingress in force is absent, it is assumed to be the configured one.
     let ingress =
         annotations.ingress_status.as_ref().map_or_else(|| set.clone(), |it| word(Some(it)));
     Some(Service {
@@ -191,7 +192,7 @@ pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
         is_agent: None,
         http2: ports.any(|port| port.name.as_ref().is_some_and(|name| name.as_str() == "h2c")),
         multi_region_id: text(item.metadata.labels.multi_region_id.as_ref()),
-        // The list does not ask for it.
+        // The list does not request it.
         vpc_egress: None,
         readiness: readiness_v1(&item.status.conditions),
         create_time: text(item.metadata.creation_timestamp.as_ref()),
@@ -201,7 +202,7 @@ pub(super) fn service_v1(item: &Item<'_>, project: &str) -> Option<Service> {
     })
 }
 
-/// Gcloud writes `True` and others `true` (read in its source).
+/// gcloud writes `True`, others write `true` (read in gcloud's source).
 fn is_true(annotation: Option<&Text<'_>>) -> bool {
     annotation.is_some_and(|text| text.as_str().eq_ignore_ascii_case("true"))
 }
@@ -245,7 +246,7 @@ pub(super) fn grants_of(bindings: &[Binding<'_>]) -> Option<Vec<Grant>> {
     Some(grants)
 }
 
-/// The rules of a deny policy. One of a kind that is not known may deny anything.
+/// The rules of a deny policy. A rule of an unknown kind may deny anything, so it is an error.
 pub(super) fn deny_rules(policy: deny::Policy) -> Result<Vec<DenyRule>, String> {
     let name = policy.name;
     let rules = policy.rules.into_iter().map(|rule| {
@@ -343,7 +344,7 @@ mod tests {
             let official: PolicyModel = serde_json::from_value(sent).unwrap();
             let own_bytes = serde_json::to_string(&own).unwrap();
             prop_assert_eq!(&own_bytes, &serde_json::to_string(&official).unwrap());
-            // What it reads is what it writes.
+            // Parsing and writing a policy loses nothing.
             let again: Policy = serde_json::from_str(&own_bytes).unwrap();
             prop_assert_eq!(&again, &own);
             let request = serde_json::to_string(&set_policy_request(&own).unwrap()).unwrap();

@@ -9,23 +9,23 @@ use super::api::Api;
 use super::failure::Failure;
 use super::gateway::Gateway;
 use super::request::parsed;
-use crate::domain::mapping::{Record, RecordKind, Resolves, shut_out_by};
+use crate::domain::mapping::{Record, RecordKind, Resolves, authorities_of};
 use crate::transport::encoded;
 
 impl Gateway {
-    /// Asks the public DNS for a record, as Google's own resolver sees it: whoever makes the certificate
-    /// sees it so too. Nothing but the name is told.
+    /// Asks Google's public DNS resolver for a record: the certificate authority sees the same
+    /// answer. Sends only the name.
     pub async fn resolves(&self, domain: &str, record: &Record) -> Resolves {
         match self.answers(domain, &record.kind).await {
             Ok(answers) if record.is_among(&answers) => Resolves::Yes,
-            // Behind a proxy of somebody's, a name has addresses in place of the alias.
+            // Behind a third party's proxy, a name has addresses instead of the CNAME.
             Ok(answers) if answers.is_empty() && record.kind == RecordKind::Cname => {
                 let (four, six) = tokio::join!(
                     self.answers(domain, &RecordKind::A),
                     self.answers(domain, &RecordKind::Aaaa)
                 );
                 let found: BTreeSet<Record> = four.into_iter().chain(six).flatten().collect();
-                // A name server may answer with the addresses of the alias.
+                // A name server may answer with the addresses of the CNAME's target.
                 if !found.is_empty() && self.are_of_alias(&record.data, &found).await {
                     return Resolves::Yes;
                 }
@@ -36,7 +36,7 @@ impl Gateway {
         }
     }
 
-    /// Whether all of these addresses are those of the alias that is wanted.
+    /// Whether all of these addresses belong to the expected CNAME target.
     async fn are_of_alias(&self, alias: &str, found: &BTreeSet<Record>) -> bool {
         let alias = alias.trim_end_matches('.');
         let (four, six) = tokio::join!(
@@ -47,14 +47,14 @@ impl Gateway {
         found.is_subset(&own)
     }
 
-    /// Which authorities alone may make certificates for a domain, where Google's is not among them: by
-    /// the nearest CAA records at it or above it (RFC 8659, 3).
-    pub async fn shut_out_of(&self, domain: &str) -> Option<String> {
+    /// The only authorities that may issue certificates for a domain, if Google's is not among
+    /// them: by the nearest CAA records at the domain or above it (RFC 8659, 3).
+    pub async fn other_authorities(&self, domain: &str) -> Option<String> {
         let mut at = domain;
         loop {
             let records = self.answers(at, &RecordKind::Caa).await.ok()?;
             if records.iter().any(|record| record.kind == RecordKind::Caa) {
-                return shut_out_by(&records);
+                return authorities_of(&records);
             }
             at = at.split_once('.').map(|(_, above)| above).filter(|above| above.contains('.'))?;
         }
@@ -81,7 +81,7 @@ impl Gateway {
             return Err(Failure::from_answer(&call, code, &answer.headers, &answer.body));
         }
         let body: Value = parsed(&call, &answer.body)?;
-        // Everything but an answer, and that there is no such name, is a failure (RFC 1035, 4.1.1).
+        // Every status except success and "no such name" is a failure (RFC 1035, 4.1.1).
         match body["Status"].as_u64() {
             Some(0 | 3) => {}
             _ => return Err(Failure::malformed(&call)),

@@ -1,5 +1,6 @@
-//! Reads everything that bears on who may invoke a service, in parallel: its policy, those of its ancestors, roles,
-//! groups, tags, Identity-Aware Proxy, and what Cloud Run itself says about the caller.
+//! Reads everything that affects who may invoke a service, in parallel: its policy, those of its
+//! ancestors, roles, groups, tags, Identity-Aware Proxy, and Cloud Run's own answer about the
+//! caller.
 
 use futures::{StreamExt, stream};
 use google_cloud_iam_v1::model::TestIamPermissionsResponse;
@@ -30,20 +31,21 @@ use crate::transport::encoded;
 /// The number of group members that are looked up in parallel.
 pub(super) const WIDTH: usize = 8;
 
-/// What was read on a resource and above it, its groups not yet looked into.
+/// The evidence on a resource and its ancestors, before groups are looked up.
 struct Collected {
     around: ResourceEvidence,
     memberships: Memberships,
-    /// Why its own policy was not read.
+    /// Why the resource's own policy was not read.
     own: Option<Failure>,
 }
 
-/// For whom evidence is gathered.
+/// The principal for which evidence is gathered.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
     /// No particular principal: every role counts, and groups are not read.
     Anyone,
-    /// A principal; `is_self` where it is who asks, of whom Cloud Run itself can be asked.
+    /// A principal. `is_self` if it is the active account, about which Cloud Run itself can be
+    /// asked.
     One { member: &'a Member, is_self: bool },
 }
 
@@ -57,13 +59,14 @@ impl<'a> Subject<'a> {
 }
 
 impl Gateway {
-    /// Gathers what bears on who may invoke a service. Only the service itself must be readable.
+    /// Gathers the evidence on who may invoke a service. Fails only if the service itself cannot be
+    /// read.
     pub async fn gather(
         &self,
         name: &ServiceName,
         whose: Subject<'_>,
     ) -> Result<ServiceEvidence, Failure> {
-        // It is large, and would make every command's future so.
+        // Boxed: the future is large, and every command would carry it.
         Box::pin(self.gathered(name, whose)).await
     }
 
@@ -89,7 +92,7 @@ impl Gateway {
         let (service, iap) = service?;
         let Collected { around, memberships, .. } = around;
         let mut gathered = ServiceEvidence { service, around, iap, told };
-        // Behind Identity-Aware Proxy it is that one's own account which must be let in.
+        // Behind Identity-Aware Proxy, the proxy's own service account must be granted access.
         let agent =
             iap_agent(&gathered.around.place).filter(|_| gathered.service.iap && caller.is_some());
         let around = &gathered.around;
@@ -132,8 +135,8 @@ impl Gateway {
         Ok(gathered)
     }
 
-    /// Reads who is in a group that is judged, and in which groups they are, if what it may do can turn on
-    /// that. `iap` are the policies that are asked in place of the resource's own.
+    /// If the subject is a group whose access can depend on its members, reads the members and
+    /// their groups. `iap` are the policies that apply instead of the resource's own.
     async fn look_into(
         &self,
         group: &Member,
@@ -144,7 +147,7 @@ impl Gateway {
         let own = usize::from(!iap.is_empty());
         let layers = || iap.iter().chain(around.allow.iter().skip(own));
         let is_group = group.kind() == MemberKind::Group;
-        // Boundaries, which a job alone has, bind each by itself.
+        // Boundaries apply to each member separately. Only jobs are checked for them.
         let is_bound = permission != INVOKE && permission != PASS_IAP;
         if !is_group || !(is_bound || around.turns_on_members(group, permission, layers())) {
             return;
@@ -166,8 +169,8 @@ impl Gateway {
         around.members = Some(members);
     }
 
-    /// Gathers what bears on who holds a permission on a job, with what Cloud Run says of whoever asks.
-    /// It must be there.
+    /// Gathers the evidence on who holds a permission on a job, with Cloud Run's own answer about
+    /// the active account. Fails if the job does not exist.
     pub async fn gather_job(
         &self,
         job: &Target,
@@ -199,7 +202,7 @@ impl Gateway {
         Ok((around, told))
     }
 
-    /// The policies on a resource and above it.
+    /// Reads the policies of a resource and its ancestors.
     async fn around(&self, target: &Target, caller: Option<&Member>) -> Collected {
         let own = async {
             let read = self.policy_of(target).await.map(|policy| grants(&policy));
@@ -208,7 +211,8 @@ impl Gateway {
             }
             read
         };
-        // Whether a condition asks for tags is known at the end only, and would cost one more round.
+        // Read in any case: whether a condition uses tags is known only at the end, and a later
+        // read would cost one more round trip.
         let tags = async {
             let number = self.project_number(target.project()).await.ok();
             self.tags(target, number.as_deref()).await.ok()
@@ -236,8 +240,8 @@ impl Gateway {
         Collected { around, memberships, own }
     }
 
-    /// Where the project of a caller stands, if that is another than the resource's and a policy
-    /// names the accounts of a place.
+    /// The hierarchy of a caller's project, if it is another project than the resource's and a
+    /// policy names the service accounts of a project, folder or organization.
     async fn home_of_caller(
         &self,
         caller: &Member,
@@ -256,13 +260,13 @@ impl Gateway {
         self.home_of(caller.address()).await
     }
 
-    /// Asks Cloud Run whether whoever asks may invoke a service: one call that weighs groups,
-    /// inheritance and deny policies.
+    /// Asks Cloud Run whether the active account may invoke a service: one call that takes groups,
+    /// inheritance and deny policies into account.
     pub async fn may_invoke(&self, name: &ServiceName) -> Result<bool, Failure> {
         self.may(&name.clone().into(), INVOKE).await
     }
 
-    /// Asks Cloud Run whether whoever asks holds a permission on a service or a job.
+    /// Asks Cloud Run whether the active account holds a permission on a service or a job.
     async fn may(&self, target: &Target, permission: &str) -> Result<bool, Failure> {
         let does = if permission == INVOKE { "invoked" } else { "run" };
         let call = format!("ask whether `{}` may be {does}", target.short());
@@ -273,9 +277,10 @@ impl Gateway {
         Ok(answer.permissions.iter().any(|held| held == permission))
     }
 
-    /// The policies by which somebody may have tokens of a service account: its own, and those of its
-    /// project and above; with the roles in them that are in no table. Deny policies and groups are not
-    /// looked into. `home` is a project of which the number and the id are known.
+    /// The policies that may allow principals to obtain tokens of a service account: its own, and
+    /// those of its project and the project's ancestors, with the roles in them that are not in the
+    /// built-in tables. Does not read deny policies or groups. `home` is a project whose number and
+    /// ID are known.
     pub async fn account_policies(&self, address: &str, home: &Hierarchy) -> ResourceEvidence {
         let resource = format!("projects/-/serviceAccounts/{address}");
         let own = async {
@@ -322,8 +327,8 @@ impl Gateway {
         }
     }
 
-    /// The policies by which Identity-Aware Proxy decides at a service, nearest first. The names of
-    /// these resources are observed; they go by the project's number.
+    /// The Identity-Aware Proxy policies that apply to a service, nearest first. The names of these
+    /// resources are observed; they contain the project's number.
     async fn iap_policies(
         &self,
         name: &ServiceName,
@@ -347,9 +352,9 @@ impl Gateway {
         futures::future::join_all(read).await
     }
 
-    /// The tags in force on a service. Resources go by the project's number there (documented); those of
-    /// regional resources are asked for at their region's address (reported for bindings, and taken to
-    /// be so for what is in force).
+    /// The tags in force on a service. The resource name contains the project's number
+    /// (documented). Tags of regional resources are read at their region's endpoint (reported for
+    /// bindings, assumed for effective tags).
     async fn tags(&self, target: &Target, number: Option<&str>) -> ReadResult<Tags> {
         let project = number.unwrap_or(target.project());
         let name = target.to_string();
@@ -371,7 +376,7 @@ impl Gateway {
     }
 }
 
-/// Whether an account belongs to another project, by its address.
+/// Whether a service account belongs to another project, by its address.
 pub(super) fn is_of_another(account: &Member, place: &Hierarchy) -> bool {
     project_in(account.address())
         .is_some_and(|home| home != place.project && Some(home) != place.number.as_deref())

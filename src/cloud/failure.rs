@@ -1,4 +1,4 @@
-//! Failures of calls, by kinds that a command can act on.
+//! Failures of API calls, by the kinds that a command handles differently.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,39 +13,40 @@ use crate::domain::error::{CommandError, ErrorKind, Hint};
 use crate::domain::role::carries;
 use crate::transport::TransportError;
 
-/// A call that failed.
+/// A failed API call.
 #[derive(Clone, Debug, Error)]
 #[error("could not {call}")]
 pub struct Failure {
     pub kind: FailureKind,
-    /// What was being done, completing "could not …".
+    /// The attempted action, completing "could not …".
     pub call: String,
     /// The message of the server or the network.
     pub message: String,
-    /// How long the server asks to wait.
+    /// How long the server asks the client to wait.
     pub retry_after: Option<Duration>,
-    /// Why no token could be had, if it is that.
+    /// Why there is no token, if that is the cause.
     pub auth: Option<Arc<AuthError>>,
-    /// Whether a write had been accepted before this failed, so that it may be done all the same.
+    /// Whether the server had accepted a write before this failure, so that the write may still be
+    /// applied.
     pub accepted: bool,
 }
 
-/// The kinds of failure that differ in what follows from them.
+/// The kinds of failure that have different consequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Somebody else changed it first.
+    /// Another writer changed the resource first.
     Aborted,
     /// The resource to be created exists already.
     AlreadyExists,
     /// The server could not be reached at all.
     Connect,
-    /// There is no token, or it could not be had.
+    /// There is no token, and none could be obtained.
     Credentials,
-    /// The command's time is up.
+    /// The command's time limit has passed.
     Deadline,
     FailedPrecondition,
     InvalidArgument,
-    /// The answer is not one of this API.
+    /// The response is not one of this API.
     Malformed,
     /// The connection broke.
     Network,
@@ -53,24 +54,24 @@ pub enum FailureKind {
     Other,
     PermissionDenied,
     RateLimited,
-    /// Whoever answered points elsewhere. It has not done what was asked, and nothing is sent there.
+    /// The server redirects. It did not carry out the request, and the redirect is not followed.
     Redirected,
     /// The server refused the token.
     Unauthenticated,
-    /// The server is in trouble.
+    /// The server failed, perhaps for a short time only.
     Unavailable,
     /// The server has no such method.
     Unimplemented,
 }
 
 impl FailureKind {
-    /// Whether a read may be sent again after it.
+    /// Whether a read may be repeated after this failure.
     pub fn is_passing(self) -> bool {
         matches!(self, Self::Connect | Self::Network | Self::RateLimited | Self::Unavailable)
     }
 
-    /// What an answer means that is no error of this API: whatever sent it, it is not known
-    /// whether the thing asked for exists or may be read.
+    /// The meaning of an error response that is not in this API's format: whatever sent it, it is
+    /// unknown whether the requested resource exists or may be read.
     fn without_envelope(code: u16) -> Self {
         match Self::from_status(code, "") {
             kind @ (Self::RateLimited | Self::Unauthenticated | Self::Unavailable) => kind,
@@ -89,7 +90,7 @@ impl FailureKind {
             (404, _) => Self::NotFound,
             (409, _) => Self::Aborted,
             (429, _) => Self::RateLimited,
-            // A server that does not exist will not exist a moment later.
+            // A missing method does not appear a moment later, so this is not retried.
             (501, _) | (_, "UNIMPLEMENTED") => Self::Unimplemented,
             (_, "DATA_LOSS") => Self::Other,
             (408 | 500..=599, _) => Self::Unavailable,
@@ -99,7 +100,7 @@ impl FailureKind {
 }
 
 impl Failure {
-    /// A failure of a kind of its own.
+    /// A failure of this kind.
     pub fn new(kind: FailureKind, call: &str, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -111,7 +112,7 @@ impl Failure {
         }
     }
 
-    /// The permission that is lacking, if a refusal names it (observed): `Permission 'X' denied on …`.
+    /// The missing permission, if the response names it (observed): `Permission 'X' denied on …`.
     pub fn permission(&self) -> Option<&str> {
         if self.kind != FailureKind::PermissionDenied {
             return None;
@@ -120,9 +121,10 @@ impl Failure {
         named.contains('.').then_some(named)
     }
 
-    /// Whether a policy was refused since the principal at this address is not there, or not known
-    /// everywhere yet: no code tells it from others, so that it is read off the text (observed).
-    pub fn says_missing(&self, address: &str) -> bool {
+    /// Whether a policy was refused because the principal with this address does not exist, or is
+    /// not known everywhere yet. No error code distinguishes this case, so the message is parsed
+    /// (observed).
+    pub fn names_missing_principal(&self, address: &str) -> bool {
         self.kind == FailureKind::InvalidArgument
             && self.message.contains("does not exist")
             && names(&self.message, address)
@@ -133,17 +135,17 @@ impl Failure {
         self.kind == FailureKind::Unimplemented
     }
 
-    /// An answer that is not one of this API.
+    /// A response that is not one of this API.
     pub(super) fn malformed(call: &str) -> Self {
         Self::new(FailureKind::Malformed, call, "the answer is not what this API sends")
     }
 
-    /// The same failure, met after the server had accepted the write.
+    /// This failure, after the server had accepted the write.
     pub(super) fn after_acceptance(self) -> Self {
         Self { accepted: true, ..self }
     }
 
-    /// What an operation ended with, by the code of `google.rpc.Code`.
+    /// The error of an operation, by its code in `google.rpc.Code`.
     pub(super) fn of_operation(call: &str, code: i64, message: &str) -> Self {
         let kind = match code {
             7 => FailureKind::PermissionDenied,
@@ -154,7 +156,7 @@ impl Failure {
         Self::new(kind, call, message)
     }
 
-    /// The command's time was up before the call was answered.
+    /// The command's time limit passed before the response.
     pub fn deadline(call: &str, limit: Duration) -> Self {
         Self::new(
             FailureKind::Deadline,
@@ -163,13 +165,13 @@ impl Failure {
         )
     }
 
-    /// No token could be had.
+    /// No token could be obtained.
     pub(super) fn from_auth(call: &str, error: AuthError) -> Self {
         let failure = Self::new(FailureKind::Credentials, call, error.to_string());
         Self { auth: Some(Arc::new(error)), ..failure }
     }
 
-    /// The request had no answer.
+    /// The request had no response.
     pub(super) fn of_transport(call: &str, error: &TransportError) -> Self {
         let kind = match error {
             TransportError::Connect(_) => FailureKind::Connect,
@@ -180,7 +182,7 @@ impl Failure {
         Self::new(kind, call, error.to_string())
     }
 
-    /// Translates an answer whose status is not a success.
+    /// Converts a response whose status is not a success.
     pub(super) fn from_answer(call: &str, code: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         if let 301 | 302 | 307 | 308 = code {
             return Self::new(FailureKind::Redirected, call, redirected(code, headers));
@@ -199,7 +201,8 @@ impl Failure {
     }
 }
 
-/// That a redirect is not followed, and to which host it leads: no more of the address is for show.
+/// The message that a redirect is not followed. Names the host only; the rest of the address is not
+/// for display.
 fn redirected(code: u16, headers: &HeaderMap) -> String {
     let to = headers.get(LOCATION).and_then(|to| to.to_str().ok()?.parse::<Uri>().ok());
     match to.as_ref().and_then(Uri::host) {
@@ -210,7 +213,7 @@ fn redirected(code: u16, headers: &HeaderMap) -> String {
     }
 }
 
-/// Whether a text names an address, whole and not as a part of another.
+/// Whether a text contains an address as a whole, not as part of another one.
 fn names(text: &str, address: &str) -> bool {
     let is_of_one = |c: char| c.is_ascii_alphanumeric() || "@_%+-".contains(c);
     address.contains('@')
@@ -225,7 +228,7 @@ fn names(text: &str, address: &str) -> bool {
         })
 }
 
-/// `Retry-After` in seconds. The form with a date is passed over: clocks differ.
+/// `Retry-After` in seconds. Ignores the form with a date, because clocks differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse::<u64>().ok().map(|seconds| Duration::from_secs(seconds.min(600)))
@@ -264,7 +267,7 @@ impl From<&Failure> for CommandError {
         match kind {
             ErrorKind::NotAuthenticated => error.hint(Hint::Login),
             ErrorKind::PermissionDenied => match permission {
-                // Who has it is who can give it.
+                // Names the roles that hold the permission: the caller needs one of them.
                 Some(permission) => match roles_with(&permission) {
                     Some(roles) => error
                         .because(format!("`{permission}` is in {roles}"))
@@ -278,7 +281,7 @@ impl From<&Failure> for CommandError {
     }
 }
 
-/// The roles that a person is given for a permission, the least first, as they are known.
+/// The roles that are usually granted for a permission, the least first, from the built-in tables.
 fn roles_with(permission: &str) -> Option<String> {
     const LEAST: [&str; 7] = [
         "roles/run.invoker",
@@ -289,7 +292,7 @@ fn roles_with(permission: &str) -> Option<String> {
         "roles/run.developer",
         "roles/run.admin",
     ];
-    /// Of other APIs (background knowledge; the roles' pages list more).
+    /// Permissions of other APIs (background knowledge; the roles' pages list more).
     const BESIDE: [(&str, &str); 9] = [
         ("cloudfunctions.functions.list", "roles/cloudfunctions.viewer"),
         ("iam.roles.get", "roles/iam.roleViewer"),
@@ -320,7 +323,7 @@ mod tests {
     fn an_address_is_missing_only_where_it_is_named_whole() {
         let says = |message: &str| {
             let failure = Failure::new(FailureKind::InvalidArgument, "c", message);
-            failure.says_missing("a@p.example.com")
+            failure.names_missing_principal("a@p.example.com")
         };
         assert!(says("Service account a@p.example.com does not exist."));
         assert!(says("User a@p.example.com. It does not exist"));
@@ -334,7 +337,7 @@ mod tests {
             assert!(!says(other), "{other}");
         }
         let other = Failure::new(FailureKind::NotFound, "c", "a@p.example.com does not exist");
-        assert!(!other.says_missing("a@p.example.com"));
+        assert!(!other.names_missing_principal("a@p.example.com"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Functions of Cloud Functions, and the services that run them.
+//! Functions of Cloud Functions, and the Cloud Run services that run them.
 
 use serde_json::Value;
 
@@ -15,13 +15,13 @@ use crate::transport::encoded;
 pub struct Function {
     pub region: String,
     pub name: String,
-    /// What it runs as; `None` for one of the 1st generation.
+    /// The service that runs the function; `None` for a 1st gen function.
     pub service: Option<ServiceName>,
 }
 
 impl Gateway {
-    /// Lists the functions of a project, in every region (Cloud Functions v2, which lists those of the
-    /// 1st generation too).
+    /// Lists the functions of a project in every region, with Cloud Functions v2, which lists 1st
+    /// gen functions too.
     pub async fn functions(
         &self,
         project: &str,

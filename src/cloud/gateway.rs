@@ -1,4 +1,4 @@
-//! Access to the APIs for one command: sends requests, repeats reads, traces both.
+//! Access to the APIs for one command: sends requests, repeats reads, and traces both.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,13 +18,13 @@ use super::retry::{once, until_answered};
 use crate::auth::Tokens;
 use crate::transport::{Answer, Transport};
 
-/// Clocks that differ by less count as the same.
+/// Two clocks with a smaller difference count as equal.
 const CLOCKS_AGREE: time::Duration = time::Duration::seconds(20);
 
-/// Told of each request as it ends.
+/// Receives each request as it ends.
 pub type Trace = Arc<dyn Fn(TraceLine<'_>) + Send + Sync>;
 
-/// One request, for `--verbose`. Holds no header, and so no secret.
+/// One request, for `--verbose`. Holds no header, and therefore no secret.
 #[derive(Clone, Copy, Debug)]
 pub struct TraceLine<'a> {
     pub call: &'a str,
@@ -33,7 +33,7 @@ pub struct TraceLine<'a> {
     pub failed: Option<FailureKind>,
 }
 
-/// The way to the Cloud Run Admin API for one command.
+/// The client of Google's APIs for one command.
 pub struct Gateway {
     pub(super) endpoints: Endpoints,
     pub(super) tokens: Arc<Tokens>,
@@ -42,7 +42,7 @@ pub struct Gateway {
     trace: Trace,
     /// This machine's clock.
     clock: fn() -> OffsetDateTime,
-    /// By how much Google's is ahead of it, if that matters.
+    /// How far Google's clock is ahead of this machine's clock, if the difference matters.
     ahead: Mutex<Option<time::Duration>>,
 }
 
@@ -53,17 +53,19 @@ impl fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// The time by Google's clock, as far as an answer has told it.
+    /// The time by Google's clock, if a response has shown a difference; else by this machine's
+    /// clock.
     pub fn now(&self) -> OffsetDateTime {
         (self.clock)().saturating_add(self.ahead().unwrap_or_default())
     }
 
-    /// By how much Google's clock is ahead of this machine's, if they differ.
+    /// How far Google's clock is ahead of this machine's clock, if they differ.
     pub fn ahead(&self) -> Option<time::Duration> {
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the time from an answer. What could as well be the way that it took is no difference.
+    /// Records the server's time from a response. A difference that network delay could explain
+    /// counts as none.
     pub(super) fn note_time(&self, headers: &HeaderMap) {
         let Some(theirs) = date_of(headers) else { return };
         let ahead = theirs - (self.clock)();
@@ -72,8 +74,8 @@ impl Gateway {
         *known = differs.then_some(ahead);
     }
 
-    /// A way to the APIs with these tokens. No connection is made and no certificate
-    /// read until the first call.
+    /// A client with these tokens. Opens no connection and reads no certificate until the first
+    /// call.
     pub fn new(
         endpoints: Endpoints,
         tokens: Arc<Tokens>,
@@ -85,7 +87,7 @@ impl Gateway {
         Self { endpoints, tokens, deadline, seen, trace, clock, ahead }
     }
 
-    /// Sends a read, again if that may help, and tells of it.
+    /// Sends a read, repeats it if that may help, and traces it.
     pub(super) async fn read<T, F>(
         &self,
         call: &str,
@@ -109,7 +111,7 @@ impl Gateway {
         answer
     }
 
-    /// Adds the address to a failure to reach an API.
+    /// Adds the endpoint to a failure to connect.
     pub(super) fn placed(&self, api: Api, mut failure: Failure) -> Failure {
         if failure.kind == FailureKind::Connect {
             let endpoint = self.endpoints.endpoint(api).as_str();
@@ -120,12 +122,12 @@ impl Gateway {
 }
 
 impl Gateway {
-    /// Reads what Cloud Run has at a path with an encoded query, again if that may help.
+    /// Reads a path of Cloud Run with an encoded query; repeats the read if that may help.
     pub(super) async fn get(&self, call: &str, path: &str, query: &str) -> Result<Bytes, Failure> {
         self.ask(Read::of(Api::Run, call, path).with_query(query)).await
     }
 
-    /// Reads what an API has at a path, again if that may help.
+    /// Reads a path of an API; repeats the read if that may help.
     pub(super) async fn ask(&self, read: Read<'_>) -> Result<Bytes, Failure> {
         let call = read.call;
         let failed = |error| Failure::of_transport(call, &error);
@@ -148,7 +150,7 @@ impl Gateway {
         })?;
         self.read(call, || async {
             let answer = self.asked(&read, transport, &uri).await?;
-            // A token that was kept may have been revoked since: a fresh one may do.
+            // A cached token may have been revoked; a new one may be accepted.
             let again = answer.status == StatusCode::UNAUTHORIZED && self.tokens.forget_access();
             let answer = if again { self.asked(&read, transport, &uri).await? } else { answer };
             self.taken(call, answer)
@@ -156,8 +158,7 @@ impl Gateway {
         .await
     }
 
-    /// Sends a request that writes, once: it goes back to the one who planned it where it fails. It
-    /// is told of as it ends.
+    /// Sends a write once and traces it. If it fails, the caller decides whether to plan again.
     pub(super) async fn write(
         &self,
         api: Api,
@@ -174,7 +175,8 @@ impl Gateway {
         let sent = async {
             let to = (api, call, transport, &uri);
             let answer = self.sent(to, &method, body.clone()).await?;
-            // What was not taken for want of a token was not done: a fresh one may do.
+            // A request that was refused for its token was not carried out; a new token may be
+            // accepted.
             let again = answer.status == StatusCode::UNAUTHORIZED && self.tokens.forget_access();
             let answer = if again { self.sent(to, &method, body.clone()).await? } else { answer };
             self.taken(call, answer)
@@ -182,7 +184,7 @@ impl Gateway {
         self.traced(call, once(call, &self.deadline, sent)).await
     }
 
-    /// The time by Cloud Run's own clock, which every answer tells, whatever else it says.
+    /// The time by Cloud Run's own clock, which every response holds, whatever its status.
     pub async fn server_time(&self) -> Result<OffsetDateTime, Failure> {
         let call = "ask for the time";
         let transport = self.endpoints.transport(Api::Run);
@@ -225,7 +227,7 @@ impl Gateway {
         sent.await.map_err(|error| self.placed(api, Failure::of_transport(call, &error)))
     }
 
-    /// What a successful answer says. The time that it tells is noted, whatever it is.
+    /// The body of a successful response. Records the time of every response.
     fn taken(&self, call: &str, answer: Answer) -> Result<Bytes, Failure> {
         self.note_time(&answer.headers);
         if answer.status.is_success() {

@@ -1,4 +1,4 @@
-//! Membership of groups, from Cloud Identity.
+//! Group membership, from Cloud Identity.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,19 @@ use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
 use crate::transport::encoded;
 
-/// The label of groups that addresses can be written to, which are those that IAM takes (documented).
+/// The label of groups that have a mail address: the only groups that IAM accepts (documented).
 const DISCUSSION: &str = "cloudidentity.googleapis.com/groups.discussion_forum";
 
-/// So many members of a group are judged one by one, at most.
+/// The maximum number of group members that are evaluated one by one.
 const MOST_JUDGED: usize = 200;
 
-/// What a search for a member's groups said: their addresses, if it may be asked.
+/// The addresses of a member's groups, from a search; `None` if the caller may not search.
 pub(super) type Memberships = Option<Vec<String>>;
 
 impl Gateway {
-    /// The groups that a member is in, directly or through others, by one search. It is for accounts
-    /// alone, it comes with paid editions, and it takes that all of these groups may be looked into
-    /// (documented).
+    /// The groups that contain a member, directly or through other groups, by one search. The
+    /// search works for accounts only, requires a paid edition, and requires permission to view all
+    /// of these groups (documented).
     pub(super) async fn memberships(&self, caller: Option<&Member>) -> Memberships {
         let caller = caller.filter(|caller| caller.is_account())?;
         let query = format!("member_key_id == '{}' && '{DISCUSSION}' in labels", caller.address());
@@ -47,13 +47,13 @@ impl Gateway {
         }
     }
 
-    /// Who is in a group, directly or through others; `None` if that may not be read.
+    /// The members of a group, directly or through other groups; `None` if they may not be read.
     pub(super) async fn members_of(&self, group: &str) -> Option<Members> {
         let call = format!("list who is in the group `{group}`");
         let memberships = self.memberships_path(&call, group).await?;
         let (mut read, mut are_all) = (Vec::new(), true);
         let list = self.each_member(&call, &memberships, |member| {
-            // A group in it is told by its own members.
+            // The list contains a nested group's own members too.
             let is_group = member["member"].as_str().is_some_and(|m| m.starts_with("groups/"));
             match ids(member).next() {
                 _ if is_group => {}
@@ -67,9 +67,9 @@ impl Gateway {
         Some(Members { read, are_all })
     }
 
-    /// The groups by which an account is in a group: those it is in directly, and that are the group or are
-    /// in it. `None` if that may not be read.
-    pub async fn ways_into(&self, group: &str, account: &Member) -> Option<Vec<String>> {
+    /// The direct groups of an account that are the given group or are contained in it: the paths
+    /// of its membership. `None` if they may not be read.
+    pub async fn membership_paths(&self, group: &str, account: &Member) -> Option<Vec<String>> {
         let query = format!("member_key_id == '{}' && '{DISCUSSION}' in labels", account.address());
         let call = format!("look up the groups of `{account}`");
         let path = "/v1/groups/-/memberships:searchDirectGroups";
@@ -87,20 +87,20 @@ impl Gateway {
         Some(ways)
     }
 
-    /// Reads something of Cloud Identity; `None` if that may not be.
+    /// Reads a resource of Cloud Identity; `None` if that is not permitted or fails.
     async fn of_groups(&self, call: &str, path: &str, query: &[(&str, &str)]) -> Option<Value> {
         let query = encoded(query);
         self.told(Read::of(Api::CloudIdentity, call, path).with_query(&query)).await.ok()
     }
 
-    /// Where the memberships of a group are, by its address.
+    /// The path of a group's memberships, by the group's address.
     async fn memberships_path(&self, call: &str, group: &str) -> Option<String> {
         let found = self.of_groups(call, "/v1/groups:lookup", &[("groupKey.id", group)]).await?;
         Some(format!("/v1/{}/memberships", found["name"].as_str()?))
     }
 
-    /// Hands over everybody who is in a group, directly or through others, until `take` has enough.
-    /// `None` if the list could not be read to there.
+    /// Passes each member of a group, direct or through other groups, to `take` until it returns
+    /// `false`. `None` if the list could not be read that far.
     async fn each_member(
         &self,
         call: &str,
@@ -114,7 +114,7 @@ impl Gateway {
         list.await.ok()
     }
 
-    /// Whether the caller is in each group that was met in these policies.
+    /// Whether the caller is a member of each group in these policies.
     pub(super) async fn groups<'a>(
         &self,
         caller: &Member,
@@ -129,8 +129,8 @@ impl Gateway {
         met.iter().map(|group| (group.clone(), key.clone())).zip(holds).collect::<BTreeMap<_, _>>()
     }
 
-    /// Whether a group holds the caller. The search tells of the groups of the member's own customer;
-    /// of others, and if there was none, the group itself is asked.
+    /// Whether a group contains the caller. The search covers the groups of the member's own
+    /// customer; for other groups, or if there was no search, the group itself is asked.
     async fn holds(
         &self,
         group: &str,
@@ -148,7 +148,7 @@ impl Gateway {
             MemberKind::User | MemberKind::ServiceAccount | MemberKind::Group
         );
         if !by_address {
-            // Federated identities have no address by which a group could be asked.
+            // Federated identities have no address to ask a group about.
             return None;
         }
         let call = format!("look into the group `{group}`");
@@ -159,7 +159,8 @@ impl Gateway {
         let check = self.of_groups(&call, &path, &[("query", &query)]).await;
         match check.map(|answer| answer["hasMembership"] == true) {
             Some(true) => return Some(true),
-            // It tells of what may be seen alone (documented): the whole list must say no.
+            // The check covers only what the caller may view (documented), so "no" requires the
+            // whole list.
             Some(false) => {
                 let mut is_in = false;
                 let list = self.each_member(&call, &memberships, |member| {
@@ -171,14 +172,14 @@ impl Gateway {
             }
             None => {}
         }
-        // Without a paid edition, who is in it directly can still be told; who is not, may be so
-        // through another group.
+        // Without a paid edition, only direct membership can be read. A principal that is not a
+        // direct member may still be a member through another group.
         let path = format!("{memberships}:lookup");
         self.of_groups(&call, &path, &[("memberKey.id", key)]).await.map(|_| true)
     }
 }
 
-/// The addresses of who a membership is of.
+/// The addresses of a membership's member.
 fn ids(membership: &Value) -> impl Iterator<Item = &str> {
     let keys = membership["preferredMemberKey"].as_array().into_iter().flatten();
     keys.filter_map(|key| key["id"].as_str())

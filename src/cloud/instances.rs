@@ -1,4 +1,4 @@
-//! Instances of Cloud Run.
+//! Cloud Run instances.
 
 use serde_json::Value;
 
@@ -8,8 +8,9 @@ use super::services::{Unreadable, unreachable};
 use crate::domain::target::InstanceName;
 
 impl Gateway {
-    /// Lists the instances of a project (in preview), in every region. That the global address lists
-    /// them all is inferred from jobs; if the API is not there, there are none.
+    /// Lists the instances of a project (in preview) in every region. That the global endpoint
+    /// lists all of them is inferred from jobs. If the API does not have this method, there are no
+    /// instances.
     pub async fn instances(
         &self,
         project: &str,

@@ -1,4 +1,4 @@
-//! Jobs: their list, and the account that each runs as.
+//! Jobs: listing, and the service account of each.
 
 use google_cloud_run_v2::model;
 use serde_json::Value;
@@ -13,8 +13,8 @@ use crate::domain::target::{JobName, Target};
 use crate::transport::encoded;
 
 impl Gateway {
-    /// Lists the jobs of a project, in every region. That Google's global address lists them all is
-    /// inferred from what gcloud asks there.
+    /// Lists the jobs of a project in every region. That Google's global endpoint lists all of them
+    /// is inferred from the request that gcloud sends there.
     pub async fn jobs(&self, project: &str) -> Result<(Vec<JobName>, Vec<Unreadable>), Failure> {
         let call = format!("list the jobs of project `{project}`");
         let path = format!("/apis/run.googleapis.com/v1/namespaces/{project}/jobs");
@@ -36,7 +36,7 @@ impl Gateway {
         Ok((jobs, unread))
     }
 
-    /// Reads what a job runs as, and which of its requests go by a VPC network.
+    /// Reads the service account of a job, and which of its requests use a VPC network.
     pub async fn job_runs_as(
         &self,
         job: &Target,
@@ -52,7 +52,8 @@ impl Gateway {
         }))
     }
 
-    /// Reads what tells a job from another that is made later under its name; `None` if it does not say.
+    /// Reads the unique ID of a job, which differs if a job of the same name is created later;
+    /// `None` if the response has none.
     pub async fn job_uid(&self, job: &Target) -> Result<Option<String>, Failure> {
         let call = format!("read the job `{}`", job.short());
         let fields = encoded(&[("fields", "uid")]);

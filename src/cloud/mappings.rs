@@ -1,4 +1,4 @@
-//! Domain mappings: their list, and their creation.
+//! Domain mappings: listing and creation.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::transport::encoded;
 const FIELDS: &str = "items(metadata(name,labels),spec(routeName,certificateMode),\
     status(conditions,resourceRecords)),metadata/continue,unreachable";
 
-/// What was read of a project's domain mappings.
+/// The domain mappings of a project that were read.
 #[derive(Clone, Debug, Default)]
 pub struct Mappings {
     pub found: Vec<DomainMapping>,
@@ -28,20 +28,21 @@ pub struct Mappings {
 }
 
 impl Mappings {
-    /// Those that lead to a service.
+    /// The mappings to a service.
     pub fn of(&self, service: &ServiceName) -> Vec<DomainMapping> {
         self.found.iter().filter(|mapping| mapping.leads_to() == *service).cloned().collect()
     }
 }
 
 impl Gateway {
-    /// Lists the domains that are mapped to services of a project, in every region. That `-` is
-    /// taken here is inferred from the list of services.
+    /// Lists the domain mappings of a project in every region. That this list accepts `-` is
+    /// inferred from the list of services.
     pub async fn domain_mappings(&self, project: &str) -> Result<Mappings, Failure> {
         self.domain_mappings_in(project, "-").await
     }
 
-    /// The same of one region, asked at its own address, as gcloud does; `-` is every region.
+    /// Like [`Self::domain_mappings`] for one region, at its own endpoint, as gcloud does; `-` is
+    /// every region.
     pub async fn domain_mappings_in(
         &self,
         project: &str,
@@ -67,8 +68,7 @@ impl Gateway {
         Ok(mappings)
     }
 
-    /// The domains that lead to a service, asked of its region alone; why they are not known, if they
-    /// could not be read.
+    /// The domain mappings to a service, read from its region only; if that fails, the reason.
     pub async fn mappings_of(&self, name: &ServiceName) -> Result<Vec<DomainMapping>, String> {
         let mappings = self.domain_mappings_in(name.project(), name.region()).await;
         let mappings = mappings.map_err(|failure| why(&failure))?;
@@ -79,7 +79,7 @@ impl Gateway {
         }
     }
 
-    /// Whether a domain is mapped, and to what.
+    /// Whether a domain is mapped, and to which service.
     pub async fn mapping(&self, mapping: &MappingName) -> Result<Existing, Failure> {
         let call = format!("read the mapping of `{}`", mapping.domain);
         let path = format!("/v1/{}", Target::Mapping(mapping.clone()));

@@ -1,4 +1,4 @@
-//! The metadata server of Google's machines, the last source of the project.
+//! The metadata server of Google's machines: the last source of the project.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use tokio::time::timeout;
 
 use crate::transport::Transport;
 
-/// It answers at once or is not there.
+/// A metadata server answers at once or does not exist.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The header by which the real one is known, in both directions (documented).
+/// The header that identifies a real metadata server, in both directions (documented).
 const FLAVOR: &str = "metadata-flavor";
 
-/// Asks the metadata server at `host` for the project's id; `None` if there is no answer of a
-/// real one.
+/// Asks the metadata server at `host` for the project ID; `None` if no real metadata server
+/// answers.
 pub async fn project_id(host: &str) -> Option<String> {
     let uri = format!("http://{host}/computeMetadata/v1/project/project-id");
     let uri = Uri::try_from(uri).ok()?;

@@ -1,7 +1,9 @@
-//! Google's APIs as this program uses them. The only room that names the API clients; it never prints.
+//! Google's APIs as this program uses them. Only this module names the API clients; it never
+//! prints.
 //!
-//! Every call goes over `transport`. There is a file for each kind of resource; `gateway` has what they share, `apply`
-//! writes, `ancestors` and `evidence` read what else bears on who may invoke.
+//! Every call uses `transport`. There is one file for each kind of resource; `gateway` holds the
+//! shared parts, `apply` writes, `ancestors` and `evidence` read what else affects who may invoke a
+//! service.
 
 mod accounts;
 mod ancestors;
@@ -40,7 +42,7 @@ pub use self::mappings::Mappings;
 pub use self::metadata::project_id;
 pub use self::services::{Listing, ServiceAccess, Unreadable};
 
-/// The readers of what servers send, for the tests of raw bytes.
+/// The parsers of server responses, for the tests on raw bytes.
 #[cfg(any(test, fuzzing))]
 mod raw {
     use std::time::Duration;

@@ -14,20 +14,21 @@ use crate::domain::target::{InstanceName, Target};
 use crate::transport::encoded;
 
 impl Gateway {
-    /// Reads the policy of one service at version 3, without which its conditions are lost. All of
-    /// it is asked for: what is not known here is kept when it is written.
+    /// Reads the policy of one service at version 3, without which its conditions are lost.
+    /// Requests all fields: a field that this program does not know is kept when the policy is
+    /// written.
     pub async fn policy(&self, name: &ServiceName) -> Result<Policy, Failure> {
         let call = format!("read the policy of `{}`", name.short());
         let version = POLICY_VERSION.to_string();
         let query = encoded(&[("options.requestedPolicyVersion", version.as_str())]);
         let body = self.get(&call, &format!("/v2/{name}:getIamPolicy"), &query).await?;
         let policy: Policy = parsed(&call, &body)?;
-        // Every policy has an etag, even one that was never set. Without it a write would go in
-        // blindly, so an answer without it is none.
+        // Every policy has an etag, even one that was never set. Without it a write could not
+        // detect conflicts, so a response without an etag is malformed.
         if policy.etag.is_empty() { Err(Failure::malformed(&call)) } else { Ok(policy) }
     }
 
-    /// Reads the policy of any resource that has one, at version 3.
+    /// Reads the policy of any resource, at version 3.
     pub async fn policy_of(&self, target: &Target) -> Result<Policy, Failure> {
         let call = format!("read the policy of `{}`", target.short());
         let version = POLICY_VERSION.to_string();
@@ -42,7 +43,7 @@ impl Gateway {
                 let read = Read::of(Api::Iam, &call, &path).with_query(&query).with_body("{}");
                 self.ask(read).await?
             }
-            // It has none.
+            // A domain mapping has no policy.
             Target::Mapping(_) => return Ok(Policy::default()),
         };
         let policy: Policy = parsed(&call, &body)?;
@@ -57,7 +58,8 @@ impl Gateway {
         parsed(&call, &self.get(&call, &format!("/v2/{instance}:getIamPolicy"), &query).await?)
     }
 
-    /// Sets the policy of the resource at a path. Only an answer that is a policy is a success.
+    /// Sets the policy of the resource at a path. Only a response that is a policy counts as a
+    /// success.
     pub(super) async fn set_policy(
         &self,
         api: Api,

@@ -1,4 +1,4 @@
-//! Requests that read, and the parsing of answers.
+//! Read requests, and the parsing of responses.
 
 use http::HeaderMap;
 use http::header::DATE;
@@ -10,16 +10,16 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 use super::api::Api;
 use super::failure::{Failure, FailureKind};
 
-/// A request that reads.
+/// A read request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read<'a> {
     pub(super) api: Api,
-    /// What is done, completing "could not …".
+    /// The attempted action, completing "could not …".
     pub(super) call: &'a str,
     pub(super) path: &'a str,
-    /// Encoded.
+    /// The encoded query.
     pub(super) query: &'a str,
-    /// The body of a request that reads by POST, as some of Google's do; `None` for a GET.
+    /// The body of a read that uses POST, as some of Google's methods do; `None` for a GET.
     pub(super) body: Option<&'a str>,
     /// The region whose own endpoint is used, if the endpoint is Google's.
     pub(super) region: Option<&'a str>,
@@ -44,7 +44,7 @@ impl<'a> Read<'a> {
     }
 }
 
-/// An answer as what it should be.
+/// Parses a response.
 pub(super) fn parsed<'a, T: Deserialize<'a>>(call: &str, body: &'a [u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         Category::Data => Failure::malformed(call),
@@ -52,7 +52,7 @@ pub(super) fn parsed<'a, T: Deserialize<'a>>(call: &str, body: &'a [u8]) -> Resu
     })
 }
 
-/// The time of an answer, by the server's clock.
+/// The time of a response, by the server's clock.
 pub(super) fn date_of(headers: &HeaderMap) -> Option<OffsetDateTime> {
     let format = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second]"
@@ -61,7 +61,7 @@ pub(super) fn date_of(headers: &HeaderMap) -> Option<OffsetDateTime> {
     PrimitiveDateTime::parse(date, &format).ok().map(PrimitiveDateTime::assume_utc)
 }
 
-/// The body of a request that writes.
+/// Serializes the body of a write request.
 pub(super) fn written(body: &impl Serialize, call: &str) -> Result<String, Failure> {
     serde_json::to_string(body)
         .map_err(|error| Failure::new(FailureKind::Other, call, error.to_string()))

@@ -1,4 +1,5 @@
-//! Decides when a read is repeated. Writes are never repeated here: the driver of the change plans again.
+//! Decides when a read is repeated. Writes are never repeated here: the code that drives a change
+//! plans again.
 
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use super::failure::{Failure, FailureKind};
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
-/// A server that cannot be reached is most often not there: giving up soon is kinder.
+/// A server that cannot be reached usually does not exist, so this limit is low.
 const CONNECT_ATTEMPTS: u32 = 3;
 
-/// Sends a read until it is answered, fails for good, or the deadline is up.
+/// Sends a read until it succeeds, fails permanently, or the deadline passes.
 pub(super) async fn until_answered<T, F>(
     call: &str,
     deadline: &Deadline,
@@ -52,7 +53,8 @@ pub(super) async fn once<T>(
     }
 }
 
-/// Twice as long each time, jittered to between half and all of it; never less than asked for.
+/// Doubles for each attempt, jittered to between half of the wait and all of it; never shorter than
+/// the server asks.
 fn wait(attempt: u32, asked: Option<Duration>) -> Duration {
     let longest = FIRST_WAIT.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_WAIT);
     let jittered = longest.mul_f64(0.5 + fastrand::f64() / 2.0);

@@ -1,4 +1,5 @@
-//! Roles: the permissions of those that are in no table, and the custom roles of a project or organization.
+//! Roles: the permissions of roles that are not in the built-in tables, and the custom roles of a
+//! project or organization.
 
 use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_iam_admin_v1::model::{ListRolesResponse, Role};
@@ -16,8 +17,8 @@ use crate::domain::role::CustomRole;
 use crate::transport::encoded;
 
 impl Gateway {
-    /// What is known of the roles in policies that may matter to `caller`: those that are in no table
-    /// were read along with the policies that name them.
+    /// The known facts about the roles in policies that may matter to `caller`. Roles that are not
+    /// in the built-in tables were read along with the policies that name them.
     pub(super) async fn roles_in(
         &self,
         layers: &[PolicyLayer<Grant>],
@@ -32,19 +33,19 @@ impl Gateway {
         roles
     }
 
-    /// What these grants' roles carry that are in no table.
+    /// The permissions of the roles in these grants that are not in the built-in tables.
     pub async fn roles_granted(&self, grants: &[Grant]) -> Roles {
         self.know_roles(unknown_roles(grants, None)).await;
         let layer = PolicyLayer { resource: String::new(), read: Ok(grants.to_vec()) };
         self.roles_in(&[layer], None).await
     }
 
-    /// Reads roles, side by side.
+    /// Reads roles in parallel.
     pub(super) async fn know_roles(&self, names: Vec<String>) {
         futures::future::join_all(names.iter().map(|name| self.role(name))).await;
     }
 
-    /// What a role carries.
+    /// The permissions of a role.
     pub(super) async fn role(&self, name: &str) -> ReadResult<RoleFacts> {
         let read = async {
             let call = format!("read the role `{name}`");
@@ -58,8 +59,8 @@ impl Gateway {
         self.seen.roles.get(name, read).await
     }
 
-    /// The roles of a project's own and of its organisation's, with what they carry; of the latter, why
-    /// they could not be read, if that is so.
+    /// The custom roles of a project and of its organization, with their permissions. If the
+    /// organization's roles could not be read, also the reason.
     pub async fn custom_roles(
         &self,
         project: &str,

@@ -1,5 +1,5 @@
-//! Services: one read completely, for a plan; many read with the fields that are shown or searched, which a
-//! plan does not accept.
+//! Services: one read completely, for a plan; or many with only the fields that are displayed or
+//! searched, which a plan does not accept.
 
 use std::sync::OnceLock;
 
@@ -22,41 +22,41 @@ use crate::domain::resource::ServiceName;
 use crate::domain::service::{Ingress, Service};
 use crate::transport::encoded;
 
-/// How many policies are asked for at a time.
+/// The number of policies that are read in parallel.
 const WIDTH: usize = 64;
-/// The sizes of the first pages, after which the server may choose: the first is soon there, and
-/// while the policies of one page are read the next, larger one is made.
+/// The sizes of the first pages; after them the server chooses. The first page is small so that it
+/// arrives soon; while its policies are read, the server prepares the next, larger one.
 const PAGES: [usize; 2] = [2 * WIDTH, 8 * WIDTH];
-/// How many services may wait between the reader of pages and the readers of policies.
+/// The number of services that may wait between the reader of pages and the readers of policies.
 const AHEAD: usize = 8 * WIDTH;
 
-/// What exposure rests on, and no more.
+/// Only the fields that exposure depends on.
 const ACCESS_FIELDS: &str = "items(metadata(name,labels,annotations),status/url),metadata/continue,\
     unreachable";
-/// Further fields that are shown or searched.
+/// These and the fields that are displayed or searched.
 const LIST_FIELDS: &str = "items(metadata(name,namespace,labels,annotations,creationTimestamp),\
     spec/template/spec(serviceAccountName,containers/ports),status(url,traffic,conditions)),\
     metadata/continue,unreachable";
 const POLICY_FIELDS: &str = "etag,bindings(role,members,condition(title,description,expression))";
 
-/// The services of a project, and what of it could not be read.
+/// The services of a project, and the parts of the project that could not be read.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
     pub services: Vec<Service>,
     pub unreachable: Vec<Unreadable>,
 }
 
-/// Something that could not be read, and why.
+/// A resource that could not be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     pub what: String,
     pub why: String,
-    /// The region that it is, if it is one.
+    /// The region, if a region could not be read.
     pub region: Option<String>,
 }
 
 impl Unreadable {
-    /// A region, by its full name or its own, that a list of every region does without.
+    /// A region that the list of every region omits, by its full or its short name.
     pub(super) fn region(name: &str) -> Self {
         let region = name.rsplit('/').next().unwrap_or(name);
         let why = "Google could not reach it".to_owned();
@@ -64,7 +64,7 @@ impl Unreadable {
     }
 }
 
-/// A service with the grants of its policy, or why those are not known.
+/// A service with the grants of its policy, or the reason why they are unknown.
 #[derive(Clone, Debug)]
 pub struct ServiceAccess {
     pub service: Service,
@@ -92,7 +92,7 @@ impl Gateway {
         if service.etag.is_empty() {
             return Err(Failure::malformed(&call));
         }
-        // The official client's model does not have it yet.
+        // The official client's model does not have this field yet.
         let is_agent = Some(is_agent(&parsed(&call, &body)?));
         let mut service = Service { is_agent, ..convert::service_v2(&service, name) };
         if service.ingress == Ingress::Other(convert::UNSPECIFIED.to_owned())
@@ -103,7 +103,8 @@ impl Gateway {
         Ok(service)
     }
 
-    /// Reads one service, and beside it the ingress that is set, which v2 does not tell until it is in force.
+    /// Reads one service, and in parallel the configured ingress, which v2 does not return until it
+    /// is in force.
     pub async fn service_as_set(&self, name: &ServiceName) -> Result<Service, Failure> {
         let (service, set) = tokio::join!(self.service(name), self.ingress_as_set(name));
         let service = service?;
@@ -111,13 +112,14 @@ impl Gateway {
         Ok(Service { ingress_set, ..service })
     }
 
-    /// The ingress that is set, by v1's annotation: v2 gives on output what is observed (discovery
+    /// The configured ingress, from v1's annotation: v2's output is the observed ingress (discovery
     /// document). `None` if it could not be read.
     pub async fn ingress_as_set(&self, name: &ServiceName) -> Option<Ingress> {
         self.ingress_of_v1(name).await.map(|(set, _)| set)
     }
 
-    /// The ingress that is set, which is `all` if it is not said, and the one in force, as v1 tells them.
+    /// The configured ingress (`all` if the annotation is absent) and the ingress in force, both
+    /// from v1.
     async fn ingress_of_v1(&self, name: &ServiceName) -> Option<(Ingress, Option<Ingress>)> {
         let call = format!("read the ingress of `{}`", name.short());
         let fields = encoded(&[("fields", "metadata/annotations")]);
@@ -129,7 +131,7 @@ impl Gateway {
         Some((set, word("run.googleapis.com/ingress-status")))
     }
 
-    /// Whether a service runs as an agent identity, which lists do not contain.
+    /// Whether a service runs as an agent identity. Lists do not contain this field.
     pub async fn is_agent(&self, name: &ServiceName) -> Result<bool, Failure> {
         let call = format!("read what `{}` runs as", name.short());
         let fields = encoded(&[("fields", "name,template/workloadIdentityConfig")]);
@@ -137,8 +139,9 @@ impl Gateway {
         Ok(is_agent(&parsed(&call, &body)?))
     }
 
-    /// The principal that a service with an agent identity is (documented for Cloud Run, in preview):
-    /// of the trust domain of the organisation, or of the project where that is in none.
+    /// The principal of a service with an agent identity (documented for Cloud Run, in preview).
+    /// Its trust domain is that of the organization, or of the project if the project is in no
+    /// organization.
     pub async fn agent_identity(&self, name: &ServiceName) -> Result<Member, String> {
         let project = name.project();
         let (number, organization) =
@@ -158,11 +161,11 @@ impl Gateway {
 }
 
 impl Gateway {
-    /// Lists the services of one region, or of every region (`-`), with one request a page, and
-    /// puts them in the order of lists.
+    /// Lists the services of one region, or of every region (`-`), with one request for each page,
+    /// and sorts them in the order of lists.
     ///
-    /// `GET v1/projects/P/locations/-/services` is what gcloud itself sends; that `-` is taken
-    /// there stands in no document.
+    /// `GET v1/projects/P/locations/-/services` is the request that gcloud sends; that it accepts
+    /// `-` is not documented.
     pub async fn services(&self, project: &str, region: &str) -> Result<Listing, Failure> {
         let mut listing = Listing::default();
         let mut next = None;
@@ -178,7 +181,7 @@ impl Gateway {
         }
     }
 
-    /// Lists the regions where a project may have services. Only v1 lists them (discovery
+    /// Lists the regions in which a project may have services. Only v1 lists them (discovery
     /// document).
     pub async fn regions(&self, project: &str) -> Result<Vec<String>, Failure> {
         let call = format!("list the regions of project `{project}`");
@@ -194,8 +197,8 @@ impl Gateway {
         Ok(regions)
     }
 
-    /// Reads every page of a list. `next` is the parameter that asks for the next one, and where
-    /// an answer holds its value.
+    /// Reads every page of a list. `next` is the query parameter for the next page, and the JSON
+    /// pointer to its value in a response.
     pub(super) async fn each_page(
         &self,
         call: &str,
@@ -207,7 +210,7 @@ impl Gateway {
         self.each_page_in(None, call, path, query, next, take).await
     }
 
-    /// The same, asked at the address of a region's own.
+    /// Like [`Self::each_page`], at the endpoint of a region if one is given.
     pub(super) async fn each_page_in(
         &self,
         region: Option<&str>,
@@ -235,9 +238,9 @@ impl Gateway {
         }
     }
 
-    /// Lists services, with what exposure rests on, and reads the policy of each, pages and
-    /// policies side by side. `progress` is told how many are done and how many are known of. A
-    /// policy that cannot be read costs its own row only.
+    /// Lists services with the fields that exposure depends on, and reads the policy of each; pages
+    /// and policies are read in parallel. `progress` receives the number of finished services and
+    /// the number of known ones. If a policy cannot be read, only its own row fails.
     pub async fn services_with_grants(
         &self,
         project: &str,
@@ -283,7 +286,7 @@ impl Gateway {
         Ok((services, unreachable?))
     }
 
-    /// Reads the policies of services that are known already.
+    /// Reads the policies of services that were already listed.
     pub async fn with_grants(
         &self,
         services: Vec<Service>,
@@ -343,7 +346,7 @@ impl Gateway {
     }
 
     async fn grants(&self, service: &Service) -> Result<Vec<Grant>, Failure> {
-        // The same for each of thousands.
+        // Built once: the query is the same for thousands of services.
         static QUERY: OnceLock<String> = OnceLock::new();
         let query = QUERY.get_or_init(|| {
             let version = POLICY_VERSION.to_string();
@@ -362,13 +365,13 @@ impl Gateway {
     }
 }
 
-/// The regions that a list of every region does without.
+/// The regions that a list of every region omits.
 pub(super) fn unreachable(answer: &Value) -> Vec<Unreadable> {
     let regions = answer["unreachable"].as_array().into_iter().flatten().filter_map(Value::as_str);
     regions.map(Unreadable::region).collect()
 }
 
-/// Whether a service of v2 runs as an agent identity.
+/// Whether a v2 service runs as an agent identity.
 fn is_agent(service: &Value) -> bool {
     let kind = &service["template"]["workloadIdentityConfig"]["identityType"];
     *kind == "IDENTITY_TYPE_AGENT_IDENTITY"

@@ -1,10 +1,10 @@
-//! The fields that lists read from the wire, borrowed from the answer's bytes if possible.
+//! The fields that lists read from the wire, borrowed from the response's bytes if possible.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer};
 
-/// A text that is copied only if it holds an escape.
+/// A text that is copied only if it contains an escape.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -14,7 +14,7 @@ impl Text<'_> {
     }
 }
 
-/// What is null is as good as not there.
+/// A null field counts as absent.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -23,7 +23,7 @@ where
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// A page of services of Run v1.
+/// A page of Cloud Run v1 services.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ServiceList<'a> {
@@ -40,7 +40,7 @@ pub(super) struct ServiceList<'a> {
 }
 
 impl ServiceList<'_> {
-    /// Whether it says nothing that a list says.
+    /// Whether the response has none of the fields of a list.
     pub(super) fn is_blank(&self) -> bool {
         self.items.is_none()
             && self.metadata.is_none()
@@ -57,7 +57,7 @@ pub(super) struct ListMetadata<'a> {
     pub(super) next: Option<Text<'a>>,
 }
 
-/// A service of Run v1.
+/// A Cloud Run v1 service.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Item<'a> {
@@ -87,18 +87,18 @@ pub(super) struct Metadata<'a> {
 pub(super) struct Labels<'a> {
     #[serde(borrow, rename = "cloud.googleapis.com/location")]
     pub(super) location: Option<Text<'a>>,
-    /// Read in gcloud's source.
+    /// The label's name is read in gcloud's source.
     #[serde(borrow, rename = "run.googleapis.com/multi-region-id")]
     pub(super) multi_region_id: Option<Text<'a>>,
 }
 
-/// The annotations that bear on access (discovery document; the last two observed).
+/// The annotations that affect access (discovery document; the last two observed).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Annotations<'a> {
     #[serde(borrow, rename = "run.googleapis.com/ingress")]
     pub(super) ingress: Option<Text<'a>>,
-    /// What is in force (discovery document, output only).
+    /// The ingress in force (discovery document, output only).
     #[serde(borrow, rename = "run.googleapis.com/ingress-status")]
     pub(super) ingress_status: Option<Text<'a>>,
     #[serde(borrow, rename = "run.googleapis.com/invoker-iam-disabled")]

@@ -13,8 +13,8 @@ use crate::context::Context;
 use crate::domain::error::{CommandError, ErrorKind, quoted};
 use crate::domain::exit_code::ExitCode;
 use crate::invoke::{
-    self, Answered, Call, Config, CurlWords, Ended, Program, Wanted, Way, WordsError, path_word,
-    service_word, way,
+    self, Call, Config, CurlWords, Ended, FrontEndRefusal, Program, Wanted, Way, WordsError,
+    path_word, service_word, way,
 };
 use crate::lookup;
 
@@ -263,7 +263,7 @@ async fn may_invoke(cx: &Context, call: &Call) -> Option<bool> {
 async fn tell(cx: &Context, call: &Call, ended: &Ended, is_own_token: bool) {
     let Some(answered) = ended.seen.refused else { return };
     let recent = cx.was_granted_lately(call.service.as_ref());
-    if recent && answered == Answered::Forbidden {
+    if recent && answered == FrontEndRefusal::Forbidden {
         cx.terminal.note(SPREADS);
     }
     if !cx.terminal.stderr_is_terminal() {
@@ -271,18 +271,18 @@ async fn tell(cx: &Context, call: &Call, ended: &Ended, is_own_token: bool) {
     }
     let named = call.service.as_ref().map_or_else(|| call.origin.clone(), |name| cx.named(name));
     match answered {
-        Answered::BadToken => {
+        FrontEndRefusal::BadToken => {
             cx.terminal.note("Cloud Run did not take the token");
             cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));
         }
-        Answered::Forbidden if is_own_token && may_invoke(cx, call).await == Some(true) => {
+        FrontEndRefusal::Forbidden if is_own_token && may_invoke(cx, call).await == Some(true) => {
             cx.terminal.note(
                 "Cloud Run did not let it through, and its API says that you may invoke the service: a \
                  change of access that is still spreading, or a condition on the path or host",
             );
             cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));
         }
-        Answered::Forbidden => {
+        FrontEndRefusal::Forbidden => {
             let account = cx.identity().ok().and_then(|identity| identity.account.clone());
             let who = account.as_ref().map_or("whoever acts".to_owned(), |who| format!("`{who}`"));
             cx.terminal.note(&format!(
@@ -293,7 +293,7 @@ async fn tell(cx: &Context, call: &Call, ended: &Ended, is_own_token: bool) {
             cx.terminal.hint(&cx.suggest_to_others(&format!("grant {member} {named}")));
             cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));
         }
-        Answered::NotFound => {
+        FrontEndRefusal::NotFound => {
             cx.terminal
                 .note("Cloud Run has no such address, or does not let requests from here to it");
             cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));

@@ -140,7 +140,7 @@ async fn show(cx: &Context, typed: Option<&str>, check: bool) -> Result<u8, Comm
     };
     let unsure = rows.iter().filter(|row| check && row.certificate != Certificate::Ready);
     let shut_out = stream::iter(unsure)
-        .map(async |row| Some((row.domain.clone(), gateway.shut_out_of(&row.domain).await?)));
+        .map(async |row| Some((row.domain.clone(), gateway.other_authorities(&row.domain).await?)));
     let shut_out: BTreeMap<String, String> =
         shut_out.buffered(WIDTH).filter_map(async |found| found).collect().await;
     let mut obstacles: Vec<String> = Vec::new();

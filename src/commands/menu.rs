@@ -161,7 +161,7 @@ async fn command(
 async fn carry_out(cx: &Context, words: &[String]) -> Result<u8, CommandError> {
     let command: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     cx.terminal.labelled_command(&cx.suggest(&command.join(" ")));
-    cx.stand_for(words);
+    cx.record_choice(words);
     let program = std::iter::once("runaccess".to_owned());
     let cli = Cli::try_parse_from(program.chain(words.iter().cloned())).map_err(|error| {
         CommandError::new(ErrorKind::Failed, "this command was not understood")

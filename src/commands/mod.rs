@@ -185,7 +185,7 @@ pub(crate) async fn run() -> u8 {
     match done {
         Ok(code) => code,
         Err(error) => {
-            let error = cx.fit(error);
+            let error = cx.adapt_hints(error);
             cx.terminal.error(&error);
             finish(&error, json)
         }

@@ -115,7 +115,7 @@ async fn serve(cx: &Context, mut args: Args, program: Vec<OsString>) -> Result<u
             return Err(missing(cx, "SERVICE"));
         }
         let picked = lookup::pick(cx, "Serve which service?").await?.to_string();
-        cx.stand_for(std::slice::from_ref(&picked));
+        cx.record_choice(std::slice::from_ref(&picked));
         args.services.push(picked);
     }
     let ProxiedServices { services, account, expires } = Box::pin(find(cx, &args)).await?;

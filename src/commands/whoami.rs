@@ -45,7 +45,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Ok(identity) => identity,
         // The answer stands: no account. The cause and the remedy are printed as with any command.
         Err(error) => {
-            cx.terminal.error(&cx.fit(error));
+            cx.terminal.error(&cx.adapt_hints(error));
             return Ok(ExitCode::NotAuthenticated.number());
         }
     };

@@ -9,8 +9,8 @@ pub struct Candidate {
     pub about: String,
 }
 
-/// Services: by name if the name is in one region, else by `REGION/NAME`, which is also offered
-/// once a region is typed. Only those of `region`, if one is set.
+/// Services: by name if the name is in one region only, else by `REGION/NAME`, which is also
+/// offered after a region is typed. Only services in `region`, if one is set.
 pub fn services(known: &Known, typed: &str, region: Option<&str>) -> Vec<Candidate> {
     let in_region =
         |service: &&super::KnownService| region.is_none_or(|region| service.region == region);
@@ -46,7 +46,7 @@ pub fn regions(known: &Known, typed: &str) -> Vec<Candidate> {
     named.chain([every]).filter(|known| known.value.starts_with(typed)).collect()
 }
 
-/// Members, in their shortest form. Everything before the last comma is kept.
+/// Members in their shortest form. The text before the last comma stays unchanged.
 pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
     let (kept, last) = match typed.rsplit_once(',') {
         Some((kept, last)) => (format!("{kept},"), last),
@@ -58,11 +58,11 @@ pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
         ("allAuthenticatedUsers", "every Google account"),
     ];
     let fixed = fixed.map(|(value, about)| (value.to_owned(), about.to_owned()));
-    // Deleted principals can only be revoked: offered only once `deleted:` is typed.
+    // Deleted principals can only be revoked, so they are offered only after `deleted:` is typed.
     let gone = |member: &str| member.starts_with("deleted:");
     let asks_for_gone = last.starts_with('d');
-    // Anyone may have written the policy: a member that a shell could take for more than a word is
-    // not offered.
+    // Anyone may have written the policy: a member that a shell could interpret as more than one
+    // word is not offered.
     let plain = |member: &str| {
         member.chars().all(|c| c.is_ascii_alphanumeric() || "@.:/_+=%?-".contains(c))
     };
@@ -80,7 +80,7 @@ pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
     let accounts = known.services.iter().map(|service| {
         (format!("service:{}", service.name), "the account that it runs as".to_owned())
     });
-    // Too many services to be useful before a letter is typed.
+    // Without a typed letter, there are too many services to be useful.
     let accounts = accounts.filter(|_| last.starts_with('s'));
     let mut found: Vec<Candidate> = Vec::new();
     for (value, about) in seen.chain(accounts).chain(fixed) {
@@ -93,7 +93,7 @@ pub fn members(known: &Known, typed: &str) -> Vec<Candidate> {
     found
 }
 
-/// Traffic tags: of the services on the command line, or else of all.
+/// Traffic tags of the services on the command line; without any, of all services.
 pub fn tags(known: &Known, typed: &str, words: &[String]) -> Vec<Candidate> {
     let is_named = |service: &&super::KnownService| {
         words.iter().any(|word| {

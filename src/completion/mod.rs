@@ -1,5 +1,5 @@
-//! Shell completion of services, regions, members and tags, from a short-lived cache, so that Tab never waits. An expired
-//! cache is used once more while a process in the background renews it.
+//! Shell completion of services, regions, members and tags, from a short-lived cache, so that Tab
+//! never waits. An expired cache is used once more while a background process renews it.
 
 mod candidates;
 mod shell;
@@ -19,7 +19,7 @@ use crate::private_files;
 /// The age at which a cache is renewed.
 const FRESH: Duration = Duration::from_secs(20);
 
-/// The pause between two attempts to renew it.
+/// The minimum pause between two attempts to renew the cache.
 const BETWEEN_TRIES: Duration = Duration::from_secs(5);
 
 /// The cached facts of a project.
@@ -32,7 +32,7 @@ pub struct Known {
     pub members: Vec<String>,
 }
 
-/// A service that can be completed.
+/// A service for completion.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default)]
 pub struct KnownService {
@@ -68,19 +68,20 @@ impl Cache {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// Whether it is recent enough.
+    /// Whether the cache is recent enough.
     pub fn is_fresh(&self, now: SystemTime) -> bool {
-        // A file from the future counts as old.
+        // A file with a time in the future counts as old.
         private_files::age(&self.path, now).is_some_and(|age| age < FRESH)
     }
 
-    /// Whether no process has tried to renew it recently, with or without success. Records this
-    /// attempt.
+    /// Whether no process has tried to renew the cache recently, with or without success. Records
+    /// this attempt.
     pub fn may_try(&self, now: SystemTime) -> bool {
         let stamp = self.path.with_extension("tried");
         let recently = private_files::age(&stamp, now).is_some_and(|age| age < BETWEEN_TRIES);
         if !recently {
-            // If the stamp cannot be written, each Tab renews: slower, but correct.
+            // If the timestamp file cannot be written, each Tab renews the cache: slower, but
+            // correct.
             drop(self.folder().and_then(|()| private_files::open(&stamp)?.set_modified(now)));
         }
         !recently
@@ -101,7 +102,7 @@ impl Cache {
         self.path.parent().map_or(Ok(()), private_files::folder)
     }
 
-    /// Replaces the cache as a whole or not at all.
+    /// Replaces the cache atomically.
     pub fn write(&self, _: &Renewal, known: &Known) -> std::io::Result<()> {
         private_files::replace(&self.path, &serde_json::to_vec(known)?)
     }

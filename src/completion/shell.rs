@@ -1,7 +1,7 @@
 //! How each shell requests candidates, and how they are written for it.
 //!
-//! Options are offered only if the word begins with `-`: beside a dozen services they would be noise, and alone a shell
-//! would insert one that was not meant.
+//! Options are offered only if the word begins with `-`. Among a dozen services they would be
+//! noise, and a shell would insert a single one that was not meant.
 
 use std::ffi::OsString;
 use std::io::{Error, Write};
@@ -18,24 +18,24 @@ pub const SHELLS: [&dyn EnvCompleter; 4] = [
     &Shell { of_clap: Powershell, script: Script::Own(POWERSHELL, "''") },
 ];
 
-/// A shell whose script clap writes.
+/// A shell and the source of its script.
 #[derive(Clone, Copy, Debug)]
 struct Shell<S> {
     of_clap: S,
     script: Script,
 }
 
-/// Registers completion in the shell.
+/// The script that registers completion in the shell.
 #[derive(Clone, Copy, Debug)]
 enum Script {
     OfClap,
-    /// A script of our own, and how it escapes a quote inside quotes.
+    /// A script of this program, and how it escapes a quote inside quotes.
     Own(&'static str, &'static str),
 }
 
-/// Bash splits words at `@`, `:` and `=`, which our arguments contain. This script passes the words
-/// up to the cursor, split at blanks alone, and removes from each candidate what bash takes for
-/// complete.
+/// Bash splits words at `@`, `:` and `=`, which this program's arguments contain. This script
+/// passes the words up to the cursor, split at blanks only, and removes from each candidate the
+/// part that bash regards as complete.
 const BASH: &str = r#"_runaccess() {
     local line="${COMP_LINE:0:COMP_POINT}" word done answer IFS
     local -a words answers
@@ -55,7 +55,7 @@ const BASH: &str = r#"_runaccess() {
 complete -F _runaccess BIN
 "#;
 
-/// PowerShell passes the words as an array: nothing typed is evaluated.
+/// PowerShell passes the words as an array: no typed text is evaluated.
 const POWERSHELL: &str = r#"Register-ArgumentCompleter -Native -CommandName BIN -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $words = @($commandAst.CommandElements |
@@ -75,7 +75,7 @@ const POWERSHELL: &str = r#"Register-ArgumentCompleter -Native -CommandName BIN 
 }
 "#;
 
-/// What zsh needs before a completion can be registered, if nothing has loaded it.
+/// Loads zsh's completion system if nothing has loaded it: registering a completion requires it.
 const ZSH: &str = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n";
 
 impl<S: EnvCompleter> EnvCompleter for Shell<S> {

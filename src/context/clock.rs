@@ -1,4 +1,4 @@
-//! The current time: Google's, if this machine's clock is found to differ.
+//! The current time: Google's, if this machine's clock differs from it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ impl Context {
         self.gateway.get().map_or_else(now, Gateway::now)
     }
 
-    /// Notes that Google's clock is used, if this machine's differs.
+    /// Prints a note that Google's clock is used, if this machine's clock differs.
     pub fn warn_of_clock(&self) {
         if let Some(ahead) = self.gateway.get().and_then(Gateway::ahead) {
             let by = humantime::format_duration(Duration::from_secs(

@@ -1,11 +1,10 @@
-//! A command line as a value. Each word is known as an argument, by clap's definitions of the
-//! commands.
+//! A parsed command line. clap's definitions of the commands determine which argument each word is.
 
 use clap::{Arg, Command};
 
 use crate::domain::error::quoted;
 
-/// Options with free text as their value: a hint that replaces an argument leaves it alone.
+/// Options whose value is free text: a hint that replaces an argument does not change it.
 const OWN_WORDS: [&str; 4] =
     ["--reason", "--condition", "--condition-title", "--condition-description"];
 
@@ -22,13 +21,13 @@ enum Word {
     Operand(String),
     /// `--`
     Dashes,
-    /// A word for another program: behind a `--`, or behind the service of `curl`.
+    /// A word for another program: after a `--`, or after the service of `curl`.
     Anothers(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Opt {
-    /// The long name, whatever was typed.
+    /// The long name, even if the short name was typed.
     name: String,
     /// The option as it was typed, without its value.
     typed: String,
@@ -71,8 +70,8 @@ impl CommandLine {
         Self(line)
     }
 
-    /// The command as it can be typed, in the sandbox or not. Omits `--yes`: no hint accepts a plan
-    /// that the user has not seen.
+    /// The command as a user can type it, for the sandbox or not. Omits `--yes`: no hint may accept
+    /// a plan that the user has not seen.
     pub(super) fn render(&self, in_sandbox: bool) -> String {
         let says_sandbox = |word: &Word| match word {
             Word::Command(name) => name == "sandbox",
@@ -92,8 +91,8 @@ impl CommandLine {
         self.0.iter().any(|word| matches!(word, Word::Command(own) if own == name))
     }
 
-    /// The command with an additional option: at its end, but before a `--`, and before the words
-    /// of another program.
+    /// The command with an additional option at its end, but before a `--` and before the words for
+    /// another program.
     #[must_use]
     pub(super) fn with(mut self, option: &str, value: Option<&str>) -> Self {
         let is_curl = |word: &Word| matches!(word, Word::Command(name) if name == "curl");
@@ -116,8 +115,8 @@ impl CommandLine {
         self
     }
 
-    /// The command `curl` with one of our options, and its value, moved from curl's words to before
-    /// the service.
+    /// The command `curl` with one of this program's options, and its value, moved from curl's
+    /// words to before the service.
     #[must_use]
     pub(super) fn with_moved(mut self, option: &str, program: &Command) -> Self {
         let is_it = |word: &Word| matches!(word, Word::Anothers(text) if text.split('=').next() == Some(option));
@@ -138,8 +137,8 @@ impl CommandLine {
         self
     }
 
-    /// The same arguments under another command's name, without the options that this one does not
-    /// take.
+    /// The same arguments under another command's name, without the options that the other command
+    /// does not accept.
     #[must_use]
     pub(super) fn of_command(mut self, name: &str, program: &Command) -> Self {
         let other = program.find_subcommand(name);
@@ -166,7 +165,8 @@ impl CommandLine {
         self
     }
 
-    /// The command with every operand corrected, including each part of a comma-separated one.
+    /// The command with `put_right` applied to every operand, including each part of a
+    /// comma-separated one.
     #[must_use]
     pub(super) fn with_operands(mut self, put_right: impl Fn(&str) -> String) -> Self {
         for word in &mut self.0 {
@@ -177,8 +177,8 @@ impl CommandLine {
         self
     }
 
-    /// The command with another text for an argument: for an operand, else for the value of an
-    /// option. The same text in free text stays.
+    /// The command with another text for an argument: an operand with this text, else an option's
+    /// value. The same text in free text is unchanged.
     #[must_use]
     pub(super) fn with_argument(mut self, typed: &str, instead: &str) -> Self {
         let put_right = |word: &str| match word.strip_prefix("service:") {
@@ -244,7 +244,7 @@ fn name_of(option: &Arg) -> String {
     format!("--{}", option.get_long().unwrap_or(option.get_id().as_str()))
 }
 
-/// Whether the word behind an option is its value.
+/// Whether the word after an option is its value.
 fn takes_next(option: &Arg) -> bool {
     option.get_action().takes_values() && !option.is_require_equals_set()
 }
@@ -380,7 +380,7 @@ mod tests {
             let replaced = line(typed).with_argument("x", "z");
             assert_eq!(shown(&replaced), format!("runaccess {left}"), "{typed}");
         }
-        // The name of a command is not an argument.
+        // A command's name is not an argument.
         assert_eq!(
             shown(&line("grant grant y").with_argument("grant", "z")),
             "runaccess grant z y"

@@ -1,4 +1,4 @@
-//! Endpoints that a command uses: the APIs, the sandbox, the program's own state.
+//! The endpoints and files that a command uses: the APIs, the sandbox, the program's own state.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::private_files;
 use crate::sandbox::{self, Sandbox, Serving, SetAside, StoreError};
 use crate::transport::Endpoint;
 
-/// An open sandbox, and a damaged file that was moved aside.
+/// An open sandbox, and the damaged file that was moved aside, if any.
 type Opened = Result<(Sandbox, Option<SetAside>), StoreError>;
 
 impl Context {
@@ -35,7 +35,7 @@ impl Context {
         self.world(Sandbox::open)
     }
 
-    /// Creates the sandbox's world again, and deletes the journal of the old one.
+    /// Creates the sandbox's world anew, and deletes the journal of the old one.
     pub fn reset_sandbox(&self) -> Result<Sandbox, CommandError> {
         match Journal::open_existing(&self.journal_folder(), Realm::Sandbox) {
             Ok(Some(mut journal)) => journal.forget_all()?,
@@ -100,9 +100,8 @@ impl Context {
         Ok(self.endpoint.get_or_init(|| endpoint))
     }
 
-    /// The endpoint of each API. An API without an override is served by the Cloud Run endpoint if
-    /// that is on this machine: a sandbox serves them all, and its resources do not exist at
-    /// Google.
+    /// The endpoint of each API. An API without an override uses the Cloud Run endpoint if that is
+    /// on this machine: a sandbox serves all APIs, and its resources do not exist at Google.
     fn endpoints(&self) -> Result<Endpoints, CommandError> {
         let run = self.endpoint()?.clone();
         let mut said = Vec::new();
@@ -139,11 +138,12 @@ impl Context {
         Ok(overridden(properties, Api::Run)?.unwrap_or_else(|| Api::Run.endpoint()))
     }
 
-    /// The address where `sandbox serve` listens, by its file; `None` if none runs.
+    /// The address of a running `sandbox serve`, from its file; `None` if none is running.
     pub fn served_sandbox(&self) -> Option<Endpoint> {
         let path = self.serving_file();
         let file = std::fs::File::open(&path).ok()?;
-        // The server holds a lock on the file; a file without a lock was left behind.
+        // The server holds a lock on the file. A file without a lock belongs to a server that has
+        // ended.
         if file.try_lock_shared().is_ok() {
             return None;
         }
@@ -151,13 +151,13 @@ impl Context {
         Endpoint::parse(endpoint.trim()).ok()
     }
 
-    /// The certificate of the sandbox's own authority, if it has one.
+    /// The certificate of the sandbox's own authority, if the authority exists.
     pub fn sandbox_authority(&self) -> Option<String> {
         let path = self.state_folder().join("sandbox").join("ca.pem");
         path.exists().then(|| path.display().to_string())
     }
 
-    /// Announces the address of this sandbox while the returned file is open. If that fails,
+    /// Announces the address of this sandbox as long as the returned file is open. If that fails,
     /// clients use the default port.
     pub fn note_serving(&self, endpoint: &str) -> Option<std::fs::File> {
         private_files::replace(&self.serving_file(), endpoint.as_bytes()).ok()?;
@@ -170,7 +170,7 @@ impl Context {
         self.state_folder().join("sandbox").join("serving")
     }
 
-    /// Whether the API, and thereby the services, are on this machine: in the sandbox.
+    /// Whether the API, and therefore the services, are on this machine: in the sandbox.
     pub fn is_on_this_machine(&self) -> Result<bool, CommandError> {
         Ok(self.endpoint()?.is_loopback())
     }
@@ -204,7 +204,7 @@ impl Context {
     }
 }
 
-/// The override of an API's address.
+/// The endpoint override of an API, if one is set.
 fn overridden(properties: &Properties, api: Api) -> Result<Option<Endpoint>, CommandError> {
     let Some(property) = properties.value("api_endpoint_overrides", api.word())? else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Commands that errors suggest.
+//! The commands that errors suggest.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::domain::error::{CommandError, ErrorKind, Hint, quoted};
 use crate::domain::resource::ServiceName;
 use crate::domain::target::{Kind, TargetRef};
 
-/// No hint suggests a longer timeout than this.
+/// The longest timeout that a hint suggests.
 const LONGEST: Duration = Duration::from_hours(24);
 
 impl Context {
@@ -20,50 +20,50 @@ impl Context {
         line.render(self.settings.sandbox)
     }
 
-    /// The command as it was typed.
+    /// The typed command.
     pub fn command(&self) -> String {
         self.rendered(&self.command_line())
     }
 
-    /// The command as it was typed, with an additional option and its value.
+    /// The typed command with an additional option and its value.
     pub fn command_with_option(&self, option: &str, value: Option<&str>) -> String {
         self.rendered(&self.command_line().with(option, value))
     }
 
-    /// The command `curl` as it was typed, with one of our options, and its value, moved before the
+    /// The typed `curl` command with one of this program's options, and its value, moved before the
     /// service.
     pub fn command_with_moved(&self, option: &str) -> String {
         self.rendered(&self.command_line().with_moved(option, &self.settings.definition))
     }
 
-    /// The arguments as they were typed, under another command's name, without the options that
-    /// this one does not take.
+    /// The typed arguments under another command's name, without the options that the other command
+    /// does not accept.
     pub fn command_as(&self, name: &str) -> String {
         self.rendered(&self.command_line().of_command(name, &self.settings.definition))
     }
 
-    /// The command as it was typed, with two of its operands swapped.
+    /// The typed command with two of its operands swapped.
     pub fn command_with_swapped(&self, one: &str, other: &str) -> String {
         self.rendered(&self.command_line().with_swapped(one, other))
     }
 
-    /// Whether the typed command takes an ID token from a file.
+    /// Whether the typed command accepts an ID token file.
     pub fn takes_id_token_file(&self) -> bool {
         let line = self.command_line();
         line.is_of("curl") || line.is_of("proxy")
     }
 
-    /// Records words that the user chose at a prompt in place of typed ones.
-    pub fn stand_for(&self, words: &[String]) {
+    /// Records the words that the user chose at a prompt, for later hints.
+    pub fn record_choice(&self, words: &[String]) {
         self.arguments.borrow_mut().extend_from_slice(words);
     }
 
-    /// The command as it was typed, without some options and their values.
+    /// The typed command without some options and their values.
     pub fn command_without(&self, options: &[&str]) -> String {
         self.rendered(&self.command_line().without(options))
     }
 
-    /// The command as it was typed, with another value for one of its options.
+    /// The typed command with another value for one of its options.
     pub fn command_with_instead(&self, option: &str, value: &str) -> String {
         self.rendered(&self.command_line().without(&[option]).with(option, Some(value)))
     }
@@ -94,7 +94,7 @@ impl Context {
         words.join(" ")
     }
 
-    /// Another command of this program, for another person to run in the same project.
+    /// Another command of this program, for another person in the same project.
     pub fn suggest_to_others(&self, command: &str) -> String {
         let place = if self.settings.sandbox { "--sandbox " } else { "" };
         format!("runaccess {place}{command}")
@@ -112,9 +112,9 @@ impl Context {
             .collect()
     }
 
-    /// Adapts the hints of an error: no login helps in the sandbox, and a command that was too slow
-    /// or not understood is suggested with a longer timeout or `--verbose`.
-    pub fn fit(&self, mut error: CommandError) -> CommandError {
+    /// Adapts the hints of an error. In the sandbox, no login helps. A command that was too slow is
+    /// suggested with a longer timeout; one without a usable response, with `--verbose`.
+    pub fn adapt_hints(&self, mut error: CommandError) -> CommandError {
         if self.settings.sandbox {
             for hint in &mut error.hints {
                 match hint {
@@ -142,8 +142,8 @@ impl Context {
         }
     }
 
-    /// Replaces the general login hint by the command for the active account. A token from a file
-    /// or variable has none; the hint names its origin.
+    /// Replaces the general login hint with the command for the active account. A token from a file
+    /// or variable has no such command; the hint names its origin.
     fn fit_login(&self, error: &mut CommandError) {
         let Some(identity) = self.identity.get() else { return };
         let Some(at) = error.hints.iter().position(|hint| *hint == Hint::Login) else { return };
@@ -155,8 +155,8 @@ impl Context {
         }
     }
 
-    /// The command as it was typed, with another text for the argument that names a service, job or
-    /// function, in whichever form it was typed.
+    /// The typed command with another text for the argument that names a service, job or function,
+    /// in any form.
     pub fn command_with_target(&self, wanted: &TargetRef, instead: &str) -> String {
         self.command_with_targets(wanted.kind(), instead, |typed| match wanted.project() {
             Some(project) => {
@@ -167,7 +167,7 @@ impl Context {
         })
     }
 
-    /// The same for an argument that may name this service.
+    /// Like [`Self::command_with_target`], for an argument that may name this service.
     pub fn command_with_service(&self, name: &ServiceName, instead: &str) -> String {
         self.command_with_targets(Kind::Service, instead, |typed| match typed {
             TargetRef::Service(reference) => {
@@ -184,7 +184,7 @@ impl Context {
         instead: &str,
         is_it: impl Fn(&TargetRef) -> bool,
     ) -> String {
-        // An argument may hold several members; each one is corrected.
+        // An argument may contain several members; each is corrected.
         let line = self.command_line().with_operands(|one| {
             let (before, name) = match one.strip_prefix("service:") {
                 Some(name) => ("service:", name),
@@ -198,8 +198,8 @@ impl Context {
         self.rendered(&line)
     }
 
-    /// The command as it was typed, with another text for an argument: for an operand, else for the
-    /// value of an option.
+    /// The typed command with another text for an argument: an operand with this text, else an
+    /// option's value.
     pub fn command_with_argument(&self, typed: &str, instead: &str) -> String {
         self.rendered(&self.command_line().with_argument(typed, instead))
     }

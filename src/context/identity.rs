@@ -1,7 +1,7 @@
-//! The active account, by the command line and gcloud's configuration.
+//! The active account, from the command line and gcloud's configuration.
 
 use super::{Context, now};
-use crate::auth::{self, Identity, IdentityRequest, Workshop};
+use crate::auth::{self, Identity, IdentityRequest, TokenOptions};
 use crate::domain::error::CommandError;
 use crate::domain::member::{Member, MemberArg, MemberKind};
 use crate::sandbox;
@@ -14,8 +14,8 @@ impl Context {
         set.or_else(|| of_gcloud().map(|property| property.value))
     }
 
-    /// The domain of the active account, if it belongs to a person: usually the organisation's
-    /// domain.
+    /// The domain of the active account, if the account belongs to a person: usually the
+    /// organization's domain.
     pub fn own_domain(&self) -> Option<String> {
         let account = self.identity().ok()?.account.clone()?;
         let member = Member::of_account(&account);
@@ -54,7 +54,7 @@ impl Context {
             impersonate: impersonate.to_vec(),
         };
         let cache = self.settings.token_cache.then(|| self.state_folder().join("tokens"));
-        let workshop = Workshop { cache, clock: now };
+        let options = TokenOptions { cache, clock: now };
         Ok(match &self.properties {
             None => {
                 for account in request.account.iter().chain(&request.impersonate) {
@@ -74,10 +74,10 @@ impl Context {
                     endpoint.as_str(),
                     sandbox::DEFAULT_ACCOUNT,
                     sandbox::REFRESH_TOKEN,
-                    &workshop,
+                    &options,
                 )?
             }
-            Some(properties) => auth::identify(&request, properties, &workshop)?,
+            Some(properties) => auth::identify(&request, properties, &options)?,
         })
     }
 }

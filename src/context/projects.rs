@@ -1,12 +1,12 @@
-//! Projects, which have an ID and a number.
+//! Projects, which have both an ID and a number.
 
 use super::Context;
 use crate::domain::resource::is_project_number;
 use crate::domain::target::Target;
 
 impl Context {
-    /// The ID of a project; a number is looked up once per command. If that fails it stays a
-    /// number, which Google's APIs accept too.
+    /// The ID of a project; a number is looked up once per command. If the lookup fails, returns
+    /// the number, which Google's APIs accept too.
     pub async fn project_id(&self, project: &str) -> String {
         if !is_project_number(project) {
             return project.to_owned();
@@ -29,7 +29,7 @@ impl Context {
         }
     }
 
-    /// The number of a project, if an earlier response held it.
+    /// The number of a project, if an earlier response contained it.
     pub fn known_number(&self, project: &str) -> Option<String> {
         if is_project_number(project) {
             return Some(project.to_owned());
@@ -38,7 +38,7 @@ impl Context {
         known.iter().find(|(_, id)| id == project).map(|(number, _)| number.clone())
     }
 
-    /// Whether two texts name one project; the reason, if that cannot be determined.
+    /// Whether two texts name the same project; the reason if that cannot be determined.
     pub async fn is_one_project(&self, a: &str, b: &str) -> Result<bool, String> {
         if a == b || is_project_number(a) == is_project_number(b) {
             return Ok(a == b);
@@ -56,21 +56,21 @@ impl Context {
         Ok(found == number)
     }
 
-    /// Whether two texts are known to name one project, without a request.
+    /// Whether two texts are known to name the same project, without a request.
     pub fn are_known_as_one(&self, a: &str, b: &str) -> bool {
         let known = self.projects.borrow();
         let pair = |x: &str, y: &str| known.iter().any(|(number, id)| number == x && id == y);
         a == b || pair(a, b) || pair(b, a)
     }
 
-    /// Records the projects of earlier responses.
+    /// Records the ID and number of a project from an earlier response.
     pub fn learn_project(&self, number: &str, id: &str) {
         if !is_project_number(id) && self.known_id(number).is_none() {
             self.projects.borrow_mut().push((number.to_owned(), id.to_owned()));
         }
     }
 
-    /// Whether two full names are known to name one resource.
+    /// Whether two full names are known to name the same resource.
     pub fn are_one_target(&self, a: &Target, b: &Target) -> bool {
         self.are_known_as_one(a.project(), b.project()) && a.in_project(b.project()) == *b
     }

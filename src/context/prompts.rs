@@ -1,4 +1,4 @@
-//! Prompts, cancellation, and writes that are in progress when the user cancels.
+//! Prompts, cancellation, and the writes that are in progress at a cancellation.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use crate::domain::error::{CommandError, ErrorKind};
 use crate::terminal::{self, PromptError};
 
 impl Context {
-    /// Asks the user on a separate thread, so that Ctrl-C is received meanwhile. In the sandbox the
+    /// Asks the user on a separate thread, so that Ctrl-C is still received. In the sandbox, the
     /// question says so. The time until the answer does not count towards the deadline.
     pub async fn ask<T: Send + 'static>(
         &self,
@@ -22,7 +22,7 @@ impl Context {
         let answer = tokio::task::spawn_blocking(move || ask(&question, color)).await;
         self.asking.set(false);
         terminal::restore();
-        self.deadline.put_off(start.elapsed());
+        self.deadline.postpone(start.elapsed());
         let failed = |why: String| CommandError::new(ErrorKind::Failed, "cannot ask").because(why);
         match answer {
             Ok(Ok(answer)) => Ok(answer),
@@ -35,7 +35,7 @@ impl Context {
         }
     }
 
-    /// Restores the terminal for Ctrl-C.
+    /// Restores the terminal after Ctrl-C.
     pub fn leave_question(&self) {
         terminal::restore();
         if self.asking.get() {
@@ -43,7 +43,7 @@ impl Context {
         }
     }
 
-    /// The error for the user's "no" or Ctrl-C, with what is known of the writes before it.
+    /// The error for the user's "no" or Ctrl-C, with the known state of earlier writes.
     pub fn cancelled(&self) -> CommandError {
         let cancelled = |what: &str| CommandError::new(ErrorKind::Cancelled, what);
         match (self.writing.get() > 0, self.has_written.get()) {
@@ -55,7 +55,7 @@ impl Context {
         }
     }
 
-    /// Records that something was written, or may have been.
+    /// Records that something was written or may have been written.
     pub fn note_written(&self) {
         self.has_written.set(true);
     }

@@ -1,5 +1,5 @@
-//! Recent grants from this machine. A grant takes time to propagate, which explains a refusal right
-//! after it.
+//! Recent grants from this machine. A grant takes time to propagate, which may explain a refusal
+//! shortly after it.
 
 use time::Duration;
 
@@ -13,9 +13,9 @@ use crate::domain::target::Target;
 const SPREADS_WITHIN: Duration = Duration::minutes(15);
 
 impl Context {
-    /// Whether access was granted recently: to this service, or to any if the service is not known.
-    /// Only the latest of several changes counts. If the journal cannot be read, one hint is
-    /// missing; in the sandbox a change takes effect at once.
+    /// Whether access was granted recently: to this service, or to any service if it is unknown.
+    /// Only the latest of several changes counts. If the journal cannot be read, only a hint is
+    /// missing. In the sandbox, a change takes effect at once.
     pub fn was_granted_lately(&self, service: Option<&ServiceName>) -> bool {
         if self.is_sandbox() {
             return false;

@@ -48,7 +48,7 @@ impl CredentialStore {
         .map(Option::unwrap_or_default)
     }
 
-    /// An account's credential, as gcloud's JSON. Newer versions of gcloud store the key as
+    /// An account's credential, in gcloud's JSON format. Newer versions of gcloud use the key
     /// `ACCOUNT#UNIVERSE`.
     pub fn credential(&self, account: &str) -> Result<Option<Value>, SetupError> {
         let text: Option<Vec<u8>> = self
@@ -66,7 +66,7 @@ impl CredentialStore {
         match text {
             None => Ok(None),
             Some(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
-                // Left out on purpose: the error's text could quote the secret.
+                // The error's text is omitted on purpose: it could quote the secret.
                 SetupError::Syntax {
                     path: self.directory.join("credentials.db"),
                     why: format!(
@@ -93,8 +93,8 @@ impl CredentialStore {
         })
     }
 
-    /// The ID token that gcloud stores for an account. Its audience is gcloud's own client, and its
-    /// expiry is in the token. Files of old versions have no column for it.
+    /// The ID token that gcloud stores for an account. Its audience is gcloud's own client, and the
+    /// token contains its expiry. Files of old versions have no column for it.
     pub fn id_token(&self, account: &str) -> Result<Option<StoredToken>, SetupError> {
         let is_there = self.query("access_tokens.db", |db| {
             let columns = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('access_tokens') \

@@ -1,6 +1,6 @@
 //! An existing gcloud setup: configurations, properties and stored credentials.
 //!
-//! Read only. The layout is gcloud's own, as measured on versions 528 and 578.
+//! The setup is only read. Its layout is gcloud's own, as measured on versions 528 and 578.
 
 mod credential_store;
 mod ini;
@@ -37,7 +37,7 @@ pub enum SetupError {
     Damaged { path: PathBuf, source: rusqlite::Error },
 }
 
-/// Parses a file of gcloud's, for the tests with raw bytes.
+/// Parses one of gcloud's files, for the tests on raw bytes.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn read_ini(text: &str) {
     if let Ok(sections) = ini::Sections::parse(text) {

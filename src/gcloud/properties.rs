@@ -1,5 +1,5 @@
-//! gcloud's properties and the precedence of their sources: `CLOUDSDK_*` variable, active configuration, the
-//! installation's file.
+//! gcloud's properties and the precedence of their sources: a `CLOUDSDK_*` variable, the active
+//! configuration, the installation's file.
 
 use std::fmt;
 use std::fs;
@@ -99,12 +99,12 @@ impl Properties {
         (!self.configuration_exists).then_some(self.configuration.as_str())
     }
 
-    /// An environment variable that is not empty.
+    /// The value of an environment variable, if it is not empty.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// An environment variable; an empty one is an error, as in gcloud.
+    /// The value of an environment variable; an empty one is an error, as in gcloud.
     pub fn variable_or_error(&self, name: &str) -> Result<Option<&str>, SetupError> {
         match self.variables.get(name) {
             Some(value) if value.is_empty() => Err(SetupError::Empty(format!("`{name}`"))),
@@ -192,10 +192,10 @@ fn configuration_name(
     if good { Ok(name) } else { Err(SetupError::ConfigurationName(name)) }
 }
 
-/// The folder of the installed SDK: what gcloud says of itself, else the real place of the
-/// `gcloud` on the path.
+/// The folder of the installed SDK: the one that gcloud's variable names, else the real location of
+/// the `gcloud` in `PATH`.
 ///
-/// Only absolute folders count: a file of this name in the working directory is anybody's.
+/// Only absolute folders count: anyone may have put a file of this name in the working directory.
 fn installation_root(variables: &Variables) -> Option<PathBuf> {
     if let Some(root) = variables.get("CLOUDSDK_ROOT_DIR").filter(|root| !root.is_empty()) {
         return Some(PathBuf::from(root)).filter(|root| root.is_absolute());

@@ -1,8 +1,8 @@
-//! Parses curl's command line as far as needed: options, their values, URLs.
+//! Parses curl's command line as far as needed: options, their values, and URLs.
 
 /// curl's short options that take a value.
 const SHORT: &str = "ACDEFHKPQTUXYbcdehmortuwxyz";
-/// curl's long options that take a value: those of curl 7.88 and later ones.
+/// curl's long options that take a value, in curl 7.88 and later.
 const LONG: &str = "abstract-unix-socket alt-svc aws-sigv4 cacert capath cert cert-type ciphers \
     config connect-timeout connect-to continue-at cookie cookie-jar create-file-mode crlfile curves \
     data data-ascii data-binary data-raw data-urlencode delegation dns-interface dns-ipv4-addr \
@@ -33,7 +33,7 @@ pub(super) struct Word<'a> {
 }
 
 impl Word<'_> {
-    /// Whether it is not an option.
+    /// Whether the word is not an option.
     pub(super) fn is_address(&self) -> bool {
         self.option.is_empty()
     }
@@ -102,10 +102,10 @@ pub(super) fn parse(words: &[String]) -> Vec<Word<'_>> {
     parsed
 }
 
-/// An option with exactly this name, though it is also a prefix of another.
+/// This exact option name is also a prefix of another option.
 pub(super) const LOCATION: &str = "location";
 
-/// Whether a word means an option, in full or abbreviated: curl accepts any unambiguous prefix.
+/// Whether a word is this option, in full or abbreviated: curl accepts any unambiguous prefix.
 pub(super) fn is(word: &Word<'_>, short: char, long: &str) -> bool {
     let name = word.option.as_str();
     name == long

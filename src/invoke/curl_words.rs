@@ -9,17 +9,17 @@ use super::curl_line::{LOCATION, Word, is, parse};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CurlWords {
     pub words: Vec<String>,
-    /// Whether they hold an `Authorization` header of their own.
+    /// Whether they contain an `Authorization` header.
     pub has_authorization: bool,
     /// Whether curl follows redirects.
     pub follows: bool,
     /// Whether curl prints the request headers.
     pub shows_headers: bool,
-    /// Whether they set the destination of the response headers.
+    /// Whether they set the output file of the response headers.
     pub dumps_headers: bool,
     /// The option that sends the request elsewhere, if there is one: a proxy or another address.
     pub reroutes: Option<String>,
-    /// Whether any server certificate is accepted.
+    /// Whether curl accepts any server certificate.
     pub trusts_all: bool,
     /// Whether curl writes its messages to a file.
     logs: bool,
@@ -75,7 +75,7 @@ pub enum WordsError {
 
 impl CurlWords {
     /// Checks the arguments after the service. `ours` are this program's long options, which must
-    /// not be among them; empty if a `--` marked all of them as curl's.
+    /// not be among them; empty if a `--` marked all arguments as curl's.
     pub fn check(words: Vec<String>, ours: &[String]) -> Result<Self, WordsError> {
         let mut checked = Self::default();
         for word in parse(&words) {
@@ -90,7 +90,7 @@ impl CurlWords {
                 return Err(WordsError::AnotherAddress(word.value.unwrap_or_default().to_owned()));
             }
             if let Some(why) = not_taken(&word) {
-                // The value of `--header` matters.
+                // For `--header`, the value is part of the error.
                 let value = word.value.filter(|_| is(&word, 'H', "header"));
                 let option =
                     value.map_or_else(|| said.to_owned(), |value| format!("{said} {value}"));
@@ -109,7 +109,7 @@ impl CurlWords {
         Ok(checked)
     }
 
-    /// Records what affects the token.
+    /// Records an option that affects the token.
     fn note(&mut self, word: &Word<'_>) {
         if is(word, 'H', "header") {
             let header = word.value.unwrap_or_default().to_ascii_lowercase();
@@ -314,7 +314,7 @@ mod tests {
         assert!(
             of("--header=Authorization:x").has_authorization && of("--user=a:b").has_authorization
         );
-        // Behind a `--` every option is curl's.
+        // After a `--`, every option is curl's.
         let behind = CurlWords::check(words("--tag"), &[]);
         assert!(behind.is_ok(), "{behind:?}");
     }

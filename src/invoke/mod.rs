@@ -13,5 +13,5 @@ pub use self::curl_words::{CurlWords, WordsError};
 pub use self::probe::Prober;
 pub use self::program::{Config, Ended, Program, run_program};
 pub use self::target::{Call, Wanted, find};
-pub use self::tell::{Answered, Seen};
+pub use self::tell::{FrontEndRefusal, ResponseHeaders};
 pub use self::way::{Way, destination, way};

@@ -1,16 +1,16 @@
-//! Sends one request to a service, and determines who answered it.
+//! Sends one request to a service and determines who answered it.
 
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, Method};
 
-use super::{Answered, Call, destination};
+use super::{Call, FrontEndRefusal, destination};
 use crate::auth::BearerToken;
 use crate::context::Context;
 use crate::domain::diagnosis::Reply;
 use crate::domain::error::CommandError;
 use crate::transport::{Answer, Transport};
 
-/// How much of a response is read: the front end's pages are short, and a stream may never end.
+/// How much of a response is read: the front end's pages are short, and a stream may have no end.
 const LOOKED_AT: usize = 16 * 1024;
 /// Identity-Aware Proxy marks its own responses with this header (documented).
 const IAP_GENERATED: &str = "x-goog-iap-generated-response";
@@ -63,16 +63,16 @@ fn reply(answer: &Answer) -> Reply {
     let text = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
     let to_sign_in = text(LOCATION.as_str()).is_some_and(|to| to.starts_with(SIGN_IN));
     let body = String::from_utf8_lossy(&answer.body);
-    match Answered::of(status, &answer.headers) {
+    match FrontEndRefusal::of(status, &answer.headers) {
         _ if answer.status.is_redirection() && to_sign_in => Reply::IapSignIn,
         _ if text(IAP_GENERATED).is_some() => Reply::IapRefused(status),
-        Some(Answered::BadToken) => Reply::TokenRefused,
-        // The content type alone is no proof: an application's page may have the same.
-        Some(Answered::Forbidden) if body.contains("<title>403 Forbidden</title>") => {
+        Some(FrontEndRefusal::BadToken) => Reply::TokenRefused,
+        // The content type alone is no evidence: an application's page may have the same one.
+        Some(FrontEndRefusal::Forbidden) if body.contains("<title>403 Forbidden</title>") => {
             Reply::Forbidden
         }
-        Some(Answered::NotFound) if body.contains(BRANDED) => Reply::Branded,
-        Some(Answered::NotFound) if body.contains("<title>404 Page not found</title>") => {
+        Some(FrontEndRefusal::NotFound) if body.contains(BRANDED) => Reply::Branded,
+        Some(FrontEndRefusal::NotFound) if body.contains("<title>404 Page not found</title>") => {
             Reply::NotFound
         }
         _ => Reply::Application(status),

@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 
 use tokio::process::Command;
 
-use super::tell::Seen;
+use super::tell::ResponseHeaders;
 
 /// Lines of a curl configuration.
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ impl Config {
 pub struct Ended {
     pub code: u8,
     /// What the response headers say.
-    pub seen: Seen,
+    pub seen: ResponseHeaders,
 }
 
 /// A program with its arguments.
@@ -65,22 +65,22 @@ impl Program {
         command.args(self.words);
         let mut child = command.stdin(Stdio::inherit()).spawn()?;
         drop(reader);
-        // A pipe may hold less than the configuration: it is written while curl reads. If curl has
-        // ended, it reports why.
+        // A pipe may hold less than the configuration, so it is written while curl reads. If curl
+        // has ended, curl itself reports the reason.
         tokio::task::spawn_blocking(move || drop(writer.write_all(config.0.as_bytes())));
         let seen = watching.map(|(from, into)| {
             drop(into);
-            tokio::task::spawn_blocking(move || Seen::read(from))
+            tokio::task::spawn_blocking(move || ResponseHeaders::read(from))
         });
         let status = wait(&mut child, true).await?;
         let seen = match seen {
             Some(seen) => seen.await.unwrap_or_default(),
-            None => Seen::default(),
+            None => ResponseHeaders::default(),
         };
         Ok(Ended { code: code(status), seen })
     }
 
-    /// Runs curl with its configuration on stdin, which the request cannot use then.
+    /// Runs curl with its configuration on stdin, which the request then cannot use.
     #[cfg(not(unix))]
     pub async fn curl(self, config: Config, _watch: bool) -> io::Result<Ended> {
         use tokio::io::AsyncWriteExt;
@@ -92,7 +92,7 @@ impl Program {
             stdin.write_all(config.0.as_bytes()).await?;
         }
         let status = child.wait().await?;
-        Ok(Ended { code: code(status), seen: Seen::default() })
+        Ok(Ended { code: code(status), seen: ResponseHeaders::default() })
     }
 }
 
@@ -113,7 +113,7 @@ pub async fn run_program(words: &[OsString], variables: &[(String, String)]) -> 
     Ok(code(status))
 }
 
-/// Waits for a program to end. Passes on signals that ask this process to stop.
+/// Waits for a program to end. Forwards signals that ask this process to stop.
 #[cfg(unix)]
 async fn wait(child: &mut tokio::process::Child, passes_interrupt: bool) -> io::Result<ExitStatus> {
     use nix::sys::signal::{Signal, kill};
@@ -136,7 +136,7 @@ async fn wait(child: &mut tokio::process::Child, passes_interrupt: bool) -> io::
             _ = hangup.recv() => Signal::SIGHUP,
         };
         if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
-            // It may have ended just now.
+            // The program may have ended just now.
             let _ = kill(Pid::from_raw(id), asked);
         }
     }

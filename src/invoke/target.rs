@@ -40,9 +40,9 @@ pub struct Call {
     pub audience: String,
     /// The service, if it was looked up.
     pub service: Option<ServiceName>,
-    /// The service's description, if it was looked up by name.
+    /// The service's facts, if it was looked up by name.
     pub facts: Option<Box<Service>>,
-    /// Whether it is an address of the service, not a host that the user allowed.
+    /// Whether this is an address of the service, not a host that the user allowed.
     pub is_services: bool,
 }
 
@@ -90,13 +90,13 @@ fn host_of(origin: &str) -> &str {
     authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
 
-/// Resolves the target. A name is looked up. An address below `.run.app` is used as it is, because
-/// a principal with the Invoker role alone cannot look it up. Any other address must be listed by
+/// Resolves the target. A name is looked up. An address below `.run.app` is used unchanged, because
+/// a principal with only the Invoker role cannot look it up. Any other address must be listed by
 /// the API or allowed by the user.
 pub async fn find(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> {
     let name = wanted.typed.split(['/', '?', ':']).next().unwrap_or_default();
     if name.ends_with(LOCALHOST) {
-        // The same way as in browsers.
+        // As in browsers, a bare host below `localhost` means plain HTTP.
         let typed = format!("http://{}", wanted.typed);
         return by_url(cx, Wanted { typed: &typed, ..wanted }).await;
     }
@@ -148,7 +148,7 @@ async fn by_name(
     })
 }
 
-/// The error for a name that cannot be looked up: a principal with the Invoker role alone needs the
+/// The error for a name that cannot be looked up: a principal with only the Invoker role needs the
 /// URL.
 fn look_up_denied(cx: &Context, wanted: Wanted<'_>, error: CommandError) -> CommandError {
     if error.kind != ErrorKind::PermissionDenied {
@@ -170,9 +170,9 @@ fn own_url(cx: &Context, service: &Service) -> Result<String, CommandError> {
 struct Address {
     scheme: String,
     host: String,
-    /// The port with its colon; empty if there is none.
+    /// The port with its colon; empty if the address has no port.
     port: String,
-    /// The path and the query, if there are any.
+    /// The path and the query, if the address has any.
     rest: String,
 }
 
@@ -185,7 +185,8 @@ impl Address {
         let authority = address.authority().ok_or_else(wrong)?;
         let host = authority.host().to_ascii_lowercase();
         if authority.as_str().contains('@') {
-            // Neither is printed: messages are kept in more places than the shell's history.
+            // The error does not contain them: messages are kept in more places than the shell's
+            // history.
             return Err(CommandError::usage(format!("the address of `{host}` holds a user name"))
                 .because("a service takes a token, and neither a user name nor a password"));
         }
@@ -200,8 +201,8 @@ impl Address {
             "https" => {}
             "http" if host.ends_with(LOCALHOST) || names_loopback(&host) => {}
             "http" => {
-                // Google redirects http to https, and the token must not be sent in plain text on
-                // the way.
+                // Google redirects http to https. The token must not be sent in plain text before
+                // that.
                 let https = whole.replacen("http://", "https://", 1);
                 return Err(CommandError::usage(format!("`{typed}` is not https"))
                     .because("a token is sent over https only")
@@ -235,7 +236,8 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
     let address = Address::parse(cx, wanted.typed)?;
     let host = address.host.as_str();
     let called = match wanted.tag {
-        // The documented prefix: the API may omit the tag's URL, or may not be readable.
+        // The documented prefix: the API may omit the tag's URL, or the caller may not be allowed
+        // to read it.
         Some(_) if !address.may_be_tagged() => {
             return Err(CommandError::usage(format!("`{host}` has no traffic tags"))
                 .because("they are a part of addresses that end in `.run.app`"));
@@ -290,9 +292,9 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
 enum AddressMatch {
     /// A service, with the audience of its tokens and its path prefix.
     Service { name: ServiceName, audience: String, base: String },
-    /// A service of unknown name: which one does not matter.
+    /// A service of unknown name; the name does not matter.
     Any,
-    /// No known service, and why.
+    /// No known service, with the reason.
     Nowhere(&'static str),
 }
 
@@ -312,7 +314,7 @@ async fn in_sandbox(
     };
     let listing = match cx.gateway().await?.services(&cx.project()?.value, "-").await {
         Ok(listing) => listing,
-        // A user's token has the same audience for every service: no lookup is needed.
+        // A user's token has the same audience for every service, so no lookup is needed.
         Err(failure)
             if failure.kind == FailureKind::PermissionDenied
                 && !cx.identity()?.tokens.choose_audience() =>
@@ -335,7 +337,7 @@ async fn in_sandbox(
 }
 
 /// The service with this address: one of its URLs or audiences, or a mapped domain. If two services
-/// match, neither is used.
+/// match, none is used.
 async fn listed(cx: &Context, address: &address::Address) -> Result<AddressMatch, CommandError> {
     let listing = match cx.gateway().await?.services(&cx.project()?.value, "-").await {
         Ok(listing) => listing,

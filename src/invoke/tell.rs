@@ -1,24 +1,24 @@
-//! Tells a response of Cloud Run's front end from one of the application.
+//! Distinguishes a response of Cloud Run's front end from a response of the application.
 
 use std::io::Read;
 
 use http::header::{CONTENT_TYPE, ETAG, SERVER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The front end's challenge (observed); applications send others for their own tokens.
+/// The front end's challenge (observed). Applications send other challenges for their own tokens.
 const CHALLENGE: &str = "The access token could not be verified";
 
 /// What the response headers show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct ResponseHeaders {
     /// The status of the last response, if the front end sent it; `None` if the application did, or
     /// if no headers were seen.
-    pub refused: Option<Answered>,
+    pub refused: Option<FrontEndRefusal>,
 }
 
 /// The front end's refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
+pub enum FrontEndRefusal {
     /// 401: the token is not accepted.
     BadToken,
     /// 403: no credential, or no permission.
@@ -27,11 +27,11 @@ pub enum Answered {
     NotFound,
 }
 
-impl Seen {
+impl ResponseHeaders {
     /// Reads response headers, in curl's format, to the end.
     pub fn read(mut from: impl Read) -> Self {
         let mut text = Vec::new();
-        // Headers that could not be read were not seen.
+        // A failed read counts as no headers.
         drop(from.read_to_end(&mut text));
         Self::of(&String::from_utf8_lossy(&text))
     }
@@ -46,14 +46,14 @@ impl Seen {
             let (name, value) = line.split_once(':')?;
             Some((name.parse::<HeaderName>().ok()?, value.trim().parse().ok()?))
         });
-        Self { refused: Answered::of(status.unwrap_or_default(), &headers.collect()) }
+        Self { refused: FrontEndRefusal::of(status.unwrap_or_default(), &headers.collect()) }
     }
 }
 
-impl Answered {
+impl FrontEndRefusal {
     /// The front end's refusal with this status and these headers, if it is one. The front end's
-    /// own pages are recognised by their exact content type without any header that applications
-    /// add; a 401 by its challenge (both observed).
+    /// own pages have an exact content type and no header that applications add; its 401 has a
+    /// known challenge (both observed).
     pub fn of(status: u16, headers: &HeaderMap) -> Option<Self> {
         if !matches!(status, 401 | 403 | 404) {
             return None;
@@ -84,9 +84,12 @@ mod tests {
         let challenge = "www-authenticate: Bearer error=\"invalid_token\" error_description=\"The access token could not be verified\"";
         for (text, refused) in [
             (String::new(), None),
-            (format!("HTTP/2 403 \r\n{page}\r\n\r\n"), Some(Answered::Forbidden)),
-            (format!("HTTP/1.1 404 Not Found\r\n{page}\r\n\r\n"), Some(Answered::NotFound)),
-            (format!("HTTP/2 401 \r\n{challenge}\r\n{page}\r\n\r\n"), Some(Answered::BadToken)),
+            (format!("HTTP/2 403 \r\n{page}\r\n\r\n"), Some(FrontEndRefusal::Forbidden)),
+            (format!("HTTP/1.1 404 Not Found\r\n{page}\r\n\r\n"), Some(FrontEndRefusal::NotFound)),
+            (
+                format!("HTTP/2 401 \r\n{challenge}\r\n{page}\r\n\r\n"),
+                Some(FrontEndRefusal::BadToken),
+            ),
             (format!("HTTP/2 401 \r\n{page}\r\n\r\n"), None),
             (
                 // The application's response.
@@ -100,10 +103,10 @@ mod tests {
             (format!("HTTP/2 403 \r\n{page}\r\n\r\nHTTP/2 200 \r\n\r\n"), None),
             (
                 format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 F\r\n{page}\r\n\r\n"),
-                Some(Answered::Forbidden),
+                Some(FrontEndRefusal::Forbidden),
             ),
         ] {
-            assert_eq!(Seen::of(&text).refused, refused, "{text}");
+            assert_eq!(ResponseHeaders::of(&text).refused, refused, "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The route to a service: over the network, or to the sandbox, which answers for its URL.
+//! The route to a service: over the network, or to the sandbox, which serves the service's URL.
 
 use std::net::ToSocketAddrs;
 
@@ -41,7 +41,7 @@ pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandErro
     let is_own = cx.served_sandbox().is_some_and(|served| served.authority() == near);
     let scheme = if endpoint.is_plain() { "http" } else { "https" };
     Ok(Destination {
-        // Without the port: the replacement's own port counts.
+        // Without the port: the replacement address has its own.
         address: address(&format!("{scheme}://{}", call.host()))?,
         at: Some(at),
         authority: cx.sandbox_authority().filter(|_| is_own).map(Into::into),
@@ -53,9 +53,9 @@ pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandErro
 /// in-process sandbox is then assumed to listen on its default port.
 pub fn way(cx: &Context, call: &Call, url: &str, elsewhere: bool) -> Result<Way, CommandError> {
     let endpoint = cx.endpoint()?;
-    // A host that the user allowed is used as it is, also on this machine.
+    // A host that the user allowed is used unchanged, even on this machine.
     if !cx.is_on_this_machine()? || !call.is_services {
-        // A redirect on the same host must not lead to plain http, and no proxy may see a plain
+        // A redirect on the same host must not use plain HTTP, and no proxy may see a plain
         // request.
         let options = if url.starts_with("http://") {
             vec![("noproxy", "*".to_owned())]
@@ -79,7 +79,7 @@ pub fn way(cx: &Context, call: &Call, url: &str, elsewhere: bool) -> Result<Way,
     let to = endpoint.authority();
     let mut options = vec![("connect-to", format!("{from}:{to}")), ("noproxy", "*".to_owned())];
     if !endpoint.is_plain() && served.is_some_and(|served| served.authority() == to) {
-        // The sandbox's own authority; nothing else has to trust it.
+        // The sandbox's own certificate authority; nothing else needs to trust it.
         options.extend(cx.sandbox_authority().map(|path| ("cacert", path)));
     }
     Ok(Way { url: format!("{scheme}://{rest}"), options, is_near: true })

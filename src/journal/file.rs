@@ -1,4 +1,4 @@
-//! The journal's file: an SQLite database that is synchronised with the disk at each write.
+//! The journal's file: an SQLite database that is synced to disk at each write.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,14 +31,14 @@ const TABLES: &str = "
     CREATE INDEX changes_by_undone ON changes (undoes_run) WHERE undoes_run IS NOT NULL;
 ";
 
-/// Creates the file if it does not exist: under another name, then renamed. While one process
-/// switches a database to its log, others could not even wait for it.
+/// Creates the file if it does not exist: under another name, then renamed. Reason: while one
+/// process switches a database to WAL mode, other processes fail instead of waiting.
 pub(super) fn create(path: &Path) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
     let draft = path.with_extension(format!("{:016x}.new", fastrand::u64(..)));
-    // SQLite would make it readable to others.
+    // Created first, because SQLite would make it readable to other users.
     let made = private_files::open(&draft).and_then(|file| {
         drop(file);
         fill(&draft).map_err(io::Error::other)?;
@@ -70,10 +70,10 @@ pub(super) fn with_end(path: &Path, end: &str) -> PathBuf {
 pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let mut db = Connection::open(path)?;
     db.busy_timeout(LOCK_PATIENCE)?;
-    // Otherwise each command that changes something would copy the log into the file.
+    // Otherwise each command that changes something would copy the log into the database.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    // An empty file, as a full disk may leave one.
+    // An empty file; a full disk may leave one.
     if version(&db)? == 0 {
         db.pragma_update(None, "journal_mode", "WAL")?;
         make(&mut db)?;
@@ -83,7 +83,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
 
 fn make(db: &mut Connection) -> rusqlite::Result<()> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have been first.
+    // Another process may have created the tables already.
     if version(&transaction)? == 0 {
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "user_version", VERSION)?;

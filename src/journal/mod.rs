@@ -1,8 +1,9 @@
-//! What was changed from this machine, by whom, and how it ended: a local SQLite file.
+//! The changes that were made from this machine, by which account, and their outcomes: a local
+//! SQLite file.
 //!
-//! A change is written here, and is on the disk, before anything is sent; its outcome after. Whatever
-//! a process that was killed leaves behind is an entry that says `intended`, which is settled later by
-//! what is there. Any number of processes share the file.
+//! An entry is on disk before any request is sent; its outcome is recorded afterwards. If a process
+//! is killed, its entries stay `intended` until a later run settles them by reading the resources.
+//! Any number of processes share the file.
 
 mod file;
 mod redact;
@@ -26,7 +27,7 @@ use crate::domain::error::{CommandError, ErrorKind, quoted};
 use crate::domain::history::{ChangeId, Entry, Intent, State, mark_undone};
 use crate::private_files;
 
-/// How long a request may still be applied after its client is gone; not documented, a generous
+/// How long a request may still be applied after its client is gone. Not documented; a generous
 /// guess.
 const MAY_STILL_LAND: time::Duration = time::Duration::minutes(10);
 
@@ -34,7 +35,7 @@ const MAY_STILL_LAND: time::Duration = time::Duration::minutes(10);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Realm {
     Google,
-    /// A server that is not known to be Google's: its address.
+    /// The address of a server that is not known to be Google's.
     Other(String),
     Sandbox,
 }
@@ -61,9 +62,9 @@ pub struct RunFacts {
 #[derive(Clone, Debug)]
 pub struct Ended {
     pub state: State,
-    /// What was certainly done; `None` if that is unknown.
+    /// What was certainly applied; `None` if that is unknown.
     pub done: Option<Difference>,
-    /// The state that the last write was based on, not the first one.
+    /// The etags that the last write was based on, not those of the first attempt.
     pub before: Etags,
     pub after: Etags,
     pub error: Option<String>,
@@ -274,7 +275,7 @@ impl Journal {
         Ok(settled)
     }
 
-    /// Records that nothing of these changes is left.
+    /// Records that these changes have no effect any more.
     pub fn mark_overtaken(&mut self, ids: &[ChangeId]) -> Result<(), JournalError> {
         self.write(|transaction| {
             for id in ids {
@@ -288,7 +289,7 @@ impl Journal {
         })
     }
 
-    /// Every change of this realm, oldest first, marked if it is undone. Omits entries that this
+    /// Every change of this realm, oldest first, marked if it was undone. Omits entries that this
     /// version cannot parse.
     pub fn entries(&self) -> Result<Vec<Entry>, JournalError> {
         let mut entries = self.select("")?;
@@ -296,8 +297,8 @@ impl Journal {
         Ok(entries)
     }
 
-    /// The changes without a recorded outcome whose process is gone, and the recent ones that were
-    /// found not applied: their request may still be applied.
+    /// The changes without a recorded outcome whose process has ended, and recent changes that were
+    /// found not applied: their requests may still be applied.
     pub fn unsettled(&self, now: OffsetDateTime) -> Result<Vec<Entry>, JournalError> {
         let young = micros(now.saturating_sub(MAY_STILL_LAND));
         let begun = self.select(&format!(
@@ -338,7 +339,7 @@ impl Journal {
         let failed = |source| JournalError::File { path: path.clone(), source };
         let transaction =
             self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        // Another version of the program may have migrated it meanwhile.
+        // Another version of the program may have migrated the file meanwhile.
         if file::version(&transaction).map_err(failed)? != file::VERSION {
             return Err(JournalError::Newer { path });
         }
@@ -368,7 +369,7 @@ impl From<JournalError> for CommandError {
             command_error = command_error.because(source.to_string());
         }
         if let Some(folder) = error.damaged().and_then(Path::parent) {
-            // Including its log.
+            // The folder, because the database has a log too.
             let folder = quoted(&folder.display().to_string());
             command_error = command_error.hint(format!("mv {folder} {folder}.damaged"));
         }

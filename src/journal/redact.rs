@@ -5,13 +5,13 @@
 const BEGINNINGS: [&str; 5] = ["eyJ", "ya29.", "1//", "AIza", "GOCSPX-"];
 /// The start and end of a key in PEM.
 const PEM: [&str; 2] = ["-----BEGIN", "-----END"];
-/// No such secret is shorter.
+/// Every such secret is at least this long.
 const SHORTEST: usize = 16;
 
-/// A text in which everything that looks like a token or a key is replaced.
+/// Replaces everything that looks like a token or a key.
 pub fn redacted(text: &str) -> String {
     if let Some((before, rest)) = text.split_once(PEM[0]) {
-        // Up to the end of the line that ends the key, or to the end of the text.
+        // To the end of the line that ends the key, or to the end of the text.
         let end = rest.split_once(PEM[1]).map(|(_, end)| end.trim_start_matches(|c| c != '-'));
         let after = end.map_or("", |end| end.trim_start_matches('-'));
         return format!("{}[redacted]{}", redacted(before), redacted(after));

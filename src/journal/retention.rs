@@ -1,4 +1,4 @@
-//! Deletion of entries: by age, on request, or all of them when a sandbox world is created anew.
+//! Deletion of entries: by age, on request, or all of them when a sandbox world is reset.
 
 use std::path::Path;
 use std::{fs, io};

@@ -1,4 +1,4 @@
-//! Rows of the journal: which columns are JSON, and how they are parsed.
+//! Rows of the journal: which columns are JSON, and how rows are parsed.
 
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ pub(super) fn id(sandbox: bool, run: i64, part: u32) -> ChangeId {
     ChangeId { sandbox, run: run.unsigned_abs(), part: Some(part).filter(|part| *part > 0) }
 }
 
-/// The two numbers of a change's name; null without one.
+/// The two numbers of a change's ID; null without an ID.
 pub(super) fn of_id(id: Option<ChangeId>) -> (Option<i64>, Option<u32>) {
     let run = id.map(|id| i64::try_from(id.run).unwrap_or(i64::MAX));
     (run, id.map(|id| id.part.unwrap_or(0)))
@@ -162,7 +162,7 @@ pub(super) fn entries(
     rows.filter_map(Result::transpose).collect()
 }
 
-/// One change; `None` if a later version wrote something that this one does not know.
+/// One change; `None` if a later version wrote a value that this version does not know.
 fn entry(row: &Row<'_>, sandbox: bool) -> rusqlite::Result<Option<Entry>> {
     let text = |at: usize| row.get::<_, String>(at);
     let micros: i64 = row.get(2)?;

@@ -1,5 +1,5 @@
-//! Running processes. Each locks a file of its own; the system releases the lock when the process
-//! ends.
+//! Running processes. Each process locks a file of its own; the system releases the lock when the
+//! process ends.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::private_files;
 
 const FOLDER: &str = "running";
-/// No command runs for longer than this without being found.
+/// After this time, a file without a lock is deleted even if no journal entry names it.
 const OLD: Duration = Duration::from_hours(48);
 
 /// This process, while it runs.
@@ -18,7 +18,7 @@ pub(super) struct Runner {
     name: String,
     path: PathBuf,
     _lock: File,
-    /// Whether the file stays after the end, because a change is open.
+    /// Whether the file stays after the process ends, because a change is open.
     stays: bool,
 }
 
@@ -41,12 +41,12 @@ impl Runner {
         &self.name
     }
 
-    /// Leaves the file in place at the end.
+    /// Keeps the file when the process ends.
     pub(super) fn stay(&mut self) {
         self.stays = true;
     }
 
-    /// Whether any process runs, or left its file.
+    /// Whether any process runs or left its file.
     pub(super) fn any_left(folder: &Path) -> bool {
         let files = fs::read_dir(folder.join(FOLDER));
         files.is_ok_and(|mut files| files.next().is_some())
@@ -60,7 +60,7 @@ impl Runner {
         }
     }
 
-    /// Removes the file of a dead process, once none of its changes is open.
+    /// Removes the file of a process that has ended, once none of its changes is open.
     pub(super) fn clear(folder: &Path, name: &str) {
         if !Self::is_alive(folder, name) {
             drop(fs::remove_file(folder.join(FOLDER).join(name)));
@@ -68,7 +68,7 @@ impl Runner {
     }
 }
 
-/// Removes the files of processes that were killed before a run named them.
+/// Removes old files of processes that were killed before a journal entry named them.
 fn sweep(folder: &Path) {
     let now = SystemTime::now();
     for file in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -109,7 +109,7 @@ mod tests {
         let name = open.name().to_owned();
         drop(open);
         assert!(Runner::any_left(folder.path()) && !Runner::is_alive(folder.path(), &name));
-        // Killed: the file exists without a lock.
+        // A file without a lock is that of a killed process.
         fs::write(folder.path().join(FOLDER).join("dead"), "").unwrap();
         assert!(!Runner::is_alive(folder.path(), "dead"));
         Runner::clear(folder.path(), "dead");

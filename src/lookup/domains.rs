@@ -1,4 +1,4 @@
-//! Mapped domains as names of their services.
+//! Resolves mapped domains to their services.
 
 use crate::cloud::{Mappings, Unreadable, why};
 use crate::context::Context;
@@ -8,12 +8,12 @@ use crate::domain::mapping::is_domain;
 use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::domain::service::Service;
 
-/// The services that an address names by a domain mapping, in addition to those that list it: more
-/// than one is ambiguous. `None` if no mapping matters.
+/// The services that an address names, if a domain mapping matters: the mapped service and the
+/// services that list the address. More than one is ambiguous. `None` if no mapping matters.
 ///
-/// Mappings are not asked for an address of Cloud Run's own, or where a service has more of it
-/// than its host. If they cannot be read, a service that lists the host has it; whether an address
-/// that no service lists is mapped is not known then.
+/// Mappings are not read for Cloud Run's own addresses, or if a service lists more of the address
+/// than its host. If mappings cannot be read, a service that lists the host is the result; without
+/// such a service, it is unknown whether the address is mapped.
 pub(super) async fn mapped_beside(
     cx: &Context,
     address: &Address,
@@ -33,7 +33,7 @@ pub(super) async fn mapped_beside(
         (Err(failure), region) => {
             let what = format!("the domains of project `{project}`");
             let not_read = Unreadable { what, why: why(&failure), region: None };
-            // In a region that is set, mappings can be read, as gcloud does; in other regions they
+            // If a region is set, its mappings can be read, as gcloud does. Those of other regions
             // are unknown.
             let of_region = match region {
                 Some(region) => gateway.domain_mappings_in(&project, &region).await.ok(),
@@ -69,8 +69,7 @@ fn not_known(cx: &Context, address: &Address, why: String) -> CommandError {
         .hint(cx.command_with_target(&ServiceRef::Url(address.clone()).into(), "REGION/NAME"))
 }
 
-/// Replaces references by mapped domain with the services that the domains map to, for matching in
-/// a list.
+/// Replaces references by mapped domain with references to the services, for matching in a listing.
 pub async fn without_domains(
     cx: &Context,
     wanted: Vec<ServiceRef>,

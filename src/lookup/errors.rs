@@ -1,4 +1,4 @@
-//! Errors for names that match no or several resources, with the command that finds the right one.
+//! Errors for names that match no resource or several, with the command that finds the right one.
 
 use super::FoundService;
 use crate::cloud::{Failure, FailureKind, Listing, Unreadable};
@@ -10,7 +10,7 @@ use crate::domain::resource::{ServiceName, ServiceRef};
 use crate::domain::service::Service;
 use crate::domain::target::Target;
 
-/// The error of a failed read of one service; if it does not exist, with similar names.
+/// The error of a failed read of one service. If the service does not exist, with similar names.
 pub async fn unread(cx: &Context, name: &ServiceName, failure: Failure) -> CommandError {
     let missing = failure.kind == FailureKind::NotFound;
     let error = CommandError::from(failure);
@@ -30,7 +30,7 @@ pub fn without_url(cx: &Context, service: &Service) -> CommandError {
         .hint(cx.suggest(&format!("describe {short}")))
 }
 
-/// The error of a failed read of any resource that a command changes.
+/// The error of a failed read of a resource that a command changes.
 pub async fn unread_target(cx: &Context, name: &Target, failure: Failure) -> CommandError {
     match name {
         Target::Service(service) => unread(cx, service, failure).await,
@@ -38,8 +38,8 @@ pub async fn unread_target(cx: &Context, name: &Target, failure: Failure) -> Com
     }
 }
 
-/// The error for a service that does not exist there: with similar names, and the regions that have
-/// it.
+/// The error for a service that does not exist under this name: with similar names, and the regions
+/// that have it.
 async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> CommandError {
     let Ok(gateway) = cx.gateway().await else {
         return error;
@@ -86,8 +86,8 @@ pub(super) fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[FoundService
     })
 }
 
-/// The error for changing a bare name that was found in one region while other regions could not be
-/// read: one of them may have the same name.
+/// The error for changing a service by its bare name, if it was found in one region while other
+/// regions could not be read: they may have a service of the same name.
 pub(super) fn perhaps_several(
     cx: &Context,
     wanted: &ServiceRef,
@@ -158,7 +158,7 @@ pub(super) fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -
         .fold(error, |error, near| error.hint(cx.command_with_target(&typed, &instead(near))))
 }
 
-/// The error for a refused search: a caller who may not list services can name one in full.
+/// The error for a failed search. A caller who may not list services can give the full name of one.
 pub(super) fn unlisted(cx: &Context, wanted: &ServiceRef, failure: Failure) -> CommandError {
     let is_refused = failure.kind == FailureKind::PermissionDenied;
     let mut error = CommandError::from(failure);

@@ -8,7 +8,7 @@ use crate::domain::nearest::nearest;
 use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
 use crate::domain::target::{FunctionRef, JobName, Target, TargetRef};
 
-/// The jobs that match a reference: at least one.
+/// The jobs that match a reference: at least one, else an error.
 pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobName>, CommandError> {
     let set = cx.region()?;
     let (region, name) = match wanted {
@@ -47,8 +47,8 @@ pub(super) async fn jobs(cx: &Context, wanted: &ServiceRef) -> Result<Vec<JobNam
     }))
 }
 
-/// Warns of regions that could not be searched. For a plain name that is an error, because the name
-/// may be in one of them too.
+/// Warns of regions that could not be searched. For a plain name this is an error, because a job of
+/// the same name may exist in one of them.
 fn check_whole(
     cx: &Context,
     is_said: bool,

@@ -22,7 +22,7 @@ use super::site::{Door, HostMatch, Route, Site};
 use super::ticket::Ticket;
 use super::upstream::{How, Sent, Upstream, is_grpc};
 use crate::hop_by_hop;
-use crate::invoke::Answered;
+use crate::invoke::FrontEndRefusal;
 use crate::transport::reason;
 use crate::tunnel;
 
@@ -51,7 +51,7 @@ impl Site {
         let (head, body) = request.into_parts();
         let is_whole = body.is_end_stream() || head.version >= Version::HTTP_2;
         let mut response = match self.own_answer(&head, door, fault, ticket) {
-            Turn::Answered(response) => response,
+            Turn::FrontEndRefusal(response) => response,
             Turn::Goes { taken, route, ticket } => {
                 let passage = Passage { site: self, door, route, taken: &taken, arrival };
                 return passage.pass(Request::from_parts(head, body), ticket).await;
@@ -75,13 +75,15 @@ impl Site {
         let taken = match gate::check(self, door, head, fault) {
             Ok(taken) => taken,
             Err(refusal) => {
-                return Turn::Answered(answer::not_taken(self, door, head, &refusal, ticket));
+                return Turn::FrontEndRefusal(answer::not_taken(
+                    self, door, head, &refusal, ticket,
+                ));
             }
         };
         match (answer::own(head, &taken, self, ticket), taken.found) {
-            (Ok(response), _) => Turn::Answered(response),
+            (Ok(response), _) => Turn::FrontEndRefusal(response),
             (Err(ticket), HostMatch::Index) => {
-                Turn::Answered(answer::index(self, door, &head.method, ticket))
+                Turn::FrontEndRefusal(answer::index(self, door, &head.method, ticket))
             }
             (Err(ticket), HostMatch::Route(route)) => Turn::Goes { taken, route, ticket },
         }
@@ -90,7 +92,7 @@ impl Site {
 
 /// What becomes of a request.
 enum Turn<'a> {
-    Answered(Response<Download>),
+    FrontEndRefusal(Response<Download>),
     /// It goes to a service.
     Goes {
         taken: Taken<'a>,
@@ -138,7 +140,7 @@ impl Passage<'_> {
         }
         ticket.load = load;
         let status = response.status();
-        let refused = Answered::of(status.as_u16(), response.headers());
+        let refused = FrontEndRefusal::of(status.as_u16(), response.headers());
         ticket.note(|told| {
             told.status = Some(status.as_u16());
             told.by = refused.map_or(By::Application, By::FrontEnd);
@@ -220,8 +222,8 @@ impl Passage<'_> {
             _ => sent,
         };
         let answered = answered.map_err(|error| reason(&error))?;
-        let refused = Answered::of(answered.0.status().as_u16(), answered.0.headers());
-        if refused != Some(Answered::BadToken) {
+        let refused = FrontEndRefusal::of(answered.0.status().as_u16(), answered.0.headers());
+        if refused != Some(FrontEndRefusal::BadToken) {
             return Ok(answered);
         }
         // Whoever asks next is not to be refused for the same token.

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::auth::{BearerToken, IdToken, Tokens, given_up};
+use crate::auth::{BearerToken, IdToken, Tokens, renewal_time};
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::jwt::{claims, expiry};
 
@@ -70,7 +70,8 @@ impl Current {
         let expires = expiry(token_in(&header));
         let issued = claims(token_in(&header)).and_then(|claims| claims["iat"].as_i64());
         let issued = issued.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
-        let due = expires.map(|end| given_up(issued.unwrap_or(end - time::Duration::HOUR), end));
+        let due =
+            expires.map(|end| renewal_time(issued.unwrap_or(end - time::Duration::HOUR), end));
         Self { header, expires, due, obtained: Instant::now(), version }
     }
 

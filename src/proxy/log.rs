@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::keeper::NoToken;
-use crate::invoke::Answered;
+use crate::invoke::FrontEndRefusal;
 
 /// Who gave an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum By {
     /// The application, or whatever else is behind the front end.
     Application,
     /// Cloud Run's front end, which did not let the request through.
-    FrontEnd(Answered),
+    FrontEnd(FrontEndRefusal),
     /// This proxy.
     Proxy,
 }

@@ -1,4 +1,4 @@
-//! The only room that prints: stdout, stderr, colour, width, progress, prompts.
+//! Output and prompts: stdout, stderr, color, width, progress. No other module prints.
 
 mod mode;
 mod progress;
@@ -14,7 +14,7 @@ pub use self::prompt::{PromptError, choose, confirm, pick, type_in};
 use crate::domain::error::{CommandError, Hint};
 use crate::domain::printable::printable;
 
-/// The terminal, and what may be done with it.
+/// The terminal and its capabilities.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     /// Whether a user can be asked.
@@ -29,21 +29,21 @@ pub struct Terminal {
     draws: bool,
 }
 
-/// What the command line and the environment say about the terminal.
+/// The terminal options from the command line and the environment.
 #[derive(Clone, Copy, Debug)]
-pub struct Wishes {
+pub struct TerminalOptions {
     pub may_ask: bool,
     pub may_color: bool,
 }
 
 impl Terminal {
     /// Examines the terminal.
-    pub fn detect(wishes: Wishes) -> Self {
+    pub fn detect(options: TerminalOptions) -> Self {
         let (out, err) = (stdout().is_terminal(), stderr().is_terminal());
         Self {
-            interactive: wishes.may_ask && stdin().is_terminal() && err,
-            color_stdout: wishes.may_color && out,
-            color_stderr: wishes.may_color && err,
+            interactive: options.may_ask && stdin().is_terminal() && err,
+            color_stdout: options.may_color && out,
+            color_stderr: options.may_color && err,
             width: out.then(|| usize::from(Term::stdout().size().1)),
             width_stderr: err.then(|| usize::from(Term::stderr().size().1)),
             draws: err,
@@ -66,10 +66,10 @@ impl Terminal {
         }
     }
 
-    /// Writes a line to stderr unchanged.
+    /// Writes a line to stderr, unchanged.
     pub fn say(self, line: &str) {
         let mut err = stderr().lock();
-        // If stderr is closed, nobody can be told.
+        // If stderr is closed, there is no way to report it.
         drop(writeln!(err, "{line}"));
     }
 
@@ -83,7 +83,7 @@ impl Terminal {
         self.labelled("warning", &self.style().yellow().bold(), text);
     }
 
-    /// Prints the command that does what was chosen at prompts.
+    /// Prints the command that is equivalent to the user's choices at prompts.
     pub fn labelled_command(self, command: &str) {
         self.labelled("command", &self.style().cyan(), command);
     }
@@ -103,7 +103,7 @@ impl Terminal {
         self.error_parts(&error.message, &error.causes, &error.hints);
     }
 
-    /// Prints an error in parts, as the outcome of one of several targets holds it.
+    /// Prints an error from its parts, as the outcome of one of several targets contains them.
     pub fn error_parts(self, message: &str, causes: &[String], hints: &[Hint]) {
         self.labelled("error", &self.style().red().bold(), message);
         for cause in causes {

@@ -24,7 +24,7 @@ pub fn restore() {
     #[cfg(unix)]
     put_back();
     if stderr().is_terminal() {
-        // A terminal that is gone needs no cursor.
+        // If the terminal is gone, the cursor does not matter.
         drop(Term::stderr().show_cursor());
     }
 }
@@ -43,14 +43,14 @@ mod unix {
     }
 
     pub(super) fn drop_typed() {
-        // Input that is not a terminal has nothing typed ahead.
+        // If stdin is not a terminal, there is no typed input.
         let _ = tcflush(stdin(), FlushArg::TCIFLUSH);
     }
 
     pub(super) fn put_back() {
         let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(before) = before {
-            // Nothing more can be done if a terminal refuses its old mode.
+            // If the terminal refuses its old mode, nothing more can be done.
             let _ = tcsetattr(stdin(), SetArg::TCSANOW, &before);
         }
     }

@@ -2,10 +2,10 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A shorter read ends before a bar could be seen.
+/// Smaller reads end before a progress bar is visible.
 const WORTH_SHOWING: usize = 8;
 
-/// A bar on stderr that erases itself.
+/// A progress bar on stderr that erases itself.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -22,7 +22,7 @@ impl Progress {
         Self { bar, visible }
     }
 
-    /// Sets how much is done of the known total.
+    /// Sets the number of finished items and the known total.
     pub fn set(&self, done: usize, known: usize) {
         if !self.visible || known < WORTH_SHOWING {
             return;

@@ -6,7 +6,7 @@ use dialoguer::{Confirm, FuzzySelect, Input, Select};
 
 use super::mode;
 
-/// The marker before an item, and the cursor after it.
+/// The width of the marker before an item and the cursor after it.
 const MARGIN: usize = 4;
 /// Items are not shortened below this width.
 const LEAST: usize = 12;
@@ -14,7 +14,7 @@ const LEAST: usize = 12;
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum PromptError {
-    /// Escape, Ctrl-C, or a terminal that is gone.
+    /// Escape, Ctrl-C, or a closed terminal.
     Cancelled,
     Io(std::io::Error),
 }
@@ -31,8 +31,8 @@ impl From<dialoguer::Error> for PromptError {
     }
 }
 
-/// Asks yes or no; the default is no. Input that was typed or pasted before the question is
-/// discarded, and an answer ends with Enter.
+/// Asks a yes-or-no question; the default is no. Discards input that was typed or pasted before the
+/// question. The answer ends with Enter.
 pub fn confirm(question: &str, color: bool) -> Result<bool, PromptError> {
     let theme = theme(color);
     mode::forget_typed();
@@ -82,8 +82,8 @@ pub fn type_in(
     Ok(answer)
 }
 
-/// Shortens items to the terminal's width: one that wraps would be counted as one line and leave
-/// its rest behind.
+/// Shortens items to the terminal's width. An item that wraps would be counted as one line, so the
+/// prompt would not erase the rest of it.
 fn fitting(items: &[String]) -> Vec<String> {
     let room = usize::from(Term::stderr().size().1).saturating_sub(MARGIN).max(LEAST);
     items.iter().map(|item| console::truncate_str(item, room, "…").into_owned()).collect()

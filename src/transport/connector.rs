@@ -1,5 +1,5 @@
-//! Connections: plain HTTP, and TLS with certificate checks; through a proxy if the environment names one, or to an address
-//! that replaces the real one.
+//! Connections: plain HTTP, and TLS with certificate checks. They go through a proxy if the
+//! environment sets one, or to an address that replaces the real one.
 
 use std::future::Future;
 use std::io;
@@ -36,17 +36,17 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// The destination of connections.
 #[derive(Clone, Debug, Default)]
 pub struct Destination {
-    /// The requested address, whether it is plain HTTP, and the proxy in front of it.
+    /// The requested address. Determines plain HTTP or TLS, and the proxy.
     pub address: Uri,
-    /// The address that replaces it.
+    /// The address that replaces the requested one.
     pub at: Option<SocketAddr>,
-    /// The only trusted authority, in place of this machine's.
+    /// The only trusted certificate authority, instead of this machine's.
     pub authority: Option<PathBuf>,
-    /// Whether only HTTP/1.1 is offered.
+    /// Whether to offer HTTP/1.1 only.
     pub only_http1: bool,
 }
 
-/// Opens connections along a route.
+/// Opens connections to a destination.
 #[derive(Clone, Debug)]
 pub struct Connector(Kind);
 
@@ -66,7 +66,7 @@ struct Resolver {
 }
 
 impl Connector {
-    /// A connector for a route. Opens no connection; reads certificates only for TLS.
+    /// A connector for a destination. Opens no connection; reads certificates only for TLS.
     pub fn along(to: &Destination) -> Result<Self, TransportError> {
         if to.address.scheme_str() == Some("http") {
             return Ok(Self::plain(to.at));

@@ -49,25 +49,25 @@ impl Endpoint {
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 
-    /// Whether it is plain http, which is allowed on this machine only.
+    /// Whether the endpoint is plain HTTP, which is allowed on this machine only.
     pub fn is_plain(&self) -> bool {
         self.0.starts_with("http://")
     }
 
-    /// Whether it is on this machine.
+    /// Whether the endpoint is on this machine.
     pub fn is_loopback(&self) -> bool {
         Uri::try_from(self.0.as_str())
             .is_ok_and(|url| names_loopback(url.host().unwrap_or_default()))
     }
 
-    /// Whether it belongs to Google, including regional and private endpoints.
+    /// Whether the endpoint belongs to Google, including regional and private endpoints.
     pub fn is_googles(&self) -> bool {
         let url = Uri::try_from(self.0.as_str()).unwrap_or_default();
         let host = url.host().unwrap_or_default().to_ascii_lowercase();
         !self.is_plain() && host.ends_with(".googleapis.com")
     }
 
-    /// Its host and port, as `host:port`.
+    /// The host and port, as `host:port`.
     pub fn authority(&self) -> String {
         let url = Uri::try_from(self.0.as_str()).unwrap_or_default();
         let host = url.host().unwrap_or_default();
@@ -81,14 +81,14 @@ impl Endpoint {
     }
 }
 
-/// Whether a host is this machine, by name or number.
+/// Whether a host is this machine, by name or address.
 pub fn names_loopback(host: &str) -> bool {
     let number = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || number.is_ok_and(|address| address.is_loopback())
 }
 
-/// The address of a plain host below `localhost`: not every machine resolves such names, and they
-/// must resolve to this machine only (RFC 6761, 6.3).
+/// The socket address of a plain HTTP host below `localhost`. Not every machine resolves such
+/// names, and they must resolve to this machine only (RFC 6761, 6.3).
 pub fn on_this_machine(address: &Uri) -> Option<SocketAddr> {
     let host = address.host().unwrap_or_default().to_ascii_lowercase();
     let is_below = host.ends_with(".localhost");
@@ -107,7 +107,7 @@ impl From<EndpointError> for CommandError {
 mod tests {
     use super::*;
 
-    /// Whatever a resolver says about the name, in any spelling.
+    /// Independent of any resolver, in any spelling.
     #[test]
     fn names_below_localhost_are_this_machine() {
         for (address, at) in [

@@ -1,5 +1,5 @@
-//! HTTP requests: certificates are loaded only for TLS, one connection carries all requests if the server speaks HTTP/2,
-//! and no redirect is followed.
+//! HTTP requests. Certificates are loaded only for TLS, one connection carries all requests if the
+//! server speaks HTTP/2, and no redirect is followed.
 
 mod connector;
 mod endpoint;
@@ -23,7 +23,7 @@ pub use self::connector::{Connector, Destination};
 pub use self::endpoint::{Endpoint, EndpointError, names_loopback, on_this_machine};
 use crate::domain::error::{CommandError, ErrorKind};
 
-/// No response of these APIs is larger; a larger one comes from something else.
+/// No response of these APIs is larger; a larger one has another source.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
 
 /// Time limit for the rest of a response, if only its start is needed.
@@ -54,7 +54,7 @@ pub enum TransportError {
     Network(String),
     #[error("the answer is larger than any of these servers sends")]
     TooLarge,
-    /// This machine lacks the configuration for it.
+    /// The configuration of this machine does not allow the request.
     #[error("{0}")]
     Unusable(String),
 }
@@ -73,7 +73,7 @@ impl Transport {
         Ok(Self(builder().build(Connector::along(to)?)))
     }
 
-    /// A client for plain HTTP to a server that the caller knows to be near: never with a token
+    /// A client for plain HTTP to a server that the caller knows to be near. Must not send a token
     /// beyond this machine.
     pub fn plain() -> Self {
         Self(builder().build(Connector::plain(None)))
@@ -84,7 +84,7 @@ impl Transport {
         self.send(Method::GET, uri, headers, Bytes::new()).await
     }
 
-    /// Sends a request without a body, and reads the response's head and as much of its body as is
+    /// Sends a request without a body. Reads the response's head, and as much of its body as is
     /// requested and arrives soon.
     pub async fn peek(
         &self,
@@ -102,7 +102,7 @@ impl Transport {
                 start.extend_from_slice(frame.data_ref().map_or(&[], |data| data.as_ref()));
             }
         };
-        // A stream that is silent has sent enough.
+        // A stream that pauses has sent enough.
         drop(tokio::time::timeout(PEEK, reading).await);
         Ok(Answer { status: head.status, headers: head.headers, body: start.into() })
     }
@@ -163,7 +163,7 @@ fn broken(error: &(dyn StdError + Send + Sync + 'static)) -> TransportError {
     TransportError::Network(chain(error))
 }
 
-/// Pairs in the encoding of a query or a form.
+/// Encodes pairs as a query or a form.
 pub fn encoded(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }

@@ -136,7 +136,7 @@ impl Record {
 /// Which authorities alone may make certificates, by these CAA records, where Google's own is not among
 /// them (RFC 8659; that Cloud Run's certificates are of `pki.goog` is documented for Google Trust Services,
 /// and of Let's Encrypt was so before).
-pub fn shut_out_by(records: &[Record]) -> Option<String> {
+pub fn authorities_of(records: &[Record]) -> Option<String> {
     let issuers: Vec<String> = records
         .iter()
         .filter(|record| record.kind == RecordKind::Caa)
@@ -199,7 +199,7 @@ mod tests {
             (&["0 issue \"digicert.com\""], Some("`digicert.com`")),
             (&["0 issue \";\""], Some("nobody")),
         ] {
-            assert_eq!(shut_out_by(&records(texts)).as_deref(), only, "{texts:?}");
+            assert_eq!(authorities_of(&records(texts)).as_deref(), only, "{texts:?}");
         }
     }
 

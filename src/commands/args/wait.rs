@@ -147,7 +147,7 @@ impl Waiting {
         for name in names {
             for whom in &self.whom {
                 if let Err(error) = agrees(cx, &name, whom, end).await {
-                    cx.terminal.error(&cx.fit(error));
+                    cx.terminal.error(&cx.adapt_hints(error));
                     agreed = false;
                 }
             }

@@ -65,7 +65,8 @@ pub(super) async fn check(cx: &Context) -> Result<u8, CommandError> {
 
 /// Runs the checks up to the first problem, and records those that passed.
 async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> {
-    let no_credential = |error| Box::new(Trouble::of(Signature::NoCredential, cx.fit(error)));
+    let no_credential =
+        |error| Box::new(Trouble::of(Signature::NoCredential, cx.adapt_hints(error)));
     let identity = cx.identity().map_err(no_credential)?;
     let who = identity.account.as_deref().unwrap_or("somebody whom it does not name");
     let authorization = cx.in_time("get a token", identity.tokens.authorization()).await;
@@ -87,7 +88,7 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
         }
         good.push("the clock agrees with the API's".to_owned());
     }
-    let no_project = |error| Box::new(Trouble::of(Signature::NoProject, cx.fit(error)));
+    let no_project = |error| Box::new(Trouble::of(Signature::NoProject, cx.adapt_hints(error)));
     let project = cx.project().map_err(no_project)?;
     good.push(format!("the project is `{}`, by {}", project.value, project.source));
     match gateway.regions(&project.value).await {
@@ -119,7 +120,7 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
                 FailureKind::Unauthenticated | FailureKind::Credentials => Signature::TokenNotTaken,
                 _ => Signature::Unreachable,
             };
-            return Err(Box::new(Trouble::of(signature, cx.fit(failure.into()))));
+            return Err(Box::new(Trouble::of(signature, cx.adapt_hints(failure.into()))));
         }
     }
     Ok(())

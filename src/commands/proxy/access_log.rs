@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use crate::domain::printable::one_line;
-use crate::invoke::Answered;
+use crate::invoke::FrontEndRefusal;
 use crate::proxy::{By, Event, Listener, NoToken};
 use crate::terminal::Terminal;
 
@@ -207,12 +207,14 @@ impl Writer {
     fn why(&self, event: &Event) -> Option<String> {
         let who = self.who.as_deref().map_or("whoever acts".to_owned(), |who| format!("`{who}`"));
         match event.by {
-            By::FrontEnd(Answered::BadToken) => Some("Cloud Run did not take the token".to_owned()),
-            By::FrontEnd(Answered::Forbidden) => Some(format!(
+            By::FrontEnd(FrontEndRefusal::BadToken) => {
+                Some("Cloud Run did not take the token".to_owned())
+            }
+            By::FrontEnd(FrontEndRefusal::Forbidden) => Some(format!(
                 "Cloud Run did not let it through: {who} may not invoke the service, or may only \
                  since a moment ago"
             )),
-            By::FrontEnd(Answered::NotFound) => Some(
+            By::FrontEnd(FrontEndRefusal::NotFound) => Some(
                 "Cloud Run has no such address, or its ingress does not let requests from here to \
                  it"
                 .to_owned(),
@@ -225,9 +227,9 @@ impl Writer {
     fn as_json(&self, time: OffsetDateTime, event: &Event) -> String {
         let (by, layer) = match event.by {
             By::Application => ("application", None),
-            By::FrontEnd(Answered::BadToken) => ("cloud-run", Some("token")),
-            By::FrontEnd(Answered::Forbidden) => ("cloud-run", Some("invoker-check")),
-            By::FrontEnd(Answered::NotFound) => ("cloud-run", Some("reachability")),
+            By::FrontEnd(FrontEndRefusal::BadToken) => ("cloud-run", Some("token")),
+            By::FrontEnd(FrontEndRefusal::Forbidden) => ("cloud-run", Some("invoker-check")),
+            By::FrontEnd(FrontEndRefusal::NotFound) => ("cloud-run", Some("reachability")),
             By::Proxy => ("proxy", None),
         };
         let micros = u64::try_from(event.took.as_micros()).unwrap_or(u64::MAX);

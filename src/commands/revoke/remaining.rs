@@ -198,7 +198,7 @@ async fn name_groups(gateway: &Gateway, rows: &mut [LeftRow]) {
         }
         let key = (row.holder.clone(), row.member.clone());
         if !known.contains_key(&key) {
-            let ways = gateway.ways_into(holder.address(), member).await;
+            let ways = gateway.membership_paths(holder.address(), member).await;
             let leave = |ways: Vec<String>| {
                 let commands: Vec<String> =
                     ways.iter().map(|group| leave_group(group, member)).collect();
