@@ -364,11 +364,12 @@ async fn the_plan_says_which_of_two_accounts_acts() {
     ");
     assert_snapshot!(set_up.run(&["whoami"]).await, @"
     --- stdout
-    account  you@example.com
-    kind     user
-    source   gcloud's account `you@example.com`, named by gcloud configuration `default`
-    project  sandbox-project (`CLOUDSDK_CORE_PROJECT`)
-    region   (every region)
+    account        you@example.com
+    kind           user
+    source         gcloud's account `you@example.com`, named by gcloud configuration `default`
+    project        sandbox-project (`CLOUDSDK_CORE_PROJECT`)
+    region         (every region)
+    quota project  sandbox-project (the active project, with the APIs that gcloud names it to)
     --- stderr
     note: `GOOGLE_APPLICATION_CREDENTIALS` is of `runner@sandbox-project.iam.gserviceaccount.com`, which does not act here
     --- status 0
@@ -404,7 +405,9 @@ async fn whoami_answers_at_once_and_checks_on_request() {
       "project": "sandbox-project",
       "projectSource": "`CLOUDSDK_CORE_PROJECT`",
       "region": null,
-      "regionSource": null
+      "regionSource": null,
+      "quotaProject": null,
+      "quotaProjectSource": null
     }
     --- stderr
     error: no credentials were found

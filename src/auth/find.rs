@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::bearer::BearerToken;
 use super::credential::{Credential, Endpoints, is_service_account};
 use super::file_name::file_name;
+use super::quota::Family;
 use super::tokens::AtHand;
 use super::{AuthError, IdentityRequest, Kind};
 use crate::gcloud::{CredentialStore, Properties, Property};
@@ -26,6 +27,10 @@ pub(super) struct FoundCredential {
     pub(super) place: String,
     pub(super) at_hand: AtHand,
     pub(super) login: Option<String>,
+    /// Whose rules the quota project follows.
+    pub(super) family: Family,
+    /// The quota project that the file sets, and the file.
+    pub(super) quota_project: Option<(String, String)>,
 }
 
 /// Finds the credential, in the documented order.
@@ -51,7 +56,8 @@ pub(super) fn find(
     if let Some(path) = properties.value("auth", "credential_file_override")? {
         let said_by = "auth/credential_file_override";
         let path_named = file_name(Path::new(&path.value), &set_by(said_by, &path))?;
-        return credential_file(path_named, said_by, endpoints);
+        let found = credential_file(path_named, said_by, endpoints)?;
+        return Ok(FoundCredential { family: Family::Gcloud, ..found });
     }
     if let Some(account) = properties.value("core", "account")? {
         let said_by = account.source.to_string();
@@ -75,6 +81,8 @@ pub(super) fn find(
         place,
         at_hand: AtHand::default(),
         login: None,
+        family: Family::GoogleAuth,
+        quota_project: None,
     })
 }
 
@@ -123,6 +131,8 @@ fn bare_token(token: &str, place: String) -> Result<FoundCredential, AuthError> 
             place: format!("the access token of {place}"),
             at_hand: AtHand::default(),
             login: None,
+            family: Family::Gcloud,
+            quota_project: None,
         }),
         Err(source) => Err(AuthError::Token { place, source }),
     }
@@ -162,6 +172,8 @@ fn stored_account(
         place,
         at_hand: AtHand { access, id },
         login: Some(login_of(account)),
+        family: Family::Gcloud,
+        quota_project: None,
     })
 }
 
@@ -188,14 +200,17 @@ fn credential_file(
     })?;
     let credential = Credential::read(&json, &place, endpoints)?;
     let account = credential.account().or(json["account"].as_str()).filter(|a| !a.is_empty());
+    let quota_project = json["quota_project_id"].as_str().filter(|project| !project.is_empty());
     let login = matches!(credential.kind(), Kind::User)
         .then(|| "auth application-default login".to_owned());
     Ok(FoundCredential {
         account: account.map(str::to_owned),
         credential,
         source: format!("{said_by} in {place}"),
+        quota_project: quota_project.map(|project| (project.to_owned(), place.clone())),
         place,
         at_hand: AtHand::default(),
         login,
+        family: Family::GoogleAuth,
     })
 }

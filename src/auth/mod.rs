@@ -7,6 +7,7 @@ mod credential;
 mod file_name;
 mod find;
 mod mint;
+mod quota;
 mod tokens;
 
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ use self::credential::{Credential, Endpoints, User, is_service_account};
 pub use self::file_name::check_arguments;
 pub use self::find::login_of;
 use self::find::{FoundCredential, find, passed_over, token_file};
+use self::quota::{Family, quota_project};
+pub use self::quota::{QuotaProject, SetBy};
 use self::tokens::AtHand;
 pub use self::tokens::{IdToken, Tokens};
 use crate::domain::error::{CommandError, ErrorKind, Hint};
@@ -45,6 +48,8 @@ pub struct Identity {
     pub passed_over: Option<String>,
     /// The command that logs the account in again, if there is one.
     pub login: Option<String>,
+    /// The project that the account's requests count for.
+    pub quota: QuotaProject,
 }
 
 impl Identity {
@@ -172,7 +177,9 @@ pub fn identify(
         said_by = property.source.to_string();
     }
     found = acting(found, &accounts, &said_by, &endpoints)?;
-    Ok(Identity { passed_over, ..identity_of(found, options) })
+    let kind = found.credential.kind();
+    let quota = quota_project(found.family, kind, found.quota_project.take(), properties)?;
+    Ok(Identity { passed_over, quota, ..identity_of(found, options) })
 }
 
 /// The credential that impersonates the last of these accounts; the original credential if there
@@ -228,6 +235,8 @@ pub fn identify_in_sandbox(
         place: format!("the sandbox's `{account}`"),
         at_hand,
         login: None,
+        family: Family::Gcloud,
+        quota_project: None,
     };
     let endpoints = Endpoints { token: None, iam_credentials: Some(endpoint.to_owned()) };
     let said_by = "`--impersonate-service-account`";
@@ -235,7 +244,7 @@ pub fn identify_in_sandbox(
 }
 
 fn identity_of(found: FoundCredential, options: &TokenOptions) -> Identity {
-    let FoundCredential { credential, account, source, place, at_hand, login } = found;
+    let FoundCredential { credential, account, source, place, at_hand, login, .. } = found;
     let tokens = Tokens {
         credential,
         place,
@@ -244,7 +253,8 @@ fn identity_of(found: FoundCredential, options: &TokenOptions) -> Identity {
         clock: options.clock,
         login: login.clone(),
     };
-    Identity { tokens: Arc::new(tokens), account, source, passed_over: None, login }
+    let (passed_over, quota) = (None, QuotaProject::None);
+    Identity { tokens: Arc::new(tokens), account, source, passed_over, login, quota }
 }
 
 impl From<AuthError> for CommandError {

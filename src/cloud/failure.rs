@@ -8,7 +8,9 @@ use http::{HeaderMap, Uri};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::error_info::ErrorInfo;
 use crate::auth::AuthError;
+use crate::domain::diagnosis::Signature;
 use crate::domain::error::{CommandError, ErrorKind, Hint};
 use crate::domain::role::carries;
 use crate::transport::TransportError;
@@ -26,6 +28,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// Why there is no token, if that is the cause.
     pub auth: Option<Arc<AuthError>>,
+    /// The reason that the server gives, if it is one that is known.
+    pub info: Option<Box<ErrorInfo>>,
     /// Whether the server had accepted a write before this failure, so that the write may still be
     /// applied.
     pub accepted: bool,
@@ -54,6 +58,9 @@ pub enum FailureKind {
     Other,
     PermissionDenied,
     RateLimited,
+    /// The server refuses for another reason than a permission that the caller lacks: `info` holds
+    /// it.
+    Refused,
     /// The server redirects. It did not carry out the request, and the redirect is not followed.
     Redirected,
     /// The server refused the token.
@@ -72,6 +79,11 @@ impl FailureKind {
 
     /// The meaning of an error response that is not in this API's format: whatever sent it, it is
     /// unknown whether the requested resource exists or may be read.
+    /// Whether the response, or its absence, says nothing of what was asked for.
+    pub fn says_nothing(self) -> bool {
+        self.is_passing() || matches!(self, Self::Deadline | Self::Malformed | Self::Redirected)
+    }
+
     fn without_envelope(code: u16) -> Self {
         match Self::from_status(code, "") {
             kind @ (Self::RateLimited | Self::Unauthenticated | Self::Unavailable) => kind,
@@ -108,17 +120,34 @@ impl Failure {
             message: message.into(),
             retry_after: None,
             auth: None,
+            info: None,
             accepted: false,
         }
     }
 
-    /// The missing permission, if the response names it (observed): `Permission 'X' denied on …`.
+    /// The missing permission, if the response names it: in its `ErrorInfo`, or as `Permission 'X'
+    /// denied on …` (both observed).
     pub fn permission(&self) -> Option<&str> {
         if self.kind != FailureKind::PermissionDenied {
             return None;
         }
+        if let Some(permission) = self.info.as_ref().and_then(|info| info.permission()) {
+            return Some(permission);
+        }
         let named = self.message.split_once("Permission '")?.1.split('\'').next()?;
         named.contains('.').then_some(named)
+    }
+
+    /// What `doctor` calls the refusal, if the server says why it refuses. Cloud Run's own texts say
+    /// that an API is off, if a response comes without a reason (observed).
+    pub fn signature(&self) -> Option<Signature> {
+        const OFF: [&str; 2] = ["has not been used in project", "it is disabled"];
+        let is_off = || {
+            let says_so = OFF.iter().any(|text| self.message.contains(text));
+            (self.kind == FailureKind::PermissionDenied && says_so)
+                .then_some(Signature::ApiDisabled)
+        };
+        self.info.as_ref().and_then(|info| info.signature()).or_else(is_off)
     }
 
     /// Whether a policy was refused because the principal with this address does not exist, or is
@@ -197,7 +226,9 @@ impl Failure {
             ),
             message => (FailureKind::from_status(code, text("status")), message.to_owned()),
         };
-        Self { retry_after: retry_after(headers), ..Self::new(kind, call, message) }
+        let info = error.and_then(ErrorInfo::read).map(Box::new);
+        let kind = info.as_ref().and_then(|info| info.kind()).unwrap_or(kind);
+        Self { retry_after: retry_after(headers), info, ..Self::new(kind, call, message) }
     }
 }
 
@@ -259,23 +290,36 @@ impl From<&Failure> for CommandError {
             FailureKind::Malformed | FailureKind::Redirected => ErrorKind::MalformedResponse,
             FailureKind::NotFound => ErrorKind::NotFound,
             FailureKind::Other | FailureKind::Unimplemented => ErrorKind::Failed,
-            FailureKind::PermissionDenied => ErrorKind::PermissionDenied,
+            FailureKind::PermissionDenied | FailureKind::Refused => ErrorKind::PermissionDenied,
             FailureKind::RateLimited => ErrorKind::RateLimited,
         };
-        let permission = failure.permission().map(str::to_owned);
         let error = Self::new(kind, failure.to_string()).because(&*failure.message);
-        match kind {
-            ErrorKind::NotAuthenticated => error.hint(Hint::Login),
-            ErrorKind::PermissionDenied => match permission {
-                // Names the roles that hold the permission: the caller needs one of them.
-                Some(permission) => match roles_with(&permission) {
-                    Some(roles) => error
-                        .because(format!("`{permission}` is in {roles}"))
-                        .hint(Hint::Own("roles")),
-                    None => error.hint_gcloud("auth list"),
-                },
-                None => error.hint_gcloud("auth list"),
+        if let Some(info) = &failure.info
+            && let Some(meaning) = info.meaning()
+        {
+            let error = error.because(meaning);
+            let error = match info.quota_source() {
+                Some(source) => error.because(source),
+                None => error,
+            };
+            return match info.remedy() {
+                Some(hint) => error.hint(hint),
+                None => error,
+            };
+        }
+        match (kind, failure.permission()) {
+            (ErrorKind::NotAuthenticated, _) => error.hint(Hint::Login),
+            // Whoever has the role can grant it.
+            (ErrorKind::PermissionDenied, Some(permission)) => match roles_with(permission) {
+                Some(roles) => error
+                    .because(format!("`{permission}` is in {roles}"))
+                    .hint(Hint::Own("roles")),
+                None => error.because(format!(
+                    "a role that holds `{permission}` can be granted by whoever administers IAM there"
+                )),
             },
+            // Nothing says what is lacking: another account may hold it.
+            (ErrorKind::PermissionDenied, None) => error.hint_gcloud("auth list"),
             _ => error,
         }
     }

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant as StdInstant};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::api::{Api, Endpoints};
 use super::cache::ReadCache;
 use super::deadline::Deadline;
+use super::error_info::{ErrorInfo, Reason};
 use super::failure::{Failure, FailureKind};
+use super::quota::{self, Quota};
 use super::request::{Read, date_of};
 use super::retry::{once, until_answered};
 use crate::auth::Tokens;
@@ -20,6 +23,10 @@ use crate::transport::{Answer, Transport};
 
 /// Two clocks with a smaller difference count as equal.
 const CLOCKS_AGREE: time::Duration = time::Duration::seconds(20);
+
+/// What the program calls itself to Google's APIs, in the form of Google's own clients.
+const CLIENT: &str =
+    concat!("gl-rust/", env!("CARGO_PKG_RUST_VERSION"), " runaccess/", env!("CARGO_PKG_VERSION"));
 
 /// Receives each request as it ends.
 pub type Trace = Arc<dyn Fn(TraceLine<'_>) + Send + Sync>;
@@ -37,6 +44,7 @@ pub struct TraceLine<'a> {
 pub struct Gateway {
     pub(super) endpoints: Endpoints,
     pub(super) tokens: Arc<Tokens>,
+    quota: Quota,
     pub(super) deadline: Deadline,
     pub(super) seen: ReadCache,
     trace: Trace,
@@ -78,13 +86,13 @@ impl Gateway {
     /// call.
     pub fn new(
         endpoints: Endpoints,
-        tokens: Arc<Tokens>,
+        (tokens, quota): (Arc<Tokens>, Quota),
         deadline: Deadline,
         trace: Trace,
         clock: fn() -> OffsetDateTime,
     ) -> Self {
         let (seen, ahead) = (ReadCache::default(), Mutex::default());
-        Self { endpoints, tokens, deadline, seen, trace, clock, ahead }
+        Self { endpoints, tokens, quota, deadline, seen, trace, clock, ahead }
     }
 
     /// Sends a read, repeats it if that may help, and traces it.
@@ -223,8 +231,22 @@ impl Gateway {
         if body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let sent = transport.send(method.clone(), uri.clone(), headers, body.unwrap_or_default());
-        sent.await.map_err(|error| self.placed(api, Failure::of_transport(call, &error)))
+        headers.insert("x-goog-api-client", HeaderValue::from_static(CLIENT));
+        let body = body.unwrap_or_default();
+        let mut project = self.quota.of(api);
+        loop {
+            let mut headers = headers.clone();
+            if let Some(project) = &project {
+                headers.insert(quota::HEADER, project.clone());
+            }
+            let sent = transport.send(method.clone(), uri.clone(), headers, body.clone()).await;
+            let answer =
+                sent.map_err(|error| self.placed(api, Failure::of_transport(call, &error)))?;
+            // A refused quota project means that nothing was done.
+            if project.take().is_none() || !is_about_quota(&answer) || !self.quota.give_up() {
+                return Ok(answer);
+            }
+        }
     }
 
     /// The body of a successful response. Records the time of every response.
@@ -234,6 +256,19 @@ impl Gateway {
             return Ok(answer.body);
         }
         let code = answer.status.as_u16();
-        Err(Failure::from_answer(call, code, &answer.headers, &answer.body))
+        let mut failure = Failure::from_answer(call, code, &answer.headers, &answer.body);
+        if let Some(info) = &mut failure.info {
+            info.about_quota(|| self.quota.told());
+        }
+        Err(failure)
     }
+}
+
+/// Whether a response refuses the quota project, as gcloud recognises it.
+fn is_about_quota(answer: &Answer) -> bool {
+    if answer.status != StatusCode::FORBIDDEN {
+        return false;
+    }
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    ErrorInfo::read(&body["error"]).is_some_and(|info| info.reason == Reason::UserProjectDenied)
 }

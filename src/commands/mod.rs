@@ -210,7 +210,7 @@ async fn dispatch(cx: &Context, command: Command) -> Result<u8, CommandError> {
         Command::Alias(args) => alias::run(cx, &args),
         Command::Audience(args) => Box::pin(audience::run(cx, args)).await,
         Command::Connect(args) => Box::pin(connect::run(cx, args)).await,
-        Command::Curl(args) => curl::run(cx, args, &options_of("curl")).await,
+        Command::Curl(args) => Box::pin(curl::run(cx, args, &options_of("curl"))).await,
         Command::DefaultUrl(args) => switch::default_url(cx, args).await,
         Command::Describe(args) => describe::run(cx, args).await,
         Command::Doctor(args) => Box::pin(doctor::run(cx, args)).await,

@@ -28,6 +28,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     };
     let region = cx.region_and_source()?;
     let who = identity.as_ref().ok();
+    let (quota_project, quota_project_source) = who.and_then(|_| cx.quota_project()).unzip();
     let report = WhoamiReport {
         sandbox: cx.is_sandbox(),
         account: who.and_then(|identity| identity.account.clone()),
@@ -38,6 +39,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         project: project.as_ref().map(|project| project.value.clone()),
         project_source: project.map(|project| project.source.to_string()),
         region: region.as_ref().map(|region| region.value.clone()),
+        quota_project,
+        quota_project_source,
         region_source: region.map(|region| region.source.to_string()),
     };
     cx.report(&report)?;

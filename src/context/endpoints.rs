@@ -7,8 +7,9 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
 use super::{Context, now};
-use crate::cloud::{Api, Endpoints, Gateway, Trace};
-use crate::domain::error::{CommandError, ErrorKind};
+use crate::auth::{QuotaProject, SetBy};
+use crate::cloud::{Api, Endpoints, Gateway, Quota, Trace};
+use crate::domain::error::{CommandError, ErrorKind, Hint, quoted};
 use crate::gcloud::{Properties, PropertySource};
 use crate::journal::{Journal, Realm};
 use crate::private_files;
@@ -25,9 +26,49 @@ impl Context {
             .get_or_try_init(|| async {
                 let endpoints = self.endpoints()?;
                 let tokens = Arc::clone(&self.identity()?.tokens);
+                let tokens = (tokens, self.quota()?);
                 Ok(Gateway::new(endpoints, tokens, self.deadline.clone(), self.trace(), now))
             })
             .await
+    }
+
+    /// The quota project of the requests, with what sets another.
+    fn quota(&self) -> Result<Quota, CommandError> {
+        let active = self.project().ok().map(|project| project.value);
+        let set = |project: &String| {
+            let project = quoted(project);
+            Hint::Gcloud(format!("auth application-default set-quota-project {project}"))
+        };
+        Ok(match &self.identity()?.quota {
+            QuotaProject::None => Quota::none(active.as_ref().map(set)),
+            QuotaProject::Active { with_every_api } => {
+                Quota::active(active.as_deref(), *with_every_api)
+            }
+            QuotaProject::Set { project, source, set_by } => {
+                let remedy = match set_by {
+                    SetBy::File => active.as_ref().filter(|active| *active != project).map(set),
+                    SetBy::Property => {
+                        Some(Hint::Gcloud("config unset billing/quota_project".to_owned()))
+                    }
+                    SetBy::Variable(name) => Some(format!("unset {name}").into()),
+                };
+                Quota::by_hand(project, source, remedy)
+            }
+        })
+    }
+
+    /// The quota project of the requests, and where it was set; `None` if they name none.
+    pub fn quota_project(&self) -> Option<(String, String)> {
+        match &self.identity().ok()?.quota {
+            QuotaProject::None => None,
+            QuotaProject::Active { with_every_api } => {
+                let project = self.project().ok()?.value;
+                let apis =
+                    if *with_every_api { "" } else { ", with the APIs that gcloud names it to" };
+                Some((project, format!("the active project{apis}")))
+            }
+            QuotaProject::Set { project, source, .. } => Some((project.clone(), source.clone())),
+        }
     }
 
     /// Opens the sandbox's world.

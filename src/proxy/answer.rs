@@ -1,4 +1,4 @@
-//! What the proxy answers itself: refusals, failures, preflights, the index.
+//! Responses of the proxy itself: refusals, failures, preflights, the index.
 
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use http::request::Parts;
@@ -14,10 +14,10 @@ use super::upstream::is_grpc;
 use crate::domain::printable::in_html;
 use crate::domain::resource::TAG_SIGN;
 
-/// The statuses of gRPC that stand for those of HTTP.
+/// The gRPC statuses that correspond to HTTP statuses.
 const GRPC: [(u16, &str); 5] = [(400, "3"), (401, "16"), (403, "7"), (405, "12"), (502, "14")];
 
-/// What a client understands.
+/// The form of response that a client understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Grpc,
@@ -25,20 +25,21 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// By the headers of its request.
+    /// Determines the form from the headers of the request.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         if is_grpc(headers) { Self::Grpc } else { Self::Text }
     }
 }
 
-/// A refusal or failure, in the form that the client understands.
+/// A refusal or failure in the form that the client understands.
 fn refused(form: Form, status: u16, text: &str, mut ticket: Ticket) -> Response<Download> {
     ticket.note(|told| {
         told.status = Some(status);
         told.reason = Some(text.to_owned());
     });
     if form == Form::Grpc {
-        // Said where its libraries look for it; they make little of another status of HTTP.
+        // The status is set where gRPC libraries look for it; they make little of other HTTP
+        // statuses.
         let mut response = Response::new(Download::here("", ticket));
         let code = GRPC.iter().find(|(http, _)| *http == status).map_or("2", |(_, grpc)| grpc);
         let encoded: String = percent_encoding::utf8_percent_encode(
@@ -62,7 +63,7 @@ fn refused(form: Form, status: u16, text: &str, mut ticket: Ticket) -> Response<
     response
 }
 
-/// What a request that is not taken is answered.
+/// The response to a request that is refused.
 pub(super) fn not_taken(
     site: &Site,
     door: &Door,
@@ -77,7 +78,7 @@ pub(super) fn not_taken(
             let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
             response.headers_mut().insert(ALLOW, allowed);
         }
-        // What else is on the connection cannot be told apart.
+        // The rest of the bytes on the connection cannot be split into requests.
         Refusal::Faulty(_) | Refusal::SeveralHosts | Refusal::Target
             if head.version < http::Version::HTTP_2 =>
         {
@@ -88,7 +89,7 @@ pub(super) fn not_taken(
     response
 }
 
-/// What needs no service: a preflight, the secret in an address.
+/// The response to a request that needs no service: a preflight, or the secret in a URL.
 pub(super) fn own(
     head: &Parts,
     taken: &Taken<'_>,
@@ -106,7 +107,7 @@ pub(super) fn own(
     let left = head.uri.query().unwrap_or_default().split('&');
     let left: Vec<&str> = left.filter(|pair| pair.split('=').next() != Some(SECRET)).collect();
     let query = if left.is_empty() { String::new() } else { format!("?{}", left.join("&")) };
-    // One slash: two, of either kind, would lead to another host.
+    // One slash: two, of either kind, would name another host.
     let to = format!("/{}{query}", head.uri.path().trim_start_matches(['/', '\\']));
     let cookie = format!("{SECRET}={secret}; Path=/; HttpOnly; SameSite=Strict");
     let mut response = empty(StatusCode::TEMPORARY_REDIRECT, ticket);
@@ -126,7 +127,7 @@ fn empty(status: StatusCode, mut ticket: Ticket) -> Response<Download> {
     response
 }
 
-/// A failure that a page of another origin may read.
+/// A failure response that a page of another origin may read.
 pub(super) fn failed(
     form: Form,
     text: &str,
@@ -140,12 +141,12 @@ pub(super) fn failed(
     response
 }
 
-/// A request whose body broke off because it was wrong.
+/// The response to a request whose body broke off because it was malformed.
 pub(super) fn broken_off(form: Form, fault: Fault, ticket: Ticket) -> Response<Download> {
     refused(form, 400, &gate::faulty(fault), ticket)
 }
 
-/// The list of what is served.
+/// The index of the served services.
 pub(super) fn index(
     site: &Site,
     door: &Door,

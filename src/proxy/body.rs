@@ -1,4 +1,4 @@
-//! Bodies on their way through: counted, and watched for their end.
+//! Bodies in transit: counted, and watched for their end.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,11 +16,11 @@ use tokio::time::{Sleep, sleep};
 use super::rewrite;
 use super::ticket::Ticket;
 
-/// How long a body waits for `100 Continue` before it goes without: what a server that does not
-/// know the expectation makes necessary (RFC 9110, 10.1.1).
+/// How long a body waits for `100 Continue` before it is sent without it. This is necessary because a
+/// server may not know the expectation (RFC 9110, 10.1.1).
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A request's body on its way to the service.
+/// The body of a request on its way to the service.
 #[derive(Debug)]
 pub(super) enum Upload {
     Nothing,
@@ -28,12 +28,12 @@ pub(super) enum Upload {
         body: Incoming,
         received: Arc<AtomicU64>,
         waits: Option<Waits>,
-        /// The header that the token stands in, which no trailer may name.
+        /// The header that carries the token; no trailer may have this name.
         header: HeaderName,
     },
 }
 
-/// Until the service says `100 Continue`.
+/// The wait until the service sends `100 Continue`.
 #[derive(Debug)]
 pub(super) struct Waits {
     word: Arc<Word>,
@@ -47,7 +47,7 @@ struct Word {
 }
 
 impl Waits {
-    /// For the answer to a request: what is returned is told of it.
+    /// Waits for the response to this request: it is notified when `100 Continue` arrives.
     pub(super) fn for_answer<B>(request: &mut Request<B>) -> Self {
         let word = Arc::new(Word::default());
         let said = Arc::clone(&word);
@@ -111,11 +111,11 @@ impl Body for Upload {
     }
 }
 
-/// An answer's body on its way to the client.
+/// The body of a response on its way to the client.
 #[derive(Debug)]
 pub(super) struct Download {
     content: Content,
-    /// How long it will be, if that is known.
+    /// The length of the body, if known.
     length: Option<u64>,
     ticket: Option<Ticket>,
 }
@@ -127,25 +127,26 @@ enum Content {
 }
 
 impl Download {
-    /// Made here.
+    /// A body that the proxy made.
     pub(super) fn here(text: impl Into<Bytes>, ticket: Ticket) -> Self {
         let (content, length) = (Content::Here(Full::new(text.into())), None);
         Self { content, length, ticket: Some(ticket) }
     }
 
-    /// Of an answer that has no end of its own.
+    /// The body of a response that has no end of its own.
     pub(super) fn nothing() -> Self {
         Self { content: Content::Here(Full::default()), length: None, ticket: None }
     }
 
-    /// The service's; `has_none` where its head alone is an answer, whatever length it says.
+    /// The body of a service's response; `has_none` if the head alone is the response, whatever
+    /// length it states.
     pub(super) fn service(body: Incoming, has_none: bool, ticket: Ticket) -> Self {
         let length = if has_none { Some(0) } else { body.size_hint().exact() };
         Self { content: Content::Service(body), length, ticket: Some(ticket) }
     }
 }
 
-/// The status of gRPC among trailers, or the headers of an answer that has none.
+/// The gRPC status in trailers, or in the headers of a response without trailers.
 pub(super) fn grpc_status(headers: &HeaderMap) -> Option<u16> {
     headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! One client's connection, from its first byte to its last.
+//! The connection of one client, from its first byte to its last.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -18,18 +18,19 @@ use super::forward::Arrival;
 use super::guard::{Guard, LONGEST_HEAD, Line};
 use super::site::Site;
 
-/// How many requests may be under way on a connection of HTTP/2.
+/// The most requests in progress on an HTTP/2 connection.
 const STREAMS: u32 = 1000;
-/// How much of a request's body is taken in before the service has taken it, and of all of them.
+/// How many bytes of one request body are buffered before the service accepts them, and how many of
+/// all request bodies on a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
-/// Held by whatever must have ended before the proxy has.
+/// Held by every task that must end before the proxy does.
 pub(super) type Running = mpsc::Sender<()>;
-/// Says when the proxy is to stop.
+/// Becomes true when the proxy must stop.
 pub(super) type Stop = watch::Receiver<bool>;
 
-/// Where a connection came in, and who serves it.
+/// The origin of a connection, and the worker that serves it.
 #[derive(Debug)]
 pub(super) struct Whence {
     pub(super) peer: IpAddr,
@@ -38,9 +39,9 @@ pub(super) struct Whence {
     pub(super) running: Running,
 }
 
-/// Serves a connection until it ends, or soon after `stop` says so.
+/// Serves a connection until it ends, or until soon after `stop` is set.
 pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, whence: Whence, mut stop: Stop) {
-    // If it cannot be set, answers are but slower.
+    // If this fails, responses are only slower.
     drop(stream.set_nodelay(true));
     let line = Line::new();
     let mut guard = Guard::new(stream, Arc::clone(&line));
@@ -51,7 +52,7 @@ pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, whence: Whence, mu
     let Ok(is_http2) = is_http2 else { return };
     let arrival = Arc::new(Arrival { whence, line });
     let io = TokioIo::new(guard);
-    // On the heap by itself: most connections are idle, and speak one of the two.
+    // Boxed separately: most connections are idle, and each uses only one of the two protocols.
     if is_http2 {
         Box::pin(over_http2(io, site, arrival, stop)).await;
     } else {
@@ -61,7 +62,7 @@ pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, whence: Whence, mu
 
 type Io = TokioIo<Guard<TcpStream>>;
 
-/// Answers a request. What that takes is on the heap, so that an idle connection does without.
+/// Answers a request. The future is boxed, so that an idle connection does not hold its memory.
 fn answered(
     site: &Arc<Site>,
     arrival: &Arc<Arrival>,
@@ -83,7 +84,7 @@ async fn over_http2(io: Io, site: Arc<Site>, arrival: Arc<Arrival>, mut stop: St
         .max_header_list_size(u32::try_from(LONGEST_HEAD).unwrap_or(u32::MAX));
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     tokio::select! {
-        // What broke it was told to its requests.
+        // The requests of the connection have already reported its error.
         ended = connection.as_mut() => return drop(ended),
         _ = stop.wait_for(|stop| *stop) => {}
     }
@@ -98,7 +99,7 @@ async fn over_http1(io: Io, site: Arc<Site>, arrival: Arc<Arrival>, mut stop: St
     let connection = builder.serve_connection(io, service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        // What broke it was told to its requests.
+        // The requests of the connection have already reported its error.
         ended = connection.as_mut() => return drop(ended),
         _ = stop.wait_for(|stop| *stop) => {}
     }

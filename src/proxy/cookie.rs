@@ -1,13 +1,13 @@
-//! Cookies as they must be for a browser to keep them at `localhost`, and back.
+//! Rewrites cookies so that a browser keeps them at `localhost`, and restores them.
 
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-/// Prefixes that browsers take over https only, and what stands for them here.
+/// Prefixes that browsers accept over https only, and their local replacements.
 const PREFIXES: [(&str, &str); 2] =
     [("__Host-", "runaccess-Host-"), ("__Secure-", "runaccess-Secure-")];
 
-/// Rewrites what an application sets: for this host only, over plain http too.
+/// Rewrites the cookies that an application sets: for this host only, over plain http too.
 pub(super) fn localize(headers: &mut HeaderMap) {
     if !headers.contains_key(SET_COOKIE) {
         return;
@@ -22,7 +22,7 @@ pub(super) fn localize(headers: &mut HeaderMap) {
     }
 }
 
-/// One `Set-Cookie`, rewritten.
+/// Rewrites one `Set-Cookie` value.
 fn local(cookie: &str) -> String {
     let mut parts = cookie.split(';');
     let pair = parts.next().unwrap_or_default();
@@ -36,7 +36,7 @@ fn local(cookie: &str) -> String {
         let attribute = part.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
         match attribute.as_str() {
             "domain" | "secure" | "partitioned" => {}
-            // What a browser takes with `Secure` only.
+            // Browsers accept this only with `Secure`.
             "samesite" if part.to_ascii_lowercase().contains("none") => {
                 text.push_str("; SameSite=Lax");
             }
@@ -49,8 +49,8 @@ fn local(cookie: &str) -> String {
     text
 }
 
-/// Makes of a browser's cookies one header (HTTP/2 may split it: RFC 9113, 8.2.3) under the names
-/// that the application gave, without the one called `own`.
+/// Joins a browser's cookies into one header (HTTP/2 may split it: RFC 9113, 8.2.3) under the names
+/// that the application gave them, without the cookie named `own`.
 pub(super) fn restore(headers: &mut HeaderMap, own: &str) {
     let Some(first) = headers.get(COOKIE) else { return };
     let is_plain = headers.get_all(COOKIE).iter().count() == 1
@@ -95,7 +95,7 @@ pub(super) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
-/// Browsers do not look at the case of the prefixes.
+/// Browsers ignore the case of the prefixes.
 fn begins(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }

@@ -1,4 +1,4 @@
-//! One request: taken, given its token, sent on; its answer, or why there is none.
+//! One request: accepted, given its token and sent on; then its response, or why there is none.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Site {
         arrival: &Arrival,
     ) -> Response<Download> {
         let line = Arc::clone(&arrival.line);
-        // Over HTTP/1 the guard has counted it when it handed it on.
+        // Over HTTP/1, the guard counted the request when it passed it on.
         if request.version() >= Version::HTTP_2 {
             line.begin();
         }
@@ -58,13 +58,13 @@ impl Site {
             }
         };
         if !is_whole {
-            // What is left of its body is not read: nothing can follow it.
+            // The rest of the body is not read, so no other request can follow.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
-    /// Answers what needs no service: a refusal, a preflight, the list.
+    /// Answers a request that needs no service: a refusal, a preflight, the index.
     fn own_answer<'a>(
         &'a self,
         head: &Parts,
@@ -90,10 +90,10 @@ impl Site {
     }
 }
 
-/// What becomes of a request.
+/// How a request is handled.
 enum Turn<'a> {
     FrontEndRefusal(Response<Download>),
-    /// It goes to a service.
+    /// The request is sent to a service.
     Goes {
         taken: Taken<'a>,
         route: &'a Route,
@@ -121,7 +121,7 @@ impl Passage<'_> {
                 return answer::failed(form, &no_token.text(), cors, ticket);
             }
         };
-        // Only what is whole can be followed by another protocol.
+        // Another protocol can follow only a complete request.
         let may_follow = request.body().is_end_stream() && !is_grpc(request.headers());
         let protocol = hop_by_hop::protocol(request.headers()).filter(|_| may_follow);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -165,9 +165,9 @@ impl Passage<'_> {
         response.map(|body| Download::service(body, has_none, ticket))
     }
 
-    /// What is answered where the service gave no answer that can be passed on.
+    /// The response if the service gave none that can be passed on.
     fn no_answer(&self, form: answer::Form, why: &str, ticket: Ticket) -> Response<Download> {
-        // It may be the client's own body that broke off.
+        // The client's own body may have broken off.
         if let Some(fault) = self.arrival.line.fault() {
             return answer::broken_off(form, fault, ticket);
         }
@@ -175,7 +175,7 @@ impl Passage<'_> {
         answer::failed(form, &text, self.taken.cors.clone(), ticket)
     }
 
-    /// Makes of the client's head the service's.
+    /// Turns the client's request head into the head for the service.
     fn prepare(&self, head: &mut Request<()>, token: &HeaderValue, protocol: Option<&HeaderValue>) {
         let upstream = &self.route.upstream;
         let mut target = UriParts::default();
@@ -192,8 +192,8 @@ impl Passage<'_> {
         }
     }
 
-    /// Sends the request: once more where that does no harm, over a new connection where the one
-    /// that was kept turned out dead, and with a new token where the service did not take it.
+    /// Sends the request. Retries once if that does no harm: over a new connection if the reused one
+    /// turned out dead, and with a new token if the service rejected the first.
     async fn send(
         &self,
         mut head: Request<()>,
@@ -226,14 +226,14 @@ impl Passage<'_> {
         if refused != Some(FrontEndRefusal::BadToken) {
             return Ok(answered);
         }
-        // Whoever asks next is not to be refused for the same token.
+        // The next request must not be refused for the same token.
         let other = self.route.keeper.other_than(token).await;
         let (Some(other), Some(mut spare)) = (other, spare) else { return Ok(answered) };
         spare.headers_mut().insert(self.site.header.clone(), other);
         Ok(again(upstream, &spare, how).await.unwrap_or(answered))
     }
 
-    /// Answers that the protocol is another from now on, and passes on what comes then.
+    /// Sends the response that switches the protocol, and passes on the bytes that follow.
     fn switch(
         &self,
         mut response: Response<Incoming>,
@@ -260,7 +260,7 @@ impl Passage<'_> {
     }
 }
 
-/// What is wrong with an answer, so that it cannot be passed on.
+/// Why a response cannot be passed on, if it cannot.
 fn wrong(response: &Response<Incoming>, upgrades: bool) -> Option<&'static str> {
     let lengths = response.headers().get_all(CONTENT_LENGTH).iter().count();
     if lengths > 1 {
@@ -274,14 +274,14 @@ async fn again(upstream: &Upstream, spare: &Request<()>, how: How) -> Result<Sen
     upstream.send(bare(spare).map(|()| Upload::Nothing), how).await
 }
 
-/// Whether a connection ended where an answer should have been: as one does that lay idle for too
+/// Whether a connection ended in place of a response, as a connection does that was idle for too
 /// long.
 fn broke_off(error: &Error) -> bool {
     let cause = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
     !error.is_connect() && cause.is_some_and(|cause| !cause.is_parse() && !cause.is_user())
 }
 
-/// A request's head once more.
+/// A copy of a request's head.
 fn bare(head: &Request<()>) -> Request<()> {
     let mut copy = Request::new(());
     *copy.method_mut() = head.method().clone();
@@ -290,7 +290,7 @@ fn bare(head: &Request<()>) -> Request<()> {
     copy
 }
 
-/// Whether a method may be carried out twice (RFC 9110, 9.2.2).
+/// Whether a method may be executed twice (RFC 9110, 9.2.2).
 fn repeats(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }

@@ -1,4 +1,4 @@
-//! Which requests are taken, before any token is looked at.
+//! Decides which requests are accepted, before any token is read.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,12 @@ use super::cookie;
 use super::guard::Fault;
 use super::site::{Door, HostMatch, Site};
 
-/// The header by which a client shows the secret.
+/// The header in which a client sends the secret.
 pub(super) const SECRET_HEADER: &str = "x-runaccess-secret";
-/// The cookie by which a browser does, and the query by which it is given that.
+/// The cookie in which a browser sends the secret, and the query parameter that sets this cookie.
 pub const SECRET: &str = "runaccess-secret";
 
-/// Why a request is not taken.
+/// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     CrossSite,
@@ -29,17 +29,17 @@ pub(super) enum Refusal {
     Target,
 }
 
-/// A request that is taken.
+/// A request that is accepted.
 #[derive(Debug)]
 pub(super) struct Taken<'a> {
     pub(super) found: HostMatch<'a>,
-    /// What the client calls this server.
+    /// The host by which the client addressed this server.
     pub(super) host: String,
-    /// The origin among those that are answered as another's must be.
+    /// The origin of the request, if it is one of those that get CORS headers.
     pub(super) cors: Option<HeaderValue>,
 }
 
-/// Looks at a request.
+/// Checks a request.
 pub(super) fn check<'a>(
     site: &'a Site,
     door: &'a Door,
@@ -49,7 +49,7 @@ pub(super) fn check<'a>(
     if let Some(fault) = fault {
         return Err(Refusal::Faulty(fault));
     }
-    // TRACE would show the token to whoever asked (RFC 9110, 9.3.8, says not to).
+    // TRACE would return the token to the client (RFC 9110, 9.3.8, says not to).
     if matches!(head.method, Method::CONNECT | Method::TRACE) {
         return Err(Refusal::Method(head.method.clone()));
     }
@@ -66,7 +66,7 @@ pub(super) fn check<'a>(
         return Err(Refusal::Target);
     }
     let found = site.find(door, host).ok_or_else(|| Refusal::Host(host.to_owned()))?;
-    // Browsers show nothing with a preflight, and are told nothing but what is allowed.
+    // Browsers send no credentials with a preflight, and its response says only what is allowed.
     let is_preflight = |cors: &Option<HeaderValue>| cors.is_some() && is_preflight(head);
     let cors = origin(site, host, &head.headers, &head.method);
     if let Some(secret) = &site.secret
@@ -79,7 +79,7 @@ pub(super) fn check<'a>(
     Ok(Taken { found, host: host.to_owned(), cors })
 }
 
-/// The one host that a request names.
+/// The only host that a request names.
 fn host(head: &Parts) -> Result<&str, Refusal> {
     let mut named = head.headers.get_all(HOST).iter();
     let (first, second) = (named.next(), named.next());
@@ -92,8 +92,8 @@ fn host(head: &Parts) -> Result<&str, Refusal> {
     }
 }
 
-/// Refuses what a page of another origin sends. Returns that origin where it is to be answered as
-/// such.
+/// Refuses the requests of pages of other origins that are not allowed. Returns the origin if it gets
+/// CORS headers.
 fn origin(
     site: &Site,
     host: &str,
@@ -110,8 +110,9 @@ fn origin(
         let cors = site.cors.iter().any(|known| known == said);
         return Ok(cors.then(|| value.clone()));
     }
-    // Browsers name no origin for images, scripts and the like, but say that they are another
-    // site's (Fetch Metadata). That a person goes to a page from another is left to the service.
+    // Browsers send no origin for images, scripts and the like, but say that the request is from
+    // another site (Fetch Metadata). Navigation of a user from another site's page is left to the
+    // service.
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let is_foreign = !matches!(text("sec-fetch-site"), None | Some("same-origin" | "none"));
     let goes_there = text("sec-fetch-mode") == Some("navigate")
@@ -128,7 +129,7 @@ fn origin(
     Ok(None)
 }
 
-/// Whether a browser asks what another origin's page may do.
+/// Whether a browser asks what a page of another origin may do.
 pub(super) fn is_preflight(head: &Parts) -> bool {
     head.method == Method::OPTIONS && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
@@ -138,7 +139,7 @@ fn is_secret(shown: &[u8], secret: &str) -> bool {
     verify_slices_are_equal(shown, secret.as_bytes()).is_ok()
 }
 
-/// Whether a request shows the secret.
+/// Whether a request contains the secret.
 fn shows(secret: &str, head: &Parts) -> bool {
     let is_it = |shown: &[u8]| is_secret(shown, secret);
     let header = head.headers.get(SECRET_HEADER).map(HeaderValue::as_bytes);
@@ -147,14 +148,14 @@ fn shows(secret: &str, head: &Parts) -> bool {
         || is_in_query(secret, head)
 }
 
-/// Whether a request shows the secret as a browser is given it first: by an address.
+/// Whether a request contains the secret in its URL, as a browser first sends it.
 pub(super) fn is_in_query(secret: &str, head: &Parts) -> bool {
     let pairs = head.uri.query().unwrap_or_default().split('&');
     let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
     pairs.any(|(name, value)| name == SECRET && is_secret(value.as_bytes(), secret))
 }
 
-/// What is said of a malformed request.
+/// The message about a malformed request.
 pub(super) fn faulty(fault: Fault) -> String {
     format!("the request is refused: {fault}")
 }

@@ -1,5 +1,5 @@
-//! What stands between a client's bytes and the HTTP library: it hands on whole, unambiguous
-//! requests only, one at a time, and gives up on clients that do not go on.
+//! The filter between a client's bytes and the HTTP library. It passes on only complete, unambiguous
+//! requests, one at a time, and gives up on clients that stall.
 
 mod alarm;
 mod framing;
@@ -23,42 +23,42 @@ use self::framing::Expecting;
 pub(super) use self::framing::{Fault, LONGEST_HEAD};
 pub(super) use self::line::Line;
 
-/// How long a client may take over a request's head.
+/// How long a client may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(15);
-/// How long a connection may lie idle.
+/// How long a connection may be idle.
 const IDLE_TIME: Duration = Duration::from_mins(5);
-/// How long an answer may take to begin, or to go on, once its client has closed its side: it may
-/// be waiting, or be gone, which looks the same until something is sent.
+/// How long a response may take to begin, or to continue, after its client has closed its side. The
+/// client may be waiting or gone, which looks the same until something is sent.
 const HALF_CLOSED: Duration = Duration::from_secs(2);
-/// How much is read at once while it is not known what it is.
+/// How many bytes are read at once while it is unknown what they are.
 const PIECE: usize = 8 * 1024;
-/// How much is read and thrown away of a client whose answer has been sent: it could be lost with
-/// a connection that is closed before.
+/// How many bytes of a client are read and discarded after its response was sent: the response could
+/// be lost if the connection were closed earlier.
 const THROWN_AWAY: usize = 256 * 1024 * 1024;
-/// What the library is given in place of a refused request, so that the refusal takes its turn.
+/// The request that the library reads in place of a refused one, so that the refusal is sent in turn.
 const STAND_IN: &[u8] = b"GET /refused HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-/// The first bytes of HTTP/2 (RFC 9113, 3.4), as many as tell it from HTTP/1.
+/// The first bytes of HTTP/2 (RFC 9113, 3.4), enough to tell it from HTTP/1.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A client's connection.
+/// The connection of a client.
 #[derive(Debug)]
 pub(super) struct Guard<S> {
     stream: S,
     line: Arc<Line>,
-    /// What was read and not yet handed on.
+    /// The bytes that were read and not yet passed on.
     held: Vec<u8>,
-    /// How much of it may be handed on.
+    /// How many of the held bytes may be passed on.
     good: usize,
-    /// How much of it has been looked at for the end of a head.
+    /// How many of the held bytes were searched for the end of a head.
     seen: usize,
     stage: Stage,
-    /// Whether nothing of the request that is being read was handed on yet.
+    /// Whether no part of the current request was passed on yet.
     is_whole: bool,
     has_ended: bool,
     thrown_away: usize,
     last_written: Instant,
     head_since: Option<Instant>,
-    /// Whether the client does not take what is written.
+    /// Whether the client does not accept what is written.
     is_full: bool,
     lingers_until: Option<Instant>,
     alarm: Alarm,
@@ -69,11 +69,11 @@ enum Stage {
     /// Nothing was read yet.
     First,
     Reading(Expecting),
-    /// A head that asks for another protocol was handed on.
+    /// A head that asks for another protocol was passed on.
     Upgrading,
-    /// Bytes pass as they come.
+    /// Bytes are passed on as they come.
     Open,
-    /// A request was refused: nothing more is taken.
+    /// A request was refused; nothing more is accepted.
     Refused,
 }
 
@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         }
     }
 
-    /// Waits for the first bytes. Whether they are those of HTTP/2; an error where none come.
+    /// Waits for the first bytes. Returns whether they are HTTP/2; an error if none come.
     pub(super) async fn speaks_http2(&mut self) -> io::Result<bool> {
         std::future::poll_fn(|cx| self.poll_first(cx)).await
     }
@@ -127,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         }
     }
 
-    /// Reads more into what is held: how much came, 0 at the end.
+    /// Reads more into the held bytes. Returns how many bytes came, 0 at the end.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut piece = [MaybeUninit::uninit(); PIECE];
         let mut buffer = ReadBuf::uninit(&mut piece);
@@ -143,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    /// Looks at what is held as far as it can be judged.
+    /// Checks the held bytes as far as possible.
     fn judge(&mut self) -> Result<(), Fault> {
         while self.good < self.held.len() {
             let Stage::Reading(expecting) = self.stage else { return Ok(()) };
@@ -156,7 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
                 }
                 continue;
             }
-            // The next request waits for the answer to this one.
+            // The next request waits for the response to this one.
             if self.line.is_busy() || self.good > 0 {
                 return Ok(());
             }
@@ -172,7 +172,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         Ok(())
     }
 
-    /// Takes a request back that was found to be wrong, where nothing of it was handed on.
+    /// Refuses a malformed request. Replaces it with [`STAND_IN`] if no part of it was passed on;
+    /// fails otherwise.
     fn refuse(&mut self, fault: Fault) -> io::Result<()> {
         self.line.refuse(fault);
         if !self.is_whole {
@@ -189,7 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
     fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) {
         if self.is_whole {
             self.is_whole = false;
-            // If the library does not take it for a request, it closes the connection.
+            // If the library does not accept it as a request, it closes the connection.
             if self.stage != Stage::Open {
                 self.line.begin();
             }
@@ -205,8 +206,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         }
     }
 
-    /// Reads what belongs to no request that is being read: while one is answered, to see whether
-    /// the client goes away.
+    /// Reads bytes that belong to no request that is being read: while one is answered, to detect
+    /// that the client disconnects.
     fn wait_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.has_ended && self.held.len() < LONGEST_HEAD {
             match self.fill(cx) {
@@ -218,11 +219,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         if self.has_ended && self.is_late(cx) {
             return Poll::Ready(Ok(()));
         }
-        // The library does not ask again by itself once an answer has ended, and an idle connection
-        // is to be noticed.
+        // The library does not poll again by itself after a response has ended, and an idle
+        // connection must be detected.
         self.alarm.set(Instant::now() + IDLE_TIME, cx);
         if self.has_ended || !self.held.is_empty() {
-            // The library does not ask again by itself.
+            // The library does not poll again by itself.
             self.line.reader.register(cx.waker());
             if !self.line.is_busy() {
                 cx.waker().wake_by_ref();
@@ -231,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         Poll::Pending
     }
 
-    /// Reads and throws away what comes, until the end or more than anybody sends in good faith.
+    /// Reads and discards bytes, until the end or until more than a client sends in good faith.
     fn discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.has_ended && self.thrown_away < THROWN_AWAY {
             self.thrown_away += ready!(self.fill(cx))?;
@@ -240,7 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes nothing more, and ends once the refusal has been answered.
+    /// Accepts nothing more, and ends after the refusal was sent.
     fn throw_away(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(Err(error)) = self.discard(cx) {
             return Poll::Ready(Err(error));
@@ -249,7 +250,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         if self.line.is_busy() { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
-    /// Whether the client's time is up. Else this task is woken when it is.
+    /// Whether the client's time is up. If not, this task is woken when it is.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let due = if self.line.is_busy() {
             if !self.has_ended {
@@ -309,7 +310,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<S> {
                 }
                 Stage::Reading(Expecting::Head) if !this.line.is_busy() => {
                     if this.has_ended {
-                        // Its answer may not be out yet.
+                        // The response may not be written completely yet.
                         let waits = this.is_full && !this.is_late(cx);
                         return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
                     }
@@ -334,7 +335,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
-    /// Reads bytes of a body whose length is known straight to where they go.
+    /// Reads bytes of a body of known length directly into the destination buffer.
     fn read_body(
         &mut self,
         cx: &mut Context<'_>,
@@ -354,7 +355,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
     }
 }
 
-/// The length of a head that is good and whole, for the tests of raw bytes.
+/// The length of a valid and complete head, for the tests of raw bytes.
 #[cfg(any(test, fuzzing))]
 pub(super) fn head_length(bytes: &[u8], seen: usize) -> Result<Option<usize>, Fault> {
     Ok(framing::head(bytes, seen)?.map(|head| head.length))

@@ -1,4 +1,5 @@
-//! The ID token that requests go out with: kept good, renewed before its end, by one at a time.
+//! The ID token that requests are sent with: kept valid and renewed before it expires, by one task at
+//! a time.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,33 +14,33 @@ use crate::auth::{BearerToken, IdToken, Tokens, renewal_time};
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::jwt::{claims, expiry};
 
-/// How often the clock is looked at: a machine that slept has missed its alarms.
+/// How often the clock is checked: a machine that slept has missed its timers.
 const LOOK: Duration = Duration::from_secs(15);
-/// How long after a failure the next try waits, at first and at most.
+/// How long to wait after a failure before the next attempt, at first and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// How long a new token may take.
+/// How long it may take to get a new token.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A token that is not older is not replaced because it was refused.
+/// A token that is younger than this is not replaced because it was refused.
 const JUST_NOW: Duration = Duration::from_secs(30);
-/// For how long requests are told of a failure without another try.
+/// For how long requests get the same failure without another attempt.
 const SAME_FAILURE: Duration = Duration::from_secs(2);
 
-/// Where tokens come from.
+/// The source of the tokens.
 #[derive(Debug)]
 pub enum Source {
-    /// A credential, for an audience where it can be chosen.
+    /// A credential, for an audience if the audience can be chosen.
     Minted { tokens: Arc<Tokens>, audience: Option<String> },
     /// A file, which is read again when it changes.
     File(PathBuf),
 }
 
-/// Keeps one token good.
+/// Keeps one token valid.
 #[derive(Debug)]
 pub struct Keeper {
     source: Source,
     clock: fn() -> OffsetDateTime,
-    /// The command that gets a new token, for whoever is told that there is none.
+    /// The command that gets a new token, suggested if there is no token.
     fix: Option<String>,
     state: RwLock<State>,
     turn: tokio::sync::Mutex<()>,
@@ -55,10 +56,10 @@ struct Current {
     header: HeaderValue,
     /// `None` if the token does not say.
     expires: Option<OffsetDateTime>,
-    /// When it is to be renewed.
+    /// When to renew it.
     due: Option<OffsetDateTime>,
     obtained: Instant,
-    /// What told one version of the file from another.
+    /// The version of the file that the token is from.
     version: Option<Version>,
 }
 
@@ -75,7 +76,7 @@ impl Current {
         Self { header, expires, due, obtained: Instant::now(), version }
     }
 
-    /// Whether it need not be renewed yet.
+    /// Whether it does not need to be renewed yet.
     fn is_fresh(&self, now: OffsetDateTime) -> bool {
         self.due.is_none_or(|due| due > now)
     }
@@ -87,12 +88,12 @@ impl std::fmt::Debug for Current {
     }
 }
 
-/// A token in whose place another is wanted.
+/// A token that must be replaced.
 #[derive(Clone, Copy, Debug)]
 enum Unwanted<'a> {
-    /// Its time is nearly up.
+    /// The token expires soon.
     Old(&'a HeaderValue),
-    /// It was not taken.
+    /// The service rejected the token.
     Refused(&'a HeaderValue),
 }
 
@@ -117,7 +118,7 @@ impl NoToken {
 }
 
 impl Keeper {
-    /// A keeper that begins with a token, if one is at hand.
+    /// A keeper that starts with a token, if one is available.
     pub fn new(
         source: Source,
         clock: fn() -> OffsetDateTime,
@@ -130,7 +131,7 @@ impl Keeper {
         Self { source, clock, fix, state, turn: tokio::sync::Mutex::default() }
     }
 
-    /// The header that carries a token which is good now.
+    /// The header with a token that is valid now.
     pub async fn header(&self) -> Result<HeaderValue, NoToken> {
         if let Some(current) = self.good() {
             return Ok(current.header.clone());
@@ -138,12 +139,12 @@ impl Keeper {
         self.renewed(None).await
     }
 
-    /// The header of another token than one that was refused though its time was not up; `None`
-    /// if there is no other.
+    /// The header with another token than one that was rejected before it expired; `None` if there is
+    /// no other.
     pub(super) async fn other_than(&self, refused: &HeaderValue) -> Option<HeaderValue> {
         match self.good() {
             Some(current) if current.header != *refused => Some(current.header.clone()),
-            // Another would be refused too.
+            // A new token would be rejected too.
             Some(current) if self.is_minted() && current.obtained.elapsed() < JUST_NOW => None,
             _ => {
                 let renewed = self.renewed(Some(Unwanted::Refused(refused))).await;
@@ -156,20 +157,20 @@ impl Keeper {
         matches!(self.source, Source::Minted { .. })
     }
 
-    /// When the token ends, as far as it says.
+    /// When the token expires, if it says so.
     pub fn expires(&self) -> Option<OffsetDateTime> {
         self.good()?.expires
     }
 
-    /// Whose the token is, by its own word.
+    /// The account that the token names.
     pub fn account(&self) -> Option<String> {
         let claims = claims(token_in(&self.good()?.header))?;
         claims["email"].as_str().map(str::to_owned)
     }
 
-    /// Renews the token before its end, for ever. `failed` is told of what goes wrong.
+    /// Renews the token before it expires, forever. Calls `failed` for each failure.
     pub(super) async fn keep(&self, failed: impl Fn(&NoToken)) {
-        // A file is looked at with each request.
+        // A file is checked at each request.
         if !self.is_minted() {
             return std::future::pending().await;
         }
@@ -188,7 +189,7 @@ impl Keeper {
                 Ok(_) if self.good().is_some_and(|current| current.is_fresh((self.clock)())) => {
                     continue;
                 }
-                // What came is as old as what there was.
+                // The new token is as old as the previous one.
                 Ok(_) => {}
                 Err(no_token) => failed(&no_token),
             }
@@ -197,7 +198,7 @@ impl Keeper {
         }
     }
 
-    /// The current token, if it is good still.
+    /// The current token, if it is still valid.
     fn good(&self) -> Option<Arc<Current>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let current = state.current.as_ref()?;
@@ -209,8 +210,8 @@ impl Keeper {
         (in_time && is_it).then(|| Arc::clone(current))
     }
 
-    /// A new token. Whoever comes while another gets one takes that one's; whoever comes right
-    /// after a failure is told of it.
+    /// Gets a new token. A caller that arrives while another call gets one receives the same token. A
+    /// caller that arrives right after a failure receives that failure.
     async fn renewed(&self, unwanted: Option<Unwanted<'_>>) -> Result<HeaderValue, NoToken> {
         let _turn = self.turn.lock().await;
         let is_it = |current: &Arc<Current>| {
@@ -283,7 +284,7 @@ impl Keeper {
     }
 }
 
-/// The token that a header carries.
+/// The token in a header.
 fn token_in(header: &HeaderValue) -> &str {
     let text = header.to_str().unwrap_or_default();
     text.split_once(' ').map_or(text, |(_, token)| token)
@@ -293,7 +294,7 @@ fn refused(message: &str) -> CommandError {
     CommandError::new(ErrorKind::NotAuthenticated, message)
 }
 
-/// What changes with a file; the same for all that cannot be looked at.
+/// The attributes that change with a file; the same for all files that cannot be examined.
 fn version(path: &PathBuf) -> Option<Version> {
     let data = fs::metadata(path).ok()?;
     Some((data.modified().ok(), data.len()))

@@ -1,4 +1,4 @@
-//! What is told of each request.
+//! The events that are reported about requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,45 +8,45 @@ use http::Method;
 use super::keeper::NoToken;
 use crate::invoke::FrontEndRefusal;
 
-/// Who gave an answer.
+/// The source of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// The application, or whatever else is behind the front end.
     Application,
-    /// Cloud Run's front end, which did not let the request through.
+    /// Cloud Run's front end, which denied the request.
     FrontEnd(FrontEndRefusal),
     /// This proxy.
     Proxy,
 }
 
-/// A request, once it was answered.
+/// A request that was answered.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// The service's name here; `None` if the request was for none.
+    /// The service's local name; `None` if the request was for no service.
     pub service: Option<Arc<str>>,
     pub method: Method,
-    /// Without its query, which may hold what nobody else should read.
+    /// The path without its query, which may contain private data.
     pub path: String,
-    /// `None` if the client went away before there was an answer.
+    /// `None` if the client disconnected before there was a response.
     pub status: Option<u16>,
-    /// The status of gRPC, if the answer has one.
+    /// The gRPC status, if the response has one.
     pub grpc_status: Option<u16>,
     pub took: Duration,
-    /// The bytes of the request's body.
+    /// The size of the request's body in bytes.
     pub received: u64,
-    /// The bytes of the answer's body.
+    /// The size of the response's body in bytes.
     pub sent: u64,
     pub by: By,
-    /// Why the proxy refused it, or why the answer broke off.
+    /// Why the proxy refused the request, or why the response broke off.
     pub reason: Option<String>,
 }
 
-/// Hears what happens.
+/// Receives the events of the proxy.
 pub trait Listener: Send + Sync + std::fmt::Debug {
-    /// Whether requests are to be told at all.
+    /// Whether to report requests at all.
     fn hears_requests(&self) -> bool;
-    /// A request was answered.
+    /// Called after a request was answered.
     fn request(&self, event: Event);
-    /// A service's token could not be renewed.
+    /// Called if the token of a service could not be renewed.
     fn no_token(&self, service: &str, no_token: &NoToken);
 }

@@ -1,9 +1,9 @@
-//! The local reverse proxy: services at `localhost` with the caller's identity. It obtains the
-//! token first and only then sends a request on; if there is none, it answers itself and sends
-//! nothing.
+//! The local reverse proxy: services at `localhost` with the caller's identity. It gets the token
+//! first and only then sends a request on; if there is no token, it answers itself and sends nothing.
 //!
-//! The way of a request: `guard` (whole and unambiguous, or refused) → the HTTP library → `gate`
-//! (ours to answer, and whose page asks) → `keeper` (the token) → `rewrite` → `upstream`, and back.
+//! The path of a request: `guard` (complete and unambiguous, or refused) → the HTTP library → `gate`
+//! (is the host ours, and which page sends it) → `keeper` (the token) → `rewrite` → `upstream`, and
+//! back.
 
 mod answer;
 mod body;
@@ -42,11 +42,11 @@ pub use self::upstream::Upstream;
 use self::site::Site;
 use self::workers::{Taken, Workers};
 
-/// How long requests under way may take once the proxy is asked to stop.
+/// How long requests in progress may take after the proxy is asked to stop.
 pub const GRACE: Duration = Duration::from_secs(5);
-/// Connections that wait to be taken.
+/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
-/// How long no connection is taken after one could not be.
+/// How long to wait after a connection could not be accepted.
 const OUT_OF_FILES: Duration = Duration::from_millis(50);
 
 /// Opens a socket for clients on this address.
@@ -55,15 +55,15 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         IpAddr::V4(_) => TcpSocket::new_v4()?,
         IpAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A port that was left just now may be taken; one that is served may not.
+    // A port that was just released may be used; a port that is being served may not.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Lets this process have as many connections as the machine allows it: the usual limit is low,
-/// and each request may need two.
+/// Raises this process's limit of open connections to the machine's maximum: the default is low, and
+/// each request may need two.
 pub fn raise_limit() {
     #[cfg(unix)]
     {
@@ -72,21 +72,21 @@ pub fn raise_limit() {
         if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
             && soft < hard
         {
-            // If it may not be, fewer are served at once.
+            // If the limit cannot be raised, fewer connections are served at once.
             let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
         }
     }
 }
 
-/// A secret that nobody can guess.
+/// A secret that cannot be guessed.
 pub fn new_secret() -> io::Result<String> {
     let mut bytes = [0; 24];
     rand::fill(&mut bytes).map_err(|_| io::Error::other("this machine gives no random numbers"))?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Serves until `stop` is done and requests under way have ended or their grace is over. Each
-/// socket is the door of its place in `serving.doors`.
+/// Serves until `stop` is done and the requests in progress have ended or their grace period is over.
+/// Each socket is the door with the same index in `serving.doors`.
 pub async fn serve(
     serving: Serving,
     sockets: Vec<TcpListener>,
@@ -98,7 +98,7 @@ pub async fn serve(
     let (asked, told) = watch::channel(false);
     let workers = Workers::start(&site, &told)?;
     let (running, mut ended) = mpsc::channel(1);
-    // Dropped at the end, and what it runs with it.
+    // Dropped at the end, together with the tasks.
     let mut tasks = JoinSet::new();
     for (name, keeper) in site.keepers() {
         let listener = Arc::clone(&site.listener);
@@ -113,7 +113,7 @@ pub async fn serve(
     drop(running);
     stop.await;
     asked.send_replace(true);
-    // No message comes: the channel ends when the last that holds it has.
+    // No message comes: the channel ends when its last sender is dropped.
     drop(timeout(GRACE, ended.recv()).await);
     Ok(())
 }
@@ -135,13 +135,13 @@ async fn accept(
                 let running = running.clone();
                 workers.hand(number, Taken { stream, peer, door, running });
             }
-            // Out of files, as a rule: others must end first.
+            // In most cases no file descriptors are left: other connections must end first.
             Err(_) => sleep(OUT_OF_FILES).await,
         }
     }
 }
 
-/// The length of a request's head, for the tests of raw bytes; `None` if it is not whole yet.
+/// The length of a request's head, for the tests of raw bytes; `None` if it is not complete yet.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn read_head(bytes: &[u8], seen: usize) -> Result<Option<usize>, String> {
     guard::head_length(bytes, seen).map_err(|fault| fault.to_string())

@@ -1,4 +1,4 @@
-//! Headers on their way through: what the service must see, and what a browser at `localhost`.
+//! Headers in transit: rewritten for the service, and for a browser at `localhost`.
 
 use std::net::IpAddr;
 
@@ -16,16 +16,16 @@ use super::gate::{SECRET, SECRET_HEADER};
 use super::site::{Door, Site};
 use crate::hop_by_hop;
 
-/// Cloud Run's own header for the token: where it is there, no other counts (documented).
+/// Cloud Run's own header for the token: if it is present, no other counts (documented).
 pub(super) const SERVERLESS: HeaderName = HeaderName::from_static("x-serverless-authorization");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// How long a browser may keep the answer to a preflight, in seconds.
+/// How long a browser may cache the response to a preflight, in seconds.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// Makes of a client's headers the service's: that client calls this server `host`, and the service
-/// is at `origin`.
+/// Turns a client's headers into the headers for the service. The client calls this server `host`,
+/// and the service is at `origin`.
 pub(super) fn outbound(
     headers: &mut HeaderMap,
     site: &Site,
@@ -45,7 +45,7 @@ pub(super) fn outbound(
     }
     cookie::restore(headers, SECRET);
     headers.insert(site.header.clone(), token);
-    // What is checked against `Host` goes with it.
+    // Headers that are checked against `Host` are rewritten with it.
     let here = format!("http://{host}");
     for name in [ORIGIN, REFERER] {
         if let Some(value) = headers.get_mut(&name) {
@@ -71,8 +71,8 @@ pub(super) fn outbound(
     }
 }
 
-/// Takes off a client's trailers what would mean something in a head that was made here, or where
-/// a message ends (RFC 9110, 6.5.1).
+/// Removes from a client's trailers the fields that would have a meaning in the head made here, or
+/// that say where a message ends (RFC 9110, 6.5.1).
 pub(super) fn trailers(trailers: &mut HeaderMap, header: &HeaderName) {
     hop_by_hop::remove(trailers);
     for name in [AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, TE, TRAILER] {
@@ -84,10 +84,10 @@ pub(super) fn trailers(trailers: &mut HeaderMap, header: &HeaderName) {
     trailers.remove(SECRET_HEADER);
 }
 
-/// Makes of a service's headers the client's.
+/// Turns a service's headers into the headers for the client.
 pub(super) fn inbound(headers: &mut HeaderMap, place: &LocalOrigin<'_>, cors: Option<HeaderValue>) {
     hop_by_hop::remove(headers);
-    // They are about a host that the browser does not see.
+    // These headers are about a host that the browser does not see.
     headers.remove(ALT_SVC);
     headers.remove(STRICT_TRANSPORT_SECURITY);
     for name in [LOCATION, CONTENT_LOCATION] {
@@ -105,7 +105,7 @@ pub(super) fn inbound(headers: &mut HeaderMap, place: &LocalOrigin<'_>, cors: Op
     if let Some(origin) = cors {
         let names = headers.keys().map(HeaderName::as_str);
         let names: Vec<&str> = names.filter(|name| !name.starts_with("access-control-")).collect();
-        // A browser that sends credentials takes no `*` here.
+        // A browser that sends credentials does not accept `*` here.
         if let Ok(names) = HeaderValue::try_from(names.join(", ")) {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, names);
         }
@@ -120,14 +120,14 @@ fn rewrite(value: &mut HeaderValue, rewritten: impl Fn(&str) -> Option<String>) 
     }
 }
 
-/// Lets the pages of an origin read an answer.
+/// Allows the pages of an origin to read a response.
 pub(super) fn share(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     headers.append(VARY, HeaderValue::from_static("Origin"));
 }
 
-/// What a preflight is answered: that all it asks for is allowed.
+/// The headers of the response to a preflight: they allow everything that it asks for.
 pub(super) fn preflight(asked: &HeaderMap, origin: HeaderValue) -> HeaderMap {
     let mut headers = HeaderMap::new();
     share(&mut headers, origin);
@@ -147,19 +147,19 @@ pub(super) fn preflight(asked: &HeaderMap, origin: HeaderValue) -> HeaderMap {
     headers
 }
 
-/// Where a client is: what the service's own addresses become there.
+/// The local address that a client used; the services' own addresses are rewritten to match it.
 #[derive(Debug)]
 pub(super) struct LocalOrigin<'a> {
     pub(super) site: &'a Site,
     pub(super) door: &'a Door,
-    /// What the client calls this server.
+    /// The host by which the client addressed this server.
     pub(super) host: &'a str,
-    /// The label that it called.
+    /// The label by which the client addressed the service.
     pub(super) label: &'a str,
 }
 
 impl LocalOrigin<'_> {
-    /// A service's address as it is here; `None` for any other.
+    /// The local address for a service's address; `None` for any other address.
     pub(super) fn local(&self, address: &str) -> Option<String> {
         let lower = address.get(..8).unwrap_or(address).to_ascii_lowercase();
         let start = ["https://", "http://", "//"].into_iter().find(|s| lower.starts_with(s))?;

@@ -1,5 +1,5 @@
-//! What is served where: the services by their names below `localhost`, and the doors that they
-//! are behind.
+//! The served services by their names below `localhost`, and the doors (sockets for clients) that
+//! they are behind.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -13,69 +13,69 @@ use super::upstream::Upstream;
 use crate::domain::exposure::Exposure;
 use crate::domain::resource::TAG_SIGN;
 
-/// A service as it is to be served.
+/// A service to serve.
 #[derive(Debug)]
 pub struct Served {
     /// Its name below `localhost`.
     pub label: String,
-    /// Its full resource name, if it was looked up.
+    /// The full resource name, if the service was looked up.
     pub resource: Option<String>,
     pub upstream: Upstream,
-    /// Its traffic tags, each with its way.
+    /// Its traffic tags, each with its upstream.
     pub tags: BTreeMap<String, Upstream>,
     pub keeper: Arc<Keeper>,
-    /// Every `host[:port]` of the service's own, for redirects to it.
+    /// Every `host[:port]` that the service itself has, for redirects to it.
     pub authorities: Vec<String>,
-    /// What the index says of it.
+    /// The URL that the index shows.
     pub url: String,
     pub exposure: Option<Exposure>,
 }
 
-/// What is served, and to whom.
+/// The services to serve, and the clients to accept.
 #[derive(Debug)]
 pub struct Serving {
     pub services: Vec<Served>,
-    /// Which service, by its place among them, each door leads to; `None` for the index. In the
-    /// order of the sockets.
+    /// For each door, the index in `services` of the service behind it; `None` for the index page. In
+    /// the order of the sockets.
     pub doors: Vec<Option<usize>>,
-    /// The header that the token stands in.
+    /// The header that carries the token.
     pub header: HeaderName,
-    /// Origins whose requests are taken, beside each service's own.
+    /// Origins whose requests are accepted, besides each service's own.
     pub allowed: Vec<String>,
-    /// Those of them that are answered as another origin's must be, preflights included.
+    /// Those of the allowed origins that get CORS headers and answers to preflights.
     pub cors: Vec<String>,
-    /// What every client must show; if there is one, any host is taken.
+    /// The secret that every client must send; if there is one, any host is accepted.
     pub secret: Option<String>,
     pub listener: Arc<dyn Listener>,
 }
 
-/// One of a service's addresses.
+/// One address of a service.
 #[derive(Debug)]
 pub(super) struct Route {
-    /// The service's name here.
+    /// The service's local name.
     pub(super) name: Arc<str>,
-    /// Its own, which has a tag before the name where it is that tag's.
+    /// The label of this address, which has a tag before the name if the address is the tag's.
     pub(super) label: String,
     pub(super) upstream: Upstream,
     pub(super) keeper: Arc<Keeper>,
 }
 
-/// Where a client comes in.
+/// A socket that clients connect to.
 #[derive(Debug)]
 pub(super) struct Door {
     pub(super) port: u16,
-    /// Hosts that lead to what the door is for, with the port.
+    /// The hosts, with the port, that refer to the service or index behind this door.
     hosts: Vec<String>,
     route: Option<Arc<Route>>,
 }
 
-/// What is served, as requests look for it.
+/// The served services, indexed for the lookup of requests.
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) doors: Vec<Door>,
-    /// By their labels, with tags before them.
+    /// Routes by label, including the labels with tags.
     routes: HashMap<String, Arc<Route>>,
-    /// The label for each host of a service's own.
+    /// The label for each host that a service itself has.
     labels: HashMap<String, String>,
     pub(super) header: HeaderName,
     pub(super) allowed: Vec<String>,
@@ -94,7 +94,7 @@ pub(super) struct Listed {
     pub(super) exposure: Option<Exposure>,
 }
 
-/// What a host stands for.
+/// What a host refers to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum HostMatch<'a> {
     Route(&'a Arc<Route>),
@@ -126,7 +126,7 @@ impl Site {
             });
             for (tag, upstream) in tags {
                 let tagged = format!("{tag}{TAG_SIGN}{label}");
-                // A tag that is served as the service itself stays there.
+                // A tag that is already served as the service itself keeps that label.
                 labels.entry(upstream.authority.to_string()).or_insert_with(|| tagged.clone());
                 routes.insert(tagged.clone(), route(&tagged, upstream));
             }
@@ -152,7 +152,7 @@ impl Site {
         }
     }
 
-    /// What a host leads to at a door; `None` if it is not one of ours.
+    /// The service or index that a host refers to at a door; `None` if the host is not ours.
     pub(super) fn find<'a>(&'a self, door: &'a Door, host: &str) -> Option<HostMatch<'a>> {
         let of_door = || door.route.as_ref().map_or(HostMatch::Index, HostMatch::Route);
         if door.hosts.iter().any(|known| known == host) {
@@ -170,17 +170,17 @@ impl Site {
         {
             return Some(HostMatch::Route(route));
         }
-        // Whoever shows the secret may come by any name.
+        // A client that shows the secret may use any host.
         let is_ours = self.secret.is_some() || door.hosts.contains(&host);
         is_ours.then(of_door)
     }
 
-    /// The label of the service whose own host this is.
+    /// The label of the service that has this host itself.
     pub(super) fn label_of(&self, authority: &str) -> Option<&str> {
         self.labels.get(authority).map(String::as_str)
     }
 
-    /// Every service with its token.
+    /// Every service with the keeper of its token.
     pub(super) fn keepers(&self) -> Vec<(Arc<str>, Arc<Keeper>)> {
         let mut keepers: Vec<(Arc<str>, Arc<Keeper>)> = Vec::new();
         for route in self.routes.values() {
@@ -192,7 +192,7 @@ impl Site {
     }
 }
 
-/// The hosts by which a socket of this machine is called.
+/// The hosts by which clients address a socket of this machine.
 fn hosts(socket: SocketAddr) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
     let own = match socket.ip() {

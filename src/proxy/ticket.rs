@@ -1,4 +1,4 @@
-//! What is kept of a request until its answer has ended, and told of it then.
+//! The record of a request, kept until its response has ended and then reported.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use super::guard::Line;
 use super::log::{By, Event, Listener};
 use super::upstream::Load;
 
-/// What is kept of a request until its answer has ended, however that comes about.
+/// The record of a request, kept until its response has ended, whatever ends it.
 #[derive(Debug)]
 pub(super) struct Ticket {
     line: Arc<Line>,
@@ -20,7 +20,7 @@ pub(super) struct Ticket {
     pub(super) sent: u64,
 }
 
-/// What will be told of a request.
+/// The facts that are reported about a request.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     start: Instant,
@@ -35,7 +35,7 @@ pub(super) struct Told {
 }
 
 impl Ticket {
-    /// For a request that has begun.
+    /// A ticket for a request that has begun.
     pub(super) fn new<B>(
         request: &Request<B>,
         line: Arc<Line>,
@@ -46,7 +46,7 @@ impl Ticket {
                 start: Instant::now(),
                 service: None,
                 method: request.method().clone(),
-                // What stands in for a malformed request has no path that anybody asked for.
+                // The stand-in for a malformed request has a path that no client asked for.
                 path: if line.fault().is_some() {
                     "(malformed)".to_owned()
                 } else {
@@ -62,26 +62,26 @@ impl Ticket {
         Self { line, listener, told, load: None, sent: 0 }
     }
 
-    /// Notes more about the request, if it will be told of.
+    /// Notes more about the request, if it will be reported.
     pub(super) fn note(&mut self, note: impl FnOnce(&mut Told)) {
         if let Some(told) = &mut self.told {
             note(told);
         }
     }
 
-    /// Counts what its body brings.
+    /// The counter of the bytes of its body.
     pub(super) fn counter(&self) -> Arc<AtomicU64> {
         self.told.as_ref().map(|told| Arc::clone(&told.received)).unwrap_or_default()
     }
 
-    /// Tells of it now, and again at its end: what follows is no answer.
+    /// Reports the request now, and again at its end: what follows is not a response.
     pub(super) fn tell_so_far(&mut self) {
         if let Some(told) = &self.told {
             self.tell_as(Told::clone(told));
         }
     }
 
-    /// Counts what was sent beside bodies.
+    /// Counts bytes that were transferred outside bodies.
     pub(super) fn add(&mut self, received: u64, sent: u64) {
         self.sent += sent;
         self.note(|told| {

@@ -1,4 +1,4 @@
-//! The way to a service: connections that are kept and shared, by the protocol that it speaks.
+//! The connections to a service, kept and shared, in the protocol that the service uses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,34 +15,34 @@ use super::body::Upload;
 use super::workers;
 use crate::transport::{Connector, Destination, TransportError};
 
-/// How many requests share a connection of HTTP/2: what servers allow as a rule, Google's among
-/// them (a recommendation of RFC 9113, 6.5.2, and background knowledge).
+/// How many requests share an HTTP/2 connection: the number that servers commonly allow, Google's
+/// included (a recommendation of RFC 9113, 6.5.2, and background knowledge).
 const STREAMS: usize = 100;
-/// How much of one answer is taken in before the client has taken it.
+/// How many bytes of one response are buffered before the client reads them.
 const STREAM_WINDOW: u32 = 512 * 1024;
-/// How much of all answers on a connection: as many as would be if none of its clients took any,
-/// so that no slow one holds up the others.
+/// How many bytes of all responses on a connection are buffered: enough even if no client reads
+/// anything, so that no slow client delays the others.
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
-/// How much is read at once from a connection of HTTP/1, and the longest head of an answer.
+/// How many bytes are read at once from an HTTP/1 connection, and the longest head of a response.
 const READ_AT_ONCE: usize = 64 * 1024;
-/// How often a connection of HTTP/2 with requests under way is asked whether it is still there.
+/// How often an HTTP/2 connection with requests in progress is checked to be alive.
 const PING: Duration = Duration::from_secs(30);
 
 type Wire = Client<Connector, Upload>;
-/// An answer, and its place on a shared connection.
+/// A response, and its place on a shared connection.
 pub(super) type Sent = (Response<Incoming>, Option<Load>);
 
-/// A service as it is reached.
+/// A service and the connections to it.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
-    /// What a page of the service's own has for its origin.
+    /// The origin of the service's own pages.
     pub(super) origin: String,
-    /// What stands in `Host`.
+    /// The value of the `Host` header.
     host: HeaderValue,
     speaks: Speaks,
-    /// Of each thread that serves, its own.
+    /// One set of connections for each serving thread.
     wires: Arc<[Wires]>,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct How {
     pub(super) worker: usize,
     /// Whether it asks for another protocol.
     pub(super) upgrades: bool,
-    /// Whether it must not go over a connection that may be dead.
+    /// Whether it must not use a connection that may be dead.
     pub(super) fresh: bool,
 }
 
@@ -66,18 +66,18 @@ struct Wires {
     fresh_http2: Wire,
 }
 
-/// What a service is known to speak.
+/// The protocol that a service is known to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Speaks {
-    /// Over plain connections: HTTP/1.1, but for gRPC.
+    /// Over plain connections: HTTP/1.1, except for gRPC.
     Http1,
-    /// Over plain connections: HTTP/2, but for upgrades.
+    /// Over plain connections: HTTP/2, except for upgrades.
     Http2,
-    /// What TLS agrees on.
+    /// The protocol that TLS negotiates.
     AsAgreed,
 }
 
-/// Connections of HTTP/2, as many as it takes for all requests to be under way.
+/// HTTP/2 connections, as many as are necessary for all requests to be in progress.
 #[derive(Debug)]
 struct Lanes {
     builder: Builder,
@@ -102,8 +102,8 @@ impl Drop for Load {
 }
 
 impl Upstream {
-    /// A service at an address; `http2` if it is known to speak HTTP/2 over plain connections.
-    /// Opens no connection.
+    /// A service at an address. `http2` if it is known to use HTTP/2 over plain connections. Opens no
+    /// connection.
     pub fn new(to: &Destination, http2: bool) -> Result<Self, TransportError> {
         let unusable = || TransportError::Unusable(format!("`{}` is no address", to.address));
         let scheme = to.address.scheme().cloned().ok_or_else(unusable)?;
@@ -131,7 +131,6 @@ impl Upstream {
         Self { host: host_of(&authority), authority, origin, ..self.clone() }
     }
 
-    /// Sends a request.
     pub(super) async fn send(&self, mut request: Request<Upload>, how: How) -> Result<Sent, Error> {
         let wires = &self.wires[how.worker];
         let http2 = !how.upgrades
@@ -139,13 +138,14 @@ impl Upstream {
                 Speaks::Http1 => is_grpc(request.headers()),
                 Speaks::Http2 | Speaks::AsAgreed => true,
             };
-        // HTTP/2 names the host in the address.
+        // HTTP/2 names the host in the URL.
         if http2 && self.speaks != Speaks::AsAgreed {
             *request.version_mut() = Version::HTTP_2;
         } else {
             *request.version_mut() = Version::HTTP_11;
             request.headers_mut().insert(HOST, self.host.clone());
-            // Without this the library takes a GET with a body of no known length for one without.
+            // Without this, the library treats a GET with a body of unknown length as a GET without a
+            // body.
             if !request.body().is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH) {
                 let chunked = HeaderValue::from_static("chunked");
                 request.headers_mut().insert(TRANSFER_ENCODING, chunked);
@@ -197,12 +197,12 @@ impl Lanes {
 
 /// The value of `Host` for an address.
 fn host_of(authority: &Authority) -> HeaderValue {
-    // What may stand in an address may stand in a header.
+    // Every character that a URL allows here is allowed in a header.
     HeaderValue::from_str(authority.as_str()).unwrap_or(HeaderValue::from_static("localhost"))
 }
 
-/// A service's own origin: over https, but where its address is one of this machine. What stands
-/// in for an address does not show in it.
+/// The origin of a service: over https, except if its address is on this machine. A replacement of
+/// the address does not change it.
 fn origin_of(authority: &Authority, to: &Destination) -> String {
     let is_plain = to.at.is_none() && to.address.scheme_str() == Some("http");
     format!("{}://{authority}", if is_plain { "http" } else { "https" })
@@ -221,7 +221,7 @@ fn builder() -> Builder {
     builder
 }
 
-/// Whether a request is gRPC, which is HTTP/2 always.
+/// Whether a request is gRPC, which always uses HTTP/2.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     kind.is_some_and(|kind| {

@@ -1,5 +1,5 @@
-//! The threads that serve connections, each with a runtime and connections to services of its
-//! own: no request crosses from one to another, which costs more than serving it.
+//! The threads that serve connections, each with its own runtime and its own connections to services.
+//! No request moves from one thread to another, because that costs more than serving it.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
@@ -13,10 +13,10 @@ use tokio::sync::{mpsc, watch};
 use super::connection::{self, Running, Stop};
 use super::site::Site;
 
-/// More threads than this serve nobody at one desk.
+/// One user at one machine does not need more threads.
 const MOST: usize = 4;
 
-/// A connection that was taken.
+/// An accepted connection.
 pub(super) struct Taken {
     pub(super) stream: StdStream,
     pub(super) peer: SocketAddr,
@@ -24,15 +24,15 @@ pub(super) struct Taken {
     pub(super) running: Running,
 }
 
-/// The threads, while this lives.
+/// The threads, which run while this value exists.
 #[derive(Clone, Debug)]
 pub(super) struct Workers {
     senders: Arc<[mpsc::UnboundedSender<Taken>]>,
-    /// The threads end with it.
+    /// The threads end when this is dropped.
     _alive: watch::Sender<()>,
 }
 
-/// How many threads serve.
+/// The number of serving threads.
 pub(super) fn count() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(MOST)
 }
@@ -54,9 +54,9 @@ impl Workers {
         Ok(Self { senders: senders?.into(), _alive: alive })
     }
 
-    /// Hands a connection to the thread of this number, round and round.
+    /// Hands a connection to the thread of this number, modulo the number of threads.
     pub(super) fn hand(&self, number: usize, taken: Taken) {
-        // A thread that has ended has no use for it.
+        // A thread that has ended does not need it.
         drop(self.senders[number % self.senders.len()].send(taken));
     }
 }
@@ -70,7 +70,7 @@ async fn serve(
 ) {
     let serving = async {
         while let Some(Taken { stream, peer, door, running }) = taken.recv().await {
-            // One that cannot be watched is of no use, and is closed.
+            // A connection that cannot be watched is of no use, and is closed.
             let Ok(stream) = TcpStream::from_std(stream) else { continue };
             let whence = connection::Whence { peer: peer.ip(), door, worker, running };
             tokio::spawn(connection::serve(Arc::clone(site), stream, whence, stop.clone()));
@@ -79,7 +79,7 @@ async fn serve(
     };
     tokio::select! {
         () = serving => {}
-        // An error: nobody holds the other end any more.
+        // An error: the sender was dropped.
         _ = over.changed() => {}
     }
 }

@@ -1,4 +1,4 @@
-//! What became of a change, service by service.
+//! The outcome of a change, one row a service.
 
 use std::collections::BTreeSet;
 
@@ -25,16 +25,16 @@ use crate::domain::ways_in::Via;
 pub struct ChangesReport {
     pub sandbox: bool,
     pub changes: Vec<ChangeRow>,
-    /// Access that is left to members whose access was revoked; only if requested.
+    /// Access that members keep after their grants were revoked; present only if it was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<Vec<LeftRow>>,
 }
 
-/// A command ready to run, by the tool that it is of.
+/// A command ready to run, by the tool that runs it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Command {
-    /// This program's own.
+    /// A command of this program.
     Own(String),
     Gcloud(String),
 }
@@ -46,7 +46,7 @@ impl Command {
     }
 }
 
-/// A way in that is left to somebody.
+/// A grant or open check through which a member can still invoke a service.
 #[derive(Clone, Debug, Serialize)]
 pub struct LeftRow {
     pub member: Member,
@@ -57,9 +57,9 @@ pub struct LeftRow {
     pub via: Via,
     /// The resource whose policy contains the grant.
     pub resource: String,
-    /// What ends it for this member alone; `null` if nothing does.
+    /// The command that removes this access for this member alone; `null` if no command does.
     pub command: Option<Command>,
-    /// Whom the grant names: the member, or what it is in.
+    /// The principal that the grant names: the member itself, or a group or set that contains it.
     #[serde(skip)]
     pub holder: Member,
     #[serde(skip)]
@@ -67,7 +67,7 @@ pub struct LeftRow {
 }
 
 impl LeftRow {
-    /// The row in a sentence.
+    /// The row as one sentence.
     pub fn words(&self) -> String {
         let Self { member, short, role, condition, via, resource, holder, .. } = self;
         let on = if *resource == self.service { "it".to_owned() } else { format!("`{resource}`") };
@@ -94,12 +94,12 @@ impl LeftRow {
     }
 }
 
-/// The outcome of one resource.
+/// The outcome of a change of one resource.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChangeRow {
-    /// The journal's entry; `null` if nothing was written.
+    /// The id of the journal entry; `null` if nothing was written.
     pub id: Option<String>,
-    /// What was changed, by its full name: most often a service.
+    /// The full name of the changed resource, in most cases a service.
     pub service: String,
     pub kind: &'static str,
     pub action: &'static str,
@@ -120,7 +120,7 @@ pub struct ChangeRow {
     short: String,
 }
 
-/// Added and removed grants, and settings.
+/// The grants added and removed, and the settings changed.
 #[derive(Clone, Debug, Serialize)]
 pub struct DifferenceShape {
     pub added: Vec<GrantShape>,
@@ -136,7 +136,7 @@ pub struct GrantShape {
     pub condition: Option<ConditionShape>,
 }
 
-/// A setting that was turned.
+/// A changed setting.
 #[derive(Clone, Debug, Serialize)]
 pub struct SettingShape {
     pub name: &'static str,
@@ -172,7 +172,7 @@ impl From<Setting> for SettingShape {
 }
 
 impl GrantShape {
-    /// Who, as what, and under which condition.
+    /// The member, the role and the title of the condition.
     pub(super) fn words(&self) -> String {
         let condition = self.condition.as_ref().map(|condition| condition.title.as_str());
         let under = condition.map(|title| format!(" under `{title}`")).unwrap_or_default();
@@ -190,7 +190,7 @@ impl From<Grant> for GrantShape {
     }
 }
 
-/// Exposure before and after.
+/// The exposure before and after the change.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExposureShape {
     pub before: Exposure,
@@ -207,7 +207,7 @@ pub struct EffectShape {
     pub basis: Basis,
 }
 
-/// A grant that is still there.
+/// A grant that still exists.
 #[derive(Clone, Debug, Serialize)]
 pub struct RemainingShape {
     /// `null` if no role is needed.
@@ -217,7 +217,7 @@ pub struct RemainingShape {
     pub condition: Option<ConditionShape>,
 }
 
-/// Why it did not come about.
+/// Why the change failed.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorShape {
@@ -228,7 +228,7 @@ pub struct ErrorShape {
 }
 
 impl ChangesReport {
-    /// Puts the outcomes together.
+    /// Builds the report from the outcomes.
     pub fn new(sandbox: bool, outcomes: Vec<ChangeOutcome>) -> Self {
         let mut changes: Vec<ChangeRow> = outcomes.into_iter().map(ChangeRow::from).collect();
         let projects: BTreeSet<String> = changes.iter().map(|row| row.project.clone()).collect();
@@ -252,7 +252,7 @@ impl From<ChangeOutcome> for ChangeRow {
             exposure,
             remaining,
             left_out,
-            // For the exit code alone, and for the journal.
+            // Used only for the exit code and for the journal.
             leaves_access: _,
             finds_nothing: _,
             before: _,

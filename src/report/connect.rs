@@ -1,4 +1,4 @@
-//! `connect`: what was changed, whether the caller gets through now, and how it calls.
+//! `connect`: the changes made, whether the caller can invoke now, and how to call.
 
 use serde::Serialize;
 
@@ -11,24 +11,24 @@ use crate::domain::access::Verdict;
 pub struct ConnectReport {
     #[serde(flatten)]
     pub changes: ChangesReport,
-    /// Whose token is sent.
+    /// The account whose token is sent.
     pub account: String,
-    /// Whether that account gets through, service by service; empty if nothing was done.
+    /// Whether that account can invoke, one row a service; empty if nothing was done.
     pub verified: Vec<VerifiedRow>,
-    /// The command that has the caller run as an account that was made for it.
+    /// The command that makes the caller run as the account created for it.
     pub deploy: Option<String>,
     pub programs: Vec<ProgramRow>,
-    /// Whether a program alone is shown to a person: somebody asked for it, to put it into a file.
+    /// Whether the table shows only the program, for a user who asked for it to save it to a file.
     #[serde(skip)]
     pub programs_alone: bool,
 }
 
-/// The answer for one service.
+/// The verdict for one service.
 #[derive(Clone, Debug, Serialize)]
 pub struct VerifiedRow {
     pub service: String,
     pub verdict: Verdict,
-    /// What says so.
+    /// The reason for the verdict.
     pub reason: String,
 }
 
@@ -38,10 +38,10 @@ pub struct ProgramRow {
     pub service: String,
     pub url: String,
     pub audience: String,
-    /// `python`, `node`, `go`, `curl`; `gcloud` or `workflow` for a caller of Google's.
+    /// `python`, `node`, `go`, `curl`; `gcloud` or `workflow` if the caller is a Google service.
     pub language: &'static str,
     pub program: String,
-    /// What stands above it for a person.
+    /// The title above the program in the table.
     #[serde(skip)]
     pub title: String,
 }

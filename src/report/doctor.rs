@@ -1,4 +1,4 @@
-//! `doctor`: what is wrong with a request, or with the set-up.
+//! `doctor`: what is wrong with a request or with the setup.
 
 use serde::Serialize;
 
@@ -6,20 +6,20 @@ use super::table::flowing;
 use super::{Report, Style};
 use crate::domain::diagnosis::Health;
 
-/// One verdict, with what it rests on.
+/// One verdict and its evidence.
 #[derive(Clone, Debug, Serialize)]
 pub struct DoctorReport {
     pub sandbox: bool,
-    /// The address that was looked into; `null` for the set-up.
+    /// The address that was examined; `null` if the setup was examined.
     pub target: Option<String>,
     pub verdict: Health,
-    /// The layer that refuses; `null` if none does.
+    /// The layer that denies; `null` if none does.
     pub layer: Option<&'static str>,
-    /// What was recognised; listed in `docs/calling.md`.
+    /// The signature that was recognised; `docs/calling.md` lists them.
     pub signature: Option<&'static str>,
     pub evidence: Vec<String>,
     pub fix: Vec<String>,
-    /// What it means, for a person.
+    /// The meaning of the verdict, for the table.
     #[serde(skip)]
     pub headline: String,
 }

@@ -1,4 +1,5 @@
-//! `domains`: which domain leads where, its certificate, and the records that it needs.
+//! `domains`: the service that each domain is mapped to, its certificate, and the DNS records it
+//! needs.
 
 use comfy_table::{Attribute, Cell, Color};
 use serde::Serialize;
@@ -21,17 +22,17 @@ pub struct DomainsReport {
 #[derive(Clone, Debug, Serialize)]
 pub struct DomainRow {
     pub domain: String,
-    /// The full name of the service that it is mapped to.
+    /// The full name of the service that the domain is mapped to.
     pub service: String,
     pub region: String,
-    /// Whether it serves; `null` while that is not settled.
+    /// Whether the domain serves; `null` while that is not settled.
     pub ready: Option<bool>,
     pub certificate: Certificate,
-    /// Since when the certificate is in its state.
+    /// The time since which the certificate has been in its state.
     pub since: Option<String>,
     pub message: Option<String>,
     pub records: Vec<RecordRow>,
-    /// Whether other addresses are found in place of its CNAME record.
+    /// Whether other addresses were found in place of its CNAME record.
     #[serde(skip)]
     pub is_behind_a_proxy: bool,
     #[serde(skip)]
@@ -45,9 +46,9 @@ pub struct RecordRow {
     #[serde(rename = "type")]
     pub kind: RecordKind,
     pub data: String,
-    /// `null` if it was not checked.
+    /// `null` if the record was not checked.
     pub resolves: Option<Answered>,
-    /// What is there instead, or why it could not be told.
+    /// The records found instead, or why the record could not be checked.
     pub found: Vec<String>,
 }
 
@@ -61,7 +62,7 @@ pub enum Answered {
 }
 
 impl DomainRow {
-    /// A mapping, with what the DNS says of its records where somebody looked.
+    /// Builds the row of a mapping, with the DNS answers for its records if they were looked up.
     pub fn new(mapping: DomainMapping, resolves: Option<Vec<Resolves>>) -> Self {
         let name = mapping.leads_to();
         let DomainMapping { domain, region, ready, certificate, since, message, records, .. } =
@@ -97,19 +98,19 @@ impl DomainRow {
         }
     }
 
-    /// Whether a record of it does not resolve as it should.
+    /// Whether one of the records does not resolve as it should.
     pub fn is_wrong(&self) -> bool {
         self.records.iter().any(|record| record.resolves == Some(Answered::No))
     }
 
-    /// Whether it could not be told of a record.
+    /// Whether one of the records could not be checked.
     pub fn is_unknown(&self) -> bool {
         self.records.iter().any(|record| record.resolves == Some(Answered::Unknown))
     }
 }
 
 impl RecordRow {
-    /// The record as zone files have it.
+    /// The record in zone file syntax.
     pub fn line(&self) -> String {
         format!("{}. {} {}", self.name, self.kind.as_str(), self.data)
     }

@@ -1,4 +1,4 @@
-//! `explain`: may a principal invoke a service, as a proof that a person can follow.
+//! `explain`: whether a principal may invoke a service, as a proof that a person can follow.
 
 use comfy_table::{Attribute, Cell, Color};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use super::{ConditionShape, Report, Style};
 use crate::domain::access::{ABOVE, Decision, Layer, Origin, Outcome, Step, Verdict};
 use crate::domain::target::Target;
 
-/// The answer for one principal, one service, one request.
+/// The answer for one principal, one service and one request.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExplainReport {
     pub sandbox: bool,
@@ -16,8 +16,8 @@ pub struct ExplainReport {
     pub service: String,
     pub request: RequestShape,
     pub verdict: Verdict,
-    /// What it would be were all that was not read silent; `null` if the verdict is known, or
-    /// would not be even then.
+    /// The verdict if everything that was not read neither granted nor denied; `null` if the verdict
+    /// is known, or would be unknown even then.
     pub otherwise: Option<Verdict>,
     pub unless: Vec<UnlessRow>,
     pub steps: Vec<StepRow>,
@@ -29,16 +29,16 @@ pub struct ExplainReport {
 pub struct RequestShape {
     /// `null` for a job, which has no front end.
     pub path: Option<String>,
-    /// `null` behind a load balancer, unless it was said.
+    /// `null` behind a load balancer, unless the host was given.
     pub host: Option<String>,
     pub time: String,
     pub from: Option<Origin>,
-    /// Of a job: whether running it with overrides is meant; `null` of a service.
+    /// For a job: whether running it with overrides is meant; `null` for a service.
     #[serde(rename = "withOverrides")]
     pub with_overrides: Option<bool>,
 }
 
-/// Something unknown that the answer turns on.
+/// An unknown fact that the verdict depends on.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct UnlessRow {
     pub layer: Layer,
@@ -55,7 +55,7 @@ pub struct StepRow {
     pub source: Option<SourceShape>,
 }
 
-/// What a step rests on.
+/// The policy entry that a step is based on.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceShape {
     pub resource: String,
@@ -97,7 +97,8 @@ impl StepRow {
 }
 
 impl ExplainReport {
-    /// Puts a decision into rows. With `lenient`, what could not be read counts as silent.
+    /// Builds the report from a decision. With `lenient`, whatever could not be read neither grants
+    /// nor denies.
     pub fn new(
         (sandbox, lenient): (bool, bool),
         (member, service): (String, String),

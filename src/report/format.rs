@@ -1,4 +1,4 @@
-//! The formats, and how a report is put into them.
+//! The output formats, and the rendering of a report in each.
 
 use serde_json::Value;
 
@@ -7,20 +7,20 @@ use super::{Report, Style};
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::nearest::nearest;
 
-/// A format of the result.
+/// An output format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     Csv,
     Json,
     #[default]
     Table,
-    /// These paths of each row, tab-separated, a row a line.
+    /// The values at these paths of each row, separated by tabs, one line a row.
     Value(Vec<String>),
     Yaml,
 }
 
 impl Format {
-    /// Parses `--format`'s argument.
+    /// Parses the argument of `--format`.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "csv" => Ok(Self::Csv),
@@ -43,12 +43,12 @@ impl Format {
         }
     }
 
-    /// Whether errors go to stdout too, as a document.
+    /// Whether errors are also written to stdout, as a document.
     pub fn is_json(&self) -> bool {
         *self == Self::Json
     }
 
-    /// Checks that every path is one of the report's.
+    /// Checks that every path belongs to the report.
     pub fn check<R: Report>(&self) -> Result<(), CommandError> {
         let Self::Value(paths) = self else {
             return Ok(());
@@ -66,7 +66,7 @@ impl Format {
         Ok(())
     }
 
-    /// Puts a report into this format.
+    /// Renders a report in this format.
     pub fn render<R: Report>(&self, report: &R, style: Style) -> Result<String, CommandError> {
         let failed = |error: &dyn std::fmt::Display| {
             CommandError::new(ErrorKind::Failed, "cannot write the result in this format")
@@ -114,7 +114,7 @@ fn rows<R: Report>(report: &R) -> Result<Vec<Value>, serde_json::Error> {
     })
 }
 
-/// What stands at a path; through an array, what stands there in each of its elements.
+/// The value at a path. For an array, the values at that path in each of its elements.
 fn at(value: &Value, path: &str) -> Value {
     match value {
         Value::Array(items) => items.iter().map(|item| at(item, path)).collect(),

@@ -1,4 +1,4 @@
-//! `--print gcloud`: the gcloud commands that would do what a plan does.
+//! `--print gcloud`: the gcloud commands that make the changes of a plan.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::domain::service::Ingress;
 use crate::domain::setting::{Setting, Switch, SwitchKind};
 use crate::domain::target::Target;
 
-/// The commands, in the order in which they are to be run.
+/// The commands, in the order in which to run them.
 #[derive(Clone, Debug, Serialize)]
 pub struct GcloudReport {
     pub sandbox: bool,
@@ -27,9 +27,9 @@ pub struct GcloudCommand {
 }
 
 impl GcloudReport {
-    /// The resource of a planned change that gcloud has no command for, and why: it knows no conditions of
-    /// jobs, and refuses to edit a policy that has any (measured); it has no ingress `none` (read in
-    /// its source).
+    /// The resource of a planned change that gcloud has no command for, and why. gcloud does not
+    /// support conditions on jobs and refuses to edit a policy that has any (measured); it has no
+    /// ingress `none` (read in its source).
     pub fn beyond(outcomes: &[ChangeOutcome]) -> Option<(String, &'static str)> {
         let mut planned = outcomes.iter().filter(|outcome| outcome.status == Status::Planned);
         planned.find_map(|outcome| {
@@ -50,10 +50,10 @@ impl GcloudReport {
         })
     }
 
-    /// Writes planned changes as commands. `flags` say which account or configuration acts.
+    /// Writes planned changes as commands. `flags` name the account or the configuration to use.
     pub fn new(sandbox: bool, flags: &[String], outcomes: &[ChangeOutcome]) -> Self {
         let planned = outcomes.iter().filter(|outcome| outcome.status == Status::Planned);
-        // What other changes depended on is deleted last.
+        // Deletions come last, because other changes may depend on what they delete.
         let deletes = |outcome: &&ChangeOutcome| {
             let mut settings = outcome.difference.settings.iter();
             settings.any(|set| matches!(set, Setting::Account { present: false, .. }))
@@ -78,7 +78,7 @@ impl GcloudReport {
             let first = commands.len();
             commands.extend(binding("add-iam-policy-binding", &outcome.difference.added));
             commands.extend(binding("remove-iam-policy-binding", &outcome.difference.removed));
-            // An account is created before it is granted anything; a service's policy is set first.
+            // An account is created before it is granted a role; a service's policy is set first.
             if target.service().is_some() && outcome.action != Action::Turn(SwitchKind::Iap) {
                 commands.rotate_left(first);
             }
@@ -88,7 +88,7 @@ impl GcloudReport {
     }
 }
 
-/// The words that name a resource to gcloud, its verb among them.
+/// The words that name a resource to gcloud, including the verb.
 fn place(target: &Target, verb: &str) -> Vec<String> {
     let project = format!("--project={}", target.project());
     let words: Vec<String> = match target {
@@ -113,8 +113,8 @@ fn place(target: &Target, verb: &str) -> Vec<String> {
     words.into_iter().chain([project]).chain(region).collect()
 }
 
-/// Without a word on conditions, gcloud refuses to touch a policy that has any (measured); of jobs it
-/// takes none.
+/// The gcloud command for a grant. Without a condition flag, gcloud refuses to edit a policy that has
+/// any condition (measured); for jobs it accepts no such flag.
 fn of_grant(target: &Target, verb: &str, grant: &Grant) -> Vec<String> {
     let condition = match &grant.condition {
         None => "None".to_owned(),
@@ -128,8 +128,8 @@ fn of_grant(target: &Target, verb: &str, grant: &Grant) -> Vec<String> {
     words
 }
 
-/// A condition as gcloud's flag takes it: pairs joined by commas, or by another sign that is said
-/// first where a comma is in them (`gcloud topic escaping`).
+/// A condition in the syntax of gcloud's flag: pairs joined by commas. If a pair contains a comma,
+/// another delimiter is used and declared first (`gcloud topic escaping`).
 fn of_condition(condition: &Condition) -> String {
     let mut pairs =
         vec![format!("expression={}", condition.expression), format!("title={}", condition.title)];
@@ -148,7 +148,7 @@ fn of_setting(target: &Target, setting: &Setting) -> Vec<String> {
         place(target, "update").into_iter().chain([flag]).collect()
     };
     let flag = |name: &str, on: bool| update(format!("--{}{name}", if on { "" } else { "no-" }));
-    // Not in every version's general release (measured of 528).
+    // Not generally available in every version (measured with 528).
     let beta = |words: Vec<String>| std::iter::once("beta".to_owned()).chain(words).collect();
     match setting {
         Setting::Switch(turn) => match turn.to() {

@@ -1,4 +1,4 @@
-//! `graph`: who may call whom, as a table, and for the tools that draw: Mermaid and Graphviz.
+//! `graph`: which principals may invoke which services, as a table, a Mermaid or a Graphviz drawing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::domain::member::{Member, MemberKind};
 use crate::domain::resource::ServiceName;
 use crate::domain::role::INVOKER;
 
-/// Who may call whom in a project.
+/// The principals and the services that they may invoke in a project.
 #[derive(Clone, Debug, Serialize)]
 pub struct GraphReport {
     pub sandbox: bool,
@@ -21,27 +21,27 @@ pub struct GraphReport {
     pub graph: Vec<EdgeRow>,
     pub services: Vec<NodeRow>,
     pub unknown: Vec<UnknownRow>,
-    /// In what it is drawn, in place of a table.
+    /// The format of the drawing; `None` for a table.
     #[serde(skip)]
     pub drawing: Option<Drawing>,
 }
 
-/// What draws.
+/// The format of a drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawing {
     Dot,
     Mermaid,
 }
 
-/// Somebody who may call.
+/// A principal that may invoke a service.
 #[derive(Clone, Debug, Serialize)]
 pub struct EdgeRow {
-    /// The principal; `allUsers` if no permission is asked.
+    /// The principal; `allUsers` if no permission is checked.
     pub caller: Member,
     pub kind: CallerKind,
-    /// The services that run as it, by their full names.
+    /// The full names of the services that run as this principal.
     pub runs: Vec<String>,
-    /// Whom it may call; `null` for every service below `resource`.
+    /// The service that it may invoke; `null` for every service below `resource`.
     pub service: Option<String>,
     pub resource: String,
     /// `null` if the invoker check is off.
@@ -51,11 +51,10 @@ pub struct EdgeRow {
     short: Short,
 }
 
-/// A service.
 #[derive(Clone, Debug, Serialize)]
 pub struct NodeRow {
     pub service: String,
-    /// The account that it runs as; `null` if that is not known.
+    /// The service account that it runs as; `null` if unknown.
     pub account: Option<String>,
     /// Whether its policy was read.
     pub policy: ReadState,
@@ -71,7 +70,7 @@ struct Short {
 }
 
 impl GraphReport {
-    /// Puts a graph into rows.
+    /// Builds the report from a graph.
     pub fn new(
         (sandbox, project): (bool, &str),
         nodes: &[Node],
@@ -119,7 +118,7 @@ impl From<Edge> for EdgeRow {
     }
 }
 
-/// What kind of principal calls.
+/// The kind of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CallerKind {
@@ -145,7 +144,7 @@ impl CallerKind {
     }
 }
 
-/// An account by its address, whose kind is seen from that; others as policies name them.
+/// The address of a service account, which shows its kind; other principals as policies name them.
 fn shortened(member: &Member) -> String {
     match member.kind() {
         MemberKind::ServiceAccount => member.address().to_owned(),
@@ -165,7 +164,7 @@ impl EdgeRow {
         words
     }
 
-    /// What stands at a line: nothing at the usual one.
+    /// The label of an edge; empty for an unconditional grant of the usual role.
     fn label(&self) -> String {
         let role = match self.role.as_deref() {
             None => return "check off".to_owned(),
@@ -258,9 +257,9 @@ impl NodeRow {
 /// The id of the node that stands for every service of the project.
 const PROJECT: &str = "project";
 
-/// The nodes and lines to draw.
+/// The nodes to draw.
 struct Picture<'a> {
-    /// By principal: its node id, label and kind.
+    /// By principal: the node id, the label and the kind.
     callers: BTreeMap<&'a str, (String, String, CallerKind)>,
     services: BTreeMap<&'a str, String>,
 }
@@ -283,7 +282,8 @@ impl GraphReport {
         Picture { callers, services }
     }
 
-    /// The lines: from, to (`None` for the whole project), label, and whether it is one of "runs as".
+    /// The edges: from, to (`None` for the whole project), label, and whether the edge means "runs
+    /// as".
     fn lines(&self, picture: &Picture<'_>) -> Vec<(String, Option<String>, String, bool)> {
         let mut lines = Vec::new();
         for node in &self.services {
@@ -308,7 +308,7 @@ impl GraphReport {
     }
 
     fn mermaid(&self) -> String {
-        // Within quotes, it takes everything but these.
+        // Within quotes, Mermaid accepts every character except these.
         let label =
             |text: &str| text.replace('&', "#amp;").replace('"', "#quot;").replace('<', "#lt;");
         let picture = self.picture();
@@ -317,7 +317,8 @@ impl GraphReport {
             let id = &picture.services[node.service.as_str()];
             let _ = writeln!(out, "    {id}[\"{}\"]", label(&node.label()));
         }
-        // What holds for all of them leads to one place: a frame around them would tear them apart.
+        // Access to every service is drawn to one node: a frame around the services would tear them
+        // apart.
         if self.graph.iter().any(|edge| edge.service.is_none()) {
             let _ =
                 writeln!(out, "    project{{{{\"every service of {}\"}}}}", label(&self.project));
@@ -351,7 +352,7 @@ impl GraphReport {
             "    subgraph cluster_project {{\n        label={};",
             quote(&self.project)
         );
-        // A line to all of them ends at the frame.
+        // An edge to every service ends at the frame.
         out += "        project [shape=point, style=invis];\n";
         for node in &self.services {
             let id = &picture.services[node.service.as_str()];

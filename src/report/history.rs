@@ -1,4 +1,4 @@
-//! `history`: the changes that were made from this machine.
+//! `history`: the changes made from this machine.
 
 use std::collections::BTreeSet;
 
@@ -15,19 +15,19 @@ use crate::domain::difference::Etags;
 use crate::domain::history::{Entry, Standing, State};
 use crate::domain::printable::one_line;
 
-/// Changes, the latest first.
+/// Journal entries, the latest first.
 #[derive(Clone, Debug, Serialize)]
 pub struct HistoryReport {
     pub sandbox: bool,
     pub entries: Vec<EntryRow>,
 }
 
-/// One change, or the parts of one run, each with all that is known of it.
+/// One change, or all parts of one run, each in full detail.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct EntryReport(HistoryReport);
 
-/// One change of one service.
+/// One change of one resource.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryRow {
@@ -36,10 +36,10 @@ pub struct EntryRow {
     pub account: Option<String>,
     pub project: String,
     pub action: &'static str,
-    /// What was changed, by its full name: most often a service.
+    /// The full name of the changed resource, in most cases a service.
     pub service: String,
     pub kind: &'static str,
-    /// What was done; what was meant to be if that is not known.
+    /// What was done; if that is not known, what was intended.
     #[serde(flatten)]
     pub difference: DifferenceShape,
     pub state: Standing,
@@ -55,14 +55,14 @@ pub struct EntryRow {
     when: String,
 }
 
-/// The versions before and after.
+/// The etags before and after the change.
 #[derive(Clone, Debug, Serialize)]
 pub struct EtagsShape {
     pub before: EtagShape,
     pub after: EtagShape,
 }
 
-/// The versions of a service and its policy, if they are known.
+/// The etags of a service and of its policy; `null` if unknown.
 #[derive(Clone, Debug, Serialize)]
 pub struct EtagShape {
     pub policy: Option<String>,
@@ -70,7 +70,7 @@ pub struct EtagShape {
 }
 
 impl HistoryReport {
-    /// Shows these changes in this order.
+    /// Shows these entries in this order.
     pub fn new(sandbox: bool, entries: &[Entry]) -> Self {
         let mut rows: Vec<EntryRow> = entries.iter().map(EntryRow::from).collect();
         let projects: BTreeSet<String> = rows.iter().map(|row| row.project.clone()).collect();
@@ -84,7 +84,7 @@ impl HistoryReport {
 }
 
 impl EntryReport {
-    /// Shows these changes in this order.
+    /// Shows these entries in this order.
     pub fn new(sandbox: bool, entries: &[Entry]) -> Self {
         Self(HistoryReport::new(sandbox, entries))
     }
@@ -133,14 +133,14 @@ fn minutes(time: OffsetDateTime) -> String {
 }
 
 impl EntryRow {
-    /// Added and removed grants and settings, one line each.
+    /// The added and removed grants and the settings, one line each.
     fn lines(&self) -> Vec<String> {
         let signed = |sign: char, grant: &GrantShape| one_line(&format!("{sign}{}", grant.words()));
         let mut lines: Vec<String> = self.undoes.iter().map(|id| format!("undoes {id}")).collect();
         lines.extend(self.difference.added.iter().map(|grant| signed('+', grant)));
         lines.extend(self.difference.removed.iter().map(|grant| signed('-', grant)));
         lines.extend(self.difference.settings.iter().map(|setting| setting.words.clone()));
-        // Of one that did nothing, why.
+        // An entry that changed nothing shows its error.
         let nothing = self.difference.added.is_empty()
             && self.difference.removed.is_empty()
             && self.difference.settings.is_empty();

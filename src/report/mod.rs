@@ -1,7 +1,7 @@
 //! Outcomes as tables, JSON, YAML, CSV and single values.
 //!
-//! A report is a value; rendering it takes a width and a colour flag and asks nobody. The shapes
-//! are structs of their own, so that JSON changes only on purpose.
+//! A report is a value. Rendering depends only on a width and a colour flag. The shapes are separate
+//! structs, so that JSON changes only on purpose.
 
 mod changes;
 mod connect;
@@ -51,27 +51,27 @@ pub use self::url::UrlReport;
 pub use self::who::{DenyRow, IndirectRow, InvokerRow, UnknownRow, WhoReport};
 pub use self::whoami::WhoamiReport;
 
-/// How a table may look.
+/// The width and colour of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// `None` if there is no limit.
+    /// `None` if the width is not limited.
     pub width: Option<usize>,
     pub color: bool,
 }
 
-/// Something that can be shown in every format.
+/// A result that can be shown in every format.
 pub trait Report: Serialize {
-    /// The name of the array whose elements are the rows of CSV and `value()`; `None` if the
-    /// document itself is the one row.
+    /// The name of the array whose elements are the rows of CSV and `value()`; `None` if the document
+    /// itself is the only row.
     const ROWS: Option<&'static str>;
-    /// Every path that `value()` takes, from a row.
+    /// Every path that `value()` accepts, relative to a row.
     const PATHS: &'static [&'static str];
 
-    /// The report for a person.
+    /// The report as a table, for a person.
     fn table(&self, style: Style) -> String;
 }
 
-/// Whether a policy, or all those above a resource, were read.
+/// Whether a policy, or all policies above a resource, were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadState {
@@ -80,13 +80,13 @@ pub enum ReadState {
 }
 
 impl ReadState {
-    /// Where it is known whether all was read.
+    /// `Read` if all was read.
     pub fn of(all_read: bool) -> Self {
         if all_read { Self::Read } else { Self::Unread }
     }
 }
 
-/// A condition, as JSON shows it.
+/// A condition as JSON shows it.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct ConditionShape {
     pub title: String,

@@ -1,11 +1,11 @@
-//! The access panel of the guided way: what the console shows beside a service.
+//! The access panel of the guided mode: what the console shows beside a service.
 
 use comfy_table::Cell;
 
 use super::table::{exposure_cell, facts, text, url_or_why};
 use super::{ServiceReport, Style};
 
-/// Who gets in and how, in a few lines.
+/// The callers of a service and its access settings, in a few lines.
 pub fn panel(service: &ServiceReport, style: Style) -> String {
     let on = |flag: bool| if flag { "on" } else { "off" };
     let mut pairs: Vec<(String, Cell)> = Vec::new();

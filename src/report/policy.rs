@@ -1,4 +1,4 @@
-//! `policy`: an allow policy, to the letter as `gcloud run services get-iam-policy` prints it.
+//! `policy`: an allow policy, exactly as `gcloud run services get-iam-policy` prints it.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -6,18 +6,18 @@ use serde_json::{Map, Value};
 use super::yaml::yaml_1_1;
 use super::{Report, Style};
 
-/// The names of IAM's audit log types, by their numbers in the published protocol buffers.
+/// The names of IAM's audit log types, indexed by their numbers in the published protocol buffers.
 const LOG_TYPES: [&str; 4] = ["LOG_TYPE_UNSPECIFIED", "ADMIN_READ", "DATA_WRITE", "DATA_READ"];
 
-/// An allow policy with its keys in alphabetical order. It is valid input of gcloud's
-/// `set-iam-policy`, which is why it carries no field of ours.
+/// An allow policy with its keys in alphabetical order. It is valid input for gcloud's
+/// `set-iam-policy`, so it has no fields of this program.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct PolicyReport(Value);
 
 impl PolicyReport {
-    /// Takes a policy's JSON. The etag is shown in the URL-safe alphabet, as gcloud shows it
-    /// (measured); the API takes both.
+    /// Takes the JSON of a policy. The etag is written in the URL-safe alphabet, as gcloud writes it
+    /// (measured); the API accepts both.
     pub fn new(mut policy: Value) -> Self {
         if let Some(etag) = policy["etag"].as_str() {
             policy["etag"] = Value::from(etag.replace('+', "-").replace('/', "_"));

@@ -1,9 +1,9 @@
-//! Programs for the one who calls: each gets an ID token for the service, and sends it along.
+//! Programs for callers: each gets an ID token for the service and sends it with a request.
 
 use crate::domain::caller::Via;
 use crate::domain::error::quoted;
 
-/// In which form a program is printed.
+/// The language of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     Curl,
@@ -15,7 +15,7 @@ pub enum Language {
 impl Language {
     pub const ALL: [Self; 4] = [Self::Python, Self::Node, Self::Go, Self::Curl];
 
-    /// Its word.
+    /// The name of the language.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Curl => "curl",
@@ -25,7 +25,7 @@ impl Language {
         }
     }
 
-    /// What the program's first line says it is, and how its file may be called.
+    /// The title of the program, with a suggested file name.
     pub fn title(self) -> &'static str {
         match self {
             Self::Curl => "curl, on Cloud Run or any machine of Google's (call.sh)",
@@ -35,10 +35,11 @@ impl Language {
         }
     }
 
-    /// The program that calls `url` with a token for `audience`, by the libraries of Google that its
-    /// documentation names. Outside Google's machines these take the application default credentials.
+    /// The program that calls `url` with a token for `audience`, using the Google libraries that
+    /// Google's documentation names. Outside Google's machines these libraries use the application
+    /// default credentials.
     ///
-    /// With a `delegate` the token is that account's, asked for with the caller's own credential.
+    /// With a `delegate`, the token is for that account, and the caller's own credential requests it.
     pub fn program(self, url: &str, audience: &str, delegate: Option<&str>) -> String {
         let template = match (self, delegate) {
             (Self::Python, None) => PYTHON,
@@ -254,8 +255,8 @@ printf 'Authorization: Bearer %s\n' "$TOKEN" |
     curl --silent --show-error --header @- --write-out '\n%{http_code}\n' "$URL/"
 "#;
 
-/// What sets a caller of Google's up, with the words in capitals left to be filled in. `account` is the
-/// one whose token is sent.
+/// The configuration of a Google service as the caller, with placeholders in capitals to fill in.
+/// `account` is the account whose token is sent.
 pub fn set_up(
     via: Via,
     (url, audience): (&str, &str),

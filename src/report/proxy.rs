@@ -1,4 +1,4 @@
-//! `proxy`: what is served where, once it is.
+//! `proxy`: the services that the proxy serves, and their local addresses.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -13,11 +13,11 @@ use crate::domain::exposure::Exposure;
 #[serde(rename_all = "camelCase")]
 pub struct ProxyReport {
     pub sandbox: bool,
-    /// Where the main port is.
+    /// The address of the main port.
     pub address: String,
-    /// Whose identity requests have; `None` if the token does not say.
+    /// The account that requests are sent as; `None` if the token does not say.
     pub account: Option<String>,
-    /// When the first of the tokens ends; they are renewed before.
+    /// When the first of the tokens expires; they are renewed before that.
     #[serde(with = "time::serde::rfc3339::option")]
     pub token_expiry: Option<OffsetDateTime>,
     /// The secret that clients must send if other machines are allowed.
@@ -25,16 +25,16 @@ pub struct ProxyReport {
     pub services: Vec<ProxiedRow>,
 }
 
-/// A service that is served.
+/// A served service.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProxiedRow {
-    /// Its local name.
+    /// The local name.
     pub name: String,
-    /// Its full resource name, if it was looked up.
+    /// The full resource name, if the service was looked up.
     pub service: Option<String>,
-    /// Where it is here.
+    /// The local address.
     pub address: String,
-    /// Where its requests go.
+    /// The URL that its requests are sent to.
     pub url: String,
     pub exposure: Option<Exposure>,
     pub tags: Vec<String>,

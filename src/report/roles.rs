@@ -1,4 +1,4 @@
-//! `roles`: the roles that can invoke a service, or grant that.
+//! `roles`: the roles that can invoke a service or grant that permission.
 
 use serde::Serialize;
 
@@ -6,10 +6,10 @@ use super::table::{columns, text};
 use super::{Report, Style};
 use crate::domain::role::{CustomRole, INVOKE, RoleInfo, SET_POLICY, TAKEN, run_permissions};
 
-/// The roles that bear on invocation.
+/// The roles that matter for invocation.
 #[derive(Clone, Debug, Serialize)]
 pub struct RolesReport {
-    /// Where the predefined ones are from, and when that was taken; `null` if there are none.
+    /// The source of the predefined roles and its date; `null` if the list has none.
     pub source: Option<String>,
     pub roles: Vec<RoleRow>,
 }
@@ -21,22 +21,22 @@ pub struct RoleRow {
     pub role: String,
     pub title: String,
     pub stage: String,
-    /// Carries `run.routes.invoke`.
+    /// Whether it has `run.routes.invoke`.
     pub invokes: bool,
-    /// Carries `run.services.setIamPolicy`.
+    /// Whether it has `run.services.setIamPolicy`.
     pub can_grant: bool,
-    /// What else it brings, in a few words.
+    /// What else it allows, in a few words.
     pub brings: String,
-    /// What it carries of Cloud Run's permissions.
+    /// Its permissions for Cloud Run.
     pub permissions: Vec<String>,
 }
 
-/// The basic roles, which bring nearly everything.
+/// The basic roles, which allow nearly everything.
 const BASIC: [(&str, &str); 2] = [
     ("roles/editor", "and change nearly everything else of the project"),
     ("roles/owner", "and all else of the project, and who may do it"),
 ];
-/// What some permissions amount to.
+/// What some permissions allow, in words.
 const AMOUNTS: [(&str, &str); 5] = [
     ("run.services.update", "deploy"),
     ("run.services.delete", "delete services"),
@@ -45,7 +45,7 @@ const AMOUNTS: [(&str, &str); 5] = [
     ("run.instances.sshRoot", "open shells"),
 ];
 
-/// What permissions allow, apart from the two with their own columns.
+/// What permissions allow, except the two that have their own columns.
 fn brings(role: &str, permissions: &[String]) -> String {
     let holds = |wanted: &str| permissions.iter().any(|held| held == wanted);
     let mut words: Vec<String> = AMOUNTS
@@ -61,7 +61,7 @@ fn brings(role: &str, permissions: &[String]) -> String {
 }
 
 impl RolesReport {
-    /// Takes the rows of the table that can do either.
+    /// Lists the roles of the table that can invoke or grant.
     pub fn predefined(table: &[RoleInfo]) -> Self {
         let rows = table.iter().filter(|role| role.invokes || role.can_grant).map(|role| {
             let permissions: Vec<String> =
@@ -80,8 +80,7 @@ impl RolesReport {
         Self { source: Some(source), roles: rows.collect() }
     }
 
-    /// Takes roles of a project's or an organisation's own. One that is disabled or deleted gives
-    /// nothing.
+    /// Lists custom roles of a project or an organisation. A disabled or deleted role allows nothing.
     pub fn custom(roles: Vec<CustomRole>) -> Self {
         let rows = roles.into_iter().map(|role| {
             let is_live = !role.is_deleted && !role.is_disabled;

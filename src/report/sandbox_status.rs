@@ -1,4 +1,4 @@
-//! `sandbox status`: what is in the embedded Cloud Run.
+//! `sandbox status`: the contents of the embedded Cloud Run.
 
 use serde::Serialize;
 
@@ -17,23 +17,23 @@ pub struct SandboxReport {
     pub account: &'static str,
     pub home_region: &'static str,
     pub status: Vec<ProjectRow>,
-    /// Where the services of the default project answer while the sandbox is served.
+    /// The addresses of the services of the default project while the sandbox is served.
     pub services: Vec<AddressRow>,
 }
 
-/// Where a service answers.
+/// The address of a service.
 #[derive(Clone, Debug, Serialize)]
 pub struct AddressRow {
     pub service: String,
     #[serde(skip)]
     short: String,
-    /// With the port of the sandbox that is served, else the usual one.
+    /// The URL with the port of the running sandbox, or the default port if none runs.
     pub address: String,
 }
 
 impl AddressRow {
-    /// Where services answer, each by the first part of its name; `served` is where the sandbox is
-    /// served now.
+    /// The addresses of services, each by its host label; `served` is the endpoint of the running
+    /// sandbox.
     pub fn all(labels: Vec<(ServiceName, String)>, served: Option<&Endpoint>) -> Vec<Self> {
         let authority = served.map(Endpoint::authority);
         let port = authority.and_then(|authority| authority.rsplit(':').next()?.parse().ok());
@@ -48,7 +48,7 @@ impl AddressRow {
     }
 }
 
-/// An uncertain fact, and the value that the sandbox uses.
+/// The uncertain facts about Cloud Run, and the values that the sandbox uses.
 #[derive(Clone, Debug, Serialize)]
 pub struct SettingsReport {
     pub sandbox: bool,
@@ -85,13 +85,13 @@ impl Report for SettingsReport {
     }
 }
 
-/// One of its projects.
+/// One project of the sandbox.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProjectRow {
     pub project: String,
     pub number: String,
     pub services: u32,
-    /// Organisation policies in force.
+    /// The organisation policies in force.
     pub constraints: Vec<String>,
 }
 

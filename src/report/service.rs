@@ -1,4 +1,4 @@
-//! `describe`: everything of one service that bears on access and invocation.
+//! `describe`: everything about one service that matters for access and invocation.
 
 use comfy_table::Cell;
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub struct ServiceReport {
     pub default_url: bool,
     pub custom_audiences: Vec<String>,
     pub service_account: Option<String>,
-    /// The principal that it calls as, if that is an agent identity and not the account.
+    /// The principal that it calls as, if that is an agent identity and not the service account.
     pub agent_identity: Option<String>,
     pub http2: bool,
     pub callers: Callers,
@@ -46,7 +46,7 @@ pub struct ServiceReport {
     pub etag: Option<String>,
 }
 
-/// Its address and whether it is ready.
+/// The address of a service, and whether it is ready.
 #[derive(Clone, Debug, Serialize)]
 pub struct StatusShape {
     pub url: Option<String>,
@@ -55,7 +55,7 @@ pub struct StatusShape {
     pub message: Option<String>,
 }
 
-/// A domain that is mapped to it.
+/// A domain that is mapped to the service.
 #[derive(Clone, Debug, Serialize)]
 pub struct DomainShape {
     pub domain: String,
@@ -72,7 +72,7 @@ pub struct TagShape {
 }
 
 impl ServiceReport {
-    /// Puts what was read of a service together.
+    /// Builds the report from what was read of a service.
     pub fn new(
         (sandbox, inherited): (bool, ReadState),
         service: Service,

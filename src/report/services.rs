@@ -1,4 +1,4 @@
-//! `list`: the services of a project and how exposed each is.
+//! `list`: the services of a project and their exposure.
 
 use serde::Serialize;
 
@@ -40,7 +40,7 @@ pub struct ServiceRow {
     default_url: bool,
 }
 
-/// The access data of a row.
+/// The access facts of a row.
 #[derive(Clone, Debug)]
 pub struct RowAccess {
     pub exposure: ExposureReport,
@@ -49,7 +49,7 @@ pub struct RowAccess {
 }
 
 impl ServiceRow {
-    /// A row: a service and its access.
+    /// Builds the row of a service.
     pub fn new(service: &Service, access: RowAccess) -> Self {
         let RowAccess { exposure, invoker_count } = access;
         let ExposureReport { callers, reach, exposure, reasons } = exposure;
@@ -76,7 +76,7 @@ impl ServiceRow {
 }
 
 impl ServicesReport {
-    /// Puts a list together.
+    /// Builds the list.
     pub fn new(
         sandbox: bool,
         services: impl IntoIterator<Item = (Service, RowAccess)>,

@@ -1,4 +1,4 @@
-//! Plain tables: no lines, two spaces between columns, never wider than they may be.
+//! Plain tables: no lines, two spaces between columns, never wider than the style allows.
 
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width};
 
@@ -18,7 +18,7 @@ pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> S
     if fits(&text) || headers.len() < 2 {
         return text;
     }
-    // The last column, most often an address, goes below its row, where it can still be copied.
+    // The last column, in most cases an address, goes below its row, where it can still be copied.
     let first_headers = &headers[..headers.len() - 1];
     let lasts: Vec<String> =
         rows.iter().map(|row| row.last().map(Cell::content).unwrap_or_default()).collect();
@@ -35,7 +35,7 @@ pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> S
     }
     let mut lines = shorter.lines();
     let mut text = lines.next().unwrap_or_default().to_owned() + "\n";
-    // The line below contains the name, too.
+    // The first line of a row contains the name, too.
     let title = headers.last().copied().unwrap_or_default();
     let dim = console::Style::new().force_styling(style.color).dim();
     text += &flowing("  ", &dim.apply_to(title).to_string(), style);
@@ -49,8 +49,8 @@ pub(super) fn columns(headers: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> S
     text
 }
 
-/// A text behind its lead, which goes on below if there is no room, as far in as it began. A word
-/// that is longer than a line is left whole, so that it can be copied.
+/// A lead and a text, wrapped if there is no room. Further lines are indented to the start of the
+/// text. A word that is longer than a line is not split, so that it can be copied.
 pub(super) fn flowing(lead: &str, text: &str, style: Style) -> String {
     let width = style.width.unwrap_or(usize::MAX).max(20);
     let begin = console::measure_text_width(lead);
@@ -72,7 +72,7 @@ pub(super) fn flowing(lead: &str, text: &str, style: Style) -> String {
     out
 }
 
-/// One block a row, a line a cell: what is left where not even the short columns fit.
+/// One block a row, one line a cell: the fallback if even the short columns do not fit.
 fn wrapped(headers: &[&str], firsts: Vec<Vec<Cell>>, lasts: &[String], style: Style) -> String {
     let blocks = firsts.into_iter().zip(lasts).map(|(mut row, last)| {
         row.push(Cell::new(last));
@@ -107,18 +107,18 @@ pub(super) fn facts(pairs: Vec<(String, Cell)>, style: Style) -> String {
     trimmed(&table.to_string())
 }
 
-/// A cell of text from elsewhere.
+/// A cell of external text, made safe to print on one line.
 #[expect(clippy::needless_pass_by_value, reason = "reads better at its many callers")]
 pub(super) fn text(content: impl ToString) -> Cell {
     Cell::new(one_line(&content.to_string()))
 }
 
-/// A service's URL, or why it has none.
+/// The URL of a service, or why it has none.
 pub(super) fn url_or_why(url: Option<&str>, default_url: bool) -> &str {
     url.unwrap_or(if default_url { "(none yet)" } else { "(default URL off)" })
 }
 
-/// The colour of an exposure.
+/// An exposure, coloured.
 pub(super) fn exposure_cell(exposure: Exposure) -> Cell {
     let cell = text(exposure.as_str());
     match exposure {

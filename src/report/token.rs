@@ -1,4 +1,4 @@
-//! `token`: an ID token, or what stands in it.
+//! `token`: an ID token, or its claims.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,10 +13,10 @@ use super::{Report, Style};
 pub struct TokenReport {
     pub token: String,
     pub audience: Option<String>,
-    /// When it ends.
+    /// When it expires.
     pub expiry: String,
     pub account: Option<String>,
-    /// Whether the table is the whole header.
+    /// Whether the table shows the whole header.
     #[serde(skip)]
     pub as_header: bool,
 }
@@ -65,7 +65,7 @@ impl Report for ClaimsReport {
 }
 
 impl ClaimsReport {
-    /// A moment, and how far off it is in words.
+    /// A time and its distance from now in words.
     fn moment(&self, seconds: &Value) -> String {
         let at = seconds.as_i64().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
         let Some(at) = at else { return seconds.to_string() };

@@ -1,4 +1,4 @@
-//! `url`: a service's addresses.
+//! `url`: the addresses of a service.
 
 use serde::Serialize;
 
@@ -9,9 +9,9 @@ use super::{Report, Style};
 pub struct UrlReport {
     pub sandbox: bool,
     pub service: String,
-    /// The one that was asked for.
+    /// The requested address.
     pub url: String,
-    /// All that were asked for, `url` first.
+    /// All requested addresses, `url` first.
     pub urls: Vec<String>,
 }
 

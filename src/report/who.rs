@@ -1,4 +1,4 @@
-//! `who`: the principals that can invoke a service, and through what.
+//! `who`: the principals that can invoke a service, and the grants that allow it.
 
 use comfy_table::{Attribute, Cell, Color};
 use serde::Serialize;
@@ -13,26 +13,26 @@ use crate::domain::invokers::{Grant, GrantState};
 use crate::domain::member::Member;
 use crate::domain::ways_in::{HoldsNow, Means, Via, WayIn};
 
-/// Who can invoke one service, or run one job.
+/// The principals that can invoke one service, or run one job.
 #[derive(Clone, Debug, Serialize)]
 pub struct WhoReport {
     pub sandbox: bool,
     /// The full name of the service or job.
     pub service: String,
     pub kind: &'static str,
-    /// `null` of a job, which has no front end.
+    /// `null` for a job, which has no front end.
     pub exposure: Option<Exposure>,
     pub invokers: Vec<InvokerRow>,
-    /// Whom Identity-Aware Proxy lets by, if that is on: then it invokes in their place.
+    /// The principals that Identity-Aware Proxy allows, if it is on: then it invokes in their place.
     pub iap: Vec<InvokerRow>,
-    /// What takes the permission away from some, whatever they are granted.
+    /// The rules that deny the permission to some principals, whatever roles they are granted.
     pub deny: Vec<DenyRow>,
-    /// Who could make themselves an invoker; `null` if it was not asked for.
+    /// The principals that could make themselves invokers; `null` if not requested.
     pub indirect: Option<Vec<IndirectRow>>,
     pub unknown: Vec<UnknownRow>,
 }
 
-/// One way in.
+/// One grant or open check that allows invocation.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct InvokerRow {
@@ -40,23 +40,23 @@ pub struct InvokerRow {
     /// `null` if no role is needed.
     pub role: Option<String>,
     pub via: Via,
-    /// The resource whose policy says so.
+    /// The resource whose policy contains the grant.
     pub resource: String,
     pub condition: Option<ConditionShape>,
-    /// Whether the condition holds now: `holds`, `fails`, or `depends` on the request; `null` if
-    /// there is none.
+    /// Whether the condition is true now: `holds`, `fails`, or `depends` on the request; `null` if
+    /// there is no condition.
     pub condition_now: Option<HoldsNow>,
     pub state: GrantState,
-    /// When it ends for good, if its condition says so.
+    /// When the access ends for good, if its condition says so.
     pub ends_at: Option<String>,
     /// Whether another row gives the same member as much.
     pub duplicate: bool,
-    /// How long it still lasts, in words.
+    /// The remaining time, in words.
     #[serde(skip)]
     left: Option<String>,
 }
 
-/// A rule that denies.
+/// A deny rule.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct DenyRow {
@@ -67,21 +67,22 @@ pub struct DenyRow {
     pub condition: Option<ConditionShape>,
 }
 
-/// A way to make oneself an invoker.
+/// A permission that lets a principal make itself an invoker.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct IndirectRow {
     pub member: Member,
     pub permission: Means,
     pub role: String,
-    /// The resource whose policy says so.
+    /// The resource whose policy contains the grant.
     pub resource: String,
-    /// What it is done with: the service, or the account whose tokens are had.
+    /// The resource that the permission is used on: the service, or the account whose tokens it can
+    /// get.
     pub on: String,
     pub condition: Option<ConditionShape>,
     pub state: GrantState,
 }
 
-/// Something that could not be read, and why.
+/// A resource that could not be read, and why.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct UnknownRow {
     pub what: String,
@@ -89,7 +90,7 @@ pub struct UnknownRow {
 }
 
 impl InvokerRow {
-    /// A way in, seen at `now`.
+    /// Builds the row of one way in, as of `now`.
     pub fn new(way: WayIn, now: OffsetDateTime) -> Self {
         Self {
             ends_at: way.ends_at.and_then(|end| end.format(&Rfc3339).ok()),
@@ -105,7 +106,7 @@ impl InvokerRow {
         }
     }
 
-    /// The ways in, seen at `now`.
+    /// Builds the rows of all ways in, as of `now`.
     pub fn all(ways: Vec<WayIn>, now: OffsetDateTime) -> Vec<Self> {
         ways.into_iter().map(|way| Self::new(way, now)).collect()
     }
@@ -129,7 +130,7 @@ impl InvokerRow {
 }
 
 impl DenyRow {
-    /// A rule, and the resource that it is attached to.
+    /// Builds the row of a rule and the resource that it is attached to.
     pub fn new((resource, rule): (&str, &DenyRule)) -> Self {
         Self {
             resource: resource.to_owned(),
@@ -142,7 +143,8 @@ impl DenyRow {
 }
 
 impl IndirectRow {
-    /// A grant of a permission on a resource, and what it is used on.
+    /// Builds the row of a grant of a permission on a resource; `on` is what the permission is used
+    /// on.
     pub fn new(
         permission: Means,
         (resource, grant): (&str, &Grant),
@@ -161,7 +163,7 @@ impl IndirectRow {
     }
 }
 
-/// A span that is left, in its two greatest units; `None` if nothing is.
+/// The remaining time in its two largest units; `None` if none remains.
 fn left(span: time::Duration) -> Option<String> {
     let span = std::time::Duration::try_from(span).ok().filter(|span| !span.is_zero())?;
     let whole = humantime::format_duration(std::time::Duration::from_secs(span.as_secs().max(1)));

@@ -1,11 +1,11 @@
-//! `whoami`: who acts.
+//! `whoami`: the identity that commands use.
 
 use serde::Serialize;
 
 use super::table::{facts, text};
 use super::{Report, Style};
 
-/// Who acts, and where that is said.
+/// The identity that commands use, the project and the region, each with its source.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WhoamiReport {
@@ -22,6 +22,9 @@ pub struct WhoamiReport {
     pub project_source: Option<String>,
     pub region: Option<String>,
     pub region_source: Option<String>,
+    /// The project that requests are counted against; `null` if they name none.
+    pub quota_project: Option<String>,
+    pub quota_project_source: Option<String>,
 }
 
 impl Report for WhoamiReport {
@@ -35,6 +38,8 @@ impl Report for WhoamiReport {
         "projectSource",
         "region",
         "regionSource",
+        "quotaProject",
+        "quotaProjectSource",
     ];
 
     fn table(&self, style: Style) -> String {
@@ -59,6 +64,10 @@ impl Report for WhoamiReport {
             "region".to_owned(),
             text(with(&self.region, &self.region_source, "(every region)")),
         ));
+        if let Some(project) = &self.quota_project {
+            let source = self.quota_project_source.as_deref().unwrap_or_default();
+            rows.push(("quota project".to_owned(), text(format!("{project} ({source})"))));
+        }
         facts(rows, style)
     }
 }

@@ -1,12 +1,12 @@
-//! YAML that readers of the old version, gcloud among them, read as it is meant.
+//! YAML that YAML 1.1 readers, such as gcloud, read as intended.
 //!
-//! What is a plain word in YAML 1.2 is a date, a number, a truth or a merge in YAML 1.1; it is quoted,
-//! as gcloud's own printer does.
+//! Some plain words of YAML 1.2 are dates, numbers, booleans or merge keys in YAML 1.1. They are
+//! quoted, as gcloud's own printer does.
 
-/// The text with every plain scalar quoted that YAML 1.1 would take for something else.
+/// Quotes every plain scalar of the text that YAML 1.1 would read as something else.
 pub(super) fn yaml_1_1(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len());
-    // How far the lines of a block scalar are indented, while one goes on.
+    // The indentation of the current block scalar.
     let mut block: Option<usize> = None;
     for line in text.split_inclusive('\n') {
         let bare = line.trim_end_matches('\n');
@@ -36,14 +36,14 @@ pub(super) fn yaml_1_1(text: &str) -> String {
     quoted
 }
 
-/// Where a line's scalar begins: behind its dashes, and its key if it has one.
+/// Where the scalar of a line begins: after its dashes, and after its key if it has one.
 fn value_start(line: &str) -> usize {
     let mut at = line.len() - line.trim_start().len();
     while line[at..].starts_with("- ") {
         at += 2;
     }
     let rest = &line[at..];
-    // A key that is quoted may hold anything; those of our reports are plain words.
+    // A quoted key may contain anything; the keys of our reports are plain words.
     match rest.find(": ") {
         Some(colon) if !rest.starts_with(['"', '\'']) => at + colon + 2,
         _ => at,
@@ -58,7 +58,7 @@ fn is_else_in_1_1(value: &str) -> bool {
     word || is_date(value) || is_number(value)
 }
 
-/// `2026-12-01`, with or without a time behind it.
+/// `2026-12-01`, with or without a time after it.
 fn is_date(value: &str) -> bool {
     let bytes = value.as_bytes();
     let digits = |from: usize, to: usize| {
@@ -71,7 +71,7 @@ fn is_date(value: &str) -> bool {
         && value[5..].split('-').take(2).all(|part| part.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Numbers with signs that 1.2 does not have: `1_000`, `0b1`, `0777`, `12:30:00`, `1_0.5`.
+/// Numbers in notations that YAML 1.2 does not have: `1_000`, `0b1`, `0777`, `12:30:00`, `1_0.5`.
 fn is_number(value: &str) -> bool {
     let body = value.strip_prefix(['+', '-']).unwrap_or(value);
     let begins = body.starts_with(|c: char| c.is_ascii_digit())

@@ -88,6 +88,7 @@ pub enum Signature {
     ApiDisabled,
     Application401,
     Application403,
+    BillingDisabled,
     Clock,
     DefaultUrlOff,
     DenyPolicy,
@@ -103,22 +104,28 @@ pub enum Signature {
     NoProject,
     NoSuchService,
     NoSuchServiceOrIngress,
+    OrganisationPolicy,
     Preflight,
+    ProjectSuspended,
     Propagation,
+    QuotaProject,
     ReservedPath,
+    ServicePerimeter,
     TagAudience,
     TokenNotTaken,
+    TokenScope,
     Unreachable,
     WrongAudience,
 }
 
 impl Signature {
     /// Every signature, for the documentation.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 32] = [
         Self::AccessToken,
         Self::ApiDisabled,
         Self::Application401,
         Self::Application403,
+        Self::BillingDisabled,
         Self::Clock,
         Self::DefaultUrlOff,
         Self::DenyPolicy,
@@ -134,11 +141,16 @@ impl Signature {
         Self::NoProject,
         Self::NoSuchService,
         Self::NoSuchServiceOrIngress,
+        Self::OrganisationPolicy,
         Self::Preflight,
+        Self::ProjectSuspended,
         Self::Propagation,
+        Self::QuotaProject,
         Self::ReservedPath,
+        Self::ServicePerimeter,
         Self::TagAudience,
         Self::TokenNotTaken,
+        Self::TokenScope,
         Self::Unreachable,
         Self::WrongAudience,
     ];
@@ -150,6 +162,7 @@ impl Signature {
             Self::ApiDisabled => "api-disabled",
             Self::Application401 => "application-401",
             Self::Application403 => "application-403",
+            Self::BillingDisabled => "billing-disabled",
             Self::Clock => "clock",
             Self::DefaultUrlOff => "default-url-off",
             Self::DenyPolicy => "deny-policy",
@@ -165,11 +178,16 @@ impl Signature {
             Self::NoProject => "no-project",
             Self::NoSuchService => "no-such-service",
             Self::NoSuchServiceOrIngress => "no-such-service-or-ingress",
+            Self::OrganisationPolicy => "organisation-policy",
             Self::Preflight => "preflight",
+            Self::ProjectSuspended => "project-suspended",
             Self::Propagation => "propagation",
+            Self::QuotaProject => "quota-project",
             Self::ReservedPath => "reserved-path",
+            Self::ServicePerimeter => "service-perimeter",
             Self::TagAudience => "tag-audience",
             Self::TokenNotTaken => "token-not-taken",
+            Self::TokenScope => "token-scope",
             Self::Unreachable => "unreachable",
             Self::WrongAudience => "wrong-audience",
         }
@@ -183,10 +201,17 @@ impl Signature {
             | Self::Expired
             | Self::ForeignIssuer
             | Self::NoCredential
+            | Self::QuotaProject
             | Self::TagAudience
             | Self::TokenNotTaken
+            | Self::TokenScope
             | Self::WrongAudience => "credential",
-            Self::ApiDisabled | Self::NoProject => "project",
+            Self::ApiDisabled
+            | Self::BillingDisabled
+            | Self::NoProject
+            | Self::OrganisationPolicy
+            | Self::ProjectSuspended
+            | Self::ServicePerimeter => "project",
             Self::Application401 | Self::Application403 => "application",
             Self::DefaultUrlOff
             | Self::Ingress
@@ -211,6 +236,14 @@ impl Signature {
             Self::Application403 => {
                 "the request got through, and the application itself answered 403"
             }
+            Self::BillingDisabled => "billing is off in the project",
+            Self::OrganisationPolicy => "an organisation policy forbids what the API was asked for",
+            Self::ProjectSuspended => "the project is suspended",
+            Self::QuotaProject => {
+                "the quota project of the requests is missing, or the account may not use it"
+            }
+            Self::ServicePerimeter => "a perimeter of VPC Service Controls keeps the request out",
+            Self::TokenScope => "the access token lacks the scope that the API takes",
             Self::Clock => "this machine's clock is off, so that tokens look expired or too young",
             Self::DefaultUrlOff => "the service's default URL is turned off",
             Self::DenyPolicy => "a deny policy takes the permission to invoke away",

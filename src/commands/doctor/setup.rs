@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::exit_code;
-use crate::cloud::{Failure, FailureKind};
+use crate::cloud::FailureKind;
 use crate::context::Context;
 use crate::domain::diagnosis::{Health, Signature};
 use crate::domain::error::{CommandError, ErrorKind, Hint};
@@ -30,7 +30,13 @@ impl Trouble {
     }
 
     fn of(signature: Signature, error: CommandError) -> Self {
-        let is_certain = !matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Deadline);
+        let unknown = [
+            ErrorKind::Deadline,
+            ErrorKind::MalformedResponse,
+            ErrorKind::RateLimited,
+            ErrorKind::Unavailable,
+        ];
+        let is_certain = !unknown.contains(&error.kind);
         let fix = error.hints.iter().map(Hint::to_string).collect();
         let (headline, evidence) = (Some(error.message), error.causes);
         Self { signature, headline, evidence, fix, is_certain }
@@ -93,13 +99,18 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
     good.push(format!("the project is `{}`, by {}", project.value, project.source));
     match gateway.regions(&project.value).await {
         Ok(_) => good.push("the Cloud Run Admin API answers for it".to_owned()),
-        Err(failure) if is_disabled(&failure) => {
-            let mut trouble = Trouble::new(Signature::ApiDisabled);
-            trouble.evidence = vec![failure.message];
-            trouble.fix = vec![format!(
-                "gcloud services enable run.googleapis.com --project={}",
-                project.value
-            )];
+        Err(failure) if failure.signature().is_some() => {
+            let signature = failure.signature().unwrap_or(Signature::NoProject);
+            // Without a reason, the response names no project and no API.
+            let enable = failure.info.is_none().then(|| {
+                format!("gcloud services enable run.googleapis.com --project={}", project.value)
+            });
+            let error = cx.adapt_hints(failure.into());
+            let headline = error.message.clone();
+            let mut trouble = Trouble::of(signature, error);
+            trouble.headline = None;
+            trouble.fix = enable.map_or(trouble.fix, |command| vec![command]);
+            trouble.evidence.insert(0, headline);
             return Err(Box::new(trouble));
         }
         // A project that is not visible cannot be told from one that does not exist.
@@ -120,16 +131,12 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
                 FailureKind::Unauthenticated | FailureKind::Credentials => Signature::TokenNotTaken,
                 _ => Signature::Unreachable,
             };
-            return Err(Box::new(Trouble::of(signature, cx.adapt_hints(failure.into()))));
+            let is_certain = !kind.says_nothing() && kind != FailureKind::Refused;
+            let trouble = Trouble::of(signature, cx.adapt_hints(failure.into()));
+            return Err(Box::new(Trouble { is_certain, ..trouble }));
         }
     }
     Ok(())
-}
-
-/// Whether an API is refused because it is disabled (Google's text, observed).
-fn is_disabled(failure: &Failure) -> bool {
-    let said = ["has not been used in project", "it is disabled", "SERVICE_DISABLED"];
-    said.iter().any(|text| failure.message.contains(text))
 }
 
 fn short(time: OffsetDateTime) -> String {

@@ -1,17 +1,16 @@
-//! What wakes a connection's task when a client's time is up.
+//! Wakes the task of a connection when its client's time is up.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// An alarm that costs little where it is put off with each request: it may ring early, and is then
-/// set anew.
+/// A timer that is cheap to postpone with each request: it may fire early, and is then set again.
 #[derive(Debug, Default)]
 pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    /// Whether a moment has come. Else this task is woken by then.
+    /// Whether a time has come. If not, this task is woken by then.
     pub(super) fn set(&mut self, due: Instant, cx: &mut Context<'_>) -> bool {
         if due <= Instant::now() {
             return true;
@@ -22,7 +21,7 @@ impl Alarm {
         }
         match sleep.as_mut().poll(cx) {
             Poll::Pending => false,
-            // It rang, early.
+            // The timer fired early.
             Poll::Ready(()) => {
                 sleep.as_mut().reset(due);
                 sleep.as_mut().poll(cx).is_ready()

@@ -1,15 +1,15 @@
-//! Where one HTTP/1 message ends and the next begins, read so strictly that no two readers can
-//! differ: what RFC 9112 lets a server be lenient about is refused here.
+//! Finds where one HTTP/1 message ends and the next begins, so strictly that no two readers can
+//! differ: requests that RFC 9112 lets a server accept leniently are refused here.
 
 use std::str;
 
 use thiserror::Error;
 
-/// No head is longer.
+/// The longest head.
 pub(in crate::proxy) const LONGEST_HEAD: usize = 64 * 1024;
-/// No trailer section is longer.
+/// The longest trailer section.
 const LONGEST_TRAILERS: usize = 16 * 1024;
-/// No line that gives a chunk's size is longer: 15 digits are more than any chunk has.
+/// The longest line with the size of a chunk: 15 digits are more than any chunk needs.
 const LONGEST_SIZE: usize = 15;
 
 /// Why a request is refused.
@@ -43,33 +43,33 @@ pub(in crate::proxy) enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expecting {
     Head,
-    /// So many bytes of a body.
+    /// This many bytes of a body.
     Body(u64),
     ChunkSize,
     ChunkData(u64),
-    /// What ends a chunk's data.
+    /// The end of the data of a chunk.
     ChunkEnd,
     Trailers,
 }
 
-/// A head that is good.
+/// A valid head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) length: usize,
-    /// What follows it.
+    /// What follows the head.
     pub(super) then: Expecting,
-    /// Whether it asks for another protocol on this connection.
+    /// Whether the head asks for another protocol on this connection.
     pub(super) upgrades: bool,
 }
 
-/// Reads the head that these bytes begin with; `None` if it is not whole yet. What can be told
-/// to be wrong before is told.
+/// Reads the head at the start of these bytes; `None` if it is not complete yet. Reports a fault as
+/// soon as it can be detected.
 pub(super) fn head(bytes: &[u8], seen: usize) -> Result<Option<Head>, Fault> {
-    // The end may have begun in what was seen before.
+    // The end may have begun in bytes that were searched before.
     let from = seen.saturating_sub(3);
     let Some(length) = end_of_lines(bytes, from)? else {
         let is_long = bytes.len() > LONGEST_HEAD;
-        // A request line that is none need not be waited for.
+        // An invalid request line is reported before its head is complete.
         return if is_long { Err(Fault::HeadTooLong) } else { early(bytes).map(|()| None) };
     };
     if length > LONGEST_HEAD {
@@ -84,8 +84,8 @@ pub(super) fn head(bytes: &[u8], seen: usize) -> Result<Option<Head>, Fault> {
     said.settle(is_old, length).map(Some)
 }
 
-/// The length of a block of lines with the empty one that ends it; `None` if that has not come.
-/// All line ends up to there are looked at.
+/// The length of a block of lines, including the empty line that ends it; `None` if that has not
+/// come. Checks all line ends up to there.
 fn end_of_lines(bytes: &[u8], from: usize) -> Result<Option<usize>, Fault> {
     for at in from..bytes.len() {
         match bytes[at] {
@@ -101,7 +101,7 @@ fn end_of_lines(bytes: &[u8], from: usize) -> Result<Option<usize>, Fault> {
     Ok(None)
 }
 
-/// Refuses what cannot become a request any more.
+/// Refuses bytes that can no longer become a request.
 fn early(bytes: &[u8]) -> Result<(), Fault> {
     match bytes.first() {
         Some(first) if !is_token(*first) => Err(Fault::RequestLine),
@@ -112,7 +112,7 @@ fn early(bytes: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// The lines of a block without what ends them.
+/// The lines of a block, without their line ends.
 struct Lines<'a>(&'a [u8]);
 
 impl<'a> Iterator for Lines<'a> {
@@ -129,7 +129,7 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// Checks a request line. Whether it is one of HTTP/1.0.
+/// Checks a request line. Returns whether its version is HTTP/1.0.
 fn request_line(line: &[u8]) -> Result<bool, Fault> {
     let mut words = line.split(|byte| *byte == b' ');
     let words = [words.next(), words.next(), words.next(), words.next()];
@@ -153,7 +153,7 @@ fn request_line(line: &[u8]) -> Result<bool, Fault> {
     Ok(is_old)
 }
 
-/// What a head says that bears on where it ends.
+/// The fields of a head that determine where its message ends.
 #[derive(Default)]
 struct Said {
     hosts: u32,
@@ -206,7 +206,7 @@ impl Said {
     }
 }
 
-/// A header line, taken apart.
+/// Splits a header line into its name and value.
 fn header(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(Fault::Folded);
@@ -227,8 +227,8 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Goes on through a body from `expecting`, as far as these bytes show: how many belong to it,
-/// and what is expected behind them. `Expecting::Head` where the body has ended.
+/// Continues through a body from `expecting`, as far as these bytes go. Returns how many bytes belong
+/// to the body, and what is expected after them: `Expecting::Head` if the body has ended.
 pub(super) fn body(bytes: &[u8], expecting: Expecting) -> Result<(usize, Expecting), Fault> {
     let (mut at, mut expecting) = (0, expecting);
     loop {
@@ -288,12 +288,13 @@ pub(super) fn body(bytes: &[u8], expecting: Expecting) -> Result<(usize, Expecti
     }
 }
 
-/// The length of a whole trailer section, the empty line included.
+/// The length of a complete trailer section, including the empty line.
 fn end_of_trailers(bytes: &[u8]) -> Result<Option<usize>, Fault> {
     let Some(length) = end_of_lines(bytes, 0)? else { return Ok(None) };
     for line in Lines(&bytes[..length - 2]) {
         let (name, _) = header(line)?;
-        // What says where a message ends, or whose it is, has no place behind it (RFC 9110, 6.5.1).
+        // Fields that say where a message ends, or for which host it is, must not follow it (RFC
+        // 9110, 6.5.1).
         let framing: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
         if framing.iter().any(|known| name.eq_ignore_ascii_case(known)) {
             return Err(Fault::Chunk);

@@ -1,4 +1,4 @@
-//! What a connection's reader and those who answer its requests tell each other.
+//! The state that the reader of a connection shares with the tasks that answer its requests.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,17 +9,17 @@ use tokio::time::Instant;
 
 use super::framing::Fault;
 
-/// What is known of a connection on both sides of the HTTP library.
+/// The facts about a connection that both sides of the HTTP library know.
 #[derive(Debug)]
 pub(in crate::proxy) struct Line {
     start: Instant,
     in_flight: AtomicUsize,
-    /// When the last answer ended, in milliseconds from the start.
+    /// When the last response ended, in milliseconds from the start.
     idle_since: AtomicU64,
     pub(super) upgraded: AtomicBool,
     fault: Mutex<Option<Fault>>,
     is_faulty: AtomicBool,
-    /// A reader that waits for the answer under way to end.
+    /// A reader that waits for the response in progress to end.
     pub(super) reader: AtomicWaker,
 }
 
@@ -44,18 +44,18 @@ impl Line {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the connection speaks another protocol from now on.
+    /// Notes that the connection uses another protocol from now on.
     pub(in crate::proxy) fn upgrade(&self) {
         self.upgraded.store(true, Ordering::Release);
     }
 
-    /// Notes that an answer is under way: over HTTP/1 the reader does, over HTTP/2, whose requests it
-    /// does not see, whoever answers.
+    /// Notes that a response is in progress. Over HTTP/1 the reader does this. Over HTTP/2, whose
+    /// requests the reader does not see, the task that answers does.
     pub(in crate::proxy) fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Notes that an answer has ended.
+    /// Notes that a response has ended.
     pub(in crate::proxy) fn end(&self) {
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.idle_since.store(now, Ordering::Release);

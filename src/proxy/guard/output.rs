@@ -1,4 +1,4 @@
-//! What is written to a client, and what follows its last answer.
+//! Writes to a client, and reads what follows its last response.
 
 use std::io;
 use std::pin::Pin;
@@ -10,14 +10,14 @@ use tokio::time::Instant;
 
 use super::{Guard, Stage};
 
-/// How long a client may be silent before its connection is closed for good, when its answer has
-/// been sent and it has not closed its side.
+/// How long a client may be silent before its connection is closed for good, after its response was
+/// sent and if it has not closed its side.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long that may go on in all.
+/// How long that may take in all.
 const LONGEST_LINGER: Duration = Duration::from_secs(10);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
-    /// Notes whether the client takes what is written.
+    /// Notes whether the client accepts what is written.
     fn note(&mut self, written: &Poll<io::Result<usize>>) {
         self.is_full = written.is_pending();
         if !self.is_full {
@@ -25,12 +25,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         }
     }
 
-    /// Reads what a client still sends after its last answer: who sends much reads the answer only
-    /// then, and would find the connection reset.
+    /// Reads what a client still sends after its last response: a client that sends much reads the
+    /// response only afterwards, and would find the connection reset.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ends = *self.lingers_until.get_or_insert_with(|| Instant::now() + LONGEST_LINGER);
         let before = self.thrown_away;
-        // If it fails the client is gone, and nothing can be lost any more.
+        // If this fails, the client is gone, and nothing more can be lost.
         let is_done = self.discard(cx).is_ready();
         if self.thrown_away > before {
             self.last_written = Instant::now();
@@ -72,7 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        // Another protocol's other half goes on.
+        // The other half of another protocol continues.
         if this.stage == Stage::Open { Poll::Ready(Ok(())) } else { this.linger(cx) }
     }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What is said of a request that comes as a whole.
+/// The verdict on a request that arrives as a whole.
 fn judge(text: &str) -> Result<Expecting, Fault> {
     let head = head(text.as_bytes(), 0)?.expect("a whole head");
     body(&text.as_bytes()[head.length..], head.then).map(|(_, next)| next)
@@ -94,7 +94,7 @@ fn what_two_readers_could_take_for_different_things_is_refused() {
         assert_eq!(judge(&text), Err(fault), "{text:?}");
     }
     assert_eq!(head(&vec![b'G'; LONGEST_HEAD + 1], 0), Err(Fault::HeadTooLong));
-    // What can be told is told at once.
+    // A fault is reported as soon as it can be detected.
     assert_eq!(head(b"GET /\r\nHost: a", 0), Err(Fault::RequestLine));
     assert_eq!(head(b"\x16\x03\x01", 0), Err(Fault::RequestLine));
 }
@@ -112,7 +112,7 @@ fn an_upgrade_is_seen_where_both_headers_say_so() {
 }
 
 proptest! {
-    /// However a message is cut into pieces, it is understood alike.
+    /// A message is understood alike, however it is cut into pieces.
     #[test]
     fn pieces_make_no_difference(
         chunks in prop::collection::vec("[a-z]{1,40}", 0..5),
@@ -139,7 +139,7 @@ proptest! {
         prop_assert_eq!((held.len(), expecting), (0, Expecting::Head));
     }
 
-    /// No bytes make it panic, and a head is told once it is whole.
+    /// No bytes cause a panic, and a complete head is reported.
     #[test]
     fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..200), seen in 0_usize..200) {
         let _ = head(&bytes, seen.min(bytes.len()));
