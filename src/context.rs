@@ -6,6 +6,7 @@ mod command_line;
 mod endpoints;
 mod hints;
 mod identity;
+mod network;
 mod projects;
 mod prompts;
 mod recent;
@@ -20,6 +21,7 @@ use time::OffsetDateTime;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
+use self::network::network_of;
 use crate::auth::{self, Identity};
 use crate::cloud::{self, Deadline, Failure, Gateway};
 use crate::domain::error::{CommandError, ErrorKind};
@@ -29,7 +31,7 @@ use crate::gcloud::{Properties, Property, PropertySource, Variables};
 use crate::report::{self, Format, Report, ServiceReport, Style};
 use crate::sandbox;
 use crate::terminal::{Terminal, TerminalOptions};
-use crate::transport::Endpoint;
+use crate::transport::{Endpoint, Network};
 
 /// The options of all commands.
 #[derive(Clone, Debug)]
@@ -66,6 +68,8 @@ pub struct Context {
     home: PathBuf,
     /// gcloud's properties; `None` in the sandbox, which reads none of gcloud's files.
     properties: Option<Properties>,
+    /// How requests leave this machine.
+    network: Network,
     arguments: RefCell<Vec<String>>,
     gateway: OnceCell<Gateway>,
     identity: LocalOnceCell<Identity>,
@@ -167,6 +171,7 @@ impl Context {
         let arguments: Vec<String> = arguments.collect();
         auth::check_arguments(&arguments)?;
         let variables = variables();
+        auth::check_variables(&variables)?;
         let home = Xdg::new().map(|xdg| xdg.home_dir().to_owned()).map_err(|error| {
             CommandError::new(ErrorKind::State, "cannot find the home folder")
                 .because(error.to_string())
@@ -196,6 +201,7 @@ impl Context {
             settings,
             variables,
             home,
+            network: properties.as_ref().map(network_of).transpose()?.unwrap_or_default(),
             properties,
             arguments: RefCell::new(arguments),
             gateway: OnceCell::new(),

@@ -21,7 +21,7 @@ pub mod terminal;
 pub mod transport;
 
 pub use runaccess_domain as domain;
-pub use runaccess_ground::{hop_by_hop, jwt, private_files, tunnel};
+pub use runaccess_ground::{hop_by_hop, jwt, private_files, secret_text, tunnel};
 pub use runaccess_sandbox as sandbox;
 
 use self::domain::error::{CommandError, ErrorKind};

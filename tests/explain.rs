@@ -152,7 +152,7 @@ fn a_proof_can_be_followed() {
     allow          pass   a role that carries the permission is granted: roles/run.invoker to serviceAccount:service-123456789012@gcp-sa-iap.iam.gserviceaccount.com on the service
 
     What would change it:
-      gcloud beta iap web add-iam-policy-binding --member=user:ana@example.com --role=roles/iap.httpsResourceAccessor --region=us-central1 --resource-type=cloud-run --service=intranet --project=sandbox-project --condition=None
+      gcloud beta iap web add-iam-policy-binding --member=user:ana@example.com --role=roles/iap.httpsResourceAccessor --region=us-central1 --resource-type=cloud-run --service=intranet --project=sandbox-project --condition=None # asks Google, not the sandbox
     --- status 3
     ");
     assert_snapshot!(world.sandbox(&["explain", "allUsers", "catalog"]), @"
@@ -165,6 +165,8 @@ fn a_proof_can_be_followed() {
     invoker-check  pass   the invoker check is on
     deny           pass   no deny policy reaches the caller
     allow          pass   a role that carries the permission is granted: roles/run.invoker to allUsers on the service
+    --- stderr
+    note: as it is set now it can be called behind an external Application Load Balancer; opening it admits the internet
     --- status 3
     ");
 }
@@ -252,17 +254,14 @@ fn what_would_change_it_is_the_least() {
         let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
         report["fix"].clone()
     };
-    let update = |flag: &str| {
-        json!([format!(
-            "gcloud run services update backoffice {flag} --region=us-central1 \
-             --project=sandbox-project"
-        )])
+    let update = |value: &str| {
+        json!([format!("runaccess --sandbox ingress us-central1/backoffice {value}")])
     };
     let bea = ["bea@example.com", "backoffice"];
-    assert_eq!(fix(&bea), update("--ingress=all"));
+    assert_eq!(fix(&bea), update("all"));
     assert_eq!(
         fix(&[&bea[..], &["--from", "load-balancer"]].concat()),
-        update("--ingress=internal-and-cloud-load-balancing")
+        update("internal-and-cloud-load-balancing")
     );
     assert_eq!(fix(&[&bea[..], &["--path", "/healthz"]].concat()), json!([]));
     assert_eq!(fix(&[&bea[..], &["--host", "other.example.com"]].concat()), json!([]));

@@ -334,7 +334,6 @@ async fn what_is_wrong_with_a_credential_is_said_without_its_secrets() {
     assert_snapshot!(run, @"
     --- stderr
     error: the credential of `[WORLD]/home/credential.json` cannot be used: it does not say its `type`
-    hint: gcloud auth login
     --- status 4
     ");
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 /// A room of the binary, and the rooms and crates that it may name. What the crates may name, the compiler
 /// holds.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("gcloud", &["domain"]),
+    ("gcloud", &["domain", "secret_text"]),
     ("transport", &["domain"]),
-    ("auth", &["domain", "gcloud", "jwt", "private_files", "transport"]),
+    ("auth", &["domain", "gcloud", "jwt", "private_files", "secret_text", "transport"]),
     ("cloud", &["auth", "domain", "transport"]),
     ("journal", &["domain", "private_files"]),
     ("terminal", &["domain"]),

@@ -287,8 +287,63 @@ async fn a_secret_in_place_of_a_files_name_is_refused_and_never_shown() {
                 }
             }
         }
+        // What names an address, a folder, a project or another thing.
+        for variable in [
+            "CLOUDSDK_CONFIG",
+            "CLOUDSDK_ACTIVE_CONFIG_NAME",
+            "CLOUDSDK_CORE_ACCOUNT",
+            "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+            "CLOUDSDK_CORE_PROJECT",
+            "CLOUDSDK_CORE_UNIVERSE_DOMAIN",
+            "CLOUDSDK_RUN_REGION",
+            "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT",
+            "CLOUDSDK_AUTH_TOKEN_HOST",
+            "CLOUDSDK_BILLING_QUOTA_PROJECT",
+            "CLOUDSDK_PROXY_ADDRESS",
+            "CLOUDSDK_PROXY_PORT",
+            "CLOUDSDK_PROXY_TYPE",
+            "CLOUDSDK_REGIONAL_ENDPOINT_MODE",
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN",
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAM",
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
+            "GCE_METADATA_HOST",
+            "GOOGLE_CLOUD_QUOTA_PROJECT",
+            "RUNACCESS_HOME",
+            "XDG_STATE_HOME",
+        ] {
+            let mut world = World::new();
+            world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
+            world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "opaque");
+            world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "http://127.0.0.1:9/");
+            world.set(variable, text);
+            for arguments in [&["whoami"][..], &["url", "hello", "-v"], &["doctor"]] {
+                check(variable, &world, &[arguments, &["--timeout", "1s"]].concat());
+            }
+        }
         let mut world = World::new();
         world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
+        for arguments in [
+            &["curl", "--url", "TEXT"][..],
+            &["curl", HELLO, "--audience", "TEXT"],
+            &["curl", "--allow-host", "TEXT", HELLO],
+            &["token", "--audience", "TEXT"],
+            &["proxy", "--url", "TEXT"],
+            &["explain", "me", "hello", "--path", "TEXT"],
+            &["explain", "me", "hello", "--host", "TEXT"],
+            &["url", "hello", "--project", "TEXT"],
+            &["url", "hello", "--region", "TEXT"],
+            &["url", "hello", "--account", "TEXT"],
+            &["url", "hello", "--configuration", "TEXT"],
+            &["url", "hello", "--tag", "TEXT"],
+            &["url", "hello", "--impersonate-service-account", "TEXT"],
+        ] {
+            let filled: Vec<String> =
+                arguments.iter().map(|word| word.replace("TEXT", text)).collect();
+            let filled: Vec<&str> = filled.iter().map(String::as_str).collect();
+            for place in [&[][..], &["--sandbox"][..], &["-o", "json"]] {
+                check("option", &world, &[place, &filled].concat());
+            }
+        }
         for arguments in own {
             let filled: Vec<String> =
                 arguments.iter().map(|word| word.replace("TEXT", text)).collect();

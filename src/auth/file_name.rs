@@ -2,33 +2,46 @@
 
 use std::path::Path;
 
-use base64::Engine;
-use base64::alphabet::{STANDARD, URL_SAFE};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde_json::Value;
-
 use super::AuthError;
+use crate::gcloud::Variables;
+use crate::secret_text::{is_secret, is_token};
 
 /// Options that name a file with a token in it.
-const OPTIONS: [&str; 2] = ["--access-token-file", "--id-token-file"];
-
-/// Prefixes of the tokens and secrets that Google and its clients issue.
-const BEGINNINGS: [&str; 9] =
-    ["ya29.", "1//", "GOCSPX-", "AIza", "Bearer ", "ghp_", "ghs_", "gho_", "github_pat_"];
-
-/// Words that only the text of a credential contains.
-const WITHIN: [&str; 5] =
-    ["private_key", "PRIVATE KEY", "refresh_token", "client_secret", "subject_token"];
-
-/// A name of at least this length, without a folder or an extension, counts as a token if its
-/// characters are mixed like those of a token.
-const AS_LONG_AS_A_TOKEN: usize = 40;
+const FILES: [&str; 2] = ["--access-token-file", "--id-token-file"];
+/// Options that name something else, and what that is.
+const NAMES: [(&str, &str); 11] = [
+    ("--account", "an account"),
+    ("--allow-host", "a host"),
+    ("--audience", "an address"),
+    ("--configuration", "the name of a configuration"),
+    ("--host", "a host"),
+    ("--impersonate-service-account", "an account"),
+    ("--path", "a path"),
+    ("--project", "a project"),
+    ("--region", "a region"),
+    ("--tag", "a traffic tag"),
+    ("--url", "an address"),
+];
+/// Variables that name a folder, a host or a project.
+const VARIABLES: [(&str, &str); 8] = [
+    ("CLOUDSDK_ACTIVE_CONFIG_NAME", "the name of a configuration"),
+    ("CLOUDSDK_CONFIG", "a folder"),
+    ("CLOUDSDK_ROOT_DIR", "a folder"),
+    ("GCE_METADATA_HOST", "a host"),
+    ("GCE_METADATA_ROOT", "a host"),
+    ("GOOGLE_CLOUD_QUOTA_PROJECT", "a project"),
+    ("RUNACCESS_HOME", "a folder"),
+    ("XDG_STATE_HOME", "a folder"),
+];
+/// What is given to the command that runs curl, behind the service, is curl's.
+const CURL: &str = "curl";
 
 /// Parses a path. `said_by` is the text's origin, for errors. Refuses a text that is the credential
 /// itself, without quoting it: many people read build logs.
 pub(super) fn file_name<'a>(text: &'a Path, said_by: &str) -> Result<&'a Path, AuthError> {
-    if is_a_secret(text) {
-        return Err(AuthError::SecretItself { said_by: said_by.to_owned() });
+    if is_secret_path(text) {
+        let (said_by, what) = (said_by.to_owned(), "the name of a file".to_owned());
+        return Err(AuthError::SecretItself { said_by, what });
     }
     Ok(text)
 }
@@ -37,69 +50,66 @@ pub(super) fn file_name<'a>(text: &'a Path, said_by: &str) -> Result<&'a Path, A
 /// repeats the arguments. Arguments after a bare `--` belong to another program.
 pub fn check_arguments(arguments: &[String]) -> Result<(), AuthError> {
     let ours = arguments.split(|word| word == "--").next().unwrap_or_default();
+    let is_curl = ours.iter().any(|word| word == CURL);
     for (at, word) in ours.iter().enumerate() {
         let (name, joined) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (word.as_str(), None),
+            Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+            _ => (word.as_str(), None),
         };
-        if let Some(option) = OPTIONS.into_iter().find(|option| *option == name)
-            && let Some(value) = joined.or_else(|| ours.get(at + 1).map(String::as_str))
-        {
-            file_name(Path::new(value), &format!("`{option}`"))?;
+        let value = joined.or_else(|| ours.get(at + 1).map(String::as_str));
+        if let Some(value) = value.filter(|_| FILES.contains(&name)) {
+            file_name(Path::new(value), &format!("`{name}`"))?;
+        }
+        let known = NAMES.iter().find(|(known, _)| *known == name);
+        if let (Some((option, what)), Some(value)) = (known, value) {
+            no_secret(value, &format!("`{option}`"), what)?;
+        }
+        // The value of an option may be a person's own words.
+        let is_operand = !word.starts_with('-')
+            && at.checked_sub(1).is_none_or(|before| !ours[before].starts_with('-'));
+        if is_operand && !is_curl && is_token(word) {
+            let what = "a name".to_owned();
+            return Err(AuthError::SecretItself { said_by: "an argument".to_owned(), what });
         }
     }
     Ok(())
 }
 
-fn is_a_secret(path: &Path) -> bool {
-    let Some(text) = path.to_str() else { return false };
-    // Strip curl's `@` and the folder.
-    let text = text.trim().trim_start_matches(['@', '.']).trim_start_matches('/');
-    let certain = text.starts_with(['{', '[', '"']) || text.contains(['\n', '\r']);
-    // A file may have any name.
-    if !certain && path.exists() {
-        return false;
+/// Refuses variables that contain a secret where they name something else.
+pub fn check_variables(variables: &Variables) -> Result<(), AuthError> {
+    for (name, what) in VARIABLES {
+        // A folder that exists, or whose parent does, is one whatever it is called.
+        let is_folder = |value: &String| {
+            let path = Path::new(value);
+            path.is_absolute() && (path.exists() || path.parent().is_some_and(Path::exists))
+        };
+        if let Some(value) = variables.get(name).filter(|value| !is_folder(value)) {
+            no_secret(value, &format!("`{name}`"), what)?;
+        }
     }
-    certain
-        || WITHIN.iter().any(|word| text.contains(word))
-        || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
-        || is_jwt(text)
-        || decoded(text).is_some_and(|json| json.is_object())
-        || is_in_hex(text)
-        || text.split('/').any(|part| !part.contains('.') && is_mixed(part))
+    Ok(())
 }
 
-/// Whether it has three parts, of which the first is a JSON object.
-fn is_jwt(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('.').collect();
-    parts.len() == 3 && decoded(parts[0]).is_some_and(|header| header.is_object())
+fn no_secret(text: &str, said_by: &str, what: &str) -> Result<(), AuthError> {
+    if is_secret(text) {
+        let (said_by, what) = (said_by.to_owned(), what.to_owned());
+        return Err(AuthError::SecretItself { said_by, what });
+    }
+    Ok(())
 }
 
-/// The JSON in a base64 text, of either alphabet.
-fn decoded(text: &str) -> Option<Value> {
-    let lenient =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    [STANDARD, URL_SAFE].into_iter().find_map(|alphabet| {
-        let bytes = GeneralPurpose::new(&alphabet, lenient).decode(text).ok()?;
-        serde_json::from_slice(&bytes).ok()
-    })
-}
-
-/// Whether it is as long and as mixed as an opaque token.
-fn is_mixed(name: &str) -> bool {
-    name.len() >= AS_LONG_AS_A_TOKEN
-        && name.contains(|c: char| c.is_ascii_lowercase())
-        && name.contains(|c: char| c.is_ascii_uppercase())
-        && name.contains(|c: char| c.is_ascii_digit())
-}
-
-/// Whether it looks like a hexadecimal key and is in no folder.
-fn is_in_hex(text: &str) -> bool {
-    text.len() >= AS_LONG_AS_A_TOKEN && text.chars().all(|c| c.is_ascii_hexdigit())
+/// Whether a text is a secret; one that names a file that exists is not.
+fn is_secret_path(path: &Path) -> bool {
+    let Some(text) = path.to_str() else { return false };
+    let is_one_line =
+        !text.trim().contains(['\n', '\r']) && !text.trim().starts_with(['{', '[', '"']);
+    is_secret(text) && !(is_one_line && path.exists())
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+
     use super::*;
 
     #[test]
@@ -125,7 +135,7 @@ mod tests {
             "e30.e30.sig",
             &long,
         ] {
-            assert!(is_a_secret(Path::new(secret)), "{secret}");
+            assert!(is_secret_path(Path::new(secret)), "{secret}");
             let error = file_name(Path::new(secret), "`X`").unwrap_err().to_string();
             assert_eq!(error, "`X` holds the credential itself, not the name of a file");
         }
@@ -140,7 +150,7 @@ mod tests {
             "nosuch",
             "",
         ] {
-            assert!(!is_a_secret(Path::new(name)), "{name}");
+            assert!(!is_secret_path(Path::new(name)), "{name}");
         }
     }
 

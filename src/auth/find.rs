@@ -7,7 +7,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::bearer::BearerToken;
-use super::credential::{Credential, Endpoints, is_service_account};
+use super::credential::{Credential, Endpoints, is_service_account, universe_in};
 use super::file_name::file_name;
 use super::quota::Family;
 use super::tokens::AtHand;
@@ -31,6 +31,8 @@ pub(super) struct FoundCredential {
     pub(super) family: Family,
     /// The quota project that the file sets, and the file.
     pub(super) quota_project: Option<(String, String)>,
+    /// The universe that the file names, or Google's if it names none; `None` if nothing could.
+    pub(super) universe: Option<String>,
 }
 
 /// Finds the credential, in the documented order.
@@ -83,6 +85,7 @@ pub(super) fn find(
         login: None,
         family: Family::GoogleAuth,
         quota_project: None,
+        universe: None,
     })
 }
 
@@ -133,6 +136,7 @@ fn bare_token(token: &str, place: String) -> Result<FoundCredential, AuthError> 
             login: None,
             family: Family::Gcloud,
             quota_project: None,
+            universe: None,
         }),
         Err(source) => Err(AuthError::Token { place, source }),
     }
@@ -151,7 +155,9 @@ fn stored_account(
         let known = store.accounts()?;
         return Err(AuthError::NoSuchAccount { account: account.to_owned(), known });
     };
-    let credential = Credential::read(&json, &place, endpoints)?;
+    let login = login_of(account);
+    let credential = Credential::read(&json, &place, endpoints);
+    let credential = credential.map_err(|error| error.or_login(Some(&login)))?;
     let access = match store.access_token(account, now)? {
         None => None,
         Some(token) => Some(
@@ -171,9 +177,10 @@ fn stored_account(
         source: format!("{place}, named by {said_by}"),
         place,
         at_hand: AtHand { access, id },
-        login: Some(login_of(account)),
+        login: Some(login),
         family: Family::Gcloud,
         quota_project: None,
+        universe: Some(universe_in(&json).to_owned()),
     })
 }
 
@@ -186,6 +193,31 @@ pub fn login_of(account: &str) -> String {
     }
 }
 
+/// Parses the text of a credential file; the error says what is wrong with it, without any of it.
+fn parsed(text: &[u8]) -> Result<Value, String> {
+    if text.iter().all(u8::is_ascii_whitespace) {
+        return Err("it is empty".to_owned());
+    }
+    match text {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
+            return Err("it is in UTF-16: save it as UTF-8".to_owned());
+        }
+        [0xEF, 0xBB, 0xBF, ..] => {
+            return Err("it begins with a byte order mark: save it as UTF-8 without one".to_owned());
+        }
+        _ => {}
+    }
+    let Ok(text) = std::str::from_utf8(text) else {
+        return Err("it is not in UTF-8".to_owned());
+    };
+    if text.trim_start().starts_with("-----BEGIN") {
+        return Err("it is a key in PEM, not the JSON file that holds it".to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| {
+        format!("it is not JSON (line {}, column {})", error.line(), error.column())
+    })
+}
+
 fn credential_file(
     path: &Path,
     said_by: &str,
@@ -194,15 +226,17 @@ fn credential_file(
     let place = format!("`{}`", path.display());
     let text = fs::read(path)
         .map_err(|source| AuthError::CredentialFile { path: path.to_owned(), source })?;
-    let json: Value = serde_json::from_slice(&text).map_err(|error| AuthError::Unusable {
+    let json = parsed(&text).map_err(|why| AuthError::Unusable {
         place: place.clone(),
-        why: format!("it is not JSON (line {}, column {})", error.line(), error.column()),
+        why,
+        login: None,
     })?;
-    let credential = Credential::read(&json, &place, endpoints)?;
+    let is_person = json["type"] == "authorized_user";
+    let login = is_person.then(|| "auth application-default login".to_owned());
+    let credential = Credential::read(&json, &place, endpoints);
+    let credential = credential.map_err(|error| error.or_login(login.as_deref()))?;
     let account = credential.account().or(json["account"].as_str()).filter(|a| !a.is_empty());
     let quota_project = json["quota_project_id"].as_str().filter(|project| !project.is_empty());
-    let login = matches!(credential.kind(), Kind::User)
-        .then(|| "auth application-default login".to_owned());
     Ok(FoundCredential {
         account: account.map(str::to_owned),
         credential,
@@ -212,5 +246,6 @@ fn credential_file(
         at_hand: AtHand::default(),
         login,
         family: Family::GoogleAuth,
+        universe: Some(universe_in(&json).to_owned()),
     })
 }

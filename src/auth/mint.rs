@@ -16,9 +16,10 @@ use time::format_description::well_known::Rfc3339;
 use tokio::time::{sleep, timeout};
 
 use super::credential::{Credential, Impersonated, ServiceAccount, User};
+use super::federation::{self, Source};
 use super::{AuthError, SCOPE};
 use crate::jwt::expiry;
-use crate::transport::{Answer, Endpoint, Transport, chain, encoded};
+use crate::transport::{Answer, Endpoint, Network, Transport, chain, encoded};
 
 const ATTEMPTS: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -51,6 +52,7 @@ pub(super) struct Mint<'a> {
     /// The command that logs the account in again.
     pub(super) login: Option<&'a str>,
     pub(super) now: OffsetDateTime,
+    pub(super) network: &'a Network,
 }
 
 impl Mint<'_> {
@@ -66,26 +68,12 @@ impl Mint<'_> {
                 let builder = service_account::Builder::new(account.file.clone());
                 let built = builder.with_access_specifier(scopes).build_access_token_credentials();
                 // The error's text is omitted on purpose: it may quote the key.
-                let built = built.map_err(|_| self.unusable("its key cannot be read"))?;
-                let token = built
-                    .access_token()
-                    .await
-                    .map_err(|_| self.unusable("its key does not sign"))?;
+                let damaged = "its `private_key` is damaged: it is no RSA key in PEM";
+                let built = built.map_err(|_| self.unusable(damaged))?;
+                let token = built.access_token().await.map_err(|_| self.unusable(damaged))?;
                 Brought { access: Some(self.by_its_word(token.token)), id: None }
             }
-            Credential::External(file) => {
-                let builder =
-                    external_account::Builder::new(file.as_ref().clone()).with_scopes([SCOPE]);
-                let built = builder.build_access_token_credentials();
-                let built =
-                    built.map_err(|_| self.unusable("it is not a whole `external_account`"))?;
-                let token = built.access_token().await.map_err(|error| AuthError::Refused {
-                    place: self.place.to_owned(),
-                    why: federated(&chain(&error)),
-                })?;
-                let minted = Minted { token: token.token, expires: self.now + FEDERATED };
-                Brought { access: Some(minted), id: None }
-            }
+            Credential::External(file) => self.federated(file).await?,
             Credential::Metadata { host } => {
                 let path = format!("instance/service-accounts/default/token?scopes={SCOPE}");
                 let answer = self.metadata(host, &path).await?;
@@ -105,6 +93,47 @@ impl Mint<'_> {
                 Brought { access: Some(Minted { token: token.to_owned(), expires }), id: None }
             }
         })
+    }
+
+    /// Exchanges another provider's token.
+    async fn federated(&self, file: &Value) -> Result<Brought, AuthError> {
+        let source = federation::source(file).map_err(|why| self.unusable(&why))?;
+        if matches!(source, Source::Official) {
+            return self.federated_by_official_client(file).await;
+        }
+        let subject = federation::subject_token(&source, self.place, self.network).await?;
+        let pairs = federation::exchange(file, &subject, SCOPE);
+        let pairs: Vec<(&str, &str)> =
+            pairs.iter().map(|(name, value)| (*name, &**value)).collect();
+        let mut headers = HeaderMap::new();
+        if let Some(client) = file["client_id"].as_str() {
+            let secret_of = file["client_secret"].as_str().unwrap_or_default();
+            let pair = BASE64_STANDARD.encode(format!("{client}:{secret_of}"));
+            headers.insert(AUTHORIZATION, secret(&format!("Basic {pair}")));
+        }
+        let url = file["token_url"].as_str().unwrap_or_default();
+        let answer = self.post(url, headers, FORM, encoded(&pairs), &Asker::Federation).await?;
+        Ok(Brought { access: Some(self.access_of(&answer, "access_token")?), id: None })
+    }
+
+    /// The same for an executable and for AWS, which the official client asks.
+    async fn federated_by_official_client(&self, file: &Value) -> Result<Brought, AuthError> {
+        if !self.network.is_usual() {
+            return Err(self.unusable(
+                "an executable's and AWS's tokens are exchanged by a library that takes neither \
+                 `core/custom_ca_certs_file` nor `proxy/*`: `SSL_CERT_FILE` and `HTTPS_PROXY` do",
+            ));
+        }
+        let is_executable = file["credential_source"].get("executable").is_some();
+        let builder = external_account::Builder::new(file.clone()).with_scopes([SCOPE]);
+        let built = builder.build_access_token_credentials();
+        let built = built.map_err(|_| self.unusable("it is not a whole `external_account`"))?;
+        let token = built.access_token().await.map_err(|error| AuthError::Refused {
+            place: self.place.to_owned(),
+            why: federated(&chain(&error), is_executable),
+        })?;
+        let minted = Minted { token: token.token, expires: self.now + FEDERATED };
+        Ok(Brought { access: Some(minted), id: None })
     }
 
     /// An ID token for an audience; without an audience, for the credential's own client.
@@ -164,7 +193,8 @@ impl Mint<'_> {
             pairs.push(("client_secret", &user.client_secret));
         }
         pairs.extend(audience.map(|audience| ("audience", audience)));
-        let answer = self.post(&user.token_uri, headers, FORM, encoded(&pairs)).await?;
+        let sent = encoded(&pairs);
+        let answer = self.post(&user.token_uri, headers, FORM, sent, &Asker::User).await?;
         let id = answer["id_token"].as_str().filter(|token| expiry(token).is_some());
         Ok(Brought {
             access: Some(self.access_of(&answer, "access_token")?),
@@ -184,11 +214,13 @@ impl Mint<'_> {
         let mut header = Header::new(Algorithm::RS256);
         header.kid = Some(account.key_id.clone());
         let key = EncodingKey::from_rsa_pem(account.private_key.as_bytes());
-        let key = key.map_err(|_| self.unusable("its key cannot be read"))?;
+        let key = key
+            .map_err(|_| self.unusable("its `private_key` is damaged: it is no RSA key in PEM"))?;
         let assertion = jsonwebtoken::encode(&header, &claims, &key);
         let assertion = assertion.map_err(|_| self.unusable("its key does not sign"))?;
         let form = encoded(&[("grant_type", ASSERTION), ("assertion", &assertion)]);
-        let answer = self.post(&account.token_uri, HeaderMap::new(), FORM, form).await?;
+        let asker = Asker::Key(&account.email);
+        let answer = self.post(&account.token_uri, HeaderMap::new(), FORM, form, &asker).await?;
         Ok(answer["id_token"].as_str().unwrap_or_default().to_owned())
     }
 
@@ -208,7 +240,7 @@ impl Mint<'_> {
         let ask = async |token: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, secret(&format!("Bearer {token}")));
-            self.post(&url, headers, "application/json", body.clone()).await
+            self.post(&url, headers, "application/json", body.clone(), &Asker::Account).await
         };
         if let Some(token) = &it.at_hand {
             match ask(token.text()).await {
@@ -246,6 +278,13 @@ impl Mint<'_> {
             let asked = transport.get(uri.clone(), headers.clone());
             let why = match timeout(METADATA_PATIENCE * attempt, asked).await {
                 Ok(Ok(answer)) if answer.status.is_success() => return Ok(answer),
+                // The server's own words: it says what IAM answered (observed).
+                Ok(Ok(answer)) if answer.status.is_client_error() => {
+                    return Err(AuthError::Refused {
+                        place: self.place.to_owned(),
+                        why: in_its_words(&answer),
+                    });
+                }
                 Ok(Ok(answer)) => format!("HTTP {}", answer.status.as_u16()),
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => "no answer in time".to_owned(),
@@ -264,10 +303,12 @@ impl Mint<'_> {
         headers: HeaderMap,
         kind: &'static str,
         body: String,
+        asker: &Asker<'_>,
     ) -> Result<Value, AuthError> {
         let unreachable = |why: String| AuthError::Unreachable { url: url.to_owned(), why };
         let endpoint = Endpoint::parse(url).map_err(|error| unreachable(error.to_string()))?;
-        let transport = Transport::to(&endpoint).map_err(|error| unreachable(error.to_string()))?;
+        let transport = Transport::to(&endpoint, self.network)
+            .map_err(|error| unreachable(error.to_string()))?;
         let uri = Uri::try_from(url).map_err(|error| unreachable(error.to_string()))?;
         let body = Bytes::from(body);
         let mut attempt = 0;
@@ -278,10 +319,14 @@ impl Mint<'_> {
             let sent = transport.send(Method::POST, uri.clone(), head, body.clone()).await;
             let failure = match sent {
                 Ok(answer) if answer.status.is_success() => return Ok(parsed(&answer.body)),
-                Ok(answer) if answer.status.is_server_error() || answer.status.as_u16() == 429 => {
+                Ok(answer) if answer.status.is_server_error() => {
                     unreachable(format!("HTTP {}", answer.status.as_u16()))
                 }
-                Ok(answer) => return Err(self.refused(&answer, &headers, &body)),
+                // A 4xx is an answer, and asking again would get the same.
+                Ok(answer) if answer.status.as_u16() == 429 => {
+                    return Err(unreachable("HTTP 429: too many requests".to_owned()));
+                }
+                Ok(answer) => return Err(self.refused(&answer, &headers, &body, asker)),
                 Err(error) => unreachable(error.to_string()),
             };
             if attempt == ATTEMPTS {
@@ -294,7 +339,13 @@ impl Mint<'_> {
 
     /// The error in a response, in the server's own words (RFC 6749, or Google's error format),
     /// with secrets removed. For any other response, only the status.
-    fn refused(&self, answer: &Answer, sent: &HeaderMap, form: &[u8]) -> AuthError {
+    fn refused(
+        &self,
+        answer: &Answer,
+        sent: &HeaderMap,
+        form: &[u8],
+        asker: &Asker<'_>,
+    ) -> AuthError {
         let without = |text: &str| without_secrets(text, sent, form);
         let body = parsed(&answer.body);
         let (code, subtype) = (body["error"].as_str(), body["error_subtype"].as_str());
@@ -303,14 +354,25 @@ impl Mint<'_> {
         if let Some(code) = code {
             let why = description.map_or_else(|| code.to_owned(), |text| format!("{code}: {text}"));
             let why = without(&why);
+            let why = match asker {
+                Asker::Federation => format!("the Security Token Service says {why}"),
+                Asker::Account | Asker::Key(_) | Asker::User => why,
+            };
             // `invalid_rapt` is an error or a subtype: the user must log in again.
             let is_gone = code == "invalid_grant"
                 || code == "invalid_rapt"
                 || subtype == Some("invalid_rapt");
-            return if is_gone {
-                AuthError::LoginNeeded { place, why, login: self.login.map(str::to_owned) }
-            } else {
-                AuthError::Refused { place, why }
+            return match asker {
+                Asker::User if is_gone => {
+                    AuthError::LoginNeeded { place, why, login: self.login.map(str::to_owned) }
+                }
+                Asker::Key(email) if is_gone => AuthError::KeyRefused {
+                    place,
+                    is_clock: self.is_clock_off(answer) || says_clock(description),
+                    why,
+                    email: (*email).to_owned(),
+                },
+                _ => AuthError::Refused { place, why },
             };
         }
         let message = body["error"]["message"].as_str();
@@ -321,6 +383,12 @@ impl Mint<'_> {
         } else {
             AuthError::Refused { place, why }
         }
+    }
+
+    /// Whether the server's clock is too far from this machine's for an assertion.
+    fn is_clock_off(&self, answer: &Answer) -> bool {
+        let theirs = answer.date();
+        theirs.is_some_and(|theirs| (theirs - self.now).abs() > time::Duration::minutes(5))
     }
 
     fn access_of(&self, answer: &Value, name: &str) -> Result<Minted, AuthError> {
@@ -341,7 +409,8 @@ impl Mint<'_> {
     }
 
     fn unusable(&self, why: &str) -> AuthError {
-        AuthError::Unusable { place: self.place.to_owned(), why: why.to_owned() }
+        let login = self.login.map(str::to_owned);
+        AuthError::Unusable { place: self.place.to_owned(), why: why.to_owned(), login }
     }
 }
 
@@ -363,9 +432,38 @@ fn without_secrets(text: &str, sent: &HeaderMap, form: &[u8]) -> String {
     clean
 }
 
-/// The error of a failed federation. The library's own text may contain the subject token, or
-/// everything that an executable printed.
-fn federated(said: &str) -> String {
+/// Who asks for a token, which decides what a refusal means.
+enum Asker<'a> {
+    /// A credential that acts as a service account.
+    Account,
+    Federation,
+    /// A service account's key.
+    Key(&'a str),
+    User,
+}
+
+/// Whether Google says that an assertion's times are wrong (its text, observed: no code tells it from
+/// a key that is gone).
+fn says_clock(description: Option<&str>) -> bool {
+    description.is_some_and(|text| text.contains("must be a short-lived token"))
+}
+
+/// A refusal of a server that answers in plain text: its first line, if it is not a page.
+fn in_its_words(answer: &Answer) -> String {
+    const LONGEST: usize = 300;
+    let status = answer.status.as_u16();
+    let text = String::from_utf8_lossy(&answer.body);
+    let line = text.trim().lines().next().unwrap_or_default().trim();
+    if line.is_empty() || line.starts_with('<') {
+        return format!("HTTP {status}");
+    }
+    let line: String = line.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    format!("HTTP {status}: {line}")
+}
+
+/// The error of a federation that the official client failed at. The client's own text may hold the
+/// subject token, or all that an executable printed.
+fn federated(said: &str, is_executable: bool) -> String {
     let codes = [
         "invalid_grant",
         "invalid_target",
@@ -375,10 +473,10 @@ fn federated(said: &str) -> String {
         "unauthorized_client",
         "access_denied",
     ];
+    let source = if is_executable { "the executable" } else { "AWS" };
     match codes.iter().find(|code| said.contains(*code)) {
-        Some(code) => format!("the Security Token Service says `{code}`"),
-        None => "the subject token could not be had, or the Security Token Service did not take it"
-            .to_owned(),
+        Some(code) => format!("the Security Token Service says {code}"),
+        None => format!("{source} gave no token, or the Security Token Service did not take it"),
     }
 }
 

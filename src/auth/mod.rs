@@ -4,6 +4,7 @@
 mod bearer;
 mod cache;
 mod credential;
+mod federation;
 mod file_name;
 mod find;
 mod mint;
@@ -20,7 +21,8 @@ pub use self::bearer::{BearerToken, IdTokenFileError, TokenError};
 use self::cache::TokenCache;
 pub use self::cache::renewal_time;
 use self::credential::{Credential, Endpoints, User, is_service_account};
-pub use self::file_name::check_arguments;
+use self::federation::ALLOW_EXECUTABLES;
+pub use self::file_name::{check_arguments, check_variables};
 pub use self::find::login_of;
 use self::find::{FoundCredential, find, passed_over, token_file};
 use self::quota::{Family, quota_project};
@@ -28,10 +30,13 @@ pub use self::quota::{QuotaProject, SetBy};
 use self::tokens::AtHand;
 pub use self::tokens::{IdToken, Tokens};
 use crate::domain::error::{CommandError, ErrorKind, Hint};
-use crate::gcloud::{Properties, SetupError};
+use crate::gcloud::{Properties, PropertySource, SetupError};
+use crate::transport::Network;
 
 /// Every method of the Cloud Run Admin API accepts this scope (discovery document).
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// The universe of Google's public cloud.
+pub const UNIVERSE: &str = "googleapis.com";
 /// gcloud's own client: the audience of user tokens that Cloud Run accepts.
 pub const GCLOUD_CLIENT: &str = "32555940559.apps.googleusercontent.com";
 
@@ -50,6 +55,8 @@ pub struct Identity {
     pub login: Option<String>,
     /// The project that the account's requests count for.
     pub quota: QuotaProject,
+    /// The universe of the credential, such as `googleapis.com`: its tokens go nowhere else.
+    pub universe: String,
 }
 
 impl Identity {
@@ -107,6 +114,8 @@ pub struct TokenOptions {
     /// The token cache; `None` if tokens are not cached.
     pub cache: Option<PathBuf>,
     pub clock: fn() -> OffsetDateTime,
+    /// How token servers are reached.
+    pub network: Network,
 }
 
 /// Why there is no credential, or no token.
@@ -116,8 +125,8 @@ pub enum AuthError {
     None,
     #[error("gcloud has no credentials for the account `{account}`")]
     NoSuchAccount { account: String, known: Vec<String> },
-    #[error("{said_by} holds the credential itself, not the name of a file")]
-    SecretItself { said_by: String },
+    #[error("{said_by} holds the credential itself, not {what}")]
+    SecretItself { said_by: String, what: String },
     #[error("cannot read the access token in `{}`", path.display())]
     TokenFile { path: PathBuf, source: std::io::Error },
     #[error("what stands in {place} is not an access token: {source}")]
@@ -125,11 +134,19 @@ pub enum AuthError {
     #[error("cannot read the credentials in `{}`", path.display())]
     CredentialFile { path: PathBuf, source: std::io::Error },
     #[error("the credential of {place} cannot be used: {why}")]
-    Unusable { place: String, why: String },
+    Unusable { place: String, why: String, login: Option<String> },
     #[error("{place} must log in again")]
     LoginNeeded { place: String, why: String, login: Option<String> },
+    #[error("{place} is of the universe `{theirs}`, and `core/universe_domain` is `{set}`")]
+    OtherUniverse { place: String, theirs: String, set: String, hint: Option<String> },
     #[error("{place} was refused a token")]
     Refused { place: String, why: String },
+    /// The key of a service account was refused: it is deleted or replaced, or the clock is off.
+    #[error("{place} was refused a token")]
+    KeyRefused { place: String, why: String, email: String, is_clock: bool },
+    /// Federation: the other provider's token could not be read.
+    #[error("{place} has no subject token to exchange")]
+    SubjectToken { place: String, why: String },
     #[error("`{0}` is not a service account, and only those can be impersonated")]
     NotAServiceAccount(String),
     #[error("`{target}` cannot be impersonated")]
@@ -165,9 +182,12 @@ pub fn identify(
     let endpoints = Endpoints {
         token: value("auth", "token_host")?,
         iam_credentials: value("api_endpoint_overrides", "iamcredentials")?,
+        universe: None,
+        runs_executables: properties.variable(ALLOW_EXECUTABLES) == Some("1"),
     };
     let mut found = find(request, properties, &endpoints, (options.clock)())?;
     let passed_over = passed_over(&found, properties);
+    let universe = universe_of(&found, properties)?;
     let mut accounts = request.impersonate.clone();
     let mut said_by = "`--impersonate-service-account`".to_owned();
     if accounts.is_empty()
@@ -176,10 +196,32 @@ pub fn identify(
         accounts = property.value.split(',').map(|account| account.trim().to_owned()).collect();
         said_by = property.source.to_string();
     }
+    let endpoints = Endpoints { universe: Some(universe.clone()), ..endpoints };
     found = acting(found, &accounts, &said_by, &endpoints)?;
     let kind = found.credential.kind();
     let quota = quota_project(found.family, kind, found.quota_project.take(), properties)?;
-    Ok(Identity { passed_over, quota, ..identity_of(found, options) })
+    Ok(Identity { passed_over, quota, universe, ..identity_of(found, options) })
+}
+
+/// The universe of a credential. A key or a login is of one universe; a credential that does not say
+/// which is of the one that is set, or of Google's public cloud.
+fn universe_of(found: &FoundCredential, properties: &Properties) -> Result<String, AuthError> {
+    let set = properties.value("core", "universe_domain")?;
+    let Some(theirs) = found.universe.clone() else {
+        return Ok(set.map_or_else(|| UNIVERSE.to_owned(), |property| property.value));
+    };
+    match set {
+        Some(set) if set.value != theirs => Err(AuthError::OtherUniverse {
+            place: found.place.clone(),
+            theirs,
+            hint: match &set.source {
+                PropertySource::Variable(name) => Some(format!("unset {name}")),
+                _ => None,
+            },
+            set: set.value,
+        }),
+        _ => Ok(theirs),
+    }
 }
 
 /// The credential that impersonates the last of these accounts; the original credential if there
@@ -237,8 +279,10 @@ pub fn identify_in_sandbox(
         login: None,
         family: Family::Gcloud,
         quota_project: None,
+        universe: None,
     };
-    let endpoints = Endpoints { token: None, iam_credentials: Some(endpoint.to_owned()) };
+    let endpoints =
+        Endpoints { iam_credentials: Some(endpoint.to_owned()), ..Endpoints::default() };
     let said_by = "`--impersonate-service-account`";
     Ok(identity_of(acting(found, &request.impersonate, said_by, &endpoints)?, options))
 }
@@ -251,10 +295,24 @@ fn identity_of(found: FoundCredential, options: &TokenOptions) -> Identity {
         at_hand: Mutex::new(at_hand),
         cache: options.cache.clone().map(TokenCache::new),
         clock: options.clock,
+        network: options.network.clone(),
         login: login.clone(),
     };
     let (passed_over, quota) = (None, QuotaProject::None);
-    Identity { tokens: Arc::new(tokens), account, source, passed_over, login, quota }
+    let universe = UNIVERSE.to_owned();
+    Identity { tokens: Arc::new(tokens), account, source, passed_over, login, quota, universe }
+}
+
+impl AuthError {
+    /// Adds the command that writes the credential anew, if there is one.
+    fn or_login(self, command: Option<&str>) -> Self {
+        match self {
+            Self::Unusable { place, why, login: None } => {
+                Self::Unusable { place, why, login: command.map(str::to_owned) }
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<AuthError> for CommandError {
@@ -281,13 +339,35 @@ impl From<&AuthError> for CommandError {
                 refused(&source.to_string())
             }
             AuthError::SecretItself { .. } => plain.because(
-                "it is to be the path of a file that holds it and that nobody else can read",
+                "a credential belongs in a file that nobody else can read: \
+                 `--access-token-file`, `--id-token-file` and `GOOGLE_APPLICATION_CREDENTIALS` name it",
             ),
-            AuthError::Token { .. } | AuthError::Unusable { .. } => plain.hint(Hint::Login),
+            AuthError::Token { .. } => plain.hint(Hint::Login),
+            AuthError::Unusable { login, .. } => match login {
+                Some(login) => plain.hint_gcloud(login.as_str()),
+                None => plain,
+            },
             AuthError::LoginNeeded { why, login, .. } => {
                 refused(why).hint(login.clone().map_or(Hint::Login, Hint::Gcloud))
             }
-            AuthError::Refused { why, .. } | AuthError::Unauthenticated { why } => refused(why),
+            AuthError::Refused { why, .. }
+            | AuthError::SubjectToken { why, .. }
+            | AuthError::Unauthenticated { why } => refused(why),
+            AuthError::OtherUniverse { hint, .. } => {
+                let error = plain.because("a token is sent to no other universe than its own");
+                match hint {
+                    Some(hint) => error.hint(hint.as_str()),
+                    None => error.hint_gcloud("config unset core/universe_domain"),
+                }
+            }
+            AuthError::KeyRefused { why, is_clock: true, .. } => refused(why)
+                .because(
+                    "this machine's clock is off: assertions are good for an hour by the server's",
+                )
+                .hint("timedatectl set-ntp true"),
+            AuthError::KeyRefused { why, email, .. } => refused(why)
+                .because("the key was deleted or replaced, or its account was")
+                .hint_gcloud(format!("iam service-accounts keys list --iam-account={email}")),
             AuthError::NotImpersonated { why, .. } => refused(why).because(
                 "it takes a role such as `roles/iam.serviceAccountTokenCreator` on that account",
             ),

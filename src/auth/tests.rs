@@ -45,7 +45,11 @@ impl SetUp {
 
     fn identify(&self, request: &IdentityRequest) -> Result<Identity, AuthError> {
         let properties = Properties::load(self.variables.clone(), self.home.path(), None).unwrap();
-        identify(request, &properties, &TokenOptions { cache: None, clock: || NOW })
+        identify(
+            request,
+            &properties,
+            &TokenOptions { cache: None, clock: || NOW, network: Network::default() },
+        )
     }
 
     fn source(&self) -> String {

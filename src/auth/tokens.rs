@@ -13,6 +13,7 @@ use super::credential::Credential;
 use super::mint::{Brought, Mint};
 use super::{AuthError, Kind};
 use crate::jwt::expiry;
+use crate::transport::Network;
 
 /// The tokens of one credential.
 pub struct Tokens {
@@ -24,6 +25,7 @@ pub struct Tokens {
     pub(super) at_hand: Mutex<AtHand>,
     pub(super) cache: Option<TokenCache>,
     pub(super) clock: fn() -> OffsetDateTime,
+    pub(super) network: Network,
     /// The command that logs the account in again.
     pub(super) login: Option<String>,
 }
@@ -69,6 +71,11 @@ impl Tokens {
             | Credential::Metadata { .. }
             | Credential::Impersonated(_) => true,
         }
+    }
+
+    /// Whether access tokens are signed on this machine, so that no server has seen them.
+    pub fn signs(&self) -> bool {
+        matches!(self.credential, Credential::ServiceAccount(_))
     }
 
     /// The header with an access token.
@@ -153,8 +160,8 @@ impl Tokens {
             }
         }
         let now = (self.clock)();
-        let brought =
-            Box::pin(mint(Mint { place: &self.place, login: self.login.as_deref(), now })).await?;
+        let (login, network) = (self.login.as_deref(), &self.network);
+        let brought = Box::pin(mint(Mint { place: &self.place, login, now, network })).await?;
         let token =
             wanted(&brought).ok_or_else(|| AuthError::NoIdToken { place: self.place.clone() })?;
         if slot.is_some() {

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::transport::{Endpoint, Transport, TransportError};
+use crate::transport::{Endpoint, Network, Transport, TransportError};
 
 /// An API of Google.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +47,11 @@ impl Api {
         }
     }
 
-    /// Google's global endpoint (discovery documents, and the resolver's documentation).
-    pub fn endpoint(self) -> Endpoint {
+    /// The global endpoint in a universe (discovery documents, and the resolver's documentation).
+    pub fn endpoint(self, universe: &str) -> Endpoint {
         match self {
             Self::PublicDns => Endpoint::public_dns(),
-            _ => Endpoint::of_google(self.word()),
+            _ => Endpoint::of_google(self.word(), universe),
         }
     }
 }
@@ -60,6 +60,8 @@ impl Api {
 #[derive(Debug)]
 pub struct Endpoints {
     places: Vec<ApiHost>,
+    universe: String,
+    network: Network,
 }
 
 #[derive(Debug)]
@@ -70,9 +72,9 @@ struct ApiHost {
 
 impl Endpoints {
     /// The endpoints that `of` returns.
-    pub fn new(of: impl Fn(Api) -> Endpoint) -> Self {
+    pub fn new(universe: String, network: Network, of: impl Fn(Api) -> Endpoint) -> Self {
         let place = |api| ApiHost { endpoint: of(api), transport: OnceLock::new() };
-        Self { places: Api::ALL.into_iter().map(place).collect() }
+        Self { places: Api::ALL.into_iter().map(place).collect(), universe, network }
     }
 
     fn place(&self, api: Api) -> &ApiHost {
@@ -88,8 +90,14 @@ impl Endpoints {
 
     /// The endpoint of an API in a region, if the API's endpoint is Google's.
     pub fn regional(&self, api: Api, region: &str) -> Option<Endpoint> {
-        let is_googles = *self.endpoint(api) == api.endpoint();
-        is_googles.then(|| Endpoint::of_google(&format!("{region}-{}", api.word())))
+        let is_googles = *self.endpoint(api) == api.endpoint(&self.universe);
+        let host = format!("{region}-{}", api.word());
+        is_googles.then(|| Endpoint::of_google(&host, &self.universe))
+    }
+
+    /// A client of its own for an endpoint.
+    pub(super) fn transport_to(&self, endpoint: &Endpoint) -> Result<Transport, TransportError> {
+        Transport::to(endpoint, &self.network)
     }
 
     /// The client of an API. Opens no connection; reads root certificates only for TLS.
@@ -98,7 +106,7 @@ impl Endpoints {
         if let Some(transport) = place.transport.get() {
             return Ok(transport);
         }
-        let transport = Transport::to(&place.endpoint)?;
+        let transport = self.transport_to(&place.endpoint)?;
         Ok(place.transport.get_or_init(|| transport))
     }
 }
@@ -109,13 +117,17 @@ mod tests {
 
     #[test]
     fn apis_at_one_address_share_a_way() {
-        let endpoints = Endpoints::new(|_| Endpoint::loopback(1));
+        let endpoints = Endpoints::new("googleapis.com".to_owned(), Network::default(), |_| {
+            Endpoint::loopback(1)
+        });
         let ways = Api::ALL.map(|api| std::ptr::from_ref(endpoints.transport(api).unwrap()));
         assert!(ways.iter().all(|way| *way == ways[0]));
         for (at, api) in Api::ALL.into_iter().enumerate() {
             assert_eq!(api as usize, at);
         }
-        let google = Endpoints::new(Api::endpoint);
+        let google = Endpoints::new("googleapis.com".to_owned(), Network::default(), |api| {
+            api.endpoint("googleapis.com")
+        });
         assert_eq!(google.endpoint(Api::Iap).as_str(), "https://iap.googleapis.com");
         let regional = google.regional(Api::ResourceManager, "us-central1").unwrap();
         assert_eq!(regional.as_str(), "https://us-central1-cloudresourcemanager.googleapis.com");

@@ -16,7 +16,7 @@ use super::deadline::Deadline;
 use super::error_info::{ErrorInfo, Reason};
 use super::failure::{Failure, FailureKind};
 use super::quota::{self, Quota};
-use super::request::{Read, date_of};
+use super::request::Read;
 use super::retry::{once, until_answered};
 use crate::auth::Tokens;
 use crate::transport::{Answer, Transport};
@@ -74,8 +74,8 @@ impl Gateway {
 
     /// Records the server's time from a response. A difference that network delay could explain
     /// counts as none.
-    pub(super) fn note_time(&self, headers: &HeaderMap) {
-        let Some(theirs) = date_of(headers) else { return };
+    pub(super) fn note_time(&self, answer: &Answer) {
+        let Some(theirs) = answer.date() else { return };
         let ahead = theirs - (self.clock)();
         let differs = ahead.abs() > CLOCKS_AGREE;
         let mut known = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,7 +143,7 @@ impl Gateway {
         let own;
         let (transport, base) = match &regional {
             Some(endpoint) => {
-                own = Transport::to(endpoint).map_err(failed)?;
+                own = self.endpoints.transport_to(endpoint).map_err(failed)?;
                 (&own, endpoint.as_str())
             }
             None => (
@@ -204,8 +204,8 @@ impl Gateway {
             sent.map_err(|error| self.placed(Api::Run, Failure::of_transport(call, &error)))
         });
         let answer = answer.await?;
-        self.note_time(&answer.headers);
-        date_of(&answer.headers).ok_or_else(|| Failure::malformed(call))
+        self.note_time(&answer);
+        answer.date().ok_or_else(|| Failure::malformed(call))
     }
 
     async fn asked(
@@ -251,7 +251,7 @@ impl Gateway {
 
     /// The body of a successful response. Records the time of every response.
     fn taken(&self, call: &str, answer: Answer) -> Result<Bytes, Failure> {
-        self.note_time(&answer.headers);
+        self.note_time(&answer);
         if answer.status.is_success() {
             return Ok(answer.body);
         }

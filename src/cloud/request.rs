@@ -1,11 +1,7 @@
 //! Read requests, and the parsing of responses.
 
-use http::HeaderMap;
-use http::header::DATE;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
-use time::macros::format_description;
-use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::api::Api;
 use super::failure::{Failure, FailureKind};
@@ -50,15 +46,6 @@ pub(super) fn parsed<'a, T: Deserialize<'a>>(call: &str, body: &'a [u8]) -> Resu
         Category::Data => Failure::malformed(call),
         _ => Failure::new(FailureKind::Malformed, call, "the answer is not JSON"),
     })
-}
-
-/// The time of a response, by the server's clock.
-pub(super) fn date_of(headers: &HeaderMap) -> Option<OffsetDateTime> {
-    let format = format_description!(
-        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second]"
-    );
-    let date = headers.get(DATE)?.to_str().ok()?.strip_suffix(" GMT")?;
-    PrimitiveDateTime::parse(date, &format).ok().map(PrimitiveDateTime::assume_utc)
 }
 
 /// Serializes the body of a write request.

@@ -1,4 +1,4 @@
-//! `alias`
+//! `alias`: prints the shell function `gcurl`.
 
 use clap::ValueEnum;
 

@@ -1,4 +1,4 @@
-//! `completions`
+//! `completions`: prints the code that makes a shell complete command lines, and renews its cache.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -38,7 +38,7 @@ pub(super) enum Shell {
 }
 
 impl Args {
-    /// Whether the value concerns a project, not only a shell.
+    /// Whether the command concerns a project, not only a shell.
     pub(super) fn needs_project(&self) -> bool {
         self.renew
     }

@@ -1,4 +1,4 @@
-//! `connect`
+//! `connect`: allows a caller to call services, and prints how it calls them.
 
 mod caller;
 
@@ -250,7 +250,8 @@ async fn verify(
             // about the rest.
             CallsFrom::Inside(_) | CallsFrom::Unknown => Origin::Internal,
         };
-        // If its default URL is off, it is called at another address, if one is known.
+        // If the default URL of the service is off, the service is called at another address, if one
+        // is known.
         let other = callees.iter().find(|callee| callee.service.name == *name);
         let other = other.is_some_and(|callee| callee.url.is_some());
         let entry = match (gathered.service.default_url, other) {

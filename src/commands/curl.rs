@@ -1,4 +1,4 @@
-//! `curl`
+//! `curl`: calls a service with curl and a token for it.
 
 use std::path::PathBuf;
 
@@ -91,7 +91,7 @@ pub(super) async fn run(cx: &Context, args: Args, ours: &[String]) -> Result<u8,
 /// Errors before curl runs must not use curl's exit codes.
 pub(super) fn not_started(error: CommandError) -> CommandError {
     let code = match error.kind.exit_code() {
-        // A caller with the Invoker role alone cannot look the service up: the hint starts with its
+        // A caller with only the Invoker role cannot look the service up: the hint starts with its
         // URL.
         code @ (ExitCode::Usage | ExitCode::Refused | ExitCode::Cancelled) => code,
         _ => ExitCode::NotStarted,
@@ -251,8 +251,8 @@ async fn run_curl(
     })
 }
 
-/// Whether the caller may invoke the service, by its API: one call that evaluates groups, inherited
-/// grants and deny policies. `None` if the call fails.
+/// Whether the caller may invoke the service, according to Cloud Run's API: one call that evaluates
+/// groups, inherited grants and deny policies. `None` if the call fails.
 async fn may_invoke(cx: &Context, call: &Call) -> Option<bool> {
     let name = call.service.as_ref()?;
     let asked = cx.gateway().await.ok()?.may_invoke(name);

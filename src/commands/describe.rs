@@ -1,4 +1,4 @@
-//! `describe`
+//! `describe`: shows one service and everything that affects access to it.
 
 use super::args::complete;
 use super::args::members::one_service;
@@ -60,7 +60,7 @@ pub(super) async fn read(
     let service = gathered.service;
     let ingress_set = as_set.filter(|set| *set != service.ingress);
     let service = Service { ingress_set, ..service };
-    // An agent does not call as its account.
+    // An agent does not call as its service account.
     let agent_identity = if service.is_agent == Some(true) {
         let agent = gateway.agent_identity(name).await;
         Some(agent.map_or_else(|why| format!("unknown: {why}"), |agent| agent.to_string()))

@@ -1,4 +1,4 @@
-//! `doctor`
+//! `doctor`: finds out why a request is refused, or checks the setup of this machine.
 
 mod evidence;
 mod fix;

@@ -1,4 +1,4 @@
-//! `explain`
+//! `explain`: decides whether a principal may invoke a service or run a job, and shows why.
 
 use http::Uri;
 use time::OffsetDateTime;
@@ -8,7 +8,7 @@ use super::args::complete;
 use super::args::global::one_of;
 use super::args::members::{KindOption, check_order, missing, resolve};
 use super::args::times::moment;
-use super::remedy::{grant, remedies};
+use super::remedy::{Refused, constraints, elsewhere, grant, remedies};
 use crate::cloud::{FailureKind, Gateway, Subject, why};
 use crate::context::Context;
 use crate::domain::access::{Decision, Entry, Layer, Origin, Request, Verdict, decide_unread};
@@ -143,7 +143,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     asked_of(cx, &found, args.with_overrides)?;
     let gathered = match gateway.gather(name, whose).await {
         Ok(gathered) => gathered,
-        // A caller with the Invoker role alone gets an answer too.
+        // A caller with only the Invoker role gets an answer too.
         Err(failure) if is_self && failure.kind == FailureKind::PermissionDenied => {
             let Ok(told) = gateway.may_invoke(name).await else {
                 return Err(lookup::unread(cx, name, failure).await);
@@ -169,7 +169,17 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let request = Request { path: Some(&path), host: host.as_deref(), time: at, from, entry };
     let decision = gathered.decide_for(&who, &request);
     let denied = decision.verdict == Verdict::Denied;
-    let fix = if denied { remedies(cx, &gathered, &decision, &request, &who) } else { Vec::new() };
+    let mut fix = Vec::new();
+    if denied {
+        let constraints = constraints(cx, &gathered, &decision).await;
+        let (gathered, constraints) = (&gathered, constraints.as_ref());
+        let (decision, request, who) = (&decision, &request, &who);
+        let refused = Refused { gathered, decision, request, who, constraints };
+        if let Some(note) = elsewhere(&refused) {
+            cx.terminal.note(&note);
+        }
+        fix = remedies(cx, &refused);
+    }
     say(&decision, Some((&path, host.as_deref())), fix)
 }
 

@@ -1,4 +1,4 @@
-//! `grant`
+//! `grant`: grants principals a role on services.
 
 use super::args::complete;
 use super::args::limits::LimitOptions;
@@ -109,7 +109,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let options = args.write.remarking(Remarks { notes, warnings, ..Remarks::default() });
     let mut grant = GrantRole { role, members, condition: None, preflight: !args.no_preflight };
     let result = change::run_once_read(cx, targets, &mut grant, &options, async |grant, _| {
-        // By Google's clock, which earlier responses have told, and the same for all services.
+        // The expiry uses Google's clock, known from earlier responses, and is the same for all
+        // services.
         grant.condition = args.limits.condition(cx, args.write.reason.as_deref())?;
         Ok(())
     });

@@ -1,4 +1,4 @@
-//! `graph`
+//! `graph`: shows which principals may invoke which services of a project.
 
 use futures::{StreamExt, stream};
 
@@ -60,7 +60,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let default = above.place.number.as_ref().map(|number| {
         Member::of_account(&format!("{number}-compute@developer.gserviceaccount.com"))
     });
-    // An agent calls by its agent identity, not as its account.
+    // An agent calls as its agent identity, not as its service account.
     let looks = stream::iter(&services).map(|access| async {
         let name = &access.service.name;
         match gateway.is_agent(name).await {
@@ -95,7 +95,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     roles.extend(above.roles);
     let layers = if args.no_inherited { &[][..] } else { &above.allow };
     let mut found = graph(&nodes, layers, &roles, cx.now());
-    // Workloads that run as an account are searched everywhere; the called services only if named.
+    // Workloads that run as an account are searched in every region; called services only in the
+    // selected one.
     let is_there = |name: &ServiceName| region == "-" || name.region() == region;
     found.edges.retain(|edge| edge.service.as_ref().is_none_or(is_there));
     found.unknown.extend(unread);

@@ -1,4 +1,4 @@
-//! `help`
+//! `help`: shows the help of a command or a topic.
 
 use clap::Command;
 

@@ -1,4 +1,4 @@
-//! `history`
+//! `history`: shows the changes made from this machine.
 
 use std::time::Duration;
 
@@ -147,7 +147,7 @@ pub(super) fn chosen(cx: &Context, entries: &[Entry], typed: &str) -> Result<Cho
     Ok(Chosen { entries: found, is_whole_run })
 }
 
-/// The error for a name without a change here.
+/// The error for a name that no change made from this machine has.
 fn not_there(cx: &Context, typed: &str) -> CommandError {
     let error = CommandError::new(
         ErrorKind::NotFound,
@@ -164,7 +164,7 @@ fn not_there(cx: &Context, typed: &str) -> CommandError {
     }
 }
 
-/// Which changes are shown.
+/// The filter that selects the changes to show.
 struct Filter {
     project: Option<String>,
     service: Option<Wanted>,
@@ -209,7 +209,7 @@ impl Filter {
                 let region = Some(region).filter(|region| region != "-");
                 Some(Wanted::Matches { region, name: service })
             }
-            // An address alone identifies nothing.
+            // An address alone does not identify a service.
             Some(url @ ServiceRef::Url(_)) => Some(Wanted::Is(lookup::find(cx, &url).await?.name)),
         };
         let member = match &args.member {

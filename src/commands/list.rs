@@ -1,4 +1,4 @@
-//! `list`
+//! `list`: shows the services of a project and their exposure.
 
 use std::collections::BTreeSet;
 

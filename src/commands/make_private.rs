@@ -1,4 +1,4 @@
-//! `make-private`
+//! `make-private`: allows only named principals to invoke services.
 
 use super::args::complete;
 use super::args::members::services;

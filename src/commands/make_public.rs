@@ -1,4 +1,4 @@
-//! `make-public`
+//! `make-public`: allows anyone to invoke services.
 
 use super::args::complete;
 use super::args::members::services;

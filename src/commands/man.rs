@@ -1,4 +1,4 @@
-//! `man`
+//! `man`: prints the manual page of the program or of one command.
 
 use clap::Command;
 use clap_mangen::Man;

@@ -157,7 +157,7 @@ async fn command(
     })
 }
 
-/// Prints the command and runs it as if it had been typed.
+/// Prints the command and runs it as if the user had typed it.
 async fn carry_out(cx: &Context, words: &[String]) -> Result<u8, CommandError> {
     let command: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     cx.terminal.labelled_command(&cx.suggest(&command.join(" ")));
@@ -176,7 +176,7 @@ async fn carry_out(cx: &Context, words: &[String]) -> Result<u8, CommandError> {
     Box::pin(dispatch(cx, command)).await
 }
 
-/// A member as one word; one with a comma is given with its own option.
+/// The command line with a member as one word; a member with a comma is given with `--member`.
 fn with_member(verb: &str, member: &str, options: &[String], target: &str) -> Vec<String> {
     let mut words = vec![verb.to_owned()];
     if member.contains(',') {

@@ -1,5 +1,5 @@
-//! The command line, one file a command. Each holds its arguments, whose doc comments are the help,
-//! parses them, and runs.
+//! The command line, one file per command. Each file defines the command's arguments, whose doc
+//! comments are the help, parses them and runs the command.
 
 mod alias;
 mod args;
@@ -39,6 +39,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use self::args::complete::asked;
 use self::args::global::GlobalOptions;
+use crate::auth;
 use crate::context::{self, Context};
 use crate::domain::error::CommandError;
 use crate::domain::exit_code::ExitCode;
@@ -105,7 +106,7 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it reads or changes resources of a project.
+    /// Whether the command reads or changes resources of a project.
     fn is_about_a_project(&self) -> bool {
         !matches!(
             self,
@@ -130,7 +131,17 @@ pub(crate) async fn run() -> u8 {
     });
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return not_understood(&error),
+        Err(error) => {
+            // clap's text repeats arguments.
+            let arguments = context::arguments();
+            let words = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+            if let Err(secret) = auth::check_arguments(&words.collect::<Vec<_>>()) {
+                let error = CommandError::from(secret);
+                context::bare_terminal().error(&error);
+                return finish(&error, args::global::wants_json(&arguments));
+            }
+            return not_understood(&error);
+        }
     };
     let json = cli.global.wants_json();
     let ended = |done: Result<u8, CommandError>| {
@@ -171,7 +182,7 @@ pub(crate) async fn run() -> u8 {
     }
     // Registered first, so that Ctrl-C is received from the first prompt on.
     let interrupted = async {
-        // Another program that runs has received it too, and ends on its own.
+        // A program that is running has received Ctrl-C too, and ends on its own.
         while tokio::signal::ctrl_c().await.is_ok() && cx.runs_a_program() {}
     };
     let done = tokio::select! {
@@ -192,7 +203,7 @@ pub(crate) async fn run() -> u8 {
     }
 }
 
-/// Runs a command; without one, the menu, if there is a user.
+/// Runs a command; without one, runs the menu if there is a user.
 async fn begin(cx: &Context, command: Option<Command>) -> Result<u8, CommandError> {
     if command.as_ref().is_none_or(Command::is_about_a_project) {
         cx.know_project().await;
@@ -252,7 +263,7 @@ fn options_of(name: &str) -> Vec<String> {
 
 fn finish(error: &CommandError, json: bool) -> u8 {
     if json {
-        // If stdout is closed as well, the exit code still tells.
+        // If stdout is closed too, the exit code still reports the error.
         drop(context::bare_terminal().result(&error.to_json()));
     }
     error.exit_code().number()

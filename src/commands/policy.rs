@@ -1,4 +1,4 @@
-//! `policy`
+//! `policy`: prints the IAM policy of a service or job.
 
 use super::args::complete;
 use super::args::members::KindOption;

@@ -1,4 +1,4 @@
-//! `proxy`
+//! `proxy`: serves services at `localhost` with the caller's identity.
 
 mod access_log;
 mod services;
@@ -274,7 +274,7 @@ async fn with_program(
     variables: &[(String, String)],
 ) -> Result<u8, CommandError> {
     tokio::select! {
-        // Only the program counts: nobody waits for requests that it left unfinished.
+        // Only the program's end matters: requests that it left unfinished are not waited for.
         ended = run_program(program, variables) => ended.map_err(|error| {
             let name = program.first().map(|name| name.to_string_lossy()).unwrap_or_default();
             CommandError::new(ErrorKind::Failed, format!("cannot run `{name}`"))

@@ -1,4 +1,4 @@
-//! `restore`
+//! `restore`: restores the IAM policy of a service or job from a file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use crate::domain::error::{CommandError, ErrorKind, quoted};
 use crate::domain::plan::{Restore, SavedPolicy};
 use crate::lookup::Targets;
 
-/// No policy is longer; IAM accepts a few tens of kilobytes.
+/// The longest policy file that is read; IAM accepts a few tens of kilobytes.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// Bring the IAM policy of a service or job back to a saved one

@@ -1,4 +1,4 @@
-//! `revoke`
+//! `revoke`: revokes roles of principals on services, and reports the access that remains.
 
 mod remaining;
 
@@ -145,7 +145,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let result =
         change::run_once_read(cx, targets, &mut revoke, &options, async |revoke, batch| {
             resolved.check_held(cx, |member| batch.holds(member.as_str()))?;
-            // A member that a policy holds exactly takes precedence over what the text could mean.
+            // A member that a policy contains exactly takes precedence over what the text could mean.
             for literal in typed.map(Member::from_policy) {
                 let is_known = revoke.members.iter().any(|(member, _)| member.same_as(&literal));
                 if !is_known && batch.holds(literal.as_str()) {
@@ -224,7 +224,7 @@ async fn clear(cx: &Context, args: Args) -> Result<u8, CommandError> {
     finish(cx, result, &args.write)
 }
 
-/// Every service whose policy holds such a grant, or whose policy cannot be read: the driver then
+/// Every service whose policy contains such a grant, or whose policy cannot be read: the driver then
 /// reports why.
 async fn every_service_with(
     cx: &Context,
@@ -249,7 +249,7 @@ async fn every_service_with(
     Ok(Targets { names, missing: Vec::new(), by_pattern: true, unreachable })
 }
 
-/// Adds every job whose policy holds such a grant or cannot be read.
+/// Adds every job whose policy contains such a grant or cannot be read.
 async fn every_job_with(
     cx: &Context,
     wanted: impl Fn(&Grant) -> bool,

@@ -1,4 +1,4 @@
-//! `roles`
+//! `roles`: shows the roles that can invoke a service or grant that permission.
 
 use crate::context::Context;
 use crate::domain::error::CommandError;

@@ -1,4 +1,4 @@
-//! `sandbox`
+//! `sandbox`: serves, shows, resets or fills the embedded Cloud Run.
 
 use std::sync::Arc;
 

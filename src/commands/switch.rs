@@ -1,5 +1,5 @@
-//! `ingress`, `invoker-check`, `default-url` and `iap`: settings that decide who may invoke a
-//! service.
+//! `ingress`, `invoker-check`, `default-url` and `iap`: settings that affect which callers may invoke
+//! a service.
 
 use super::args::complete;
 use super::args::members::{missing, services};
@@ -168,7 +168,7 @@ async fn turn(
     finish(cx, result, write)
 }
 
-/// The account of Identity-Aware Proxy, by the number of the service's project.
+/// The service account of Identity-Aware Proxy, by the number of the service's project.
 async fn agent_of(cx: &Context, project: &str) -> Result<Member, CommandError> {
     let number = cx.gateway().await?.project_number(project).await.map_err(|why| {
         CommandError::new(

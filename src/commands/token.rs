@@ -1,4 +1,4 @@
-//! `token`
+//! `token`: prints an ID token, or the claims of one.
 
 use super::args::complete;
 use super::args::members::missing;

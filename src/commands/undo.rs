@@ -1,4 +1,4 @@
-//! `undo`
+//! `undo`: undoes changes that were made from this machine.
 
 use super::args::complete;
 use super::args::write::{WriteOptions, report};
@@ -43,7 +43,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Some(typed) => {
             let Chosen { entries, is_whole_run } = chosen(cx, &entries, typed)?;
             let stands = |entry: &Entry| entry.stands() || entry.state == State::Overtaken;
-            // Of a run, every part that can be undone; of a single change, the reason if it cannot.
+            // For a run, every part that can be undone; for a single change, the reason if it cannot
+            // be undone.
             let any = is_whole_run && entries.iter().any(stands);
             entries.into_iter().filter(|entry| !any || stands(entry)).collect()
         }
@@ -66,8 +67,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     options.always_ask = args.id.is_none();
     let undo = Undo { entries: asked };
     let result = change::run(cx, targets, &undo, &options).await?;
-    // Nothing of it is left: another writer undid it. It cannot be undone either if every principal
-    // of it is deleted.
+    // Nothing of the change is left: another writer undid it. A change whose principals are all
+    // deleted cannot be undone either.
     let is_overtaken = |outcome: &&ChangeOutcome| {
         let cannot_come_back = outcome.finds_nothing || !outcome.left_out.is_empty();
         outcome.status == Status::Unchanged && cannot_come_back
@@ -87,8 +88,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(code)
 }
 
-/// The newest run of this project and account that changed something and is not undone. If the
-/// project of a later run is unknown, it may be that one.
+/// The newest run of this project and account that changed something and is not undone. Fails if the
+/// project of a later run is unknown, because that run may be the one.
 async fn last(cx: &Context, entries: &[Entry]) -> Result<Vec<Entry>, CommandError> {
     let (project, account) = (cx.project()?.value, cx.identity()?.account.clone());
     let may_be_ours =
@@ -124,7 +125,7 @@ fn of_which_project(cx: &Context, entry: &Entry, project: &str, why: &str) -> Co
         .hint(cx.suggest(&format!("undo {id}")))
 }
 
-/// The alternative if a change cannot be undone and none was named: the change before it. None if
+/// The alternative if a change cannot be undone and none was named: the change before it. `None` if
 /// the change is itself undone: undoing the undo would apply it again.
 async fn may_be_meant(
     cx: &Context,
@@ -162,7 +163,7 @@ async fn what_runs_as(cx: &Context, entries: &[Entry]) -> Vec<String> {
     warnings
 }
 
-/// What was changed, and by whom if that was another account.
+/// What was changed, and which account changed it if it was another one.
 fn what_it_was(cx: &Context, entries: &[Entry]) -> Vec<String> {
     let Some(first) = entries.first() else { return Vec::new() };
     let id = if entries.len() == 1 { first.id } else { first.id.whole() };

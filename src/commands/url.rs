@@ -1,4 +1,4 @@
-//! `url`
+//! `url`: prints the addresses of a service.
 
 use super::args::complete;
 use super::args::members::one_service;

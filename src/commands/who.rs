@@ -1,4 +1,4 @@
-//! `who`
+//! `who`: shows the principals that can invoke a service or run a job.
 
 use super::args::complete;
 use super::args::members::KindOption;
@@ -113,7 +113,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(if is_partial { ExitCode::Undetermined } else { ExitCode::Done }.number())
 }
 
-/// The ways in that were found.
+/// The grants and rules that were found.
 struct Ways {
     exposure: Option<Exposure>,
     invokers: Vec<InvokerRow>,
@@ -131,7 +131,7 @@ fn unknown(gathered: &ServiceEvidence) -> Vec<UnknownRow> {
     rows
 }
 
-/// The note for roles that may or may not carry a permission.
+/// The note for roles that may or may not include a permission.
 fn said_of_roles(
     roles: &Roles,
     layers: &[PolicyLayer<Grant>],
@@ -161,7 +161,7 @@ fn push_new(rows: &mut Vec<UnknownRow>, more: Vec<UnknownRow>) {
     }
 }
 
-/// Principals that could make themselves an invoker, and what could not be read about that.
+/// Principals that could make themselves invokers, and what could not be read about that.
 async fn indirect(
     cx: &Context,
     around: &ResourceEvidence,

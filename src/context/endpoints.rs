@@ -153,10 +153,14 @@ impl Context {
             };
             said.extend(endpoint.map(|endpoint| (api, endpoint)));
         }
-        Ok(Endpoints::new(|api| match said.iter().find(|(known, _)| *known == api) {
-            Some((_, endpoint)) => endpoint.clone(),
-            None if api == Api::Run || run.is_loopback() => run.clone(),
-            None => api.endpoint(),
+        let universe = self.universe();
+        let network = self.network.clone();
+        Ok(Endpoints::new(universe.clone(), network, |api| {
+            match said.iter().find(|(known, _)| *known == api) {
+                Some((_, endpoint)) => endpoint.clone(),
+                None if api == Api::Run || run.is_loopback() => run.clone(),
+                None => api.endpoint(&universe),
+            }
         }))
     }
 
@@ -176,7 +180,7 @@ impl Context {
             tokio::spawn(sandbox::serve(serving, listener, std::future::pending()));
             return Ok(Endpoint::loopback(port));
         };
-        Ok(overridden(properties, Api::Run)?.unwrap_or_else(|| Api::Run.endpoint()))
+        Ok(overridden(properties, Api::Run)?.unwrap_or_else(|| Api::Run.endpoint(&self.universe())))
     }
 
     /// The address of a running `sandbox serve`, from its file; `None` if none is running.

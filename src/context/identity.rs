@@ -54,7 +54,7 @@ impl Context {
             impersonate: impersonate.to_vec(),
         };
         let cache = self.settings.token_cache.then(|| self.state_folder().join("tokens"));
-        let options = TokenOptions { cache, clock: now };
+        let options = TokenOptions { cache, clock: now, network: self.network.clone() };
         Ok(match &self.properties {
             None => {
                 for account in request.account.iter().chain(&request.impersonate) {

@@ -23,6 +23,8 @@ pub type Variables = BTreeMap<String, String>;
 pub enum SetupError {
     #[error("{0} is set to the empty string")]
     Empty(String),
+    #[error("{0} holds a credential itself, not what it is to name")]
+    Secret(String),
     #[error("`{0}` is not a name that a gcloud configuration can have")]
     ConfigurationName(String),
     #[error("there is no gcloud configuration `{name}`")]
@@ -63,6 +65,8 @@ impl From<&SetupError> for CommandError {
                     _ => Self::usage(message),
                 }
             }
+            SetupError::Secret(_) => Self::new(ErrorKind::NotAuthenticated, message)
+                .because("a credential belongs in a file that nobody else can read"),
             SetupError::ConfigurationName(_) => {
                 Self::usage(message).hint_gcloud("config configurations list")
             }

@@ -8,6 +8,15 @@ use std::path::{Path, PathBuf};
 
 use super::ini::Sections;
 use super::{SetupError, Variables};
+use crate::secret_text::is_secret;
+
+/// Properties that hold a secret, or whose own reader says what is wrong with them.
+const MAY_BE_SECRET: [(&str, &str); 4] = [
+    ("auth", "access_token_file"),
+    ("auth", "credential_file_override"),
+    ("proxy", "password"),
+    ("proxy", "username"),
+];
 
 /// The properties of one gcloud setup.
 #[derive(Debug)]
@@ -155,10 +164,13 @@ impl Properties {
         match found {
             None => Ok(None),
             Some((value, source)) if value.trim().is_empty() => {
-                Err(SetupError::Empty(match source {
-                    PropertySource::Variable(name) => format!("`{name}`"),
-                    source => format!("`{section}/{key}` of {source}"),
-                }))
+                Err(SetupError::Empty(named(section, key, source)))
+            }
+            // Whatever names a file, an address or a thing is repeated in messages.
+            Some((value, source))
+                if !MAY_BE_SECRET.contains(&(section, key)) && is_secret(value) =>
+            {
+                Err(SetupError::Secret(named(section, key, source)))
             }
             Some((value, source)) => Ok(Some(Property { value: value.trim().to_owned(), source })),
         }
@@ -170,6 +182,14 @@ impl Properties {
         Ok(value.is_some_and(|property| {
             matches!(property.value.to_lowercase().as_str(), "true" | "1" | "on" | "yes" | "y")
         }))
+    }
+}
+
+/// A property as its source names it.
+fn named(section: &str, key: &str, source: PropertySource) -> String {
+    match source {
+        PropertySource::Variable(name) => format!("`{name}`"),
+        source => format!("`{section}/{key}` of {source}"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use http::Uri;
 
+use crate::auth::UNIVERSE;
 use crate::cloud::FailureKind;
 use crate::context::Context;
 use crate::domain::address::{self, RUN_APP, claim};
@@ -249,6 +250,8 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
         None => host.to_owned(),
     };
     let is_named = wanted.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
+    // Of another universe's services only the API knows the addresses.
+    let is_run_app = host.ends_with(RUN_APP) && cx.universe() == UNIVERSE;
     let origin = address.origin(address.untagged());
     let whole = address::Address::parse(wanted.typed).ok().flatten();
     // Functions share a host: the name in the path identifies the function.
@@ -261,9 +264,9 @@ async fn by_url(cx: &Context, wanted: Wanted<'_>) -> Result<Call, CommandError> 
         audience: wanted.audience.unwrap_or(audience).to_owned(),
         service,
         facts: None,
-        is_services: !is_named || host.ends_with(RUN_APP),
+        is_services: !is_named || is_run_app,
     };
-    if is_named || host.ends_with(RUN_APP) {
+    if is_named || is_run_app {
         return Ok(call(&own, function, None));
     }
     let found = if host.ends_with(LOCALHOST) && cx.is_on_this_machine()? {

@@ -30,6 +30,7 @@ pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandErro
         return Ok(Destination {
             at: on_this_machine(&address),
             address,
+            network: cx.network().clone(),
             ..Destination::default()
         });
     }
@@ -45,7 +46,7 @@ pub fn destination(cx: &Context, call: &Call) -> Result<Destination, CommandErro
         address: address(&format!("{scheme}://{}", call.host()))?,
         at: Some(at),
         authority: cx.sandbox_authority().filter(|_| is_own).map(Into::into),
-        only_http1: false,
+        ..Destination::default()
     })
 }
 
@@ -60,7 +61,12 @@ pub fn way(cx: &Context, call: &Call, url: &str, elsewhere: bool) -> Result<Way,
         let options = if url.starts_with("http://") {
             vec![("noproxy", "*".to_owned())]
         } else {
-            vec![("proto-redir", "=https".to_owned())]
+            let mut options = vec![("proto-redir", "=https".to_owned())];
+            let network = cx.network();
+            let authorities = network.authorities.as_ref();
+            options.extend(authorities.map(|path| ("cacert", path.display().to_string())));
+            options.extend(network.proxy.as_ref().map(|it| ("proxy", it.address.to_string())));
+            options
         };
         return Ok(Way { url: url.to_owned(), options, is_near: false });
     }

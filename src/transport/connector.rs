@@ -22,6 +22,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tower_service::Service;
 
 use super::TransportError;
+use super::network::Network;
 use super::stream::Stream;
 
 /// Time limit for a connection, its TLS handshake included.
@@ -42,6 +43,8 @@ pub struct Destination {
     pub at: Option<SocketAddr>,
     /// The only trusted certificate authority, instead of this machine's.
     pub authority: Option<PathBuf>,
+    /// How it is reached, unless it is on this machine.
+    pub network: Network,
     /// Whether to offer HTTP/1.1 only.
     pub only_http1: bool,
 }
@@ -74,8 +77,18 @@ impl Connector {
         let mut connector = http(to.at);
         connector.enforce_http(false);
         // A replacement address is on this machine, so no proxy applies.
-        let proxy = Matcher::from_env().intercept(&to.address).filter(|_| to.at.is_none());
-        Ok(Self(match proxy {
+        if to.at.is_some() {
+            return Ok(Self(Kind::Tls(tls(to, connector)?)));
+        }
+        if let Some(proxy) = &to.network.proxy {
+            let tunnel = Tunnel::new(proxy.address.clone(), connector);
+            let tunnel = match &proxy.authorization {
+                Some(authorization) => tunnel.with_auth(authorization.clone()),
+                None => tunnel,
+            };
+            return Ok(Self(Kind::Proxied(tls(to, tunnel)?)));
+        }
+        Ok(Self(match Matcher::from_env().intercept(&to.address) {
             None => Kind::Tls(tls(to, connector)?),
             Some(proxy) => {
                 let tunnel = tunnel(&proxy, connector).map_err(TransportError::Unusable)?;
@@ -105,7 +118,7 @@ fn tls<C>(to: &Destination, connector: C) -> Result<HttpsConnector<C>, Transport
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = HttpsConnectorBuilder::new();
-    let builder = match &to.authority {
+    let builder = match to.authority.as_ref().or(to.network.authorities.as_ref()) {
         None => {
             builder.with_provider_and_platform_verifier(provider).map_err(|error| failed(&error))?
         }

@@ -20,9 +20,10 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// Google's global endpoint of an API, by the first label of its host (discovery documents).
-    pub fn of_google(api: &str) -> Self {
-        Self(format!("https://{api}.googleapis.com"))
+    /// The global endpoint of an API in a universe, by the first label of its host (discovery
+    /// documents, and gcloud's source for other universes than `googleapis.com`).
+    pub fn of_google(api: &str, universe: &str) -> Self {
+        Self(format!("https://{api}.{universe}"))
     }
 
     /// Google's public DNS over HTTPS, which answers in JSON (documented).

@@ -3,24 +3,27 @@
 
 mod connector;
 mod endpoint;
+mod network;
 mod stream;
 
 use std::error::Error as StdError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, USER_AGENT};
+use http::header::{DATE, HOST, USER_AGENT};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Builder, Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-
 use thiserror::Error as ThisError;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 pub use self::connector::{Connector, Destination};
 pub use self::endpoint::{Endpoint, EndpointError, names_loopback, on_this_machine};
+pub use self::network::{Network, Proxy};
 use crate::domain::error::{CommandError, ErrorKind};
 
 /// No response of these APIs is larger; a larger one has another source.
@@ -43,6 +46,17 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+impl Answer {
+    /// The time of the response, by the server's clock.
+    pub fn date(&self) -> Option<OffsetDateTime> {
+        let format = format_description!(
+            "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second]"
+        );
+        let date = self.headers.get(DATE)?.to_str().ok()?.strip_suffix(" GMT")?;
+        PrimitiveDateTime::parse(date, &format).ok().map(PrimitiveDateTime::assume_utc)
+    }
+}
+
 /// Why a request has no response.
 #[derive(Clone, Debug, ThisError)]
 pub enum TransportError {
@@ -61,11 +75,10 @@ pub enum TransportError {
 
 impl Transport {
     /// A client for an endpoint. Opens no connection; reads root certificates only for TLS.
-    pub fn to(endpoint: &Endpoint) -> Result<Self, TransportError> {
+    pub fn to(endpoint: &Endpoint, network: &Network) -> Result<Self, TransportError> {
         let failed = TransportError::Unusable;
         let address = endpoint.as_str().parse().map_err(|_| failed("no address".to_owned()))?;
-        let connector = Connector::along(&Destination { address, ..Destination::default() })?;
-        Ok(Self(builder().build(connector)))
+        Self::along(&Destination { address, network: network.clone(), ..Destination::default() })
     }
 
     /// A client for a resolved destination. Opens no connection.

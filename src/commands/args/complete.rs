@@ -21,14 +21,14 @@ use crate::terminal;
 
 /// The variable that a shell sets for completion.
 pub(in crate::commands) const ASKED: &str = "COMPLETE";
-/// At most this many policies are read for member candidates.
+/// The most policies that are read for member candidates.
 const POLICIES: usize = 200;
-/// At most this many changes are offered.
+/// The most changes that are offered.
 const CHANGES: usize = 40;
 /// Time limit of a renewal.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Answers a shell; returns whether one asked.
+/// Answers a shell that asks for completions. Returns the exit code; `None` if no shell asked.
 pub(crate) fn asked() -> Option<u8> {
     let environment = CompleteEnv::with_factory(Cli::command).var(ASKED).shells(Shells(&SHELLS));
     let folder = context::working_folder().ok();
@@ -64,7 +64,7 @@ pub(in crate::commands) fn tags() -> ArgValueCompleter {
     })
 }
 
-/// Completes the names of changes, newest first; of a run over several services, the run's name
+/// Completes the names of changes, newest first; for a run over several services, the run's name
 /// first.
 pub(in crate::commands) fn changes() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| shown(changes_of(&text(typed), |_| true)))

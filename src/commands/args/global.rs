@@ -99,7 +99,7 @@ pub(in crate::commands) fn wants_json(arguments: &[OsString]) -> bool {
         || words.windows(2).any(|pair| matches!(pair, ["-o" | "--format", "json"]))
 }
 
-/// Parses one of these values by its word.
+/// Parses one of these values by its name.
 pub(in crate::commands) fn one_of<T>(
     all: &'static [T],
     word: fn(T) -> &'static str,

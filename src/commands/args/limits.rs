@@ -182,7 +182,8 @@ fn check(typed: &Condition) -> Result<(), CommandError> {
     })
 }
 
-/// Who granted it, when, with what and why, shortened to the length that IAM accepts.
+/// The description of the condition: which account granted it, when, with what and why, shortened to
+/// the length that IAM accepts.
 fn why(cx: &Context, now: OffsetDateTime, reason: Option<&str>) -> String {
     let account = cx.identity().ok().and_then(|identity| identity.account.clone());
     let by = account.map(|account| format!(" by {account}")).unwrap_or_default();
@@ -213,7 +214,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Parses an expression alone, or gcloud's pairs: joined by commas, or by the sign between
+    /// Parses an expression alone, or gcloud's pairs: joined by commas, or by the delimiter between
     /// leading carets (`gcloud topic escaping`). A comma that starts no pair belongs to the value.
     fn parse(text: &str) -> Self {
         let keys = ["expression=", "title=", "description="];

@@ -138,7 +138,7 @@ pub(in crate::commands) fn operands(
     operands_by(cx, flagged, positional, |typed| member(cx, typed))
 }
 
-/// The same for members that a policy holds, in any form.
+/// The same for members that a policy contains, in any form.
 pub(in crate::commands) fn held_operands(
     cx: &Context,
     flagged: &[String],
@@ -201,12 +201,12 @@ pub(in crate::commands) struct ResolvedMembers {
     pub(in crate::commands) members: Vec<Member>,
     pub(in crate::commands) notes: Vec<String>,
     pub(in crate::commands) warnings: Vec<String>,
-    /// Members that are valid only if a policy holds them, each with the error otherwise.
+    /// Members that are valid only if a policy contains them, each with the error otherwise.
     pub(in crate::commands) unproven: Vec<(Member, MemberError)>,
 }
 
 impl ResolvedMembers {
-    /// Refuses a member that is no valid principal, unless a policy holds it.
+    /// Refuses a member that is no valid principal, unless a policy contains it.
     pub(in crate::commands) fn check_held(
         &self,
         cx: &Context,
@@ -271,7 +271,7 @@ async fn runtime_account(
         (reference, _) => reference.in_project(&project),
     };
     let found = lookup::one_of(cx, &listing, &reference).await?;
-    // No list says which services are agents, which do not call as their account.
+    // No list says which services are agents. An agent does not call as its service account.
     let whole = gateway.service(&found.name).await?;
     if whole.is_agent == Some(true) {
         let agent = gateway.agent_identity(&found.name).await.map_err(|why| {
@@ -352,7 +352,7 @@ pub(in crate::commands) fn check_order(
                 format!("`{first}` is {is} and `{member}` a principal: the principal comes first");
             Err(CommandError::usage(message).hint(command))
         }
-        // The operand that exists is the service.
+        // The operand that exists is the service, so the member is missing.
         None if first_is_service && services.is_empty() && !cx.terminal.interactive => {
             Err(missing(cx, "MEMBER"))
         }

@@ -187,7 +187,7 @@ async fn agrees(
         let reply = prober.ask(cx, &Method::GET, "/", token.as_ref()).await?;
         match reply {
             Reply::Application(_) => (in_a_row, pause) = (in_a_row + 1, usual),
-            // A closed entry allows nobody, whatever is granted.
+            // A closed entry denies every principal, whatever is granted.
             Reply::IapSignIn | Reply::IapRefused(_) => {
                 return Err(undetermined(&short, "Identity-Aware Proxy is on, and asks first")
                     .hint(cx.suggest(&format!("doctor {short}"))));

@@ -1,4 +1,4 @@
-//! What every writing command shares around the driver.
+//! The options and the reporting that all writing commands share.
 
 use super::super::curl::SPREADS;
 use crate::change::{ChangeOptions, ChangeResult, Remarks, Verify};
@@ -179,7 +179,7 @@ pub(in crate::commands) fn report_as(
     Ok(Reported { code, runs })
 }
 
-/// At most this many effects are printed one by one.
+/// The most effects that are printed one by one.
 const MOST_EFFECTS: usize = 10;
 
 /// Prints the effect of each change, a line for each change with a gain or a loss.
@@ -189,7 +189,7 @@ fn tell_effects(cx: &Context, outcomes: &[ChangeOutcome]) {
         outcomes.iter().filter(move |outcome| is_told(outcome.status))
     };
     let rows = told().map(|outcome| outcome.effect.len()).sum::<usize>();
-    // For a fleet, the effects without surprises are counted.
+    // For many services, expected effects are only counted.
     let folds = rows > MOST_EFFECTS && !cx.is_verbose();
     let mut folded = 0;
     for outcome in told() {

@@ -51,7 +51,7 @@ pub(super) struct Callee {
     pub(super) audience: String,
 }
 
-/// Reads the called services. The plan reports one that cannot be read.
+/// Reads the called services. The plan reports a service that cannot be read.
 pub(super) async fn callees(cx: &Context, targets: &[Target]) -> Vec<Callee> {
     let Ok(gateway) = cx.gateway().await else { return Vec::new() };
     let names = targets.iter().filter_map(Target::service);
@@ -64,8 +64,8 @@ pub(super) async fn callees(cx: &Context, targets: &[Target]) -> Vec<Callee> {
             all.push(Callee { service, url: Some(own.clone()), audience: own });
             continue;
         }
-        // If its default URL is off, it is called at a mapped domain, else at a custom audience,
-        // which is most likely an address.
+        // If the default URL of the service is off, the service is called at a mapped domain, else at
+        // a custom audience, which is most likely an address.
         let mapped = gateway.mappings_of(&service.name).await.unwrap_or_default();
         let mapped = mapped.first().map(|mapping| format!("https://{}", mapping.domain));
         let taken = service.custom_audiences.first().cloned();
@@ -308,7 +308,7 @@ fn named(target: &Target) -> (&'static str, &str) {
     match target {
         Target::Job(job) => ("jobs", &job.job),
         Target::Service(service) => ("services", service.service()),
-        // Nothing else runs.
+        // Accounts and domain mappings do not run.
         Target::Account(account) => ("services", &account.address),
         Target::Mapping(mapping) => ("services", &mapping.domain),
     }

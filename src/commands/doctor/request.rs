@@ -4,6 +4,7 @@
 use http::Method;
 
 use super::super::explain::entry;
+use super::super::remedy::{self, Refused, elsewhere};
 use super::super::token::id_token;
 use super::evidence::{in_words, of_reading, of_token};
 use super::fix::{Case, fix};
@@ -15,7 +16,7 @@ use crate::domain::access::{Caller, Entry, Layer, Origin, Request};
 use crate::domain::diagnosis::{
     Credential, Finding, Reply, Signature, Symptoms, TokenFacts, diagnose,
 };
-use crate::domain::error::{CommandError, ErrorKind};
+use crate::domain::error::{CommandError, ErrorKind, Hint};
 use crate::domain::evidence::ServiceEvidence;
 use crate::domain::member::Member;
 use crate::domain::resource::{ServiceName, ServiceRef};
@@ -56,7 +57,7 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         Err(error) => return Err(error),
     };
     let url = call.as_ref().map(|call| call.url(args.path.as_deref()));
-    let (credential, token) = credential(cx, call.as_ref(), args).await?;
+    let (credential, token, login) = credential(cx, call.as_ref(), args).await?;
     let who = principal(cx, token.as_ref(), args);
     let path = call.as_ref().zip(url.as_deref()).map_or("/", |(call, url)| call.path_of(url));
     let path = path.to_owned();
@@ -101,7 +102,7 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
         told: read.gathered.as_ref().and_then(|gathered| gathered.told),
         granted_lately: cx.was_granted_lately(call.as_ref().and_then(|call| call.service.as_ref())),
         decision: decision.as_ref(),
-        // For any caller.
+        // Reachability is the same for every caller.
         is_reachable: read.gathered.as_ref().map(|gathered| {
             !gathered.decide(Caller::Anonymous, &request).blocks(Layer::Reachability)
         }),
@@ -117,9 +118,22 @@ pub(super) async fn check(cx: &Context, target: &str, args: &Args) -> Result<u8,
     }
     evidence.extend(read.unread.iter().cloned());
     let found = diagnose(&symptoms);
-    let gathered = read.gathered.as_ref();
     let who = who.as_ref();
-    let case = Case { gathered, decision: decision.as_ref(), request: &request, who, target, args };
+    let known = read.gathered.as_ref().zip(decision.as_ref());
+    let constraints = match known {
+        Some((gathered, decision)) => remedy::constraints(cx, gathered, decision).await,
+        None => None,
+    };
+    let nobody = Member::all_users();
+    let refused = known.map(|(gathered, decision)| {
+        let (request, who, constraints) = (&request, who.unwrap_or(&nobody), constraints.as_ref());
+        Refused { gathered, decision, request, who, constraints }
+    });
+    if found.signature() == Some(Signature::Ingress) {
+        evidence.extend(refused.as_ref().and_then(elsewhere));
+    }
+    let at_domain = at_domain(&symptoms.credential, call.as_ref(), request.entry);
+    let case = Case { refused, at_domain, who, target, login: &login, args };
     let fix = fix(cx, found, &case);
     let is_made = symptoms.with.is_some() || symptoms.without.is_some();
     report(cx, url.as_deref().unwrap_or(target), (found, is_made), evidence, fix)
@@ -156,22 +170,26 @@ async fn credential(
     cx: &Context,
     call: Option<&Call>,
     args: &Args,
-) -> Result<(Credential, Option<BearerToken>), CommandError> {
+) -> Result<(Credential, Option<BearerToken>, Vec<String>), CommandError> {
     let token = if let Some(path) = &args.id_token_file {
         BearerToken::in_file(path)?
     } else {
         let audience = call.map(|call| call.audience.as_str());
         match cx.identity().map(|_| id_token(cx, audience, false)) {
-            Err(error) => return Ok((Credential::None(error.message), None)),
+            Err(error) => {
+                let error = cx.adapt_hints(error);
+                return Ok((Credential::None(error.message.clone()), None, hints(&error)));
+            }
             Ok(token) => match token.await {
                 Ok(token) => BearerToken::new(&token.token).map_err(|error| {
                     let message = format!("what came back is not an ID token: {error}");
                     CommandError::new(ErrorKind::NotAuthenticated, message)
                 })?,
                 Err(error) => {
+                    let error = cx.adapt_hints(error);
                     let causes = error.causes.first().map(|cause| format!(": {cause}"));
                     let why = format!("{}{}", error.message, causes.unwrap_or_default());
-                    return Ok((Credential::None(why), None));
+                    return Ok((Credential::None(why), None, hints(&error)));
                 }
             },
         }
@@ -191,7 +209,25 @@ async fn credential(
             })
         }
     };
-    Ok((credential, Some(token)))
+    Ok((credential, Some(token), Vec::new()))
+}
+
+/// The audience of a token and the origin of the request, at a domain that is mapped.
+fn at_domain<'a>(
+    credential: &'a Credential,
+    call: Option<&'a Call>,
+    entry: Entry<'_>,
+) -> Option<(&'a str, &'a str)> {
+    match (credential, call, entry) {
+        (Credential::IdToken(token), Some(call), Entry::Domain) => {
+            Some((&token.audience, &call.origin))
+        }
+        _ => None,
+    }
+}
+
+fn hints(error: &CommandError) -> Vec<String> {
+    error.hints.iter().map(Hint::to_string).collect()
 }
 
 /// The principal of the request, by the token's claims, else by the active account.
@@ -237,7 +273,7 @@ async fn by_address(cx: &Context, target: &str, read: &mut Read) -> Option<Servi
     match lookup::find(cx, &reference).await {
         Ok(found) => Some(found.name),
         Err(error) if error.kind == ErrorKind::NotFound => {
-            // In another project it may exist all the same.
+            // The service may still exist in another project.
             read.unread.push(error.message);
             None
         }

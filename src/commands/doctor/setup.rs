@@ -6,7 +6,7 @@ use super::exit_code;
 use crate::cloud::FailureKind;
 use crate::context::Context;
 use crate::domain::diagnosis::{Health, Signature};
-use crate::domain::error::{CommandError, ErrorKind, Hint};
+use crate::domain::error::{CommandError, ErrorKind, Hint, quoted};
 use crate::report::DoctorReport;
 
 /// A clock that is off by more may cause refused tokens (Google tolerates some minutes; the exact
@@ -77,7 +77,11 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
     let who = identity.account.as_deref().unwrap_or("somebody whom it does not name");
     let authorization = cx.in_time("get a token", identity.tokens.authorization()).await;
     authorization.and_then(|got| Ok(got?)).map_err(no_credential)?;
-    good.push(format!("the credential is good: {who}, by {}", identity.source));
+    // A key signs its tokens on this machine: no server has seen one yet.
+    let signs = identity.tokens.signs();
+    let state =
+        if signs { "the key signs, and is not yet tried" } else { "the credential is good" };
+    good.push(format!("{state}: {who}, by {}", identity.source));
     let gateway = cx.gateway().await.map_err(no_credential)?;
     if let Ok(theirs) = gateway.server_time().await {
         let off = cx.local_time() - theirs;
@@ -111,6 +115,18 @@ async fn look(cx: &Context, good: &mut Vec<String>) -> Result<(), Box<Trouble>> 
             trouble.headline = None;
             trouble.fix = enable.map_or(trouble.fix, |command| vec![command]);
             trouble.evidence.insert(0, headline);
+            return Err(Box::new(trouble));
+        }
+        Err(failure) if signs && failure.kind == FailureKind::Unauthenticated => {
+            let mut trouble = Trouble::new(Signature::TokenNotTaken);
+            trouble.headline = Some(format!("{who} is refused: its key is deleted or replaced"));
+            trouble.evidence =
+                vec![format!("the API does not take its token: {}", failure.message)];
+            let account = quoted(who);
+            trouble.fix = vec![
+                format!("gcloud iam service-accounts keys create key.json --iam-account={account}"),
+                "gcloud auth list".to_owned(),
+            ];
             return Err(Box::new(trouble));
         }
         // A project that is not visible cannot be told from one that does not exist.

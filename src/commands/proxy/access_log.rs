@@ -1,4 +1,4 @@
-//! The access log of the proxy: a line for each request, as text or JSON.
+//! The access log of the proxy: one line for each request, as text or JSON.
 
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +28,7 @@ pub(super) enum Log {
     None,
 }
 
-/// Writes the log on a thread of its own: no request waits for a terminal.
+/// Writes the log on its own thread, so that no request waits for a terminal.
 #[derive(Debug)]
 pub(super) struct Teller {
     handle: Handle,
@@ -252,7 +252,7 @@ impl Writer {
     }
 }
 
-/// A text without its middle, if it is too long.
+/// The text without its middle if it is too long.
 fn shortened(text: &str, width: usize) -> String {
     let count = text.chars().count();
     if count <= width {

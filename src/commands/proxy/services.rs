@@ -20,7 +20,7 @@ use crate::domain::service::Service;
 use crate::invoke::{self, Call, Wanted};
 use crate::lookup;
 use crate::proxy::{Keeper, Served, Source, Upstream};
-use crate::transport::{Destination, names_loopback, on_this_machine};
+use crate::transport::{Destination, Network, names_loopback, on_this_machine};
 
 /// The served services.
 pub(super) struct ProxiedServices {
@@ -126,7 +126,7 @@ async fn targets(cx: &Context, args: &Args) -> Result<Vec<Target>, CommandError>
 
 /// The service at an address that `--audience` names.
 async fn at_url(cx: &Context, args: &Args, url: &str) -> Result<Target, CommandError> {
-    let to = destination(url)?;
+    let to = destination(url, cx.network())?;
     let typed = args.services.first().map(String::as_str).unwrap_or_default();
     let host = to.address.host().unwrap_or_default().to_owned();
     // Only service account tokens need an audience.
@@ -164,7 +164,7 @@ async fn at_url(cx: &Context, args: &Args, url: &str) -> Result<Target, CommandE
 }
 
 /// The upstream of an address that the user named: https, or on this machine.
-fn destination(url: &str) -> Result<Destination, CommandError> {
+fn destination(url: &str, network: &Network) -> Result<Destination, CommandError> {
     let wrong = |why: &str| CommandError::usage(format!("`--url {url}` {why}"));
     let address: Uri = url.parse().map_err(|_| wrong("is not an address"))?;
     let host = address.host().unwrap_or_default().to_ascii_lowercase();
@@ -181,7 +181,7 @@ fn destination(url: &str) -> Result<Destination, CommandError> {
         Some("http") => return Err(wrong("is not https, over which alone a token is sent")),
         _ => return Err(wrong("is not an address")),
     }
-    Ok(Destination { address, at, ..Destination::default() })
+    Ok(Destination { address, at, network: network.clone(), ..Destination::default() })
 }
 
 fn first_label(origin: &str) -> String {
@@ -252,7 +252,7 @@ async fn keeper(
         let path = if path.is_absolute() {
             path.clone()
         } else {
-            // The started program may move elsewhere; this process stays.
+            // The started program may move to another folder; this process stays.
             crate::context::working_folder().map_or(path.clone(), |folder| folder.join(path))
         };
         let is_there = std::fs::File::open(&path).is_ok();

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::proxy::listen;
 
-/// How many ports after a busy one are tried.
+/// The number of ports that are tried after a busy one.
 const NEAR: u16 = 100;
 
 /// The open sockets.
@@ -42,7 +42,7 @@ pub(super) fn open(
         Ok(port)
     };
     let main = match (args.port, for_program) {
-        // A program is told the port.
+        // A started program is told the port, so any free port will do.
         (None, true) => add(PORT, only).or_else(|_| add(0, only)),
         (port, _) => add(port.unwrap_or(PORT), only),
     };

@@ -1,5 +1,5 @@
-//! The remaining access of a principal, with the command that ends each way in for that principal
-//! alone.
+//! The remaining access of a principal, with the command that removes each part of it for that
+//! principal alone.
 
 use std::collections::BTreeMap;
 
@@ -42,8 +42,8 @@ impl RemainingAccess {
         }
     }
 
-    /// Reads the policies of the project's own instances, which are not revoked: grants above them
-    /// are reported with every other resource.
+    /// Reads the policies of the project's instances, which are not revoked. Grants above the
+    /// instances are reported with every other resource.
     pub(super) async fn look_at_instances(
         &mut self,
         cx: &Context,
@@ -92,7 +92,7 @@ impl RemainingAccess {
         Ok(())
     }
 
-    /// Prints each way in with the command that ends it.
+    /// Prints each remaining access with the command that removes it.
     pub(super) fn tell(&self, cx: &Context) {
         for row in &self.rows {
             cx.terminal.warning(&row.words());
@@ -245,7 +245,7 @@ async fn judge(
     }
 }
 
-/// The ways in of an allowed principal.
+/// The remaining access of an allowed principal, one row for each grant or open check.
 fn rows(cx: &Context, target: &Target, member: &Member, judged: &Findings) -> Vec<LeftRow> {
     let check_off = judged.check_off.then(|| LeftRow {
         member: member.clone(),
@@ -266,14 +266,14 @@ fn rows(cx: &Context, target: &Target, member: &Member, judged: &Findings) -> Ve
         certain(cx, target, member, &ways, |way| via(way.resource))
     };
     let mut rows = of(member);
-    // A group that is not allowed as such: each member is.
+    // The group itself is not allowed, but its members are.
     if let Some(members) = judged.around.members.as_ref().filter(|_| rows.is_empty()) {
         rows = members.read.iter().flat_map(of).collect();
     }
     check_off.into_iter().chain(rows).collect()
 }
 
-/// The grants that let a principal pass Identity-Aware Proxy.
+/// The grants that allow a principal through Identity-Aware Proxy.
 fn past_iap(cx: &Context, target: &Target, member: &Member, judged: &Findings) -> Vec<LeftRow> {
     if !judged.has_iap {
         return Vec::new();
@@ -284,8 +284,8 @@ fn past_iap(cx: &Context, target: &Target, member: &Member, judged: &Findings) -
     certain(cx, target, member, &ways, |_| Via::Iap)
 }
 
-/// The ways in that allow a principal, even if only for some requests: a row for each, with the
-/// command that ends it.
+/// The grants that allow a principal, even if only for some requests: one row for each, with the
+/// command that removes it.
 fn certain(
     cx: &Context,
     target: &Target,
@@ -335,7 +335,7 @@ fn of_instance(name: &InstanceName, member: &Member, grant: &Grant) -> LeftRow {
     }
 }
 
-/// The resource whose policy holds the grant; the resource itself is reported as the service.
+/// The resource whose policy contains the grant; the resource itself is reported as the service.
 fn via(resource: &str) -> Via {
     match Via::of_resource(resource) {
         above @ (Via::Folder | Via::Organization | Via::Project) => above,
@@ -343,7 +343,7 @@ fn via(resource: &str) -> Via {
     }
 }
 
-/// The command that ends a way in for this member alone; `None` if there is none.
+/// The command that removes the access for this member alone; `None` if there is none.
 fn command_for(
     cx: &Context,
     target: &Target,
@@ -359,7 +359,7 @@ fn command_for(
             _ => None,
         };
     }
-    // A basic role allows far more than invoking: people must decide to remove it.
+    // A basic role allows far more than invoking: the user must decide to remove it.
     if is_basic(&way.grant.role) {
         return None;
     }
