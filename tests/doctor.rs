@@ -300,3 +300,30 @@ fn the_documents_list_every_signature() {
         assert!(is_layer.contains(&word) || document.contains(&format!("| `{word}` |")), "{word}");
     }
 }
+
+/// The sandbox has no load balancer: where a custom audience names one, it answers as that would.
+#[test]
+fn the_host_of_a_custom_audience_is_answered_as_a_load_balancer_does() {
+    let world = World::new();
+    let added =
+        world.sandbox(&["audience", "add", "us-central1/hello", "https://lb.example.net", "--yes"]);
+    assert_eq!(added.status, 0, "{added}");
+    let (found, json) = told(&world.sandbox(&["doctor", "https://lb.example.net", "-o", "json"]));
+    assert_eq!(
+        json["evidence"][0],
+        "with a token of `user:you@example.com`: 200 from the application"
+    );
+    assert_eq!(found, "ok - -", "{json:#}");
+    let shut = world.sandbox(&[
+        "ingress",
+        "us-central1/hello",
+        "internal-and-cloud-load-balancing",
+        "--yes",
+    ]);
+    assert_eq!(shut.status, 0, "{shut}");
+    let (_, json) = told(&world.sandbox(&["doctor", "https://lb.example.net", "-o", "json"]));
+    assert_eq!(
+        json["evidence"][0],
+        "with a token of `user:you@example.com`: 200 from the application"
+    );
+}

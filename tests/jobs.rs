@@ -195,7 +195,7 @@ fn a_function_is_named_and_its_service_changed() {
     --- stderr
     error: the function `old_hook` has no service under it
     caused by: it is of the 1st generation, whose access is its own
-    hint: runaccess sandbox status
+    hint: gcloud functions get-iam-policy old_hook --region=us-central1 --project=sandbox-shared # asks Google, not the sandbox
     --- status 6
     ");
     assert_snapshot!(shared(&["who", "functions/resize_imag"]), @"

@@ -21,10 +21,11 @@ fn commands_make_no_more_requests_than_they_say() {
         // also lists domains, and reads the ingress that is set.
         (&["describe", "us-central1/hello"], 24),
         (&["who", "us-central1/hello"], 22),
-        // And who is in which group.
-        (&["explain", "ana@example.com", "us-central1/hello"], 15),
+        // And who is in which group; of one who is denied, four organisation policies, so that no remedy is
+        // offered that they refuse.
+        (&["explain", "ana@example.com", "us-central1/hello"], 19),
         // Who is in it, and in which groups they are.
-        (&["explain", "group:team@example.com", "us-central1/hello"], 38),
+        (&["explain", "group:team@example.com", "us-central1/hello"], 42),
         // Of a job the organisation's principal access boundaries too.
         (&["explain", "ana@example.com", "jobs/us-central1/nightly"], 15),
         (&["policy", "us-central1/hello"], 1),

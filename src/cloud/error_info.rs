@@ -232,9 +232,7 @@ impl ErrorInfo {
             Reason::AccessTokenExpired
             | Reason::AccessTokenScopeInsufficient
             | Reason::CredentialsMissing => Some(Hint::Login),
-            Reason::AccountStateInvalid | Reason::UserBlockedByAdmin => {
-                gcloud("auth list".to_owned())
-            }
+            Reason::AccountStateInvalid | Reason::UserBlockedByAdmin => Some(Hint::Accounts),
             Reason::BillingDisabled => gcloud(format!("billing projects describe {}", project?)),
             Reason::ConsumerInvalid => gcloud("projects list".to_owned()),
             Reason::ServiceDisabled => {

@@ -319,7 +319,7 @@ impl From<&Failure> for CommandError {
                 )),
             },
             // Nothing says what is lacking: another account may hold it.
-            (ErrorKind::PermissionDenied, None) => error.hint_gcloud("auth list"),
+            (ErrorKind::PermissionDenied, None) => error.hint(Hint::Accounts),
             _ => error,
         }
     }

@@ -289,11 +289,22 @@ async fn tell(cx: &Context, call: &Call, ended: &Ended, is_own_token: bool) {
                 "Cloud Run did not let it through: {who} may not invoke the service; its owner can \
                  grant that"
             ));
-            let member = account.unwrap_or_else(|| "ADDRESS".to_owned());
-            cx.terminal.hint(&cx.suggest_to_others(&format!("grant {member} {named}")));
+            if let Some(member) = account {
+                cx.terminal.hint(&cx.suggest_to_others(&format!("grant {member} {named}")));
+            }
             cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));
         }
-        FrontEndRefusal::NotFound => {
+        FrontEndRefusal::Iap | FrontEndRefusal::IapSignIn => {
+            cx.terminal.note("Identity-Aware Proxy stands in front of the service, and refused");
+            cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));
+        }
+        FrontEndRefusal::NoInstance => {
+            cx.terminal.note("Cloud Run let it through, and no instance of the service answered");
+        }
+        FrontEndRefusal::TooLarge => {
+            cx.terminal.note("the request is larger than Cloud Run takes over HTTP/1");
+        }
+        FrontEndRefusal::NotFound | FrontEndRefusal::ReservedPath => {
             cx.terminal
                 .note("Cloud Run has no such address, or does not let requests from here to it");
             cx.terminal.hint(&cx.suggest(&format!("doctor {named}")));

@@ -118,7 +118,11 @@ impl Context {
         if self.settings.sandbox {
             for hint in &mut error.hints {
                 match hint {
-                    Hint::Gcloud(_) | Hint::Login => *hint = "runaccess sandbox status".into(),
+                    Hint::Accounts | Hint::Login => *hint = "runaccess sandbox status".into(),
+                    // gcloud knows nothing of the sandbox.
+                    Hint::Gcloud(command) => {
+                        *hint = format!("gcloud {command} # asks Google, not the sandbox").into();
+                    }
                     Hint::Own(command) => *hint = self.suggest_to_others(command).into(),
                     Hint::Ready(_) => {}
                 }

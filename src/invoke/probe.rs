@@ -1,6 +1,6 @@
 //! Sends one request to a service and determines who answered it.
 
-use http::header::{AUTHORIZATION, LOCATION};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 
 use super::{Call, FrontEndRefusal, destination};
@@ -12,12 +12,6 @@ use crate::transport::{Answer, Transport};
 
 /// How much of a response is read: the front end's pages are short, and a stream may have no end.
 const LOOKED_AT: usize = 16 * 1024;
-/// Identity-Aware Proxy marks its own responses with this header (documented).
-const IAP_GENERATED: &str = "x-goog-iap-generated-response";
-/// Identity-Aware Proxy redirects requests without a session to this address (observed).
-const SIGN_IN: &str = "https://accounts.google.com/";
-/// Text of Google's page for requests that reach no service (observed).
-const BRANDED: &str = "Error 404 (Not Found)!!1";
 
 /// Sends requests to one service.
 #[derive(Debug)]
@@ -60,21 +54,16 @@ impl Prober {
 /// Who sent a response.
 fn reply(answer: &Answer) -> Reply {
     let status = answer.status.as_u16();
-    let text = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
-    let to_sign_in = text(LOCATION.as_str()).is_some_and(|to| to.starts_with(SIGN_IN));
     let body = String::from_utf8_lossy(&answer.body);
-    match FrontEndRefusal::of(status, &answer.headers) {
-        _ if answer.status.is_redirection() && to_sign_in => Reply::IapSignIn,
-        _ if text(IAP_GENERATED).is_some() => Reply::IapRefused(status),
+    match FrontEndRefusal::of(status, &answer.headers, Some(&body)) {
+        None => Reply::Application(status),
         Some(FrontEndRefusal::BadToken) => Reply::TokenRefused,
-        // The content type alone is no evidence: an application's page may have the same one.
-        Some(FrontEndRefusal::Forbidden) if body.contains("<title>403 Forbidden</title>") => {
-            Reply::Forbidden
-        }
-        Some(FrontEndRefusal::NotFound) if body.contains(BRANDED) => Reply::Branded,
-        Some(FrontEndRefusal::NotFound) if body.contains("<title>404 Page not found</title>") => {
-            Reply::NotFound
-        }
-        _ => Reply::Application(status),
+        Some(FrontEndRefusal::Forbidden) => Reply::Forbidden,
+        Some(FrontEndRefusal::Iap) => Reply::IapRefused(status),
+        Some(FrontEndRefusal::IapSignIn) => Reply::IapSignIn,
+        Some(FrontEndRefusal::NoInstance) => Reply::NoInstance(status),
+        Some(FrontEndRefusal::NotFound) => Reply::NotFound,
+        Some(FrontEndRefusal::ReservedPath) => Reply::Branded,
+        Some(FrontEndRefusal::TooLarge) => Reply::TooLarge,
     }
 }

@@ -51,7 +51,7 @@ impl Site {
         let (head, body) = request.into_parts();
         let is_whole = body.is_end_stream() || head.version >= Version::HTTP_2;
         let mut response = match self.own_answer(&head, door, fault, ticket) {
-            Turn::FrontEndRefusal(response) => response,
+            Turn::Answered(response) => response,
             Turn::Goes { taken, route, ticket } => {
                 let passage = Passage { site: self, door, route, taken: &taken, arrival };
                 return passage.pass(Request::from_parts(head, body), ticket).await;
@@ -75,15 +75,13 @@ impl Site {
         let taken = match gate::check(self, door, head, fault) {
             Ok(taken) => taken,
             Err(refusal) => {
-                return Turn::FrontEndRefusal(answer::not_taken(
-                    self, door, head, &refusal, ticket,
-                ));
+                return Turn::Answered(answer::not_taken(self, door, head, &refusal, ticket));
             }
         };
         match (answer::own(head, &taken, self, ticket), taken.found) {
-            (Ok(response), _) => Turn::FrontEndRefusal(response),
+            (Ok(response), _) => Turn::Answered(response),
             (Err(ticket), HostMatch::Index) => {
-                Turn::FrontEndRefusal(answer::index(self, door, &head.method, ticket))
+                Turn::Answered(answer::index(self, door, &head.method, ticket))
             }
             (Err(ticket), HostMatch::Route(route)) => Turn::Goes { taken, route, ticket },
         }
@@ -92,7 +90,7 @@ impl Site {
 
 /// How a request is handled.
 enum Turn<'a> {
-    FrontEndRefusal(Response<Download>),
+    Answered(Response<Download>),
     /// The request is sent to a service.
     Goes {
         taken: Taken<'a>,
@@ -140,7 +138,7 @@ impl Passage<'_> {
         }
         ticket.load = load;
         let status = response.status();
-        let refused = FrontEndRefusal::of(status.as_u16(), response.headers());
+        let refused = FrontEndRefusal::of(status.as_u16(), response.headers(), None);
         ticket.note(|told| {
             told.status = Some(status.as_u16());
             told.by = refused.map_or(By::Application, By::FrontEnd);
@@ -222,7 +220,7 @@ impl Passage<'_> {
             _ => sent,
         };
         let answered = answered.map_err(|error| reason(&error))?;
-        let refused = FrontEndRefusal::of(answered.0.status().as_u16(), answered.0.headers());
+        let refused = FrontEndRefusal::of(answered.0.status().as_u16(), answered.0.headers(), None);
         if refused != Some(FrontEndRefusal::BadToken) {
             return Ok(answered);
         }

@@ -24,12 +24,16 @@ pub enum Reply {
     IapRefused(u16),
     /// Identity-Aware Proxy asks to sign in.
     IapSignIn,
+    /// The front end's 500 or 503: no instance of the service answered.
+    NoInstance(u16),
     /// There was none, and why.
     Nothing(String),
     /// The front end's 404: no such host, or not to be reached from here.
     NotFound,
     /// The front end's 401: the token is not taken.
     TokenRefused,
+    /// The front end's 413.
+    TooLarge,
 }
 
 /// What came with the request.
@@ -100,6 +104,7 @@ pub enum Signature {
     IapToken,
     Ingress,
     NoCredential,
+    NoInstance,
     NoPermission,
     NoProject,
     NoSuchService,
@@ -114,13 +119,14 @@ pub enum Signature {
     TagAudience,
     TokenNotTaken,
     TokenScope,
+    TooLarge,
     Unreachable,
     WrongAudience,
 }
 
 impl Signature {
     /// Every signature, for the documentation.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::AccessToken,
         Self::ApiDisabled,
         Self::Application401,
@@ -137,6 +143,7 @@ impl Signature {
         Self::IapToken,
         Self::Ingress,
         Self::NoCredential,
+        Self::NoInstance,
         Self::NoPermission,
         Self::NoProject,
         Self::NoSuchService,
@@ -151,6 +158,7 @@ impl Signature {
         Self::TagAudience,
         Self::TokenNotTaken,
         Self::TokenScope,
+        Self::TooLarge,
         Self::Unreachable,
         Self::WrongAudience,
     ];
@@ -174,6 +182,7 @@ impl Signature {
             Self::IapToken => "iap-token",
             Self::Ingress => "ingress",
             Self::NoCredential => "no-credential",
+            Self::NoInstance => "no-instance",
             Self::NoPermission => "no-permission",
             Self::NoProject => "no-project",
             Self::NoSuchService => "no-such-service",
@@ -188,6 +197,7 @@ impl Signature {
             Self::TagAudience => "tag-audience",
             Self::TokenNotTaken => "token-not-taken",
             Self::TokenScope => "token-scope",
+            Self::TooLarge => "too-large",
             Self::Unreachable => "unreachable",
             Self::WrongAudience => "wrong-audience",
         }
@@ -212,12 +222,13 @@ impl Signature {
             | Self::OrganisationPolicy
             | Self::ProjectSuspended
             | Self::ServicePerimeter => "project",
-            Self::Application401 | Self::Application403 => "application",
+            Self::Application401 | Self::Application403 | Self::NoInstance => "application",
             Self::DefaultUrlOff
             | Self::Ingress
             | Self::NoSuchService
             | Self::NoSuchServiceOrIngress
-            | Self::ReservedPath => "reachability",
+            | Self::ReservedPath
+            | Self::TooLarge => "reachability",
             Self::DenyPolicy => "deny",
             Self::IapDenied | Self::IapRedirect | Self::IapToken => "iap",
             Self::IapAgent | Self::NoPermission | Self::Preflight | Self::Propagation => "allow",
@@ -228,7 +239,9 @@ impl Signature {
     /// What it means, for a person.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::AccessToken => "the token is an access token; Cloud Run takes ID tokens",
+            Self::AccessToken => {
+                "the token is an access token, and was refused: Google's pages agree on ID tokens alone"
+            }
             Self::ApiDisabled => "the Cloud Run Admin API is not enabled in the project",
             Self::Application401 => {
                 "the request got through, and the application itself answered 401"
@@ -244,6 +257,10 @@ impl Signature {
             }
             Self::ServicePerimeter => "a perimeter of VPC Service Controls keeps the request out",
             Self::TokenScope => "the access token lacks the scope that the API takes",
+            Self::NoInstance => {
+                "the front end answered in place of the service: no instance of it did"
+            }
+            Self::TooLarge => "the request is larger than Cloud Run takes",
             Self::Clock => "this machine's clock is off, so that tokens look expired or too young",
             Self::DefaultUrlOff => "the service's default URL is turned off",
             Self::DenyPolicy => "a deny policy takes the permission to invoke away",
@@ -423,8 +440,10 @@ fn by_reply(symptoms: &Symptoms<'_>) -> Option<Finding> {
         Reply::IapSignIn => Refused(Signature::IapRedirect),
         Reply::IapRefused(401) => Refused(Signature::IapToken),
         Reply::IapRefused(_) => Refused(Signature::IapDenied),
+        Reply::NoInstance(_) => Refused(Signature::NoInstance),
         Reply::NotFound => not_found(symptoms),
         Reply::TokenRefused => Refused(in_token(symptoms)),
+        Reply::TooLarge => Refused(Signature::TooLarge),
         Reply::Forbidden => forbidden(symptoms),
     })
 }

@@ -35,6 +35,8 @@ pub enum Hint {
     Own(&'static str),
     /// A command of gcloud, which does nothing about the sandbox.
     Gcloud(String),
+    /// The accounts that could act in place of this one.
+    Accounts,
     /// The login of the account that acts.
     Login,
 }
@@ -57,6 +59,7 @@ impl fmt::Display for Hint {
             Self::Ready(command) => f.write_str(command),
             Self::Own(command) => write!(f, "runaccess {command}"),
             Self::Gcloud(command) => write!(f, "gcloud {command}"),
+            Self::Accounts => f.write_str("gcloud auth list"),
             Self::Login => f.write_str("gcloud auth login"),
         }
     }

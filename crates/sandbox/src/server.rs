@@ -131,7 +131,12 @@ fn bare_host(request: &Request) -> Option<String> {
 }
 
 fn is_front(sandbox: &Sandbox, host: &str) -> Result<bool, ApiError> {
-    front::is_front(host, |host| sandbox.read(|world| Ok(world.domain_mapping(host)?.is_some())))
+    front::is_front(host, |host| {
+        sandbox.read(|world| {
+            let is_mapped = world.domain_mapping(host)?.is_some();
+            Ok(is_mapped || front::by_audience(world, host)?.is_some())
+        })
+    })
 }
 
 async fn handle_api(server: Serving, line: Line, request: Request) -> Response {

@@ -88,7 +88,7 @@ pub const SETTINGS: [Setting; 21] = [
         default: "refused",
         values: "accepted|refused",
         meaning: "an OAuth access token in place of an ID token",
-        source: "observed as 401; no document says so",
+        source: "observed as 401; of Google's pages one newer says that either is taken, the others name ID tokens",
         set: |s, v| word(&mut s.access_token, v, "accepted", "refused"),
     },
     Setting {

@@ -177,6 +177,14 @@ impl<'a> World<'a> {
         rows.collect()
     }
 
+    /// Every service that has custom audiences, of all projects.
+    pub(super) fn services_with_audiences(&self) -> rusqlite::Result<Vec<Value>> {
+        let sql = "SELECT body FROM services WHERE body LIKE '%\"customAudiences\"%'";
+        let mut statement = self.db.prepare(sql)?;
+        let rows = statement.query_map([], body)?;
+        rows.collect()
+    }
+
     /// Puts a project below a folder or organisation.
     pub(super) fn set_parent(&self, project: &str, parent: &str) -> rusqlite::Result<()> {
         let sql = "UPDATE projects SET parent = ?2 WHERE id = ?1";

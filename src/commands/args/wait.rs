@@ -186,7 +186,9 @@ async fn agrees(
     loop {
         let reply = prober.ask(cx, &Method::GET, "/", token.as_ref()).await?;
         match reply {
-            Reply::Application(_) => (in_a_row, pause) = (in_a_row + 1, usual),
+            Reply::Application(_) | Reply::NoInstance(_) | Reply::TooLarge => {
+                (in_a_row, pause) = (in_a_row + 1, usual);
+            }
             // A closed entry denies every principal, whatever is granted.
             Reply::IapSignIn | Reply::IapRefused(_) => {
                 return Err(undetermined(&short, "Identity-Aware Proxy is on, and asks first")

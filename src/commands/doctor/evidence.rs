@@ -12,6 +12,10 @@ pub(super) fn in_words(reply: &Reply) -> String {
         Reply::Forbidden => "403 from Cloud Run's front end".to_owned(),
         Reply::IapRefused(status) => format!("{status} from Identity-Aware Proxy"),
         Reply::IapSignIn => "sent to sign in by Identity-Aware Proxy".to_owned(),
+        Reply::NoInstance(status) => {
+            format!("{status} from Cloud Run's front end: no instance of the service answered")
+        }
+        Reply::TooLarge => "413 from Cloud Run's front end".to_owned(),
         Reply::Nothing(why) => format!("no answer: {why}"),
         Reply::NotFound => "404 from Cloud Run's front end".to_owned(),
         Reply::TokenRefused => {

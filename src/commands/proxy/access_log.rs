@@ -214,7 +214,16 @@ impl Writer {
                 "Cloud Run did not let it through: {who} may not invoke the service, or may only \
                  since a moment ago"
             )),
-            By::FrontEnd(FrontEndRefusal::NotFound) => Some(
+            By::FrontEnd(FrontEndRefusal::Iap | FrontEndRefusal::IapSignIn) => {
+                Some("Identity-Aware Proxy stands in front of the service, and refused".to_owned())
+            }
+            By::FrontEnd(FrontEndRefusal::NoInstance) => {
+                Some("no instance of the service answered".to_owned())
+            }
+            By::FrontEnd(FrontEndRefusal::TooLarge) => {
+                Some("the request is larger than Cloud Run takes".to_owned())
+            }
+            By::FrontEnd(FrontEndRefusal::NotFound | FrontEndRefusal::ReservedPath) => Some(
                 "Cloud Run has no such address, or its ingress does not let requests from here to \
                  it"
                 .to_owned(),
@@ -229,7 +238,15 @@ impl Writer {
             By::Application => ("application", None),
             By::FrontEnd(FrontEndRefusal::BadToken) => ("cloud-run", Some("token")),
             By::FrontEnd(FrontEndRefusal::Forbidden) => ("cloud-run", Some("invoker-check")),
-            By::FrontEnd(FrontEndRefusal::NotFound) => ("cloud-run", Some("reachability")),
+            By::FrontEnd(FrontEndRefusal::Iap | FrontEndRefusal::IapSignIn) => {
+                ("cloud-run", Some("iap"))
+            }
+            By::FrontEnd(FrontEndRefusal::NoInstance) => ("cloud-run", Some("application")),
+            By::FrontEnd(
+                FrontEndRefusal::NotFound
+                | FrontEndRefusal::ReservedPath
+                | FrontEndRefusal::TooLarge,
+            ) => ("cloud-run", Some("reachability")),
             By::Proxy => ("proxy", None),
         };
         let micros = u64::try_from(event.took.as_micros()).unwrap_or(u64::MAX);

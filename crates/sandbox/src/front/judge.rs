@@ -122,7 +122,7 @@ impl Court<'_> {
             return refused(Refusal::UnknownHost);
         }
         let path = self.asked.path.as_str();
-        if self.asked.from != Origin::LoadBalancer && is_reserved(path) {
+        if from_of(self.asked, &place) != Origin::LoadBalancer && is_reserved(path) {
             return refused(Refusal::Reserved);
         }
         if self.asked.is_insecure {
@@ -130,6 +130,11 @@ impl Court<'_> {
         }
         Case::new(self, service, place)?.judge()
     }
+}
+
+/// Where a request comes from: at the host of a custom audience, by the load balancer there.
+fn from_of(asked: &Asked, place: &HostTarget) -> Origin {
+    if place.behind_balancer { Origin::LoadBalancer } else { asked.from }
 }
 
 struct Case<'a> {
@@ -305,7 +310,7 @@ impl<'a> Case<'a> {
             path: Some(&asked.path),
             host: Some(&asked.host),
             time: asked.at,
-            from: asked.from,
+            from: from_of(asked, &self.place),
             entry,
         };
         self.lore.with(|known| {

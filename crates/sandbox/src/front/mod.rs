@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub(super) use self::forward::{Backends, Forwarder};
-pub(super) use self::place::{is_front, labels};
+pub(super) use self::place::{by_audience, is_front, labels};
 
 use self::html::Page;
 use self::judge::{Judged, Refusal};

@@ -19,6 +19,8 @@ pub(super) struct HostTarget {
     pub(super) tag: Option<String>,
     /// Whether it is one of the service's `run.app` addresses, or stands for one.
     pub(super) by_default_url: bool,
+    /// Whether it is the host of a custom audience, at which a load balancer answers.
+    pub(super) behind_balancer: bool,
 }
 
 /// Whether a host, without its port, is the front end's rather than an API's; `is_mapped` says
@@ -72,7 +74,12 @@ pub(super) fn find(
 ) -> Result<Option<HostTarget>, ApiError> {
     if let Some(function) = function {
         let name = by_function(world, host, function)?;
-        return Ok(name.map(|name| HostTarget { name, tag: None, by_default_url: true }));
+        return Ok(name.map(|name| HostTarget {
+            name,
+            tag: None,
+            by_default_url: true,
+            behind_balancer: false,
+        }));
     }
     let (tag, bare) = match host.split_once(TAG_SIGN) {
         Some((tag, bare)) => (Some(tag.to_owned()), bare),
@@ -80,15 +87,15 @@ pub(super) fn find(
     };
     let by_default_url = bare.ends_with(RUN_APP) || bare.ends_with(LOCALHOST);
     if !by_default_url {
-        let mapped = world.domain_mapping(host)?;
-        return Ok(mapped.map(|(project, region, mapping)| {
+        if let Some((project, region, mapping)) = world.domain_mapping(host)? {
             let service = mapping["spec"]["routeName"].as_str().unwrap_or_default();
-            HostTarget {
-                name: ServiceName::new(project, region, service),
-                tag: None,
-                by_default_url: false,
-            }
-        }));
+            let name = ServiceName::new(project, region, service);
+            let (tag, by_default_url, behind_balancer) = (None, false, false);
+            return Ok(Some(HostTarget { name, tag, by_default_url, behind_balancer }));
+        }
+        let name = by_audience(world, host)?;
+        let (tag, by_default_url, behind_balancer) = (None, false, true);
+        return Ok(name.map(|name| HostTarget { name, tag, by_default_url, behind_balancer }));
     }
     let name = match bare.strip_suffix(LOCALHOST) {
         Some(label) => match by_label(world, label)? {
@@ -106,7 +113,25 @@ pub(super) fn find(
             },
         },
     };
-    Ok(name.map(|name| HostTarget { name, tag, by_default_url }))
+    let behind_balancer = false;
+    Ok(name.map(|name| HostTarget { name, tag, by_default_url, behind_balancer }))
+}
+
+/// The service whose custom audience is an address at this host. The sandbox has no load balancers of
+/// its own: where callers name one in a custom audience, it stands in for it.
+pub(in super::super) fn by_audience(
+    world: &World<'_>,
+    host: &str,
+) -> Result<Option<ServiceName>, ApiError> {
+    let is_at_host = |audience: &Value| {
+        let address = audience.as_str().and_then(|text| text.strip_prefix("https://"));
+        let named = address.and_then(|address| address.split(['/', '?', ':']).next());
+        named.is_some_and(|named| named.eq_ignore_ascii_case(host))
+    };
+    let found = world.services_with_audiences()?.into_iter().find(|body| {
+        body["customAudiences"].as_array().is_some_and(|all| all.iter().any(is_at_host))
+    });
+    Ok(found.as_ref().and_then(name_of))
 }
 
 fn by_label(world: &World<'_>, label: &str) -> Result<Option<ServiceName>, ApiError> {
