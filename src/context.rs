@@ -368,8 +368,10 @@ impl Context {
                     )),
                 };
                 error
-                    .hint(self.command_with_option("--project", Some("PROJECT")))
-                    .hint_gcloud("config set project PROJECT")
+                    .because(
+                        "`--project ID` names one, and `gcloud config set project ID` sets one",
+                    )
+                    .hint_gcloud("projects list")
                     .hint("runaccess --sandbox list")
             },
         )

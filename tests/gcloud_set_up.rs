@@ -173,8 +173,8 @@ fn what_is_missing_or_wrong_is_named() {
     assert_snapshot!(set_up.url(&[]), @"
     --- stderr
     error: no project is set
-    hint: runaccess url hello --project PROJECT
-    hint: gcloud config set project PROJECT
+    caused by: `--project ID` names one, and `gcloud config set project ID` sets one
+    hint: gcloud projects list
     hint: runaccess --sandbox list
     --- status 2
     ");

@@ -128,3 +128,26 @@ fn each_remedy_of_doctor_makes_the_answer_better() {
     }
     assert!(helped > 0);
 }
+
+/// What an organisation policy would refuse is not offered.
+#[test]
+fn the_way_that_is_open_is_offered() {
+    let world = World::new();
+    let fix = |words: &[&str]| world.json(&[&["explain"], words].concat())["fix"].clone();
+    let shared = ["allUsers", "us-central1/search", "--project", "sandbox-shared"];
+    let offered = fix(&shared);
+    let text = offered.to_string();
+    assert!(offered == serde_json::json!([]) || text.contains("--via no-invoker-check"), "{text}");
+    let own = fix(&["allUsers", "us-central1/hello"]);
+    assert_eq!(own, serde_json::json!(["runaccess --sandbox make-public us-central1/hello"]));
+}
+
+/// Whoever may not read a service is told of its address, which `grant` takes.
+#[test]
+fn a_service_that_may_not_be_read_is_named_by_its_address() {
+    let world = World::new();
+    let url = "https://hello-k4qx7v2nza-uc.a.run.app";
+    let told = world.json(&["--account", "bob@elsewhere.example", "doctor", url]);
+    let fix = commands(&told, "doctor");
+    assert_eq!(fix, [format!("runaccess --sandbox grant bob@elsewhere.example {url}")], "{told:#}");
+}

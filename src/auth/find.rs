@@ -187,7 +187,7 @@ fn stored_account(
 /// gcloud's command that logs an account in.
 pub fn login_of(account: &str) -> String {
     if is_service_account(account) {
-        "auth activate-service-account --key-file FILE".to_owned()
+        "auth activate-service-account --key-file key.json".to_owned()
     } else {
         format!("auth login {account}")
     }
