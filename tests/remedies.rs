@@ -151,3 +151,25 @@ fn a_service_that_may_not_be_read_is_named_by_its_address() {
     let fix = commands(&told, "doctor");
     assert_eq!(fix, [format!("runaccess --sandbox grant bob@elsewhere.example {url}")], "{told:#}");
 }
+
+/// A token for a mapped domain is for nobody until the service takes that audience.
+#[test]
+fn a_token_for_a_mapped_domain_is_helped_by_an_audience() {
+    let world = World::new();
+    let robot = "runner@sandbox-project.iam.gserviceaccount.com";
+    let shop = "https://shop.example.com";
+    for words in
+        [&["make-private", "storefront", "--yes"][..], &["grant", robot, "storefront", "--yes"]]
+    {
+        assert_eq!(world.sandbox(words).status, 0);
+    }
+    let token = world.sandbox(&["--account", robot, "token", "--audience", shop]).stdout;
+    let file = world.home().join("token");
+    std::fs::write(&file, token.trim()).unwrap();
+    let words = ["doctor", shop, "--id-token-file", file.to_str().unwrap()];
+    let told = world.json(&words);
+    let fix = commands(&told, "doctor");
+    assert_eq!(fix, [format!("runaccess --sandbox audience add us-central1/storefront {shop}")]);
+    run(&world, &fix, "doctor");
+    assert_eq!(world.json(&words)["verdict"], "ok");
+}
