@@ -105,9 +105,56 @@ async fn a_certificate_that_nobody_trusts_is_refused() {
 #[tokio::test]
 async fn a_proxy_of_the_environment_is_gone_through() {
     let mut behind = behind_tls().await;
+    let (port, mut seen) = proxy().await;
+    let proxy = format!("http://user:word@127.0.0.1:{port}");
+    behind.world.set("https_proxy", &proxy);
+    let run = behind.run(&["url", "us-central1/hello"]).await;
+    assert_eq!(run.stdout, "https://hello-k4qx7v2nza-uc.a.run.app\n", "{run}");
+    let head = seen.recv().await.unwrap();
+    assert!(head.starts_with(&format!("CONNECT localhost:{} HTTP/1.1\r\n", behind.port)), "{head}");
+    assert!(head.to_lowercase().contains("proxy-authorization: basic"), "{head}");
+    assert!(!head.contains("opaque"), "{head}");
+    behind.world.set("no_proxy", "localhost");
+    let run = behind.run(&["url", "us-central1/hello"]).await;
+    assert_eq!(run.status, 0, "{run}");
+    assert!(seen.try_recv().is_err());
+}
+
+/// What gcloud is told of the network holds here too: its authorities alone are trusted, and its proxy
+/// counts before the environment's.
+#[tokio::test]
+async fn gclouds_authorities_and_proxy_are_taken() {
+    let mut behind = behind_tls().await;
+    let trusted = behind.world.home().join("trusted.pem");
+    behind.world.set("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt");
+    let run = behind.run(&["url", "us-central1/hello"]).await;
+    assert_eq!(run.status, 1, "{run}");
+    behind.world.set("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", trusted.to_str().unwrap());
+    let run = behind.run(&["url", "us-central1/hello"]).await;
+    assert_eq!(run.status, 0, "{run}");
+    let (port, mut seen) = proxy().await;
+    behind.world.set("https_proxy", "http://127.0.0.1:1");
+    for (name, value) in [
+        ("TYPE", "http"),
+        ("ADDRESS", "127.0.0.1"),
+        ("PORT", &port.to_string()),
+        ("USERNAME", "user"),
+        ("PASSWORD", "word"),
+    ] {
+        behind.world.set(&format!("CLOUDSDK_PROXY_{name}"), value);
+    }
+    let run = behind.run(&["url", "us-central1/hello"]).await;
+    assert_eq!(run.status, 0, "{run}");
+    let head = seen.recv().await.unwrap();
+    assert!(head.starts_with(&format!("CONNECT localhost:{} HTTP/1.1\r\n", behind.port)), "{head}");
+    assert!(head.contains("Basic dXNlcjp3b3Jk"), "{head}");
+}
+
+/// A proxy that opens tunnels: its port, and the heads of what it was asked.
+async fn proxy() -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = format!("http://user:word@{}", listener.local_addr().unwrap());
-    let (send, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let port = listener.local_addr().unwrap().port();
+    let (send, seen) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let send = send.clone();
@@ -125,15 +172,5 @@ async fn a_proxy_of_the_environment_is_gone_through() {
             });
         }
     });
-    behind.world.set("https_proxy", &proxy);
-    let run = behind.run(&["url", "us-central1/hello"]).await;
-    assert_eq!(run.stdout, "https://hello-k4qx7v2nza-uc.a.run.app\n", "{run}");
-    let head = seen.recv().await.unwrap();
-    assert!(head.starts_with(&format!("CONNECT localhost:{} HTTP/1.1\r\n", behind.port)), "{head}");
-    assert!(head.to_lowercase().contains("proxy-authorization: basic"), "{head}");
-    assert!(!head.contains("opaque"), "{head}");
-    behind.world.set("no_proxy", "localhost");
-    let run = behind.run(&["url", "us-central1/hello"]).await;
-    assert_eq!(run.status, 0, "{run}");
-    assert!(seen.try_recv().is_err());
+    (port, seen)
 }
