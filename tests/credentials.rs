@@ -222,7 +222,7 @@ fn a_federation_says_which_step_failed_and_how() {
     an empty file (asked 0): 4: error: `~/credential.json` has no subject token to exchange / caused by: the file `~/subject` is empty
     not JSON (asked 0): 4: error: `~/credential.json` has no subject token to exchange / caused by: the file `~/subject` is not JSON
     no such field (asked 0): 4: error: `~/credential.json` has no subject token to exchange / caused by: the file `~/subject` has no text in the field `id`
-    refused (asked 1): 4: error: `~/credential.json` was refused a token / caused by: the Security Token Service says invalid_grant: The audience does not match.
+    refused (asked 1): 4: error: `~/credential.json` was refused a token / caused by: the Security Token Service answers HTTP 400: invalid_grant: The audience does not match.
     refused by an error of the server (asked 3): 1: error: `http://sts/v1/token` gives no token / caused by: HTTP 500 / hint: runaccess url us-central1/x --verbose
     404 of the provider (asked 0): 4: error: `~/credential.json` has no subject token to exchange / caused by: `http://p/t` answers HTTP 404
     403 of the provider (asked 0): 4: error: `~/credential.json` has no subject token to exchange / caused by: `http://p/t` answers HTTP 403

@@ -50,7 +50,14 @@ pub(super) fn file_name<'a>(text: &'a Path, said_by: &str) -> Result<&'a Path, A
 /// repeats the arguments. Arguments after a bare `--` belong to another program.
 pub fn check_arguments(arguments: &[String]) -> Result<(), AuthError> {
     let ours = arguments.split(|word| word == "--").next().unwrap_or_default();
-    let is_curl = ours.iter().any(|word| word == CURL);
+    let is_value = |at: usize| at > 0 && ours[at - 1].starts_with('-');
+    let operands: Vec<usize> =
+        (0..ours.len()).filter(|at| !ours[*at].starts_with('-') && !is_value(*at)).collect();
+    // Behind the service that curl is to call, all words are curl's.
+    let last = match operands.iter().position(|at| ours[*at] == CURL) {
+        Some(command) => operands.get(command + 1).copied(),
+        None => operands.last().copied(),
+    };
     for (at, word) in ours.iter().enumerate() {
         let (name, joined) = match word.split_once('=') {
             Some((name, value)) if name.starts_with("--") => (name, Some(value)),
@@ -65,9 +72,7 @@ pub fn check_arguments(arguments: &[String]) -> Result<(), AuthError> {
             no_secret(value, &format!("`{option}`"), what)?;
         }
         // The value of an option may be a person's own words.
-        let is_operand = !word.starts_with('-')
-            && at.checked_sub(1).is_none_or(|before| !ours[before].starts_with('-'));
-        if is_operand && !is_curl && is_token(word) {
+        if operands.contains(&at) && Some(at) <= last && is_token(word) {
             let what = "a name".to_owned();
             return Err(AuthError::SecretItself { said_by: "an argument".to_owned(), what });
         }

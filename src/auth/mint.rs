@@ -355,7 +355,10 @@ impl Mint<'_> {
             let why = description.map_or_else(|| code.to_owned(), |text| format!("{code}: {text}"));
             let why = without(&why);
             let why = match asker {
-                Asker::Federation => format!("the Security Token Service says {why}"),
+                Asker::Federation => {
+                    let status = answer.status.as_u16();
+                    format!("the Security Token Service answers HTTP {status}: {why}")
+                }
                 Asker::Account | Asker::Key(_) | Asker::User => why,
             };
             // `invalid_rapt` is an error or a subtype: the user must log in again.

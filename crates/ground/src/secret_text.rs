@@ -31,9 +31,15 @@ pub fn is_secret(text: &str) -> bool {
         || text.split('/').any(|part| !part.contains('.') && is_mixed(part))
 }
 
-/// Whether a text is certainly a token or a key, by how it begins or by its three parts.
+/// Whether a text is certainly a token, a key or the file of one: by how it begins, by its three parts,
+/// or as JSON.
 pub fn is_token(text: &str) -> bool {
-    BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)) || is_jwt(text)
+    let text = text.trim();
+    text.starts_with('{')
+        || text.contains("PRIVATE KEY")
+        || decoded(text).is_some_and(|json| json.is_object())
+        || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
+        || is_jwt(text)
 }
 
 /// Whether it has three parts, of which the first is a JSON object.
