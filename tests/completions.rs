@@ -141,8 +141,9 @@ fn tab_completes_in_a_real_bash() {
         session.see("ready> ");
         session.press("runaccess --sandbox grant group:te\t");
         session.see("am@example.com");
-        session.control('c');
-        session.see("ready> ");
+        // Clears the line by a key that readline reads: a signal may reach bash while it draws,
+        // and then bash waits without its prompt.
+        session.control('u');
         session.line("exit");
         session.end();
     }

@@ -219,24 +219,21 @@ async fn a_bare_access_token_yields_no_id_token_and_nobody_elses_is_taken() {
     --- stderr
     error: the access token of `CLOUDSDK_AUTH_ACCESS_TOKEN` gives no ID token
     caused by: an access token says nothing that a service takes
-    hint: runaccess token https://hello-k4qx7v2nza-uc.a.run.app --impersonate-service-account ACCOUNT
-    hint: runaccess curl --id-token-file FILE SERVICE
+    caused by: `--impersonate-service-account` asks for an ID token of an account; `curl` and `proxy` take one that you have, by `--id-token-file`
     --- status 4
     ");
     assert_snapshot!(set_up.run(&["curl", HELLO, "-s"]).await, @"
     --- stderr
     error: the access token of `CLOUDSDK_AUTH_ACCESS_TOKEN` gives no ID token
     caused by: an access token says nothing that a service takes
-    hint: runaccess curl --impersonate-service-account ACCOUNT https://hello-k4qx7v2nza-uc.a.run.app -s
-    hint: runaccess curl --id-token-file FILE https://hello-k4qx7v2nza-uc.a.run.app -s
+    caused by: `--impersonate-service-account` asks for an ID token of an account; `curl` and `proxy` take one that you have, by `--id-token-file`
     --- status 125
     ");
     assert_snapshot!(set_up.run(&["token"]).await, @"
     --- stderr
     error: the access token of `CLOUDSDK_AUTH_ACCESS_TOKEN` gives no ID token
     caused by: an access token says nothing that a service takes
-    hint: runaccess token --impersonate-service-account ACCOUNT
-    hint: runaccess curl --id-token-file FILE SERVICE
+    caused by: `--impersonate-service-account` asks for an ID token of an account; `curl` and `proxy` take one that you have, by `--id-token-file`
     --- status 4
     ");
 }
@@ -249,7 +246,7 @@ async fn a_users_audience_cannot_be_chosen() {
     --- stderr
     error: a user's ID token cannot have the audience `https://api.example.com`
     caused by: it always has that of the client that the user logged in with
-    hint: runaccess token --audience https://api.example.com --impersonate-service-account ACCOUNT
+    caused by: a service account may choose: `--impersonate-service-account` names one
     hint: runaccess token
     --- status 2
     ");

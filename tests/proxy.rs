@@ -633,5 +633,5 @@ fn an_account_that_is_impersonated_has_tokens_for_each_service() {
     world.set("CLOUDSDK_CORE_PROJECT", "p");
     let run = refused(&world, &["hello", "--url", "http://127.0.0.1:1", "--port", "0"]);
     assert_eq!(run.status, 4, "{run}");
-    assert!(run.stderr.contains("--id-token-file FILE"), "{run}");
+    assert!(run.stderr.contains("`--id-token-file`"), "{run}");
 }

@@ -94,20 +94,16 @@ pub(super) async fn id_token(
 
 /// The alternatives if this credential cannot obtain such a token.
 fn explained(cx: &Context, error: &AuthError) -> CommandError {
-    let acting = cx.command_with_option("--impersonate-service-account", Some("ACCOUNT"));
     let command_error = CommandError::from(error);
     match error {
-        AuthError::AudienceNotChosen { .. } => {
-            command_error.hint(acting).hint(cx.command_without(&["--audience"]))
-        }
+        AuthError::AudienceNotChosen { .. } => command_error
+            .because("a service account may choose: `--impersonate-service-account` names one")
+            .hint(cx.command_without(&["--audience"])),
         AuthError::NoIdToken { .. } => {
-            let error = command_error.because("an access token says nothing that a service takes");
-            let error = error.hint(acting);
-            if cx.takes_id_token_file() {
-                error.hint(cx.command_with_option("--id-token-file", Some("FILE")))
-            } else {
-                error.hint(cx.suggest("curl --id-token-file FILE SERVICE"))
-            }
+            command_error.because("an access token says nothing that a service takes").because(
+                "`--impersonate-service-account` asks for an ID token of an account; `curl` and \
+                 `proxy` take one that you have, by `--id-token-file`",
+            )
         }
         _ => command_error,
     }

@@ -47,12 +47,6 @@ impl Context {
         self.rendered(&self.command_line().with_swapped(one, other))
     }
 
-    /// Whether the typed command accepts an ID token file.
-    pub fn takes_id_token_file(&self) -> bool {
-        let line = self.command_line();
-        line.is_of("curl") || line.is_of("proxy")
-    }
-
     /// Records the words that the user chose at a prompt, for later hints.
     pub fn record_choice(&self, words: &[String]) {
         self.arguments.borrow_mut().extend_from_slice(words);
