@@ -56,6 +56,52 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// A room of the sandbox, and the rooms of it that it may name.
+const FLOORS: &[(&str, &[&str])] = &[
+    ("dialect", &[]),
+    ("settings", &[]),
+    ("faults", &["dialect"]),
+    ("request", &["dialect", "faults"]),
+    ("signing", &["dialect", "settings"]),
+    ("records", &["dialect", "signing"]),
+    ("authority", &["dialect", "records"]),
+    ("options", &["records", "settings"]),
+    ("tokens", &["dialect", "records", "request", "settings", "signing"]),
+    (
+        "api",
+        &[
+            "authority",
+            "dialect",
+            "faults",
+            "options",
+            "records",
+            "request",
+            "settings",
+            "signing",
+            "tokens",
+        ],
+    ),
+    ("seed", &["api", "authority", "dialect", "faults", "records"]),
+    ("front", &["authority", "dialect", "options", "records", "settings", "signing", "tokens"]),
+    ("tls", &["records"]),
+    ("connection", &[]),
+    (
+        "server",
+        &[
+            "api",
+            "connection",
+            "dialect",
+            "faults",
+            "front",
+            "options",
+            "records",
+            "request",
+            "tls",
+            "tokens",
+        ],
+    ),
+];
+
 /// A text and the only rooms that may hold it.
 const NAMED_BY: &[(&str, &[&str])] = &[
     ("google_cloud_auth", &["auth"]),
@@ -143,6 +189,29 @@ fn rooms_name_only_what_lies_below_them() {
             .iter()
             .find(|(name, _)| *name == room)
             .unwrap_or_else(|| panic!("{} is in no room that this test knows", path.display()));
+        for other in named(&source) {
+            assert!(
+                other == room || allowed.contains(&other.as_str()),
+                "{} names crate::{other}, which does not lie below {room}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn floors_of_the_sandbox_name_only_what_lies_below_them() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/sandbox/src");
+    for (path, source) in sources_in(&src) {
+        let first = path.iter().next().unwrap().to_str().unwrap();
+        let room = first.trim_end_matches(".rs");
+        if room == "lib" {
+            continue;
+        }
+        let (_, allowed) = FLOORS
+            .iter()
+            .find(|(name, _)| *name == room)
+            .unwrap_or_else(|| panic!("{} is on no floor that this test knows", path.display()));
         for other in named(&source) {
             assert!(
                 other == room || allowed.contains(&other.as_str()),

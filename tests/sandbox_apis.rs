@@ -134,17 +134,25 @@ async fn predefined_roles_are_shown() {
 #[tokio::test]
 async fn what_is_not_there_is_named() {
     let api = Api::new();
-    for (method, path) in [
-        ("GET", "v3/projects:search"),
-        ("GET", "v1/projects/sandbox-project/locations/-/operations"),
-        ("POST", "v1/projects/sandbox-project/locations/-/workerpools"),
-        ("DELETE", "v3/projects/sandbox-project"),
-        ("GET", "apis/run.googleapis.com/v1/namespaces/sandbox-project/executions"),
-        ("GET", "apis/serving.knative.dev/v1/namespaces/sandbox-project/services/x:getIamPolicy"),
+    // What Google has and the sandbox has not, and what Google has not.
+    let here = "The sandbox does not have";
+    for (code, why, method, path) in [
+        (501, here, "DELETE", "v3/projects/sandbox-project"),
+        (501, here, "GET", "v1/projects/sandbox-project/locations/global/workloadIdentityPools"),
+        (404, "Method not found:", "POST", "v1/projects/sandbox-project/locations/-/workerpools"),
+        (404, "Method not found:", "GET", "v3/projects/sandbox-project/services"),
+        (404, "Method not found:", "GET", "v9/projects"),
+        (
+            404,
+            "Method not found:",
+            "GET",
+            "apis/serving.knative.dev/v1/namespaces/sandbox-project/services/x:getIamPolicy",
+        ),
     ] {
-        let (code, answer) = api.send_to(Some("us-central1"), method, path, Some(&json!({}))).await;
-        let message = format!("The sandbox does not have {method} /{path}.");
-        assert_eq!((code, answer["error"]["message"].as_str().unwrap()), (501, message.as_str()));
+        let answer = api.send_to(Some("us-central1"), method, path, Some(&json!({}))).await;
+        let end = if code == 501 { "." } else { "" };
+        let message = format!("{why} {method} /{path}{end}");
+        assert_eq!((answer.0, answer.1["error"]["message"].as_str().unwrap()), (code, &*message));
     }
     let refused = api.refused("GET", "v1/projects/sandbox-project/locations?size=3", None).await;
     assert_eq!(

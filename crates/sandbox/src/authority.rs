@@ -6,14 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::api_error::ApiError;
-use super::boundaries;
-use super::deny_policies::{self, DENY_POLICIES};
-use super::iam::BEFORE;
-use super::policy_check::bindings;
-use super::resource_manager::{FOLDERS, ORGANIZATIONS};
-use super::world::{Collection, World};
-use super::{custom_roles, groups, tags};
+use crate::dialect::api_error::ApiError;
+use crate::records::deny::{self, DENY_POLICIES};
+use crate::records::policies::{BEFORE, bindings};
+use crate::records::world::{Collection, FOLDERS, ORGANIZATIONS, World};
+use crate::records::{boundaries, groups, roles, tags};
 use runaccess_domain::access::{Attached, Caller, Hierarchy, Knowledge, Outcome, permitted};
 use runaccess_domain::condition::{Attributes, Condition, Tags, asks_for_tags};
 use runaccess_domain::deny::DenyRule;
@@ -25,7 +22,7 @@ use runaccess_domain::principal::project_in;
 const DEEPEST: usize = 13;
 
 /// The resources from which a resource inherits grants, itself first, as policies are kept by.
-pub(super) fn lineage(world: &World<'_>, resource: &str) -> Result<Vec<String>, ApiError> {
+pub(crate) fn lineage(world: &World<'_>, resource: &str) -> Result<Vec<String>, ApiError> {
     let mut lineage = vec![resource.to_owned()];
     while let Some(above) = parent(world, lineage.last().map_or("", String::as_str))? {
         lineage.push(above);
@@ -60,13 +57,13 @@ fn parent(world: &World<'_>, resource: &str) -> Result<Option<String>, ApiError>
 }
 
 /// The grants of a resource's own policy.
-pub(super) fn grants(world: &World<'_>, resource: &str) -> Result<Vec<Grant>, ApiError> {
+pub(crate) fn grants(world: &World<'_>, resource: &str) -> Result<Vec<Grant>, ApiError> {
     Ok(world.policy(resource)?.map(|policy| grants_in(&policy)).unwrap_or_default())
 }
 
 /// The grants of a resource's own policy, as a front end that learns of a change after `delay` sees
 /// it.
-pub(super) fn grants_seen(
+pub(crate) fn grants_seen(
     world: &World<'_>,
     resource: &str,
     now: OffsetDateTime,
@@ -104,7 +101,7 @@ fn grants_in(policy: &Value) -> Vec<Grant> {
 }
 
 /// Every rule of a deny policy that is about a permission, with the resource that it is attached to.
-pub(super) fn rules_on(
+pub(crate) fn rules_on(
     world: &World<'_>,
     permission: &str,
 ) -> Result<Vec<(String, DenyRule)>, ApiError> {
@@ -112,7 +109,7 @@ pub(super) fn rules_on(
     // Most are about something else, which their text shows before it is taken apart.
     let named = permission.split_once('.').map_or(permission, |(_, rest)| rest);
     for (resource, policy) in world.resources_that_say(DENY_POLICIES, [named, "*"])? {
-        let of_policy = deny_policies::rules(&policy).into_iter();
+        let of_policy = deny::rules(&policy).into_iter();
         let covering = of_policy.filter(|rule| rule.covers(permission));
         rules.extend(covering.map(|rule| (resource.clone(), rule)));
     }
@@ -120,7 +117,7 @@ pub(super) fn rules_on(
 }
 
 /// What the world knows beside its policies, for the domain's engine.
-pub(super) struct Lore<'a> {
+pub(crate) struct Lore<'a> {
     world: &'a World<'a>,
     place: Hierarchy,
     tags: Option<Tags>,
@@ -129,7 +126,7 @@ pub(super) struct Lore<'a> {
 impl<'a> Lore<'a> {
     /// Of a resource with these above it, itself first. Tags are looked up where a condition asks
     /// for them.
-    pub(super) fn new(
+    pub(crate) fn new(
         world: &'a World<'a>,
         lineage: &[String],
         asks_for_tags: bool,
@@ -158,7 +155,7 @@ impl<'a> Lore<'a> {
     }
 
     /// The same, with where the project of an account stands, if that is another.
-    pub(super) fn with_home_of(mut self, who: &Member) -> Result<Self, ApiError> {
+    pub(crate) fn with_home_of(mut self, who: &Member) -> Result<Self, ApiError> {
         let project =
             project_in(who.address()).filter(|_| who.kind() == MemberKind::ServiceAccount);
         let Some(project) = project.map(|of| self.world.project(of)).transpose()?.flatten() else {
@@ -174,15 +171,15 @@ impl<'a> Lore<'a> {
     }
 
     /// Where the resource stands.
-    pub(super) fn place(&self) -> &Hierarchy {
+    pub(crate) fn place(&self) -> &Hierarchy {
         &self.place
     }
 
     /// Hands it to the engine.
-    pub(super) fn with<T>(&self, work: impl FnOnce(Knowledge<'_>) -> T) -> T {
+    pub(crate) fn with<T>(&self, work: impl FnOnce(Knowledge<'_>) -> T) -> T {
         // What the store does not tell gives nothing: whoever asks is not let in by it.
         work(Knowledge {
-            carries: &|role, permission| custom_roles::carries(self.world, role, permission).ok(),
+            carries: &|role, permission| roles::carries(self.world, role, permission).ok(),
             holds: &|group, member| groups::holds(self.world, group, member).ok(),
             place: &self.place,
             tags: self.tags.as_ref(),
@@ -192,7 +189,7 @@ impl<'a> Lore<'a> {
 
 /// Whether a principal holds a permission on a resource, by its policy or one above it, and no deny
 /// policy takes it away.
-pub(super) fn holds(
+pub(crate) fn holds(
     world: &World<'_>,
     who: &Member,
     resource: &str,
@@ -257,7 +254,7 @@ pub(super) fn holds(
 }
 
 /// Refuses who does not hold a permission on a resource.
-pub(super) fn require(
+pub(crate) fn require(
     world: &World<'_>,
     who: &Member,
     resource: &str,
@@ -272,15 +269,15 @@ pub(super) fn require(
 
 /// A request of somebody's, outside any one project's services.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Visit<'a> {
-    pub(super) world: &'a World<'a>,
-    pub(super) who: &'a Member,
-    pub(super) now: OffsetDateTime,
+pub(crate) struct Visit<'a> {
+    pub(crate) world: &'a World<'a>,
+    pub(crate) who: &'a Member,
+    pub(crate) now: OffsetDateTime,
 }
 
 impl Visit<'_> {
     /// Refuses who does not hold a permission on a resource.
-    pub(super) fn require(&self, permission: &str, resource: &str) -> Result<(), ApiError> {
+    pub(crate) fn require(&self, permission: &str, resource: &str) -> Result<(), ApiError> {
         require(self.world, self.who, resource, permission, self.now)
     }
 }

@@ -26,7 +26,7 @@ const WAITING: usize = 64;
 
 /// Takes connections in.
 #[derive(Debug)]
-pub(super) enum Door {
+pub(crate) enum Door {
     Plain(TcpListener),
     /// Either kind, told apart by the first byte.
     Both {
@@ -37,7 +37,7 @@ pub(super) enum Door {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: Stream,
     line: Line,
 }
@@ -50,22 +50,22 @@ enum Stream {
 
 /// What a request knows of the connection that it came on.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(crate) struct Line {
     reset: Arc<AtomicBool>,
-    pub(super) peer: SocketAddr,
-    pub(super) is_secure: bool,
+    pub(crate) peer: SocketAddr,
+    pub(crate) is_secure: bool,
 }
 
 impl Line {
     /// Resets the connection in place of the next bytes that would be sent.
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.reset.store(true, Ordering::Relaxed);
     }
 }
 
 impl Door {
     /// A door for plain connections, and for TLS if there is an acceptor.
-    pub(super) fn new(listener: TcpListener, tls: Option<TlsAcceptor>) -> io::Result<Self> {
+    pub(crate) fn new(listener: TcpListener, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         let Some(acceptor) = tls else { return Ok(Self::Plain(listener)) };
         let address = listener.local_addr()?;
         let (sender, arrived) = mpsc::channel(WAITING);

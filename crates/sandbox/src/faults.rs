@@ -10,25 +10,25 @@ use serde::Serialize;
 
 use self::spec::FaultKind;
 pub use self::spec::{FaultError, FaultSpec};
-use super::api_error::ApiError;
-use super::names::fnv1a;
+use crate::dialect::api_error::ApiError;
+use crate::dialect::names::fnv1a;
 
 /// What a request is to suffer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Effects {
-    pub(super) latency: Duration,
+pub(crate) struct Effects {
+    pub(crate) latency: Duration,
     /// The answer in place of the real one, and whether the request is carried out all the same.
-    pub(super) refusal: Option<(ApiError, bool)>,
-    pub(super) retry_after: Option<u64>,
+    pub(crate) refusal: Option<(ApiError, bool)>,
+    pub(crate) retry_after: Option<u64>,
     /// The connection is reset, after the request was carried out or before.
-    pub(super) reset: Option<bool>,
-    pub(super) truncate: bool,
-    pub(super) trickle: Option<Duration>,
-    pub(super) content_type: Option<String>,
-    pub(super) unreachable: Vec<String>,
-    pub(super) operation_delay: Duration,
-    pub(super) operations_fail: bool,
-    pub(super) constraints: Vec<&'static str>,
+    pub(crate) reset: Option<bool>,
+    pub(crate) truncate: bool,
+    pub(crate) trickle: Option<Duration>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) unreachable: Vec<String>,
+    pub(crate) operation_delay: Duration,
+    pub(crate) operations_fail: bool,
+    pub(crate) constraints: Vec<&'static str>,
 }
 
 /// The faults that are on, with how often each has struck.
@@ -45,7 +45,7 @@ struct Fault {
 
 /// A fault that is on, as the admin route shows it.
 #[derive(Debug, Serialize)]
-pub(super) struct FaultRow {
+pub(crate) struct FaultRow {
     fault: String,
     struck: u64,
 }
@@ -64,12 +64,12 @@ impl Faults {
     }
 
     /// Turns every fault off.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The faults that are on.
-    pub(super) fn rows(&self) -> Vec<FaultRow> {
+    pub(crate) fn rows(&self) -> Vec<FaultRow> {
         let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let row = |fault: &Fault| FaultRow { fault: fault.spec.text.clone(), struck: fault.struck };
         faults.iter().map(row).collect()
@@ -77,7 +77,7 @@ impl Faults {
 
     /// What a request is to suffer. Which ones are struck rests on the seed, the request and how
     /// often it came, and not on the order in which different requests come.
-    pub(super) fn strike(&self, method: &str, path: &str, query: &str) -> Effects {
+    pub(crate) fn strike(&self, method: &str, path: &str, query: &str) -> Effects {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut effects = Effects::default();
         if faults.is_empty() {

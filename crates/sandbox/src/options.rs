@@ -1,11 +1,15 @@
 //! How the sandbox serves.
 
+use std::collections::BTreeMap;
+
 use http::Uri;
 use thiserror::Error;
 
-use super::front::Backends;
-use super::settings::Settings;
-use super::store::{Sandbox, StoreError};
+use crate::records::store::{Sandbox, StoreError};
+use crate::settings::Settings;
+
+/// The applications of a user's own, by `NAME` or `REGION/NAME`.
+pub(crate) type Backends = BTreeMap<String, Uri>;
 
 /// What a server is told beside the world that it serves.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +17,7 @@ pub struct Options {
     pub settings: Settings,
     /// Whether an opaque bearer is refused rather than taken for the default account's.
     pub strict_auth: bool,
-    pub(super) backends: Backends,
+    pub(crate) backends: Backends,
     /// Whether it speaks TLS too.
     pub tls: bool,
 }

@@ -3,27 +3,21 @@
 mod governance;
 mod resources;
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-pub(super) use self::governance::fill as fill_governed;
-pub(super) use self::resources::fill as fill_beside;
-use super::iam::new_etag;
-use super::names::regions;
-use super::resource_manager::{FOLDERS, ORGANIZATIONS};
-use super::run_v1::domains;
-use super::service_accounts;
-use super::service_body;
-use super::world::{Collection, Project, World};
+use crate::api::run_v1::domains;
+use crate::api::service_body;
+use crate::dialect::names::regions;
+use crate::records::accounts;
+use crate::records::home::{DEFAULT_ACCOUNT, DEFAULT_PROJECT, HOME_REGION};
+use crate::records::stamps::{new_etag, stamp};
+use crate::records::store::{Fills, Sandbox, SetAside, StoreError};
+use crate::records::world::{Collection, FOLDERS, ORGANIZATIONS, Project, World};
 use runaccess_domain::resource::ServiceName;
-
-/// The account that acts if none is named.
-pub const DEFAULT_ACCOUNT: &str = "you@example.com";
-/// The project that is used if none is named.
-pub const DEFAULT_PROJECT: &str = "sandbox-project";
-/// The region that most of the seeded services are in.
-pub const HOME_REGION: &str = "us-central1";
 
 const FOUNDED: OffsetDateTime = datetime!(2026-01-12 09:00 UTC);
 const INVOKER: &str = "roles/run.invoker";
@@ -38,8 +32,37 @@ struct Seed {
     bindings: Value,
 }
 
+/// What each version of the store adds to the world.
+const FILLS: Fills =
+    [fill, fill_around, fill_above, governance::fill, resources::fill, governance::fill_restricted];
+
+impl Sandbox {
+    /// Opens the sandbox in a folder, making it with the seeded world where it is new. A damaged
+    /// file is set aside under another name, and a new one made.
+    pub fn open(
+        directory: &Path,
+        now: OffsetDateTime,
+    ) -> Result<(Self, Option<SetAside>), StoreError> {
+        Self::open_filled(directory, now, &FILLS)
+    }
+
+    /// Forgets everything and starts from the seeded world. Processes that have it open go on
+    /// with the new world. A file whose damage opening it did not meet is set aside here.
+    pub fn reset(
+        directory: &Path,
+        now: OffsetDateTime,
+    ) -> Result<(Self, Option<SetAside>), StoreError> {
+        Self::reset_filled(directory, now, &FILLS)
+    }
+
+    /// Adds `count` services to a project, spread over the regions.
+    pub fn add_services(&self, project: &str, count: u32) -> Result<bool, StoreError> {
+        self.locally(|world| add_services(world, project, count))
+    }
+}
+
 /// Fills an empty store.
-pub(super) fn fill(world: &World<'_>) -> rusqlite::Result<()> {
+fn fill(world: &World<'_>) -> rusqlite::Result<()> {
     for project in projects() {
         world.put_project(&project)?;
         for name in ["runner", "ci", "orders-api", "reporting"] {
@@ -54,11 +77,11 @@ pub(super) fn fill(world: &World<'_>) -> rusqlite::Result<()> {
 }
 
 /// Fills what is around the services: who owns what, accounts, domains, jobs.
-pub(super) fn fill_around(world: &World<'_>) -> rusqlite::Result<()> {
-    let stamp = service_body::stamp(FOUNDED);
+fn fill_around(world: &World<'_>) -> rusqlite::Result<()> {
+    let founded = stamp(FOUNDED);
     let holder = |kind: &str, id: &str, name: &str| {
         json!({"name": format!("{kind}/{id}"), "displayName": name, "state": "ACTIVE",
-            "createTime": stamp, "updateTime": stamp, "etag": "W/\"7c4e2a90b1d6\""})
+            "createTime": founded, "updateTime": founded, "etag": "W/\"7c4e2a90b1d6\""})
     };
     let mut organization = holder(ORGANIZATIONS, ORGANIZATION, "example.com");
     organization["directoryCustomerId"] = Value::from("C03xgje4y");
@@ -90,10 +113,10 @@ pub(super) fn fill_around(world: &World<'_>) -> rusqlite::Result<()> {
                 {"role": "roles/editor", "members": [format!("serviceAccount:{compute}")]},
             ])),
         )?;
-        service_accounts::put(world, &id, &compute)?;
+        accounts::put(world, &id, &compute)?;
     }
     for (email, project) in world.first_service_accounts()? {
-        service_accounts::put(world, &project, &email)?;
+        accounts::put(world, &project, &email)?;
     }
     let Some(project) = world.project(DEFAULT_PROJECT)? else { return Ok(()) };
     for (domain, service, ready) in
@@ -105,7 +128,7 @@ pub(super) fn fill_around(world: &World<'_>) -> rusqlite::Result<()> {
 }
 
 /// Lets the default account look at, and after, what is above its projects, and act as another.
-pub(super) fn fill_above(world: &World<'_>) -> rusqlite::Result<()> {
+fn fill_above(world: &World<'_>) -> rusqlite::Result<()> {
     let organization = format!("organizations/{ORGANIZATION}");
     let Some(mut policy) = world.policy(&organization)? else { return Ok(()) };
     let role = "roles/resourcemanager.organizationAdmin";
@@ -129,7 +152,7 @@ pub(super) fn fill_above(world: &World<'_>) -> rusqlite::Result<()> {
 
 /// Adds services named `svc-00001` and so on, spread over the regions; every seventh public,
 /// every eleventh with the invoker check off. `false` if there is no such project.
-pub(super) fn add_services(world: &World<'_>, project: &str, count: u32) -> rusqlite::Result<bool> {
+fn add_services(world: &World<'_>, project: &str, count: u32) -> rusqlite::Result<bool> {
     let Some(project) = world.project(project)? else {
         return Ok(false);
     };

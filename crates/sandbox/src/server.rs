@@ -17,16 +17,18 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
-use super::api_error::ApiError;
-use super::connection::{Door, Line};
-use super::dns;
-use super::faults::{Effects, FaultSpec, Faults};
-use super::front::{self, Arrival, Forwarder, Front, host};
-use super::options::Options;
-use super::query::Query;
-use super::router::{self, ApiRequest, region_of_host};
-use super::store::Sandbox;
-use super::{tls, tokens};
+use crate::api::dns;
+use crate::api::router::{self, Route};
+use crate::connection::{Door, Line};
+use crate::dialect::api_error::ApiError;
+use crate::dialect::query::Query;
+use crate::faults::{Effects, FaultSpec, Faults};
+use crate::front::{self, Arrival, Forwarder, Front, host};
+use crate::options::Options;
+use crate::records::store::Sandbox;
+use crate::request::{ApiRequest, region_of_host};
+use crate::tls;
+use crate::tokens;
 
 /// How long requests under way may take once the server is asked to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -161,7 +163,8 @@ async fn handle_api(server: Serving, line: Line, request: Request) -> Response {
     if carried_out {
         let request = api_request(&server, &line, &head, body.to_vec(), &effects);
         answer = if dns::is_for_resolver(&request.method, &request.path) {
-            let read = |world: &super::world::World<'_>| dns::resolve(world, &request.query);
+            let read =
+                |world: &crate::records::world::World<'_>| dns::resolve(world, &request.query);
             match server.sandbox.read(read) {
                 Ok(value) => json_response(200, &value),
                 Err(error) => respond(Err(error)),
@@ -254,18 +257,21 @@ fn check_host(head: &Parts) -> Result<(), ApiError> {
 /// Answers a request by the sandbox's world. A `wait` for an operation is held back until that is
 /// done, or its time is up.
 async fn carry_out(server: &Serving, mut request: ApiRequest) -> Result<Value, ApiError> {
-    let waits = request.path.ends_with(":wait");
+    let route = Arc::new(Route::of(&request.method, &request.path)?);
+    let waits = route.waits();
     let until = Instant::now() + if waits { patience(&request.body) } else { Duration::ZERO };
     loop {
         request.now = (server.clock)();
         let asked = request.clone();
-        let answer = if asked.is_quick() {
-            router::answer(&server.sandbox, &server.options, &asked)
+        let answer = if route.is_quick() {
+            router::answer(&server.sandbox, &server.options, &route, &asked)
         } else {
             // SQLite waits for other processes where it must; nobody else has to wait with it.
             let (sandbox, options) = (Arc::clone(&server.sandbox), Arc::clone(&server.options));
-            let work =
-                tokio::task::spawn_blocking(move || router::answer(&sandbox, &options, &asked));
+            let route = Arc::clone(&route);
+            let work = tokio::task::spawn_blocking(move || {
+                router::answer(&sandbox, &options, &route, &asked)
+            });
             work.await.unwrap_or_else(|_| Err(ApiError::internal("The sandbox failed.")))
         };
         let pending = answer.as_ref().is_ok_and(|operation| operation["done"] != true);

@@ -25,32 +25,32 @@ pub struct Setting {
 /// How the points that are not certain are taken.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub(super) access_delay: Duration,
-    pub(super) access_token: bool,
-    pub(super) adc_client_id: bool,
-    pub(super) agent_identity: bool,
-    pub(super) audience_slash: bool,
-    pub(super) clock_skew: Duration,
-    pub(super) disabled_url_status: u16,
-    pub(super) iap_user_token: bool,
-    pub(super) ingress_status: u16,
-    pub(super) metadata_account: String,
-    pub(super) method_status: u16,
-    pub(super) no_permission_status: u16,
-    pub(super) permission_first: bool,
-    pub(super) redirect_status: u16,
-    pub(super) request_limit: u64,
-    pub(super) response_limit: u64,
-    pub(super) strip: Strip,
-    pub(super) tag_audience: bool,
-    pub(super) token_lifetime: Duration,
-    pub(super) token_without_email: bool,
-    pub(super) verified_token_cache: bool,
+    pub(crate) access_delay: Duration,
+    pub(crate) access_token: bool,
+    pub(crate) adc_client_id: bool,
+    pub(crate) agent_identity: bool,
+    pub(crate) audience_slash: bool,
+    pub(crate) clock_skew: Duration,
+    pub(crate) disabled_url_status: u16,
+    pub(crate) iap_user_token: bool,
+    pub(crate) ingress_status: u16,
+    pub(crate) metadata_account: String,
+    pub(crate) method_status: u16,
+    pub(crate) no_permission_status: u16,
+    pub(crate) permission_first: bool,
+    pub(crate) redirect_status: u16,
+    pub(crate) request_limit: u64,
+    pub(crate) response_limit: u64,
+    pub(crate) strip: Strip,
+    pub(crate) tag_audience: bool,
+    pub(crate) token_lifetime: Duration,
+    pub(crate) token_without_email: bool,
+    pub(crate) verified_token_cache: bool,
 }
 
 /// From which tokens in `Authorization` the signature is taken before the application sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Strip {
+pub(crate) enum Strip {
     Always,
     /// Those whose audience is a client id, as a user's are.
     Clients,

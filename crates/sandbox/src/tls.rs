@@ -20,6 +20,7 @@ use rustls::sign::CertifiedKey;
 use time::{Duration, OffsetDateTime};
 use tokio_rustls::TlsAcceptor;
 
+use crate::records::store::Sandbox;
 use runaccess_ground::private_files;
 
 const CERTIFICATE: &str = "ca.pem";
@@ -45,7 +46,7 @@ impl fmt::Debug for Certificates {
 /// The authority's certificate in a folder, made with its key if it is not there yet. Of
 /// processes that do so at once the first one's key counts, and whichever certificate: all are
 /// signed by that key.
-pub(super) fn authority(folder: &Path, now: OffsetDateTime) -> io::Result<PathBuf> {
+pub(crate) fn authority(folder: &Path, now: OffsetDateTime) -> io::Result<PathBuf> {
     let path = folder.join(CERTIFICATE);
     if !path.exists() {
         let fresh = KeyPair::generate().map_err(io::Error::other)?;
@@ -80,7 +81,7 @@ fn of_authority(now: OffsetDateTime) -> CertificateParams {
 }
 
 /// What takes TLS in, with certificates of the authority in a folder.
-pub(super) fn acceptor(folder: &Path, clock: fn() -> OffsetDateTime) -> io::Result<TlsAcceptor> {
+pub(crate) fn acceptor(folder: &Path, clock: fn() -> OffsetDateTime) -> io::Result<TlsAcceptor> {
     authority(folder, clock())?;
     let issuer = Issuer::new(of_authority(clock()), key(folder)?);
     let certificates = Arc::new(Certificates { issuer, clock, made: Mutex::default() });
@@ -127,5 +128,12 @@ impl ResolvesServerCert for Certificates {
         let fresh = Arc::new(self.make(name).ok()?);
         made.insert(name.to_owned(), Arc::clone(&fresh));
         Some(fresh)
+    }
+}
+
+impl Sandbox {
+    /// The certificate of its own authority, made if it is not there yet.
+    pub fn authority(&self, now: OffsetDateTime) -> std::io::Result<PathBuf> {
+        authority(self.directory(), now)
     }
 }

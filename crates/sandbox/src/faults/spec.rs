@@ -5,8 +5,8 @@ use std::time::Duration;
 use thiserror::Error;
 use wildmatch::WildMatch;
 
-use super::super::names::is_region;
 use super::hash;
+use crate::dialect::names::is_region;
 
 /// Organisation policies that the sandbox can put in force.
 const CONSTRAINTS: [&str; 3] = [
@@ -25,22 +25,22 @@ const KINDS: &str = "latency=TIME, 409, 429, 500, 503 (any status from 400 to 59
 /// [,retry-after=SECONDS][,when=before|after]`.
 #[derive(Clone, Debug)]
 pub struct FaultSpec {
-    pub(super) text: String,
-    pub(super) kind: FaultKind,
-    pub(super) route: Option<WildMatch>,
-    pub(super) method: Option<String>,
+    pub(crate) text: String,
+    pub(crate) kind: FaultKind,
+    pub(crate) route: Option<WildMatch>,
+    pub(crate) method: Option<String>,
     /// The share of the requests that it strikes.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// How often it strikes in all.
-    pub(super) count: Option<u64>,
-    pub(super) seed: u64,
-    pub(super) retry_after: Option<u64>,
+    pub(crate) count: Option<u64>,
+    pub(crate) seed: u64,
+    pub(crate) retry_after: Option<u64>,
     /// Whether the request is carried out before it fails.
-    pub(super) after: bool,
+    pub(crate) after: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum FaultKind {
+pub(crate) enum FaultKind {
     Latency(Duration, Duration),
     Status(u16),
     Reset,
@@ -188,7 +188,7 @@ impl FaultSpec {
         Ok(())
     }
 
-    pub(super) fn is_about(&self, method: &str, path: &str) -> bool {
+    pub(crate) fn is_about(&self, method: &str, path: &str) -> bool {
         let policy = matches!(self.kind, FaultKind::UnreadablePolicy);
         self.method.as_deref().is_none_or(|wanted| wanted == method)
             && self.route.as_ref().is_none_or(|route| route.matches(path))
@@ -197,7 +197,7 @@ impl FaultSpec {
 
     /// A number from 0 to 1 that the seed, the kind of fault and the request settle, whatever else
     /// goes on.
-    pub(super) fn draw(&self, request: u64, turn: u64) -> f64 {
+    pub(crate) fn draw(&self, request: u64, turn: u64) -> f64 {
         let kind = self.text.split(',').next().unwrap_or_default();
         let seed = hash(&[kind.as_bytes(), &self.seed.to_le_bytes(), &request.to_le_bytes()]);
         fastrand::Rng::with_seed(seed ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15)).f64()

@@ -1,10 +1,10 @@
 //! For whom a token must be meant to be taken at a service, and whose it is.
 
-use super::super::api_error::ApiError;
-use super::super::service_accounts;
-use super::super::settings::Settings;
-use super::super::tokens::Claims;
-use super::super::world::World;
+use crate::dialect::api_error::ApiError;
+use crate::records::accounts;
+use crate::records::world::World;
+use crate::settings::Settings;
+use crate::signing::issuer::Claims;
 use runaccess_domain::member::Member;
 use runaccess_domain::service::Service;
 
@@ -15,13 +15,13 @@ const GCLOUD: &str = "32555940559.apps.googleusercontent.com";
 const ADC: &str = "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com";
 
 /// Whether an audience is that of a client rather than of a service.
-pub(super) fn is_client(audience: &str) -> bool {
+pub(crate) fn is_client(audience: &str) -> bool {
     audience == GCLOUD || audience == ADC
 }
 
 /// Whether a token for this audience is taken at the service: its own URLs, its custom
 /// audiences, and the clients of users (all documented but for the settings' part).
-pub(super) fn is_taken(service: &Service, audience: &str, settings: &Settings) -> bool {
+pub(crate) fn is_taken(service: &Service, audience: &str, settings: &Settings) -> bool {
     if is_client(audience) {
         return audience == GCLOUD || settings.adc_client_id;
     }
@@ -37,7 +37,7 @@ pub(super) fn is_taken(service: &Service, audience: &str, settings: &Settings) -
 }
 
 /// Whose a verified token is; `None` if it does not say.
-pub(super) fn principal(
+pub(crate) fn principal(
     world: &World<'_>,
     claims: &Claims,
     settings: &Settings,
@@ -52,6 +52,6 @@ pub(super) fn principal(
     if !settings.token_without_email {
         return Ok(None);
     }
-    let account = service_accounts::email_of(world, &claims.sub)?;
+    let account = accounts::email_of(world, &claims.sub)?;
     Ok(account.map(|email| Member::of_account(&email)))
 }

@@ -7,15 +7,15 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response};
 use serde_json::{Map, Value, json};
 
-use super::forward::too_large;
 use super::judge::Entered;
 use super::live;
+use super::too_large;
 use runaccess_domain::printable::in_html;
 
 /// How much of a body is shown.
 const SHOWN: usize = 16 * 1024;
 
-pub(super) async fn answer(
+pub(crate) async fn answer(
     request: Request<Body>,
     entry: &Entered,
     http2: bool,

@@ -18,11 +18,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tower_service::Service;
 
-use super::super::settings::{Settings, Strip};
 use super::audience::is_client;
 use super::html::Page;
 use super::judge::{Entered, SERVERLESS};
-use super::{Arrival, echo, host, page};
+use super::{Arrival, echo, host, page, too_large};
+use crate::options::Backends;
+use crate::settings::{Settings, Strip};
 use runaccess_ground::hop_by_hop;
 use runaccess_ground::tunnel;
 
@@ -33,12 +34,9 @@ const NO_SIGNATURE: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 const READ_OF_REFUSED: usize = 256 * 1024;
 const PATIENCE_WITH_REFUSED: Duration = Duration::from_secs(1);
 
-/// The applications of a user's own, by `NAME` or `REGION/NAME`.
-pub(in super::super) type Backends = BTreeMap<String, Uri>;
-
 /// The way to the applications.
 #[derive(Debug, Default)]
-pub(in super::super) struct Forwarder(BTreeMap<String, Application>);
+pub(crate) struct Forwarder(BTreeMap<String, Application>);
 
 /// The way to one application: whatever host a request is for, its connections lead there.
 #[derive(Debug)]
@@ -70,7 +68,7 @@ impl Service<Uri> for Fixed {
 }
 
 impl Forwarder {
-    pub(in super::super) fn new(backends: Backends) -> Self {
+    pub(crate) fn new(backends: Backends) -> Self {
         let application = |address: Uri| {
             let mut connector = HttpConnector::new();
             connector.set_nodelay(true);
@@ -83,7 +81,7 @@ impl Forwarder {
     }
 
     /// Passes a request on to the application of its service, and the answer back.
-    pub(super) async fn pass(
+    pub(crate) async fn pass(
         &self,
         mut request: Request<Body>,
         entry: Entered,
@@ -190,10 +188,6 @@ async fn too_large_by_its_word(body: Body) -> Response<Body> {
     let read = axum::body::to_bytes(body, READ_OF_REFUSED);
     drop(tokio::time::timeout(PATIENCE_WITH_REFUSED, read).await);
     too_large()
-}
-
-pub(super) fn too_large() -> Response<Body> {
-    page(413, Page::Plain, "The request is too large.")
 }
 
 /// The application's answer as it goes back to the client.

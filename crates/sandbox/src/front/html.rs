@@ -4,7 +4,7 @@ use runaccess_domain::printable::in_html;
 
 /// What a page says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Page {
+pub(crate) enum Page {
     /// That of Google's own servers, for what never reaches a service.
     Branded,
     Forbidden,
@@ -19,7 +19,7 @@ pub(super) enum Page {
 
 impl Page {
     /// The page in HTML; `about` is the path that was asked for, or what else there is to say.
-    pub(super) fn render(self, status: u16, about: &str) -> String {
+    pub(crate) fn render(self, status: u16, about: &str) -> String {
         let about = in_html(about);
         match self {
             Self::Branded => {

@@ -6,16 +6,18 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use time::OffsetDateTime;
 
-use super::super::api_error::ApiError;
-use super::super::authority::{Lore, grants_seen, lineage, rules_on};
-use super::super::facts::facts;
-use super::super::iap;
-use super::super::options::Options;
-use super::super::store::Sandbox;
-use super::super::tokens::{Claims, bearer, check_times, signed_by_key};
-use super::super::world::World;
 use super::audience::{is_client, is_taken, principal};
 use super::place::{HostTarget, find};
+use crate::authority::{Lore, grants, grants_seen, lineage, rules_on};
+use crate::dialect::api_error::ApiError;
+use crate::options::Options;
+use crate::records::account_keys::signed_by_key;
+use crate::records::facts::facts;
+use crate::records::iap;
+use crate::records::store::Sandbox;
+use crate::records::world::World;
+use crate::signing::issuer::{Claims, check_times};
+use crate::tokens::bearer;
 use runaccess_domain::access::{
     Attached, Caller, Entry, Evidence, Layer, Origin, Request, Verdict, decide, is_reserved,
 };
@@ -23,50 +25,51 @@ use runaccess_domain::condition::asks_for_tags;
 use runaccess_domain::deny::DenyRule;
 use runaccess_domain::invokers::Grant;
 use runaccess_domain::member::{Member, MemberKind};
+use runaccess_domain::resource::ServiceName;
 use runaccess_domain::role::{INVOKE, PASS_IAP};
 use runaccess_domain::service::{Ingress, Service};
 
-pub(super) const SERVERLESS: &str = "x-serverless-authorization";
+pub(crate) const SERVERLESS: &str = "x-serverless-authorization";
 
 /// What is judged.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Without its port.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// The function that is asked for, at a host of functions.
-    pub(super) function: Option<String>,
+    pub(crate) function: Option<String>,
     /// As the service is given it.
-    pub(super) path: String,
-    pub(super) from: Origin,
+    pub(crate) path: String,
+    pub(crate) from: Origin,
     /// The token, if it has one.
-    pub(super) token: Option<String>,
+    pub(crate) token: Option<String>,
     /// Whether it came over http where https is to be had.
-    pub(super) is_insecure: bool,
-    pub(super) now: OffsetDateTime,
+    pub(crate) is_insecure: bool,
+    pub(crate) now: OffsetDateTime,
     /// When it is taken to be made, where conditions ask.
-    pub(super) at: OffsetDateTime,
+    pub(crate) at: OffsetDateTime,
 }
 
 /// A request that is let in.
 #[derive(Clone, Debug)]
-pub(super) struct Entered {
-    pub(super) service: Service,
-    pub(super) tag: Option<String>,
+pub(crate) struct Entered {
+    pub(crate) service: Service,
+    pub(crate) tag: Option<String>,
     /// The audience of the token that was checked; `None` if none was.
-    pub(super) audience: Option<String>,
+    pub(crate) audience: Option<String>,
     /// Whom Identity-Aware Proxy let by.
-    pub(super) iap_user: Option<String>,
+    pub(crate) iap_user: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Judged {
+pub(crate) enum Judged {
     Refused(Refusal),
     Through(Box<Entered>),
 }
 
 /// Why a request is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     BadToken,
     /// Identity-Aware Proxy knows nobody: it asks to sign in.
     Iap,
@@ -85,13 +88,13 @@ pub(super) enum Refusal {
 
 /// The token that counts: that of `X-Serverless-Authorization` where it is there, and only then
 /// that of `Authorization` (documented).
-pub(super) fn token_of(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn token_of(headers: &HeaderMap) -> Option<&str> {
     let header = headers.get(SERVERLESS).or_else(|| headers.get(AUTHORIZATION))?;
     bearer(header.to_str().unwrap_or_default())
 }
 
 /// Judges a request.
-pub(super) fn judge(
+pub(crate) fn judge(
     sandbox: &Sandbox,
     options: &Options,
     asked: &Asked,
@@ -171,7 +174,7 @@ impl<'a> Case<'a> {
                 found.filter(|(at, _)| lineage.contains(at)).map(|(at, rule)| (at, vec![rule])),
             );
         }
-        let iap = if service.iap { iap::grants(world, &place.name)? } else { Vec::new() };
+        let iap = if service.iap { passers(world, &place.name)? } else { Vec::new() };
         let conditions = policies
             .iter()
             .chain(&iap)
@@ -349,4 +352,11 @@ impl Known {
             Self::Nobody | Self::NotTaken => None,
         }
     }
+}
+
+/// Whom Identity-Aware Proxy lets pass on a service's way: the grants of each resource, the nearest
+/// first.
+fn passers(world: &World<'_>, name: &ServiceName) -> Result<Vec<(String, Vec<Grant>)>, ApiError> {
+    let of = |resource: String| Ok((resource.clone(), grants(world, &resource)?));
+    iap::on_the_way(name).into_iter().map(of).collect()
 }

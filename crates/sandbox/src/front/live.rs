@@ -19,7 +19,7 @@ use tokio_stream::wrappers::IntervalStream;
 const PACE: Duration = Duration::from_secs(1);
 
 /// Answers a request of these kinds, and gives any other back.
-pub(super) async fn answer(request: Request<Body>) -> Result<Response<Body>, Request<Body>> {
+pub(crate) async fn answer(request: Request<Body>) -> Result<Response<Body>, Request<Body>> {
     match kind(request.headers()) {
         Kind::WebSocket => {
             let (mut head, _) = request.into_parts();

@@ -19,14 +19,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub(super) use self::forward::{Backends, Forwarder};
-pub(super) use self::place::{by_audience, is_front, labels};
+pub(crate) use self::forward::Forwarder;
+pub(crate) use self::place::{by_audience, is_front};
 
 use self::html::Page;
 use self::judge::{Judged, Refusal};
-use super::api_error::ApiError;
-use super::options::Options;
-use super::store::Sandbox;
+use crate::dialect::api_error::ApiError;
+use crate::options::Options;
+use crate::records::store::Sandbox;
 use runaccess_domain::access::Origin;
 
 /// By what header a request may say where it comes from, since on loopback all come from the same
@@ -48,24 +48,24 @@ const IAP_GENERATED: &str = "x-goog-iap-generated-response";
 
 /// What the front end works with.
 #[derive(Debug)]
-pub(super) struct Front {
-    pub(super) sandbox: Arc<Sandbox>,
-    pub(super) options: Arc<Options>,
-    pub(super) forwarder: Forwarder,
+pub(crate) struct Front {
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) forwarder: Forwarder,
 }
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
-    pub(super) peer: SocketAddr,
+pub(crate) struct Arrival {
+    pub(crate) peer: SocketAddr,
     /// Whether it came over TLS.
-    pub(super) is_secure: bool,
-    pub(super) now: OffsetDateTime,
+    pub(crate) is_secure: bool,
+    pub(crate) now: OffsetDateTime,
 }
 
 impl Front {
     /// Answers a request at a service's URL.
-    pub(super) async fn answer(
+    pub(crate) async fn answer(
         &self,
         mut request: Request<Body>,
         host: &str,
@@ -174,7 +174,7 @@ fn target(uri: &Uri) -> &str {
 
 /// The host that a request is for, with its port: what its address says counts before the header
 /// (RFC 9112, 3.2.2), and HTTP/2 has no header.
-pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
+pub(crate) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     let named = headers.get(HOST).and_then(|value| value.to_str().ok());
     uri.authority().map(Authority::as_str).or(named).unwrap_or_default()
 }
@@ -217,6 +217,10 @@ fn page(status: u16, page: Page, about: &str) -> Response<Body> {
 fn branded(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(SERVER, HeaderValue::from_static("Google Frontend"));
     response
+}
+
+fn too_large() -> Response<Body> {
+    page(413, Page::Plain, "The request is too large.")
 }
 
 #[cfg(test)]

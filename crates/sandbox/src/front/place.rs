@@ -3,10 +3,11 @@
 
 use serde_json::Value;
 
-use super::super::api_error::ApiError;
-use super::super::names::{HASHED_END, hashed_label, parse_deterministic, parse_hashed, regions};
-use super::super::seed::{DEFAULT_PROJECT, HOME_REGION};
-use super::super::world::{Collection as Kept, World};
+use crate::dialect::api_error::ApiError;
+use crate::dialect::names::{HASHED_END, hashed_label, parse_deterministic, parse_hashed, regions};
+use crate::records::home::{DEFAULT_PROJECT, HOME_REGION};
+use crate::records::store::{Sandbox, StoreError};
+use crate::records::world::{Collection as Kept, World};
 use runaccess_domain::address::{FUNCTIONS, RUN_APP};
 use runaccess_domain::resource::{ServiceName, TAG_SIGN};
 
@@ -14,18 +15,18 @@ const LOCALHOST: &str = ".localhost";
 
 /// What a host name is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HostTarget {
-    pub(super) name: ServiceName,
-    pub(super) tag: Option<String>,
+pub(crate) struct HostTarget {
+    pub(crate) name: ServiceName,
+    pub(crate) tag: Option<String>,
     /// Whether it is one of the service's `run.app` addresses, or stands for one.
-    pub(super) by_default_url: bool,
+    pub(crate) by_default_url: bool,
     /// Whether it is the host of a custom audience, at which a load balancer answers.
-    pub(super) behind_balancer: bool,
+    pub(crate) behind_balancer: bool,
 }
 
 /// Whether a host, without its port, is the front end's rather than an API's; `is_mapped` says
 /// whether a domain is mapped to a service.
-pub(in super::super) fn is_front(
+pub(crate) fn is_front(
     host: &str,
     is_mapped: impl FnOnce(&str) -> Result<bool, ApiError>,
 ) -> Result<bool, ApiError> {
@@ -39,7 +40,7 @@ pub(in super::super) fn is_front(
 
 /// The function that a path begins with, and what the function is given of it; `None` at a host that
 /// is not of functions.
-pub(super) fn function_in<'a>(host: &str, path: &'a str) -> Option<(&'a str, &'a str)> {
+pub(crate) fn function_in<'a>(host: &str, path: &'a str) -> Option<(&'a str, &'a str)> {
     if !host.ends_with(FUNCTIONS) {
         return None;
     }
@@ -67,7 +68,7 @@ fn by_function(
 }
 
 /// Finds the service of a host, without its port, and of a function there.
-pub(super) fn find(
+pub(crate) fn find(
     world: &World<'_>,
     host: &str,
     function: Option<&str>,
@@ -119,10 +120,7 @@ pub(super) fn find(
 
 /// The service whose custom audience is an address at this host. The sandbox has no load balancers of
 /// its own: where callers name one in a custom audience, it stands in for it.
-pub(in super::super) fn by_audience(
-    world: &World<'_>,
-    host: &str,
-) -> Result<Option<ServiceName>, ApiError> {
+pub(crate) fn by_audience(world: &World<'_>, host: &str) -> Result<Option<ServiceName>, ApiError> {
     let is_at_host = |audience: &Value| {
         let address = audience.as_str().and_then(|text| text.strip_prefix("https://"));
         let named = address.and_then(|address| address.split(['/', '?', ':']).next());
@@ -153,7 +151,7 @@ fn by_name(world: &World<'_>, service: &str) -> rusqlite::Result<Option<ServiceN
 
 /// The names below `.localhost` at which the services of a project answer, each with its service:
 /// short where that is enough.
-pub(in super::super) fn labels(
+pub(crate) fn labels(
     world: &World<'_>,
     project: &str,
 ) -> rusqlite::Result<Vec<(ServiceName, String)>> {
@@ -177,4 +175,12 @@ pub(in super::super) fn labels(
 
 fn name_of(body: &Value) -> Option<ServiceName> {
     ServiceName::parse(body["name"].as_str()?)
+}
+
+impl Sandbox {
+    /// Where the services of a project answer below `.localhost`, while it is served: each with the
+    /// first part of its name there.
+    pub fn addresses(&self, project: &str) -> Result<Vec<(ServiceName, String)>, StoreError> {
+        self.locally(|world| labels(world, project))
+    }
 }

@@ -1,14 +1,14 @@
 //! What governs the seeded services from above: groups, roles of the organisation's own, tags, a deny
-//! policy, and who may pass Identity-Aware Proxy. Each has something to teach.
+//! policy, organisation policies, and who may pass Identity-Aware Proxy. Each has something to teach.
 
 use serde_json::{Value, json};
 
 use super::{DEFAULT_ACCOUNT, DEFAULT_PROJECT, FOLDER, FOUNDED, HOME_REGION, ORGANIZATION};
-use crate::api_error::ApiError;
-use crate::authority::Visit;
-use crate::iam::new_etag;
-use crate::world::World;
-use crate::{custom_roles, deny_policies, groups, tags};
+use crate::api::{custom_roles, deny_policies, groups, org_policy, tags};
+use crate::authority::{Visit, lineage};
+use crate::dialect::api_error::ApiError;
+use crate::records::stamps::new_etag;
+use crate::records::world::World;
 use runaccess_domain::member::Member;
 
 const CUSTOMER: &str = "customers/C03xgje4y";
@@ -37,8 +37,30 @@ const HELD_ABOVE: [&str; 9] = [
     "roles/resourcemanager.tagAdmin",
 ];
 
+/// Puts organisation policies where the world had constraints in force without one.
+pub(super) fn fill_restricted(world: &World<'_>) -> rusqlite::Result<()> {
+    restrict(world).map_err(|error| rusqlite::Error::InvalidParameterName(error.message))
+}
+
+fn restrict(world: &World<'_>) -> Result<(), ApiError> {
+    let who = Member::of_account(DEFAULT_ACCOUNT);
+    let visit = Visit { world, who: &who, now: FOUNDED };
+    for id in world.project_ids()? {
+        let Some(project) = world.project(&id)? else { continue };
+        let owner = format!("projects/{id}");
+        for constraint in &project.constraints {
+            let name = format!("projects/{}/policies/{constraint}", project.number);
+            let rule = org_policy::rule(world, &lineage(world, &owner)?, constraint)?;
+            let body = json!({"spec": {"rules": [rule]}});
+            org_policy::put(visit, &owner, (constraint, &name), &body, None)?;
+        }
+        world.clear_constraints(&id)?;
+    }
+    Ok(())
+}
+
 /// Fills in what governs the world.
-pub(in super::super) fn fill(world: &World<'_>) -> rusqlite::Result<()> {
+pub(super) fn fill(world: &World<'_>) -> rusqlite::Result<()> {
     let who = Member::of_account(DEFAULT_ACCOUNT);
     let visit = Visit { world, who: &who, now: FOUNDED };
     // What fails here but the store is a slip in this file.

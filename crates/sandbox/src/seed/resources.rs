@@ -3,14 +3,15 @@
 
 use serde_json::{Value, json};
 
-use super::super::run_v2::Site;
-use super::super::{dns, functions, jobs, service_body};
 use super::{
     DEFAULT_ACCOUNT, DEFAULT_PROJECT, FOUNDED, HOME_REGION, INVOKER, Seed, new_etag, put, runs_as,
 };
-use crate::api_error::ApiError;
+use crate::api::call::Site;
+use crate::api::{dns, functions, job_place, jobs};
+use crate::dialect::api_error::ApiError;
 use crate::faults::Effects;
-use crate::world::World;
+use crate::records::stamps::stamp;
+use crate::records::world::World;
 use runaccess_domain::member::Member;
 
 const ELSEWHERE: &str = "europe-west1";
@@ -20,7 +21,7 @@ const SHARED: &str = "sandbox-shared";
 const MULTI_REGION: &str = "a3f1c2d4-6b57-4e80-9d21-0c8e5f7a1b42";
 
 /// Fills in what stands beside the services.
-pub(in super::super) fn fill(world: &World<'_>) -> rusqlite::Result<()> {
+pub(super) fn fill(world: &World<'_>) -> rusqlite::Result<()> {
     dns::put(world, "shop.example.com", "CNAME", dns::HOSTED)?;
     dns::put(world, "api.example.com", "CNAME", "old-gateway.example.net.")?;
     let shared = |region: &'static str, service: &'static str, body: Value| Seed {
@@ -45,15 +46,8 @@ pub(in super::super) fn fill(world: &World<'_>) -> rusqlite::Result<()> {
 fn around(world: &World<'_>) -> Result<(), ApiError> {
     let (who, effects) = (Member::of_account(DEFAULT_ACCOUNT), Effects::default());
     let Some(project) = world.project(DEFAULT_PROJECT)? else { return Ok(()) };
-    let site = Site {
-        world,
-        project: &project,
-        caller: DEFAULT_ACCOUNT,
-        principal: &who,
-        base: "",
-        now: FOUNDED,
-        effects: &effects,
-    };
+    let site =
+        Site { world, project: &project, who: &who, base: "", now: FOUNDED, effects: &effects };
     let nightly = runs_as("reporting");
     for (region, name, account) in [
         (HOME_REGION, "nightly", &nightly),
@@ -66,7 +60,7 @@ fn around(world: &World<'_>) -> Result<(), ApiError> {
             template["template"]["serviceAccount"] = account.clone();
         }
         let job = jobs::made(&site, region, name, &json!({"template": template}))?;
-        world.put_resource(jobs::place(&site, region), name, &job)?;
+        world.put_resource(job_place::kept_in(&site, region), name, &job)?;
     }
     let full = format!("projects/{DEFAULT_PROJECT}/locations/{HOME_REGION}/jobs/nightly");
     let bindings = json!([{"role": INVOKER,
@@ -102,7 +96,7 @@ fn around(world: &World<'_>) -> Result<(), ApiError> {
             urls.push(Value::from(url.clone()));
         }
         service["customAudiences"] = json!([url]);
-        service["updateTime"] = Value::from(service_body::stamp(FOUNDED));
+        service["updateTime"] = Value::from(stamp(FOUNDED));
         world.put_service(&name, &service)?;
     }
     Ok(())

@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::api_error::ApiError;
-use super::super::router::ApiRequest;
-use super::super::service_accounts;
-use super::super::settings::Settings;
-use super::super::store::Sandbox;
-use super::Issuer;
-use super::issuer::{Subject, check_times, unique_id};
-use super::service_account_keys::signed_by_key;
+use crate::dialect::api_error::ApiError;
+use crate::records::account_keys::signed_by_key;
+use crate::records::accounts;
+use crate::records::store::Sandbox;
+use crate::request::ApiRequest;
+use crate::settings::Settings;
+use crate::signing::issuer::{Issuer, Subject, check_times, unique_id};
 use runaccess_domain::member::{Member, MemberKind};
 use runaccess_ground::jwt::claims;
 
@@ -24,10 +23,10 @@ pub const REFRESH_TOKEN: &str = "1//sandbox:";
 
 /// An error as OAuth's endpoints answer it (RFC 6749, 5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct OauthError {
-    pub(in super::super) code: u16,
-    pub(in super::super) error: &'static str,
-    pub(in super::super) description: String,
+pub(crate) struct OauthError {
+    pub(crate) code: u16,
+    pub(crate) error: &'static str,
+    pub(crate) description: String,
 }
 
 impl OauthError {
@@ -35,7 +34,7 @@ impl OauthError {
         Self { code: 400, error, description: description.into() }
     }
 
-    pub(in super::super) fn envelope(&self) -> Value {
+    pub(crate) fn envelope(&self) -> Value {
         json!({"error": self.error, "error_description": self.description})
     }
 }
@@ -47,7 +46,7 @@ impl From<ApiError> for OauthError {
 }
 
 /// Whether a request is for one of OAuth's endpoints.
-pub(in super::super) fn is_for_issuer(method: &str, path: &str) -> bool {
+pub(crate) fn is_for_issuer(method: &str, path: &str) -> bool {
     matches!(
         (method, path),
         ("POST", "/token" | "/oauth2/v4/token" | "/v1/oauthtoken" | "/v1/token")
@@ -56,7 +55,7 @@ pub(in super::super) fn is_for_issuer(method: &str, path: &str) -> bool {
 }
 
 /// Answers one of OAuth's endpoints; `None` for another path.
-pub(in super::super) fn answer(
+pub(crate) fn answer(
     sandbox: &Sandbox,
     settings: &Settings,
     request: &ApiRequest,
@@ -170,8 +169,20 @@ fn asserted(
     assertion: &str,
 ) -> Result<Value, OauthError> {
     let refused = |why: &str| OauthError::new("invalid_grant", why);
-    let signed = sandbox.read(|world| signed_by_key(world, assertion))?;
-    let signed = signed.ok_or_else(|| refused("Invalid JWT Signature."))?;
+    let signed = sandbox.read(|world| {
+        // By a key that the account has, or by IAM Credentials for it.
+        let by_key = signed_by_key(world, assertion)?;
+        let signed = by_key.or_else(|| sandbox.issuer().signed_for_account(assertion));
+        let Some(signed) = signed else { return Ok(None) };
+        let account = world.service_account(&signed.iss)?;
+        let is_on = |account: &Value| account["disabled"] != true;
+        Ok(Some((signed, account.as_ref().is_some_and(is_on))))
+    })?;
+    let (signed, is_on) = signed.ok_or_else(|| refused("Invalid JWT Signature."))?;
+    if !is_on {
+        // The wording is not certain.
+        return Err(refused("Invalid grant: account disabled or not found"));
+    }
     // Google's text (observed).
     let lasts = signed.exp.saturating_sub(signed.iat.max(0));
     let in_time = check_times(&signed, settings, request.now).is_ok();
@@ -202,7 +213,7 @@ fn asserted(
     let issuer = sandbox.issuer();
     match (asked["target_audience"].as_str(), asked["scope"].as_str()) {
         (Some(audience), _) if !audience.is_empty() => {
-            let id = sandbox.read(|world| service_accounts::unique_id_of(world, &email))?;
+            let id = sandbox.read(|world| accounts::unique_id_of(world, &email))?;
             let id = id.ok_or_else(|| refused("Invalid grant: account not found"))?;
             let who = Subject { id: &id, email: Some(&email), authorized_party: None };
             let token = issuer.id_token(&who, audience, settings, request.now)?;

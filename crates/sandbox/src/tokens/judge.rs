@@ -2,18 +2,17 @@
 
 use time::OffsetDateTime;
 
-use super::super::api_error::ApiError;
-use super::super::seed::DEFAULT_ACCOUNT;
-use super::super::settings::Settings;
-use super::super::store::Sandbox;
-use super::TokenFault;
-use super::issuer::check_times;
-use super::service_account_keys::signed_by_key;
+use crate::dialect::api_error::ApiError;
+use crate::records::account_keys::signed_by_key;
+use crate::records::home::DEFAULT_ACCOUNT;
+use crate::records::store::Sandbox;
+use crate::settings::Settings;
+use crate::signing::issuer::{TokenFault, check_times};
 use runaccess_domain::member::Member;
 use runaccess_ground::jwt;
 
 /// The token of a header. The scheme's case and the blanks after it do not matter, as observed.
-pub(in super::super) fn bearer(header: &str) -> Option<&str> {
+pub(crate) fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.trim().split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
@@ -22,7 +21,7 @@ pub(in super::super) fn bearer(header: &str) -> Option<&str> {
 /// Who asks an API. A token in the form of a JWT must be an access token of the issuer, or one
 /// that a service account signed with its key. An opaque one is the default account's, unless
 /// `strict`.
-pub(in super::super) fn caller(
+pub(crate) fn caller(
     sandbox: &Sandbox,
     authorization: Option<&str>,
     strict: bool,

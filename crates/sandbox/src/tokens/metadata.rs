@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::super::api_error::ApiError;
-use super::super::router::ApiRequest;
-use super::super::seed::{DEFAULT_PROJECT, HOME_REGION};
-use super::super::service_accounts;
-use super::super::settings::Settings;
-use super::super::store::Sandbox;
-use super::issuer::Subject;
+use crate::dialect::api_error::ApiError;
+use crate::records::accounts;
+use crate::records::home::{DEFAULT_PROJECT, HOME_REGION};
+use crate::records::store::Sandbox;
+use crate::request::ApiRequest;
+use crate::settings::Settings;
+use crate::signing::issuer::Subject;
 use runaccess_domain::member::Member;
 
 /// What the identity of an agent begins with.
@@ -17,13 +17,13 @@ const ROOT: &str = "/computeMetadata/v1/";
 
 /// Whether a request is for the metadata server: by its path, or, for the root, by the header
 /// that its clients send.
-pub(in super::super) fn is_for_metadata(path: &str, has_flavor: bool) -> bool {
+pub(crate) fn is_for_metadata(path: &str, has_flavor: bool) -> bool {
     path.starts_with("/computeMetadata/") || (path == "/" && has_flavor)
 }
 
 /// What it answers: a status and a text. `flavor` is the header that tells a client of it from a
 /// page in a browser.
-pub(in super::super) fn metadata(
+pub(crate) fn metadata(
     sandbox: &Sandbox,
     settings: &Settings,
     request: &ApiRequest,
@@ -55,7 +55,7 @@ fn found(
             "default" => project.compute_account(),
             address => address.to_owned(),
         };
-        Ok((email.clone(), service_accounts::unique_id_of(world, &email)?, project.number))
+        Ok((email.clone(), accounts::unique_id_of(world, &email)?, project.number))
     })?;
     let account = path
         .strip_prefix("instance/service-accounts/")
@@ -115,7 +115,7 @@ fn found(
             let id = match id {
                 _ if is_agent => email.clone(),
                 Some(id) => id,
-                None => super::issuer::unique_id(&email),
+                None => crate::signing::issuer::unique_id(&email),
             };
             // Without `format=full` the token holds no address (observed).
             let full = !is_agent && request.query.get("format") == Some("full");

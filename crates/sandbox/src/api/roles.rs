@@ -1,0 +1,71 @@
+//! IAM v1: the predefined roles, those that hold a permission of Cloud Run or that the sandbox asks for.
+
+use serde_json::{Value, json};
+
+use super::call::{Answer, Call};
+use super::custom_roles;
+use crate::dialect::api_error::ApiError;
+use crate::dialect::pages::{page, page_request, slice};
+use crate::dialect::query::Query;
+use crate::records::roles::{held, names};
+use runaccess_domain::role;
+
+const DEFAULT_PAGE: usize = 300;
+
+/// `permissions:queryTestablePermissions`: the permissions that the sandbox knows, on whatever resource,
+/// which is named by an endpoint of one's own there.
+pub(crate) fn testable(call: &Call<'_>) -> Answer {
+    let text = |name: &str| match &call.body[name] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let (size, token) = (text("pageSize"), text("pageToken"));
+    let asked = Query::of(&[("pageSize", &size), ("pageToken", &token)]);
+    let request = page_request(&asked, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let mut all: Vec<&str> = held().values().flatten().map(String::as_str).collect();
+    all.sort_unstable();
+    all.dedup();
+    let (some, next) = slice(request, &all);
+    let show = |name: &&str| json!({"name": name, "stage": "GA"});
+    Ok(page("permissions", some.iter().map(show).collect(), next))
+}
+
+/// Lists the predefined roles, or those of a `parent`.
+pub(crate) fn list(call: &Call<'_>) -> Answer {
+    if let Some(parent) = call.query.get("parent").filter(|parent| !parent.is_empty()) {
+        return custom_roles::list_of(call, parent);
+    }
+    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let names: Vec<&str> = names().collect();
+    let (names, next) = slice(request, &names);
+    let full = call.query.get("view") == Some("FULL");
+    Ok(page("roles", names.iter().map(|name| show(name, full)).collect(), next))
+}
+
+/// A role: all of Cloud Run's own are in the tables, of others the sandbox knows what it asks for,
+/// which of most is nothing.
+pub(crate) fn get(call: &Call<'_>) -> Answer {
+    let name = format!("roles/{}", call.after("roles"));
+    if held().contains_key(name.as_str()) || !name.starts_with("roles/run.") {
+        return Ok(show(&name, true));
+    }
+    Err(ApiError::not_found(format!("The role named {name} was not found.")))
+}
+
+fn show(name: &str, full: bool) -> Value {
+    let info = role::info(name);
+    let mut role = json!({
+        "name": name,
+        "title": info.map_or(name, |info| info.title),
+        "description": "Of this role's permissions, the sandbox knows those that it asks for.",
+        "stage": info.map_or("GA", |info| info.stage.as_str()),
+        "etag": "AA==",
+    });
+    if full {
+        let mut permissions: Vec<&String> = held().get(name).into_iter().flatten().collect();
+        permissions.sort();
+        role["includedPermissions"] = permissions.into_iter().map(String::as_str).collect();
+    }
+    role
+}

@@ -1,0 +1,4 @@
+//! What signs: the sandbox's issuer, and keys.
+
+pub(crate) mod issuer;
+pub(crate) mod keys;
