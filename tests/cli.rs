@@ -56,6 +56,7 @@ mod sandbox_ancestors;
 mod sandbox_api;
 mod sandbox_apis;
 mod sandbox_command;
+mod sandbox_google;
 mod sandbox_v1;
 #[cfg(target_os = "linux")]
 mod secrets;

@@ -9,6 +9,7 @@ use super::org_policy;
 use crate::authority::{Visit, require};
 use crate::dialect::api_error::ApiError;
 use crate::dialect::method::{self, Method, Path};
+use crate::dialect::query::Query;
 use crate::dialect::wire;
 use crate::options::Options;
 use crate::records::store::Sandbox;
@@ -17,31 +18,52 @@ use crate::request::ApiRequest;
 use crate::tokens;
 use runaccess_domain::member::Member;
 
-/// A method that the sandbox has, at the path by which it is called.
+/// What the sandbox has at a path.
 pub(crate) struct Route {
-    method: &'static Method,
-    row: &'static Row,
+    /// The methods there, the closest first: several APIs may have one at the same path, since each
+    /// has a host of its own.
+    methods: Vec<(&'static Method, &'static Row)>,
     path: Path,
 }
 
+/// The one method that a request means.
+struct Meant<'a> {
+    method: &'static Method,
+    row: &'static Row,
+    path: &'a Path,
+}
+
 impl Route {
-    /// The method that is called; 404 for what no API has, 501 for what the sandbox does not.
+    /// What is called; 404 for what no API has, 501 for what the sandbox does not.
     pub(crate) fn of(http: &str, path: &str) -> Result<Self, ApiError> {
         let parsed = Path::parse(path);
         let methods = method::at(http, &parsed);
-        // Several APIs may have a method at one path: the one that is here is meant.
-        let here = methods.iter().find_map(|method| Some((*method, methods::row(method.id)?)));
-        match here {
-            Some((method, row)) => Ok(Self { method, row, path: parsed }),
-            None if methods.is_empty() => Err(ApiError::no_such_method(http, path)),
-            None => Err(ApiError::unimplemented(http, path)),
+        let here = methods.iter().filter_map(|method| Some((*method, methods::row(method.id)?)));
+        let here: Vec<_> = here.collect();
+        match (here.is_empty(), methods.is_empty()) {
+            (false, _) => Ok(Self { methods: here, path: parsed }),
+            (true, true) => Err(ApiError::no_such_method(http, path)),
+            (true, false) => Err(ApiError::unimplemented(http, path)),
         }
+    }
+
+    /// The method that a request means: the closest that takes what it brings.
+    fn meant(&self, query: &Query, body: &Value) -> Meant<'_> {
+        let takes = |(method, _): &&(&Method, &Row)| {
+            method.check_query(query).is_ok() && method.check_body(body).is_ok()
+        };
+        let closest = &self.methods[0];
+        let several = self.methods.len() > 1;
+        let found = if several { self.methods.iter().find(takes) } else { None };
+        let (method, row) = found.unwrap_or(closest);
+        Meant { method, row, path: &self.path }
     }
 
     /// Whether it reads one resource or its policy by a key, which takes no time.
     pub(crate) fn is_quick(&self) -> bool {
-        let name = self.method.id.rsplit('.').next().unwrap_or_default();
-        self.method.http == "GET"
+        let (method, _) = self.methods[0];
+        let name = method.id.rsplit('.').next().unwrap_or_default();
+        method.http == "GET"
             && matches!(name, "get" | "getIamPolicy")
             && !self.path.after("services").is_empty()
     }
@@ -66,12 +88,13 @@ pub(crate) fn answer(
         return Err(ApiError::not_implemented(&format!("answers in the form of alt={alt}")));
     }
     let body = parse_body(request)?;
+    let meant = route.meant(&request.query, &body);
     let work = |world: &World<'_>| {
-        let answer = call(sandbox, options, route, request, (&caller, &body), world)?;
-        keep_operation(world, route, &answer)?;
+        let answer = call(sandbox, options, &meant, request, (&caller, &body), world)?;
+        keep_operation(world, meant.row, &answer)?;
         Ok(answer)
     };
-    let answer = if route.row.is_read { sandbox.read(work) } else { sandbox.write(work) };
+    let answer = if meant.row.is_read { sandbox.read(work) } else { sandbox.write(work) };
     let mut value = answer?;
     if request.query.get("$alt").is_some_and(|alt| alt.contains("enum-encoding=int")) {
         wire::with_numbers(&mut value);
@@ -98,13 +121,13 @@ fn parse_body(request: &ApiRequest) -> Result<Value, ApiError> {
 fn call(
     sandbox: &Sandbox,
     options: &Options,
-    route: &Route,
+    meant: &Meant<'_>,
     request: &ApiRequest,
     (caller, body): (&Member, &Value),
     world: &World<'_>,
 ) -> Result<Value, ApiError> {
-    let Route { method, row, path } = route;
-    let project = project(world, request, route)?;
+    let Meant { method, row, path } = meant;
+    let project = project(world, request, meant)?;
     let site = project.as_ref().map(|project| Site {
         world,
         project,
@@ -147,8 +170,8 @@ fn check_permission(call: &Call<'_>, needs: Needs) -> Result<(), ApiError> {
 const OPERATIONS: &str = "operations";
 
 /// Keeps an operation that is done, and that no API of its own keeps: gcloud asks for it again.
-fn keep_operation(world: &World<'_>, route: &Route, answer: &Value) -> Result<(), ApiError> {
-    let name = answer["name"].as_str().filter(|_| answer["done"] == true && !route.row.is_read);
+fn keep_operation(world: &World<'_>, row: &Row, answer: &Value) -> Result<(), ApiError> {
+    let name = answer["name"].as_str().filter(|_| answer["done"] == true && !row.is_read);
     if let Some(id) =
         name.and_then(|name| name.strip_prefix("operations/")).filter(|id| !id.starts_with("noop."))
     {
@@ -162,9 +185,9 @@ fn keep_operation(world: &World<'_>, route: &Route, answer: &Value) -> Result<()
 fn project(
     world: &World<'_>,
     request: &ApiRequest,
-    route: &Route,
+    meant: &Meant<'_>,
 ) -> Result<Option<Project>, ApiError> {
-    let parts: Vec<&str> = route.path.parts.iter().map(String::as_str).collect();
+    let parts: Vec<&str> = meant.path.parts.iter().map(String::as_str).collect();
     let home;
     let id = match parts.as_slice() {
         // An account's own address, or unique id, names its project.
@@ -176,7 +199,7 @@ fn project(
             };
             let found = found.and_then(|found| found["projectId"].as_str().map(str::to_owned));
             let Some(found) = found else {
-                return Err(ApiError::no_account(&route.path.verb));
+                return Err(ApiError::no_account(&meant.path.verb));
             };
             home = found;
             home.as_str()
@@ -186,7 +209,7 @@ fn project(
         _ => return Ok(None),
     };
     let Some(mut project) = world.project(id)? else {
-        return Err(match route.row.needs {
+        return Err(match meant.row.needs {
             Needs::Holder(permission) | Needs::Resource(permission) => {
                 ApiError::no_project(permission, id)
             }

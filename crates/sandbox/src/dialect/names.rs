@@ -40,7 +40,7 @@ const REGIONS: [(&str, &str); 48] = [
     ("me-west1", "zf"),
     ("northamerica-northeast1", "nn"),
     ("northamerica-northeast2", "pd"),
-    ("northamerica-south1", "pe"),
+    ("northamerica-south1", "pv"),
     ("southamerica-east1", "rj"),
     ("southamerica-west1", "tl"),
     ("us-central1", "uc"),

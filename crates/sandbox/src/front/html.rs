@@ -2,6 +2,10 @@
 
 use runaccess_domain::printable::in_html;
 
+/// The page of Google's own servers: its title, its parts and its size as observed, with a style of
+/// the sandbox's own.
+const BRANDED: &str = include_str!("branded.html");
+
 /// What a page says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Page {
@@ -22,15 +26,7 @@ impl Page {
     pub(crate) fn render(self, status: u16, about: &str) -> String {
         let about = in_html(about);
         match self {
-            Self::Branded => {
-                let (start, end) =
-                    ("<!DOCTYPE html>\n<html lang=en>\n<meta charset=utf-8>\n", "</html>\n");
-                format!(
-                    "{start}<title>Error 404 (Not Found)!!1</title>\n<p><b>404.</b> That’s an \
-                     error.\n<p>The requested URL <code>{about}</code> was not found on this \
-                     server. That’s all we know.\n{end}"
-                )
-            }
+            Self::Branded => BRANDED.replace("{path}", &about),
             Self::Forbidden if status == 403 => templated(
                 "403 Forbidden",
                 "Forbidden",

@@ -88,6 +88,14 @@ impl Issuer {
             "n": key.modulus, "e": key.exponent}]}))
     }
 
+    /// The same as certificates, as `https://www.googleapis.com/oauth2/v1/certs` has Google's.
+    pub(crate) fn certificates(&self, now: OffsetDateTime) -> Result<Value, ApiError> {
+        let key = self.key()?;
+        let pem = key.certificate(now);
+        let pem = pem.map_err(|error| ApiError::internal(format!("No certificate: {error}.")))?;
+        Ok(json!({key.public.id.as_str(): pem}))
+    }
+
     /// An ID token for an address; `unique_id` and `authorized_party` as Google's hold them.
     pub(crate) fn id_token(
         &self,

@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::Value;
+use time::{Duration, OffsetDateTime};
 
 use crate::dialect::names::fnv1a;
 use runaccess_ground::private_files;
@@ -19,6 +20,7 @@ use runaccess_ground::private_files;
 pub(crate) struct SigningKey {
     pub(crate) public: PublicKey,
     signs: EncodingKey,
+    pem: String,
 }
 
 /// A key that verifies, as a JWK names its parts.
@@ -70,7 +72,7 @@ impl SigningKey {
         let der: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
         let pair = KeyPair::from_pkcs8(&BASE64_STANDARD.decode(der).ok()?).ok()?;
         let signs = EncodingKey::from_rsa_pem(pem.as_bytes()).ok()?;
-        Some(Self { public: public(&pair)?, signs })
+        Some(Self { public: public(&pair)?, signs, pem: pem.to_owned() })
     }
 
     /// Signs claims; `kind` is the header's `typ`.
@@ -87,6 +89,15 @@ impl SigningKey {
 }
 
 impl SigningKey {
+    /// A certificate that it signs for itself, good for a month about a time.
+    pub(crate) fn certificate(&self, now: OffsetDateTime) -> Result<String, rcgen::Error> {
+        let key = rcgen::KeyPair::from_pem(&self.pem)?;
+        let mut asked = rcgen::CertificateParams::default();
+        asked.distinguished_name.push(rcgen::DnType::CommonName, "federated-signon.sandbox");
+        (asked.not_before, asked.not_after) = (now - Duration::days(15), now + Duration::days(15));
+        Ok(asked.self_signed(&key)?.pem())
+    }
+
     /// The signature of bytes, by RS256.
     pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Result<Vec<u8>, jsonwebtoken::errors::Error> {
         let text = jsonwebtoken::crypto::sign(bytes, &self.signs, Algorithm::RS256)?;

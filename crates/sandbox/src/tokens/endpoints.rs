@@ -1,5 +1,8 @@
 //! OAuth: the token endpoint, the Security Token Service, the public keys.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::dialect::api_error::ApiError;
@@ -10,7 +13,7 @@ use crate::request::ApiRequest;
 use crate::settings::Settings;
 use crate::signing::issuer::{Issuer, Subject, check_times, unique_id};
 use runaccess_domain::member::{Member, MemberKind};
-use runaccess_ground::jwt::claims;
+use runaccess_ground::jwt::{self, claims};
 
 const REFRESH: &str = "refresh_token";
 const ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -50,7 +53,14 @@ pub(crate) fn is_for_issuer(method: &str, path: &str) -> bool {
     matches!(
         (method, path),
         ("POST", "/token" | "/oauth2/v4/token" | "/v1/oauthtoken" | "/v1/token")
-            | ("GET", "/oauth2/v3/certs" | "/.well-known/openid-configuration")
+            | (
+                "GET",
+                "/oauth2/v1/certs"
+                    | "/oauth2/v3/certs"
+                    | "/tokeninfo"
+                    | "/oauth2/v3/tokeninfo"
+                    | "/.well-known/openid-configuration"
+            )
     )
 }
 
@@ -61,12 +71,14 @@ pub(crate) fn answer(
     request: &ApiRequest,
 ) -> Option<Result<Value, OauthError>> {
     let issuer = sandbox.issuer();
-    let form = || Form::parse(&request.body);
+    let form = || Form::parse(&request.body).with_client(request.authorization.as_deref());
     Some(match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/token" | "/oauth2/v4/token") => token(sandbox, settings, request, &form()),
         // As external accounts of authorised users refresh, by the client's own credentials.
         ("POST", "/v1/oauthtoken") => refreshed(issuer, settings, request, &form()),
         ("POST", "/v1/token") => exchanged(issuer, settings, request),
+        ("GET", "/oauth2/v1/certs") => issuer.certificates(request.now).map_err(Into::into),
+        ("GET", "/tokeninfo" | "/oauth2/v3/tokeninfo") => token_info(issuer, settings, request),
         ("GET", "/oauth2/v3/certs") => issuer.jwks().map_err(Into::into),
         ("GET", "/.well-known/openid-configuration") => Ok(json!({
             "issuer": "https://accounts.google.com",
@@ -86,6 +98,23 @@ struct Form(Vec<(String, String)>);
 impl Form {
     fn parse(body: &[u8]) -> Self {
         Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    /// With the client's own credentials, if they come as HTTP has them (RFC 6749, 2.3.1).
+    fn with_client(mut self, authorization: Option<&str>) -> Self {
+        let basic = authorization.and_then(|header| header.trim().split_once(' '));
+        let basic = basic.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+        let said = basic.and_then(|(_, said)| BASE64_STANDARD.decode(said.trim()).ok());
+        let said = said.and_then(|said| String::from_utf8(said).ok());
+        if let Some((id, secret)) = said.as_deref().and_then(|said| said.split_once(':')) {
+            let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+            for (name, value) in [("client_id", id), ("client_secret", secret)] {
+                if self.get(name).is_none() {
+                    self.0.push((name.to_owned(), decode(value)));
+                }
+            }
+        }
+        self
     }
 
     /// A form as the standard has it (RFC 8693), or Google's JSON.
@@ -227,6 +256,45 @@ fn asserted(
             "Invalid OAuth scope or ID token audience provided.",
         )),
     }
+}
+
+/// What a token of the issuer says, each value a text, as Google's debugging endpoint has it.
+fn token_info(
+    issuer: &Issuer,
+    settings: &Settings,
+    request: &ApiRequest,
+) -> Result<Value, OauthError> {
+    // Google's text (observed).
+    let bad = || OauthError::new("invalid_token", "Invalid Value");
+    let query = &request.query;
+    let token = query.get("idToken").or_else(|| query.get("access_token")).ok_or_else(bad)?;
+    let known = issuer.verify(token, settings, request.now).map_err(|_| bad())?;
+    let mut said = claims(token).unwrap_or_default();
+    if query.get("idToken").is_some() {
+        if known.principal.is_some() {
+            return Err(bad());
+        }
+        let header = jwt::header(token).unwrap_or_default();
+        for name in ["alg", "kid", "typ"] {
+            said[name] = header[name].clone();
+        }
+    } else {
+        let principal = known.principal.ok_or_else(bad)?;
+        let lasts = known.exp - request.now.unix_timestamp();
+        said = json!({"azp": known.sub, "aud": known.sub, "sub": known.sub, "scope": known.scope,
+            "exp": known.exp, "expires_in": lasts, "access_type": "online"});
+        let member = Member::from_policy(principal);
+        if member.is_account() {
+            said["email"] = Value::from(member.address());
+            said["email_verified"] = Value::from(true);
+        }
+    }
+    for value in said.as_object_mut().into_iter().flat_map(|said| said.values_mut()) {
+        if !value.is_string() {
+            *value = Value::from(value.to_string());
+        }
+    }
+    Ok(said)
 }
 
 /// A federated principal's access token by what its own provider says of it. The sandbox knows no

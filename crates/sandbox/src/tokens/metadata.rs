@@ -13,6 +13,8 @@ use runaccess_domain::member::Member;
 
 /// What the identity of an agent begins with.
 const AGENT: &str = "principal:";
+/// What tells an instance from others: long digits (observed).
+const INSTANCE: &str = "00a1b2c3d4e5f60718293a4b5c6d7e8f9012";
 const ROOT: &str = "/computeMetadata/v1/";
 
 /// Whether a request is for the metadata server: by its path, or, for the root, by the header
@@ -72,10 +74,15 @@ fn found(
         "project/project-id" => DEFAULT_PROJECT.to_owned(),
         "project/numeric-project-id" => number,
         "instance/region" => format!("projects/{number}/regions/{HOME_REGION}"),
+        // A zone that no machine is in (observed).
+        "instance/zone" => format!("projects/{number}/zones/{HOME_REGION}-1"),
+        "instance/id" => INSTANCE.to_owned(),
         "universe/universe-domain" | "universe/universe_domain" => "googleapis.com".to_owned(),
         "" | "instance" | "project" if recursive => {
-            let instance = json!({"region": format!("projects/{number}/regions/{HOME_REGION}"),
-                "serviceAccounts": accounts});
+            let instance = json!({"id": INSTANCE,
+                "region": format!("projects/{number}/regions/{HOME_REGION}"),
+                "serviceAccounts": accounts,
+                "zone": format!("projects/{number}/zones/{HOME_REGION}-1")});
             let project = json!({"projectId": DEFAULT_PROJECT, "numericProjectId": number});
             match path.trim_end_matches('/') {
                 "instance" => instance.to_string(),
@@ -84,7 +91,7 @@ fn found(
             }
         }
         "" => "instance/\nproject/\nuniverse/\n".to_owned(),
-        "instance" => "region\nservice-accounts/\n".to_owned(),
+        "instance" => "id\nregion\nservice-accounts/\nzone\n".to_owned(),
         "project" => "numeric-project-id\nproject-id\n".to_owned(),
         "instance/service-accounts" if recursive => accounts.to_string(),
         "instance/service-accounts" => format!("default/\n{email}/\n"),
