@@ -55,6 +55,7 @@ mod restore;
 mod sandbox_ancestors;
 mod sandbox_api;
 mod sandbox_apis;
+mod sandbox_assets;
 mod sandbox_command;
 mod sandbox_google;
 mod sandbox_v1;

@@ -137,10 +137,35 @@ async fn each_refusal_has_its_page() {
     ## reserved: 404 Google Frontend | text/html; charset=UTF-8 | - | -
     <!DOCTYPE html>
     <html lang=en>
-    <meta charset=utf-8>
-    <title>Error 404 (Not Found)!!1</title>
-    <p><b>404.</b> That’s an error.
-    <p>The requested URL <code>/healthz</code> was not found on this server. That’s all we know.
+      <meta charset=utf-8>
+      <meta name=viewport content="initial-scale=1, minimum-scale=1, width=device-width">
+      <title>Error 404 (Not Found)!!1</title>
+      <style>
+        html { color: #202124; background: #fff; font: 15px/1.5 Roboto, Arial, sans-serif }
+        body { max-width: 34em; margin: 12vh auto 0; padding: 0 1.5em 2em }
+        #logo { display: inline-block; width: 7.5em; height: 2.5em; margin: 0 0 1em; border-radius: .4em;
+          background: linear-gradient(90deg, #4285f4 25%, #ea4335 25% 50%, #fbbc05 50% 75%, #34a853 75%) }
+        p { margin: .7em 0; overflow-wrap: anywhere }
+        p b { font-size: 1.2em }
+        ins { color: #70757a; text-decoration: none }
+        code { font: inherit; font-weight: 500 }
+        a { color: inherit; text-decoration: none }
+        @media (prefers-color-scheme: dark) {
+          html { color: #e8eaed; background: #202124 }
+          ins { color: #9aa0a6 }
+        }
+        @media (max-width: 40em) {
+          body { margin-top: 4vh; padding: 0 1em 1em }
+          #logo { width: 5em; height: 1.7em }
+        }
+        @media print {
+          #logo { display: none }
+          body { margin: 0; padding: 0; max-width: none }
+        }
+      </style>
+      <a href=//www.google.com/><span id=logo aria-label=Google></span></a>
+      <p><b>404.</b> <ins>That’s an error.</ins>
+      <p>The requested URL <code>/healthz</code> was not found on this server.  <ins>That’s all we know.</ins>
     </html>
     ## IAP: 302 Google Frontend | text/html; charset=UTF-8 | - | https://accounts.google.com/o/oauth2/v2/auth?continue=https%3A%2F%2Fintranet-k4qx7v2nza-uc.a.run.app%2Fx%3Fy%3Dz
     <title>302 Moved</title>

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::dialect::api_error::ApiError;
 use crate::records::deny::{self, DENY_POLICIES};
-use crate::records::policies::{BEFORE, bindings};
+use crate::records::policies::{bindings, policy_at};
 use crate::records::world::{Collection, FOLDERS, ORGANIZATIONS, World};
 use crate::records::{boundaries, groups, roles, tags};
 use runaccess_domain::access::{Attached, Caller, Hierarchy, Knowledge, Outcome, permitted};
@@ -69,14 +69,11 @@ pub(crate) fn grants_seen(
     now: OffsetDateTime,
     delay: Duration,
 ) -> Result<Vec<Grant>, ApiError> {
-    if !delay.is_zero()
-        && let Some(before) = world.resource(Collection::global(BEFORE), resource)?
-    {
-        let changed = before["changed"].as_i64().unwrap_or_default();
-        let delay = i64::try_from(delay.as_secs()).unwrap_or(i64::MAX);
-        if now.unix_timestamp() < changed.saturating_add(delay) {
-            return Ok(grants_in(&before["policy"]));
-        }
+    if !delay.is_zero() {
+        let delay = time::Duration::try_from(delay).unwrap_or(time::Duration::MAX);
+        let seen = now.checked_sub(delay).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let policy = policy_at(world, resource, seen)?;
+        return Ok(policy.map(|policy| grants_in(&policy)).unwrap_or_default());
     }
     grants(world, resource)
 }

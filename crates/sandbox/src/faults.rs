@@ -29,6 +29,8 @@ pub(crate) struct Effects {
     pub(crate) operation_delay: Duration,
     pub(crate) operations_fail: bool,
     pub(crate) constraints: Vec<&'static str>,
+    /// How late the policies of the inventory are.
+    pub(crate) asset_age: Duration,
 }
 
 /// The faults that are on, with how often each has struck.
@@ -133,6 +135,7 @@ fn apply(spec: &FaultSpec, draw: f64, path: &str, effects: &mut Effects) -> bool
         FaultKind::UnreadableRegion(region) => effects.unreachable.push(region.clone()),
         FaultKind::SlowOperations(delay) => effects.operation_delay += *delay,
         FaultKind::FailingOperations => effects.operations_fail = true,
+        FaultKind::AssetAge(age) => effects.asset_age = effects.asset_age.max(*age),
         FaultKind::OrgPolicy(name) => effects.constraints.push(name),
     }
     true

@@ -1,5 +1,7 @@
 //! A request that is known to be a call of one method.
 
+use std::path::Path as File;
+
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -32,9 +34,20 @@ pub(crate) struct Call<'a> {
     pub(crate) host_region: Option<&'a str>,
     pub(crate) issuer: &'a Issuer,
     pub(crate) settings: &'a Settings,
+    /// Where this server is, such as `http://127.0.0.1:8787`.
+    pub(crate) base: &'a str,
+    pub(crate) effects: &'a Effects,
+    /// The folder whose files stand for the objects of buckets.
+    pub(crate) buckets: &'a File,
 }
 
 impl<'a> Call<'a> {
+    /// The same call, made in a project.
+    pub(crate) fn site_of(&self, project: &'a Project) -> Site<'a> {
+        let Visit { world, who, now } = self.visit;
+        Site { world, project, who, base: self.base, now, effects: self.effects }
+    }
+
     /// Where the call is made, of a method whose path names a project.
     pub(crate) fn site(&self) -> Result<&Site<'a>, ApiError> {
         self.site.as_ref().ok_or_else(|| ApiError::invalid("The request names no project."))

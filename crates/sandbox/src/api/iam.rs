@@ -9,9 +9,9 @@ use crate::authority::{self, Visit};
 use crate::dialect::api_error::ApiError;
 use crate::dialect::names::fnv1a;
 use crate::dialect::wire::remove;
-use crate::records::policies::{BEFORE, bindings};
+use crate::records::policies::{bindings, remember};
 use crate::records::stamps::{new_etag, same_bytes};
-use crate::records::world::{Collection, World};
+use crate::records::world::World;
 
 /// The etag of a policy that was never set (observed).
 const NEVER_SET: &str = "ACAB";
@@ -95,9 +95,8 @@ pub(crate) fn set(
     }
     check_limits(&after)?;
     after["etag"] = Value::from(new_etag());
-    // For a front end that learns late.
-    let changed = json!({"policy": before, "changed": now.unix_timestamp()});
-    world.put_resource(Collection::global(BEFORE), resource, &changed)?;
+    // For a front end, and an inventory, that learn late.
+    remember(world, resource, &before, now)?;
     world.put_policy(resource, &after)?;
     get(world, resource, Some(if version == 3 { "3" } else { "1" }))
 }

@@ -7,9 +7,10 @@ use std::sync::OnceLock;
 
 use super::call::{Answer, Call};
 use super::{
-    boundaries, custom_roles, deny_policies, executions, functions, groups, iam_credentials, iap,
-    jobs, older_resource_manager as older, operations, org_policy, resource_manager, roles, run_v1,
-    service_account_keys as keys, service_accounts, service_usage, services, tags,
+    assets, boundaries, custom_roles, deny_policies, executions, functions, groups,
+    iam_credentials, iap, jobs, older_resource_manager as older, operations, org_policy,
+    resource_manager, roles, run_v1, service_account_keys as keys, service_accounts, service_usage,
+    services, tags,
 };
 
 /// What a method needs of who calls it.
@@ -348,6 +349,18 @@ const ROWS: &[(&str, &[Row])] = &[
             read("searchDirectGroups", Own, groups::search_direct_groups),
         ],
     ),
+    // Cloud Asset Inventory v1: the permission rests on the kind of content.
+    ("cloudasset.v1.assets", &[read("list", Own, assets::list)]),
+    ("cloudasset.v1.effectiveIamPolicies", &[read("batchGet", Own, assets::effective_policies)]),
+    (
+        "cloudasset.v1",
+        &[
+            read("searchAllResources", Own, assets::search_resources),
+            read("searchAllIamPolicies", Own, assets::search_policies),
+            write("exportAssets", Own, assets::export),
+        ],
+    ),
+    ("cloudasset.v1.operations", &[read("get", Own, assets::get_operation)]),
     // Service Usage.
     ("serviceusage.v1.services", SERVICE_USAGE),
     ("serviceusage.v1beta1.services", SERVICE_USAGE),

@@ -1,5 +1,6 @@
 //! The APIs, one file each, behind one table of methods.
 
+mod assets;
 mod boundaries;
 pub(crate) mod call;
 pub(crate) mod custom_roles;

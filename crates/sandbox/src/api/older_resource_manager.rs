@@ -134,7 +134,7 @@ pub(crate) fn delete_folder(call: &Call<'_>) -> Answer {
     resource_manager::delete_folder(call).map(|done| folder_v2(&done["response"]))
 }
 
-fn project_v1(project: &Project) -> Value {
+pub(crate) fn project_v1(project: &Project) -> Value {
     let (kind, id) = project.parent.split_once('/').unwrap_or_default();
     let mut shown = json!({
         "projectNumber": project.number,
@@ -152,7 +152,7 @@ fn project_v1(project: &Project) -> Value {
     shown
 }
 
-fn organization_v1(found: &Value) -> Value {
+pub(crate) fn organization_v1(found: &Value) -> Value {
     json!({
         "name": found["name"],
         "displayName": found["displayName"],
@@ -162,7 +162,7 @@ fn organization_v1(found: &Value) -> Value {
     })
 }
 
-fn folder_v2(found: &Value) -> Value {
+pub(crate) fn folder_v2(found: &Value) -> Value {
     json!({
         "name": found["name"],
         "parent": found["parent"],

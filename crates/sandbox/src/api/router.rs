@@ -145,6 +145,9 @@ fn call(
         host_region: request.host_region.as_deref(),
         issuer: sandbox.issuer(),
         settings: &options.settings,
+        base: &request.base,
+        effects: &request.effects,
+        buckets: &sandbox.directory().join("buckets"),
     };
     check_permission(&call, row.needs)?;
     method.check_query(call.query)?;

@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const KINDS: &str = "latency=TIME, 409, 429, 500, 503 (any status from 400 to 599), reset, \
      truncate, trickle=TIME, content-type=TYPE, unreadable-policy, unreadable-region=REGION, \
-     slow-operations=TIME, failing-operations, org-policy=CONSTRAINT";
+     slow-operations=TIME, failing-operations, org-policy=CONSTRAINT, asset-age=TIME";
 
 /// A fault as it was asked for, `KIND[=VALUE][,route=GLOB][,method=M][,rate=R][,count=N][,seed=N]
 /// [,retry-after=SECONDS][,when=before|after]`.
@@ -52,6 +52,7 @@ pub(crate) enum FaultKind {
     SlowOperations(Duration),
     FailingOperations,
     OrgPolicy(&'static str),
+    AssetAge(Duration),
 }
 
 /// Why a text is no fault.
@@ -96,6 +97,11 @@ impl FaultSpec {
                 FaultKind::UnreadableRegion(region.to_owned())
             }
             "slow-operations" => FaultKind::SlowOperations(time(needed()?)?),
+            "asset-age" => {
+                let age = humantime::parse_duration(needed()?)
+                    .map_err(|_| bad(format!("`{head}` needs a time, such as asset-age=36h")))?;
+                FaultKind::AssetAge(age)
+            }
             "failing-operations" => FaultKind::FailingOperations,
             "org-policy" => {
                 let asked = needed()?.trim_start_matches("constraints/");

@@ -165,6 +165,26 @@ impl<'a> World<'a> {
         self.db.query_row(sql, params![name, region], |row| row.get(0))
     }
 
+    /// The names of every service of a project, in the order in which they were made.
+    pub(crate) fn service_names(&self, project: &str) -> rusqlite::Result<Vec<ServiceName>> {
+        let sql = "SELECT region, name FROM services WHERE project = ?1 ORDER BY serial";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([project], |row| {
+            let (region, name): (String, String) = (row.get(0)?, row.get(1)?);
+            Ok(ServiceName::new(project, region, name))
+        })?;
+        rows.collect()
+    }
+
+    /// Every revision below a place, oldest first.
+    pub(crate) fn all_revisions(&self, place: &str) -> rusqlite::Result<Vec<Value>> {
+        let sql = "SELECT body FROM revisions WHERE substr(service, 1, length(?1)) = ?1
+             ORDER BY serial";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([place], body)?;
+        rows.collect()
+    }
+
     /// Every service of a project.
     pub(crate) fn all_services(&self, project: &str) -> rusqlite::Result<Vec<Value>> {
         let mut statement = self.db.prepare("SELECT body FROM services WHERE project = ?1")?;

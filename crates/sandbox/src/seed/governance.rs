@@ -37,7 +37,8 @@ const HELD_ABOVE: [&str; 9] = [
     "roles/resourcemanager.tagAdmin",
 ];
 
-/// Puts organisation policies where the world had constraints in force without one.
+/// Puts organisation policies where the world had constraints in force without one, and lets the
+/// default account look into the inventory.
 pub(super) fn fill_restricted(world: &World<'_>) -> rusqlite::Result<()> {
     restrict(world).map_err(|error| rusqlite::Error::InvalidParameterName(error.message))
 }
@@ -45,6 +46,9 @@ pub(super) fn fill_restricted(world: &World<'_>) -> rusqlite::Result<()> {
 fn restrict(world: &World<'_>) -> Result<(), ApiError> {
     let who = Member::of_account(DEFAULT_ACCOUNT);
     let visit = Visit { world, who: &who, now: FOUNDED };
+    // Who administers the organisation looks into its inventory.
+    let viewer = json!({"role": "roles/cloudasset.viewer", "members": [who.as_str()]});
+    add(world, &format!("organizations/{ORGANIZATION}"), &mut vec![viewer])?;
     for id in world.project_ids()? {
         let Some(project) = world.project(&id)? else { continue };
         let owner = format!("projects/{id}");

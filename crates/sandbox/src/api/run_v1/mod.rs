@@ -29,6 +29,10 @@ pub(crate) use self::lists::{
 pub(crate) use self::reads::{
     authorized_domains, get_configuration, get_revision, get_route, get_service, locations,
 };
+pub(crate) use self::view::{
+    execution as show_execution, job as show_job, revision as show_revision,
+    service as show_service,
+};
 pub(crate) use self::writes::{
     create as create_service, delete as delete_service, delete_revision, keep_leftovers,
     replace as replace_service,

@@ -196,7 +196,7 @@ const JOB_LABEL: &str = "run.googleapis.com/job";
 const EXECUTION_LABEL: &str = "run.googleapis.com/execution";
 
 /// An execution.
-pub(super) fn execution(site: &Site<'_>, execution: &Value) -> Value {
+pub(crate) fn execution(site: &Site<'_>, execution: &Value) -> Value {
     let mut labels = labels_of_run(execution);
     labels.insert(JOB_LABEL.to_owned(), execution["job"].clone());
     let tasks = &execution["taskCount"];

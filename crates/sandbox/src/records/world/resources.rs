@@ -212,6 +212,15 @@ impl World<'_> {
             .map(|_| ())
     }
 
+    /// What has a policy, of what begins with a name.
+    pub(crate) fn policy_keys(&self, start: &str) -> rusqlite::Result<Vec<String>> {
+        let sql = "SELECT resource FROM policies WHERE substr(resource, 1, length(?1)) = ?1
+             ORDER BY resource";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([start], |row| row.get(0))?;
+        rows.collect()
+    }
+
     /// The policy of a resource, by its full name.
     pub(crate) fn policy(&self, resource: &str) -> rusqlite::Result<Option<Value>> {
         self.db
