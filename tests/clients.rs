@@ -89,6 +89,61 @@ fn googles_node_client() {
     passes(node.env("ENDPOINT", &serve.endpoint));
 }
 
+/// Runs one of Google's Python suites, or says that it is skipped.
+fn python(suite: &str, what: &str) {
+    let Some(python) = installed("python/bin/python") else { return skipped(what) };
+    let world = World::new();
+    let serve = Serve::start(&world);
+    passes(Command::new(python).arg(script(suite)).env("ENDPOINT", &serve.endpoint));
+}
+
+/// Runs a Node suite, or says that it is skipped.
+fn node(suite: &str, package: &str) {
+    if installed(&format!("node/node_modules/{package}")).is_none() {
+        return skipped(package);
+    }
+    let modules = installed("node").unwrap();
+    let world = World::new();
+    let serve = Serve::start(&world);
+    let mut node = Command::new("node");
+    node.arg(script(suite)).env("MODULES", modules).env("ENDPOINT", &serve.endpoint);
+    passes(node.env("HOME", world.home()));
+}
+
+#[test]
+fn googles_python_client_of_assets() {
+    python("assets.py", "google-cloud-asset for Python");
+}
+
+#[test]
+fn a_client_that_speaks_grpc_alone_is_told_so() {
+    python("grpc_only.py", "google-cloud-run's asynchronous client");
+}
+
+#[test]
+fn googles_node_client_of_discovery_documents() {
+    node("googleapis.mjs", "googleapis");
+}
+
+#[test]
+fn firebase_tools() {
+    node("firebase.cjs", "firebase-tools");
+}
+
+#[test]
+fn cloud_custodian() {
+    let Some(python) = installed("custodian/bin/custodian") else {
+        return skipped("Cloud Custodian");
+    };
+    let python = python.with_file_name("python");
+    let world = World::new();
+    let serve = Serve::with(&world, &["--tls"]);
+    let mut custodian = Command::new(python);
+    custodian.arg(script("custodian.py")).env("HOME", world.home());
+    custodian.env("PORT", serve.endpoint.rsplit(':').next().unwrap());
+    passes(custodian.env("CA", world.state().join("sandbox/ca.pem")));
+}
+
 #[derive(Debug)]
 pub(crate) struct Token;
 

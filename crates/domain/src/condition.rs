@@ -9,11 +9,11 @@ mod times;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cel::extractors::This;
 use cel::objects::{Key, Map};
-use cel::{Context, DeclarationError, ExecutionError, Value};
+use cel::{Context, DeclarationError, Env, ExecutionError, Value};
 use time::OffsetDateTime;
 
 pub use self::check::{ConditionError, MAX_DESCRIPTION, check};
@@ -212,7 +212,7 @@ fn weighed(expression: &str, attributes: &Attributes<'_>) -> Truth {
     if let Some(time) = time.map(chrono::DateTime::from_timestamp_nanos) {
         request.insert(Key::from("time"), Value::Timestamp(time.fixed_offset()));
     }
-    let mut context = Context::default();
+    let mut context = Context::with_env(language());
     context.add_variable_from_value("request", Value::Map(Map { map: request.into() }));
     context.add_variable_from_value("resource", Value::Map(Map { map: HashMap::new().into() }));
     if parsed.asks_for_tags && add_tag_functions(&mut context, attributes.tags).is_err() {
@@ -256,6 +256,12 @@ fn weighed(expression: &str, attributes: &Attributes<'_>) -> Truth {
             _ => "its condition cannot be evaluated".to_owned(),
         }),
     }
+}
+
+/// CEL's own functions, put together once: that takes longer than an evaluation.
+fn language() -> Arc<Env> {
+    static LANGUAGE: OnceLock<Arc<Env>> = OnceLock::new();
+    Arc::clone(LANGUAGE.get_or_init(|| Arc::new(Env::stdlib())))
 }
 
 /// IAM's functions on tags (documented): by names, and by ids.

@@ -146,6 +146,9 @@ async fn handle_api(server: Serving, line: Line, request: Request) -> Response {
     if let Err(error) = check_host(&head) {
         return respond(Err(error));
     }
+    if is_grpc(&head) {
+        return no_grpc();
+    }
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return respond(Err(ApiError::invalid("The request's body could not be read.")));
     };
@@ -280,6 +283,31 @@ async fn carry_out(server: &Serving, mut request: ApiRequest) -> Result<Value, A
         }
         sleep(LOOK).await;
     }
+}
+
+/// Whether a client speaks gRPC.
+fn is_grpc(head: &Parts) -> bool {
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/grpc"))
+}
+
+/// Tells a client that speaks gRPC, in its own form, that only REST is here: a response of headers
+/// alone, with the status among them.
+fn no_grpc() -> Response {
+    let mut response = Response::new(Body::empty());
+    for (name, value) in [
+        ("content-type", "application/grpc"),
+        // UNIMPLEMENTED.
+        ("grpc-status", "12"),
+        (
+            "grpc-message",
+            "The sandbox speaks REST and not gRPC: make the client with its REST transport (such as \
+             transport=\"rest\" or fallback: true).",
+        ),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// How long a `wait` is to last, by its body's `timeout`.
