@@ -94,8 +94,8 @@ async fn what_the_api_does_not_know_is_refused() {
             "PERMISSION_DENIED",
         ),
         (
-            "GET",
-            "v2/projects/sandbox-project/locations/us-central1/workerPools".to_owned(),
+            "POST",
+            "v2/projects/sandbox-project/locations/us-central1/builds:submit".to_owned(),
             json!({}),
             501,
             "UNIMPLEMENTED",

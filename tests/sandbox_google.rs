@@ -579,3 +579,64 @@ async fn an_assertion_need_not_name_its_key() {
     parts[1] = BASE64_URL_SAFE_NO_PAD.encode(forged.to_string());
     assert_eq!(exchange(&parts.join(".")).await.0, 400);
 }
+
+#[tokio::test]
+async fn instances_and_worker_pools_are_kept_with_their_policies() {
+    let api = Api::new();
+    let container = json!([{"image": "i"}]);
+    for (kind, id, body, mask) in [
+        ("instances", "instanceId", json!({"containers": container}), "description"),
+        (
+            "workerPools",
+            "workerPoolId",
+            json!({"template": {"containers": container}}),
+            "description",
+        ),
+    ] {
+        let home = format!("{PROJECT}/us-central1/{kind}");
+        assert_eq!(api.refused("POST", &format!("{home}?{id}=x"), Some(&json!({}))).await.0, 400);
+        let (code, operation) = api.post(&format!("{home}?{id}=one"), body.clone()).await;
+        assert_eq!(code, 200, "{operation}");
+        let made = api.done(&operation).await;
+        let path = format!("{home}/one");
+        assert_eq!(api.get(&path).await["uid"], made["uid"]);
+        assert_eq!(api.refused("POST", &format!("{home}?{id}=one"), Some(&body)).await.0, 409);
+        for list in [home.clone(), format!("{PROJECT}/-/{kind}")] {
+            assert_eq!(names(&api.get(&list).await[kind]).len(), 1, "{list}");
+        }
+        let change = json!({"description": "of ours", "etag": made["etag"]});
+        let masked = format!("{path}?updateMask={mask},uid");
+        let (code, operation) = api.send("PATCH", &masked, Some(&change)).await;
+        assert_eq!(code, 200, "{operation}");
+        let changed = api.done(&operation).await;
+        assert_eq!((&changed["description"], &changed["uid"]), (&json!("of ours"), &made["uid"]));
+        assert_eq!(api.refused("PATCH", &masked, Some(&change)).await.1, "ABORTED");
+        let policy = json!({"policy": {"bindings": [
+            {"role": "roles/run.invoker", "members": ["user:dev@example.com"]}]}});
+        let (code, set) = api.post(&format!("{path}:setIamPolicy"), policy).await;
+        assert_eq!(code, 200, "{set}");
+        assert_eq!(api.policy(&path).await["bindings"], set["bindings"]);
+        let held = format!("run.{}.get", kind.to_lowercase());
+        let asked = json!({"permissions": [held]});
+        let (_, answer) = api.post(&format!("{path}:testIamPermissions"), asked).await;
+        assert_eq!(answer["permissions"], json!([held]));
+        let stranger = api.access_token("stranger@example.com").await;
+        let (_, refused) = api.send_as(&stranger, "GET", &path, None).await;
+        assert!(refused.to_string().contains(&held), "{refused}");
+        assert_eq!(api.send("DELETE", &path, None).await.0, 200);
+        assert_eq!(api.refused("GET", &path, None).await.0, 404);
+    }
+    // An instance has an address, unless it is off.
+    let home = format!("{PROJECT}/us-central1/instances");
+    let body = json!({"containers": container});
+    let (_, operation) = api.post(&format!("{home}?instanceId=seen"), body).await;
+    assert_eq!(
+        api.done(&operation).await["urls"],
+        json!(["https://seen-123456789012.us-central1.run.app"])
+    );
+    let off = json!({"defaultUriDisabled": true});
+    let path = format!("{home}/seen?updateMask=defaultUriDisabled");
+    let (_, operation) = api.send("PATCH", &path, Some(&off)).await;
+    assert_eq!(api.done(&operation).await.get("urls"), None);
+    assert_eq!(api.post(&format!("{home}/seen:stop"), json!({})).await.0, 200);
+}

@@ -10,7 +10,7 @@ use super::{
     assets, boundaries, custom_roles, deny_policies, executions, functions, groups,
     iam_credentials, iap, jobs, older_resource_manager as older, operations, org_policy,
     resource_manager, roles, run_v1, service_account_keys as keys, service_accounts, service_usage,
-    services, tags,
+    services, tags, workloads,
 };
 
 /// What a method needs of who calls it.
@@ -98,6 +98,34 @@ const ROWS: &[(&str, &[Row])] = &[
         &[
             read("list", Resource("run.tasks.list"), executions::list_tasks),
             read("get", Resource("run.tasks.get"), executions::get_task),
+        ],
+    ),
+    (
+        "run.v2.projects.locations.instances",
+        &[
+            read("list", Holder("run.instances.list"), workloads::list),
+            read("get", Resource("run.instances.get"), workloads::get),
+            write("create", Holder("run.instances.create"), workloads::create),
+            write("patch", Resource("run.instances.update"), workloads::patch),
+            write("delete", Resource("run.instances.delete"), workloads::delete),
+            write("start", Resource("run.instances.start"), workloads::turn),
+            write("stop", Resource("run.instances.stop"), workloads::turn),
+            read("getIamPolicy", Resource("run.instances.getIamPolicy"), workloads::policy),
+            write("setIamPolicy", Resource("run.instances.setIamPolicy"), workloads::policy),
+            read("testIamPermissions", Own, workloads::policy),
+        ],
+    ),
+    (
+        "run.v2.projects.locations.workerPools",
+        &[
+            read("list", Holder("run.workerpools.list"), workloads::list),
+            read("get", Resource("run.workerpools.get"), workloads::get),
+            write("create", Holder("run.workerpools.create"), workloads::create),
+            write("patch", Resource("run.workerpools.update"), workloads::patch),
+            write("delete", Resource("run.workerpools.delete"), workloads::delete),
+            read("getIamPolicy", Resource("run.workerpools.getIamPolicy"), workloads::policy),
+            write("setIamPolicy", Resource("run.workerpools.setIamPolicy"), workloads::policy),
+            read("testIamPermissions", Own, workloads::policy),
         ],
     ),
     ("run.v2.projects.locations.operations", OPERATIONS),

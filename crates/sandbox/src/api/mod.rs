@@ -31,3 +31,4 @@ mod service_check;
 mod service_usage;
 mod services;
 pub(crate) mod tags;
+mod workloads;

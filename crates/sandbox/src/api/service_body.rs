@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use crate::dialect::api_error::ApiError;
 use crate::dialect::names::{deterministic_url, hashed_url, tag_url};
+use crate::dialect::query::Query;
 use crate::dialect::schema::{self, RUN_V2};
 use crate::dialect::wire::camel;
 use crate::records::stamps::{millis, new_uid, quoted_etag, stamp};
@@ -133,7 +134,7 @@ pub(crate) fn create(
     service.insert("createTime".to_owned(), Value::from(stamp(now)));
     service.insert("creator".to_owned(), Value::from(by));
     let mut service = Value::Object(service);
-    copy_settable(&mut service, body, |_| true);
+    copy_settable(MESSAGE, &mut service, body, |_| true);
     complete(project, name, &mut service, Change { by, now, new_revision: true });
     service
 }
@@ -146,6 +147,50 @@ pub(crate) struct Change<'a> {
     pub(crate) new_revision: bool,
 }
 
+/// Sets in a resource what the mask names of a body (`None`: everything that may be set). What the
+/// server alone sets is passed over (AIP-203; clients name it), what the message does not have refused.
+pub(crate) fn apply_mask(
+    message: &str,
+    resource: &mut Value,
+    body: &Value,
+    mask: Option<&[String]>,
+) -> Result<(), ApiError> {
+    let mask = mask.filter(|paths| !paths.iter().any(|path| path == "*"));
+    let settable: Vec<&str> = schema::settable(RUN_V2, message).collect();
+    let mut wanted = Vec::new();
+    let mut nested = Vec::new();
+    for path in mask.unwrap_or_default() {
+        let parts: Vec<String> = path.split('.').map(camel).collect();
+        if !schema::has_path(RUN_V2, message, &parts) {
+            return Err(ApiError::invalid(format!(
+                "The field mask path '{path}' is not one of {}.",
+                message.trim_start_matches("GoogleCloudRunV2")
+            )));
+        }
+        let top = &parts[0];
+        if !settable.contains(&top.as_str()) {
+            continue;
+        }
+        if parts.len() == 1 {
+            wanted.push(top.clone());
+        } else {
+            nested.push(parts);
+        }
+    }
+    let is_wanted = |field: &str| mask.is_none() || wanted.iter().any(|name| name == field);
+    copy_settable(message, resource, body, is_wanted);
+    for path in nested {
+        put_part(resource, &path, path.iter().fold(body, |value, name| &value[name.as_str()]));
+    }
+    Ok(())
+}
+
+/// The paths of a mask in a query; `None` if there is none.
+pub(crate) fn mask_of(query: &Query) -> Option<Vec<String>> {
+    let mask = query.get("updateMask").filter(|mask| !mask.is_empty())?;
+    Some(mask.split(',').map(|path| path.trim().to_owned()).collect())
+}
+
 /// Changes what the mask names (`None`: everything that may be set), and returns whether that
 /// makes a new revision.
 pub(crate) fn patch(
@@ -156,32 +201,8 @@ pub(crate) fn patch(
     mask: Option<&[String]>,
     change: Change<'_>,
 ) -> Result<bool, ApiError> {
-    let mask = mask.filter(|paths| !paths.iter().any(|path| path == "*"));
-    let mut wanted = Vec::new();
-    let mut nested = Vec::new();
-    for path in mask.unwrap_or_default() {
-        let parts: Vec<String> = path.split('.').map(camel).collect();
-        if !schema::has_path(RUN_V2, MESSAGE, &parts) {
-            return Err(ApiError::invalid(format!(
-                "The field mask path '{path}' is not one of a service."
-            )));
-        }
-        let top = &parts[0];
-        if !settable().any(|field| field == top) {
-            // What the server alone sets is passed over (AIP-203; clients name it).
-            continue;
-        }
-        if parts.len() == 1 {
-            wanted.push(top.clone());
-        } else {
-            nested.push(parts);
-        }
-    }
     let template = service["template"].clone();
-    copy_settable(service, body, |field| mask.is_none() || wanted.iter().any(|name| name == field));
-    for path in nested {
-        put_part(service, &path, path.iter().fold(body, |value, name| &value[name.as_str()]));
-    }
+    apply_mask(MESSAGE, service, body, mask)?;
     let generation: u64 = service["generation"].as_str().and_then(|g| g.parse().ok()).unwrap_or(1);
     service["generation"] = Value::from((generation + 1).to_string());
     fill_template(project, service);
@@ -253,15 +274,17 @@ pub(crate) fn latest_revision(service: &Value) -> String {
     full.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-fn settable() -> impl Iterator<Item = &'static str> {
-    schema::settable(RUN_V2, MESSAGE)
-}
-
-fn copy_settable(service: &mut Value, body: &Value, wanted: impl Fn(&str) -> bool) {
-    let Some(object) = service.as_object_mut() else {
+/// Sets the fields of a body that a client may set and that are wanted.
+pub(crate) fn copy_settable(
+    message: &str,
+    resource: &mut Value,
+    body: &Value,
+    wanted: impl Fn(&str) -> bool,
+) {
+    let Some(object) = resource.as_object_mut() else {
         return;
     };
-    for field in settable().filter(|field| wanted(field)) {
+    for field in schema::settable(RUN_V2, message).filter(|field| wanted(field)) {
         match body.get(field) {
             None | Some(Value::Null | Value::Bool(false)) => {
                 object.shift_remove(field);

@@ -47,7 +47,8 @@ pub(crate) fn check_job(job: &Value) -> Result<(), ApiError> {
     check_timeout("job.template.template.timeout", task, MAX_TASK_SECONDS)
 }
 
-fn check_containers(at: &str, template: &Value) -> Result<(), ApiError> {
+/// Checks the containers of what has some.
+pub(crate) fn check_containers(at: &str, template: &Value) -> Result<(), ApiError> {
     let containers = template["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
     if containers.is_empty() {
         return Err(bad(&format!("{at}.containers"), "there must be at least one"));

@@ -130,10 +130,7 @@ pub(crate) fn patch(call: &Call<'_>) -> Answer {
     };
     check_etag(&name, &service, body["etag"].as_str())?;
     service_body::check_added("service", body, &service)?;
-    let mask: Option<Vec<String>> = query
-        .get("updateMask")
-        .filter(|mask| !mask.is_empty())
-        .map(|mask| mask.split(',').map(|path| path.trim().to_owned()).collect());
+    let mask = service_body::mask_of(query);
     let change = service_body::Change {
         by: site.caller(),
         now: site.now,

@@ -1,0 +1,250 @@
+//! Instances and worker pools of v2, which differ in what they are made of and are kept and changed
+//! alike. Nothing runs in them here.
+
+use serde_json::{Value, json};
+
+use super::call::{Answer, Call, Site};
+use super::iam;
+use super::operations::{self, Subject};
+use super::service_body::{self, shown};
+use super::service_check::check_containers;
+use super::services::check_version;
+use crate::dialect::api_error::ApiError;
+use crate::dialect::names::{check_id, check_region, deterministic_url};
+use crate::dialect::pages::{page, page_request};
+use crate::dialect::query::Query;
+use crate::dialect::wire::remove;
+use crate::records::roles::is_run_permission;
+use crate::records::stamps::{new_uid, quoted_etag, stamp};
+use crate::records::world::Collection;
+
+const DEFAULT_PAGE: usize = 100;
+
+/// One of the two.
+#[derive(Debug)]
+struct Kind {
+    /// Its collection in paths.
+    collection: &'static str,
+    /// What operations call it.
+    message: &'static str,
+    schema: &'static str,
+    /// What errors call it.
+    name: &'static str,
+    /// The parameter that names a new one.
+    id: &'static str,
+    /// Where its containers are.
+    containers: &'static str,
+}
+
+const INSTANCE: Kind = Kind {
+    collection: "instances",
+    message: "Instance",
+    schema: "GoogleCloudRunV2Instance",
+    name: "instance",
+    id: "instanceId",
+    containers: "",
+};
+const WORKER_POOL: Kind = Kind {
+    collection: "workerPools",
+    message: "WorkerPool",
+    schema: "GoogleCloudRunV2WorkerPool",
+    name: "workerPool",
+    id: "workerPoolId",
+    containers: "/template",
+};
+
+/// What a call is about: the kind, the region, and the name; empty for a collection.
+struct Target<'a> {
+    site: &'a Site<'a>,
+    kind: &'static Kind,
+    region: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Target<'a> {
+    fn of(call: &'a Call<'a>) -> Result<Self, ApiError> {
+        let is_pool = call.path.parts.iter().any(|part| part == WORKER_POOL.collection);
+        let kind = if is_pool { &WORKER_POOL } else { &INSTANCE };
+        Ok(Self {
+            site: call.site()?,
+            kind,
+            region: call.region(),
+            name: call.after(kind.collection),
+        })
+    }
+
+    /// One that is named, in a region that can be reached.
+    fn named(call: &'a Call<'a>) -> Result<Self, ApiError> {
+        let target = Self::of(call)?;
+        target.site.check_reachable(target.region)?;
+        Ok(target)
+    }
+
+    fn place(&self) -> Collection<'a> {
+        let project = &self.site.project.id;
+        Collection { kind: self.kind.collection, project, region: self.region }
+    }
+
+    fn full_name(&self, name: &str) -> String {
+        format!("{}/{}/{name}", self.site.location(self.region), self.kind.collection)
+    }
+
+    fn load(&self) -> Answer {
+        let found = self.site.world.resource(self.place(), self.name)?;
+        found.ok_or_else(|| {
+            let kind = self.kind.name.to_uppercase();
+            ApiError::missing(&kind, self.name, self.region, &self.site.project.id)
+        })
+    }
+
+    /// Carries a change out by an operation.
+    fn settle(
+        &self,
+        query: &Query,
+        resource: &Value,
+        work: impl FnOnce() -> Result<(), ApiError>,
+    ) -> Answer {
+        let parent = self.site.location(self.region);
+        let subject = Subject { parent: &parent, message: self.kind.message };
+        operations::carry_out(self.site, subject, query, resource, work)
+    }
+
+    fn keep(&self, name: &str, resource: &Value) -> Result<(), ApiError> {
+        Ok(self.site.world.put_resource(self.place(), name, resource)?)
+    }
+
+    /// Fills in what is not said, and what Cloud Run works out.
+    fn complete(&self, name: &str, resource: &mut Value) {
+        let now = stamp(self.site.now);
+        let generation: u64 =
+            resource["generation"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0) + 1;
+        resource["generation"] = json!(generation.to_string());
+        resource["observedGeneration"] = resource["generation"].clone();
+        resource["updateTime"] = json!(now);
+        resource["lastModifier"] = json!(self.site.caller());
+        resource["terminalCondition"] =
+            json!({"type": "Ready", "state": "CONDITION_SUCCEEDED", "lastTransitionTime": now});
+        resource["etag"] = json!(quoted_etag());
+        let default = |place: &mut Value, value: Value| {
+            if place.is_null() {
+                *place = value;
+            }
+        };
+        default(&mut resource["launchStage"], json!("GA"));
+        let account = json!(self.site.project.compute_account());
+        if self.kind.containers.is_empty() {
+            default(&mut resource["serviceAccount"], account);
+            default(&mut resource["ingress"], json!("INGRESS_TRAFFIC_ALL"));
+            service_body::fill_limits(resource);
+            remove(resource, "urls");
+            let project = self.site.project;
+            let url = deterministic_url(name, &project.number, self.region);
+            if let Some(url) = url.filter(|_| resource["defaultUriDisabled"] != true) {
+                resource["urls"] = json!([url]);
+            }
+        } else {
+            default(&mut resource["template"]["serviceAccount"], account);
+            service_body::fill_limits(&mut resource["template"]);
+            // Documented: all to the latest revision.
+            let latest = json!([{"type": "INSTANCE_SPLIT_ALLOCATION_TYPE_LATEST", "percent": 100}]);
+            default(&mut resource["instanceSplits"], latest);
+            resource["instanceSplitStatuses"] = resource["instanceSplits"].clone();
+        }
+    }
+
+    fn check(&self, resource: &Value) -> Result<(), ApiError> {
+        let at = format!("{}{}", self.kind.name, self.kind.containers.replace('/', "."));
+        let of = resource.pointer(self.kind.containers).unwrap_or(&Value::Null);
+        check_containers(&at, of)
+    }
+}
+
+/// A verb of IAM.
+pub(crate) fn policy(call: &Call<'_>) -> Answer {
+    let target = Target::named(call)?;
+    target.load()?;
+    iam::verb(call, &target.full_name(target.name), target.site.rules(), is_run_permission)
+}
+
+pub(crate) fn get(call: &Call<'_>) -> Answer {
+    let target = Target::named(call)?;
+    Ok(shown(target.load()?, target.site.now))
+}
+
+/// Lists those of a region, newest first, or of all (`-`).
+pub(crate) fn list(call: &Call<'_>) -> Answer {
+    let target = Target::of(call)?;
+    target.site.check_listed(target.region)?;
+    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let wanted = |one: &Value| target.site.can_reach(one);
+    let (found, next) =
+        target.site.world.resources_newest_first(target.place(), request, &wanted)?;
+    let found = found.into_iter().map(|one| shown(one, target.site.now)).collect();
+    Ok(page(target.kind.collection, found, next))
+}
+
+pub(crate) fn create(call: &Call<'_>) -> Answer {
+    let target = Target::named(call)?;
+    let id = call.query.get(target.kind.id).unwrap_or_default();
+    create_named(call, &target, id)
+}
+
+fn create_named(call: &Call<'_>, target: &Target<'_>, id: &str) -> Answer {
+    let Target { site, kind, region, .. } = *target;
+    service_body::check_annotations(kind.name, call.body, &["", "/template"])?;
+    target.check(call.body)?;
+    check_id(kind.name, id)?;
+    check_region(region)?;
+    if site.world.resource(target.place(), id)?.is_some() {
+        return Err(ApiError::already_exists(format!("Resource '{id}' already exists.")));
+    }
+    let mut made = json!({
+        "name": target.full_name(id),
+        "uid": new_uid(),
+        "createTime": stamp(site.now),
+        "creator": site.caller(),
+    });
+    service_body::copy_settable(kind.schema, &mut made, call.body, |_| true);
+    target.complete(id, &mut made);
+    target.settle(call.query, &made, || target.keep(id, &made))
+}
+
+pub(crate) fn patch(call: &Call<'_>) -> Answer {
+    let target = Target::named(call)?;
+    let mut there = match target.load() {
+        Err(error) if call.query.flag("allowMissing")? && error.code == 404 => {
+            return create_named(call, &target, target.name);
+        }
+        loaded => loaded?,
+    };
+    check_version(target.name, &there, call.body["etag"].as_str())?;
+    service_body::check_added(target.kind.name, call.body, &there)?;
+    let mask = service_body::mask_of(call.query);
+    service_body::apply_mask(target.kind.schema, &mut there, call.body, mask.as_deref())?;
+    target.check(&there)?;
+    target.complete(target.name, &mut there);
+    target.settle(call.query, &there, || target.keep(target.name, &there))
+}
+
+pub(crate) fn delete(call: &Call<'_>) -> Answer {
+    let target = Target::named(call)?;
+    let mut there = target.load()?;
+    check_version(target.name, &there, call.query.get("etag"))?;
+    if !call.query.flag("validateOnly")? {
+        there["deleteTime"] = json!(stamp(target.site.now));
+    }
+    target.settle(call.query, &there, || {
+        let full = target.full_name(target.name);
+        Ok(target.site.world.delete_resource(target.place(), target.name, &full)?)
+    })
+}
+
+/// Starts or stops an instance, of which the sandbox keeps nothing: none runs.
+pub(crate) fn turn(call: &Call<'_>) -> Answer {
+    let target = Target::named(call)?;
+    let there = target.load()?;
+    check_version(target.name, &there, call.body["etag"].as_str())?;
+    let only_checks = call.body["validateOnly"] == true;
+    let asked = Query::of(&[("validateOnly", if only_checks { "true" } else { "false" })]);
+    target.settle(&asked, &there, || Ok(()))
+}
