@@ -886,3 +886,55 @@ async fn the_host_that_is_judged_is_the_one_that_the_application_sees() {
     assert_eq!((code, &echo["service"], &echo["path"]), (200, &json!("storefront"), &json!("/a")));
     assert_eq!(echo["headers"]["host"], public);
 }
+
+#[tokio::test]
+async fn an_instance_is_guarded_by_its_own_permission() {
+    let host = "shell-123456789012.us-central1.run.app";
+    let home = "v2/projects/sandbox-project/locations/us-central1/instances";
+    for (setting, role_of_instances, role_of_routes) in
+        [(None, 200, 403), (Some("instance-permission=run.routes.invoke"), 200, 200)]
+    {
+        let options: Vec<&str> = setting.map(|it| vec!["--set", it]).unwrap_or_default();
+        let api = Api::with(&options);
+        assert_eq!(status(api.front("GET", host, "/")).await, 404);
+        let body = json!({"containers": [{"image": "i"}]});
+        let (_, operation) = api.post(&format!("{home}?instanceId=shell"), body).await;
+        api.done(&operation).await;
+        assert_eq!(status(api.front("GET", host, "/")).await, 403);
+        let instance = format!("{home}/shell");
+        let token = bearer(&api.id_token("dev@example.com", "").await);
+        let call = || status(api.front("GET", host, "/").header("Authorization", &token));
+        assert_eq!(call().await, 403);
+        for (role, expected) in [
+            ("roles/run.invoker", role_of_instances),
+            ("roles/run.servicesInvoker", role_of_routes),
+        ] {
+            let policy = json!({"policy": {"bindings": [
+                {"role": role, "members": ["user:dev@example.com"]}]}});
+            assert_eq!(api.post(&format!("{instance}:setIamPolicy"), policy).await.0, 200);
+            assert_eq!(call().await, expected, "{setting:?} {role}");
+        }
+        // A deny policy about the permission counts.
+        let denied = if setting.is_none() { "instances" } else { "routes" };
+        let rule = json!({"displayName": "No", "rules": [{"denyRule": {
+            "deniedPrincipals": ["principal://goog/subject/dev@example.com"],
+            "deniedPermissions": [format!("run.googleapis.com/{denied}.invoke")]}}]});
+        let point = "cloudresourcemanager.googleapis.com%2Fprojects%2F123456789012";
+        let path = format!("v2/policies/{point}/denypolicies?policyId=no-instances");
+        let owner = json!({"policy": {"bindings": [
+            {"role": "roles/run.invoker", "members": ["user:dev@example.com"]}]}});
+        assert_eq!(api.post(&format!("{instance}:setIamPolicy"), owner).await.0, 200);
+        assert_eq!(call().await, 200);
+        let (code, answer) = api.post(&path, rule).await;
+        assert_eq!(code, 200, "{answer}");
+        assert_eq!(call().await, 403);
+        // Public, by a grant or without the check, and out of reach.
+        let change =
+            json!({"invokerIamDisabled": true, "ingress": "INGRESS_TRAFFIC_INTERNAL_ONLY"});
+        for (mask, expected) in [("invokerIamDisabled", 200), ("ingress", 404)] {
+            let path = format!("{instance}?updateMask={mask}");
+            assert_eq!(api.send("PATCH", &path, Some(&change)).await.0, 200);
+            assert_eq!(status(api.front("GET", host, "/")).await, expected, "{mask}");
+        }
+    }
+}

@@ -17,15 +17,15 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["url", "us-central1/hello"], 1),
         (&["url", "https://hello-k4qx7v2nza-uc.a.run.app"], 1),
         // The service and its policy; project, folder and organisation, each with its policy and its
-        // deny policies; one deny policy, its tags, and nine roles that are in no table; `describe`
+        // deny policies; one deny policy, its tags, and ten roles that are in no table; `describe`
         // also lists domains, and reads the ingress that is set.
-        (&["describe", "us-central1/hello"], 24),
-        (&["who", "us-central1/hello"], 22),
+        (&["describe", "us-central1/hello"], 25),
+        (&["who", "us-central1/hello"], 23),
         // And who is in which group; of one who is denied, four organisation policies, so that no remedy is
         // offered that they refuse.
         (&["explain", "ana@example.com", "us-central1/hello"], 19),
         // Who is in it, and in which groups they are.
-        (&["explain", "group:team@example.com", "us-central1/hello"], 42),
+        (&["explain", "group:team@example.com", "us-central1/hello"], 43),
         // Of a job the organisation's principal access boundaries too.
         (&["explain", "ana@example.com", "jobs/us-central1/nightly"], 15),
         (&["policy", "us-central1/hello"], 1),
@@ -39,7 +39,7 @@ fn commands_make_no_more_requests_than_they_say() {
         // Whether it could be undone, organisation policies say.
         (&["revoke", "allUsers", "us-central1/hello", "--yes"], 7),
         (&["make-public", "us-central1/hello", "--yes", "--no-preflight"], 3),
-        (&["make-private", "us-central1/hello", "--yes"], 26),
+        (&["make-private", "us-central1/hello", "--yes"], 27),
         // One of them looks at the operation.
         (&["make-public", "us-central1/hello", "--yes", "--via", "no-invoker-check"], 8),
         // It turns the check on again, and nobody is let in.
@@ -59,7 +59,7 @@ fn commands_make_no_more_requests_than_they_say() {
         (&["domains", "map", "a.example.com", "us-central1/hello"], 5),
         (&["url", "us-central1/hello", "--all"], 2),
         // What each runs as no list says.
-        (&["graph"], 45),
+        (&["graph"], 46),
         (&["connect", RUNNER, "us-central1/hello", "--code", "none"], 48),
         (&["list"], 13),
         (&["list", "--no-access"], 1),

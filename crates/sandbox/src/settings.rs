@@ -34,6 +34,8 @@ pub struct Settings {
     pub(crate) disabled_url_status: u16,
     pub(crate) iap_user_token: bool,
     pub(crate) ingress_status: u16,
+    /// Whether an instance is guarded by the permission to invoke a service.
+    pub(crate) instance_by_route: bool,
     pub(crate) metadata_account: String,
     pub(crate) method_status: u16,
     pub(crate) no_permission_status: u16,
@@ -74,7 +76,7 @@ const NOT_KNOWN: &str = "not known";
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, by name.
-pub const SETTINGS: [Setting; 21] = [
+pub const SETTINGS: [Setting; 22] = [
     Setting {
         name: "access-delay",
         default: "0s",
@@ -146,6 +148,14 @@ pub const SETTINGS: [Setting; 21] = [
         meaning: "what a request that ingress keeps out is answered",
         source: "observed in 2026; a report of 2021 says 403",
         set: |s, v| status(&mut s.ingress_status, v, &[404, 403]),
+    },
+    Setting {
+        name: "instance-permission",
+        default: "run.instances.invoke",
+        values: "run.instances.invoke|run.routes.invoke",
+        meaning: "the permission that it takes to call an instance",
+        source: "roles hold the one, the field's text names the other",
+        set: |s, v| word(&mut s.instance_by_route, v, "run.routes.invoke", "run.instances.invoke"),
     },
     Setting {
         name: "metadata-account",
@@ -270,6 +280,7 @@ impl Default for Settings {
             disabled_url_status: 0,
             iap_user_token: false,
             ingress_status: 0,
+            instance_by_route: false,
             metadata_account: String::new(),
             method_status: 0,
             no_permission_status: 0,

@@ -4,6 +4,7 @@
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::audience::{is_client, is_taken, principal};
@@ -15,11 +16,12 @@ use crate::records::account_keys::signed_by_key;
 use crate::records::facts::facts;
 use crate::records::iap;
 use crate::records::store::Sandbox;
-use crate::records::world::World;
+use crate::records::world::{Collection, World};
 use crate::signing::issuer::{Claims, check_times};
 use crate::tokens::bearer;
 use runaccess_domain::access::{
-    Attached, Caller, Entry, Evidence, Layer, Origin, Request, Verdict, decide, is_reserved,
+    Attached, Caller, Entry, Evidence, Knowledge, Layer, Origin, Request, Verdict, decide,
+    is_reserved,
 };
 use runaccess_domain::condition::asks_for_tags;
 use runaccess_domain::deny::DenyRule;
@@ -116,7 +118,7 @@ impl Court<'_> {
         else {
             return refused(Refusal::UnknownHost);
         };
-        let Some(body) = self.world.service(&place.name)? else {
+        let Some((body, guarded)) = self.guarded(&place.name)? else {
             return refused(Refusal::UnknownHost);
         };
         let service = facts(&body, &place.name);
@@ -131,9 +133,34 @@ impl Court<'_> {
         if self.asked.is_insecure {
             return refused(Refusal::Insecure);
         }
-        Case::new(self, service, place)?.judge()
+        Case::new(self, service, place, guarded)?.judge()
+    }
+
+    /// What is at a name, with what guards it: a service, or else an instance. That the two share
+    /// their names' hosts is not known.
+    fn guarded(&self, name: &ServiceName) -> Result<Option<(Value, Guarded)>, ApiError> {
+        if let Some(body) = self.world.service(name)? {
+            let guarded = Guarded { resource: name.to_string(), permission: INVOKE };
+            return Ok(Some((body, guarded)));
+        }
+        let (project, region) = (name.project(), name.region());
+        let place = Collection { kind: "instances", project, region };
+        let Some(body) = self.world.resource(place, name.service())? else { return Ok(None) };
+        let resource = body["name"].as_str().unwrap_or_default().to_owned();
+        let by_route = self.options.settings.instance_by_route;
+        let permission = if by_route { INVOKE } else { INVOKE_INSTANCE };
+        Ok(Some((body, Guarded { resource, permission })))
     }
 }
+
+/// The resource whose policy counts, and the permission that is needed on it.
+struct Guarded {
+    resource: String,
+    permission: &'static str,
+}
+
+/// The permission to invoke an instance, by its name.
+const INVOKE_INSTANCE: &str = "run.instances.invoke";
 
 /// Where a request comes from: at the host of a custom audience, by the load balancer there.
 fn from_of(asked: &Asked, place: &HostTarget) -> Origin {
@@ -144,6 +171,8 @@ struct Case<'a> {
     court: &'a Court<'a>,
     service: Service,
     place: HostTarget,
+    /// The permission to invoke it.
+    guard: &'static str,
     policies: Vec<(String, Vec<Grant>)>,
     rules: Vec<(String, Vec<DenyRule>)>,
     iap: Vec<(String, Vec<Grant>)>,
@@ -158,21 +187,32 @@ struct Said {
 }
 
 impl<'a> Case<'a> {
-    /// Gathers the policies of a service and of everything above it.
-    fn new(court: &'a Court<'a>, service: Service, place: HostTarget) -> Result<Self, ApiError> {
+    /// Gathers the policies of a service, or of an instance, and of everything above it.
+    fn new(
+        court: &'a Court<'a>,
+        service: Service,
+        place: HostTarget,
+        guarded: Guarded,
+    ) -> Result<Self, ApiError> {
         let world = court.world;
-        let lineage = lineage(world, &place.name.to_string())?;
+        let Guarded { resource, permission: guard } = guarded;
+        let lineage = lineage(world, &resource)?;
         let (now, delay) = (court.asked.now, court.options.settings.access_delay);
         let of =
             |resource: &String| Ok((resource.clone(), grants_seen(world, resource, now, delay)?));
         let policies: Vec<_> = lineage.iter().map(of).collect::<Result<_, ApiError>>()?;
-        let asked = if service.iap { vec![INVOKE, PASS_IAP] } else { vec![INVOKE] };
+        let asked = if service.iap { vec![guard, PASS_IAP] } else { vec![guard] };
         let mut rules = Vec::new();
         for permission in asked {
             let found = rules_on(world, permission)?.into_iter();
-            rules.extend(
-                found.filter(|(at, _)| lineage.contains(at)).map(|(at, rule)| (at, vec![rule])),
-            );
+            for (at, mut rule) in found.filter(|(at, _)| lineage.contains(at)) {
+                if permission != PASS_IAP && guard != INVOKE {
+                    // The engine asks for a service's permission: what the rule is about is known.
+                    rule.denied_permissions = vec![in_deny_policies(INVOKE)];
+                    rule.exception_permissions.clear();
+                }
+                rules.push((at, vec![rule]));
+            }
         }
         let iap = if service.iap { passers(world, &place.name)? } else { Vec::new() };
         let conditions = policies
@@ -182,7 +222,7 @@ impl<'a> Case<'a> {
             .chain(rules.iter().flat_map(|(_, rules)| rules).filter_map(|r| r.condition.as_ref()));
         let asks = conditions.into_iter().any(|condition| asks_for_tags(&condition.expression));
         let lore = Lore::new(world, &lineage, asks)?;
-        Ok(Self { court, service, place, policies, rules, iap, lore })
+        Ok(Self { court, service, place, guard, policies, rules, iap, lore })
     }
 
     fn judge(mut self) -> Result<Judged, ApiError> {
@@ -317,6 +357,11 @@ impl<'a> Case<'a> {
             entry,
         };
         self.lore.with(|known| {
+            // The engine asks for the permission to invoke a service.
+            let carries = |role: &str, permission: &str| {
+                (known.carries)(role, if permission == INVOKE { self.guard } else { permission })
+            };
+            let known = Knowledge { carries: &carries, ..known };
             let evidence = Evidence {
                 service: &self.service,
                 allow: &allow,
@@ -359,4 +404,10 @@ impl Known {
 fn passers(world: &World<'_>, name: &ServiceName) -> Result<Vec<(String, Vec<Grant>)>, ApiError> {
     let of = |resource: String| Ok((resource.clone(), grants(world, &resource)?));
     iap::on_the_way(name).into_iter().map(of).collect()
+}
+
+/// A permission as deny policies write it, such as `run.googleapis.com/routes.invoke`.
+fn in_deny_policies(permission: &str) -> String {
+    let (api, rest) = permission.split_once('.').unwrap_or((permission, ""));
+    format!("{api}.googleapis.com/{rest}")
 }

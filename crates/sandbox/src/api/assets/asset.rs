@@ -36,6 +36,8 @@ const SERVICE: Kind = searched("run.googleapis.com/Service", "v1", "Service");
 const JOB: Kind = searched("run.googleapis.com/Job", "v1", "Job");
 const REVISION: Kind = searched("run.googleapis.com/Revision", "v1", "Revision");
 const EXECUTION: Kind = searched("run.googleapis.com/Execution", "v1", "Execution");
+const WORKER_POOL: Kind =
+    searched("run.googleapis.com/WorkerPool", "v2", "GoogleCloudRunV2WorkerPool");
 const DOMAIN: Kind = searched("run.googleapis.com/DomainMapping", "v1", "DomainMapping");
 const FUNCTION: Kind = searched("cloudfunctions.googleapis.com/Function", "v2", "Function");
 const ORGANIZATION: Kind =
@@ -59,12 +61,13 @@ const fn listed(name: &'static str) -> Kind {
 }
 
 /// Every kind that the sandbox has.
-pub(super) const KINDS: [Kind; 18] = [
+pub(super) const KINDS: [Kind; 19] = [
     ORGANIZATION,
     FOLDER,
     PROJECT,
     SERVICE,
     JOB,
+    WORKER_POOL,
     REVISION,
     EXECUTION,
     DOMAIN,
@@ -246,6 +249,7 @@ fn items_of_project(
             Ok(names.map(item).collect())
         }
         JOB => all("run.googleapis.com", "jobs"),
+        WORKER_POOL => all("run.googleapis.com", "workerPools"),
         EXECUTION => all("run.googleapis.com", "executions"),
         FUNCTION => all("cloudfunctions.googleapis.com", "functions"),
         REVISION => {
@@ -359,7 +363,9 @@ impl Asset<'_> {
             (DOMAIN, _) => content.create_time = text(&kept["metadata"]["creationTimestamp"]),
             _ => {}
         }
-        if content.display_name.is_empty() && matches!(self.kind, JOB | REVISION | EXECUTION) {
+        if content.display_name.is_empty()
+            && matches!(self.kind, JOB | WORKER_POOL | REVISION | EXECUTION)
+        {
             name.clone_into(&mut content.display_name);
         }
         content.data = data;
