@@ -640,3 +640,101 @@ async fn instances_and_worker_pools_are_kept_with_their_policies() {
     assert_eq!(api.done(&operation).await.get("urls"), None);
     assert_eq!(api.post(&format!("{home}/seen:stop"), json!({})).await.0, 200);
 }
+
+#[tokio::test]
+async fn who_makes_what_is_missing_must_be_allowed_to() {
+    let api = Api::new();
+    let updater = api.access_token("updater@example.com").await;
+    let role = json!({"roleId": "updater", "role": {"includedPermissions": [
+        "run.services.update", "run.jobs.update", "run.instances.update",
+        "run.workerpools.update", "run.services.get"]}});
+    assert_eq!(api.post("v1/projects/sandbox-project/roles", role).await.0, 200);
+    let version = json!({"options": {"requestedPolicyVersion": 3}});
+    let path = "v3/projects/sandbox-project";
+    let (_, mut policy) = api.post(&format!("{path}:getIamPolicy"), version).await;
+    policy["bindings"].as_array_mut().unwrap().push(json!({
+        "role": "projects/sandbox-project/roles/updater", "members": ["user:updater@example.com"]}));
+    let body = json!({"policy": policy});
+    assert_eq!(api.post(&format!("{path}:setIamPolicy"), body).await.0, 200);
+    let containers = json!([{"image": "i"}]);
+    for (kind, name, body) in [
+        ("services", "services", json!({"template": {"containers": containers}})),
+        ("jobs", "jobs", json!({"template": {"template": {"containers": containers}}})),
+        ("instances", "instances", json!({"containers": containers})),
+        ("workerPools", "workerpools", json!({"template": {"containers": containers}})),
+    ] {
+        let path = format!("{PROJECT}/us-central1/{kind}/fresh?allowMissing=true");
+        let (code, refused) = api.send_as(&updater, "PATCH", &path, Some(&body)).await;
+        assert_eq!(code, 403, "{refused}");
+        assert!(refused.to_string().contains(&format!("run.{name}.create")), "{refused}");
+        assert_eq!(api.send("PATCH", &path, Some(&body)).await.0, 200, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn documented_bounds_and_defaults_are_held() {
+    let api = Api::new();
+    let container = |more: Value| {
+        let mut container = json!({"image": "i"});
+        container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"template": {"containers": [container],
+            "volumes": [{"name": "v", "secret": {"secret": "s"}}, {"name": "e", "emptyDir": {}}]}})
+    };
+    let path = format!("{SERVICES}?serviceId=bounds&validateOnly=true");
+    for (more, code) in [
+        (json!({"startupProbe": {"httpGet": {}, "grpc": {}}}), 400),
+        (json!({"startupProbe": {"initialDelaySeconds": 241}}), 400),
+        (json!({"livenessProbe": {"initialDelaySeconds": 3600}}), 200),
+        (json!({"livenessProbe": {"timeoutSeconds": 20}}), 400),
+        (json!({"livenessProbe": {"timeoutSeconds": 20, "periodSeconds": 30}}), 200),
+        (json!({"startupProbe": {"tcpSocket": {"port": 70000}}}), 400),
+        (json!({"volumeMounts": [{"name": "nosuch", "mountPath": "/x"}]}), 400),
+        (json!({"volumeMounts": [{"name": "v", "mountPath": "/x:y"}]}), 400),
+        (json!({"volumeMounts": [{"name": "v", "mountPath": "/x", "subPath": "y"}]}), 400),
+        (json!({"volumeMounts": [{"name": "e", "mountPath": "/x", "subPath": "y"}]}), 200),
+        (json!({"env": [{"name": "A", "value": "x".repeat(32_769)}]}), 400),
+        (json!({"env": [{"name": "A", "value": "x".repeat(32_768)}]}), 200),
+    ] {
+        let (got, answer) = api.post(&path, container(more.clone())).await;
+        assert_eq!(got, code, "{}: {answer}", more.to_string().get(..80).unwrap_or_default());
+    }
+    let checked = async |body: Value| {
+        let (code, answer) = api.post(&path, body).await;
+        assert_eq!(code, 200, "{answer}");
+        answer["response"]["template"].clone()
+    };
+    let part = json!({"resources": {"limits": {"cpu": "500m", "memory": "512Mi"}}});
+    let template = checked(container(part)).await;
+    assert_eq!(template["maxInstanceRequestConcurrency"], 1);
+    assert_eq!(template["scaling"]["maxInstanceCount"], 100);
+    let mut network = container(json!({}));
+    network["template"]["vpcAccess"] = json!({"connector": "c"});
+    let template = checked(network).await;
+    assert_eq!(template["maxInstanceRequestConcurrency"], 80);
+    assert_eq!(template["vpcAccess"]["egress"], "PRIVATE_RANGES_ONLY");
+    // Names and labels above.
+    for (path, body) in [
+        ("v3/folders", json!({"parent": "organizations/433637338589", "displayName": "-x-"})),
+        ("v3/folders", json!({"parent": "organizations/433637338589", "displayName": "a/b"})),
+        ("v3/tagKeys", json!({"parent": "organizations/433637338589", "shortName": "-x"})),
+        (
+            "v3/tagKeys",
+            json!({"parent": "organizations/433637338589", "shortName": "x",
+                "description": "d".repeat(257)}),
+        ),
+        ("v3/projects", json!({"projectId": "brand-new", "labels": {"Team": "web"}})),
+        ("v3/projects", json!({"projectId": "brand-new", "labels": {"team": "Web Shop"}})),
+    ] {
+        assert_eq!(api.refused("POST", path, Some(&body)).await.0, 400, "{body}");
+    }
+    let group = api.get("v1/groups:lookup?groupKey.id=team@example.com").await;
+    let path = format!("v1/{}/memberships", group["name"].as_str().unwrap());
+    for roles in [
+        json!([{"name": "KING"}]),
+        json!([{"name": "MEMBER"}, {"name": "MEMBER"}]),
+        json!([{"name": "OWNER", "expiryDetail": {"expireTime": "2030-01-01T00:00:00Z"}}]),
+    ] {
+        let body = json!({"preferredMemberKey": {"id": "new@example.com"}, "roles": roles});
+        assert_eq!(api.refused("POST", &path, Some(&body)).await.0, 400, "{roles}");
+    }
+}

@@ -132,6 +132,9 @@ pub(crate) fn create(call: &Call<'_>) -> Answer {
     if !address.contains('@') || body["parent"].as_str().is_none_or(str::is_empty) {
         return Err(ApiError::invalid("A group needs a key and a parent."));
     }
+    if body["description"].as_str().is_some_and(|text| text.chars().count() > 4_096) {
+        return Err(ApiError::invalid("A description has at most 4,096 characters."));
+    }
     if !administers(visit)? {
         return Err(hidden(&address));
     }
@@ -154,6 +157,18 @@ pub(crate) fn create_membership(call: &Call<'_>) -> Answer {
     let key = key_of(&body["preferredMemberKey"]);
     if !key.contains('@') || key == address {
         return Err(ApiError::invalid("A membership needs the key of another member."));
+    }
+    let mut roles: Vec<&str> = Vec::new();
+    for role in body["roles"].as_array().into_iter().flatten() {
+        let name = role["name"].as_str().unwrap_or_default();
+        // Documented, each once.
+        if !["OWNER", "MANAGER", "MEMBER"].contains(&name) || roles.contains(&name) {
+            return Err(ApiError::invalid(format!("Invalid role: {name}.")));
+        }
+        if name != "MEMBER" && role["expiryDetail"].is_object() {
+            return Err(ApiError::invalid("Only the role MEMBER may end."));
+        }
+        roles.push(name);
     }
     if visit.world.resource(of_group(&address), &key)?.is_some() {
         return Err(ApiError::already_exists("Requested entity already exists"));

@@ -179,6 +179,8 @@ pub(crate) fn patch(call: &Call<'_>) -> Answer {
     check_job(body)?;
     let mut job = match place.load() {
         Err(error) if query.flag("allowMissing")? && error.code == 404 => {
+            // Documented: who makes what is missing must be allowed to.
+            site.require("run.jobs.create", &format!("projects/{}", site.project.id))?;
             return create_named(site, region, place.name, query, body);
         }
         loaded => loaded?,

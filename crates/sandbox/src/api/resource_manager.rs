@@ -108,6 +108,21 @@ pub(crate) fn search_projects(call: &Call<'_>) -> Answer {
     paged(call, "projects", &found)
 }
 
+/// Refuses labels that a project may not have (documented).
+fn check_labels(labels: &Value) -> Result<(), ApiError> {
+    let labels = labels.as_object().into_iter().flatten();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    let is_good = |text: &str| text.len() <= 63 && text.chars().all(plain);
+    for (count, (key, value)) in labels.enumerate() {
+        let value = value.as_str().unwrap_or_default();
+        let is_begun = key.starts_with(|c: char| c.is_ascii_lowercase());
+        if count >= 64 || !is_begun || !is_good(key) || !is_good(value) {
+            return Err(ApiError::invalid(format!("Invalid label: {key}={value}.")));
+        }
+    }
+    Ok(())
+}
+
 /// Takes an empty folder away.
 pub(crate) fn delete_folder(call: &Call<'_>) -> Answer {
     let (folder, name) = (load(call)?, call.holder());
@@ -123,8 +138,15 @@ pub(crate) fn create_folder_of(visit: Visit<'_>, body: &Value) -> Answer {
     let parent = parent(visit.world, body)?;
     visit.require("resourcemanager.folders.create", &parent)?;
     let name = body["displayName"].as_str().unwrap_or_default();
-    if !(3..=30).contains(&name.len()) {
-        return Err(ApiError::invalid("A display name has 3 to 30 characters."));
+    // Documented: letters, digits, blanks, hyphens and underscores, the ends letters or digits.
+    let is_end = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let good = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    if !(3..=30).contains(&name.chars().count())
+        || !is_end(name.chars().next())
+        || !is_end(name.chars().next_back())
+        || !name.chars().all(good)
+    {
+        return Err(ApiError::invalid(format!("Invalid display name: {name}.")));
     }
     let twin =
         |folder: &Value| folder["parent"] == parent.as_str() && folder["displayName"] == name;
@@ -157,6 +179,7 @@ pub(crate) fn create_project_of(visit: Visit<'_>, body: &Value) -> Answer {
     if !is_id {
         return Err(ApiError::invalid(format!("Invalid project ID: {id}.")));
     }
+    check_labels(&body["labels"])?;
     if world.project(id)?.is_some() {
         return Err(ApiError::already_exists("Requested entity already exists"));
     }

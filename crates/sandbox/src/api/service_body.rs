@@ -303,6 +303,24 @@ fn or(value: &Value, default: Value) -> Value {
 /// The execution environment of new resources.
 pub(crate) const NEWER_ENVIRONMENT: &str = "EXECUTION_ENVIRONMENT_GEN2";
 
+/// A number of processors, as limits write it.
+fn processors(limit: &str) -> Option<f64> {
+    match limit.strip_suffix('m') {
+        Some(thousandths) => thousandths.parse::<f64>().ok().map(|number| number / 1_000.0),
+        None => limit.parse().ok(),
+    }
+}
+
+/// Fills in which traffic leaves by a network that is said (documented).
+pub(crate) fn fill_egress(template: &mut Value) {
+    let access = &mut template["vpcAccess"];
+    if access.is_object() && access["egress"].is_null() {
+        access["egress"] = Value::from("PRIVATE_RANGES_ONLY");
+    } else if access.is_null() {
+        crate::dialect::wire::remove(template, "vpcAccess");
+    }
+}
+
 /// Fills in the limits that a container has if none are said.
 pub(crate) fn fill_limits(template: &mut Value) {
     for container in template["containers"].as_array_mut().into_iter().flatten() {
@@ -324,8 +342,6 @@ fn fill_template(project: &Project, service: &mut Value) {
         template["timeout"] = Value::Null;
     }
     template["timeout"] = or(&template["timeout"], Value::from("300s"));
-    template["maxInstanceRequestConcurrency"] =
-        or(&template["maxInstanceRequestConcurrency"], Value::from(80));
     template["containers"] = or(
         &template["containers"],
         json!([{"image": "us-docker.pkg.dev/cloudrun/container/hello"}]),
@@ -339,6 +355,17 @@ fn fill_template(project: &Project, service: &mut Value) {
         }
     }
     fill_limits(&mut template);
+    // Documented: less than one processor takes one request at a time.
+    if template["maxInstanceRequestConcurrency"].as_i64().unwrap_or_default() == 0 {
+        let cpu = template["containers"][0]["resources"]["limits"]["cpu"].as_str();
+        let is_part = cpu.and_then(processors).is_some_and(|cpu| cpu < 1.0);
+        template["maxInstanceRequestConcurrency"] = Value::from(if is_part { 1 } else { 80 });
+    }
+    // Documented: the server's default of instances at most.
+    if template["scaling"]["maxInstanceCount"].as_i64().unwrap_or_default() == 0 {
+        template["scaling"]["maxInstanceCount"] = Value::from(100);
+    }
+    fill_egress(&mut template);
     // One container takes requests: where none says that it does, the first.
     let containers = template["containers"].as_array_mut();
     if let Some([first, rest @ ..]) = containers.map(Vec::as_mut_slice)

@@ -71,6 +71,14 @@ pub(crate) fn check_containers(at: &str, template: &Value) -> Result<(), ApiErro
                 return Err(bad(&format!("{at}.containers.ports.containerPort"), &why));
             }
         }
+        check_env(at, container)?;
+        check_mounts(at, template, container)?;
+        for (probe, longest_delay) in
+            [("startupProbe", 240), ("livenessProbe", 3_600), ("readinessProbe", 3_600)]
+        {
+            let at = format!("{at}.containers.{probe}");
+            check_probe(&at, &container[probe], longest_delay)?;
+        }
         for (kind, limit) in container["resources"]["limits"].as_object().into_iter().flatten() {
             let text = limit.as_str().unwrap_or_default();
             if !is_quantity(text) {
@@ -78,6 +86,74 @@ pub(crate) fn check_containers(at: &str, template: &Value) -> Result<(), ApiErro
                 return Err(bad(&format!("{at}.containers.resources.limits.{kind}"), &why));
             }
         }
+    }
+    Ok(())
+}
+
+/// The most characters of a variable's name, and bytes of its value.
+const MAX_VARIABLE: usize = 32_768;
+
+fn check_env(at: &str, container: &Value) -> Result<(), ApiError> {
+    for variable in container["env"].as_array().into_iter().flatten() {
+        for part in ["name", "value"] {
+            if variable[part].as_str().is_some_and(|text| text.len() > MAX_VARIABLE) {
+                let why = format!("it is longer than {MAX_VARIABLE}");
+                return Err(bad(&format!("{at}.containers.env.{part}"), &why));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_mounts(at: &str, template: &Value, container: &Value) -> Result<(), ApiError> {
+    for mount in container["volumeMounts"].as_array().into_iter().flatten() {
+        let mut volumes = template["volumes"].as_array().into_iter().flatten();
+        let name = mount["name"].as_str().unwrap_or_default();
+        let Some(volume) = volumes.find(|volume| volume["name"] == name) else {
+            let why = format!("there is no volume '{name}'");
+            return Err(bad(&format!("{at}.containers.volumeMounts.name"), &why));
+        };
+        if mount["mountPath"].as_str().is_some_and(|path| path.contains(':')) {
+            return Err(bad(&format!("{at}.containers.volumeMounts.mountPath"), "it holds ':'"));
+        }
+        let is_of_secret = volume["secret"].is_object();
+        if is_of_secret && mount["subPath"].as_str().is_some_and(|path| !path.is_empty()) {
+            let why = "a secret is mounted whole";
+            return Err(bad(&format!("{at}.containers.volumeMounts.subPath"), why));
+        }
+    }
+    Ok(())
+}
+
+fn check_probe(at: &str, probe: &Value, longest_delay: i64) -> Result<(), ApiError> {
+    if !probe.is_object() {
+        return Ok(());
+    }
+    let ways = ["httpGet", "tcpSocket", "grpc"].iter().filter(|way| probe[**way].is_object());
+    if ways.count() > 1 {
+        return Err(bad(at, "exactly one of httpGet, tcpSocket and grpc may be said"));
+    }
+    for way in ["httpGet", "tcpSocket", "grpc"] {
+        let port = &probe[way]["port"];
+        if port.as_i64().is_some_and(|port| !(1..=65_535).contains(&port)) {
+            return Err(bad(
+                &format!("{at}.{way}.port"),
+                &format!("{port} is not from 1 to 65535"),
+            ));
+        }
+    }
+    let number = |field: &str, default: i64| {
+        probe[field].as_i64().filter(|number| *number != 0).unwrap_or(default)
+    };
+    let (period, timeout) = (number("periodSeconds", 10), number("timeoutSeconds", 1));
+    let delay = number("initialDelaySeconds", 0);
+    if !(0..=longest_delay).contains(&delay) {
+        let why = format!("{delay} is not from 0 to {longest_delay}");
+        return Err(bad(&format!("{at}.initialDelaySeconds"), &why));
+    }
+    if !(1..=3_600).contains(&timeout) || timeout > period {
+        let why = format!("{timeout} is not from 1 to the period, {period}");
+        return Err(bad(&format!("{at}.timeoutSeconds"), &why));
     }
     Ok(())
 }

@@ -124,6 +124,8 @@ pub(crate) fn patch(call: &Call<'_>) -> Answer {
     check_constraints(site.project, body)?;
     let mut service = match load(site.world, &name) {
         Err(error) if query.flag("allowMissing")? && error.code == 404 => {
+            // Documented: who makes what is missing must be allowed to.
+            site.require("run.services.create", &format!("projects/{}", site.project.id))?;
             return create_named(site, name.region(), name.service(), query, body);
         }
         loaded => loaded?,

@@ -56,7 +56,17 @@ pub(crate) fn namespaced(call: &Call<'_>) -> Answer {
 pub(crate) fn create(call: &Call<'_>) -> Answer {
     let (visit, kind, query, body) = (call.visit, kind(call), call.query, call.body);
     let parent = body["parent"].as_str().unwrap_or_default();
-    let good = |short: &str| !short.is_empty() && short.len() <= 256 && !short.contains('/');
+    // Documented: 1 to 256 characters, of which the first and the last are letters or digits.
+    let is_end = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let good = |short: &str| {
+        short.chars().count() <= 256
+            && is_end(short.chars().next())
+            && is_end(short.chars().next_back())
+            && !short.contains(['\'', '"', '\\', '/'])
+    };
+    if body["description"].as_str().is_some_and(|text| text.chars().count() > 256) {
+        return Err(ApiError::invalid("Invalid description: it is longer than 256 characters."));
+    }
     let short = body["shortName"].as_str().filter(|short| good(short));
     let short = short.ok_or_else(|| ApiError::invalid("Invalid short_name."))?;
     if (kind == VALUES) != parent.starts_with("tagKeys/") {

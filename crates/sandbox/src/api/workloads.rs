@@ -213,6 +213,9 @@ pub(crate) fn patch(call: &Call<'_>) -> Answer {
     let target = Target::named(call)?;
     let mut there = match target.load() {
         Err(error) if call.query.flag("allowMissing")? && error.code == 404 => {
+            // Documented: who makes what is missing must be allowed to.
+            let permission = format!("run.{}.create", target.kind.collection.to_lowercase());
+            target.site.require(&permission, &call.holder())?;
             return create_named(call, &target, target.name);
         }
         loaded => loaded?,
