@@ -417,6 +417,13 @@ async fn projects_and_folders_are_searched_and_filtered() {
     assert_eq!(names(&found["functions"]).len(), 1);
 }
 
+/// An access token of the account that may be acted as.
+async fn tokens_of(api: &Api) -> String {
+    let asked = json!({"scope": ["https://www.googleapis.com/auth/cloud-platform"]});
+    let (_, answer) = api.post(&format!("{OWNED}/{ROBOT}:generateAccessToken"), asked).await;
+    answer["accessToken"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn accounts_are_changed_turned_off_and_sign() {
     let api = Api::new();
@@ -426,6 +433,9 @@ async fn accounts_are_changed_turned_off_and_sign() {
     let (code, changed) = api.send("PATCH", &account, Some(&change)).await;
     assert_eq!((code, &changed["displayName"]), (200, &json!("Runs")), "{changed}");
     assert_eq!(changed.get("description"), None);
+    let long = json!({"serviceAccount": {"displayName": "x".repeat(101)},
+        "updateMask": "displayName"});
+    assert_eq!(api.refused("PATCH", &account, Some(&long)).await.0, 400);
     let other = json!({"serviceAccount": {}, "updateMask": "email"});
     assert_eq!(api.refused("PATCH", &account, Some(&other)).await.0, 400);
     let payload = BASE64_STANDARD.encode("anything");
@@ -456,8 +466,11 @@ async fn accounts_are_changed_turned_off_and_sign() {
     let body = json!({"payload": "{}"});
     assert_eq!(api.send_as(&stranger, "POST", &path, Some(&body)).await.0, 403);
     // Turned off, it gets no token by any way, until it is on again.
+    let own = tokens_of(&api).await;
+    assert_eq!(api.send_as(&own, "GET", "v3/projects:search", None).await.0, 200);
     assert_eq!(api.post(&format!("{account}:disable"), json!({})).await.0, 200);
     assert_eq!(api.get(&account).await["disabled"], true);
+    assert_eq!(api.send_as(&own, "GET", "v3/projects:search", None).await.0, 401);
     let asked = json!({"audience": audience});
     let path = format!("{account}:generateIdToken");
     assert_eq!(api.refused("POST", &path, Some(&asked)).await.1, "FAILED_PRECONDITION");

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! `discovery/` holds the part of each document that the tables are made of, with its revision:
-//! every method with its path, parameters and body, and the messages that bodies are made of. The
-//! folder of `--from` holds whole documents as `https://NAME.googleapis.com/$discovery/rest?version=V`
-//! answers them, named `NAME.VERSION.json`.
+//! every method with its path, parameters and body, the messages that bodies are made of, and of what
+//! is said of both the sentences that are rules. The folder of `--from` holds whole documents as
+//! `https://NAME.googleapis.com/$discovery/rest?version=V` answers them, named `NAME.VERSION.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -115,7 +115,14 @@ fn part(document: &Value) -> Value {
             refs(&of, &mut wanted);
             fields.insert(field.clone(), of);
         }
-        schemas.insert(name, json!({"properties": fields}));
+        let mut kept = json!({"properties": fields});
+        let said: Vec<&Value> =
+            schema["properties"].as_object().into_iter().flat_map(Map::values).collect();
+        let rules: Vec<String> = said.iter().flat_map(|of| rules(&of["description"])).collect();
+        if !rules.is_empty() {
+            kept["rules"] = json!(rules);
+        }
+        schemas.insert(name, kept);
     }
     json!({
         "revision": document["revision"],
@@ -144,6 +151,13 @@ fn collect(within: &Value, methods: &mut Map<String, Value>) {
         if let Some(body) = body(method) {
             kept["request"] = json!({"$ref": body});
         }
+        let parameters = method["parameters"].as_object().into_iter().flat_map(Map::values);
+        let said = std::iter::once(&method["description"])
+            .chain(parameters.map(|parameter| &parameter["description"]));
+        let rules: Vec<String> = said.flat_map(rules).collect();
+        if !rules.is_empty() {
+            kept["rules"] = json!(rules);
+        }
         methods.insert(id.to_owned(), kept);
     }
     for resource in within["resources"].as_object().into_iter().flat_map(Map::values) {
@@ -153,6 +167,42 @@ fn collect(within: &Value, methods: &mut Map<String, Value>) {
 
 fn body(method: &Value) -> Option<&str> {
     method["request"]["$ref"].as_str()
+}
+
+/// What makes a sentence a rule.
+const RULE_WORDS: [&str; 15] = [
+    "must",
+    "cannot",
+    "can't",
+    "can not",
+    "may not",
+    "default to",
+    "defaults to",
+    "default value",
+    "by default",
+    "maximum",
+    "not allowed",
+    "rejected",
+    "ignored",
+    "no more than",
+    "at most",
+];
+
+/// The sentences of a description that say what must or cannot be, or what holds if nothing is said.
+fn rules(description: &Value) -> Vec<String> {
+    let text = description.as_str().unwrap_or_default().replace('\n', " ");
+    let mut sentences = Vec::new();
+    let mut rest = text.as_str();
+    while let Some(end) = rest.find(". ") {
+        sentences.push(rest[..=end].trim());
+        rest = &rest[end + 2..];
+    }
+    sentences.push(rest.trim());
+    let is_rule = |sentence: &&str| {
+        let lower = format!(" {} ", sentence.to_lowercase().replace(['.', ',', ';', '*'], " "));
+        RULE_WORDS.iter().any(|word| lower.contains(&format!(" {word} ")))
+    };
+    sentences.into_iter().filter(is_rule).map(str::to_owned).collect()
 }
 
 /// What the tables need of a field or parameter.

@@ -23,6 +23,8 @@ mod policy_check;
 mod resource_manager;
 mod roles;
 pub(crate) mod router;
+#[cfg(test)]
+mod rules;
 pub(crate) mod run_v1;
 mod service_account_keys;
 mod service_accounts;

@@ -56,7 +56,18 @@ pub(crate) fn update(call: &Call<'_>) -> Answer {
     change(call, call.body, &CHANGEABLE)
 }
 
+/// Refuses names and descriptions that are too long (documented, in bytes).
+fn check_texts(fields: &Value) -> Result<(), ApiError> {
+    for (name, most) in [("displayName", 100), ("description", 256)] {
+        if fields[name].as_str().is_some_and(|text| text.len() > most) {
+            return Err(ApiError::invalid(format!("The {name} is longer than {most} bytes.")));
+        }
+    }
+    Ok(())
+}
+
 fn change(call: &Call<'_>, fields: &Value, names: &[&str]) -> Answer {
+    check_texts(fields)?;
     let mut account = load(call)?;
     let etag = fields["etag"].as_str().filter(|etag| !etag.is_empty());
     if etag.is_some_and(|etag| !same_bytes(etag, account["etag"].as_str().unwrap_or_default())) {
@@ -127,6 +138,7 @@ pub(crate) fn create(call: &Call<'_>) -> Answer {
              than lower-case letters, digits and hyphens."
         )));
     }
+    check_texts(fields)?;
     let email = format!("{id}@{}.iam.gserviceaccount.com", site.project.id);
     if site.world.has_service_account(&email)? {
         return Err(ApiError::already_exists(format!(

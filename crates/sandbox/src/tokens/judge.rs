@@ -8,7 +8,7 @@ use crate::records::home::DEFAULT_ACCOUNT;
 use crate::records::store::Sandbox;
 use crate::settings::Settings;
 use crate::signing::issuer::{TokenFault, check_times};
-use runaccess_domain::member::Member;
+use runaccess_domain::member::{Member, MemberKind};
 use runaccess_ground::jwt;
 
 /// The token of a header. The scheme's case and the blanks after it do not matter, as observed.
@@ -35,10 +35,10 @@ pub(crate) fn caller(
         }
         return Ok(Member::of_account(DEFAULT_ACCOUNT));
     }
-    match sandbox.issuer().verify(token, settings, now) {
+    let member = match sandbox.issuer().verify(token, settings, now) {
         Ok(claims) => {
             let principal = claims.principal.ok_or_else(ApiError::bad_credentials)?;
-            Ok(Member::from_policy(principal))
+            Member::from_policy(principal)
         }
         Err(TokenFault::Foreign) => {
             let signed = sandbox.read(|world| signed_by_key(world, token))?;
@@ -47,8 +47,18 @@ pub(crate) fn caller(
             if signed.iss != signed.sub || check_times(&signed, settings, now).is_err() {
                 return Err(ApiError::bad_credentials());
             }
-            Ok(Member::of_account(&signed.iss))
+            Member::of_account(&signed.iss)
         }
-        Err(TokenFault::Expired | TokenFault::NotYetGood) => Err(ApiError::bad_credentials()),
+        Err(TokenFault::Expired | TokenFault::NotYetGood) => {
+            return Err(ApiError::bad_credentials());
+        }
+    };
+    // Documented: a disabled account's tokens are rejected.
+    if member.kind() == MemberKind::ServiceAccount {
+        let account = sandbox.read(|world| Ok(world.service_account(member.address())?))?;
+        if account.is_some_and(|account| account["disabled"] == true) {
+            return Err(ApiError::bad_credentials());
+        }
     }
+    Ok(member)
 }
