@@ -47,6 +47,24 @@ async fn all_regions_are_listed_and_those_out_of_reach_named() {
 }
 
 #[tokio::test]
+async fn no_page_is_longer_than_its_method_allows() {
+    let api = Api::new();
+    let tested = "v1/permissions:queryTestablePermissions";
+    let some = api.post(tested, json!({})).await.1;
+    assert_eq!(some["permissions"].as_array().unwrap().len(), 100);
+    let accounts = "v1/projects/sandbox-project/serviceAccounts";
+    for n in 0..101 {
+        let asked = json!({"accountId": format!("account-{n}")});
+        assert_eq!(api.post(accounts, asked).await.0, 200);
+    }
+    for (asked, found) in [("", 20), ("?pageSize=30", 30), ("?pageSize=1000", 100)] {
+        let page = api.get(&format!("{accounts}{asked}")).await;
+        assert_eq!(page["accounts"].as_array().unwrap().len(), found, "{asked}");
+        assert!(page["nextPageToken"].is_string());
+    }
+}
+
+#[tokio::test]
 async fn the_newest_comes_first() {
     let api = Api::new();
     let image = json!({"template": {"containers": [{"image": "i"}]}});

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{page, page_request};
+use crate::dialect::pages::{PageSize, page, page_request};
 use crate::records::boundaries::{POLICIES, read_policy};
 use crate::records::stamps::{new_etag, new_uid, stamp};
 use crate::records::world::{Collection, World};
 use runaccess_domain::boundary::RESOURCE_MANAGER;
 
-const DEFAULT_PAGE: usize = 50;
+const PAGE: PageSize = PageSize { usual: 50, most: 1_000 };
 
 /// Which of the two kinds a path is about.
 fn kind<'a>(call: &Call<'a>) -> &'a str {
@@ -35,7 +35,7 @@ fn load(call: &Call<'_>, parent: &str) -> Answer {
 pub(crate) fn list(call: &Call<'_>) -> Answer {
     let (kind, parent) = (kind(call), call.holder());
     let place = Collection { kind, project: &parent, region: "" };
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let (found, next) = call.visit.world.resources_newest_first(place, request, &|_| true)?;
     Ok(page(kind, found, next))
 }

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{page, page_request};
+use crate::dialect::pages::{PageSize, page, page_request};
 use crate::dialect::wire::{camel, remove};
 use crate::records::roles::{custom_roles, is_permission};
 use crate::records::stamps::{new_etag, same_bytes};
 use crate::records::world::World;
 
 const COLLECTION: &str = "roles";
-const DEFAULT_PAGE: usize = 300;
+const PAGE: PageSize = PageSize { usual: 300, most: 1_000 };
 /// The stages that a role may have (discovery document).
 const STAGES: [&str; 6] = ["ALPHA", "BETA", "GA", "DEPRECATED", "DISABLED", "EAP"];
 
@@ -33,7 +33,7 @@ pub(super) fn list_of(call: &Call<'_>, parent: &str) -> Answer {
 
 fn of_owner(call: &Call<'_>, owner: &str) -> Answer {
     let query = call.query;
-    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(query, PAGE)?;
     let (all, full) = (query.flag("showDeleted")?, query.get("view") == Some("FULL"));
     let wanted = |role: &Value| all || role["deleted"] != true;
     let place = custom_roles(owner);

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call};
 use crate::authority::Visit;
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{page, page_request};
+use crate::dialect::pages::{PageRequest, PageSize, page, page_request};
 use crate::dialect::wire::remove;
 use crate::records::deny::attached_policies;
 use crate::records::stamps::{new_etag, new_uid, stamp};
 use crate::records::world::World;
 
 const COLLECTION: &str = "denypolicies";
-const DEFAULT_PAGE: usize = 1_000;
+const PAGE: PageSize = PageSize { usual: 1_000, most: 1_000 };
 const ATTACHED_BY: &str = "cloudresourcemanager.googleapis.com/";
 const LONGEST_ID: usize = 63;
 
@@ -44,7 +44,8 @@ fn attached(call: &Call<'_>) -> Result<Attached, ApiError> {
 pub(crate) fn list(call: &Call<'_>) -> Answer {
     let at = attached(call)?;
     call.visit.require("iam.denypolicies.list", &at.resource)?;
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    // Documented: the size that is asked for is ignored.
+    let request = PageRequest { limit: PAGE.usual, ..page_request(call.query, PAGE)? };
     let place = attached_policies(&at.resource);
     let (mut found, next) = call.visit.world.resources_newest_first(place, request, &|_| true)?;
     for policy in &mut found {

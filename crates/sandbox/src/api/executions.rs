@@ -7,11 +7,11 @@ use super::job_place::{self, Place};
 use super::operations::{self, Subject};
 use super::services::check_version;
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{page, page_request, slice};
+use crate::dialect::pages::{PageSize, page, page_request, slice};
 use crate::records::stamps::{new_uid, quoted_etag, stamp};
 use crate::records::world::Collection;
 
-const DEFAULT_PAGE: usize = 100;
+const PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
 
 /// Where the executions of a region, or of all (`-`), are kept.
 pub(crate) fn place<'a>(site: &'a Site<'_>, region: &'a str) -> Collection<'a> {
@@ -140,7 +140,7 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
     if job.name != "-" {
         job.load()?;
     }
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let full = job.full_name();
     let is_wanted = |found: &Value| job.name == "-" || is_of(found, &full);
     let place = place(job.site, job.region);
@@ -196,7 +196,7 @@ pub(crate) fn tasks(execution: &Value) -> Vec<Value> {
 
 pub(crate) fn list_tasks(call: &Call<'_>) -> Answer {
     let all = tasks(&of_job(call)?);
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let (some, next) = slice(request, &all);
     Ok(page("tasks", some.to_vec(), next))
 }

@@ -6,11 +6,11 @@ use super::call::{Answer, Call, Site};
 use super::filter::Filter;
 use crate::dialect::api_error::ApiError;
 use crate::dialect::names::{check_region, deterministic_url};
-use crate::dialect::pages::{page, page_request};
+use crate::dialect::pages::{PageSize, page, page_request};
 use crate::records::stamps::stamp;
 use crate::records::world::Collection;
 
-const DEFAULT_PAGE: usize = 1_000;
+const PAGE: PageSize = PageSize { usual: 1_000, most: 1_000 };
 const KIND: &str = "functions";
 
 pub(crate) fn get(call: &Call<'_>) -> Answer {
@@ -29,7 +29,7 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
         check_region(region)?;
     }
     let filter = Filter::parse(call.query.get("filter").unwrap_or_default())?;
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let wanted = |function: &Value| filter.matches(function);
     let (functions, next) =
         site.world.resources_newest_first(place(site, region), request, &wanted)?;

@@ -12,13 +12,14 @@ use self::search::{asked_member, everyone, groups_of};
 use super::call::{Answer, Call};
 use crate::authority::{Visit, holds as holds_permission};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{PageRequest, page, page_request};
+use crate::dialect::pages::{PageRequest, PageSize, page, page_request};
 use crate::records::groups::{GROUPS, MEMBERSHIPS, holds, of_group};
 use crate::records::stamps::stamp;
 use crate::records::world::{Collection, World};
 use runaccess_domain::member::{Member, MemberKind};
 
-const DEFAULT_PAGE: usize = 200;
+const BASIC_PAGE: PageSize = PageSize { usual: 200, most: 1_000 };
+const FULL_PAGE: PageSize = PageSize { usual: 50, most: 500 };
 const DISCUSSION: &str = "cloudidentity.googleapis.com/groups.discussion_forum";
 
 /// The group that a path names.
@@ -56,9 +57,14 @@ pub(crate) fn delete(call: &Call<'_>) -> Answer {
     Ok(done(&json!({}), "google.protobuf.Empty"))
 }
 
+/// What is shown whole comes in shorter pages (documented).
+fn page_size(call: &Call<'_>) -> PageSize {
+    if call.query.get("view") == Some("FULL") { FULL_PAGE } else { BASIC_PAGE }
+}
+
 pub(crate) fn list_memberships(call: &Call<'_>) -> Answer {
     let address = key_of(&read(call)?["groupKey"]);
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, page_size(call))?;
     let (found, next) =
         call.visit.world.resources_newest_first(of_group(&address), request, &|_| true)?;
     Ok(page(MEMBERSHIPS, found, next))
@@ -116,7 +122,7 @@ pub(crate) fn lookup(call: &Call<'_>) -> Answer {
 pub(crate) fn list(call: &Call<'_>) -> Answer {
     let (visit, query) = (call.visit, call.query);
     let parent = customer(query.get("parent").unwrap_or_default());
-    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(query, page_size(call))?;
     if !administers(visit)? {
         return Err(hidden(&parent));
     }

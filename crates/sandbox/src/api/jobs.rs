@@ -13,7 +13,7 @@ use super::service_check::check_job;
 use super::services::check_version;
 use crate::dialect::api_error::ApiError;
 use crate::dialect::names::{check_id, check_region};
-use crate::dialect::pages::{page, page_request};
+use crate::dialect::pages::{PageSize, page, page_request};
 use crate::dialect::query::Query;
 use crate::dialect::schema::{self, RUN_V2};
 use crate::dialect::wire::remove;
@@ -21,7 +21,7 @@ use crate::records::roles::is_run_permission;
 use crate::records::stamps::{new_uid, quoted_etag, stamp};
 use runaccess_domain::role::RUN_JOB_WITH_OVERRIDES;
 
-const DEFAULT_PAGE: usize = 100;
+const PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
 /// The message of Run v2 that a job is.
 const MESSAGE: &str = "GoogleCloudRunV2Job";
 
@@ -93,7 +93,7 @@ pub(crate) fn get(call: &Call<'_>) -> Answer {
 pub(crate) fn list(call: &Call<'_>) -> Answer {
     let (site, region) = (call.site()?, call.region());
     site.check_listed(region)?;
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let (jobs, next) =
         site.world
             .resources_newest_first(kept_in(site, region), request, &|job| site.can_reach(job))?;

@@ -7,11 +7,11 @@ use super::call::{Answer, Call};
 use super::filter::Filter;
 use super::resource_manager::{self, is_asked_for, may_see};
 use crate::authority::lineage;
-use crate::dialect::pages::{page, page_request, slice};
+use crate::dialect::pages::{PageSize, page, page_request, slice};
 use crate::dialect::query::Query;
 use crate::records::world::{FOLDERS, ORGANIZATIONS, Project};
 
-const DEFAULT_PAGE: usize = 500;
+const PAGE: PageSize = PageSize { usual: 500, most: 1_000 };
 
 /// The projects that whoever asks may see.
 pub(crate) fn list_projects(call: &Call<'_>) -> Answer {
@@ -28,7 +28,7 @@ pub(crate) fn list_projects(call: &Call<'_>) -> Answer {
             found.extend(shown.filter(|_| named.is_some_and(|named| filter.matches(&named))));
         }
     }
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let (some, next) = slice(request, &found);
     Ok(page("projects", some.to_vec(), next))
 }
@@ -113,7 +113,7 @@ pub(crate) fn search_folders(call: &Call<'_>) -> Answer {
     let found = call.visit.world.resources_where(FOLDERS, &wanted)?;
     let (size, token) = (text("pageSize"), text("pageToken"));
     let asked = Query::of(&[("pageSize", &size), ("pageToken", &token)]);
-    let request = page_request(&asked, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(&asked, PAGE)?;
     let (some, next) = slice(request, &found);
     Ok(page(FOLDERS, some.iter().map(folder_v2).collect(), next))
 }

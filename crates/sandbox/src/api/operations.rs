@@ -8,12 +8,12 @@ use time::OffsetDateTime;
 use super::call::{Answer, Call, Site};
 use super::service_body::{TOLD_TO_FAIL, shown};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{page, page_request};
+use crate::dialect::pages::{PageSize, page, page_request};
 use crate::dialect::query::Query;
 use crate::records::stamps::millis;
 use crate::records::world::Collection;
 
-const DEFAULT_PAGE: usize = 100;
+const PAGE: PageSize = PageSize { usual: 100, most: 100 };
 /// The code of `google.rpc.Code.INTERNAL`.
 const INTERNAL: u8 = 13;
 
@@ -95,7 +95,7 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
     if query.get("filter").is_some_and(|filter| !filter.is_empty()) {
         return Err(ApiError::not_implemented("the filter of operations"));
     }
-    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(query, PAGE)?;
     // Those of every region are read across collections (documented).
     let below = match call.region() {
         "-" => site.location(""),

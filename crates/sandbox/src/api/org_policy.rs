@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call};
 use crate::authority::{Visit, lineage};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{page, page_request};
+use crate::dialect::pages::{PageSize, page, page_request};
 use crate::dialect::wire::camel;
 use crate::records::stamps::{new_etag, stamp};
 use crate::records::store::{Sandbox, StoreError};
@@ -13,7 +13,7 @@ use crate::records::world::{Collection, ProjectSummary, World};
 
 const KIND: &str = "orgpolicies";
 const COLLECTION: &str = "policies";
-const DEFAULT_PAGE: usize = 100;
+const PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
 
 /// What may be set on a holder, by its name as it was asked for, which gcloud compares.
 pub(crate) fn list_constraints(call: &Call<'_>) -> Answer {
@@ -42,7 +42,7 @@ fn named(call: &Call<'_>, constraint: &str) -> String {
 
 pub(crate) fn list(call: &Call<'_>) -> Answer {
     let owner = call.holder();
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let (found, next) =
         call.visit.world.resources_newest_first(place(&owner), request, &|_| true)?;
     Ok(page("policies", found, next))

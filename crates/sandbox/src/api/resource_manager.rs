@@ -8,13 +8,13 @@ use super::iam;
 use super::policy_check::Rules;
 use crate::authority::{Visit, lineage};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{page, page_request, slice};
+use crate::dialect::pages::{PageSize, page, page_request, slice};
 use crate::records::accounts;
 use crate::records::roles::is_permission;
 use crate::records::stamps::{new_etag, stamp};
 use crate::records::world::{Collection, FOLDERS, ORGANIZATIONS, Project, World};
 
-const DEFAULT_PAGE: usize = 100;
+const PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
 
 /// The folder or organization that a path names.
 fn load(call: &Call<'_>) -> Answer {
@@ -62,7 +62,7 @@ pub(crate) fn list_projects(call: &Call<'_>) -> Answer {
 }
 
 fn paged(call: &Call<'_>, name: &str, all: &[Value]) -> Answer {
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let (some, next) = slice(request, all);
     Ok(page(name, some.to_vec(), next))
 }

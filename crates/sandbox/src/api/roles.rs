@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call};
 use super::custom_roles;
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{page, page_request, slice};
+use crate::dialect::pages::{PageSize, page, page_request, slice};
 use crate::dialect::query::Query;
 use crate::records::roles::{held, names};
 use runaccess_domain::role;
 
-const DEFAULT_PAGE: usize = 300;
+const PAGE: PageSize = PageSize { usual: 300, most: 1_000 };
+const TESTABLE_PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
 
 /// `permissions:queryTestablePermissions`: the permissions that the sandbox knows, on whatever resource,
 /// which is named by an endpoint of one's own there.
@@ -22,7 +23,7 @@ pub(crate) fn testable(call: &Call<'_>) -> Answer {
     };
     let (size, token) = (text("pageSize"), text("pageToken"));
     let asked = Query::of(&[("pageSize", &size), ("pageToken", &token)]);
-    let request = page_request(&asked, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(&asked, TESTABLE_PAGE)?;
     let mut all: Vec<&str> = held().values().flatten().map(String::as_str).collect();
     all.sort_unstable();
     all.dedup();
@@ -36,7 +37,7 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
     if let Some(parent) = call.query.get("parent").filter(|parent| !parent.is_empty()) {
         return custom_roles::list_of(call, parent);
     }
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let names: Vec<&str> = names().collect();
     let (names, next) = slice(request, &names);
     let full = call.query.get("view") == Some("FULL");

@@ -6,15 +6,14 @@ use super::call::{Answer, Call};
 use super::iam;
 use super::policy_check::Rules;
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{PageRequest, page, page_request};
+use crate::dialect::pages::{PageRequest, PageSize, page, page_request};
 use crate::dialect::wire::{camel, remove};
 use crate::records::accounts::{new_account, place};
 use crate::records::roles::is_permission;
 use crate::records::stamps::{new_etag, same_bytes};
 
 const COLLECTION: &str = "serviceAccounts";
-const DEFAULT_PAGE: usize = 20;
-const LARGEST_PAGE: usize = 100;
+const PAGE: PageSize = PageSize { usual: 20, most: 100 };
 
 pub(crate) fn get(call: &Call<'_>) -> Answer {
     load(call)
@@ -29,8 +28,7 @@ pub(crate) fn policy(call: &Call<'_>) -> Answer {
 
 pub(crate) fn list(call: &Call<'_>) -> Answer {
     let site = call.site()?;
-    let mut request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
-    request.limit = request.limit.min(LARGEST_PAGE);
+    let request = page_request(call.query, PAGE)?;
     let (accounts, next) =
         site.world.resources_newest_first(place(&site.project.id), request, &|_| true)?;
     Ok(page("accounts", accounts, next))

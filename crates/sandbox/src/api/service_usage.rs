@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{page, page_request, slice};
+use crate::dialect::pages::{PageSize, page, page_request, slice};
 use crate::records::accounts;
 use crate::records::world::Project;
 
-const DEFAULT_PAGE: usize = 50;
+const PAGE: PageSize = PageSize { usual: 50, most: 200 };
 
 /// The APIs that the sandbox has, as Service Usage names them: on in every project.
 const APIS: [&str; 10] = [
@@ -49,7 +49,7 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
         other => return Err(ApiError::invalid(format!("Invalid filter: {other}."))),
     };
     let on: &[&str] = if is_listed { &APIS } else { &[] };
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let (some, next) = slice(request, on);
     Ok(page("services", some.iter().map(|api| shown(project, api)).collect(), next))
 }

@@ -8,7 +8,7 @@ use super::service_check::check_service;
 use super::{iam, run_v1, service_body};
 use crate::dialect::api_error::ApiError;
 use crate::dialect::names::{check_id, check_region};
-use crate::dialect::pages::{page, page_request};
+use crate::dialect::pages::{PageSize, page, page_request};
 use crate::dialect::query::Query;
 use crate::dialect::wire::remove;
 use crate::records::roles;
@@ -16,7 +16,7 @@ use crate::records::stamps::stamp;
 use crate::records::world::{Project, World};
 use runaccess_domain::resource::ServiceName;
 
-const DEFAULT_PAGE: usize = 100;
+const PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
 
 /// A verb of IAM on a service, which is the same in v1.
 pub(crate) fn policy(call: &Call<'_>) -> Answer {
@@ -31,7 +31,7 @@ pub(crate) fn policy(call: &Call<'_>) -> Answer {
 pub(crate) fn list(call: &Call<'_>) -> Answer {
     let (site, region) = (call.site()?, call.region());
     site.check_listed(region)?;
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let (services, next) =
         site.world.services_newest_first(&site.project.id, region, request, &|service| {
             site.can_reach(service)
@@ -186,7 +186,7 @@ fn subject(parent: &str) -> Subject<'_> {
 /// Lists the revisions of a service, or of all services of a region (`-`; documented), newest first.
 pub(crate) fn list_revisions(call: &Call<'_>) -> Answer {
     let (site, name) = (call.site()?, call.service()?);
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let is_of_all = name.service() == "-";
     if !is_of_all {
         load(site.world, &name)?;

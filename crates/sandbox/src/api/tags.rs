@@ -7,13 +7,13 @@ use super::call::{Answer, Call};
 use super::resource_manager;
 use crate::authority::{Visit, lineage};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{page, page_request};
+use crate::dialect::pages::{PageSize, page, page_request};
 use crate::records::stamps::{new_etag, same_bytes, stamp};
 use crate::records::tags::{BINDINGS, KEYS, VALUES, bound, in_force, kept};
 use crate::records::world::{Collection, World};
 use runaccess_domain::boundary::RESOURCE_MANAGER;
 
-const DEFAULT_PAGE: usize = 100;
+const PAGE: PageSize = PageSize { usual: 100, most: 300 };
 
 /// Whether a path is about keys or values.
 fn kind(call: &Call<'_>) -> &'static str {
@@ -37,7 +37,7 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
     let (visit, kind, query) = (call.visit, kind(call), call.query);
     let parent = query.get("parent").unwrap_or_default().to_owned();
     visit.require(&permission(kind, "list"), &holder(visit.world, &parent)?)?;
-    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(query, PAGE)?;
     let of = |found: &Value| found["parent"] == parent.as_str();
     let (found, next) =
         visit.world.resources_newest_first(Collection::global(kind), request, &of)?;
@@ -102,7 +102,7 @@ pub(crate) fn list_bindings(call: &Call<'_>) -> Answer {
     let (visit, query) = (call.visit, call.query);
     let resource = wanted_resource(visit.world, query.get("parent").unwrap_or_default())?;
     visit.require(&on(&resource, "listTagBindings"), &resource)?;
-    let request = page_request(query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(query, PAGE)?;
     let (found, next) = visit.world.resources_newest_first(bound(&resource), request, &|_| true)?;
     Ok(page(BINDINGS, found, next))
 }

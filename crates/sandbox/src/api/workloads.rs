@@ -11,14 +11,14 @@ use super::service_check::check_containers;
 use super::services::check_version;
 use crate::dialect::api_error::ApiError;
 use crate::dialect::names::{check_id, check_region, deterministic_url};
-use crate::dialect::pages::{page, page_request};
+use crate::dialect::pages::{PageSize, page, page_request};
 use crate::dialect::query::Query;
 use crate::dialect::wire::remove;
 use crate::records::roles::is_run_permission;
 use crate::records::stamps::{new_uid, quoted_etag, stamp};
 use crate::records::world::Collection;
 
-const DEFAULT_PAGE: usize = 100;
+const PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
 
 /// One of the two.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ pub(crate) fn get(call: &Call<'_>) -> Answer {
 pub(crate) fn list(call: &Call<'_>) -> Answer {
     let target = Target::of(call)?;
     target.site.check_listed(target.region)?;
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let wanted = |one: &Value| target.site.can_reach(one);
     let (found, next) =
         target.site.world.resources_newest_first(target.place(), request, &wanted)?;

@@ -5,7 +5,14 @@ use serde_json::{Value, json};
 use crate::dialect::api_error::ApiError;
 use crate::dialect::query::Query;
 
-const LARGEST_PAGE: usize = 1_000;
+/// How many a page of a list holds, as its method's documents say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageSize {
+    /// If nothing, zero, or less is asked for.
+    pub(crate) usual: usize,
+    /// However many are asked for.
+    pub(crate) most: usize,
+}
 
 /// Where a page of services starts, and how long it may be.
 #[derive(Clone, Copy, Debug)]
@@ -22,22 +29,28 @@ impl PageRequest {
 }
 
 /// Reads the size and token of a page from a query.
-pub(crate) fn page_request(
+pub(crate) fn page_request(query: &Query, size: PageSize) -> Result<PageRequest, ApiError> {
+    page_named(query, "pageSize", "pageToken", size)
+}
+
+/// As `page_request`, of the parameters that the API calls so.
+pub(crate) fn page_named(
     query: &Query,
-    size: &str,
-    token: &str,
-    default: usize,
+    size_name: &str,
+    token_name: &str,
+    size: PageSize,
 ) -> Result<PageRequest, ApiError> {
     let bad = |name: &str| ApiError::invalid(format!("Invalid value at '{name}'."));
-    let limit = match query.get(size).filter(|text| !text.is_empty() && *text != "0") {
-        None => default,
-        Some(text) => text.parse::<usize>().map_err(|_| bad(size))?.min(LARGEST_PAGE),
-    };
-    let after = match query.get(token).filter(|text| !text.is_empty()) {
+    let asked = match query.get(size_name).filter(|text| !text.is_empty()) {
         None => 0,
-        Some(text) => text.parse::<i64>().ok().filter(|n| *n > 0).ok_or_else(|| bad(token))?,
+        Some(text) => text.parse::<i32>().map_err(|_| bad(size_name))?,
     };
-    Ok(PageRequest { after, limit })
+    let limit = usize::try_from(asked).ok().filter(|limit| *limit > 0).unwrap_or(size.usual);
+    let after = match query.get(token_name).filter(|text| !text.is_empty()) {
+        None => 0,
+        Some(text) => text.parse::<i64>().ok().filter(|n| *n > 0).ok_or_else(|| bad(token_name))?,
+    };
+    Ok(PageRequest { after, limit: limit.min(size.most) })
 }
 
 /// A page of a list under its name, with the token of the next one. An empty list is left out.
@@ -58,4 +71,33 @@ pub(crate) fn slice<T>(request: PageRequest, items: &[T]) -> (&[T], Option<i64>)
     let end = from.saturating_add(request.limit).min(items.len());
     let next = (end < items.len()).then(|| i64::try_from(end).unwrap_or(i64::MAX));
     (&items[from..end], next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_as_long_as_is_asked_for_and_allowed() {
+        let size = PageSize { usual: 20, most: 100 };
+        let table = [
+            ("", Some(20)),
+            ("0", Some(20)),
+            ("-3", Some(20)),
+            ("7", Some(7)),
+            ("100", Some(100)),
+            ("5000", Some(100)),
+            ("five", None),
+            ("99999999999", None),
+        ];
+        for (asked, limit) in table {
+            let query = Query::of(&[("pageSize", asked)]);
+            let found = page_request(&query, size).ok().map(|request| request.limit);
+            assert_eq!(found, limit, "{asked}");
+        }
+        for token in ["x", "-1", "0"] {
+            let query = Query::of(&[("pageToken", token)]);
+            assert!(page_request(&query, size).is_err(), "{token}");
+        }
+    }
 }

@@ -14,16 +14,15 @@ use self::asset::{Asset, Bound, Found, KINDS, Kind, Place, assets, permissions, 
 use self::search::Query;
 use super::call::{Answer, Call};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{PageRequest, page, page_request, slice};
+use crate::dialect::pages::{PageRequest, PageSize, page, page_request, slice};
 use crate::dialect::wire::{camel, remove};
 use crate::records::policies::{bindings, policy_at};
 use crate::records::stamps::stamp;
 use crate::records::world::Collection;
 use runaccess_ground::private_files;
 
-const LARGEST_SEARCH: usize = 500;
-const DEFAULT_SEARCH: usize = 100;
-const DEFAULT_LIST: usize = 100;
+const SEARCH_PAGE: PageSize = PageSize { usual: 100, most: 500 };
+const LIST_PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
 /// How many effective policies are asked for at once, at most (documented).
 const MOST_NAMES: usize = 20;
 /// What a search answers only if the mask names it (documented).
@@ -93,9 +92,7 @@ fn asked_kinds(call: &Call<'_>, is_search: bool) -> Result<Vec<Kind>, ApiError> 
 }
 
 fn search_page(call: &Call<'_>) -> Result<PageRequest, ApiError> {
-    let mut request = page_request(call.query, "pageSize", "pageToken", DEFAULT_SEARCH)?;
-    request.limit = request.limit.min(LARGEST_SEARCH);
-    Ok(request)
+    page_request(call.query, SEARCH_PAGE)
 }
 
 /// Puts results in the order that is asked for: fields, each with `DESC` after it or not.
@@ -379,7 +376,7 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
     if call.query.get("readTime").is_some_and(|time| !time.is_empty()) {
         return Err(ApiError::not_implemented("a snapshot of another time"));
     }
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_LIST)?;
+    let request = page_request(call.query, LIST_PAGE)?;
     let places = places(call.visit.world, &scope)?;
     let mut all = Vec::new();
     for asset in assets(call, &places, &asked_kinds(call, false)?)? {

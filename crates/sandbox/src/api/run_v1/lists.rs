@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::reads::any_region;
 use super::selector::Selector;
-use super::{DEFAULT_PAGE, LOCATION_LABEL, SERVICE_LABEL, domains, view};
+use super::{LOCATION_LABEL, PAGE, SERVICE_LABEL, domains, view};
 use crate::api::call::{Answer, Call, Site};
 use crate::api::{executions, job_place};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{PageRequest, page_request, slice};
+use crate::dialect::pages::{PageRequest, page_named, slice};
 use crate::dialect::query::Query;
 
 /// What gcloud asks for where it lists multi-region services.
@@ -30,7 +30,7 @@ fn wanted(query: &Query) -> Result<Wanted, ApiError> {
         }
     }
     Ok(Wanted {
-        page: page_request(query, "limit", "continue", DEFAULT_PAGE)?,
+        page: page_named(query, "limit", "continue", PAGE)?,
         selector: Selector::parse(query.get("labelSelector").unwrap_or_default())?,
     })
 }

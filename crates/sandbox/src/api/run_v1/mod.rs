@@ -37,10 +37,11 @@ pub(crate) use self::writes::{
     create as create_service, delete as delete_service, delete_revision, keep_leftovers,
     replace as replace_service,
 };
+use crate::dialect::pages::PageSize;
 
 /// The size of a page if none is asked for. Whether the real API pages unasked is not known;
 /// clients must follow `metadata.continue` either way.
-const DEFAULT_PAGE: usize = 1_000;
+const PAGE: PageSize = PageSize { usual: 1_000, most: 1_000 };
 /// The label that every resource of v1 carries.
 const LOCATION_LABEL: &str = "cloud.googleapis.com/location";
 const SERVICE_LABEL: &str = "serving.knative.dev/service";

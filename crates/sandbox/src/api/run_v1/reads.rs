@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{DEFAULT_PAGE, view};
+use super::{PAGE, view};
 use crate::api::call::{Answer, Call, Site};
 use crate::dialect::api_error::ApiError;
 use crate::dialect::names::{is_region, regions};
@@ -48,7 +48,7 @@ pub(crate) fn locations(call: &Call<'_>) -> Answer {
     if call.query.get("filter").is_some_and(|filter| !filter.is_empty()) {
         return Err(ApiError::not_implemented("the filter of locations"));
     }
-    let request = page_request(call.query, "pageSize", "pageToken", DEFAULT_PAGE)?;
+    let request = page_request(call.query, PAGE)?;
     let regions: Vec<&str> = regions().collect();
     let (regions, next) = slice(request, &regions);
     let project = call.site()?.project;
