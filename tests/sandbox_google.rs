@@ -184,7 +184,7 @@ async fn what_is_in_force_has_a_policy_that_lists() {
         wanted.sort();
         assert_eq!(listed, wanted, "{project}");
     }
-    // Taken away, it is in force no more.
+    // Once taken away, it is no longer in force.
     let path = "v2/projects/sandbox-locked/policies/run.managed.requireInvokerIam";
     assert_eq!(api.send("DELETE", path, None).await.0, 200);
     let ledger = "v2/projects/sandbox-locked/locations/us-central1/services/ledger";

@@ -18,8 +18,8 @@ use runaccess_domain::member::Member;
 fn account(call: &Call<'_>, permission: &str) -> Answer {
     let account = load(call).map_err(|_| ApiError::no_account(call.verb()))?;
     check_chain(call, &account, permission)?;
-    // Documented: a disabled account gets no tokens. The text is not certain.
-    if account["disabled"] == true {
+    // The text is not certain.
+    if accounts::is_off(&account) {
         return Err(ApiError::failed_precondition(format!(
             "Service account {} is disabled.",
             account["email"].as_str().unwrap_or_default()

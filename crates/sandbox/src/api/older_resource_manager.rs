@@ -7,8 +7,7 @@ use super::call::{Answer, Call};
 use super::filter::Filter;
 use super::resource_manager::{self, is_asked_for, may_see};
 use crate::authority::lineage;
-use crate::dialect::pages::{PageSize, page, page_request, slice};
-use crate::dialect::query::Query;
+use crate::dialect::pages::{PageSize, page, page_in_body, page_request, slice};
 use crate::records::world::{FOLDERS, ORGANIZATIONS, Project};
 
 const PAGE: PageSize = PageSize { usual: 500, most: 1_000 };
@@ -100,20 +99,13 @@ pub(crate) fn get_folder(call: &Call<'_>) -> Answer {
 
 /// What v3 takes in the query stands in the body here.
 pub(crate) fn search_folders(call: &Call<'_>) -> Answer {
-    let text = |name: &str| match &call.body[name] {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    let filter = Filter::parse(&text("query"))?;
+    let filter = Filter::parse(call.body["query"].as_str().unwrap_or_default())?;
     let wanted = |found: &Value| {
         let name = found["name"].as_str().unwrap_or_default();
         filter.matches(&folder_v2(found)) && may_see(call.visit, FOLDERS, name)
     };
     let found = call.visit.world.resources_where(FOLDERS, &wanted)?;
-    let (size, token) = (text("pageSize"), text("pageToken"));
-    let asked = Query::of(&[("pageSize", &size), ("pageToken", &token)]);
-    let request = page_request(&asked, PAGE)?;
+    let request = page_in_body(call.body, PAGE)?;
     let (some, next) = slice(request, &found);
     Ok(page(FOLDERS, some.iter().map(folder_v2).collect(), next))
 }

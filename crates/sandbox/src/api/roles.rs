@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call};
 use super::custom_roles;
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{PageSize, page, page_request, slice};
-use crate::dialect::query::Query;
+use crate::dialect::pages::{PageSize, page, page_in_body, page_request, slice};
 use crate::records::roles::{held, names};
 use runaccess_domain::role;
 
@@ -16,14 +15,7 @@ const TESTABLE_PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
 /// `permissions:queryTestablePermissions`: the permissions that the sandbox knows, on whatever resource,
 /// which is named by an endpoint of one's own there.
 pub(crate) fn testable(call: &Call<'_>) -> Answer {
-    let text = |name: &str| match &call.body[name] {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let (size, token) = (text("pageSize"), text("pageToken"));
-    let asked = Query::of(&[("pageSize", &size), ("pageToken", &token)]);
-    let request = page_request(&asked, TESTABLE_PAGE)?;
+    let request = page_in_body(call.body, TESTABLE_PAGE)?;
     let mut all: Vec<&str> = held().values().flatten().map(String::as_str).collect();
     all.sort_unstable();
     all.dedup();

@@ -6,9 +6,9 @@ use super::call::{Answer, Call};
 use super::iam;
 use super::policy_check::Rules;
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{PageRequest, PageSize, page, page_request};
+use crate::dialect::pages::{PageSize, page, page_request};
 use crate::dialect::wire::{camel, remove};
-use crate::records::accounts::{new_account, place};
+use crate::records::accounts::{self, new_account, place};
 use crate::records::roles::is_permission;
 use crate::records::stamps::{new_etag, same_bytes};
 
@@ -88,17 +88,17 @@ fn keep(call: &Call<'_>, mut account: Value) -> Answer {
     Ok(account)
 }
 
-/// Turns an account off: it gets no tokens (documented).
 pub(crate) fn disable(call: &Call<'_>) -> Answer {
-    let mut account = load(call)?;
-    account["disabled"] = Value::from(true);
-    keep(call, account)?;
-    Ok(json!({}))
+    turn(call, true)
 }
 
 pub(crate) fn enable(call: &Call<'_>) -> Answer {
+    turn(call, false)
+}
+
+fn turn(call: &Call<'_>, off: bool) -> Answer {
     let mut account = load(call)?;
-    remove(&mut account, "disabled");
+    accounts::turn(&mut account, off);
     keep(call, account)?;
     Ok(json!({}))
 }
@@ -106,14 +106,12 @@ pub(crate) fn enable(call: &Call<'_>) -> Answer {
 /// An account by its address or unique id.
 pub(crate) fn load(call: &Call<'_>) -> Answer {
     let (site, account) = (call.site()?, call.after(COLLECTION));
-    let place = place(&site.project.id);
-    if let Some(found) = site.world.resource(place, &account.to_lowercase())? {
-        return Ok(found);
-    }
-    let page = PageRequest { after: 0, limit: 1 };
-    let by_id = |known: &Value| known["uniqueId"] == account;
-    let (mut found, _) = site.world.resources_newest_first(place, page, &by_id)?;
-    found.pop().ok_or_else(|| {
+    let by_email = site.world.resource(place(&site.project.id), &account.to_lowercase())?;
+    let found = match by_email {
+        None => site.world.service_account_by_id(account)?,
+        found => found,
+    };
+    found.filter(|found| found["projectId"] == site.project.id.as_str()).ok_or_else(|| {
         // Google's text (observed).
         ApiError::not_found(format!(
             "Unknown service account {account} in project {}.",
@@ -154,7 +152,7 @@ pub(crate) fn create(call: &Call<'_>) -> Answer {
     Ok(account)
 }
 
-/// Deletes an account. Policies that name it do so by its unique id from then on (documented).
+/// Deletes an account. From then on, policies name it by its unique id (documented).
 pub(crate) fn delete(call: &Call<'_>) -> Answer {
     let (site, found) = (call.site()?, load(call)?);
     let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();

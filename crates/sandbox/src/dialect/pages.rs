@@ -53,6 +53,17 @@ pub(crate) fn page_named(
     Ok(PageRequest { after, limit: limit.min(size.most) })
 }
 
+/// As `page_request`, of a method that has them in its body, where the size may be a number or a text.
+pub(crate) fn page_in_body(body: &Value, size: PageSize) -> Result<PageRequest, ApiError> {
+    let text = |name: &str| match &body[name] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let asked = [("pageSize", text("pageSize")), ("pageToken", text("pageToken"))];
+    page_request(&Query::of(&asked.each_ref().map(|(name, text)| (*name, text.as_str()))), size)
+}
+
 /// A page of a list under its name, with the token of the next one. An empty list is left out.
 pub(crate) fn page(name: &str, items: Vec<Value>, next: Option<i64>) -> Value {
     let mut answer = json!({});

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::stamps::new_etag;
 use super::world::{Collection, Project, World};
 use crate::dialect::api_error::ApiError;
+use crate::dialect::wire::remove;
 
 /// The unique id of an account, by its address.
 pub(crate) fn unique_id_of(world: &World<'_>, email: &str) -> Result<Option<String>, ApiError> {
@@ -22,6 +23,23 @@ pub(crate) fn email_of(world: &World<'_>, unique_id: &str) -> Result<Option<Stri
 pub(crate) fn full_name(world: &World<'_>, email: &str) -> Result<Option<String>, ApiError> {
     let found = world.service_account(email)?;
     Ok(found.and_then(|account| account["name"].as_str().map(str::to_owned)))
+}
+
+/// What of an account says that it is turned off.
+const OFF: &str = "disabled";
+
+/// Whether an account is turned off: it gets no tokens, and those it has are rejected (documented).
+pub(crate) fn is_off(account: &Value) -> bool {
+    account[OFF] == true
+}
+
+/// Turns an account on or off.
+pub(crate) fn turn(account: &mut Value, off: bool) {
+    if off {
+        account[OFF] = Value::from(true);
+    } else {
+        remove(account, OFF);
+    }
 }
 
 /// Keeps an account that is not there yet.

@@ -204,8 +204,7 @@ fn asserted(
         let signed = by_key.or_else(|| sandbox.issuer().signed_for_account(assertion));
         let Some(signed) = signed else { return Ok(None) };
         let account = world.service_account(&signed.iss)?;
-        let is_on = |account: &Value| account["disabled"] != true;
-        Ok(Some((signed, account.as_ref().is_some_and(is_on))))
+        Ok(Some((signed, account.is_some_and(|account| !accounts::is_off(&account)))))
     })?;
     let (signed, is_on) = signed.ok_or_else(|| refused("Invalid JWT Signature."))?;
     if !is_on {

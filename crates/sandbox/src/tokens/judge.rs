@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use crate::dialect::api_error::ApiError;
 use crate::records::account_keys::signed_by_key;
+use crate::records::accounts::is_off;
 use crate::records::home::DEFAULT_ACCOUNT;
 use crate::records::store::Sandbox;
 use crate::settings::Settings;
@@ -53,10 +54,9 @@ pub(crate) fn caller(
             return Err(ApiError::bad_credentials());
         }
     };
-    // Documented: a disabled account's tokens are rejected.
     if member.kind() == MemberKind::ServiceAccount {
         let account = sandbox.read(|world| Ok(world.service_account(member.address())?))?;
-        if account.is_some_and(|account| account["disabled"] == true) {
+        if account.as_ref().is_some_and(is_off) {
             return Err(ApiError::bad_credentials());
         }
     }

@@ -14,7 +14,7 @@ use self::asset::{Asset, Bound, Found, KINDS, Kind, Place, assets, permissions, 
 use self::search::Query;
 use super::call::{Answer, Call};
 use crate::dialect::api_error::ApiError;
-use crate::dialect::pages::{PageRequest, PageSize, page, page_request, slice};
+use crate::dialect::pages::{PageSize, page, page_request, slice};
 use crate::dialect::wire::{camel, remove};
 use crate::records::policies::{bindings, policy_at};
 use crate::records::stamps::stamp;
@@ -91,10 +91,6 @@ fn asked_kinds(call: &Call<'_>, is_search: bool) -> Result<Vec<Kind>, ApiError> 
     kinds(&call.query.all("assetTypes"), is_search)
 }
 
-fn search_page(call: &Call<'_>) -> Result<PageRequest, ApiError> {
-    page_request(call.query, SEARCH_PAGE)
-}
-
 /// Puts results in the order that is asked for: fields, each with `DESC` after it or not.
 fn sort(call: &Call<'_>, results: &mut [Value], sortable: &[&str]) -> Result<(), ApiError> {
     let asked = call.query.get("orderBy").unwrap_or_default();
@@ -121,7 +117,7 @@ fn sort(call: &Call<'_>, results: &mut [Value], sortable: &[&str]) -> Result<(),
 
 pub(crate) fn search_resources(call: &Call<'_>) -> Answer {
     let scope = scope(call, "cloudasset.assets.searchAllResources")?;
-    let (world, request) = (call.visit.world, search_page(call)?);
+    let (world, request) = (call.visit.world, page_request(call.query, SEARCH_PAGE)?);
     let query = Query::parse(call.query.get("query").unwrap_or_default())?;
     let mask = mask(call.query.get("readMask").unwrap_or_default())?;
     let asks_tags = query.terms().iter().any(|term| term.field.starts_with("effectiveTag"));
@@ -209,11 +205,11 @@ fn policy(call: &Call<'_>, key: &str) -> Result<Option<Value>, ApiError> {
 
 pub(crate) fn search_policies(call: &Call<'_>) -> Answer {
     let scope = scope(call, "cloudasset.assets.searchAllIamPolicies")?;
-    let (world, request) = (call.visit.world, search_page(call)?);
+    let (world, request) = (call.visit.world, page_request(call.query, SEARCH_PAGE)?);
     let query = Query::parse(call.query.get("query").unwrap_or_default())?;
-    let by_permission: Vec<_> = query.terms();
+    let terms = query.terms().into_iter();
     let by_permission: Vec<_> =
-        by_permission.into_iter().filter(|term| term.field == "policy.role.permissions").collect();
+        terms.filter(|term| term.field == "policy.role.permissions").collect();
     let places = places(world, &scope)?;
     let mut results = Vec::new();
     for asset in assets(call, &places, &asked_kinds(call, true)?)? {

@@ -89,10 +89,7 @@ pub(crate) fn list_revisions(call: &Call<'_>) -> Answer {
         _ => format!("projects/{}/locations/{region}/services/", site.project.id),
     };
     let wanted = |revision: &Value| {
-        let region = revision["name"].as_str().and_then(|name| name.split('/').nth(3));
-        let unreachable = &site.effects.unreachable;
-        !unreachable.iter().any(|known| Some(known.as_str()) == region)
-            && selector.matches(&view::revision_labels(revision))
+        site.can_reach(revision) && selector.matches(&view::revision_labels(revision))
     };
     let (revisions, next) = site.world.revisions_below(&place, page, &wanted)?;
     let items = revisions.iter().map(|revision| view::revision(site, revision)).collect();
@@ -114,7 +111,7 @@ pub(crate) fn list_jobs(call: &Call<'_>) -> Answer {
     let Wanted { page, selector } = wanted(call.query)?;
     let place = job_place::kept_in(site, region);
     let (found, next) = site.world.resources_newest_first(place, page, &|job| {
-        is_wanted(site, &selector, &view::job(site, job)["metadata"]["labels"])
+        site.can_reach(job) && selector.matches(&view::labels_of_run(job))
     })?;
     let items = found.iter().map(|job| view::job(site, job)).collect();
     Ok(list(site, ("Job", "run.googleapis.com/v1"), region, items, next))
@@ -125,7 +122,7 @@ pub(crate) fn list_executions(call: &Call<'_>) -> Answer {
     let Wanted { page, selector } = wanted(call.query)?;
     let place = executions::place(site, region);
     let (found, next) = site.world.resources_newest_first(place, page, &|execution| {
-        is_wanted(site, &selector, &view::execution(site, execution)["metadata"]["labels"])
+        site.can_reach(execution) && selector.matches(&view::execution_labels(execution))
     })?;
     let items = found.iter().map(|execution| view::execution(site, execution)).collect();
     Ok(list(site, ("Execution", "run.googleapis.com/v1"), region, items, next))

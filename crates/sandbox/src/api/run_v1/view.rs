@@ -160,9 +160,7 @@ pub(crate) fn job(site: &Site<'_>, job: &Value) -> Value {
     let mut spec = copy(&["parallelism", "taskCount", "delayExecution"], execution);
     spec["template"] = json!({"spec": task_spec(tasks)});
     let short = short_name(job);
-    let region = job["name"].as_str().and_then(|name| name.split('/').nth(3));
-    let mut labels = job["labels"].as_object().cloned().unwrap_or_default();
-    labels.insert(LOCATION_LABEL.to_owned(), Value::from(region.unwrap_or_default()));
+    let labels = labels_of_run(job);
     let mut own = job["annotations"].as_object().cloned().unwrap_or_default();
     annotations::show(OF_JOB, job, &mut own);
     people(job, "run.googleapis.com", &mut own);
@@ -197,8 +195,7 @@ const EXECUTION_LABEL: &str = "run.googleapis.com/execution";
 
 /// An execution.
 pub(crate) fn execution(site: &Site<'_>, execution: &Value) -> Value {
-    let mut labels = labels_of_run(execution);
-    labels.insert(JOB_LABEL.to_owned(), execution["job"].clone());
+    let labels = execution_labels(execution);
     let tasks = &execution["taskCount"];
     json!({
         "apiVersion": "run.googleapis.com/v1",
@@ -221,8 +218,7 @@ pub(crate) fn execution(site: &Site<'_>, execution: &Value) -> Value {
 
 /// A task of an execution.
 pub(super) fn task(site: &Site<'_>, task: &Value) -> Value {
-    let mut labels = labels_of_run(task);
-    labels.insert(JOB_LABEL.to_owned(), task["job"].clone());
+    let mut labels = execution_labels(task);
     labels.insert(EXECUTION_LABEL.to_owned(), task["execution"].clone());
     json!({
         "apiVersion": "run.googleapis.com/v1",
@@ -239,7 +235,15 @@ pub(super) fn task(site: &Site<'_>, task: &Value) -> Value {
     })
 }
 
-fn labels_of_run(resource: &Value) -> Map<String, Value> {
+/// The labels of an execution, and of its tasks but for one.
+pub(super) fn execution_labels(execution: &Value) -> Map<String, Value> {
+    let mut labels = labels_of_run(execution);
+    labels.insert(JOB_LABEL.to_owned(), execution["job"].clone());
+    labels
+}
+
+/// The labels of a job, and what is shared by those of its executions and tasks.
+pub(super) fn labels_of_run(resource: &Value) -> Map<String, Value> {
     let mut labels = resource["labels"].as_object().cloned().unwrap_or_default();
     let region = resource["name"].as_str().and_then(|name| name.split('/').nth(3));
     labels.insert(LOCATION_LABEL.to_owned(), Value::from(region.unwrap_or_default()));
