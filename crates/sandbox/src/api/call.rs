@@ -91,9 +91,8 @@ impl<'a> Call<'a> {
         for kind in ["services", "jobs", "workerPools", "instances"] {
             // Run v1 writes them in small letters.
             let lower = kind.to_lowercase();
-            let id = [kind, lower.as_str()].map(|kind| self.after(kind)).concat();
-            if !id.is_empty() && account.is_empty() {
-                let id = self.after(if self.after(kind).is_empty() { &lower } else { kind });
+            let mut ids = [kind, lower.as_str()].into_iter().map(|kind| self.after(kind));
+            if let Some(id) = ids.find(|id| !id.is_empty() && account.is_empty()) {
                 return format!("{holder}/locations/{}/{kind}/{id}", self.region());
             }
         }
@@ -105,6 +104,22 @@ impl<'a> Call<'a> {
         let parts = &self.path.parts;
         let is_of_namespace = parts.first().is_some_and(|first| first == "apis");
         is_of_namespace.then(|| parts.get(3..).unwrap_or_default().join("/"))
+    }
+
+    /// What a change is made to; `None` if it is missing and is to be made instead, which whoever asks
+    /// must be allowed to (documented).
+    pub(crate) fn or_missing(
+        &self,
+        loaded: Answer,
+        creates: &str,
+    ) -> Result<Option<Value>, ApiError> {
+        match loaded {
+            Err(error) if self.query.flag("allowMissing")? && error.code == 404 => {
+                self.visit.require(creates, &self.holder())?;
+                Ok(None)
+            }
+            loaded => loaded.map(Some),
+        }
     }
 
     /// The service that the path names, in a region that can be reached.

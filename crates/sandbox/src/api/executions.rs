@@ -150,14 +150,11 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
 
 pub(crate) fn delete(call: &Call<'_>) -> Answer {
     let (site, region, query) = (call.site()?, call.region(), call.query);
-    let mut execution = of_job(call)?;
+    let execution = of_job(call)?;
     let name = call.after("executions");
     check_version(name, &execution, query.get("etag"))?;
-    if !query.flag("validateOnly")? {
-        execution["deleteTime"] = Value::from(stamp(site.now));
-    }
     let subject = Subject { parent: &site.location(region), message: "Execution" };
-    operations::carry_out(site, subject, query, &execution, || {
+    operations::take_away(site, subject, query, execution, || {
         Ok(site.world.delete_resource(place(site, region), name, "")?)
     })
 }

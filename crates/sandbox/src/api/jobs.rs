@@ -6,9 +6,9 @@ use super::call::{Answer, Call, Site};
 use super::executions;
 use super::iam;
 use super::job_place::{Place, full_name, kept_in};
-use super::operations::{self, Subject};
+use super::operations::{self, Subject, only_checks};
 use super::policy_check::Rules;
-use super::service_body::{self, shown};
+use super::service_body::{self, fill, shown};
 use super::service_check::check_job;
 use super::services::check_version;
 use crate::dialect::api_error::ApiError;
@@ -18,7 +18,7 @@ use crate::dialect::query::Query;
 use crate::dialect::schema::{self, RUN_V2};
 use crate::dialect::wire::remove;
 use crate::records::roles::is_run_permission;
-use crate::records::stamps::{new_uid, quoted_etag, stamp};
+use crate::records::stamps::{new_uid, stamp};
 use runaccess_domain::role::RUN_JOB_WITH_OVERRIDES;
 
 const PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
@@ -46,8 +46,7 @@ pub(crate) fn run(call: &Call<'_>) -> Answer {
     let execution = executions::made(&place, &job, overrides);
     let subject = Subject { parent: &site.location(place.region), message: "Execution" };
     let only_checks = call.body["validateOnly"] == true;
-    let asked = Query::of(&[("validateOnly", if only_checks { "true" } else { "false" })]);
-    operations::carry_out(site, subject, &asked, &execution, || {
+    operations::carry_out(site, subject, only_checks, &execution, || {
         executions::keep(&place, &mut job, &execution)
     })
 }
@@ -112,7 +111,7 @@ fn create_named(site: &Site<'_>, region: &str, id: &str, query: &Query, body: &V
     check_annotations(body)?;
     let job = made(site, region, id, body)?;
     let subject = Subject { parent: &site.location(region), message: "Job" };
-    operations::carry_out(site, subject, query, &job, || {
+    operations::carry_out(site, subject, only_checks(query)?, &job, || {
         Ok(site.world.put_resource(kept_in(site, region), id, &job)?)
     })
 }
@@ -123,7 +122,7 @@ pub(crate) fn made(site: &Site<'_>, region: &str, id: &str, body: &Value) -> Ans
     check_id("job", id)?;
     check_region(region)?;
     if site.world.resource(kept_in(site, region), id)?.is_some() {
-        return Err(ApiError::already_exists(format!("Resource '{id}' already exists.")));
+        return Err(ApiError::taken(id));
     }
     let mut job = json!({
         "name": full_name(site, region, id),
@@ -150,25 +149,13 @@ fn say(site: &Site<'_>, job: &mut Value, body: &Value) {
             None => remove(job, field),
         }
     }
-    let now = stamp(site.now);
-    job["updateTime"] = Value::from(now.as_str());
-    job["lastModifier"] = Value::from(site.caller());
-    job["observedGeneration"] = job["generation"].clone();
-    job["terminalCondition"] =
-        json!({"type": "Ready", "state": "CONDITION_SUCCEEDED", "lastTransitionTime": now});
-    job["etag"] = Value::from(quoted_etag());
-    let default = |place: &mut Value, default: Value| {
-        if place.is_null() {
-            *place = default;
-        }
-    };
-    default(&mut job["launchStage"], Value::from("GA"));
-    default(&mut job["template"]["taskCount"], Value::from(1));
+    service_body::tell_change(job, site.caller(), site.now);
+    fill(&mut job["template"]["taskCount"], Value::from(1));
     let task = &mut job["template"]["template"];
-    default(&mut task["maxRetries"], Value::from(3));
-    default(&mut task["timeout"], Value::from("600s"));
-    default(&mut task["serviceAccount"], Value::from(site.project.compute_account()));
-    default(&mut task["executionEnvironment"], Value::from(service_body::NEWER_ENVIRONMENT));
+    fill(&mut task["maxRetries"], Value::from(3));
+    fill(&mut task["timeout"], Value::from("600s"));
+    fill(&mut task["serviceAccount"], Value::from(site.project.compute_account()));
+    fill(&mut task["executionEnvironment"], Value::from(service_body::NEWER_ENVIRONMENT));
     service_body::fill_limits(task);
 }
 
@@ -177,39 +164,30 @@ pub(crate) fn patch(call: &Call<'_>) -> Answer {
     let (place, query, body) = (Place::of(call)?, call.query, call.body);
     let (site, region) = (place.site, place.region);
     check_job(body)?;
-    let mut job = match place.load() {
-        Err(error) if query.flag("allowMissing")? && error.code == 404 => {
-            // Documented: who makes what is missing must be allowed to.
-            site.require("run.jobs.create", &format!("projects/{}", site.project.id))?;
-            return create_named(site, region, place.name, query, body);
-        }
-        loaded => loaded?,
+    let Some(mut job) = call.or_missing(place.load(), "run.jobs.create")? else {
+        return create_named(site, region, place.name, query, body);
     };
     check_version(place.name, &job, body["etag"].as_str())?;
     service_body::check_added("job", body, &job)?;
     replace(site, &mut job, body);
     let subject = Subject { parent: &site.location(region), message: "Job" };
-    operations::carry_out(site, subject, query, &job, || {
+    operations::carry_out(site, subject, only_checks(query)?, &job, || {
         Ok(site.world.put_resource(kept_in(site, region), place.name, &job)?)
     })
 }
 
 /// Makes a job that is there what a body says.
 pub(crate) fn replace(site: &Site<'_>, job: &mut Value, body: &Value) {
-    let generation: u64 = job["generation"].as_str().and_then(|g| g.parse().ok()).unwrap_or(1);
-    job["generation"] = Value::from((generation + 1).to_string());
+    service_body::raise_generation(job);
     say(site, job, body);
 }
 
 pub(crate) fn delete(call: &Call<'_>) -> Answer {
     let (place, query) = (Place::of(call)?, call.query);
-    let mut job = place.load()?;
+    let job = place.load()?;
     check_version(place.name, &job, query.get("etag"))?;
-    if !query.flag("validateOnly")? {
-        job["deleteTime"] = Value::from(stamp(place.site.now));
-    }
     let subject = Subject { parent: &place.site.location(place.region), message: "Job" };
-    operations::carry_out(place.site, subject, query, &job, || {
+    operations::take_away(place.site, subject, query, job, || {
         forget(place.site, place.region, place.name)
     })
 }

@@ -10,7 +10,7 @@ use super::service_body::{TOLD_TO_FAIL, shown};
 use crate::dialect::api_error::ApiError;
 use crate::dialect::pages::{PageSize, page, page_request};
 use crate::dialect::query::Query;
-use crate::records::stamps::millis;
+use crate::records::stamps::{millis, stamp};
 use crate::records::world::Collection;
 
 const PAGE: PageSize = PageSize { usual: 100, most: 100 };
@@ -39,17 +39,37 @@ impl Site<'_> {
 pub(crate) fn carry_out(
     site: &Site<'_>,
     subject: Subject<'_>,
-    query: &Query,
+    only_checks: bool,
     resource: &Value,
     work: impl FnOnce() -> Result<(), ApiError>,
 ) -> Result<Value, ApiError> {
-    if query.flag("validateOnly")? {
+    if only_checks {
         return Ok(checked(subject, resource, site.now));
     }
     if !site.effects.operations_fail {
         work()?;
     }
     start(site, subject, resource)
+}
+
+/// Takes a resource away, by an operation that tells when.
+pub(crate) fn take_away(
+    site: &Site<'_>,
+    subject: Subject<'_>,
+    query: &Query,
+    mut resource: Value,
+    work: impl FnOnce() -> Result<(), ApiError>,
+) -> Result<Value, ApiError> {
+    let only_checks = only_checks(query)?;
+    if !only_checks {
+        resource["deleteTime"] = Value::from(stamp(site.now));
+    }
+    carry_out(site, subject, only_checks, &resource, work)
+}
+
+/// Whether a request is only to be checked. Methods that are verbs have it in the body.
+pub(crate) fn only_checks(query: &Query) -> Result<bool, ApiError> {
+    query.flag("validateOnly")
 }
 
 /// Keeps an operation on a resource, and returns it as it looks before it is done.

@@ -203,8 +203,7 @@ pub(crate) fn patch(
 ) -> Result<bool, ApiError> {
     let template = service["template"].clone();
     apply_mask(MESSAGE, service, body, mask)?;
-    let generation: u64 = service["generation"].as_str().and_then(|g| g.parse().ok()).unwrap_or(1);
-    service["generation"] = Value::from((generation + 1).to_string());
+    raise_generation(service);
     fill_template(project, service);
     let new_revision = change.new_revision || service["template"] != template;
     complete(project, name, service, Change { new_revision, ..change });
@@ -296,8 +295,29 @@ pub(crate) fn copy_settable(
     }
 }
 
-fn or(value: &Value, default: Value) -> Value {
-    if value.is_null() { default } else { value.clone() }
+/// Sets what is not said.
+pub(crate) fn fill(place: &mut Value, default: Value) {
+    if place.is_null() {
+        *place = default;
+    }
+}
+
+/// Counts a change of a resource.
+pub(crate) fn raise_generation(resource: &mut Value) {
+    let generation = resource["generation"].as_str().and_then(|text| text.parse::<u64>().ok());
+    resource["generation"] = Value::from((generation.unwrap_or(1) + 1).to_string());
+}
+
+/// Sets what is told of a change of a job, an instance or a worker pool, each of which is ready at once.
+pub(crate) fn tell_change(resource: &mut Value, by: &str, now: OffsetDateTime) {
+    let now = stamp(now);
+    resource["updateTime"] = Value::from(now.as_str());
+    resource["lastModifier"] = Value::from(by);
+    resource["observedGeneration"] = resource["generation"].clone();
+    resource["terminalCondition"] =
+        json!({"type": "Ready", "state": "CONDITION_SUCCEEDED", "lastTransitionTime": now});
+    resource["etag"] = Value::from(quoted_etag());
+    fill(&mut resource["launchStage"], Value::from("GA"));
 }
 
 /// The execution environment of new resources.
@@ -325,36 +345,30 @@ pub(crate) fn fill_egress(template: &mut Value) {
 pub(crate) fn fill_limits(template: &mut Value) {
     for container in template["containers"].as_array_mut().into_iter().flatten() {
         for (name, least) in [("cpu", "1000m"), ("memory", "512Mi")] {
-            let limit = &mut container["resources"]["limits"][name];
-            if limit.is_null() {
-                *limit = Value::from(least);
-            }
+            fill(&mut container["resources"]["limits"][name], Value::from(least));
         }
     }
 }
 
 /// Fills in the defaults of the template.
 fn fill_template(project: &Project, service: &mut Value) {
-    let mut template = or(&service["template"], json!({}));
-    template["serviceAccount"] =
-        or(&template["serviceAccount"], Value::from(project.compute_account()));
+    let template = &mut service["template"];
+    fill(template, json!({}));
+    fill(&mut template["serviceAccount"], Value::from(project.compute_account()));
     if template["timeout"] == "" {
         template["timeout"] = Value::Null;
     }
-    template["timeout"] = or(&template["timeout"], Value::from("300s"));
-    template["containers"] = or(
-        &template["containers"],
+    fill(&mut template["timeout"], Value::from("300s"));
+    fill(
+        &mut template["containers"],
         json!([{"image": "us-docker.pkg.dev/cloudrun/container/hello"}]),
     );
-    template["executionEnvironment"] =
-        or(&template["executionEnvironment"], Value::from(NEWER_ENVIRONMENT));
+    fill(&mut template["executionEnvironment"], Value::from(NEWER_ENVIRONMENT));
     for container in template["containers"].as_array_mut().into_iter().flatten() {
         // Documented: without any requirement, the processor is there during requests alone.
-        if container["resources"].is_null() {
-            container["resources"] = json!({"cpuIdle": true});
-        }
+        fill(&mut container["resources"], json!({"cpuIdle": true}));
     }
-    fill_limits(&mut template);
+    fill_limits(template);
     // Documented: less than one processor takes one request at a time.
     if template["maxInstanceRequestConcurrency"].as_i64().unwrap_or_default() == 0 {
         let cpu = template["containers"][0]["resources"]["limits"]["cpu"].as_str();
@@ -365,15 +379,14 @@ fn fill_template(project: &Project, service: &mut Value) {
     if template["scaling"]["maxInstanceCount"].as_i64().unwrap_or_default() == 0 {
         template["scaling"]["maxInstanceCount"] = Value::from(100);
     }
-    fill_egress(&mut template);
+    fill_egress(template);
     // One container takes requests: where none says that it does, the first.
     let containers = template["containers"].as_array_mut();
     if let Some([first, rest @ ..]) = containers.map(Vec::as_mut_slice)
         && rest.iter().all(|container| container["ports"].is_null())
     {
-        first["ports"] = or(&first["ports"], json!([{"name": "http1", "containerPort": 8080}]));
+        fill(&mut first["ports"], json!([{"name": "http1", "containerPort": 8080}]));
     }
-    service["template"] = template;
 }
 
 /// Fills in defaults and works out what Cloud Run reports.
@@ -381,11 +394,11 @@ fn complete(project: &Project, name: &ServiceName, service: &mut Value, change: 
     let Change { by, now, new_revision } = change;
     service["updateTime"] = Value::from(stamp(now));
     service["lastModifier"] = Value::from(by);
-    service["ingress"] = or(&service["ingress"], Value::from("INGRESS_TRAFFIC_ALL"));
-    service["launchStage"] = or(&service["launchStage"], Value::from("GA"));
+    fill(&mut service["ingress"], Value::from("INGRESS_TRAFFIC_ALL"));
+    fill(&mut service["launchStage"], Value::from("GA"));
     fill_template(project, service);
     let latest = json!([{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}]);
-    service["traffic"] = or(&service["traffic"], latest);
+    fill(&mut service["traffic"], latest);
 
     let generation = service["generation"].as_str().unwrap_or("1").to_owned();
     if new_revision {

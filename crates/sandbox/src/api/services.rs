@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Site};
-use super::operations::{self, Subject};
+use super::operations::{self, Subject, only_checks};
 use super::service_check::check_service;
 use super::{iam, run_v1, service_body};
 use crate::dialect::api_error::ApiError;
@@ -12,7 +12,6 @@ use crate::dialect::pages::{PageSize, page, page_request};
 use crate::dialect::query::Query;
 use crate::dialect::wire::remove;
 use crate::records::roles;
-use crate::records::stamps::stamp;
 use crate::records::world::{Project, World};
 use runaccess_domain::resource::ServiceName;
 
@@ -70,7 +69,8 @@ fn create_named(site: &Site<'_>, region: &str, id: &str, query: &Query, body: &V
     check_constraints(site.project, body)?;
     check_service(&name, body, |_| false)?;
     let service = service_body::create(site.project, &name, body, site.caller(), site.now);
-    operations::carry_out(site, subject(&site.location(region)), query, &service, || {
+    let only_checks = only_checks(query)?;
+    operations::carry_out(site, subject(&site.location(region)), only_checks, &service, || {
         keep(site, &name, service.clone(), true)
     })
 }
@@ -81,7 +81,7 @@ pub(crate) fn new_name(site: &Site<'_>, region: &str, id: &str) -> Result<Servic
     check_region(region)?;
     let name = ServiceName::new(&site.project.id, region, id);
     if site.world.service(&name)?.is_some() {
-        return Err(ApiError::already_exists(format!("Resource '{id}' already exists.")));
+        return Err(ApiError::taken(id));
     }
     Ok(name)
 }
@@ -122,13 +122,8 @@ pub(crate) fn keep(
 pub(crate) fn patch(call: &Call<'_>) -> Answer {
     let (site, name, query, body) = (call.site()?, call.service()?, call.query, call.body);
     check_constraints(site.project, body)?;
-    let mut service = match load(site.world, &name) {
-        Err(error) if query.flag("allowMissing")? && error.code == 404 => {
-            // Documented: who makes what is missing must be allowed to.
-            site.require("run.services.create", &format!("projects/{}", site.project.id))?;
-            return create_named(site, name.region(), name.service(), query, body);
-        }
-        loaded => loaded?,
+    let Some(mut service) = call.or_missing(load(site.world, &name), "run.services.create")? else {
+        return create_named(site, name.region(), name.service(), query, body);
     };
     check_etag(&name, &service, body["etag"].as_str())?;
     service_body::check_added("service", body, &service)?;
@@ -144,7 +139,8 @@ pub(crate) fn patch(call: &Call<'_>) -> Answer {
     check_values(site, &name, &service)?;
     run_v1::keep_leftovers(site, &before, &mut service);
     remove(&mut service, service_body::OUTCOME);
-    operations::carry_out(site, subject(&site.location(name.region())), query, &service, || {
+    let location = site.location(name.region());
+    operations::carry_out(site, subject(&location), only_checks(query)?, &service, || {
         keep(site, &name, service.clone(), is_new)
     })
 }
@@ -169,12 +165,9 @@ pub(crate) fn check_values(
 
 pub(crate) fn delete(call: &Call<'_>) -> Answer {
     let (site, name, query) = (call.site()?, call.service()?, call.query);
-    let mut service = load(site.world, &name)?;
+    let service = load(site.world, &name)?;
     check_etag(&name, &service, query.get("etag"))?;
-    if !query.flag("validateOnly")? {
-        service["deleteTime"] = Value::from(stamp(site.now));
-    }
-    operations::carry_out(site, subject(&site.location(name.region())), query, &service, || {
+    operations::take_away(site, subject(&site.location(name.region())), query, service, || {
         Ok(site.world.delete_service(&name)?)
     })
 }
@@ -216,15 +209,12 @@ fn revision(site: &Site<'_>, name: &ServiceName, revision: &str) -> Result<Value
 pub(crate) fn delete_revision(call: &Call<'_>) -> Answer {
     let (site, name, query) = (call.site()?, call.service()?, call.query);
     let short = call.after("revisions");
-    let mut found = revision(site, &name, short)?;
+    let found = revision(site, &name, short)?;
     check_version(short, &found, query.get("etag"))?;
     check_unused(&load(site.world, &name)?, short)?;
-    if !query.flag("validateOnly")? {
-        found["deleteTime"] = Value::from(stamp(site.now));
-    }
     let location = site.location(name.region());
     let subject = Subject { parent: &location, message: "Revision" };
-    operations::carry_out(site, subject, query, &found, || {
+    operations::take_away(site, subject, query, found, || {
         Ok(site.world.delete_revision(&format!("{name}/revisions/{short}"))?)
     })
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Site};
 use super::iam;
-use super::operations::{self, Subject};
-use super::service_body::{self, shown};
+use super::operations::{self, Subject, only_checks};
+use super::service_body::{self, fill, shown};
 use super::service_check::check_containers;
 use super::services::check_version;
 use crate::dialect::api_error::ApiError;
@@ -15,7 +15,7 @@ use crate::dialect::pages::{PageSize, page, page_request};
 use crate::dialect::query::Query;
 use crate::dialect::wire::remove;
 use crate::records::roles::is_run_permission;
-use crate::records::stamps::{new_uid, quoted_etag, stamp};
+use crate::records::stamps::{new_uid, stamp};
 use crate::records::world::Collection;
 
 const PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
@@ -97,44 +97,26 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// Carries a change out by an operation.
-    fn settle(
-        &self,
-        query: &Query,
-        resource: &Value,
-        work: impl FnOnce() -> Result<(), ApiError>,
-    ) -> Answer {
+    /// Keeps one that was made or changed, by an operation.
+    fn keep(&self, query: &Query, name: &str, resource: &Value) -> Answer {
         let parent = self.site.location(self.region);
-        let subject = Subject { parent: &parent, message: self.kind.message };
-        operations::carry_out(self.site, subject, query, resource, work)
+        let only_checks = only_checks(query)?;
+        operations::carry_out(self.site, self.subject(&parent), only_checks, resource, || {
+            Ok(self.site.world.put_resource(self.place(), name, resource)?)
+        })
     }
 
-    fn keep(&self, name: &str, resource: &Value) -> Result<(), ApiError> {
-        Ok(self.site.world.put_resource(self.place(), name, resource)?)
+    fn subject<'b>(&self, parent: &'b str) -> Subject<'b> {
+        Subject { parent, message: self.kind.message }
     }
 
     /// Fills in what is not said, and what Cloud Run works out.
     fn complete(&self, name: &str, resource: &mut Value) {
-        let now = stamp(self.site.now);
-        let generation: u64 =
-            resource["generation"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0) + 1;
-        resource["generation"] = json!(generation.to_string());
-        resource["observedGeneration"] = resource["generation"].clone();
-        resource["updateTime"] = json!(now);
-        resource["lastModifier"] = json!(self.site.caller());
-        resource["terminalCondition"] =
-            json!({"type": "Ready", "state": "CONDITION_SUCCEEDED", "lastTransitionTime": now});
-        resource["etag"] = json!(quoted_etag());
-        let default = |place: &mut Value, value: Value| {
-            if place.is_null() {
-                *place = value;
-            }
-        };
-        default(&mut resource["launchStage"], json!("GA"));
+        service_body::tell_change(resource, self.site.caller(), self.site.now);
         let account = json!(self.site.project.compute_account());
         if self.kind.containers.is_empty() {
-            default(&mut resource["serviceAccount"], account);
-            default(&mut resource["ingress"], json!("INGRESS_TRAFFIC_ALL"));
+            fill(&mut resource["serviceAccount"], account);
+            fill(&mut resource["ingress"], json!("INGRESS_TRAFFIC_ALL"));
             service_body::fill_limits(resource);
             remove(resource, "urls");
             let project = self.site.project;
@@ -143,11 +125,11 @@ impl<'a> Target<'a> {
                 resource["urls"] = json!([url]);
             }
         } else {
-            default(&mut resource["template"]["serviceAccount"], account);
+            fill(&mut resource["template"]["serviceAccount"], account);
             service_body::fill_limits(&mut resource["template"]);
             // Documented: all to the latest revision.
             let latest = json!([{"type": "INSTANCE_SPLIT_ALLOCATION_TYPE_LATEST", "percent": 100}]);
-            default(&mut resource["instanceSplits"], latest);
+            fill(&mut resource["instanceSplits"], latest);
             resource["instanceSplitStatuses"] = resource["instanceSplits"].clone();
         }
     }
@@ -196,47 +178,42 @@ fn create_named(call: &Call<'_>, target: &Target<'_>, id: &str) -> Answer {
     check_id(kind.name, id)?;
     check_region(region)?;
     if site.world.resource(target.place(), id)?.is_some() {
-        return Err(ApiError::already_exists(format!("Resource '{id}' already exists.")));
+        return Err(ApiError::taken(id));
     }
     let mut made = json!({
         "name": target.full_name(id),
         "uid": new_uid(),
+        "generation": "1",
         "createTime": stamp(site.now),
         "creator": site.caller(),
     });
     service_body::copy_settable(kind.schema, &mut made, call.body, |_| true);
     target.complete(id, &mut made);
-    target.settle(call.query, &made, || target.keep(id, &made))
+    target.keep(call.query, id, &made)
 }
 
 pub(crate) fn patch(call: &Call<'_>) -> Answer {
     let target = Target::named(call)?;
-    let mut there = match target.load() {
-        Err(error) if call.query.flag("allowMissing")? && error.code == 404 => {
-            // Documented: who makes what is missing must be allowed to.
-            let permission = format!("run.{}.create", target.kind.collection.to_lowercase());
-            target.site.require(&permission, &call.holder())?;
-            return create_named(call, &target, target.name);
-        }
-        loaded => loaded?,
+    let permission = format!("run.{}.create", target.kind.collection.to_lowercase());
+    let Some(mut there) = call.or_missing(target.load(), &permission)? else {
+        return create_named(call, &target, target.name);
     };
     check_version(target.name, &there, call.body["etag"].as_str())?;
     service_body::check_added(target.kind.name, call.body, &there)?;
     let mask = service_body::mask_of(call.query);
     service_body::apply_mask(target.kind.schema, &mut there, call.body, mask.as_deref())?;
     target.check(&there)?;
+    service_body::raise_generation(&mut there);
     target.complete(target.name, &mut there);
-    target.settle(call.query, &there, || target.keep(target.name, &there))
+    target.keep(call.query, target.name, &there)
 }
 
 pub(crate) fn delete(call: &Call<'_>) -> Answer {
     let target = Target::named(call)?;
-    let mut there = target.load()?;
+    let there = target.load()?;
     check_version(target.name, &there, call.query.get("etag"))?;
-    if !call.query.flag("validateOnly")? {
-        there["deleteTime"] = json!(stamp(target.site.now));
-    }
-    target.settle(call.query, &there, || {
+    let parent = target.site.location(target.region);
+    operations::take_away(target.site, target.subject(&parent), call.query, there, || {
         let full = target.full_name(target.name);
         Ok(target.site.world.delete_resource(target.place(), target.name, &full)?)
     })
@@ -248,6 +225,6 @@ pub(crate) fn turn(call: &Call<'_>) -> Answer {
     let there = target.load()?;
     check_version(target.name, &there, call.body["etag"].as_str())?;
     let only_checks = call.body["validateOnly"] == true;
-    let asked = Query::of(&[("validateOnly", if only_checks { "true" } else { "false" })]);
-    target.settle(&asked, &there, || Ok(()))
+    let parent = target.site.location(target.region);
+    operations::carry_out(target.site, target.subject(&parent), only_checks, &there, || Ok(()))
 }

@@ -113,6 +113,11 @@ impl ApiError {
         Self { code: 409, status: "ALREADY_EXISTS", message: message.into() }
     }
 
+    /// Of a resource of Cloud Run that is to be made, by its short name.
+    pub(crate) fn taken(name: &str) -> Self {
+        Self::already_exists(format!("Resource '{name}' already exists."))
+    }
+
     pub(crate) fn aborted(message: impl Into<String>) -> Self {
         Self { code: 409, status: "ABORTED", message: message.into() }
     }

@@ -46,7 +46,7 @@ pub(crate) fn create(call: &Call<'_>) -> Answer {
     let before = site.world.domain_mapping(&domain)?;
     if before.is_some() && spec["forceOverride"] != true {
         // That it is told by the name alone, whoever has it, is not certain.
-        return Err(ApiError::already_exists(format!("Resource '{domain}' already exists.")));
+        return Err(ApiError::taken(&domain));
     }
     let ready = dns::leads_here(site.world, &domain)?;
     let mapping = shown(site.project, region, (&domain, service), ready, site.now);
