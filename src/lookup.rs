@@ -2,7 +2,7 @@
 
 mod domains;
 mod errors;
-mod jobs;
+mod workloads;
 
 use self::domains::mapped_beside;
 pub use self::domains::without_domains;
@@ -13,9 +13,9 @@ use crate::context::Context;
 use crate::domain::address::{claim, owners};
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::nearest::nearest;
-use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
+use crate::domain::resource::{InstanceRef, Invoked, ServiceName, ServiceRef, glob_matches};
 use crate::domain::service::Service;
-use crate::domain::target::{JobName, Target, TargetRef};
+use crate::domain::target::{Target, TargetRef, WorkloadName};
 use crate::terminal;
 
 /// A service that matched a reference.
@@ -48,16 +48,16 @@ pub async fn find(cx: &Context, wanted: &ServiceRef) -> Result<FoundService, Com
     }
 }
 
-/// Finds the one service or job that matches a reference; for a function, its service.
+/// Finds the one resource that matches a reference; for a function, its service.
 pub async fn find_target(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
     match wanted {
         TargetRef::Service(reference) => Ok(find(cx, reference).await?.name.into()),
-        TargetRef::Function(function) => Ok(jobs::service_of(cx, function).await?.into()),
-        TargetRef::Job(reference) => {
-            let mut found = jobs::jobs(cx, reference).await?;
+        TargetRef::Function(function) => Ok(workloads::service_of(cx, function).await?.into()),
+        TargetRef::Workload(kind, reference) => {
+            let mut found = workloads::workloads(cx, *kind, reference).await?;
             match found.len() {
-                1 => Ok(Target::Job(found.remove(0))),
-                _ => Err(jobs::several_jobs(cx, reference, &found)),
+                1 => Ok(found.remove(0)),
+                _ => Err(workloads::one_wanted(cx, wanted, &found)),
             }
         }
     }
@@ -106,13 +106,21 @@ fn would_be(cx: &Context, wanted: &TargetRef) -> Result<Target, CommandError> {
         ServiceRef::Full(name) => name.clone(),
         ServiceRef::InProject { project, service } => ServiceName::new(project, "-", service),
         ServiceRef::Regional { region, service } => ServiceName::new(project, region, service),
+        ServiceRef::Instance(InstanceRef { project: of, region, pattern }) => {
+            let (of, region) = (of.as_ref().unwrap_or(&project), region.as_deref().unwrap_or("-"));
+            ServiceName::new(of, region, pattern).of_kind(Invoked::Instance)
+        }
         other => ServiceName::new(project, "-", other.to_string()),
     };
     Ok(match wanted {
-        TargetRef::Job(reference) => {
+        TargetRef::Workload(kind, reference) => {
             let name = of(reference);
-            let (region, job) = (name.region().to_owned(), name.service().to_owned());
-            Target::Job(JobName { project: name.project().to_owned(), region, job })
+            Target::Workload(WorkloadName {
+                kind: *kind,
+                project: name.project().to_owned(),
+                region: name.region().to_owned(),
+                name: name.service().to_owned(),
+            })
         }
         TargetRef::Service(reference) => of(reference).into(),
         TargetRef::Function(function) => of(&ServiceRef::Name(function.function.clone())).into(),
@@ -284,14 +292,10 @@ impl Search<'_> {
         let reference = match wanted {
             TargetRef::Service(reference) => reference,
             TargetRef::Function(function) => {
-                return Ok(vec![jobs::service_of(self.cx, function).await?.into()]);
+                return Ok(vec![workloads::service_of(self.cx, function).await?.into()]);
             }
-            TargetRef::Job(reference) => {
-                let found = jobs::jobs(self.cx, reference).await?;
-                if found.len() > 1 && !reference.is_glob() {
-                    return Err(jobs::several_jobs(self.cx, reference, &found));
-                }
-                return Ok(found.into_iter().map(Target::Job).collect());
+            TargetRef::Workload(kind, reference) => {
+                return workloads::workloads(self.cx, *kind, reference).await;
             }
         };
         let found = self.find(reference, true).await?;
@@ -330,6 +334,11 @@ impl Search<'_> {
         let wanted = &wanted.clone().in_project(&project);
         match wanted {
             ServiceRef::Full(name) => return direct(name.clone()),
+            ServiceRef::Instance(instance) => {
+                let found = workloads::instances(cx, instance).await?;
+                let found = found.into_iter().map(|name| FoundService { name, facts: None });
+                return Ok(found.collect());
+            }
             ServiceRef::Regional { region, service } if region != "-" => {
                 return direct(ServiceName::new(project, region, service));
             }
@@ -415,7 +424,7 @@ fn meant<'a>(services: &'a [Service], wanted: &ServiceRef) -> Vec<&'a Service> {
             ServiceRef::Regional { region, service } => {
                 (region == "-" || name.region() == region) && name.service() == service
             }
-            ServiceRef::Url(_) => false,
+            ServiceRef::Instance(_) | ServiceRef::Url(_) => false,
         }
     };
     services.iter().filter(is_meant).collect()

@@ -66,3 +66,4 @@ mod swarm;
 mod switches;
 mod tls;
 mod wait;
+mod workloads;

@@ -341,54 +341,6 @@ fn what_nobody_knows_is_unknown() {
     }
 }
 
-/// `--everywhere` looks at instances, which it does not change, and says what their policies grant.
-#[test]
-fn instances_are_looked_at() {
-    let at = "projects/p/locations/us-central1/instances";
-    let server = FakeServer::start(move |line| {
-        if line.contains("namespaces/p/instances") {
-            let item = |name: &str| {
-                json!({"metadata": {"name": name,
-                    "labels": {"cloud.googleapis.com/location": "us-central1"}}})
-            };
-            return Answer::json(&json!({"items": [item("box"), item("shut")]}));
-        }
-        if line.contains(&format!("{at}/box:getIamPolicy")) {
-            return Answer::json(&json!({"etag": "ACAB", "bindings": [
-                {"role": "roles/run.invoker", "members": ["user:ana@x.com", "user:bea@x.com"]},
-                {"role": "roles/run.servicesInvoker", "members": ["user:ana@x.com"]}]}));
-        }
-        if line.contains(&format!("{at}/shut:getIamPolicy")) {
-            return Answer::error(
-                403,
-                "PERMISSION_DENIED",
-                "Permission 'run.instances.getIamPolicy' denied",
-            );
-        }
-        Answer::json(&json!({}))
-    });
-    let mut world = World::new();
-    for api in ["RUN", "CLOUDRESOURCEMANAGER", "IAM", "ORGPOLICY", "CLOUDIDENTITY", "IAP"] {
-        world.set(&format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"), &server.endpoint);
-    }
-    world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "t");
-    world.set("CLOUDSDK_CORE_PROJECT", "p");
-    let run = world.run(&["revoke", "ana@x.com", "--everywhere", "--yes", "-o", "json"]);
-    assert_eq!(run.status, 3, "{run}");
-    let left = run.json()["left"].clone();
-    assert_eq!(left.as_array().unwrap().len(), 1, "{left}");
-    assert_eq!(left[0]["service"], format!("{at}/box"));
-    assert_eq!(
-        left[0]["command"],
-        "gcloud beta run instances remove-iam-policy-binding box --region=us-central1 --project=p \
-         --member=user:ana@x.com --role=roles/run.invoker --condition=None"
-    );
-    assert!(
-        run.stderr.contains("`projects/p/locations/us-central1/instances/shut` is unknown"),
-        "{run}"
-    );
-}
-
 /// What an effect rests on stays: not the grant that goes.
 #[test]
 fn an_effect_rests_on_what_stays() {
@@ -435,7 +387,7 @@ fn what_is_left_names_each_way_and_what_ends_it() {
     let left = world.sandbox(&words).json()["left"].clone();
     assert_eq!(left.as_array().unwrap().len(), 2, "{left}");
     let run = world.sandbox(&["revoke", "eve@example.com", "--all-services", "--strict"]);
-    assert!(run.stderr.contains("jobs and instances were not looked at"), "{run}");
+    assert!(run.stderr.contains("instances and worker pools were not looked at"), "{run}");
 }
 
 /// What was not searched is not known, and comes before what was not read.

@@ -106,7 +106,7 @@ fn jobs_are_found_by_every_form_and_missed_kindly() {
     assert_eq!(both["changes"].as_array().unwrap().len(), 2);
     assert_snapshot!(world.sandbox(&["who", "jobs/import"]), @"
     --- stderr
-    error: `import` is a job in several regions: `jobs/europe-west1/import`, `jobs/us-central1/import`
+    error: `jobs/import` is a job in several regions: `jobs/europe-west1/import`, `jobs/us-central1/import`
     hint: runaccess --sandbox who jobs/europe-west1/import
     hint: runaccess --sandbox who jobs/us-central1/import
     --- status 2
@@ -125,7 +125,7 @@ fn jobs_are_found_by_every_form_and_missed_kindly() {
     ");
     assert_snapshot!(world.sandbox(&["grant", "dev@example.com", "jobs/nightly", "--wait"]), @"
     --- stderr
-    error: a job has no front end that could be waited for
+    error: `--wait` is for what has an address: a service or an instance
     hint: runaccess --sandbox grant dev@example.com jobs/nightly
     --- status 2
     ");
@@ -133,7 +133,7 @@ fn jobs_are_found_by_every_form_and_missed_kindly() {
         world.sandbox(&["explain", "dev@example.com", "jobs/nightly", "--path", "/x"]),
         @"
     --- stderr
-    error: a job is run by its API, and has no address
+    error: `jobs/us-central1/nightly` is a job, and has no address
     caused by: `--path`, `--host` and `--from` are about requests to a service
     --- status 2
     "

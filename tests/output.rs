@@ -21,14 +21,15 @@ fn every_format_is_rendered() {
     let world = World::new();
     let of = |format| world.sandbox(&["list", "st*", "--no-access", "-o", format]).stdout;
     assert_snapshot!(of("csv"), @r#"
-    name,service,project,region,url,urls,ingress,ingressSet,invokerCheck,iap,callers,reach,exposure,exposureReasons,inherited,invokerCount
-    status-page,projects/sandbox-project/locations/us-central1/services/status-page,sandbox-project,us-central1,https://status-page-k4qx7v2nza-uc.a.run.app,https://status-page-k4qx7v2nza-uc.a.run.app;https://status-page-123456789012.us-central1.run.app,all,,false,false,anyone,internet,public,"the invoker check is off, so no permission is asked",unread,
-    storefront,projects/sandbox-project/locations/us-central1/services/storefront,sandbox-project,us-central1,https://storefront-k4qx7v2nza-uc.a.run.app,https://storefront-k4qx7v2nza-uc.a.run.app;https://storefront-123456789012.us-central1.run.app,all,,true,false,unknown,internet,unknown,the policy was not read,unread,
+    kind,name,service,project,region,url,urls,ingress,ingressSet,invokerCheck,iap,callers,reach,exposure,exposureReasons,inherited,invokerCount
+    service,status-page,projects/sandbox-project/locations/us-central1/services/status-page,sandbox-project,us-central1,https://status-page-k4qx7v2nza-uc.a.run.app,https://status-page-k4qx7v2nza-uc.a.run.app;https://status-page-123456789012.us-central1.run.app,all,,false,false,anyone,internet,public,"the invoker check is off, so no permission is asked",unread,
+    service,storefront,projects/sandbox-project/locations/us-central1/services/storefront,sandbox-project,us-central1,https://storefront-k4qx7v2nza-uc.a.run.app,https://storefront-k4qx7v2nza-uc.a.run.app;https://storefront-123456789012.us-central1.run.app,all,,true,false,unknown,internet,unknown,the policy was not read,unread,
     "#);
     assert_snapshot!(of("yaml"), @"
     sandbox: true
     services:
-    - name: status-page
+    - kind: service
+      name: status-page
       service: projects/sandbox-project/locations/us-central1/services/status-page
       project: sandbox-project
       region: us-central1
@@ -47,7 +48,8 @@ fn every_format_is_rendered() {
       - the invoker check is off, so no permission is asked
       inherited: unread
       invokerCount: null
-    - name: storefront
+    - kind: service
+      name: storefront
       service: projects/sandbox-project/locations/us-central1/services/storefront
       project: sandbox-project
       region: us-central1

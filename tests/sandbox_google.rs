@@ -632,9 +632,20 @@ async fn instances_and_worker_pools_are_kept_with_their_policies() {
         let path = format!("{home}/one");
         assert_eq!(api.get(&path).await["uid"], made["uid"]);
         assert_eq!(api.refused("POST", &format!("{home}?{id}=one"), Some(&body)).await.0, 409);
+        // Beside the one that there is.
         for list in [home.clone(), format!("{PROJECT}/-/{kind}")] {
-            assert_eq!(names(&api.get(&list).await[kind]).len(), 1, "{list}");
+            assert_eq!(names(&api.get(&list).await[kind]).len(), 2, "{list}");
         }
+        // v1 shows the same.
+        let v1 = format!(
+            "apis/run.googleapis.com/v1/namespaces/sandbox-project/{}",
+            kind.to_lowercase()
+        );
+        let listed = api.get(&v1).await;
+        assert_eq!(listed["items"].as_array().unwrap().len(), 2, "{listed}");
+        let newest = &listed["items"][0]["metadata"];
+        assert_eq!((&newest["name"], &newest["uid"]), (&json!("one"), &made["uid"]));
+        assert_eq!(newest["labels"]["cloud.googleapis.com/location"], "us-central1");
         let change = json!({"description": "of ours", "etag": made["etag"]});
         let masked = format!("{path}?updateMask={mask},uid");
         let (code, operation) = api.send("PATCH", &masked, Some(&change)).await;

@@ -40,16 +40,16 @@ async fn snapshot(
     needs: Needs,
     gateway: &Gateway,
 ) -> Result<Snapshot, Failure> {
-    let job_uid = async {
-        let Target::Job(_) = name else { return Ok(None) };
-        let read = timeout(PATIENCE, gateway.job_uid(name)).await;
+    let workload_uid = async {
+        let Target::Workload(_) = name else { return Ok(None) };
+        let read = timeout(PATIENCE, gateway.uid_of(name)).await;
         Ok(read.ok().and_then(Result::ok).flatten())
     };
     let existing = async {
         match name {
             Target::Account(account) => gateway.account(account).await.map(Some),
             Target::Mapping(mapping) => gateway.mapping(mapping).await.map(Some),
-            Target::Job(_) | Target::Service(_) => Ok(None),
+            Target::Service(_) | Target::Workload(_) => Ok(None),
         }
     };
     let constraints = async {
@@ -62,9 +62,9 @@ async fn snapshot(
         let above = gateway.above(name.project(), None);
         Ok(if needs.above { Box::pin(above).await } else { Ancestors::default() })
     };
-    let (service, job_uid, existing, policy, constraints, above) = tokio::try_join!(
+    let (service, workload_uid, existing, policy, constraints, above) = tokio::try_join!(
         service(gateway, name, needs),
-        job_uid,
+        workload_uid,
         existing,
         policy(gateway, name, needs),
         constraints,
@@ -89,7 +89,7 @@ async fn snapshot(
         project_number: cx.known_number(name.project()),
         name,
         service,
-        job_uid,
+        workload_uid,
         unread,
         weighs_exposure: needs.service != Use::Effect,
         policy,

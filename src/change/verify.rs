@@ -68,8 +68,11 @@ async fn judge(
 ) -> Result<Judgement, Failure> {
     let whose = Subject::One { member, is_self: false };
     let Target::Service(name) = target else {
-        let (around, _) = gateway.gather_job(target, whose, target.permission()).await?;
-        return Ok(around.may(member, target.permission(), cx.now()));
+        let Some(permission) = target.permission() else {
+            return Ok(Judgement::unknown("nobody invokes it"));
+        };
+        let (around, _) = gateway.gather_workload(target, whose, permission).await?;
+        return Ok(around.may(member, permission, cx.now()));
     };
     let gathered = gateway.gather(name, whose).await?;
     Ok(said_by_all(&gathered.decide_for(member, &Request::any(cx.now()))))

@@ -42,7 +42,7 @@ impl Gateway {
                 }
                 let (api, path) = match of {
                     PolicyOwner::Account(account) => (Api::Iam, account_path(&account)),
-                    PolicyOwner::Job(_) | PolicyOwner::Service(_) => {
+                    PolicyOwner::Service(_) | PolicyOwner::Workload(_) => {
                         (Api::Run, format!("/v2/{target}"))
                     }
                 };

@@ -41,21 +41,7 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
             })
             .collect(),
         ingress_set: None,
-        ingress: match &service.ingress {
-            model::IngressTraffic::All => Ingress::All,
-            // v2 returns the observed ingress, which is unspecified at first; v1 returns the
-            // configured one.
-            model::IngressTraffic::Unspecified => Ingress::Other(UNSPECIFIED.to_owned()),
-            model::IngressTraffic::InternalOnly => Ingress::Internal,
-            model::IngressTraffic::InternalLoadBalancer => Ingress::InternalAndLoadBalancing,
-            model::IngressTraffic::None => Ingress::None,
-            other => {
-                Ingress::Other(other.name().map_or_else(
-                    || format!("{}", other.value().unwrap_or_default()),
-                    str::to_owned,
-                ))
-            }
-        },
+        ingress: ingress_of_v2(&service.ingress),
         invoker_check: !service.invoker_iam_disabled,
         iap: service.iap_enabled,
         default_url: !service.default_uri_disabled,
@@ -77,6 +63,51 @@ pub(super) fn service_v2(service: &model::Service, asked: &ServiceName) -> Servi
         update_time: service.update_time.map(timestamp),
         etag: some(service.etag.clone()),
         uid: some(service.uid.clone()),
+    }
+}
+
+/// A Cloud Run instance, under the name that was requested: it has no revisions, so no tags, and no
+/// audiences of its own (discovery document).
+pub(super) fn instance_v2(instance: &model::Instance, asked: &ServiceName) -> Service {
+    let mut ports = instance.containers.iter().flat_map(|container| &container.ports);
+    let account = some(instance.service_account.clone());
+    Service {
+        name: asked.clone(),
+        url: instance.urls.first().cloned(),
+        urls: instance.urls.clone(),
+        tags: Vec::new(),
+        ingress_set: None,
+        ingress: ingress_of_v2(&instance.ingress),
+        invoker_check: !instance.invoker_iam_disabled,
+        iap: instance.iap_enabled,
+        default_url: true,
+        custom_audiences: Vec::new(),
+        service_account: account,
+        is_agent: None,
+        http2: ports.any(|port| port.name == "h2c"),
+        multi_region_id: None,
+        vpc_egress: instance.vpc_access.as_ref().map(egress),
+        readiness: instance.terminal_condition.as_ref().map(readiness_v2).unwrap_or_default(),
+        create_time: instance.create_time.map(timestamp),
+        update_time: instance.update_time.map(timestamp),
+        etag: some(instance.etag.clone()),
+        uid: some(instance.uid.clone()),
+    }
+}
+
+/// The ingress in force, as v2 returns it.
+fn ingress_of_v2(ingress: &model::IngressTraffic) -> Ingress {
+    match ingress {
+        model::IngressTraffic::All => Ingress::All,
+        // It is unspecified at first; v1 returns the configured one.
+        model::IngressTraffic::Unspecified => Ingress::Other(UNSPECIFIED.to_owned()),
+        model::IngressTraffic::InternalOnly => Ingress::Internal,
+        model::IngressTraffic::InternalLoadBalancer => Ingress::InternalAndLoadBalancing,
+        model::IngressTraffic::None => Ingress::None,
+        other => {
+            let value = || format!("{}", other.value().unwrap_or_default());
+            Ingress::Other(other.name().map_or_else(value, str::to_owned))
+        }
     }
 }
 

@@ -21,10 +21,11 @@ use crate::domain::evidence::{
 };
 use crate::domain::invokers::{Grant, grants};
 use crate::domain::member::{Member, MemberKind, OF_A_PLACE};
+use crate::domain::permission::Permission;
 use crate::domain::policy::Policy;
 use crate::domain::principal::project_in;
-use crate::domain::resource::ServiceName;
-use crate::domain::role::{INVOKE, PASS_IAP};
+use crate::domain::resource::{Invoked, ServiceName};
+use crate::domain::role::{PASS_IAP, RUN_JOB, RUN_JOB_WITH_OVERRIDES};
 use crate::domain::target::Target;
 use crate::transport::encoded;
 
@@ -78,7 +79,7 @@ impl Gateway {
         let caller = whose.member();
         let asked = async {
             match whose {
-                Subject::One { is_self: true, .. } => self.may_invoke(name).await.ok(),
+                Subject::One { is_self: true, .. } => self.may_invoke(name).await.ok().flatten(),
                 _ => None,
             }
         };
@@ -126,8 +127,11 @@ impl Gateway {
         }
         if let Some(caller) = caller {
             let ServiceEvidence { service, around, iap, .. } = &mut gathered;
-            let (own, permission) =
-                if service.iap { (iap.as_slice(), PASS_IAP) } else { (&[][..], INVOKE) };
+            let (own, permission) = if service.iap {
+                (iap.as_slice(), PASS_IAP.into())
+            } else {
+                (&[][..], service.name.permission())
+            };
             if service.iap || service.invoker_check {
                 self.look_into(caller, around, own, permission).await;
             }
@@ -142,13 +146,14 @@ impl Gateway {
         group: &Member,
         around: &mut ResourceEvidence,
         iap: &[PolicyLayer<Grant>],
-        permission: &str,
+        permission: Permission<'_>,
     ) {
         let own = usize::from(!iap.is_empty());
         let layers = || iap.iter().chain(around.allow.iter().skip(own));
         let is_group = group.kind() == MemberKind::Group;
         // Boundaries apply to each member separately. Only jobs are checked for them.
-        let is_bound = permission != INVOKE && permission != PASS_IAP;
+        let of_jobs = [RUN_JOB, RUN_JOB_WITH_OVERRIDES].map(Permission::new);
+        let is_bound = of_jobs.contains(&permission);
         if !is_group || !(is_bound || around.turns_on_members(group, permission, layers())) {
             return;
         }
@@ -171,16 +176,18 @@ impl Gateway {
 
     /// Gathers the evidence on who holds a permission on a job, with Cloud Run's own answer about
     /// the active account. Fails if the job does not exist.
-    pub async fn gather_job(
+    pub async fn gather_workload(
         &self,
         job: &Target,
         whose: Subject<'_>,
-        permission: &str,
+        permission: Permission<'_>,
     ) -> Result<(ResourceEvidence, Option<bool>), Failure> {
         let caller = whose.member();
         let asked = async {
             match whose {
-                Subject::One { is_self: true, .. } => self.may(job, permission).await.ok(),
+                Subject::One { is_self: true, .. } => {
+                    self.may(job, permission).await.ok().flatten()
+                }
                 _ => None,
             }
         };
@@ -260,21 +267,25 @@ impl Gateway {
         self.home_of(caller.address()).await
     }
 
-    /// Asks Cloud Run whether the active account may invoke a service: one call that takes groups,
-    /// inheritance and deny policies into account.
-    pub async fn may_invoke(&self, name: &ServiceName) -> Result<bool, Failure> {
-        self.may(&name.clone().into(), INVOKE).await
+    /// Asks Cloud Run whether the active account may invoke a service or an instance: one call that
+    /// takes groups, inheritance and deny policies into account. `None` if its answer does not tell.
+    pub async fn may_invoke(&self, name: &ServiceName) -> Result<Option<bool>, Failure> {
+        self.may(&name.clone().into(), name.permission()).await
     }
 
-    /// Asks Cloud Run whether the active account holds a permission on a service or a job.
-    async fn may(&self, target: &Target, permission: &str) -> Result<bool, Failure> {
-        let does = if permission == INVOKE { "invoked" } else { "run" };
+    /// Asks Cloud Run whether the active account holds a permission on a resource.
+    async fn may(
+        &self,
+        target: &Target,
+        permission: Permission<'_>,
+    ) -> Result<Option<bool>, Failure> {
+        let does = if target.service().is_some() { "invoked" } else { "run" };
         let call = format!("ask whether `{}` may be {does}", target.short());
         let path = format!("/v2/{target}:testIamPermissions");
-        let body = json!({"permissions": [permission]}).to_string();
+        let body = json!({"permissions": permission.names().collect::<Vec<_>>()}).to_string();
         let read = Read::of(Api::Run, &call, &path).with_body(&body);
         let answer: TestIamPermissionsResponse = parsed(&call, &self.ask(read).await?)?;
-        Ok(answer.permissions.iter().any(|held| held == permission))
+        Ok(permission.held(|name| Some(answer.permissions.iter().any(|held| held == name))))
     }
 
     /// The policies that may allow principals to obtain tokens of a service account: its own, and
@@ -339,7 +350,16 @@ impl Gateway {
         let web = format!("projects/{project}/iap_web");
         let region = format!("{web}/cloud_run-{}", name.region());
         let service = format!("{region}/services/{}", name.service());
-        let read = [service, region, web].map(async |resource| {
+        let own = match name.kind() {
+            Invoked::Service => Some(service),
+            // Under which name it is there was not found.
+            Invoked::Instance => None,
+        };
+        let read = [own, Some(region), Some(web)].map(async |resource| {
+            let Some(resource) = resource else {
+                let why = "where Identity-Aware Proxy keeps that of an instance is not known";
+                return PolicyLayer { resource: name.to_string(), read: Err(why.to_owned()) };
+            };
             let call = format!("read the IAP policy of `{resource}`");
             let path = format!("/v1/{resource}:getIamPolicy");
             let asked = Read::of(Api::Iap, &call, &path).with_body(AT_VERSION_3);

@@ -21,8 +21,6 @@ mod failure;
 mod functions;
 mod gateway;
 mod groups;
-mod instances;
-mod jobs;
 mod mappings;
 mod metadata;
 mod policies;
@@ -32,6 +30,7 @@ mod retry;
 mod roles;
 mod services;
 mod wire;
+mod workloads;
 
 pub use self::ancestors::{Ancestors, why};
 pub use self::api::{Api, Endpoints};

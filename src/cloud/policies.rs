@@ -1,4 +1,4 @@
-//! IAM policies of services, jobs, instances and service accounts: reading and setting.
+//! IAM policies of services, instances, jobs, worker pools and service accounts: reading and setting.
 
 use http::Method;
 
@@ -10,11 +10,11 @@ use super::request::{Read, parsed, written};
 use crate::domain::difference::Etags;
 use crate::domain::policy::{self, POLICY_VERSION, Policy};
 use crate::domain::resource::ServiceName;
-use crate::domain::target::{InstanceName, Target};
+use crate::domain::target::Target;
 use crate::transport::encoded;
 
 impl Gateway {
-    /// Reads the policy of one service at version 3, without which its conditions are lost.
+    /// Reads the policy of one service or instance at version 3, without which its conditions are lost.
     /// Requests all fields: a field that this program does not know is kept when the policy is
     /// written.
     pub async fn policy(&self, name: &ServiceName) -> Result<Policy, Failure> {
@@ -35,7 +35,7 @@ impl Gateway {
         let query = encoded(&[("options.requestedPolicyVersion", version.as_str())]);
         let body = match target {
             Target::Service(service) => return self.policy(service).await,
-            Target::Job(_) => {
+            Target::Workload(_) => {
                 self.get(&call, &format!("/v2/{target}:getIamPolicy"), &query).await?
             }
             Target::Account(_) => {
@@ -48,14 +48,6 @@ impl Gateway {
         };
         let policy: Policy = parsed(&call, &body)?;
         if policy.etag.is_empty() { Err(Failure::malformed(&call)) } else { Ok(policy) }
-    }
-
-    /// Reads the policy of an instance.
-    pub async fn policy_of_instance(&self, instance: &InstanceName) -> Result<Policy, Failure> {
-        let call = format!("read the policy of `{instance}`");
-        let version = POLICY_VERSION.to_string();
-        let query = encoded(&[("options.requestedPolicyVersion", version.as_str())]);
-        parsed(&call, &self.get(&call, &format!("/v2/{instance}:getIamPolicy"), &query).await?)
     }
 
     /// Sets the policy of the resource at a path. Only a response that is a policy counts as a

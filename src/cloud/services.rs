@@ -18,7 +18,7 @@ use super::wire::{PolicyBody, ServiceList};
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
 use crate::domain::policy::POLICY_VERSION;
-use crate::domain::resource::ServiceName;
+use crate::domain::resource::{Invoked, ServiceName};
 use crate::domain::service::{Ingress, Service};
 use crate::transport::encoded;
 
@@ -82,9 +82,16 @@ const SERVICE_FIELDS: &str = "name,uid,etag,uri,urls,trafficStatuses(tag,uri,rev
     invokerIamDisabled,iapEnabled,defaultUriDisabled,customAudiences,\
     template(serviceAccount,containers/ports,vpcAccess,workloadIdentityConfig),multiRegionSettings,terminalCondition,createTime,updateTime";
 
+/// The fields of an instance that `convert` reads.
+const INSTANCE_FIELDS: &str = "name,uid,etag,urls,ingress,invokerIamDisabled,iapEnabled,defaultUriDisabled,\
+    serviceAccount,containers/ports,vpcAccess,terminalCondition,createTime,updateTime";
+
 impl Gateway {
-    /// Reads one service.
+    /// Reads one service or instance.
     pub async fn service(&self, name: &ServiceName) -> Result<Service, Failure> {
+        if name.kind() == Invoked::Instance {
+            return self.instance(name).await;
+        }
         let call = format!("read the service `{}`", name.short());
         let query = encoded(&[("fields", SERVICE_FIELDS)]);
         let body = self.get(&call, &format!("/v2/{name}"), &query).await?;
@@ -101,6 +108,20 @@ impl Gateway {
             service.ingress = observed.unwrap_or(set);
         }
         Ok(service)
+    }
+
+    async fn instance(&self, name: &ServiceName) -> Result<Service, Failure> {
+        let call = format!("read the instance `{}`", name.short());
+        let query = encoded(&[("fields", INSTANCE_FIELDS)]);
+        let body = self.get(&call, &format!("/v2/{name}"), &query).await?;
+        let instance: model::Instance = parsed(&call, &body)?;
+        if instance.etag.is_empty() {
+            return Err(Failure::malformed(&call));
+        }
+        // The official client's model does not have this field yet.
+        let read: Value = parsed(&call, &body)?;
+        let default_url = read["defaultUriDisabled"] != true;
+        Ok(Service { default_url, ..convert::instance_v2(&instance, name) })
     }
 
     /// Reads one service, and in parallel the configured ingress, which v2 does not return until it

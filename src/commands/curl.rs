@@ -256,7 +256,7 @@ async fn run_curl(
 async fn may_invoke(cx: &Context, call: &Call) -> Option<bool> {
     let name = call.service.as_ref()?;
     let asked = cx.gateway().await.ok()?.may_invoke(name);
-    cx.in_time("ask whether it may be invoked", asked).await.ok()?.ok()
+    cx.in_time("ask whether it may be invoked", asked).await.ok()?.ok()?
 }
 
 /// Prints the likely cause of a refusal by the front end.

@@ -17,10 +17,12 @@ use crate::domain::error::CommandError;
 use crate::domain::evidence::ResourceEvidence;
 use crate::domain::exit_code::ExitCode;
 use crate::domain::member::{Member, MemberArg, MemberKind};
+use crate::domain::permission::Permission;
+use crate::domain::printable::with_article;
 use crate::domain::resource::{ServiceRef, TAG_SIGN};
 use crate::domain::role::RUN_JOB_WITH_OVERRIDES;
 use crate::domain::service::Service;
-use crate::domain::target::{Target, TargetRef};
+use crate::domain::target::{Target, TargetRef, WorkloadKind};
 use crate::lookup;
 use crate::report::{ExplainReport, RequestShape};
 
@@ -37,7 +39,8 @@ pub(super) struct Args {
     /// The principal: an address, `me`, `service:NAME`, or as IAM writes it
     #[arg(value_name = "MEMBER", add = complete::members())]
     member: Option<String>,
-    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
+    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME, functions/NAME,
+    /// instances/NAME or worker-pools/NAME
     #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     /// The path of the request
@@ -135,7 +138,8 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let whose = Subject::One { member: &who, is_self };
     let Target::Service(name) = &found else {
         if args.path.is_some() || args.host.is_some() || from != Origin::Internet {
-            return Err(CommandError::usage("a job is run by its API, and has no address")
+            let (named, is) = (cx.named(&found), with_article(found.noun()));
+            return Err(CommandError::usage(format!("`{named}` is {is}, and has no address"))
                 .because("`--path`, `--host` and `--from` are about requests to a service"));
         }
         return of_job(cx, &args, (&found, &who), (whose, at), (&say, &check_held)).await;
@@ -145,7 +149,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         Ok(gathered) => gathered,
         // A caller with only the Invoker role gets an answer too.
         Err(failure) if is_self && failure.kind == FailureKind::PermissionDenied => {
-            let Ok(told) = gateway.may_invoke(name).await else {
+            let Ok(Some(told)) = gateway.may_invoke(name).await else {
                 return Err(lookup::unread(cx, name, failure).await);
             };
             let path = path_seen(&args, address, None);
@@ -207,7 +211,7 @@ async fn of_job(
 ) -> Result<u8, CommandError> {
     let permission = asked_of(cx, found, args.with_overrides)?;
     let gateway = cx.gateway().await?;
-    let (around, told) = match gateway.gather_job(found, whose, permission).await {
+    let (around, told) = match gateway.gather_workload(found, whose, permission).await {
         Ok(read) => read,
         Err(failure) => return Err(lookup::unread_target(cx, found, failure).await),
     };
@@ -230,14 +234,20 @@ pub(super) fn asked_of(
     cx: &Context,
     target: &Target,
     with_overrides: bool,
-) -> Result<&'static str, CommandError> {
-    match target {
-        _ if !with_overrides => Ok(target.permission()),
-        Target::Service(_) => Err(CommandError::usage("`--with-overrides` is about running a job")
-            .because("a service is invoked, and has none")
-            .hint(cx.command_without(&["--with-overrides"]))),
-        _ => Ok(RUN_JOB_WITH_OVERRIDES),
+) -> Result<Permission<'static>, CommandError> {
+    let is_job = matches!(target, Target::Workload(workload) if workload.kind == WorkloadKind::Job);
+    if with_overrides && !is_job {
+        return Err(CommandError::usage("`--with-overrides` is about running a job")
+            .because(format!("a {} is no job, and has none", target.noun()))
+            .hint(cx.command_without(&["--with-overrides"])));
     }
+    if with_overrides {
+        return Ok(RUN_JOB_WITH_OVERRIDES.into());
+    }
+    target.permission().ok_or_else(|| {
+        CommandError::usage(format!("nobody invokes a {}: it has no address", target.noun()))
+            .hint(cx.suggest(&format!("policy {}", cx.named(target))))
+    })
 }
 
 /// The kind of entry of a host; if it is not one of the service's own, domain mappings are read.

@@ -14,7 +14,7 @@ use crate::domain::plan::GrantRole;
 use crate::domain::role::{INVOKER, Invokes, OF_FUNCTIONS, OVERRIDER, invokes};
 use crate::lookup;
 
-/// Grant a principal the right to invoke services, or to run jobs
+/// Grant a principal the right to invoke services and instances, or to run jobs
 ///
 /// A bare address is a user, or a service account by its domain; `me` is the account that acts,
 /// `service:NAME` the account that this service runs as. Anything else is written as IAM does:
@@ -96,11 +96,22 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         return Err(CommandError::usage(message).hint(cx.command_without(&["--wait"])));
     }
     if args.wait.is_on() && targets.names.iter().all(|target| target.service().is_none()) {
-        return Err(CommandError::usage("a job has no front end that could be waited for")
-            .hint(cx.command_without(&["--wait"])));
+        return Err(CommandError::usage(
+            "`--wait` is for what has an address: a service or an instance",
+        )
+        .hint(cx.command_without(&["--wait"])));
     }
     for target in &targets.names {
-        asked_of(cx, target, args.with_overrides)?;
+        if args.with_overrides {
+            asked_of(cx, target, true)?;
+        }
+        if args.role.is_none() && target.permission().is_none() {
+            let noun = target.noun();
+            let message = format!("nobody invokes a {noun}, so that `{role}` gives nothing there");
+            return Err(CommandError::usage(message)
+                .because("another role, such as `roles/run.developer`, is named by `--role`")
+                .hint(cx.command_with_option("--role", Some("ROLE"))));
+        }
     }
     args.limits.check(cx, &members)?;
     args.limits.suits(cx, &role)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::args::complete;
-use super::args::members::{resolve, service};
+use super::args::members::{resolve, service_or_instance};
 use super::args::times::{Since, span};
 use crate::change;
 use crate::context::Context;
@@ -14,8 +14,8 @@ use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::exit_code::ExitCode;
 use crate::domain::history::{ChangeId, Entry};
 use crate::domain::member::{Member, MemberArg};
-use crate::domain::resource::{ServiceName, ServiceRef, glob_matches};
-use crate::domain::target::Target;
+use crate::domain::resource::{InstanceRef, Invoked, ServiceName, ServiceRef, glob_matches};
+use crate::domain::target::{Target, TargetRef};
 use crate::journal::Journal;
 use crate::lookup;
 use crate::report::{EntryReport, HistoryReport};
@@ -179,35 +179,44 @@ enum Wanted {
         project: String,
         service: String,
     },
-    /// A job, an account or a domain, by its full or short name.
+    /// A job, a worker pool, an account or a domain, by its full or short name.
     Beside(String),
     Matches {
+        kind: Invoked,
         region: Option<String>,
         name: String,
     },
 }
 
+impl Wanted {
+    fn matches(region: Option<String>, name: String) -> Self {
+        Self::Matches { kind: Invoked::Service, region, name }
+    }
+}
+
 impl Filter {
     async fn of(cx: &Context, args: &Args) -> Result<Self, CommandError> {
         let beside = args.service.as_deref().filter(|typed| {
+            let of_workload = |found: &TargetRef| matches!(found, TargetRef::Workload(..));
             (typed.contains('@') && !typed.contains("://"))
-                || typed.starts_with("jobs/")
+                || TargetRef::parse(typed, None).is_ok_and(|found| of_workload(&found))
                 || Target::parse(typed).is_some_and(|target| target.service().is_none())
         });
         let typed = args.service.as_deref().filter(|_| beside.is_none());
-        let service = match typed.map(|typed| service(cx, typed)).transpose()? {
+        let service = match typed.map(|typed| service_or_instance(cx, typed)).transpose()? {
             None => beside.map(|typed| Wanted::Beside(typed.to_owned())),
             Some(ServiceRef::Full(name)) => Some(Wanted::Is(name)),
             Some(ServiceRef::InProject { project, service }) => {
                 Some(Wanted::InProject { project: cx.project_id(&project).await, service })
             }
-            Some(ServiceRef::Name(name)) => Some(Wanted::Matches { region: None, name }),
-            Some(ServiceRef::Glob { region, pattern }) => {
-                Some(Wanted::Matches { region, name: pattern })
+            Some(ServiceRef::Name(name)) => Some(Wanted::matches(None, name)),
+            Some(ServiceRef::Glob { region, pattern }) => Some(Wanted::matches(region, pattern)),
+            Some(ServiceRef::Instance(InstanceRef { region, pattern, .. })) => {
+                Some(Wanted::Matches { kind: Invoked::Instance, region, name: pattern })
             }
             Some(ServiceRef::Regional { region, service }) => {
                 let region = Some(region).filter(|region| region != "-");
-                Some(Wanted::Matches { region, name: service })
+                Some(Wanted::matches(region, service))
             }
             // An address alone does not identify a service.
             Some(url @ ServiceRef::Url(_)) => Some(Wanted::Is(lookup::find(cx, &url).await?.name)),
@@ -236,13 +245,17 @@ impl Filter {
                 name.service() == service && cx.are_known_as_one(name.project(), project)
             }),
             Wanted::Beside(typed) => {
-                let job = typed.strip_prefix("jobs/").filter(|rest| !rest.contains('/'));
-                let is_job =
-                    matches!((target, job), (Target::Job(known), Some(job)) if known.job == job);
-                is_job || target.short() == *typed || target.to_string() == *typed
+                let named = match TargetRef::parse(typed, None) {
+                    Ok(TargetRef::Workload(kind, ServiceRef::Name(name))) => Some((kind, name)),
+                    _ => None,
+                };
+                let is_it = matches!((target, named), (Target::Workload(known), Some((kind, name)))
+                    if known.kind == kind && known.name == name);
+                is_it || target.short() == *typed || target.to_string() == *typed
             }
-            Wanted::Matches { region, name } => target.service().is_some_and(|service| {
-                region.as_ref().is_none_or(|region| region == service.region())
+            Wanted::Matches { kind, region, name } => target.service().is_some_and(|service| {
+                service.kind() == *kind
+                    && region.as_ref().is_none_or(|region| region == service.region())
                     && glob_matches(name, service.service())
             }),
         });

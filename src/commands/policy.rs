@@ -1,4 +1,4 @@
-//! `policy`: prints the IAM policy of a service or job.
+//! `policy`: prints the IAM policy of a service, or of what is like one.
 
 use super::args::complete;
 use super::args::members::KindOption;
@@ -8,10 +8,11 @@ use crate::domain::exit_code::ExitCode;
 use crate::lookup;
 use crate::report::PolicyReport;
 
-/// Print the IAM policy of a service or job, as `gcloud run services get-iam-policy` does
+/// Print the IAM policy of a service, instance, job or worker pool, as `gcloud run services get-iam-policy` does
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
+    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME, functions/NAME,
+    /// instances/NAME or worker-pools/NAME
     #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     #[command(flatten)]

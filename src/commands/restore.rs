@@ -31,7 +31,8 @@ pub(super) struct Args {
     /// The saved policy; `-` for stdin
     #[arg(value_name = "FILE")]
     file: String,
-    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
+    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME, functions/NAME,
+    /// instances/NAME or worker-pools/NAME
     #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     /// Restore although the policy was changed since it was saved: that is taken back too

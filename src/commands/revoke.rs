@@ -11,6 +11,7 @@ use super::args::members::{
 };
 use super::args::write::{WriteOptions, finish, report_as};
 use crate::change::{self, ChangeResult, Remarks};
+use crate::cloud::{Unreadable, why};
 use crate::context::Context;
 use crate::domain::error::CommandError;
 use crate::domain::exit_code::ExitCode;
@@ -19,7 +20,7 @@ use crate::domain::member::Member;
 use crate::domain::plan::{ClearGrants, ConditionChoice, Refusal, RevokeGrants, RoleChoice};
 use crate::domain::printable::printable;
 use crate::domain::role::INVOKER;
-use crate::domain::target::Target;
+use crate::domain::target::{Target, WorkloadKind};
 use crate::lookup::{self, Targets};
 use crate::report::ChangesReport;
 use crate::terminal;
@@ -128,7 +129,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
         let named = |grant: &Grant| resolved.members.iter().any(|m| m.same_as(&grant.member));
         let mut targets = every_service_with(cx, named, &mut judged).await?;
         if args.everywhere {
-            every_job_with(cx, named, (&mut targets, &mut judged)).await?;
+            Box::pin(every_workload_with(cx, named, (&mut targets, &mut judged))).await?;
         }
         targets
     } else {
@@ -170,10 +171,9 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     left.unknown.extend(unreachable.iter().map(|unread| {
         format!("whoever is granted something in {} is not known: {}", unread.what, unread.why)
     }));
-    if args.everywhere {
-        left.look_at_instances(cx, &asked).await?;
-    } else if all {
-        cx.terminal.note("jobs and instances were not looked at: `--everywhere` does");
+    if all && !args.everywhere {
+        cx.terminal
+            .note("jobs, instances and worker pools were not looked at: `--everywhere` does");
     }
     end_with(cx, result, &left, &args.write)
 }
@@ -249,8 +249,8 @@ async fn every_service_with(
     Ok(Targets { names, missing: Vec::new(), by_pattern: true, unreachable })
 }
 
-/// Adds every job whose policy contains such a grant or cannot be read.
-async fn every_job_with(
+/// Adds every job, instance and worker pool whose policy contains such a grant or cannot be read.
+async fn every_workload_with(
     cx: &Context,
     wanted: impl Fn(&Grant) -> bool,
     (targets, all): (&mut Targets, &mut Vec<Target>),
@@ -258,17 +258,46 @@ async fn every_job_with(
     let project = cx.project()?.value;
     let region = cx.region_of_the_command_line()?;
     let gateway = cx.gateway().await?;
-    let (jobs, unreachable) = gateway.jobs(&project).await?;
+    let (jobs, pools, instances) = tokio::join!(
+        gateway.workloads(WorkloadKind::Job, &project),
+        gateway.workloads(WorkloadKind::WorkerPool, &project),
+        gateway.instances(&project),
+    );
+    let mut found: Vec<Target> = Vec::new();
+    let (names, mut unreachable) = jobs?;
+    found.extend(names.into_iter().map(Target::Workload));
+    let pools = pools.map(|(names, unread)| {
+        found.extend(names.into_iter().map(Target::Workload));
+        unread
+    });
+    let instances = instances.map(|(names, unread)| {
+        found.extend(names.into_iter().map(Target::Service));
+        unread
+    });
+    for (what, read) in [("worker pools", pools), ("instances", instances)] {
+        match read {
+            Ok(unread) => unreachable.extend(unread),
+            Err(failure) => unreachable.push(Unreadable {
+                what: format!("the {what} of project `{project}`"),
+                why: why(&failure),
+                region: None,
+            }),
+        }
+    }
+    unreachable.dedup();
     lookup::warn_of(cx, &unreachable);
-    targets.unreachable.extend(unreachable);
-    let jobs = jobs.into_iter().filter(|job| region == "-" || job.region == region);
-    let jobs: Vec<Target> = jobs.map(Target::Job).collect();
-    let reads = stream::iter(&jobs).map(|job| gateway.policy_of(job)).buffered(remaining::WIDTH);
+    for unread in unreachable {
+        if !targets.unreachable.contains(&unread) {
+            targets.unreachable.push(unread);
+        }
+    }
+    found.retain(|target| region == "-" || target.region() == Some(&region));
+    let reads = stream::iter(&found).map(|one| gateway.policy_of(one)).buffered(remaining::WIDTH);
     let reads: Vec<_> = reads.collect().await;
-    for (job, read) in jobs.into_iter().zip(reads) {
-        all.push(job.clone());
+    for (target, read) in found.into_iter().zip(reads) {
+        all.push(target.clone());
         if read.as_ref().map_or(true, |policy| grants(policy).iter().any(&wanted)) {
-            targets.names.push(job);
+            targets.names.push(target);
         }
     }
     Ok(())

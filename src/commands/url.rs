@@ -12,7 +12,7 @@ use crate::report::UrlReport;
 /// Print a service's URL
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// NAME, REGION/NAME, full resource name, or any of its URLs
+    /// NAME, REGION/NAME, full resource name, any of its URLs, or instances/NAME
     #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     /// Print the URL of this traffic tag

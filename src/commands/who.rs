@@ -6,11 +6,12 @@ use super::explain::asked_of;
 use crate::cloud::Subject;
 use crate::context::Context;
 use crate::domain::error::CommandError;
-use crate::domain::evidence::{PolicyLayer, ResourceEvidence, Roles, ServiceEvidence};
+use crate::domain::evidence::{PolicyLayer, ResourceEvidence, Roles, ServiceEvidence, carries};
 use crate::domain::exit_code::ExitCode;
 use crate::domain::exposure::{Exposure, judge_all};
 use crate::domain::invokers::Grant;
 use crate::domain::member::Member;
+use crate::domain::permission::Permission;
 use crate::domain::role::{INVOKE, MINT_ID_TOKEN, PASS_IAP, RUN_JOB, RUN_JOB_WITH_OVERRIDES};
 use crate::domain::target::Target;
 use crate::domain::ways_in::{
@@ -29,7 +30,8 @@ use crate::report::{DenyRow, IndirectRow, InvokerRow, UnknownRow, WhoReport};
   runaccess who orders --indirect
   runaccess who orders --strict -o 'value(member,state)'")]
 pub(super) struct Args {
-    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME or functions/NAME
+    /// NAME, REGION/NAME, full resource name, any of its URLs, jobs/NAME, functions/NAME,
+    /// instances/NAME or worker-pools/NAME
     #[arg(value_name = "SERVICE", add = complete::services())]
     service: Option<String>,
     #[command(flatten)]
@@ -51,8 +53,11 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     let question = "Who can invoke which service?";
     let found = args.kind.one_target(cx, args.service.as_deref(), question).await?;
     let gateway = cx.gateway().await?;
-    let permission = asked_of(cx, &found, args.with_overrides)?;
     let now = cx.now();
+    if found.permission().is_none() && !args.with_overrides {
+        return nobody(cx, &found).await;
+    }
+    let permission = asked_of(cx, &found, args.with_overrides)?;
     let read = match &found {
         Target::Service(name) => gateway.gather(name, Subject::Anyone).await.map(|gathered| {
             let exposure = gathered.weigh(|evidence| judge_all(evidence, now)).exposure;
@@ -65,15 +70,17 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
             };
             (ways, gathered.around)
         }),
-        job => gateway.gather_job(job, Subject::Anyone, permission).await.map(|(around, _)| {
-            let unread =
-                around.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
-            let mut unknown: Vec<UnknownRow> = unread.collect();
-            push_new(&mut unknown, said_of_roles(&around.roles, &around.allow, permission));
-            let invokers = InvokerRow::all(holders(&around, permission, now), now);
-            let deny = denials_of(&around, permission).into_iter().map(DenyRow::new).collect();
-            (Ways { exposure: None, invokers, iap: Vec::new(), deny, unknown }, around)
-        }),
+        job => {
+            gateway.gather_workload(job, Subject::Anyone, permission).await.map(|(around, _)| {
+                let unread =
+                    around.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
+                let mut unknown: Vec<UnknownRow> = unread.collect();
+                push_new(&mut unknown, said_of_roles(&around.roles, &around.allow, permission));
+                let invokers = InvokerRow::all(holders(&around, permission, now), now);
+                let deny = denials_of(&around, permission).into_iter().map(DenyRow::new).collect();
+                (Ways { exposure: None, invokers, iap: Vec::new(), deny, unknown }, around)
+            })
+        }
     };
     let (ways, around) = match read {
         Ok(read) => read,
@@ -113,6 +120,29 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<u8, CommandError> {
     Ok(if is_partial { ExitCode::Undetermined } else { ExitCode::Done }.number())
 }
 
+/// Answers for what nobody invokes, if it is there: a worker pool.
+async fn nobody(cx: &Context, found: &Target) -> Result<u8, CommandError> {
+    if let Err(failure) = cx.gateway().await?.policy_of(found).await {
+        return Err(lookup::unread_target(cx, found, failure).await);
+    }
+    let (noun, named) = (found.noun(), cx.named(found));
+    cx.terminal
+        .note(&format!("nobody invokes a {noun}: it has no address, and is not run by anybody"));
+    cx.terminal.hint(&cx.suggest(&format!("policy {named}")));
+    cx.report(&WhoReport {
+        sandbox: cx.is_sandbox(),
+        service: found.to_string(),
+        kind: found.kind(),
+        exposure: None,
+        invokers: Vec::new(),
+        iap: Vec::new(),
+        deny: Vec::new(),
+        indirect: None,
+        unknown: Vec::new(),
+    })?;
+    Ok(ExitCode::Done.number())
+}
+
 /// The grants and rules that were found.
 struct Ways {
     exposure: Option<Exposure>,
@@ -126,8 +156,9 @@ struct Ways {
 fn unknown(gathered: &ServiceEvidence) -> Vec<UnknownRow> {
     let unread = gathered.unread().map(|(what, why)| UnknownRow { what, why: why.to_owned() });
     let mut rows: Vec<UnknownRow> = unread.collect();
-    push_new(&mut rows, said_of_roles(&gathered.around.roles, &gathered.around.allow, INVOKE));
-    push_new(&mut rows, said_of_roles(&gathered.around.roles, &gathered.iap, PASS_IAP));
+    let (roles, asked) = (&gathered.around.roles, gathered.service.name.permission());
+    push_new(&mut rows, said_of_roles(roles, &gathered.around.allow, asked));
+    push_new(&mut rows, said_of_roles(roles, &gathered.iap, PASS_IAP.into()));
     rows
 }
 
@@ -135,9 +166,9 @@ fn unknown(gathered: &ServiceEvidence) -> Vec<UnknownRow> {
 fn said_of_roles(
     roles: &Roles,
     layers: &[PolicyLayer<Grant>],
-    permission: &str,
+    permission: Permission<'_>,
 ) -> Vec<UnknownRow> {
-    let does = match permission {
+    let does = match permission.as_str() {
         INVOKE => "it can invoke",
         RUN_JOB | RUN_JOB_WITH_OVERRIDES => "it can run jobs",
         MINT_ID_TOKEN => "it gives tokens of the account",
@@ -147,7 +178,17 @@ fn said_of_roles(
     let unknown = unknown_roles(roles, layers, permission).into_iter();
     let row = |(role, holders): (&str, Vec<&Member>)| {
         let holders: Vec<&str> = holders.into_iter().map(Member::as_str).collect();
-        let why = format!("whether {does} is not known; held by {}", holders.join(", "));
+        let one = permission.names().find(|name| carries(roles, role, *name) == Some(true));
+        let because = match one {
+            Some(one) if permission.is_either() => {
+                format!(
+                    " is not known: it carries {one}, and Google's own texts disagree on whether \
+                     {permission} is asked for"
+                )
+            }
+            _ => " is not known".to_owned(),
+        };
+        let why = format!("whether {does}{because}; held by {}", holders.join(", "));
         UnknownRow { what: format!("role {role}"), why }
     };
     unknown.map(row).collect()
@@ -168,15 +209,16 @@ async fn indirect(
     target: &Target,
 ) -> Result<(Vec<IndirectRow>, Vec<UnknownRow>), CommandError> {
     let now = cx.now();
-    let sets = if let Target::Job(_) = target { Means::SetJobPolicy } else { Means::SetPolicy };
+    let sets = Means::SetPolicy(target.policy_setter());
     let with = |roles: &Roles, layers: &[PolicyLayer<Grant>], means: Means, on: &str| {
         let counting =
-            granted(roles, layers, means.as_str()).filter(|(_, grant)| grant.counts(now));
+            granted(roles, layers, means.as_str().into()).filter(|(_, grant)| grant.counts(now));
         counting.map(|grant| IndirectRow::new(means, grant, on, now)).collect::<Vec<_>>()
     };
     let mut rows = with(&around.roles, &around.allow, sets, &target.to_string());
-    let mut unknown = said_of_roles(&around.roles, &around.allow, sets.as_str());
-    let accounts = around.accounts_with(target.permission(), now);
+    let mut unknown = said_of_roles(&around.roles, &around.allow, sets.as_str().into());
+    let accounts =
+        target.permission().map(|asked| around.accounts_with(asked, now)).unwrap_or_default();
     let gateway = cx.gateway().await?;
     let above =
         accounts.iter().map(|account| gateway.account_policies(account.address(), &around.place));
@@ -190,7 +232,7 @@ async fn indirect(
             push_new(&mut unknown, vec![UnknownRow { what, why }]);
         }
         rows.extend(with(&roles, &layers, Means::Tokens, on));
-        push_new(&mut unknown, said_of_roles(&roles, &layers, MINT_ID_TOKEN));
+        push_new(&mut unknown, said_of_roles(&roles, &layers, MINT_ID_TOKEN.into()));
     }
     Ok((rows, unknown))
 }

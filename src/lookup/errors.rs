@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::domain::address::owners;
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::nearest::nearest;
-use crate::domain::resource::{ServiceName, ServiceRef};
+use crate::domain::resource::{Invoked, ServiceName, ServiceRef};
 use crate::domain::service::Service;
 use crate::domain::target::Target;
 
@@ -44,23 +44,29 @@ async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> Com
     let Ok(gateway) = cx.gateway().await else {
         return error;
     };
-    let Ok(listing) = gateway.services(name.project(), "-").await else {
+    let listed = match name.kind() {
+        Invoked::Service => gateway.services(name.project(), "-").await.map(|listing| {
+            listing.services.into_iter().map(|service| service.name).collect::<Vec<_>>()
+        }),
+        Invoked::Instance => gateway.instances(name.project()).await.map(|(names, _)| names),
+    };
+    let Ok(listed) = listed else {
         return error;
     };
-    let same: Vec<String> = listing
-        .services
-        .iter()
-        .filter(|service| service.name.service() == name.service())
-        .map(|service| cx.named(&service.name))
-        .collect();
-    let known = listing.services.iter().map(|service| service.name.service());
-    let near: Vec<&str> = nearest(name.service(), known);
-    let elsewhere = near.into_iter().flat_map(|near| {
-        listing.services.iter().filter(move |s| s.name.service() == near).map(|s| cx.named(&s.name))
-    });
+    let of_name = |name: &str| -> Vec<String> {
+        let known = listed.iter().filter(|known| known.service() == name);
+        known.map(|known| cx.named(known)).collect()
+    };
+    let same = of_name(name.service());
+    let near: Vec<&str> = nearest(name.service(), listed.iter().map(ServiceName::service));
+    let elsewhere = near.into_iter().flat_map(of_name);
     let suggested = if same.is_empty() { elsewhere.collect() } else { same };
     if suggested.is_empty() {
-        return error.hint(cx.suggest("list"));
+        let kind = match name.kind() {
+            Invoked::Service => "",
+            Invoked::Instance => " --kind instance",
+        };
+        return error.hint(cx.suggest(&format!("list{kind}")));
     }
     suggested
         .iter()
@@ -70,7 +76,9 @@ async fn not_found(cx: &Context, name: &ServiceName, error: CommandError) -> Com
 
 pub(super) fn ambiguous(cx: &Context, wanted: &ServiceRef, found: &[FoundService]) -> CommandError {
     let names: Vec<String> = found.iter().map(|found| found.name.short()).collect();
-    let several = if wanted.is_glob() {
+    let several = if wanted.is_glob() && wanted.is_of_instance() {
+        "matches several instances"
+    } else if wanted.is_glob() {
         "matches several services"
     } else if super::is_multi_region(found) {
         "is one service in several regions, each with a policy of its own"
@@ -126,6 +134,7 @@ pub(super) fn not_listed(cx: &Context, wanted: &ServiceRef, listing: &Listing) -
             service.as_str()
         }
         ServiceRef::Full(name) => name.service(),
+        ServiceRef::Instance(instance) => &instance.pattern,
         ServiceRef::Url(address) => {
             let untagged = address.untagged();
             let of_tag = untagged.as_ref().and_then(|(tag, untagged)| {
@@ -168,7 +177,10 @@ pub(super) fn unlisted(cx: &Context, wanted: &ServiceRef, failure: Failure) -> C
             format!("projects/{project}/locations/REGION/services/{service}")
         }
         ServiceRef::Url(_) => "REGION/NAME".to_owned(),
-        ServiceRef::Full(_) | ServiceRef::Glob { .. } | ServiceRef::Regional { .. } => {
+        ServiceRef::Full(_)
+        | ServiceRef::Glob { .. }
+        | ServiceRef::Instance(_)
+        | ServiceRef::Regional { .. } => {
             return error;
         }
     };

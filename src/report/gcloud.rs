@@ -8,6 +8,7 @@ use crate::domain::condition::Condition;
 use crate::domain::error::quoted;
 use crate::domain::invokers::Grant;
 use crate::domain::outcome::{ChangeOutcome, Status};
+use crate::domain::resource::Invoked;
 use crate::domain::service::Ingress;
 use crate::domain::setting::{Setting, Switch, SwitchKind};
 use crate::domain::target::Target;
@@ -39,9 +40,9 @@ impl GcloudReport {
             let closes = |set: &Setting| {
                 matches!(set, Setting::Switch(turn) if *turn.to() == Switch::Ingress(Ingress::None))
             };
-            let why = match outcome.target {
-                Target::Job(_) if is_conditional => {
-                    "its commands for jobs know no conditions, and do not edit a policy that has any"
+            let why = match &outcome.target {
+                Target::Workload(_) if is_conditional => {
+                    "its commands for jobs and worker pools know no conditions, and do not edit a policy that has any"
                 }
                 _ if outcome.difference.settings.iter().any(closes) => "it knows no ingress `none`",
                 _ => return None,
@@ -96,17 +97,22 @@ fn place(target: &Target, verb: &str) -> Vec<String> {
             let group = ["iam", "service-accounts", verb].map(str::to_owned);
             group.into_iter().chain([account.address.clone()]).collect()
         }
-        Target::Job(job) => {
-            let group = ["run", "jobs", verb].map(str::to_owned);
-            group.into_iter().chain([job.job.clone()]).collect()
-        }
         Target::Mapping(mapping) => {
             let group = ["beta", "run", "domain-mappings", verb].map(str::to_owned);
             group.into_iter().chain([format!("--domain={}", mapping.domain)]).collect()
         }
         Target::Service(service) => {
-            let group = ["run", "services", verb].map(str::to_owned);
-            group.into_iter().chain([service.service().to_owned()]).collect()
+            let group: &[&str] = match service.kind() {
+                Invoked::Service => &["run", "services", verb],
+                // In preview.
+                Invoked::Instance => &["beta", "run", "instances", verb],
+            };
+            let group = group.iter().map(|word| (*word).to_owned());
+            group.chain([service.service().to_owned()]).collect()
+        }
+        Target::Workload(workload) => {
+            let group = ["run", workload.kind.word(), verb].map(str::to_owned);
+            group.into_iter().chain([workload.name.clone()]).collect()
         }
     };
     let region = target.region().map(|region| format!("--region={region}"));
@@ -114,7 +120,7 @@ fn place(target: &Target, verb: &str) -> Vec<String> {
 }
 
 /// The gcloud command for a grant. Without a condition flag, gcloud refuses to edit a policy that has
-/// any condition (measured); for jobs it accepts no such flag.
+/// any condition (measured); for jobs it accepts no such flag, and for worker pools that is taken to be so.
 fn of_grant(target: &Target, verb: &str, grant: &Grant) -> Vec<String> {
     let condition = match &grant.condition {
         None => "None".to_owned(),
@@ -122,7 +128,7 @@ fn of_grant(target: &Target, verb: &str, grant: &Grant) -> Vec<String> {
     };
     let mut words = place(target, verb);
     words.extend([format!("--member={}", grant.member), format!("--role={}", grant.role)]);
-    if !matches!(target, Target::Job(_)) {
+    if !matches!(target, Target::Workload(_)) {
         words.push(format!("--condition={condition}"));
     }
     words

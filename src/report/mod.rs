@@ -45,7 +45,7 @@ pub use self::proxy::{ProxiedRow, ProxyReport};
 pub use self::roles::RolesReport;
 pub use self::sandbox_status::{AddressRow, SandboxReport, SettingsReport};
 pub use self::service::ServiceReport;
-pub use self::services::{RowAccess, ServicesReport};
+pub use self::services::{ListedKind, RowAccess, ServiceRow, ServicesReport};
 pub use self::token::{ClaimsReport, TokenReport};
 pub use self::url::UrlReport;
 pub use self::who::{DenyRow, IndirectRow, InvokerRow, UnknownRow, WhoReport};

@@ -205,7 +205,7 @@ impl WhoReport {
             let rows = rows.iter().map(|row| {
                 let on = row.on.rsplit('/').next().unwrap_or_default();
                 let how = match row.permission {
-                    Means::SetPolicy | Means::SetJobPolicy => "by changing its policy".to_owned(),
+                    Means::SetPolicy(_) => "by changing its policy".to_owned(),
                     Means::Tokens => format!("with tokens of {on}"),
                 };
                 let condition = row.condition.as_ref().map(|c| format!(", if {}", c.expression));

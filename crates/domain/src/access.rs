@@ -27,7 +27,7 @@ use super::deny::DenyRule;
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
 pub use super::principal::{Caller, Hierarchy};
-use super::role::{INVOKE, PASS_IAP};
+use super::role::PASS_IAP;
 use super::service::Service;
 
 serialized_as_words!(Origin, Layer, Outcome, Verdict);
@@ -353,7 +353,7 @@ pub fn decide<'a>(
     };
     let asked = permission::Asked {
         caller: invoker,
-        permission: INVOKE,
+        permission: service.name.permission(),
         attributes: &attributes,
         known: evidence.known,
     };
@@ -414,8 +414,12 @@ fn past_iap<'a>(
     caller: Caller<'_>,
     attributes: &Attributes<'_>,
 ) -> Step<'a> {
-    let asked =
-        permission::Asked { caller, permission: PASS_IAP, attributes, known: evidence.known };
+    let asked = permission::Asked {
+        caller,
+        permission: PASS_IAP.into(),
+        attributes,
+        known: evidence.known,
+    };
     let inherited = evidence.allow.get(1..).unwrap_or_default();
     let policies: Vec<_> = evidence.iap.iter().chain(inherited).copied().collect();
     let denied = permission::denied(evidence.deny, asked);

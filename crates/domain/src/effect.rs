@@ -87,7 +87,10 @@ pub fn by_itself(own: OwnPolicy<'_>, member: &Member) -> Judgement {
         (Target::Service(_), None) => Judgement::unknown("the service itself was not read"),
         _ => {
             let attributes = Attributes { path: None, host: None, time: now, tags: None };
-            let asked = (caller, target.permission());
+            let Some(permission) = target.permission() else {
+                return Judgement::unknown("nobody invokes it");
+            };
+            let asked = (caller, permission);
             said_by_all(&decide_permission((&allow, &[]), None, asked, &attributes, known, None))
         }
     }

@@ -13,6 +13,7 @@ use super::condition::{Attributes, Doubt, Tags, Truth, evaluate};
 use super::deny::DenyRule;
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
+use super::permission::{Coverage, Permission};
 use super::principal::{is_service_agent, reaches};
 use super::role;
 use super::service::Service;
@@ -92,11 +93,15 @@ pub struct Members {
 }
 
 /// Whether a role contains a permission, by the table of predefined roles and the roles that were read.
-pub fn carries(roles: &Roles, name: &str, permission: &str) -> Option<bool> {
-    match roles.get(name) {
+pub fn carries<'a>(
+    roles: &Roles,
+    name: &str,
+    permission: impl Into<Permission<'a>>,
+) -> Option<bool> {
+    permission.into().held(|permission| match roles.get(name) {
         Some(facts) => facts.as_ref().map(|facts| facts.carries(permission)),
         None => role::carries(name, permission),
-    }
+    })
 }
 
 /// A grant by which a principal has a permission, or may have it.
@@ -120,12 +125,13 @@ pub enum Counts {
 
 impl ResourceEvidence {
     /// Every grant by which a principal has a permission, or may have it, before deny policies.
-    pub fn ways(
+    pub fn ways<'a>(
         &self,
         member: &Member,
-        permission: &str,
+        permission: impl Into<Permission<'a>>,
         now: OffsetDateTime,
     ) -> Vec<GrantPath<'_>> {
+        let permission = permission.into();
         let attributes = Attributes { path: None, host: None, time: now, tags: self.tags.as_ref() };
         let mut ways = Vec::new();
         for layer in &self.allow {
@@ -163,7 +169,7 @@ impl ResourceEvidence {
     }
 
     /// Service accounts with a permission by name that users can impersonate: neither Google's own, nor those of a cluster.
-    pub fn accounts_with(&self, permission: &str, now: OffsetDateTime) -> Vec<Member> {
+    pub fn accounts_with(&self, permission: Permission<'_>, now: OffsetDateTime) -> Vec<Member> {
         let granted = self.allow.iter().flat_map(|layer| layer.read.iter().flatten());
         let mut accounts: Vec<Member> = granted
             .filter(|grant| grant.member.kind() == MemberKind::ServiceAccount && grant.counts(now))
@@ -177,7 +183,7 @@ impl ResourceEvidence {
     }
 
     /// Whether a role contains a permission; `None` if that is unknown.
-    pub fn carries(&self, name: &str, permission: &str) -> Option<bool> {
+    pub fn carries<'a>(&self, name: &str, permission: impl Into<Permission<'a>>) -> Option<bool> {
         carries(&self.roles, name, permission)
     }
 
@@ -197,13 +203,14 @@ impl ResourceEvidence {
 
     /// Decides whether a principal has a permission on a resource for which only policies count. `told` is the API's own
     /// answer about the caller.
-    pub fn decide_for(
+    pub fn decide_for<'p>(
         &self,
         member: &Member,
-        permission: &str,
+        permission: impl Into<Permission<'p>>,
         now: OffsetDateTime,
         told: Option<bool>,
     ) -> Decision<'_> {
+        let permission = permission.into();
         let allow: Vec<_> = self.allow.iter().map(PolicyLayer::attached).collect();
         let deny: Vec<_> = self.deny.iter().map(PolicyLayer::attached).collect();
         let bound = self.boundaries.as_ref();
@@ -220,7 +227,12 @@ impl ResourceEvidence {
     }
 
     /// Whether a principal has a permission on the resource, and why.
-    pub fn may(&self, member: &Member, permission: &str, now: OffsetDateTime) -> Judgement {
+    pub fn may<'p>(
+        &self,
+        member: &Member,
+        permission: impl Into<Permission<'p>>,
+        now: OffsetDateTime,
+    ) -> Judgement {
         said_by(&self.decide_for(member, permission, now, None))
     }
 
@@ -245,10 +257,10 @@ impl ResourceEvidence {
     pub fn turns_on_members<'a>(
         &'a self,
         group: &Member,
-        permission: &str,
+        permission: Permission<'_>,
         allow: impl Iterator<Item = &'a PolicyLayer<Grant>>,
     ) -> bool {
-        let denies = |rule: &DenyRule| rule.covers(permission);
+        let denies = |rule: &DenyRule| permission.denied_by(rule) != Coverage::No;
         if self.deny.iter().flat_map(|layer| layer.read.iter().flatten()).any(denies) {
             return true;
         }

@@ -13,7 +13,8 @@ use super::deny::DenyRule;
 use super::evidence::{self, PolicyLayer, Roles};
 use super::invokers::Grant;
 use super::member::{Member, MemberKind};
-use super::role::INVOKE;
+use super::permission::{Coverage, Permission};
+use super::role;
 use super::service::{Ingress, Service};
 
 serialized_as_words!(Callers, Reach, Exposure);
@@ -154,6 +155,7 @@ pub fn judge_with(
 /// Determines the exposure by everything that was read, on the service and above it.
 pub fn judge_all(evidence: &Evidence<'_, '_>, now: OffsetDateTime) -> ExposureReport {
     let service = evidence.service;
+    let asked = service.name.permission();
     let mut reasons = Vec::new();
     let callers = callers(evidence, now, &mut reasons);
     let reach = reach(service, &mut reasons);
@@ -161,7 +163,12 @@ pub fn judge_all(evidence: &Evidence<'_, '_>, now: OffsetDateTime) -> ExposureRe
         reasons.push("Identity-Aware Proxy is on and asks first".to_owned());
     }
     for policy in evidence.deny.iter().filter(|_| service.invoker_check) {
-        let rules = policy.read.iter().copied().flatten().filter(|rule| rule.covers(INVOKE));
+        let rules = policy
+            .read
+            .iter()
+            .copied()
+            .flatten()
+            .filter(|rule| asked.denied_by(rule) != Coverage::No);
         let mut named: Vec<&str> = rules.map(DenyRule::policy_id).collect();
         named.dedup();
         reasons.extend(named.iter().map(|name| {
@@ -184,11 +191,31 @@ fn combine(iap: bool, callers: Callers, reach: Reach) -> Exposure {
     }
 }
 
+/// Who may use a resource that has no address, by the grants of its own policy; `None` if the policy
+/// was not read. `asked` is `None` if nobody uses it.
+pub fn callers_of(
+    asked: Option<Permission<'_>>,
+    grants: Option<&[Grant]>,
+    now: OffsetDateTime,
+) -> Callers {
+    let Some(asked) = asked else { return Callers::Nobody };
+    let Some(grants) = grants else { return Callers::Unknown };
+    let carries = |role: &str| asked.held(|permission| role::carries(role, permission));
+    let mut live = grants.iter().filter(|grant| grant.counts(now));
+    if live.any(|grant| carries(&grant.role) != Some(false)) {
+        Callers::Named
+    } else {
+        Callers::Nobody
+    }
+}
+
 fn callers(evidence: &Evidence<'_, '_>, now: OffsetDateTime, reasons: &mut Vec<String>) -> Callers {
     if !evidence.service.invoker_check {
         reasons.push("the invoker check is off, so no permission is asked".to_owned());
         return Callers::Anyone;
     }
+    let asked = evidence.service.name.permission();
+    let carried = |role: &str| asked.held(|permission| (evidence.known.carries)(role, permission));
     let live: Vec<(&str, &Grant, Option<bool>)> = evidence
         .allow
         .iter()
@@ -196,7 +223,7 @@ fn callers(evidence: &Evidence<'_, '_>, now: OffsetDateTime, reasons: &mut Vec<S
             policy.read.iter().copied().flatten().map(|grant| (policy.resource, grant))
         })
         .filter(|(_, grant)| grant.counts(now))
-        .map(|(resource, grant)| (resource, grant, (evidence.known.carries)(&grant.role, INVOKE)))
+        .map(|(resource, grant)| (resource, grant, carried(&grant.role)))
         .filter(|(_, _, carries)| *carries != Some(false))
         .collect();
     let own = evidence.allow.first().map_or("", |policy| policy.resource);
@@ -259,13 +286,16 @@ fn callers(evidence: &Evidence<'_, '_>, now: OffsetDateTime, reasons: &mut Vec<S
 /// Whether a rule about invoking makes exceptions.
 fn has_exceptions(evidence: &Evidence<'_, '_>) -> bool {
     let rules = evidence.deny.iter().flat_map(|policy| policy.read.iter().copied().flatten());
-    rules.into_iter().any(|rule| rule.covers(INVOKE) && !rule.exception_principals.is_empty())
+    let asked = evidence.service.name.permission();
+    let mut covering = rules.into_iter().filter(|rule| asked.denied_by(rule) != Coverage::No);
+    covering.any(|rule| !rule.exception_principals.is_empty())
 }
 
 /// Whether a deny policy certainly denies the caller.
 fn is_denied(evidence: &Evidence<'_, '_>, caller: Caller<'_>, now: OffsetDateTime) -> bool {
     let attributes = Attributes { path: None, host: None, time: now, tags: evidence.known.tags };
-    let denied = says_of_the_public(evidence.deny, caller, INVOKE, &attributes, evidence.known);
+    let asked = evidence.service.name.permission();
+    let denied = says_of_the_public(evidence.deny, caller, asked, &attributes, evidence.known);
     denied == Outcome::Block
 }
 

@@ -308,7 +308,7 @@ mod tests {
             let snapshot = Snapshot {
                 name: ServiceName::new("p", "us-central1", "s").into(),
                 service: service.cloned(),
-                job_uid: None,
+                workload_uid: None,
                 unread: None,
                 weighs_exposure: true,
                 policy: policy(members),

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::condition::{self, Condition};
 use super::member::{Member, MemberKind};
+use super::permission::Permission;
 use super::role::{self, Invokes};
 
 serialized_as_words!(GrantState);
@@ -99,11 +100,13 @@ pub(super) fn condition_of(binding: &Binding) -> Option<Condition> {
     })
 }
 
-/// The number of distinct principals with a grant that counts, in a role that is known to invoke.
-pub fn invoker_count(grants: &[Grant], now: OffsetDateTime) -> usize {
+/// The number of distinct principals with a grant that counts, in a role that is known to carry what
+/// the resource asks for.
+pub fn invoker_count(grants: &[Grant], asked: Permission<'_>, now: OffsetDateTime) -> usize {
+    let carries = |role: &str| asked.held(|permission| role::carries(role, permission));
     let mut keys: Vec<String> = grants
         .iter()
-        .filter(|grant| grant.invokes() == Invokes::Yes && grant.counts(now))
+        .filter(|grant| grant.counts(now) && carries(&grant.role) == Some(true))
         .map(|grant| grant.member.key())
         .collect();
     keys.sort();

@@ -36,6 +36,7 @@ pub mod mapping;
 pub mod member;
 pub mod nearest;
 pub mod outcome;
+pub mod permission;
 pub mod plan;
 pub mod policy;
 pub mod principal;

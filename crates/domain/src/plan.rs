@@ -48,7 +48,7 @@ use super::resource::ServiceName;
 use super::service::Service;
 use super::setting::{Setting, Switch};
 use super::snapshot::Snapshot;
-use super::target::{AccountName, JobName, MappingName, Target};
+use super::target::{AccountName, MappingName, Target, WorkloadName};
 
 /// One write on one resource, with its precondition.
 #[derive(Clone, Debug)]
@@ -80,8 +80,8 @@ pub enum StepKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyOwner {
     Account(AccountName),
-    Job(JobName),
     Service(ServiceName),
+    Workload(WorkloadName),
 }
 
 impl PolicyOwner {
@@ -89,9 +89,9 @@ impl PolicyOwner {
     fn of(target: &Target) -> Option<Self> {
         match target {
             Target::Account(account) => Some(Self::Account(account.clone())),
-            Target::Job(job) => Some(Self::Job(job.clone())),
             Target::Mapping(_) => None,
             Target::Service(service) => Some(Self::Service(service.clone())),
+            Target::Workload(workload) => Some(Self::Workload(workload.clone())),
         }
     }
 }
@@ -100,8 +100,8 @@ impl From<PolicyOwner> for Target {
     fn from(owner: PolicyOwner) -> Self {
         match owner {
             PolicyOwner::Account(account) => Self::Account(account),
-            PolicyOwner::Job(job) => Self::Job(job),
             PolicyOwner::Service(service) => Self::Service(service),
+            PolicyOwner::Workload(workload) => Self::Workload(workload),
         }
     }
 }
@@ -307,9 +307,11 @@ impl Plan {
     }
 
     /// The effect on each principal that gains or loses; on everyone if it opens or closes a service. Empty if it changes
-    /// nothing, or is about neither a service nor a job.
+    /// nothing, or is about what nobody invokes or runs.
     pub fn effect(&self) -> Vec<Effect> {
-        if self.is_empty() || !matches!(self.target, Target::Service(_) | Target::Job(_)) {
+        let is_used = matches!(self.target, Target::Service(_) | Target::Workload(_))
+            && self.target.permission().is_some();
+        if self.is_empty() || !is_used {
             return Vec::new();
         }
         let own = |grants, service| OwnPolicy {

@@ -7,8 +7,8 @@ use wildmatch::WildMatch;
 
 use super::address::{Address, AddressError};
 use super::error::CommandError;
-pub use super::service_name::{ServiceName, TAG_SIGN};
-use super::target::Kind;
+pub use super::service_name::{Invoked, ServiceName, TAG_SIGN};
+use super::target::{Kind, WorkloadKind};
 
 /// What a user typed where a service is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +19,23 @@ pub enum ServiceRef {
     Glob { region: Option<String>, pattern: String },
     /// A name in a project that is said, in the region that is set, else in all.
     InProject { project: String, service: String },
+    /// An instance, by anything but its full name.
+    Instance(InstanceRef),
     /// A bare name, looked for in the region that is set, else in all.
     Name(String),
     /// `REGION/NAME`; the region `-` stands for all.
     Regional { region: String, service: String },
     /// One of the service's addresses, or one under it.
     Url(Address),
+}
+
+/// An instance, in the project and the region that are said or set, else in every region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceRef {
+    pub project: Option<String>,
+    pub region: Option<String>,
+    /// Its name, or a pattern with `*` or `?`.
+    pub pattern: String,
 }
 
 /// Why a text cannot name a service.
@@ -55,9 +66,16 @@ impl ServiceRef {
         if let Some(address) = Address::parse(text)? {
             return Ok(Self::Url(address));
         }
-        let kind = text.split_once('/').and_then(|(kind, _)| Kind::of_collection(kind));
-        if let Some(why) = kind.and_then(why_no_service) {
-            return Err(ServiceRefError::Malformed(text.to_owned(), why));
+        let said = text.split_once('/').and_then(|(kind, rest)| {
+            let kind = Kind::of_collection(kind)?;
+            Some((kind, rest))
+        });
+        match said {
+            Some((Kind::Instance, rest)) => return Self::instance(rest),
+            Some((kind, _)) if let Some(why) = why_no_service(kind) => {
+                return Err(ServiceRefError::Malformed(text.to_owned(), why));
+            }
+            _ => {}
         }
         if looks_like_member(text) {
             return Err(ServiceRefError::IsMember(text.to_owned()));
@@ -93,11 +111,36 @@ impl ServiceRef {
         })
     }
 
+    /// An instance by `NAME` or `REGION/NAME`, with what `instances/` stood before.
+    pub(crate) fn instance(text: &str) -> Result<Self, ServiceRefError> {
+        let (project, region, pattern) = match Self::parse(text)? {
+            Self::Glob { region, pattern } => (None, region, pattern),
+            Self::Name(name) => (None, None, name),
+            Self::Regional { region, service } => (None, Some(region), service),
+            Self::Full(_) | Self::InProject { .. } | Self::Instance(_) | Self::Url(_) => {
+                let why = "write `instances/NAME` or `instances/REGION/NAME`";
+                return Err(ServiceRefError::Malformed(text.to_owned(), why));
+            }
+        };
+        let region = region.filter(|region| region != "-");
+        Ok(Self::Instance(InstanceRef { project, region, pattern }))
+    }
+
+    /// Whether it names an instance.
+    pub fn is_of_instance(&self) -> bool {
+        match self {
+            Self::Full(name) => name.kind() == Invoked::Instance,
+            Self::Instance(_) => true,
+            _ => false,
+        }
+    }
+
     /// The project that it says; `None` if that is the one that is set.
     pub fn project(&self) -> Option<&str> {
         match self {
             Self::Full(name) => Some(name.project()),
             Self::InProject { project, .. } => Some(project),
+            Self::Instance(instance) => instance.project.as_deref(),
             Self::Glob { .. } | Self::Name(_) | Self::Regional { .. } | Self::Url(_) => None,
         }
     }
@@ -106,8 +149,10 @@ impl ServiceRef {
     #[must_use]
     pub fn in_project(self, project: &str) -> Self {
         match self {
-            Self::Full(name) => {
-                Self::Full(ServiceName::new(project, name.region(), name.service()))
+            Self::Full(name) => Self::Full(name.in_project(project)),
+            Self::Instance(instance) => {
+                let named = instance.project.map(|_| project.to_owned());
+                Self::Instance(InstanceRef { project: named, ..instance })
             }
             Self::InProject { service, .. } => {
                 Self::InProject { project: project.to_owned(), service }
@@ -118,13 +163,23 @@ impl ServiceRef {
 
     /// Whether one reference may stand for several services.
     pub fn is_glob(&self) -> bool {
-        matches!(self, Self::Glob { .. })
+        match self {
+            Self::Glob { .. } => true,
+            Self::Instance(instance) => instance.is_glob(),
+            _ => false,
+        }
     }
 
     /// Whether a name, as this says it, may be that of a service of the same project.
     pub fn may_name(&self, name: &ServiceName) -> bool {
+        if self.is_of_instance() != (name.kind() == Invoked::Instance) {
+            return false;
+        }
         match self {
             Self::Full(full) => (full.region(), full.service()) == (name.region(), name.service()),
+            Self::Instance(InstanceRef { region, pattern, .. }) => {
+                pattern == name.service() && region.as_ref().is_none_or(|it| it == name.region())
+            }
             Self::Regional { region, service } => {
                 service == name.service() && (region == "-" || region == name.region())
             }
@@ -141,11 +196,31 @@ impl fmt::Display for ServiceRef {
             Self::InProject { project, service } => {
                 write!(f, "namespaces/{project}/services/{service}")
             }
+            Self::Instance(instance) => instance.fmt(f),
             Self::Glob { region: Some(region), pattern } => write!(f, "{region}/{pattern}"),
             Self::Glob { region: None, pattern } => f.write_str(pattern),
             Self::Name(name) => f.write_str(name),
             Self::Regional { region, service } => write!(f, "{region}/{service}"),
             Self::Url(address) => address.fmt(f),
+        }
+    }
+}
+
+impl InstanceRef {
+    /// Whether it may stand for several.
+    pub fn is_glob(&self) -> bool {
+        self.pattern.contains(['*', '?'])
+    }
+}
+
+impl fmt::Display for InstanceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { project: Some(project), pattern, .. } => {
+                write!(f, "namespaces/{project}/instances/{pattern}")
+            }
+            Self { region: Some(region), pattern, .. } => write!(f, "instances/{region}/{pattern}"),
+            Self { pattern, .. } => write!(f, "instances/{pattern}"),
         }
     }
 }
@@ -219,9 +294,16 @@ impl ResourceName {
     /// What it is as a reference, whatever it is of.
     pub(crate) fn reference(self) -> Result<ServiceRef, ServiceRefError> {
         check_name(&self.name)?;
-        let Self { project, region, name, .. } = self;
+        let Self { project, region, name, kind } = self;
+        let is_instance = kind == Kind::Instance;
+        let of = if is_instance { Invoked::Instance } else { Invoked::Service };
         Ok(match region {
-            Some(region) => ServiceRef::Full(ServiceName::new(project, region, name)),
+            Some(region) => ServiceRef::Full(ServiceName::new(project, region, name).of_kind(of)),
+            None if is_instance => ServiceRef::Instance(InstanceRef {
+                project: Some(project),
+                region: None,
+                pattern: name,
+            }),
             None => ServiceRef::InProject { project, service: name },
         })
     }
@@ -233,8 +315,11 @@ fn why_no_service(kind: Kind) -> Option<&'static str> {
         Kind::Function => {
             Some("it is a function: name the service that it runs as, which `who` tells")
         }
-        Kind::Job => Some("it is a job, and this is about services"),
-        Kind::Service => None,
+        Kind::Workload(WorkloadKind::Job) => Some("it is a job, and this is about services"),
+        Kind::Workload(WorkloadKind::WorkerPool) => {
+            Some("it is a worker pool, which has no address, and this is about services")
+        }
+        Kind::Instance | Kind::Service => None,
     }
 }
 
@@ -362,6 +447,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::target::TargetRef;
 
     #[test]
     fn parses_every_form() {
@@ -414,8 +500,12 @@ mod tests {
             let job = typed
                 .replace("/services/", "/jobs/")
                 .replace("serving.knative.dev", "run.googleapis.com");
-            let job = crate::target::TargetRef::parse(&job, None);
-            assert_eq!(job, Ok(crate::target::TargetRef::Job(expected.clone())), "{typed}");
+            let job = TargetRef::parse(&job, None);
+            assert_eq!(
+                job,
+                Ok(TargetRef::Workload(WorkloadKind::Job, expected.clone())),
+                "{typed}"
+            );
         }
         for typed in [
             "namespaces/p1/services/Hello",
@@ -441,6 +531,10 @@ mod tests {
             "us-central1/",
             "/hello",
             "jobs/nightly",
+            "worker-pools/w",
+            "instances/",
+            "instances/hello.run.app",
+            "instances/instances/x",
             "projects/p/services/s",
             "projects/p/locations/r1/services/s/x",
             "dev@x.com",

@@ -26,7 +26,8 @@ pub const IAP_ACCESSOR: &str = "roles/iap.httpsResourceAccessor";
 pub const INVOKE: &str = "run.routes.invoke";
 /// The permission to run a job.
 pub const RUN_JOB: &str = "run.jobs.run";
-/// To call an instance (roles dump; a field of the API speaks of `run.routes.invoke`).
+/// The permission to invoke an instance, by the roles that hold it (roles dump); a field of the API
+/// speaks of `run.routes.invoke`.
 pub const INVOKE_INSTANCE: &str = "run.instances.invoke";
 /// The permission to run a job with other arguments, variables or counts than its own, which the invoker
 /// role does not hold (roles dump).

@@ -20,8 +20,9 @@ pub struct Snapshot {
     pub name: Target,
     /// The service, if it was read: the effect of the change is determined from it.
     pub service: Option<Service>,
-    /// The uid of a job, which tells it from a later one of the same name; `None` if it was not read.
-    pub job_uid: Option<String>,
+    /// The uid of a job or a worker pool, which tells it from a later one of the same name; `None` if
+    /// it was not read.
+    pub workload_uid: Option<String>,
     /// Why the service could not be read.
     pub unread: Option<String>,
     /// Whether the change, or its effect on exposure, depends on the service.
@@ -64,15 +65,16 @@ impl Snapshot {
         self.service.as_ref().filter(|_| self.weighs_exposure)
     }
 
-    /// The uid of the service or job.
+    /// The uid of the service, job or worker pool.
     pub fn uid(&self) -> Option<&str> {
         let of_service = self.service.as_ref().and_then(|service| service.uid.as_deref());
-        of_service.or(self.job_uid.as_deref())
+        of_service.or(self.workload_uid.as_deref())
     }
 
     /// Whether a role lets its members invoke the service or run the job.
     pub fn lets_in(&self, role: &str) -> Invokes {
-        match carries(&self.roles, role, self.name.permission()) {
+        let Some(permission) = self.name.permission() else { return Invokes::No };
+        match carries(&self.roles, role, permission) {
             Some(true) => Invokes::Yes,
             Some(false) => Invokes::No,
             None => Invokes::Unknown,

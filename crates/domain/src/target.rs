@@ -1,13 +1,16 @@
 //! What a change is made on: a service, or what stands beside it and carries access too.
 
 mod reference;
+mod workload;
 
 use std::fmt;
 
 pub use self::reference::{FunctionRef, Kind, TargetRef};
+pub use self::workload::{WorkloadKind, WorkloadName};
 
-use super::role::{INVOKE, MINT_ID_TOKEN, RUN_JOB};
-use super::service_name::ServiceName;
+use super::permission::Permission;
+use super::role::{INVOKE, MINT_ID_TOKEN, SET_JOB_POLICY, SET_POLICY};
+use super::service_name::{Invoked, ServiceName};
 
 /// A resource with a full name in a project, and a short one on the command line.
 pub trait Named: fmt::Display {
@@ -45,31 +48,10 @@ pub enum Target {
     Account(AccountName),
     /// A domain that is mapped to a service.
     Mapping(MappingName),
-    Job(JobName),
+    /// A service, or an instance.
     Service(ServiceName),
-}
-
-/// The full name of a job: `projects/P/locations/R/jobs/J`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobName {
-    pub project: String,
-    pub region: String,
-    pub job: String,
-}
-
-/// The full name of an instance (in preview): `projects/P/locations/R/instances/I`. None is changed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InstanceName {
-    pub project: String,
-    pub region: String,
-    pub instance: String,
-}
-
-impl fmt::Display for InstanceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { project, region, instance } = self;
-        write!(f, "projects/{project}/locations/{region}/instances/{instance}")
-    }
+    /// A job, or a worker pool.
+    Workload(WorkloadName),
 }
 
 /// The full name of a service account: `projects/P/serviceAccounts/ADDRESS`.
@@ -123,11 +105,6 @@ impl Target {
         }
         let owned = str::to_owned;
         Some(match parts.as_slice() {
-            ["projects", project, "locations", region, "jobs", job] => Self::Job(JobName {
-                project: owned(project),
-                region: owned(region),
-                job: owned(job),
-            }),
             ["projects", project, "serviceAccounts", address] => {
                 Self::Account(AccountName { project: owned(project), address: owned(address) })
             }
@@ -138,7 +115,19 @@ impl Target {
                     domain: owned(domain),
                 })
             }
-            _ => Self::Service(ServiceName::parse(text)?),
+            ["projects", project, "locations", region, collection, name] => {
+                let of_it = |kind: &WorkloadKind| kind.collection() == *collection;
+                match WorkloadKind::ALL.into_iter().find(of_it) {
+                    Some(kind) => Self::Workload(WorkloadName {
+                        kind,
+                        project: owned(project),
+                        region: owned(region),
+                        name: owned(name),
+                    }),
+                    None => Self::Service(ServiceName::parse(text)?),
+                }
+            }
+            _ => return None,
         })
     }
 
@@ -147,8 +136,8 @@ impl Target {
         match self {
             Self::Account(account) => &account.project,
             Self::Mapping(mapping) => &mapping.project,
-            Self::Job(job) => &job.project,
             Self::Service(service) => service.project(),
+            Self::Workload(workload) => &workload.project,
         }
     }
 
@@ -156,16 +145,12 @@ impl Target {
     #[must_use]
     pub fn in_project(&self, project: &str) -> Self {
         let mut other = self.clone();
-        let own = match &mut other {
-            Self::Account(account) => &mut account.project,
-            Self::Mapping(mapping) => &mut mapping.project,
-            Self::Job(job) => &mut job.project,
-            Self::Service(service) => {
-                *service = ServiceName::new(project, service.region(), service.service());
-                return other;
-            }
-        };
-        project.clone_into(own);
+        match &mut other {
+            Self::Account(account) => project.clone_into(&mut account.project),
+            Self::Mapping(mapping) => project.clone_into(&mut mapping.project),
+            Self::Service(service) => *service = service.clone().in_project(project),
+            Self::Workload(workload) => project.clone_into(&mut workload.project),
+        }
         other
     }
 
@@ -174,8 +159,8 @@ impl Target {
         match self {
             Self::Account(_) => None,
             Self::Mapping(mapping) => Some(&mapping.region),
-            Self::Job(job) => Some(&job.region),
             Self::Service(service) => Some(service.region()),
+            Self::Workload(workload) => Some(&workload.region),
         }
     }
 
@@ -184,8 +169,8 @@ impl Target {
         match self {
             Self::Account(account) => account.address.clone(),
             Self::Mapping(mapping) => mapping.domain.clone(),
-            Self::Job(job) => format!("jobs/{}/{}", job.region, job.job),
             Self::Service(service) => service.short(),
+            Self::Workload(workload) => workload.short(),
         }
     }
 
@@ -197,21 +182,39 @@ impl Target {
         }
     }
 
-    /// The permission to use it. A domain mapping has none of its own; that of its service counts.
-    pub fn permission(&self) -> &'static str {
+    /// What its users must hold; `None` if nobody uses it. A domain mapping has nothing of its own;
+    /// that of its service counts.
+    pub fn permission(&self) -> Option<Permission<'static>> {
         match self {
-            Self::Account(_) => MINT_ID_TOKEN,
-            Self::Job(_) => RUN_JOB,
-            Self::Mapping(_) | Self::Service(_) => INVOKE,
+            Self::Account(_) => Some(MINT_ID_TOKEN.into()),
+            Self::Mapping(_) => Some(INVOKE.into()),
+            Self::Service(service) => Some(service.permission()),
+            Self::Workload(workload) => workload.kind.permission(),
         }
     }
 
-    /// What a holder of that permission does.
+    /// The permission to set its policy, and so to let anyone use it.
+    pub fn policy_setter(&self) -> &'static str {
+        match self {
+            Self::Account(_) => "iam.serviceAccounts.setIamPolicy",
+            Self::Mapping(_) => SET_POLICY,
+            Self::Service(service) => match service.kind() {
+                Invoked::Service => SET_POLICY,
+                Invoked::Instance => "run.instances.setIamPolicy",
+            },
+            Self::Workload(workload) => match workload.kind {
+                WorkloadKind::Job => SET_JOB_POLICY,
+                WorkloadKind::WorkerPool => "run.workerpools.setIamPolicy",
+            },
+        }
+    }
+
+    /// What its users do.
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Account(_) => "act as",
-            Self::Job(_) => "run",
             Self::Mapping(_) | Self::Service(_) => "invoke",
+            Self::Workload(_) => "run",
         }
     }
 
@@ -220,8 +223,8 @@ impl Target {
         match self {
             Self::Account(_) => "serviceAccount",
             Self::Mapping(_) => "domainMapping",
-            Self::Job(_) => "job",
-            Self::Service(_) => "service",
+            Self::Service(service) => service.kind().noun(),
+            Self::Workload(workload) => workload.kind.as_str(),
         }
     }
 
@@ -230,8 +233,8 @@ impl Target {
         match self {
             Self::Account(_) => "service account",
             Self::Mapping(_) => "domain mapping",
-            Self::Job(_) => "job",
-            Self::Service(_) => "service",
+            Self::Service(service) => service.kind().noun(),
+            Self::Workload(workload) => workload.kind.noun(),
         }
     }
 }
@@ -245,10 +248,8 @@ impl fmt::Display for Target {
             Self::Mapping(MappingName { project, region, domain }) => {
                 write!(f, "projects/{project}/locations/{region}/domainmappings/{domain}")
             }
-            Self::Job(JobName { project, region, job }) => {
-                write!(f, "projects/{project}/locations/{region}/jobs/{job}")
-            }
             Self::Service(service) => service.fmt(f),
+            Self::Workload(workload) => workload.fmt(f),
         }
     }
 }
@@ -274,6 +275,12 @@ mod tests {
         for (name, kind, short) in [
             ("projects/p/locations/us-central1/services/s", "service", "us-central1/s"),
             ("projects/p/locations/us-central1/jobs/j", "job", "jobs/us-central1/j"),
+            ("projects/p/locations/us-central1/instances/i", "instance", "instances/us-central1/i"),
+            (
+                "projects/p/locations/us-central1/workerPools/w",
+                "workerPool",
+                "worker-pools/us-central1/w",
+            ),
             (
                 "projects/p/serviceAccounts/a@p.iam.gserviceaccount.com",
                 "serviceAccount",

@@ -7,7 +7,8 @@ use super::deny::DenyRule;
 use super::evidence::{PolicyLayer, ResourceEvidence, Roles, ServiceEvidence, carries};
 use super::invokers::{Grant, GrantState};
 use super::member::Member;
-use super::role::{INVOKE, MINT_ID_TOKEN, PASS_IAP, SET_JOB_POLICY, SET_POLICY};
+use super::permission::{Coverage, Permission};
+use super::role::{MINT_ID_TOKEN, PASS_IAP};
 
 serialized_as_words!(HoldsNow, Means, Via);
 
@@ -40,10 +41,12 @@ pub enum Via {
     Iap,
     /// No permission is asked for.
     InvokerCheckDisabled,
+    Instance,
     Job,
     Organization,
     Project,
     Service,
+    WorkerPool,
 }
 
 impl Via {
@@ -54,15 +57,17 @@ impl Via {
             ["organizations", ..] => Self::Organization,
             ["projects", _] => Self::Project,
             ["projects", .., "jobs", _] => Self::Job,
+            ["projects", .., "instances", _] => Self::Instance,
+            ["projects", .., "workerPools", _] => Self::WorkerPool,
             // Identity-Aware Proxy's own for all of a project, and for all of a region.
             ["projects", rest @ ..] if !rest.contains(&"services") => Self::Project,
             _ => Self::Service,
         }
     }
 
-    /// Whether it is the policy of the service or job itself.
+    /// Whether it is the policy of the resource itself.
     pub fn is_own(self) -> bool {
-        matches!(self, Self::Job | Self::Service)
+        matches!(self, Self::Instance | Self::Job | Self::Service | Self::WorkerPool)
     }
 
     /// Its word in JSON and in tables.
@@ -72,10 +77,12 @@ impl Via {
             Self::Folder => "folder",
             Self::Iap => "iap",
             Self::InvokerCheckDisabled => "invoker-check-disabled",
+            Self::Instance => "instance",
             Self::Job => "job",
             Self::Organization => "organization",
             Self::Project => "project",
             Self::Service => "service",
+            Self::WorkerPool => "worker-pool",
         }
     }
 }
@@ -83,10 +90,8 @@ impl Via {
 /// How a principal that may not invoke could make itself one that may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
-    /// By setting the policy of a job.
-    SetJobPolicy,
-    /// By setting the policy of a service.
-    SetPolicy,
+    /// By setting the policy of the resource, which takes this permission.
+    SetPolicy(&'static str),
     /// With ID tokens of a service account that may invoke.
     Tokens,
 }
@@ -95,8 +100,7 @@ impl Means {
     /// The permission that it takes, which is also the word for it in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::SetJobPolicy => SET_JOB_POLICY,
-            Self::SetPolicy => SET_POLICY,
+            Self::SetPolicy(permission) => permission,
             Self::Tokens => MINT_ID_TOKEN,
         }
     }
@@ -156,11 +160,17 @@ pub fn ways_into(gathered: &ServiceEvidence, now: OffsetDateTime) -> Vec<WayIn> 
         ends_at: None,
         is_duplicate: false,
     });
-    open.into_iter().chain(holders(&gathered.around, INVOKE, now)).collect()
+    open.into_iter()
+        .chain(holders(&gathered.around, gathered.service.name.permission(), now))
+        .collect()
 }
 
 /// The holders of a permission by what was read, from the nearest policy.
-pub fn holders(around: &ResourceEvidence, permission: &str, now: OffsetDateTime) -> Vec<WayIn> {
+pub fn holders(
+    around: &ResourceEvidence,
+    permission: Permission<'_>,
+    now: OffsetDateTime,
+) -> Vec<WayIn> {
     holders_by(around, &around.allow, permission, now)
 }
 
@@ -170,14 +180,14 @@ pub fn past_iap(gathered: &ServiceEvidence, now: OffsetDateTime) -> Vec<WayIn> {
         return Vec::new();
     }
     let layers: Vec<_> = gathered.around.layers_of_iap(&gathered.iap).cloned().collect();
-    holders_by(&gathered.around, &layers, PASS_IAP, now)
+    holders_by(&gathered.around, &layers, PASS_IAP.into(), now)
 }
 
 /// The holders of a permission by these policies.
 fn holders_by(
     around: &ResourceEvidence,
     layers: &[PolicyLayer<Grant>],
-    permission: &str,
+    permission: Permission<'_>,
     now: OffsetDateTime,
 ) -> Vec<WayIn> {
     let mut ways: Vec<WayIn> = Vec::new();
@@ -212,16 +222,17 @@ pub fn denials(gathered: &ServiceEvidence) -> Vec<(&str, &DenyRule)> {
     if !gathered.service.invoker_check {
         return Vec::new();
     }
-    denials_of(&gathered.around, INVOKE)
+    denials_of(&gathered.around, gathered.service.name.permission())
 }
 
 /// The deny rules above a resource that are about a permission.
 pub fn denials_of<'a>(
     around: &'a ResourceEvidence,
-    permission: &str,
+    permission: Permission<'_>,
 ) -> Vec<(&'a str, &'a DenyRule)> {
     let rules = around.deny.iter().flat_map(|layer| {
-        let rules = layer.read.iter().flatten().filter(|rule| rule.covers(permission));
+        let rules =
+            layer.read.iter().flatten().filter(|rule| permission.denied_by(rule) != Coverage::No);
         rules.map(|rule| (layer.resource.as_str(), rule))
     });
     rules.collect()
@@ -231,7 +242,7 @@ pub fn denials_of<'a>(
 pub fn unknown_roles<'a>(
     roles: &Roles,
     layers: &'a [PolicyLayer<Grant>],
-    permission: &str,
+    permission: Permission<'_>,
 ) -> Vec<(&'a str, Vec<&'a Member>)> {
     let mut found: Vec<(&str, Vec<&Member>)> = Vec::new();
     let is_unknown = |grant: &Grant| carries(roles, &grant.role, permission).is_none();
@@ -253,7 +264,7 @@ pub fn unknown_roles<'a>(
 pub fn granted<'a>(
     roles: &Roles,
     layers: &'a [PolicyLayer<Grant>],
-    permission: &str,
+    permission: Permission<'a>,
 ) -> impl Iterator<Item = (&'a str, &'a Grant)> {
     each(layers).filter(move |(_, grant)| carries(roles, &grant.role, permission) == Some(true))
 }
@@ -278,6 +289,8 @@ mod tests {
             ("projects/p/locations/r/services/jobs", Via::Service),
             ("projects/p/locations/r/jobs/j", Via::Job),
             ("projects/p/locations/r/jobs/services", Via::Job),
+            ("projects/p/locations/r/instances/services", Via::Instance),
+            ("projects/p/locations/r/workerPools/w", Via::WorkerPool),
             ("projects/1/iap_web", Via::Project),
             ("projects/1/iap_web/cloud_run-r", Via::Project),
             ("projects/1/iap_web/cloud_run-r/services/s", Via::Service),

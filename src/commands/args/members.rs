@@ -3,20 +3,21 @@
 use crate::context::Context;
 use crate::domain::error::{CommandError, ErrorKind};
 use crate::domain::member::{Member, MemberArg, MemberError};
+use crate::domain::printable::with_article;
 use crate::domain::resource::{ServiceRef, ServiceRefError, looks_like_member};
 use crate::domain::role::Role;
-use crate::domain::target::{Kind, Target, TargetRef};
+use crate::domain::target::{Kind, Target, TargetRef, WorkloadKind};
 use crate::lookup::{self, FoundService};
 use crate::terminal;
 
-/// The service of a command that takes one.
+/// The service or instance of a command that takes one.
 pub(in crate::commands) async fn one_service(
     cx: &Context,
     typed: Option<&str>,
     question: &str,
 ) -> Result<FoundService, CommandError> {
     match typed {
-        Some(typed) => lookup::find(cx, &service(cx, typed)?).await,
+        Some(typed) => lookup::find(cx, &service_or_instance(cx, typed)?).await,
         None if cx.terminal.interactive => {
             Ok(FoundService { name: lookup::pick(cx, question).await?, facts: None })
         }
@@ -24,8 +25,27 @@ pub(in crate::commands) async fn one_service(
     }
 }
 
-/// Parses one service.
+/// Parses one service. What is done to services alone, by settings that instances may not have, is
+/// not done to an instance.
 pub(in crate::commands) fn service(cx: &Context, typed: &str) -> Result<ServiceRef, CommandError> {
+    let reference = service_or_instance(cx, typed)?;
+    if reference.is_of_instance() {
+        return Err(CommandError::usage(format!(
+            "`{typed}` is an instance, and this is about services"
+        ))
+        .because(
+            "who may invoke an instance is changed by `grant` and `revoke`; its settings by \
+             `gcloud beta run instances update`",
+        ));
+    }
+    Ok(reference)
+}
+
+/// Parses a service or an instance.
+pub(in crate::commands) fn service_or_instance(
+    cx: &Context,
+    typed: &str,
+) -> Result<ServiceRef, CommandError> {
     ServiceRef::parse(typed).map_err(|error| match &error {
         ServiceRefError::Name { instead: Some(instead), .. } => {
             let hint = cx.command_with_argument(typed, instead);
@@ -38,7 +58,8 @@ pub(in crate::commands) fn service(cx: &Context, typed: &str) -> Result<ServiceR
 /// The option that says what a plain name is of.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
 pub(in crate::commands) struct KindOption {
-    /// What a plain name is of; `jobs/NAME` and `functions/NAME` say it themselves
+    /// What a plain name is of; `jobs/NAME`, `functions/NAME`, `instances/NAME` and
+    /// `worker-pools/NAME` say it themselves
     #[arg(long, value_enum, value_name = "KIND")]
     kind: Option<KindValue>,
 }
@@ -49,18 +70,23 @@ enum KindValue {
     Job,
     /// A Cloud Functions (2nd gen) function, by its underlying service
     Function,
+    /// A Cloud Run instance (in preview)
+    Instance,
+    WorkerPool,
 }
 
 impl KindOption {
     fn kind(self) -> Option<Kind> {
         self.kind.map(|kind| match kind {
             KindValue::Service => Kind::Service,
-            KindValue::Job => Kind::Job,
+            KindValue::Job => Kind::Workload(WorkloadKind::Job),
             KindValue::Function => Kind::Function,
+            KindValue::Instance => Kind::Instance,
+            KindValue::WorkerPool => Kind::Workload(WorkloadKind::WorkerPool),
         })
     }
 
-    /// Parses a service, job or function.
+    /// Parses a service, or what is like one.
     pub(in crate::commands) fn target(
         self,
         cx: &Context,
@@ -343,11 +369,8 @@ pub(in crate::commands) fn check_order(
     match member {
         Some(member) if first_is_service => {
             let command = cx.command_with_swapped(first, member);
-            let is = match TargetRef::parse(first, None) {
-                Ok(TargetRef::Job(_)) => "a job",
-                Ok(TargetRef::Function(_)) => "a function",
-                _ => "a service",
-            };
+            let noun = TargetRef::parse(first, None).map_or("service", |found| found.kind().noun());
+            let is = with_article(noun);
             let message =
                 format!("`{first}` is {is} and `{member}` a principal: the principal comes first");
             Err(CommandError::usage(message).hint(command))

@@ -16,7 +16,7 @@ use crate::domain::principal::project_in;
 use crate::domain::resource::looks_like_member;
 use crate::domain::role::MINT_ID_TOKEN;
 use crate::domain::service::{Service, VpcEgress};
-use crate::domain::target::{AccountName, Existing, Target};
+use crate::domain::target::{AccountName, Existing, Target, WorkloadKind};
 use crate::lookup;
 
 /// A caller.
@@ -132,7 +132,15 @@ pub(super) async fn caller(
             }
             read => read.map(|read| (read.service_account, read.vpc_egress)),
         },
-        job => gateway.job_runs_as(job).await,
+        Target::Workload(workload) if workload.kind == WorkloadKind::Job => {
+            gateway.job_runs_as(workload).await
+        }
+        other => {
+            let message = format!("`{typed}` is a {}, and calls as no caller here", other.noun());
+            return Err(CommandError::usage(message)
+                .because("a service, a job, an account or a federated principal calls")
+                .hint(cx.command_with_argument(typed, "ACCOUNT")));
+        }
     };
     let (account, egress) = match read {
         Ok(read) => read,
@@ -306,8 +314,8 @@ fn calls_from(target: &Target, egress: Option<VpcEgress>, callees: &[Callee]) ->
 /// gcloud's group of a service or job, and its name.
 fn named(target: &Target) -> (&'static str, &str) {
     match target {
-        Target::Job(job) => ("jobs", &job.job),
-        Target::Service(service) => ("services", service.service()),
+        Target::Service(service) => (service.kind().collection(), service.service()),
+        Target::Workload(workload) => (workload.kind.word(), &workload.name),
         // Accounts and domain mappings do not run.
         Target::Account(account) => ("services", &account.address),
         Target::Mapping(mapping) => ("services", &mapping.domain),

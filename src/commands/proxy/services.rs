@@ -143,11 +143,12 @@ async fn at_url(cx: &Context, args: &Args, url: &str) -> Result<Target, CommandE
     };
     let name = match ServiceRef::parse(typed)? {
         ServiceRef::Full(name) => name.service().to_owned(),
+        ServiceRef::Instance(instance) if !instance.is_glob() => instance.pattern,
         ServiceRef::Name(name)
         | ServiceRef::InProject { service: name, .. }
         | ServiceRef::Regional { service: name, .. } => name,
         ServiceRef::Url(address) => first_label(address.host()),
-        ServiceRef::Glob { .. } => {
+        ServiceRef::Glob { .. } | ServiceRef::Instance(_) => {
             return Err(CommandError::usage("`--url` is for one service, and there is a pattern"));
         }
     };

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 
-use crate::cloud::{Failure, Gateway, Subject, why};
+use crate::cloud::{Failure, Gateway, Subject};
 use crate::context::Context;
 use crate::domain::access::{Hierarchy, Verdict};
 use crate::domain::error::{CommandError, quoted};
 use crate::domain::evidence::{Counts, GrantPath, Judgement, PolicyLayer, ResourceEvidence};
 use crate::domain::exit_code::ExitCode;
-use crate::domain::invokers::{Grant, grants};
+use crate::domain::invokers::Grant;
 use crate::domain::member::{Member, MemberKind};
+use crate::domain::permission::Permission;
 use crate::domain::principal::project_in;
-use crate::domain::role::{INVOKE_INSTANCE, MINT_ID_TOKEN, PASS_IAP, carries, is_basic};
-use crate::domain::target::{InstanceName, Target};
+use crate::domain::role::{MINT_ID_TOKEN, PASS_IAP, is_basic};
+use crate::domain::target::Target;
 use crate::domain::ways_in::Via;
 use crate::report::{Command, ConditionShape, LeftRow};
 
@@ -42,56 +43,6 @@ impl RemainingAccess {
         }
     }
 
-    /// Reads the policies of the project's instances, which are not revoked. Grants above the
-    /// instances are reported with every other resource.
-    pub(super) async fn look_at_instances(
-        &mut self,
-        cx: &Context,
-        members: &[Member],
-    ) -> Result<(), CommandError> {
-        let gateway = cx.gateway().await?;
-        let project = cx.project()?.value;
-        let unknown = |what: &str, why: &str| format!("who can invoke {what} is unknown: {why}");
-        let (instances, unread) = match gateway.instances(&project).await {
-            Ok(read) => read,
-            Err(failure) => {
-                let what = format!("the instances of project `{project}`");
-                self.unknown.push(unknown(&what, &why(&failure)));
-                return Ok(());
-            }
-        };
-        self.unknown.extend(
-            unread
-                .iter()
-                .map(|unread| unknown(&format!("the instances of {}", unread.what), &unread.why)),
-        );
-        let read = stream::iter(instances).map(|name| async move {
-            let policy = gateway.policy_of_instance(&name).await;
-            (name, policy)
-        });
-        for (name, policy) in read.buffered(WIDTH).collect::<Vec<_>>().await {
-            let policy = match policy {
-                Ok(policy) => policy,
-                Err(failure) => {
-                    self.unknown.push(unknown(&format!("`{name}`"), &why(&failure)));
-                    continue;
-                }
-            };
-            for grant in grants(&policy).iter().filter(|grant| grant.counts(cx.now())) {
-                let theirs = members.iter().filter(|member| grant.member.reaches(member));
-                match carries(&grant.role, INVOKE_INSTANCE) {
-                    Some(false) => {}
-                    Some(true) => self.rows.extend(theirs.map(|m| of_instance(&name, m, grant))),
-                    None => {
-                        let why = format!("what `{}` carries is not known", grant.role);
-                        self.unknown.extend(theirs.map(|_| unknown(&format!("`{name}`"), &why)));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Prints each remaining access with the command that removes it.
     pub(super) fn tell(&self, cx: &Context) {
         for row in &self.rows {
@@ -108,6 +59,12 @@ impl RemainingAccess {
             cx.terminal.warning(line);
         }
     }
+}
+
+/// A resource, and what its users must hold.
+struct Asked {
+    target: Target,
+    permission: Permission<'static>,
 }
 
 /// What was read of one resource.
@@ -128,25 +85,30 @@ pub(super) async fn look(
     with_accounts: bool,
 ) -> Result<RemainingAccess, CommandError> {
     let gateway = cx.gateway().await?;
-    let pairs: Vec<(Target, Member)> = targets
-        .iter()
-        .flat_map(|target| members.iter().map(move |member| (target.clone(), member.clone())))
+    // Nobody invokes what asks for no permission: a worker pool.
+    let used = targets.iter().filter_map(|target| Some((target, target.permission()?)));
+    let pairs: Vec<(Asked, Member)> = used
+        .flat_map(|(target, permission)| {
+            let asked = move || Asked { target: target.clone(), permission };
+            members.iter().map(move |member| (asked(), member.clone()))
+        })
         .collect();
-    let judged = stream::iter(pairs).map(|(target, member)| async move {
-        let judged = Box::pin(judge(cx, gateway, &target, &member)).await;
-        (target, member, judged)
+    let judged = stream::iter(pairs).map(|(asked, member)| async move {
+        let judged = Box::pin(judge(cx, gateway, &asked, &member)).await;
+        (asked, member, judged)
     });
     let judged: Vec<_> = judged.buffered(WIDTH).collect().await;
     let mut left = RemainingAccess::default();
     let mut accounts: Vec<(Member, Target)> = Vec::new();
-    for (target, member, judged) in judged {
-        let (verb, short) = (target.verb(), cx.named(&target));
+    for (asked, member, judged) in judged {
+        let target = &asked.target;
+        let (verb, short) = (target.verb(), cx.named(target));
         let unknown =
             |why: &str| format!("whether `{member}` can still {verb} `{short}` is unknown: {why}");
         match judged {
             Ok(judged) => {
                 if with_accounts {
-                    let may = judged.around.accounts_with(target.permission(), cx.now());
+                    let may = judged.around.accounts_with(asked.permission, cx.now());
                     let of_project = may.into_iter().filter(|m| project_in(m.address()).is_some());
                     accounts.extend(of_project.map(|account| (account, target.clone())));
                 }
@@ -155,10 +117,10 @@ pub(super) async fn look(
                     Verdict::Denied => {}
                     Verdict::Unknown if !turns_on_request => left.unknown.push(unknown(by)),
                     Verdict::Allowed | Verdict::Unknown => {
-                        left.rows.extend(rows(cx, &target, &member, &judged));
+                        left.rows.extend(rows(cx, &asked, &member, &judged));
                     }
                 }
-                left.rows.extend(past_iap(cx, &target, &member, &judged));
+                left.rows.extend(past_iap(cx, target, &member, &judged));
             }
             Err(failure) => left.unknown.push(unknown(&failure.message)),
         }
@@ -224,11 +186,11 @@ fn leave_group(group: &str, member: &Member) -> String {
 async fn judge(
     cx: &Context,
     gateway: &Gateway,
-    target: &Target,
+    asked: &Asked,
     member: &Member,
 ) -> Result<Findings, Failure> {
     let whose = Subject::One { member, is_self: false };
-    match target {
+    match &asked.target {
         Target::Service(name) => {
             let gathered = gateway.gather(name, whose).await?;
             let said = gathered.may_call(member, cx.now());
@@ -237,8 +199,8 @@ async fn judge(
             Ok(Findings { around: gathered.around, iap: gathered.iap, has_iap, check_off, said })
         }
         job => {
-            let (around, _) = gateway.gather_job(job, whose, job.permission()).await?;
-            let said = around.may(member, job.permission(), cx.now());
+            let (around, _) = gateway.gather_workload(job, whose, asked.permission).await?;
+            let said = around.may(member, asked.permission, cx.now());
             let (iap, has_iap, check_off) = (Vec::new(), false, false);
             Ok(Findings { around, iap, has_iap, check_off, said })
         }
@@ -246,7 +208,8 @@ async fn judge(
 }
 
 /// The remaining access of an allowed principal, one row for each grant or open check.
-fn rows(cx: &Context, target: &Target, member: &Member, judged: &Findings) -> Vec<LeftRow> {
+fn rows(cx: &Context, asked: &Asked, member: &Member, judged: &Findings) -> Vec<LeftRow> {
+    let Asked { target, permission } = asked;
     let check_off = judged.check_off.then(|| LeftRow {
         member: member.clone(),
         service: target.to_string(),
@@ -262,7 +225,7 @@ fn rows(cx: &Context, target: &Target, member: &Member, judged: &Findings) -> Ve
         return check_off.into_iter().collect();
     }
     let of = |member: &Member| {
-        let ways = judged.around.ways(member, target.permission(), cx.now());
+        let ways = judged.around.ways(member, *permission, cx.now());
         certain(cx, target, member, &ways, |way| via(way.resource))
     };
     let mut rows = of(member);
@@ -307,32 +270,6 @@ fn certain(
             command: command_for(cx, target, member, way),
         })
         .collect()
-}
-
-/// A grant on an instance itself.
-fn of_instance(name: &InstanceName, member: &Member, grant: &Grant) -> LeftRow {
-    let InstanceName { project, region, instance } = name;
-    let is_own = grant.member.same_as(member);
-    let all = if grant.condition.is_some() { "--all" } else { "--condition=None" };
-    let command = is_own.then(|| {
-        Command::Gcloud(format!(
-            "gcloud beta run instances remove-iam-policy-binding {instance} --region={region} \
-             --project={project} {} {} {all}",
-            quoted(&format!("--member={}", grant.member)),
-            quoted(&format!("--role={}", grant.role))
-        ))
-    });
-    LeftRow {
-        member: member.clone(),
-        service: name.to_string(),
-        role: Some(grant.role.clone()),
-        condition: grant.condition.as_ref().map(ConditionShape::from),
-        via: Via::Service,
-        resource: name.to_string(),
-        holder: grant.member.clone(),
-        short: format!("instances/{region}/{instance}"),
-        command,
-    }
 }
 
 /// The resource whose policy contains the grant; the resource itself is reported as the service.

@@ -5,6 +5,7 @@ use super::super::condition::{self, Attributes, Condition, Doubt, Truth};
 use super::super::deny::DenyRule;
 use super::super::invokers::Grant;
 use super::super::member::{Member, MemberKind};
+use super::super::permission::Permission;
 use super::super::principal::{Caller, covers, reaches};
 use super::boundaries::bounded;
 use super::fallback::unread;
@@ -21,7 +22,7 @@ pub const ABOVE: &str = "what is above ";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     pub(super) caller: Caller<'a>,
-    pub(super) permission: &'a str,
+    pub(super) permission: Permission<'a>,
     pub(super) attributes: &'a Attributes<'a>,
     pub(super) known: Knowledge<'a>,
 }
@@ -35,7 +36,7 @@ pub fn permitted<'a>(
     attributes: &Attributes<'_>,
     known: Knowledge<'_>,
 ) -> Outcome {
-    let asked = Asked { caller, permission, attributes, known };
+    let asked = Asked { caller, permission: permission.into(), attributes, known };
     match allowed(allow, asked).outcome {
         Outcome::Block => Outcome::Block,
         outcome => match denied(deny, asked).outcome {
@@ -50,7 +51,7 @@ pub fn permitted<'a>(
 pub fn decide_permission<'a>(
     (allow, deny): (&[Attached<'a, Grant>], &[Attached<'a, DenyRule>]),
     boundaries: Option<&[Attached<'a, Boundary>]>,
-    (caller, permission): (Caller<'_>, &str),
+    (caller, permission): (Caller<'_>, Permission<'_>),
     attributes: &Attributes<'_>,
     known: Knowledge<'_>,
     told: Option<bool>,
@@ -70,7 +71,7 @@ pub fn decide_permission<'a>(
 pub fn says_of_the_public(
     deny: &[Attached<'_, DenyRule>],
     caller: Caller<'_>,
-    permission: &str,
+    permission: Permission<'_>,
     attributes: &Attributes<'_>,
     known: Knowledge<'_>,
 ) -> Outcome {
@@ -79,6 +80,10 @@ pub fn says_of_the_public(
 
 /// The deny layer.
 pub(super) fn denied<'a>(deny: &[Attached<'a, DenyRule>], asked: Asked<'_>) -> Step<'a> {
+    if let Some(each) = asked.permission.each() {
+        let steps = each.map(|permission| denied(deny, Asked { permission, ..asked }));
+        return whichever(steps, asked.permission);
+    }
     let mut doubts = Vec::new();
     let mut doubted = None;
     for policy in deny {
@@ -90,7 +95,7 @@ pub(super) fn denied<'a>(deny: &[Attached<'a, DenyRule>], asked: Asked<'_>) -> S
                 continue;
             }
         };
-        for rule in rules.iter().filter(|rule| rule.covers(asked.permission)) {
+        for rule in rules.iter().filter(|rule| rule.covers(asked.permission.as_str())) {
             let (truth, member) = hits(rule, asked);
             let source = member.map(|member| Source {
                 resource,
@@ -173,8 +178,30 @@ fn any_reaches<'a>(members: &'a [Member], asked: Asked<'_>) -> (Truth, Option<&'
     found
 }
 
+/// The outcome of a layer if one of two permissions is asked for, and it is not known which.
+fn whichever<'a>([one, other]: [Step<'a>; 2], asked: Permission<'_>) -> Step<'a> {
+    match (one.outcome, other.outcome) {
+        (a, b) if a == b => one,
+        (Outcome::Unknown, _) => one,
+        (_, Outcome::Unknown) => other,
+        _ => {
+            let source = one.source.or(other.source);
+            let what = source.map_or("", |source| source.resource);
+            let doubt = Doubt::undecidable(format!(
+                "this turns on whether {asked} is asked for, on which Google's own texts disagree"
+            ));
+            let (layer, doubts) = (one.layer, vec![Uncertainty { what, doubt }]);
+            Step::open(layer, (Outcome::Unknown, Outcome::Unknown), source, doubts)
+        }
+    }
+}
+
 /// The allow layer.
 pub(super) fn allowed<'a>(allow: &[Attached<'a, Grant>], asked: Asked<'_>) -> Step<'a> {
+    if let Some(each) = asked.permission.each() {
+        let steps = each.map(|permission| allowed(allow, Asked { permission, ..asked }));
+        return whichever(steps, asked.permission);
+    }
     let mut doubts = Vec::new();
     let mut doubted = None;
     let mut missed: Option<Source<'a>> = None;
@@ -194,7 +221,7 @@ pub(super) fn allowed<'a>(allow: &[Attached<'a, Grant>], asked: Asked<'_>) -> St
             if is_of == Truth::False {
                 continue;
             }
-            let carries = (asked.known.carries)(&grant.role, asked.permission);
+            let carries = (asked.known.carries)(&grant.role, asked.permission.as_str());
             if carries == Some(false) {
                 continue;
             }

@@ -7,9 +7,10 @@ use crate::constraint::is_worth_asking;
 use crate::invokers::{Grant, grants};
 use crate::member::Member;
 use crate::policy;
+use crate::resource::Invoked;
 use crate::role::{Invokes, Role};
 use crate::snapshot::Snapshot;
-use crate::target::Target;
+use crate::target::{Target, WorkloadKind};
 
 /// How a title ends that this program makes up for a grant that ends.
 pub const MADE_UP: &str = "(runaccess)";
@@ -44,7 +45,7 @@ impl Change for GrantRole {
         let Self { role, members, condition, preflight: _ } = self;
         let held = grants(&snapshot.policy);
         for member in members {
-            may_be_of_a_job(snapshot, member, condition.as_ref())?;
+            suits_a_workload(snapshot, member, condition.as_ref())?;
         }
         if condition.is_some() {
             limits_something(snapshot, self, &held)?;
@@ -73,7 +74,7 @@ impl Change for GrantRole {
         let (verb, noun) = (snapshot.name.verb(), snapshot.name.noun());
         match snapshot.lets_in(role.as_str()) {
             Invokes::Yes => {}
-            _ if plan.is_empty() => {}
+            _ if plan.is_empty() || snapshot.name.permission().is_none() => {}
             Invokes::No => {
                 plan.warnings.push(format!("`{role}` does not let anyone {verb} a {noun}"));
             }
@@ -100,8 +101,8 @@ impl Change for GrantRole {
 }
 
 /// Refuses on a job everyone, and any Google account, as it takes only who is named (observed), and what
-/// asks of an address, as it has none.
-pub(super) fn may_be_of_a_job(
+/// asks of an address on what has none.
+pub(super) fn suits_a_workload(
     snapshot: &Snapshot,
     member: &Member,
     condition: Option<&Condition>,
@@ -109,10 +110,10 @@ pub(super) fn may_be_of_a_job(
     let service = || snapshot.name.short();
     let asks = |under: &&Condition| condition::asks_of_an_address(&under.expression);
     match (&snapshot.name, condition.filter(asks)) {
-        (Target::Job(_), _) if member.is_public() => {
+        (Target::Workload(it), _) if it.kind == WorkloadKind::Job && member.is_public() => {
             Err(Refusal::Membership { service: service(), member: member.clone() })
         }
-        (Target::Job(_), Some(under)) => Err(Refusal::AsksOfAnAddress {
+        (Target::Workload(_), Some(under)) => Err(Refusal::AsksOfAnAddress {
             service: service(),
             expression: under.expression.clone(),
         }),
@@ -165,24 +166,28 @@ fn remark_on_condition(plan: &mut Plan, held: &[Grant], condition: &Condition) {
         }
     }
     let is_first = held.iter().all(|grant| grant.condition.is_none());
-    if let Target::Job(_) = plan.target {
-        if is_first && !plan.is_empty() {
+    if !is_first || plan.is_empty() {
+        return;
+    }
+    // What gcloud's commands for instances and worker pools do with conditions is not known.
+    match &plan.target {
+        Target::Workload(workload) if workload.kind == WorkloadKind::Job => {
             plan.warnings.push(
                 "the policy's first condition: gcloud's commands for jobs know no conditions, and can no \
                  longer edit the policy"
                     .to_owned(),
             );
         }
-        return;
-    }
-    // Measured of gcloud: an edit off a terminal needs `--condition`, and `deploy` reads the policy at
-    // version 1.
-    if is_first && !plan.is_empty() {
-        plan.warnings.push(
-            "the policy's first condition: off a terminal gcloud then wants `--condition=None` to edit \
-             it, and `gcloud run deploy --allow-unauthenticated` reads it without conditions"
-                .to_owned(),
-        );
+        // Measured of gcloud: an edit off a terminal needs `--condition`, and `deploy` reads the policy
+        // at version 1.
+        Target::Service(service) if service.kind() == Invoked::Service => {
+            plan.warnings.push(
+                "the policy's first condition: off a terminal gcloud then wants `--condition=None` to \
+                 edit it, and `gcloud run deploy --allow-unauthenticated` reads it without conditions"
+                    .to_owned(),
+            );
+        }
+        _ => {}
     }
 }
 

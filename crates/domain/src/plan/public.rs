@@ -187,7 +187,7 @@ impl Change for MakePrivate {
             let possible = left
                 .iter()
                 .any(|grant| grant.invokes() == Invokes::Unknown && grant.counts(snapshot.read_at));
-            match (invoker_count(&left, snapshot.read_at), possible) {
+            match (invoker_count(&left, INVOKE.into(), snapshot.read_at), possible) {
                 (0, false) => plan
                     .warnings
                     .push("the service's own policy will let nobody invoke it afterwards".to_owned()),

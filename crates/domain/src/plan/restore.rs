@@ -4,7 +4,7 @@ use crate::policy::Policy;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::grant::may_be_of_a_job;
+use super::grant::suits_a_workload;
 use super::undo::left_out;
 use super::{Change, Needs, Plan, Refusal, Use, obstacles};
 use crate::action::Action;
@@ -146,7 +146,7 @@ impl Change for Restore {
         let is_gone = |grant: &Grant| snapshot.gone.iter().any(|gone| gone.same_as(&grant.member));
         let (not_there, wanted): (Vec<Grant>, Vec<Grant>) = wanted.into_iter().partition(is_gone);
         for grant in &wanted {
-            may_be_of_a_job(snapshot, &grant.member, grant.condition.as_ref())?;
+            suits_a_workload(snapshot, &grant.member, grant.condition.as_ref())?;
             if let Some(why) = why_not(grant) {
                 return Err(Refusal::CannotStand { service: snapshot.name.short(), why });
             }

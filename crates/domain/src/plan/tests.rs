@@ -20,7 +20,7 @@ fn snapshot(bindings: Value, edit: impl Fn(&mut Service)) -> Snapshot {
     Snapshot {
         name: service.name.clone().into(),
         service: Some(service),
-        job_uid: None,
+        workload_uid: None,
         unread: None,
         weighs_exposure: true,
         policy,

@@ -117,7 +117,7 @@ fn undo(snapshot: &Snapshot, entry: &Entry) -> Result<Plan, Refusal> {
         )));
     }
     let mut plan = reverse(snapshot, Action::Undo, entry.effect())?;
-    let has_uid = matches!(snapshot.name, Target::Service(_) | Target::Job(_));
+    let has_uid = matches!(snapshot.name, Target::Service(_) | Target::Workload(_));
     if has_uid && entry.before.uid.is_some() && snapshot.uid().is_none() && !plan.is_empty() {
         let why = "whether it was deleted and made anew since could not be read";
         plan.warnings.push(why.to_owned());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::WorkloadKind;
 use crate::resource::{ResourceName, ServiceRef, ServiceRefError, check_region};
 
 /// What a user may say that a name is of.
@@ -9,17 +10,33 @@ use crate::resource::{ResourceName, ServiceRef, ServiceRefError, check_region};
 pub enum Kind {
     /// A Cloud Functions (2nd gen) function, which stands for its underlying service.
     Function,
-    Job,
+    Instance,
     Service,
+    Workload(WorkloadKind),
 }
 
 impl Kind {
+    /// What it is, in a sentence.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Instance => "instance",
+            Self::Service => "service",
+            Self::Workload(kind) => kind.noun(),
+        }
+    }
+
     /// The kind of what a collection of Google's APIs holds.
     pub(crate) fn of_collection(name: &str) -> Option<Self> {
         match name {
             "functions" => Some(Self::Function),
-            "jobs" => Some(Self::Job),
+            "instances" => Some(Self::Instance),
+            "jobs" => Some(Self::Workload(WorkloadKind::Job)),
             "services" => Some(Self::Service),
+            // As v2 names it, v1, and the command line with gcloud.
+            "workerPools" | "workerpools" | "worker-pools" => {
+                Some(Self::Workload(WorkloadKind::WorkerPool))
+            }
             _ => None,
         }
     }
@@ -29,9 +46,10 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetRef {
     Function(FunctionRef),
-    /// A job, by the forms that a service has.
-    Job(ServiceRef),
+    /// A service or an instance.
     Service(ServiceRef),
+    /// A job or a worker pool, by the forms that a service has.
+    Workload(WorkloadKind, ServiceRef),
 }
 
 /// A function, in the region given or set, else in all.
@@ -44,7 +62,7 @@ pub struct FunctionRef {
 
 impl TargetRef {
     /// Parses one of the forms that the command line takes: those of a service, `jobs/NAME`,
-    /// `functions/NAME` and the full names of both. `kind` says what a plain name is of.
+    /// `functions/NAME` and the like, and the full names of each. `kind` says what a plain name is of.
     pub fn parse(text: &str, kind: Option<Kind>) -> Result<Self, ServiceRefError> {
         let full = ResourceName::parse(text).transpose()?;
         let prefix = || Kind::of_collection(text.split_once('/')?.0);
@@ -58,17 +76,29 @@ impl TargetRef {
         }
         Ok(match said.or(kind).unwrap_or(Kind::Service) {
             Kind::Service => Self::Service(ServiceRef::parse(text)?),
-            Kind::Job => {
+            Kind::Instance => Self::Service(match full {
+                Some(full) => full.reference()?,
+                None => ServiceRef::instance(plain(text, Kind::Instance))?,
+            }),
+            Kind::Workload(of) => {
                 // The rules for names are those of services.
                 let reference = match full {
                     Some(full) => full.reference()?,
-                    None => ServiceRef::parse(text.strip_prefix("jobs/").unwrap_or(text))?,
+                    None => ServiceRef::parse(plain(text, Kind::Workload(of)))?,
                 };
                 if let ServiceRef::Url(_) = reference {
-                    let why = "a job has no address: write `jobs/NAME` or `jobs/REGION/NAME`";
+                    let why = match of {
+                        WorkloadKind::Job => {
+                            "a job has no address: write `jobs/NAME` or `jobs/REGION/NAME`"
+                        }
+                        WorkloadKind::WorkerPool => {
+                            "a worker pool has no address: write `worker-pools/NAME` or \
+                             `worker-pools/REGION/NAME`"
+                        }
+                    };
                     return Err(ServiceRefError::Malformed(text.to_owned(), why));
                 }
-                Self::Job(reference)
+                Self::Workload(of, reference)
             }
             Kind::Function => Self::Function(match full {
                 Some(full) => of_full_name(full, text)?,
@@ -81,8 +111,9 @@ impl TargetRef {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Function(_) => Kind::Function,
-            Self::Job(_) => Kind::Job,
+            Self::Service(reference) if reference.is_of_instance() => Kind::Instance,
             Self::Service(_) => Kind::Service,
+            Self::Workload(kind, _) => Kind::Workload(*kind),
         }
     }
 
@@ -90,7 +121,7 @@ impl TargetRef {
     pub fn project(&self) -> Option<&str> {
         match self {
             Self::Function(function) => function.project.as_deref(),
-            Self::Job(reference) | Self::Service(reference) => reference.project(),
+            Self::Workload(_, reference) | Self::Service(reference) => reference.project(),
         }
     }
 
@@ -102,8 +133,8 @@ impl TargetRef {
                 let named = function.project.map(|_| project.to_owned());
                 Self::Function(FunctionRef { project: named, ..function })
             }
-            Self::Job(reference) => Self::Job(reference.in_project(project)),
             Self::Service(reference) => Self::Service(reference.in_project(project)),
+            Self::Workload(kind, reference) => Self::Workload(kind, reference.in_project(project)),
         }
     }
 
@@ -111,7 +142,7 @@ impl TargetRef {
     pub fn is_glob(&self) -> bool {
         match self {
             Self::Function(_) => false,
-            Self::Job(reference) | Self::Service(reference) => reference.is_glob(),
+            Self::Workload(_, reference) | Self::Service(reference) => reference.is_glob(),
         }
     }
 }
@@ -133,12 +164,24 @@ impl fmt::Display for TargetRef {
                 (None, Some(region)) => write!(f, "functions/{region}/{function}"),
                 (None, None) => write!(f, "functions/{function}"),
             },
-            Self::Job(reference @ (ServiceRef::Full(_) | ServiceRef::InProject { .. })) => {
-                write!(f, "{}", reference.to_string().replacen("/services/", "/jobs/", 1))
-            }
-            Self::Job(reference) => write!(f, "jobs/{reference}"),
             Self::Service(reference) => reference.fmt(f),
+            Self::Workload(
+                kind,
+                reference @ (ServiceRef::Full(_) | ServiceRef::InProject { .. }),
+            ) => {
+                let collection = format!("/{}/", kind.collection());
+                write!(f, "{}", reference.to_string().replacen("/services/", &collection, 1))
+            }
+            Self::Workload(kind, reference) => write!(f, "{}/{reference}", kind.word()),
         }
+    }
+}
+
+/// A name without the collection before it, if that is the kind's.
+fn plain(text: &str, kind: Kind) -> &str {
+    match text.split_once('/') {
+        Some((said, rest)) if Kind::of_collection(said) == Some(kind) => rest,
+        _ => text,
     }
 }
 
@@ -146,12 +189,12 @@ impl fmt::Display for TargetRef {
 /// cannot hold (observed).
 fn function(text: &str) -> Result<FunctionRef, ServiceRefError> {
     let malformed = |why| Err(ServiceRefError::Malformed(text.to_owned(), why));
-    let plain = text.strip_prefix("functions/").unwrap_or(text);
-    let (region, function) = match plain.split('/').collect::<Vec<_>>().as_slice() {
-        [region, function] => (Some(*region), *function),
-        [function] => (None, *function),
-        _ => return malformed("write `functions/NAME` or `functions/REGION/NAME`"),
-    };
+    let (region, function) =
+        match plain(text, Kind::Function).split('/').collect::<Vec<_>>().as_slice() {
+            [region, function] => (Some(*region), *function),
+            [function] => (None, *function),
+            _ => return malformed("write `functions/NAME` or `functions/REGION/NAME`"),
+        };
     let region = region.filter(|region| *region != "-");
     if let Some(region) = region {
         check_region(region, text)?;
@@ -182,12 +225,14 @@ mod tests {
 
     use super::*;
 
+    const JOB: Option<Kind> = Some(Kind::Workload(WorkloadKind::Job));
+
     proptest! {
         #[test]
         fn never_panics_and_shows_what_parses_back(
-            text in prop_oneof![any::<String>(), "(jobs|functions)/[a-zA-Z0-9_*/-]{0,20}"],
+            text in prop_oneof![any::<String>(), "(jobs|functions|instances|worker-pools)/[a-zA-Z0-9_*/-]{0,20}"],
         ) {
-            for kind in [None, Some(Kind::Function), Some(Kind::Job), Some(Kind::Service)] {
+            for kind in [None, Some(Kind::Function), Some(Kind::Instance), JOB, Some(Kind::Service)] {
                 if let Ok(parsed) = TargetRef::parse(&text, kind) {
                     prop_assert_eq!(TargetRef::parse(&parsed.to_string(), None), Ok(parsed));
                 }
@@ -200,8 +245,14 @@ mod tests {
         let named = |name: &str| ServiceRef::Name(name.to_owned());
         let parse = TargetRef::parse;
         assert_eq!(parse("nightly", None), Ok(TargetRef::Service(named("nightly"))));
-        assert_eq!(parse("jobs/nightly", None), Ok(TargetRef::Job(named("nightly"))));
-        assert_eq!(parse("nightly", Some(Kind::Job)), Ok(TargetRef::Job(named("nightly"))));
+        assert_eq!(
+            parse("jobs/nightly", None),
+            Ok(TargetRef::Workload(WorkloadKind::Job, named("nightly")))
+        );
+        assert_eq!(
+            parse("nightly", JOB),
+            Ok(TargetRef::Workload(WorkloadKind::Job, named("nightly")))
+        );
         for text in [
             "jobs/us-central1/nightly",
             "jobs/night*",
@@ -211,6 +262,15 @@ mod tests {
             "projects/p/locations/us-central1/functions/F",
             "namespaces/p/functions/f",
             "namespaces/p/jobs/nightly",
+            "instances/us-central1/dev",
+            "instances/dev",
+            "instances/d*",
+            "projects/p/locations/us-central1/instances/dev",
+            "namespaces/p/instances/dev",
+            "worker-pools/us-central1/consumer",
+            "worker-pools/consumer",
+            "projects/p/locations/us-central1/workerPools/consumer",
+            "namespaces/p/workerPools/consumer",
             "namespaces/p/services/hello",
             "us-central1/hello",
         ] {
@@ -221,11 +281,18 @@ mod tests {
             ("jobs/Nightly", None),
             ("jobs/a/b/c", None),
             ("jobs/x.run.app", None),
+            ("instances/", None),
+            ("instances/Dev", None),
+            ("instances/a/b/c", None),
+            ("instances/x.run.app", None),
+            ("worker-pools/x.run.app", None),
+            ("instances/dev", JOB),
+            ("worker-pools/w", Some(Kind::Instance)),
             ("functions/9lives", None),
             ("functions/a b", None),
             ("functions/nowhere/f", None),
             ("jobs/nightly", Some(Kind::Service)),
-            ("functions/f", Some(Kind::Job)),
+            ("functions/f", JOB),
         ] {
             assert!(parse(text, kind).is_err(), "{text} was taken");
         }

@@ -173,6 +173,20 @@ const ROWS: &[(&str, &[Row])] = &[
         ],
     ),
     (
+        "run.v1.namespaces.instances",
+        &[
+            read("list", Holder("run.instances.list"), run_v1::list_workloads),
+            read("get", Resource("run.instances.get"), run_v1::get_workload),
+        ],
+    ),
+    (
+        "run.v1.namespaces.workerpools",
+        &[
+            read("list", Holder("run.workerpools.list"), run_v1::list_workloads),
+            read("get", Resource("run.workerpools.get"), run_v1::get_workload),
+        ],
+    ),
+    (
         "run.v1.namespaces.executions",
         &[
             read("list", Holder("run.executions.list"), run_v1::list_executions),

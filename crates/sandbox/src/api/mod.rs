@@ -33,4 +33,4 @@ mod service_check;
 mod service_usage;
 mod services;
 pub(crate) mod tags;
-mod workloads;
+pub(crate) mod workloads;

@@ -106,6 +106,26 @@ impl<'a> Target<'a> {
         })
     }
 
+    /// A new one, as it is kept.
+    fn made(&self, name: &str, body: &Value) -> Value {
+        let mut made = json!({
+            "name": self.full_name(name),
+            "uid": new_uid(),
+            "generation": "1",
+            "createTime": stamp(self.site.now),
+            "creator": self.site.caller(),
+        });
+        service_body::copy_settable(self.kind.schema, &mut made, body, |_| true);
+        self.complete(name, &mut made);
+        made
+    }
+
+    fn seed(&self, body: &Value) -> Answer {
+        let made = self.made(self.name, body);
+        self.site.world.put_resource(self.place(), self.name, &made)?;
+        Ok(made)
+    }
+
     fn subject<'b>(&self, parent: &'b str) -> Subject<'b> {
         Subject { parent, message: self.kind.message }
     }
@@ -180,16 +200,17 @@ fn create_named(call: &Call<'_>, target: &Target<'_>, id: &str) -> Answer {
     if site.world.resource(target.place(), id)?.is_some() {
         return Err(ApiError::taken(id));
     }
-    let mut made = json!({
-        "name": target.full_name(id),
-        "uid": new_uid(),
-        "generation": "1",
-        "createTime": stamp(site.now),
-        "creator": site.caller(),
-    });
-    service_body::copy_settable(kind.schema, &mut made, call.body, |_| true);
-    target.complete(id, &mut made);
-    target.keep(call.query, id, &made)
+    target.keep(call.query, id, &target.made(id, call.body))
+}
+
+/// Keeps an instance of a seeded world.
+pub(crate) fn seed_instance(site: &Site<'_>, region: &str, name: &str, body: &Value) -> Answer {
+    Target { site, kind: &INSTANCE, region, name }.seed(body)
+}
+
+/// Keeps a worker pool of a seeded world.
+pub(crate) fn seed_worker_pool(site: &Site<'_>, region: &str, name: &str, body: &Value) -> Answer {
+    Target { site, kind: &WORKER_POOL, region, name }.seed(body)
 }
 
 pub(crate) fn patch(call: &Call<'_>) -> Answer {

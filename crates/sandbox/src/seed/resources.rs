@@ -7,7 +7,7 @@ use super::{
     DEFAULT_ACCOUNT, DEFAULT_PROJECT, FOUNDED, HOME_REGION, INVOKER, Seed, new_etag, put, runs_as,
 };
 use crate::api::call::Site;
-use crate::api::{dns, functions, job_place, jobs};
+use crate::api::{dns, functions, job_place, jobs, workloads};
 use crate::dialect::api_error::ApiError;
 use crate::faults::Effects;
 use crate::records::stamps::stamp;
@@ -66,6 +66,24 @@ fn around(world: &World<'_>) -> Result<(), ApiError> {
     let bindings = json!([{"role": INVOKER,
         "members": ["serviceAccount:runner@sandbox-project.iam.gserviceaccount.com"]}]);
     world.put_policy(&full, &json!({"bindings": bindings, "etag": new_etag()}))?;
+    let container = json!([{"image": "us-docker.pkg.dev/cloudrun/container/hello"}]);
+    let body = json!({"containers": container});
+    let notebook = workloads::seed_instance(&site, HOME_REGION, "notebook", &body)?;
+    let body = json!({"template": {"containers": container}});
+    let consumer = workloads::seed_worker_pool(&site, HOME_REGION, "consumer", &body)?;
+    for (made, role, member) in [
+        (&notebook, INVOKER, "user:ana@example.com"),
+        (&notebook, "roles/run.servicesInvoker", "user:bea@example.com"),
+        (&consumer, "roles/run.developer", "group:team@example.com"),
+    ] {
+        let full = made["name"].as_str().unwrap_or_default();
+        let mut policy =
+            world.policy(full)?.unwrap_or_else(|| json!({"bindings": [], "etag": new_etag()}));
+        if let Some(bindings) = policy["bindings"].as_array_mut() {
+            bindings.push(json!({"role": role, "members": [member]}));
+        }
+        world.put_policy(full, &policy)?;
+    }
     // Google gives its own account for Cloud Scheduler this role when that is first used; here Pub/Sub's
     // and Cloud Tasks' lack theirs, as those of old projects do.
     let home = format!("projects/{DEFAULT_PROJECT}");

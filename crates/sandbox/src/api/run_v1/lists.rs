@@ -15,12 +15,12 @@ use crate::dialect::query::Query;
 const MULTI_REGION_ONLY: &str = "multiRegionOnly";
 
 /// What a list asks for, beside its kind and place.
-struct Wanted {
-    page: PageRequest,
-    selector: Selector,
+pub(super) struct Wanted {
+    pub(super) page: PageRequest,
+    pub(super) selector: Selector,
 }
 
-fn wanted(query: &Query) -> Result<Wanted, ApiError> {
+pub(super) fn wanted(query: &Query) -> Result<Wanted, ApiError> {
     for part in ["fieldSelector", "includeUninitialized", "watch"] {
         let known = |value: &str| {
             matches!(value, "" | "false") || (part == "fieldSelector" && value == MULTI_REGION_ONLY)
@@ -151,7 +151,7 @@ fn is_wanted(site: &Site<'_>, selector: &Selector, labels: &Value) -> bool {
 }
 
 /// A list as v1 answers it. A region that cannot be reached is named where every one is listed.
-fn list(
+pub(super) fn list(
     site: &Site<'_>,
     (kind, version): (&str, &str),
     region: &str,

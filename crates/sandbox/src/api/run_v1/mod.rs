@@ -15,6 +15,7 @@ mod reads;
 mod selector;
 mod template;
 mod view;
+mod workloads;
 mod writes;
 
 pub(crate) use self::body::LEFTOVERS;
@@ -33,6 +34,7 @@ pub(crate) use self::view::{
     execution as show_execution, job as show_job, revision as show_revision,
     service as show_service,
 };
+pub(crate) use self::workloads::{get as get_workload, list_all as list_workloads};
 pub(crate) use self::writes::{
     create as create_service, delete as delete_service, delete_revision, keep_leftovers,
     replace as replace_service,

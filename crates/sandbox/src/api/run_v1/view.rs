@@ -189,6 +189,47 @@ pub(crate) fn job(site: &Site<'_>, job: &Value) -> Value {
     answer
 }
 
+/// An instance.
+pub(crate) fn instance(site: &Site<'_>, instance: &Value) -> Value {
+    let mut answer = workload(site, instance, ("Instance", "instances"));
+    let own = &mut answer["metadata"]["annotations"];
+    if let Some(own) = own.as_object_mut() {
+        annotations::show(OF_SERVICE, instance, own);
+    }
+    answer["spec"] = json!({
+        "containers": show_containers(&instance["containers"]),
+        "volumes": volumes(instance),
+        "serviceAccountName": instance["serviceAccount"],
+    });
+    drop_nulls(&mut answer["spec"]);
+    if instance["urls"].is_array() {
+        answer["status"]["urls"] = instance["urls"].clone();
+    }
+    answer
+}
+
+/// A worker pool.
+pub(crate) fn worker_pool(site: &Site<'_>, pool: &Value) -> Value {
+    let mut answer = workload(site, pool, ("WorkerPool", "workerpools"));
+    let mut spec = run_spec(&pool["template"]);
+    drop_nulls(&mut spec);
+    answer["spec"] = json!({"template": {"spec": spec}});
+    answer
+}
+
+/// What an instance and a worker pool have in common.
+fn workload(site: &Site<'_>, resource: &Value, (kind, collection): (&str, &str)) -> Value {
+    json!({
+        "apiVersion": "run.googleapis.com/v1",
+        "kind": kind,
+        "metadata": metadata_of_run(site, resource, collection, &labels_of_run(resource)),
+        "status": {
+            "observedGeneration": number(&resource["observedGeneration"]),
+            "conditions": [condition(&resource["terminalCondition"])],
+        },
+    })
+}
+
 /// What a label of an execution or task names its job, and a task's its execution, by.
 const JOB_LABEL: &str = "run.googleapis.com/job";
 const EXECUTION_LABEL: &str = "run.googleapis.com/execution";
