@@ -938,3 +938,57 @@ async fn an_instance_is_guarded_by_its_own_permission() {
         }
     }
 }
+
+/// What is remembered of the world counts until it changes, and not a request longer.
+#[tokio::test]
+async fn each_change_counts_at_the_next_request() {
+    let api = Api::new();
+    let token = bearer(&api.id_token("gil@example.com", "").await);
+    let call = || status(api.front("GET", HELLO, "/").header("Authorization", &token));
+    let service = "v2/projects/sandbox-project/locations/us-central1/services/hello";
+    assert_eq!((call().await, call().await), (403, 403));
+    // By another process.
+    let run = |words: &[&str]| assert_eq!(api.world.sandbox(words).status, 0, "{words:?}");
+    run(&["grant", "gil@example.com", "hello"]);
+    assert_eq!((call().await, call().await), (200, 200));
+    run(&["revoke", "gil@example.com", "hello"]);
+    assert_eq!(call().await, 403);
+    // A role of one's own, and then what it holds.
+    let roles = "v1/projects/sandbox-project/roles";
+    let role = |held: &[&str]| json!({"title": "Caller", "includedPermissions": held});
+    let made = json!({"roleId": "caller", "role": role(&["run.services.get"])});
+    assert_eq!(api.post(roles, made).await.0, 200);
+    let own = "projects/sandbox-project/roles/caller";
+    run(&["grant", "gil@example.com", "hello", "--role", own, "--yes"]);
+    assert_eq!(call().await, 403);
+    for (held, expected) in [("run.routes.invoke", 200), ("run.services.get", 403)] {
+        let path = format!("{roles}/caller");
+        assert_eq!(api.send("PATCH", &path, Some(&role(&[held]))).await.0, 200);
+        assert_eq!((call().await, call().await), (expected, expected), "{held}");
+    }
+    // A group, and then who is in it.
+    let group = json!({"groupKey": {"id": "callers@example.com"}, "parent": "customers/C03xgje4y",
+        "labels": {"cloudidentity.googleapis.com/groups.discussion_forum": ""}});
+    let (code, made) = api.post("v1/groups?initialGroupConfig=EMPTY", group).await;
+    assert_eq!(code, 200, "{made}");
+    run(&["grant", "group:callers@example.com", "hello", "--yes"]);
+    assert_eq!(call().await, 403);
+    let memberships = format!("v1/{}/memberships", made["response"]["name"].as_str().unwrap());
+    let member =
+        json!({"preferredMemberKey": {"id": "gil@example.com"}, "roles": [{"name": "MEMBER"}]});
+    let (code, joined) = api.post(&memberships, member).await;
+    assert_eq!(code, 200, "{joined}");
+    assert_eq!(call().await, 200);
+    let membership = joined["response"]["name"].as_str().unwrap().to_owned();
+    assert_eq!(api.send("DELETE", &format!("v1/{membership}"), None).await.0, 200);
+    assert_eq!(call().await, 403);
+    // A setting of the service, the service itself, and the whole world.
+    let off = json!({"invokerIamDisabled": true});
+    let path = format!("{service}?updateMask=invokerIamDisabled");
+    assert_eq!(api.send("PATCH", &path, Some(&off)).await.0, 200);
+    assert_eq!(call().await, 200);
+    run(&["sandbox", "reset"]);
+    assert_eq!(call().await, 403);
+    assert_eq!(api.send("DELETE", service, None).await.0, 200);
+    assert_eq!(call().await, 404);
+}

@@ -153,18 +153,14 @@ impl<'a> Lore<'a> {
 
     /// The same, with where the project of an account stands, if that is another.
     pub(crate) fn with_home_of(mut self, who: &Member) -> Result<Self, ApiError> {
-        let project =
-            project_in(who.address()).filter(|_| who.kind() == MemberKind::ServiceAccount);
-        let Some(project) = project.map(|of| self.world.project(of)).transpose()?.flatten() else {
-            return Ok(self);
-        };
-        if project.id != self.place.project {
-            let above = lineage(self.world, &format!("projects/{}", project.id))?.split_off(1);
-            let number = Some(project.number);
-            let home = Hierarchy { project: project.id, number, above, ..Hierarchy::default() };
-            self.place.homes.push(home);
-        }
+        let home = home_of(self.world, who)?;
+        self.place.homes.extend(home.filter(|home| home.project != self.place.project));
         Ok(self)
+    }
+
+    /// Where the resource stands, and the tags in force on it if they were looked up.
+    pub(crate) fn into_parts(self) -> (Hierarchy, Option<Tags>) {
+        (self.place, self.tags)
     }
 
     /// Where the resource stands.
@@ -182,6 +178,17 @@ impl<'a> Lore<'a> {
             tags: self.tags.as_ref(),
         })
     }
+}
+
+/// Where the project of a service account stands; `None` for anybody else.
+pub(crate) fn home_of(world: &World<'_>, who: &Member) -> Result<Option<Hierarchy>, ApiError> {
+    let project = project_in(who.address()).filter(|_| who.kind() == MemberKind::ServiceAccount);
+    let Some(project) = project.map(|of| world.project(of)).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    let above = lineage(world, &format!("projects/{}", project.id))?.split_off(1);
+    let number = Some(project.number);
+    Ok(Some(Hierarchy { project: project.id, number, above, ..Hierarchy::default() }))
 }
 
 /// Whether a principal holds a permission on a resource, by its policy or one above it, and no deny

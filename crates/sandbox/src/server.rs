@@ -74,6 +74,7 @@ pub async fn serve(
         sandbox: Arc::clone(&serving.sandbox),
         options: Arc::clone(&serving.options),
         forwarder: Forwarder::new(serving.options.backends.clone()),
+        memory: front::FrontMemory::default(),
     };
     let app = Router::new().fallback(handle).with_state(Server { serving, front: Arc::new(front) });
     let (asked, mut told) = tokio::sync::watch::channel(false);

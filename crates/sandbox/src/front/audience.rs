@@ -2,7 +2,7 @@
 
 use crate::dialect::api_error::ApiError;
 use crate::records::accounts;
-use crate::records::world::World;
+use crate::records::store::Sandbox;
 use crate::settings::Settings;
 use crate::signing::issuer::Claims;
 use runaccess_domain::member::Member;
@@ -38,7 +38,7 @@ pub(crate) fn is_taken(service: &Service, audience: &str, settings: &Settings) -
 
 /// Whose a verified token is; `None` if it does not say.
 pub(crate) fn principal(
-    world: &World<'_>,
+    sandbox: &Sandbox,
     claims: &Claims,
     settings: &Settings,
 ) -> Result<Option<Member>, ApiError> {
@@ -52,6 +52,6 @@ pub(crate) fn principal(
     if !settings.token_without_email {
         return Ok(None);
     }
-    let account = accounts::email_of(world, &claims.sub)?;
+    let account = sandbox.read(|world| accounts::email_of(world, &claims.sub))?;
     Ok(account.map(|email| Member::of_account(&email)))
 }

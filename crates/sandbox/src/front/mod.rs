@@ -20,6 +20,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub(crate) use self::forward::Forwarder;
+pub(crate) use self::judge::FrontMemory;
 pub(crate) use self::place::{by_audience, is_front};
 
 use self::html::Page;
@@ -52,6 +53,7 @@ pub(crate) struct Front {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) options: Arc<Options>,
     pub(crate) forwarder: Forwarder,
+    pub(crate) memory: FrontMemory,
 }
 
 /// How a request came in.
@@ -96,9 +98,9 @@ impl Front {
             is_insecure: self.options.tls && !arrival.is_secure,
             now: arrival.now,
         };
-        // Quick enough to be done here: reads by keys, which wait for no writer, and a signature now
-        // and then.
-        match judge::judge(&self.sandbox, &self.options, &asked) {
+        // Quick enough to be done here: what is remembered, or reads by keys, which wait for no writer,
+        // and a signature now and then.
+        match judge::judge(&self.sandbox, &self.options, &self.memory, &asked) {
             Ok(Judged::Through(entry)) => {
                 branded(self.forwarder.pass(request, *entry, &path, arrival, settings).await)
             }

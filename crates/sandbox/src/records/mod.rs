@@ -8,6 +8,7 @@ pub(crate) mod facts;
 pub(crate) mod groups;
 pub(crate) mod home;
 pub(crate) mod iap;
+pub(crate) mod memory;
 pub(crate) mod policies;
 pub(crate) mod roles;
 pub(crate) mod stamps;

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use super::memory::Version;
 use super::world::World;
 use crate::dialect::api_error::ApiError;
 use crate::signing::issuer::Issuer;
@@ -70,6 +71,8 @@ const READERS: usize = 4;
 pub struct Sandbox {
     writer: Mutex<Connection>,
     readers: [OnceLock<Mutex<Connection>>; READERS],
+    /// Only looks whether anything changed: SQLite tells a connection of the commits of all others.
+    watcher: OnceLock<Mutex<Connection>>,
     directory: PathBuf,
     issuer: Issuer,
 }
@@ -116,7 +119,8 @@ impl Sandbox {
         let readers = std::array::from_fn(|_| OnceLock::new());
         let writer = Mutex::new(db);
         let issuer = Issuer::new(directory);
-        Ok((Self { writer, readers, directory: directory.to_owned(), issuer }, set_aside))
+        let (watcher, directory) = (OnceLock::new(), directory.to_owned());
+        Ok((Self { writer, readers, watcher, directory, issuer }, set_aside))
     }
 
     /// The folder of its state.
@@ -176,6 +180,25 @@ impl Sandbox {
         transact(&mut db, TransactionBehavior::Deferred, work)
     }
 
+    /// The state of the world. Whatever was written before, by this process or another, is in it.
+    pub(crate) fn version(&self) -> Result<Version, ApiError> {
+        let watcher = if let Some(watcher) = self.watcher.get() {
+            watcher
+        } else {
+            let db = self.connect()?;
+            self.watcher.get_or_init(|| Mutex::new(db))
+        };
+        let db = watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement = db.prepare_cached("PRAGMA data_version")?;
+        Ok(Version(statement.query_row([], |row| row.get(0))?))
+    }
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let db = Connection::open(self.directory.join(FILE))?;
+        db.busy_timeout(LOCK_PATIENCE)?;
+        Ok(db)
+    }
+
     /// A connection that is free: the writer's where nobody writes, else a reader's.
     fn reader(&self) -> rusqlite::Result<MutexGuard<'_, Connection>> {
         if let Ok(free) = self.writer.try_lock() {
@@ -186,8 +209,7 @@ impl Sandbox {
             let reader = if let Some(reader) = slot.get() {
                 reader
             } else {
-                let db = Connection::open(self.directory.join(FILE))?;
-                db.busy_timeout(LOCK_PATIENCE)?;
+                let db = self.connect()?;
                 slot.get_or_init(|| Mutex::new(db))
             };
             if let Ok(free) = reader.try_lock() {
