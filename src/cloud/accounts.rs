@@ -5,7 +5,8 @@ use http::Method;
 use serde_json::json;
 
 use super::api::Api;
-use super::failure::{Failure, FailureKind};
+use super::failure::Failure;
+use super::failure_kind::FailureKind;
 use super::gateway::Gateway;
 use super::request::{Read, parsed, written};
 use crate::domain::difference::Etags;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::failure::FailureKind;
+use super::failure_kind::FailureKind;
 use crate::domain::diagnosis::Signature;
 use crate::domain::error::{Hint, quoted};
 

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::ancestors::why;
 use super::api::Api;
-use super::failure::{Failure, FailureKind};
+use super::failure::Failure;
+use super::failure_kind::FailureKind;
 use super::gateway::Gateway;
 use super::request::{parsed, written};
 use super::services::{Unreadable, unreachable};

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
 use super::api::Api;
-use super::failure::{Failure, FailureKind};
+use super::failure::Failure;
+use super::failure_kind::FailureKind;
 
 /// A read request.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::deadline::Deadline;
-use super::failure::{Failure, FailureKind};
+use super::failure::Failure;
+use super::failure_kind::FailureKind;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);

@@ -3,11 +3,9 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::world::{Collection, World};
+use super::world::{Collection, POLICIES_BEFORE, World};
 use crate::dialect::api_error::ApiError;
 
-/// The kind under which policies are kept as they were before each of their latest changes.
-pub(crate) const BEFORE: &str = "policies before";
 /// How many changes of one policy are remembered.
 const REMEMBERED: usize = 50;
 
@@ -27,12 +25,12 @@ pub(crate) fn remember(
     changes.push(json!({"policy": before, "changed": now.unix_timestamp()}));
     let from = changes.len().saturating_sub(REMEMBERED);
     let kept = json!({"changes": changes.split_off(from)});
-    Ok(world.put_resource(Collection::global(BEFORE), resource, &kept)?)
+    Ok(world.put_resource(Collection::global(POLICIES_BEFORE), resource, &kept)?)
 }
 
 /// The changes that are remembered, oldest first: when each was, and the policy before it.
 fn changes(world: &World<'_>, resource: &str) -> Result<Vec<Value>, ApiError> {
-    let kept = world.resource(Collection::global(BEFORE), resource)?.unwrap_or_default();
+    let kept = world.resource(Collection::global(POLICIES_BEFORE), resource)?.unwrap_or_default();
     Ok(match &kept["changes"] {
         Value::Array(changes) => changes.clone(),
         // An older world kept the latest alone.

@@ -2,18 +2,28 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Milliseconds since 1970.
 pub(crate) fn millis(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-/// The time as Google writes it.
+/// The time as Google's JSON has it: to the microsecond (observed of Cloud Run), with no digits of the
+/// second's fraction, three or six (documented for protobuf's JSON).
 pub(crate) fn stamp(time: OffsetDateTime) -> String {
-    let time = time.replace_nanosecond(time.microsecond() * 1_000).unwrap_or(time);
-    time.format(&Rfc3339).unwrap_or_default()
+    let micros = time.microsecond();
+    let whole = time.replace_nanosecond(0).unwrap_or(time).to_offset(UtcOffset::UTC);
+    let mut text = whole.format(&Rfc3339).unwrap_or_default();
+    let fraction = match (micros, micros % 1_000) {
+        (0, _) => return text,
+        (_, 0) => format!(".{:03}", micros / 1_000),
+        _ => format!(".{micros:06}"),
+    };
+    let end = text.len().saturating_sub(1);
+    text.insert_str(end, &fraction);
+    text
 }
 
 pub(crate) fn quoted_etag() -> String {
@@ -38,4 +48,24 @@ pub(crate) fn new_etag() -> String {
     fastrand::fill(&mut bytes);
     bytes[0] = 7;
     BASE64_STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_stamp_has_no_three_or_six_digits_of_the_second() {
+        for (time, expected) in [
+            (datetime!(2026-12-01 10:00 UTC), "2026-12-01T10:00:00Z"),
+            (datetime!(2026-12-01 10:00:00.5 UTC), "2026-12-01T10:00:00.500Z"),
+            (datetime!(2026-12-01 10:00:00.193640 UTC), "2026-12-01T10:00:00.193640Z"),
+            (datetime!(2026-12-01 10:00:00.000001999 UTC), "2026-12-01T10:00:00.000001Z"),
+            (datetime!(2026-12-01 12:00 +2), "2026-12-01T10:00:00Z"),
+        ] {
+            assert_eq!(stamp(time), expected);
+        }
+    }
 }

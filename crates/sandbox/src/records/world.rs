@@ -12,6 +12,8 @@ use runaccess_domain::resource::ServiceName;
 /// The kinds of resource that hold others.
 pub(crate) const FOLDERS: &str = "folders";
 pub(crate) const ORGANIZATIONS: &str = "organizations";
+/// The kind under which policies are kept as they were before each of their latest changes.
+pub(crate) const POLICIES_BEFORE: &str = "policies before";
 /// How many operations are remembered: nobody looks for those before.
 const KEPT_OPERATIONS: i64 = 10_000;
 
@@ -262,7 +264,7 @@ impl<'a> World<'a> {
         )?;
         let full = name.to_string();
         self.db.execute("DELETE FROM policies WHERE resource = ?1", [&full])?;
-        self.delete_resource(Collection::global(super::policies::BEFORE), &full, &full)?;
+        self.delete_resource(Collection::global(POLICIES_BEFORE), &full, &full)?;
         self.db.execute("DELETE FROM revisions WHERE service = ?1", [&full]).map(|_| ())
     }
 
