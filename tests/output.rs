@@ -138,10 +138,10 @@ fn every_field_of_the_json_is_a_path() {
         let row = if rows.is_empty() { &json } else { &json[rows] };
         let mut paths = Vec::new();
         collect(row, "", &mut paths);
-        for path in &paths {
-            let run = world.sandbox(&[command, &["-o", &format!("value({path})")]].concat());
-            assert_ne!(run.status, 2, "{command:?} has {path}: {run}");
-        }
+        // One that is unknown is named.
+        let all = format!("value({})", paths.join(","));
+        let run = world.sandbox(&[command, &["-o", &all]].concat());
+        assert_ne!(run.status, 2, "{command:?}: {run}");
     }
 }
 

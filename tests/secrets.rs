@@ -251,7 +251,9 @@ async fn a_secret_in_place_of_a_files_name_is_refused_and_never_shown() {
         &["doctor", HELLO, "--id-token-file", "TEXT"],
         &["proxy", HELLO, "--id-token-file=TEXT"],
     ];
-    for text in &texts {
+    // Every text is tried in every place; in which form of the command goes round.
+    for (turn, text) in texts.iter().enumerate() {
+        let in_turn = |index: usize, among: usize| (turn + index) % among;
         // What no error may hold: any long piece of it.
         let pieces: Vec<&[u8]> = text.as_bytes().chunks(12).filter(|c| c.len() == 12).collect();
         let check = |what: &str, world: &World, arguments: &[&str]| {
@@ -268,16 +270,20 @@ async fn a_secret_in_place_of_a_files_name_is_refused_and_never_shown() {
             }
             (output.status.code(), shown)
         };
-        for variable in [
+        let variables = [
             "GOOGLE_APPLICATION_CREDENTIALS",
             "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE",
             "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE",
-        ] {
+        ];
+        for (index, variable) in variables.into_iter().enumerate() {
             let mut world = World::new();
             world.set(variable, text);
             world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
             world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "http://127.0.0.1:9/");
-            for arguments in commands {
+            for (place, arguments) in commands.into_iter().enumerate() {
+                if turn > 0 && place % 3 != in_turn(index, 3) {
+                    continue;
+                }
                 let (code, shown) = check(variable, &world, arguments);
                 // What lacks an argument does not come to the credential.
                 if arguments != ["grant", "ana@x.com"] {
@@ -288,7 +294,7 @@ async fn a_secret_in_place_of_a_files_name_is_refused_and_never_shown() {
             }
         }
         // What names an address, a folder, a project or another thing.
-        for variable in [
+        let variables = [
             "CLOUDSDK_CONFIG",
             "CLOUDSDK_ACTIVE_CONFIG_NAME",
             "CLOUDSDK_CORE_ACCOUNT",
@@ -310,19 +316,20 @@ async fn a_secret_in_place_of_a_files_name_is_refused_and_never_shown() {
             "GOOGLE_CLOUD_QUOTA_PROJECT",
             "RUNACCESS_HOME",
             "XDG_STATE_HOME",
-        ] {
+        ];
+        for (index, variable) in variables.into_iter().enumerate() {
             let mut world = World::new();
             world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
             world.set("CLOUDSDK_AUTH_ACCESS_TOKEN", "opaque");
             world.set("CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN", "http://127.0.0.1:9/");
             world.set(variable, text);
-            for arguments in [&["whoami"][..], &["url", "hello", "-v"], &["doctor"]] {
-                check(variable, &world, &[arguments, &["--timeout", "1s"]].concat());
-            }
+            let commands = [&["whoami"][..], &["url", "hello", "-v"], &["doctor"]];
+            let arguments = commands[in_turn(index, commands.len())];
+            check(variable, &world, &[arguments, &["--timeout", "1s"]].concat());
         }
         let mut world = World::new();
         world.set("CLOUDSDK_CORE_PROJECT", "sandbox-project");
-        for arguments in [
+        let options = [
             &["curl", "TEXT"][..],
             &["restore", "TEXT"],
             &["url", "TEXT"],
@@ -350,17 +357,18 @@ async fn a_secret_in_place_of_a_files_name_is_refused_and_never_shown() {
             &["url", "hello", "--configuration", "TEXT"],
             &["url", "hello", "--tag", "TEXT"],
             &["url", "hello", "--impersonate-service-account", "TEXT"],
-        ] {
+        ];
+        for (index, arguments) in options.into_iter().enumerate() {
             let filled: Vec<String> =
                 arguments.iter().map(|word| word.replace("TEXT", text)).collect();
             let filled: Vec<&str> = filled.iter().map(String::as_str).collect();
             // An argument without any form of its own could be a name.
             let has_form =
                 !text.starts_with("SECRET") || arguments.iter().any(|w| w.starts_with("--"));
-            for place in [&[][..], &["--sandbox"][..], &["-o", "json"]] {
-                if has_form {
-                    check("option", &world, &[place, &filled].concat());
-                }
+            if has_form {
+                let places = [&[][..], &["--sandbox"][..], &["-o", "json"]];
+                let place = places[in_turn(index, places.len())];
+                check("option", &world, &[place, &filled].concat());
             }
         }
         for arguments in own {

@@ -10,7 +10,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-pub use self::table::{ROLES, TAKEN, run_permissions};
+pub use self::table::{ROLES, TAKEN, every_role, run_permissions};
 
 use super::error::{CommandError, Hint};
 use super::nearest::nearest;

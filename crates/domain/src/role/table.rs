@@ -11,8 +11,17 @@ pub const TAKEN: &str = "2026-08-22";
 
 /// What a role of the table holds of Cloud Run's permissions, without the leading `run.`.
 pub fn run_permissions(role: &str) -> impl Iterator<Item = &'static str> {
-    let line = PERMISSIONS.lines().find(|line| line.split(' ').next() == Some(role));
-    line.into_iter().flat_map(|line| line.split(' ').skip(1))
+    let line = every_role().find(|(name, _)| *name == role);
+    line.into_iter().flat_map(|(_, held)| held)
+}
+
+/// Every role of the table, each with the same.
+pub fn every_role()
+-> impl Iterator<Item = (&'static str, impl Iterator<Item = &'static str> + Clone)> {
+    PERMISSIONS.lines().filter_map(|line| {
+        let (role, held) = line.split_once(' ')?;
+        Some((role, held.split(' ')))
+    })
 }
 
 const fn role(

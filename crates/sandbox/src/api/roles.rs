@@ -6,7 +6,7 @@ use super::call::{Answer, Call};
 use super::custom_roles;
 use crate::dialect::api_error::ApiError;
 use crate::dialect::pages::{PageSize, page, page_in_body, page_request, slice};
-use crate::records::roles::{held, names};
+use crate::records::roles::{every_permission, names, permissions_of};
 use runaccess_domain::role;
 
 const PAGE: PageSize = PageSize { usual: 300, most: 1_000 };
@@ -16,11 +16,9 @@ const TESTABLE_PAGE: PageSize = PageSize { usual: 100, most: 1_000 };
 /// which is named by an endpoint of one's own there.
 pub(crate) fn testable(call: &Call<'_>) -> Answer {
     let request = page_in_body(call.body, TESTABLE_PAGE)?;
-    let mut all: Vec<&str> = held().values().flatten().map(String::as_str).collect();
-    all.sort_unstable();
-    all.dedup();
+    let all: Vec<String> = every_permission().into_iter().collect();
     let (some, next) = slice(request, &all);
-    let show = |name: &&str| json!({"name": name, "stage": "GA"});
+    let show = |name: &String| json!({"name": name, "stage": "GA"});
     Ok(page("permissions", some.iter().map(show).collect(), next))
 }
 
@@ -40,7 +38,7 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
 /// which of most is nothing.
 pub(crate) fn get(call: &Call<'_>) -> Answer {
     let name = format!("roles/{}", call.after("roles"));
-    if held().contains_key(name.as_str()) || !name.starts_with("roles/run.") {
+    if permissions_of(&name).is_some() || !name.starts_with("roles/run.") {
         return Ok(show(&name, true));
     }
     Err(ApiError::not_found(format!("The role named {name} was not found.")))
@@ -56,9 +54,7 @@ fn show(name: &str, full: bool) -> Value {
         "etag": "AA==",
     });
     if full {
-        let mut permissions: Vec<&String> = held().get(name).into_iter().flatten().collect();
-        permissions.sort();
-        role["includedPermissions"] = permissions.into_iter().map(String::as_str).collect();
+        role["includedPermissions"] = permissions_of(name).into_iter().flatten().collect();
     }
     role
 }

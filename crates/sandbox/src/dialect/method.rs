@@ -149,33 +149,66 @@ impl Method {
 }
 
 /// Every method of the documents, in their order.
+#[cfg(test)]
 pub(crate) fn all() -> &'static [Method] {
     static ALL: OnceLock<Vec<Method>> = OnceLock::new();
-    ALL.get_or_init(|| {
-        let lines = include_str!("../discovery/methods.txt").lines();
-        lines.filter(|line| !line.starts_with('#')).filter_map(Method::parse).collect()
-    })
+    ALL.get_or_init(|| lines().filter_map(Method::parse).collect())
 }
 
 /// The methods at a path, the closest first; several APIs may have one there, since each has a host
 /// of its own.
 pub(crate) fn at(http: &str, path: &Path) -> Vec<&'static Method> {
-    type Key = (&'static str, &'static str);
-    static BY_START: OnceLock<HashMap<Key, Vec<&'static Method>>> = OnceLock::new();
-    let by_start = BY_START.get_or_init(|| {
-        let mut by_start: HashMap<Key, Vec<&Method>> = HashMap::new();
-        for method in all() {
-            let start = method.parts.first().copied().unwrap_or_default();
-            by_start.entry((method.http, start)).or_default().push(method);
-        }
-        for methods in by_start.values_mut() {
-            methods.sort_by_key(|method| method.openness());
-        }
-        by_start
-    });
     let start = path.parts.first().map_or("", String::as_str);
-    let started = by_start.get(&(http, start)).map(Vec::as_slice).unwrap_or_default();
-    started.iter().copied().filter(|method| method.is_at(path)).collect()
+    let started = by_start().iter().find(|started| (started.http, started.start) == (http, start));
+    let methods = started.map(Started::methods).unwrap_or_default();
+    methods.iter().filter(|method| method.is_at(path)).collect()
+}
+
+/// The methods of one verb whose paths begin alike: taken apart when one of them is asked for.
+struct Started {
+    http: &'static str,
+    start: &'static str,
+    lines: Vec<&'static str>,
+    methods: OnceLock<Vec<Method>>,
+}
+
+impl Started {
+    /// The closest first.
+    fn methods(&'static self) -> &'static [Method] {
+        self.methods.get_or_init(|| {
+            let mut methods: Vec<Method> =
+                self.lines.iter().filter_map(|line| Method::parse(line)).collect();
+            methods.sort_by_key(Method::openness);
+            methods
+        })
+    }
+}
+
+/// The methods by their verb of HTTP and the first part of their path.
+fn by_start() -> &'static [Started] {
+    static BY_START: OnceLock<Vec<Started>> = OnceLock::new();
+    BY_START.get_or_init(|| {
+        let mut by_start: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
+        for line in lines() {
+            let mut words = line.split(' ').skip(1);
+            if let (Some(http), Some(path)) = (words.next(), words.next()) {
+                let path = path.rsplit_once(':').map_or(path, |(path, _)| path);
+                let start = path.split_once('/').map_or(path, |(start, _)| start);
+                by_start.entry((http, start)).or_default().push(line);
+            }
+        }
+        let started = by_start.into_iter().map(|((http, start), lines)| {
+            let methods = OnceLock::new();
+            Started { http, start, lines, methods }
+        });
+        started.collect()
+    })
+}
+
+/// The lines of the table, one a method.
+fn lines() -> impl Iterator<Item = &'static str> {
+    let lines = include_str!("../discovery/methods.txt").lines();
+    lines.filter(|line| !line.starts_with('#'))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which role holds which permission: the predefined ones that hold a permission of Cloud Run or that
 //! the sandbox asks for, and those of one's own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use super::world::{Collection, World};
@@ -41,28 +41,57 @@ pub(crate) fn predefined_carries(role: &str, permission: &str) -> bool {
     if role == OWNER && !permission.starts_with(RUN) {
         return !NOT_AN_OWNERS.iter().any(|lacked| permission.starts_with(lacked));
     }
-    held().get(role).is_some_and(|permissions| permissions.contains(permission))
+    held().get(role).is_some_and(|held| held.has(permission))
 }
 
 /// Whether some role that the sandbox knows holds a permission.
 #[cfg(test)]
 pub(crate) fn is_known(permission: &str) -> bool {
-    held().values().any(|permissions| permissions.contains(permission))
+    held().values().any(|held| held.has(permission))
+}
+
+/// What a predefined role holds, by name; `None` for one that is in no table.
+pub(crate) fn permissions_of(role: &str) -> Option<BTreeSet<String>> {
+    held().get(role).map(|held| held.names().collect())
+}
+
+/// Every permission that some predefined role holds, by name.
+pub(crate) fn every_permission() -> BTreeSet<String> {
+    held().values().flat_map(Held::names).collect()
+}
+
+/// The permissions of one role.
+#[derive(Default)]
+struct Held {
+    /// Cloud Run's, without what they begin with.
+    of_run: Vec<&'static str>,
+    others: Vec<&'static str>,
+}
+
+impl Held {
+    fn has(&self, permission: &str) -> bool {
+        let of_run = permission.strip_prefix(RUN);
+        of_run.is_some_and(|rest| self.of_run.contains(&rest)) || self.others.contains(&permission)
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> {
+        let of_run = self.of_run.iter().map(|rest| format!("{RUN}{rest}"));
+        of_run.chain(self.others.iter().map(|name| (*name).to_owned()))
+    }
 }
 
 /// What each role holds, by both tables.
-pub(crate) fn held() -> &'static HashMap<&'static str, HashSet<String>> {
-    static HELD: OnceLock<HashMap<&str, HashSet<String>>> = OnceLock::new();
+fn held() -> &'static HashMap<&'static str, Held> {
+    static HELD: OnceLock<HashMap<&str, Held>> = OnceLock::new();
     HELD.get_or_init(|| {
-        let mut held: HashMap<&str, HashSet<String>> = HashMap::new();
-        for name in names() {
-            let of_run = role::run_permissions(name).map(|permission| format!("{RUN}{permission}"));
-            held.entry(name).or_default().extend(of_run);
+        let mut held: HashMap<&str, Held> = HashMap::new();
+        for (name, of_run) in role::every_role() {
+            held.entry(name).or_default().of_run.extend(of_run);
         }
         for line in OTHERS.lines().filter(|line| !line.starts_with('#')) {
             let mut words = line.split(' ');
             let role = words.next().unwrap_or_default();
-            held.entry(role).or_default().extend(words.map(str::to_owned));
+            held.entry(role).or_default().others.extend(words);
         }
         held
     })

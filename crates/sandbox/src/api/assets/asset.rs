@@ -11,7 +11,7 @@ use crate::authority::lineage;
 use crate::dialect::api_error::ApiError;
 use crate::records::boundaries::{BINDINGS, POLICIES};
 use crate::records::deny::DENY_POLICIES;
-use crate::records::roles::held;
+use crate::records::roles::permissions_of;
 use crate::records::tags;
 use crate::records::world::{Collection, FOLDERS, ORGANIZATIONS, Project, World};
 use runaccess_domain::resource::ServiceName;
@@ -579,8 +579,7 @@ impl Texts for Bound<'_> {
 /// The permissions that a role gives, and whether whoever asks may know them.
 pub(super) fn permissions(call: &Call<'_>, role: &str) -> Result<Option<Vec<String>>, ApiError> {
     let Some((owner, id)) = role.split_once("/roles/") else {
-        let held = held().get(role);
-        return Ok(Some(held.into_iter().flatten().cloned().collect()));
+        return Ok(Some(permissions_of(role).unwrap_or_default().into_iter().collect()));
     };
     // Bindings of a role whose permissions may not be read are dropped (documented).
     if call.visit.require("iam.roles.get", owner).is_err() {
