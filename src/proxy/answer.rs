@@ -4,13 +4,14 @@ use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, SET
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::body::Download;
-use super::gate::{self, Refusal, SECRET, Taken};
+use super::download::Download;
+use super::fields::SECRET;
+use super::gate::{self, Refusal, Taken};
+use super::grpc::is_grpc;
 use super::guard::Fault;
 use super::rewrite::{preflight, share};
 use super::site::{Door, Listed, Site};
 use super::ticket::Ticket;
-use super::upstream::is_grpc;
 use crate::domain::printable::in_html;
 use crate::domain::resource::TAG_SIGN;
 

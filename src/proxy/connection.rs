@@ -1,7 +1,6 @@
 //! The connection of one client, from its first byte to its last.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -11,10 +10,9 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
 
-use super::body::Download;
-use super::forward::Arrival;
+use super::arrival::{Arrival, Stop, Whence};
+use super::download::Download;
 use super::guard::{Guard, LONGEST_HEAD, Line};
 use super::site::Site;
 
@@ -24,20 +22,6 @@ const STREAMS: u32 = 1000;
 /// all request bodies on a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
-
-/// Held by every task that must end before the proxy does.
-pub(super) type Running = mpsc::Sender<()>;
-/// Becomes true when the proxy must stop.
-pub(super) type Stop = watch::Receiver<bool>;
-
-/// The origin of a connection, and the worker that serves it.
-#[derive(Debug)]
-pub(super) struct Whence {
-    pub(super) peer: IpAddr,
-    pub(super) door: usize,
-    pub(super) worker: usize,
-    pub(super) running: Running,
-}
 
 /// Serves a connection until it ends, or until soon after `stop` is set.
 pub(super) async fn serve(site: Arc<Site>, stream: TcpStream, whence: Whence, mut stop: Stop) {

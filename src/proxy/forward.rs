@@ -12,26 +12,21 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::Error;
 
 use super::answer;
-use super::body::{Download, Upload, Waits, grpc_status};
-use super::connection::Whence;
+use super::arrival::Arrival;
+use super::download::Download;
 use super::gate::{self, Taken};
-use super::guard::{Fault, Line};
+use super::grpc::{grpc_status, is_grpc};
+use super::guard::Fault;
 use super::log::By;
 use super::rewrite::{self, LocalOrigin};
 use super::site::{Door, HostMatch, Route, Site};
 use super::ticket::Ticket;
-use super::upstream::{How, Sent, Upstream, is_grpc};
+use super::upload::{Upload, Waits};
+use super::upstream::{How, Sent, Upstream};
 use crate::hop_by_hop;
 use crate::invoke::FrontEndRefusal;
 use crate::transport::reason;
 use crate::tunnel;
-
-/// The connection that a request came on.
-#[derive(Debug)]
-pub(super) struct Arrival {
-    pub(super) whence: Whence,
-    pub(super) line: Arc<Line>,
-}
 
 impl Site {
     /// Answers a request.

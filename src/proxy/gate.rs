@@ -8,13 +8,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::cookie;
+use super::fields::{SECRET, SECRET_HEADER};
 use super::guard::Fault;
 use super::site::{Door, HostMatch, Site};
-
-/// The header in which a client sends the secret.
-pub(super) const SECRET_HEADER: &str = "x-runaccess-secret";
-/// The cookie in which a browser sends the secret, and the query parameter that sets this cookie.
-pub const SECRET: &str = "runaccess-secret";
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]

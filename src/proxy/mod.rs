@@ -6,17 +6,21 @@
 //! back.
 
 mod answer;
-mod body;
+mod arrival;
 mod connection;
 mod cookie;
+mod download;
+mod fields;
 mod forward;
 mod gate;
+mod grpc;
 mod guard;
 mod keeper;
 mod log;
 mod rewrite;
 mod site;
 mod ticket;
+mod upload;
 mod upstream;
 mod workers;
 
@@ -33,7 +37,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-pub use self::gate::SECRET;
+pub use self::fields::SECRET;
 pub use self::keeper::{Keeper, NoToken, Source};
 pub use self::log::{By, Event, Listener};
 pub use self::site::{Served, Serving};
@@ -122,8 +126,8 @@ async fn accept(
     workers: &Workers,
     socket: &TcpListener,
     door: usize,
-    running: &connection::Running,
-    mut stop: connection::Stop,
+    running: &arrival::Running,
+    mut stop: arrival::Stop,
 ) {
     for number in door.. {
         let taken = tokio::select! {

@@ -5,22 +5,18 @@ use std::net::IpAddr;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALT_SVC, AUTHORIZATION,
-    CONTENT_LENGTH, CONTENT_LOCATION, COOKIE, HOST, LOCATION, ORIGIN, REFERER, REFRESH,
-    STRICT_TRANSPORT_SECURITY, TE, TRAILER, VARY,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALT_SVC, CONTENT_LOCATION, HOST,
+    LOCATION, ORIGIN, REFERER, REFRESH, STRICT_TRANSPORT_SECURITY, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::cookie;
-use super::gate::{SECRET, SECRET_HEADER};
+use super::fields::{
+    FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, SECRET, SECRET_HEADER, SERVERLESS,
+};
 use super::site::{Door, Site};
 use crate::hop_by_hop;
 
-/// Cloud Run's own header for the token: if it is present, no other counts (documented).
-pub(super) const SERVERLESS: HeaderName = HeaderName::from_static("x-serverless-authorization");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// How long a browser may cache the response to a preflight, in seconds.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
@@ -69,19 +65,6 @@ pub(super) fn outbound(
     if let Ok(value) = value {
         headers.insert(FORWARDED_FOR, value);
     }
-}
-
-/// Removes from a client's trailers the fields that would have a meaning in the head made here, or
-/// that say where a message ends (RFC 9110, 6.5.1).
-pub(super) fn trailers(trailers: &mut HeaderMap, header: &HeaderName) {
-    hop_by_hop::remove(trailers);
-    for name in [AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, TE, TRAILER] {
-        trailers.remove(name);
-    }
-    for name in [&SERVERLESS, &FORWARDED_FOR, &FORWARDED_HOST, &FORWARDED_PROTO, header] {
-        trailers.remove(name);
-    }
-    trailers.remove(SECRET_HEADER);
 }
 
 /// Turns a service's headers into the headers for the client.

@@ -1,14 +1,31 @@
 //! The record of a request, kept until its response has ended and then reported.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use http::{Method, Request};
 
 use super::guard::Line;
 use super::log::{By, Event, Listener};
-use super::upstream::Load;
+
+/// A request's place on a shared connection.
+#[derive(Debug)]
+pub(super) struct Load(Arc<AtomicUsize>);
+
+impl Load {
+    /// Takes a place, which is given back when this is dropped.
+    pub(super) fn on(count: Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 /// The record of a request, kept until its response has ended, whatever ends it.
 #[derive(Debug)]

@@ -4,15 +4,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::{Builder, Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::body::Upload;
-use super::workers;
+use super::grpc::is_grpc;
+use super::ticket::Load;
+use super::upload::Upload;
 use crate::transport::{Connector, Destination, TransportError};
 
 /// How many requests share an HTTP/2 connection: the number that servers commonly allow, Google's
@@ -25,6 +26,8 @@ const STREAM_WINDOW: u32 = 512 * 1024;
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
 /// How many bytes are read at once from an HTTP/1 connection, and the longest head of a response.
 const READ_AT_ONCE: usize = 64 * 1024;
+/// One user at one machine does not need more threads.
+const MOST_WORKERS: usize = 4;
 /// How often an HTTP/2 connection with requests in progress is checked to be alive.
 const PING: Duration = Duration::from_secs(30);
 
@@ -91,16 +94,6 @@ struct Lane {
     load: Arc<AtomicUsize>,
 }
 
-/// A request's place on a shared connection.
-#[derive(Debug)]
-pub(super) struct Load(Arc<AtomicUsize>);
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 impl Upstream {
     /// A service at an address. `http2` if it is known to use HTTP/2 over plain connections. Opens no
     /// connection.
@@ -119,7 +112,7 @@ impl Upstream {
             _ => connector.clone(),
         };
         let wires = |_| Wires::new(speaks, &connector, &only_http1);
-        let wires = (0..workers::count()).map(wires).collect();
+        let wires = (0..workers()).map(wires).collect();
         let (host, origin) = (host_of(&authority), origin_of(&authority, to));
         Ok(Self { scheme, authority, origin, host, speaks, wires })
     }
@@ -190,9 +183,13 @@ impl Lanes {
             lanes.push(lane.clone());
             lane
         });
-        lane.load.fetch_add(1, Ordering::AcqRel);
-        (lane.wire, Load(lane.load))
+        (lane.wire, Load::on(lane.load))
     }
+}
+
+/// The number of serving threads.
+pub(super) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS)
 }
 
 /// The value of `Host` for an address.
@@ -219,12 +216,4 @@ fn builder() -> Builder {
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(PING);
     builder
-}
-
-/// Whether a request is gRPC, which always uses HTTP/2.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    kind.is_some_and(|kind| {
-        kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web")
-    })
 }

@@ -10,11 +10,10 @@ use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 
-use super::connection::{self, Running, Stop};
+use super::arrival::{Running, Stop, Whence};
+use super::connection;
 use super::site::Site;
-
-/// One user at one machine does not need more threads.
-const MOST: usize = 4;
+use super::upstream;
 
 /// An accepted connection.
 pub(super) struct Taken {
@@ -32,11 +31,6 @@ pub(super) struct Workers {
     _alive: watch::Sender<()>,
 }
 
-/// The number of serving threads.
-pub(super) fn count() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(MOST)
-}
-
 impl Workers {
     pub(super) fn start(site: &Arc<Site>, stop: &Stop) -> io::Result<Self> {
         let (alive, over) = watch::channel(());
@@ -50,7 +44,7 @@ impl Workers {
                 .spawn(move || runtime.block_on(serve(worker, &site, taken, &stop, over)))?;
             Ok(sender)
         };
-        let senders: io::Result<Vec<_>> = (0..count()).map(start).collect();
+        let senders: io::Result<Vec<_>> = (0..upstream::workers()).map(start).collect();
         Ok(Self { senders: senders?.into(), _alive: alive })
     }
 
@@ -72,7 +66,7 @@ async fn serve(
         while let Some(Taken { stream, peer, door, running }) = taken.recv().await {
             // A connection that cannot be watched is of no use, and is closed.
             let Ok(stream) = TcpStream::from_std(stream) else { continue };
-            let whence = connection::Whence { peer: peer.ip(), door, worker, running };
+            let whence = Whence { peer: peer.ip(), door, worker, running };
             tokio::spawn(connection::serve(Arc::clone(site), stream, whence, stop.clone()));
         }
         std::future::pending::<()>().await;
