@@ -43,6 +43,7 @@ mod principals;
 mod prompts;
 mod proxy;
 mod proxy_abuse;
+mod proxy_origins;
 mod proxy_streams;
 mod proxy_wire;
 mod public;

@@ -60,7 +60,6 @@ fn a_request_arrives_as_the_services_own() {
     range: bytes=0-1
     te: trailers
     x-forwarded-for: 192.0.2.1, 127.0.0.1
-    x-forwarded-host: localhost:PORT
     x-forwarded-proto: http
     x-serverless-authorization: Bearer TOKEN
     ");
@@ -544,4 +543,99 @@ fn a_slow_client_holds_up_the_service() {
     until(&mut client, "\r\n\r\n");
     let taken = progress.recv_timeout(Duration::from_secs(30)).unwrap();
     assert!(taken < 64 * 1024 * 1024, "{taken} bytes were taken for a client that reads none");
+}
+
+/// Where an answer ends is said once, and by what is read here.
+#[test]
+fn an_answer_has_one_length_and_no_coding_that_is_lost() {
+    const CHUNKED: &str = "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+    let (world, app) = (
+        World::new(),
+        App::start(|seen, stream| {
+            let (fields, body) = match seen.head[0].split(' ').nth(1).unwrap() {
+                "/both" => ("Content-Length: 5\r\nTransfer-Encoding: chunked", CHUNKED),
+                "/list" => ("Content-Length: 5, 5", "hello"),
+                "/differ" => ("Content-Length: 5, 6", "hello"),
+                "/coded" => ("Transfer-Encoding: gzip, chunked", CHUNKED),
+                _ => ("Transfer-Encoding: Chunked", CHUNKED),
+            };
+            let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n{body}");
+            drop(stream.write_all(text.as_bytes()));
+            false
+        }),
+    );
+    let proxy = Proxy::to(&world, &app, &[]);
+    for (path, body) in [
+        ("/both", Some("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")),
+        ("/list", Some("hello")),
+        ("/differ", None),
+        ("/coded", None),
+        ("/plain", Some(CHUNKED)),
+    ] {
+        let answer = proxy.ask(&format!("GET {path}"), &[], "");
+        let (head, sent) = answer.split_once("\r\n\r\n").unwrap();
+        match body {
+            Some(body) => {
+                assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+                assert_eq!(sent, body, "{path}");
+                assert!(head.to_lowercase().matches("content-length").count() <= 1, "{answer}");
+            }
+            None => assert!(head.starts_with("HTTP/1.1 502 "), "{path}: {answer}"),
+        }
+    }
+}
+
+/// RFC 9110, 6.6.1: what has no date is given one, and what has one keeps it.
+#[test]
+fn every_answer_has_a_date() {
+    let (world, app) = (
+        World::new(),
+        App::start(|seen, stream| {
+            let dated = seen.head[0].contains("/dated");
+            let date = if dated { "Date: Tue, 15 Nov 1994 08:12:31 GMT\r\n" } else { "" };
+            let text = format!("HTTP/1.1 200 OK\r\n{date}Content-Length: 0\r\n\r\n");
+            stream.write_all(text.as_bytes()).is_ok()
+        }),
+    );
+    let proxy = Proxy::to(&world, &app, &[]);
+    let ask = |path: &str, host: &str| {
+        let text = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        proxy.raw(text.as_bytes()).to_lowercase()
+    };
+    let here = proxy.host();
+    assert!(ask("/dated", &here).contains("date: tue, 15 nov 1994 08:12:31 gmt\r\n"));
+    for answer in [ask("/", &here), ask("/", "elsewhere.example")] {
+        assert_eq!(answer.matches("\r\ndate: ").count(), 1, "{answer}");
+    }
+}
+
+/// HTTP/1.0 changes to no other protocol (RFC 9110, 7.8).
+#[test]
+fn an_old_client_changes_no_protocol() {
+    let (world, app) = (World::new(), App::saying(OK));
+    let proxy = Proxy::to(&world, &app, &[]);
+    let text = format!(
+        "GET / HTTP/1.0\r\nHost: {}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        proxy.host()
+    );
+    let answer = proxy.raw(text.as_bytes());
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    assert_eq!(app.only().header("upgrade"), None);
+}
+
+/// Trailers end an answer: nobody went away.
+#[test]
+fn an_answer_with_trailers_is_whole() {
+    let (world, app) = (
+        World::new(),
+        App::saying(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
+             2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n",
+        ),
+    );
+    let proxy = Proxy::to(&world, &app, &[]);
+    let answer = proxy.ask("GET /", &["TE: trailers"], "");
+    assert!(answer.to_lowercase().contains("x-sum: 1\r\n"), "{answer}");
+    let log = proxy.log(1);
+    assert_eq!((&log[0]["status"], &log[0]["reason"]), (&200.into(), &serde_json::Value::Null));
 }

@@ -85,6 +85,10 @@ pub(super) struct Args {
     /// Let requests of this origin's pages in
     #[arg(long = "allow-origin", value_name = "ORIGIN", value_parser = parse_origin)]
     allow_origins: Vec<String>,
+    /// Tell applications the address at which they are called here, as `X-Forwarded-Host`: for one that
+    /// builds whole addresses by it
+    #[arg(long)]
+    forwarded_host: bool,
     /// Serve a service at a port of its own too
     #[arg(long = "map", value_name = "NAME=PORT", value_parser = parse_map)]
     maps: Vec<(String, u16)>,
@@ -165,6 +169,7 @@ async fn serve(cx: &Context, mut args: Args, program: Vec<OsString>) -> Result<u
         header: args.authorization_header,
         allowed,
         cors: args.cors,
+        forwards_host: args.forwarded_host,
         secret,
         listener: Arc::new(teller.handle()),
     };

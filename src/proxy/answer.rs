@@ -32,11 +32,16 @@ impl Form {
     }
 }
 
-/// A refusal or failure in the form that the client understands.
-fn refused(form: Form, status: u16, text: &str, mut ticket: Ticket) -> Response<Download> {
+/// A refusal or failure in the form that the client understands. `why` goes to whoever runs the proxy.
+fn refused(
+    form: Form,
+    status: u16,
+    (text, why): (&str, &str),
+    mut ticket: Ticket,
+) -> Response<Download> {
     ticket.note(|told| {
         told.status = Some(status);
-        told.reason = Some(text.to_owned());
+        told.reason = Some(why.to_owned());
     });
     if form == Form::Grpc {
         // The status is set where gRPC libraries look for it; they make little of other HTTP
@@ -72,8 +77,9 @@ pub(super) fn not_taken(
     refusal: &Refusal,
     ticket: Ticket,
 ) -> Response<Download> {
-    let text = refusal.text(site, door);
-    let mut response = refused(Form::of(&head.headers), refusal.status(), &text, ticket);
+    let (text, why) = (refusal.public(site, door), refusal.text(site, door));
+    let form = Form::of(&head.headers);
+    let mut response = refused(form, refusal.status(), (&text, &why), ticket);
     match refusal {
         Refusal::Method(_) => {
             let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
@@ -135,7 +141,7 @@ pub(super) fn failed(
     cors: Option<HeaderValue>,
     ticket: Ticket,
 ) -> Response<Download> {
-    let mut response = refused(form, 502, text, ticket);
+    let mut response = refused(form, 502, (text, text), ticket);
     if let Some(origin) = cors {
         share(response.headers_mut(), origin);
     }
@@ -144,16 +150,28 @@ pub(super) fn failed(
 
 /// The response to a request whose body broke off because it was malformed.
 pub(super) fn broken_off(form: Form, fault: Fault, ticket: Ticket) -> Response<Download> {
-    refused(form, 400, &gate::faulty(fault), ticket)
+    let text = gate::faulty(fault);
+    refused(form, 400, (&text, &text), ticket)
 }
 
-/// The index of the served services.
+/// The index of the served services, at the root of a door that is no one service's; anything else there
+/// is of no service.
 pub(super) fn index(
     site: &Site,
     door: &Door,
-    method: &Method,
+    head: &Parts,
     mut ticket: Ticket,
 ) -> Response<Download> {
+    let method = &head.method;
+    if head.uri.path() != "/" || !matches!(*method, Method::GET | Method::HEAD) {
+        let names = site
+            .index
+            .iter()
+            .map(|listed| format!("http://{}.localhost:{}", listed.label, door.port));
+        let names: Vec<String> = names.collect();
+        let text = format!("no service is at this address; they are at {}", names.join(" "));
+        return refused(Form::of(&head.headers), 404, (&text, &text), ticket);
+    }
     ticket.note(|told| told.status = Some(200));
     let rows: String = site.index.iter().map(|listed| row(listed, door.port)).collect();
     let text = format!(

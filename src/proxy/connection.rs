@@ -61,7 +61,7 @@ async fn over_http2(io: Io, site: Arc<Site>, arrival: Arc<Arrival>, mut stop: St
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .auto_date_header(false)
+        .auto_date_header(true)
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -79,7 +79,7 @@ async fn over_http2(io: Io, site: Arc<Site>, arrival: Arc<Arrival>, mut stop: St
 async fn over_http1(io: Io, site: Arc<Site>, arrival: Arc<Arrival>, mut stop: Stop) {
     let service = service_fn(|request| answered(&site, &arrival, request));
     let mut builder = http1::Builder::new();
-    builder.auto_date_header(false).header_read_timeout(None).max_buf_size(LONGEST_HEAD);
+    builder.auto_date_header(true).header_read_timeout(None).max_buf_size(LONGEST_HEAD);
     let connection = builder.serve_connection(io, service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

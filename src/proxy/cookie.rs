@@ -3,9 +3,12 @@
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-/// Prefixes that browsers accept over https only, and their local replacements.
-const PREFIXES: [(&str, &str); 2] =
-    [("__Host-", "runaccess-Host-"), ("__Secure-", "runaccess-Secure-")];
+use super::fields::{text_of, value_of};
+
+/// How names begin, after two underscores and in any case, that browsers take over https only.
+const PREFIXES: [&str; 4] = ["Host-Http-", "Host-", "Http-", "Secure-"];
+/// What stands here in place of the two underscores.
+const STAND_IN: &str = "runaccess-";
 
 /// Rewrites the cookies that an application sets: for this host only, over plain http too.
 pub(super) fn localize(headers: &mut HeaderMap) {
@@ -14,8 +17,7 @@ pub(super) fn localize(headers: &mut HeaderMap) {
     }
     if let http::header::Entry::Occupied(mut entry) = headers.entry(SET_COOKIE) {
         for value in entry.iter_mut() {
-            let local = value.to_str().ok().map(local);
-            if let Some(local) = local.and_then(|text| HeaderValue::try_from(text).ok()) {
+            if let Some(local) = value_of(&local(&text_of(value))) {
                 *value = local;
             }
         }
@@ -27,9 +29,9 @@ fn local(cookie: &str) -> String {
     let mut parts = cookie.split(';');
     let pair = parts.next().unwrap_or_default();
     let name = pair.trim_start();
-    let known = PREFIXES.iter().find(|(prefix, _)| begins(name, prefix));
-    let mut text = match known {
-        Some((prefix, stand_in)) => format!("{stand_in}{}", &name[prefix.len()..]),
+    let rest = name.strip_prefix("__").filter(|rest| is_prefixed(rest.as_bytes()));
+    let mut text = match rest {
+        Some(rest) => format!("{STAND_IN}{rest}"),
         None => pair.to_owned(),
     };
     for part in parts {
@@ -68,13 +70,12 @@ pub(super) fn restore(headers: &mut HeaderMap, own: &str) {
         if !text.is_empty() {
             text.extend_from_slice(b"; ");
         }
-        let known = PREFIXES.iter().find(|(_, stand_in)| cookie.starts_with(stand_in.as_bytes()));
-        match known {
-            Some((prefix, stand_in)) => {
-                text.extend_from_slice(prefix.as_bytes());
-                text.extend_from_slice(&cookie[stand_in.len()..]);
-            }
-            None => text.extend_from_slice(cookie),
+        let rest = cookie.strip_prefix(STAND_IN.as_bytes()).filter(|rest| is_prefixed(rest));
+        if let Some(rest) = rest {
+            text.extend_from_slice(b"__");
+            text.extend_from_slice(rest);
+        } else {
+            text.extend_from_slice(cookie);
         }
     }
     headers.remove(COOKIE);
@@ -95,9 +96,12 @@ pub(super) fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
-/// Browsers ignore the case of the prefixes.
-fn begins(text: &str, prefix: &str) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+/// Whether a name, without its underscores, begins with one of the prefixes. Browsers ignore their case.
+fn is_prefixed(name: &[u8]) -> bool {
+    let begins = |prefix: &&str| {
+        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    PREFIXES.iter().any(begins)
 }
 
 #[cfg(test)]
@@ -114,7 +118,12 @@ mod tests {
             ("a=b; Secure; SameSite=None", "a=b; SameSite=Lax"),
             ("a=b; SameSite=Strict; Partitioned", "a=b; SameSite=Strict"),
             ("__Host-a=b; Secure; Path=/", "runaccess-Host-a=b; Path=/"),
-            ("__secure-a=b; Secure", "runaccess-Secure-a=b"),
+            ("__secure-a=b; Secure", "runaccess-secure-a=b"),
+            ("__HOST-a=b", "runaccess-HOST-a=b"),
+            ("__Http-a=b; Secure", "runaccess-Http-a=b"),
+            ("__Host-Http-a=b", "runaccess-Host-Http-a=b"),
+            ("__Hosts=b", "__Hosts=b"),
+            ("a=\u{e4}", "a=\u{e4}"),
             ("a=secure", "a=secure"),
             ("", ""),
         ] {
@@ -129,6 +138,8 @@ mod tests {
             (vec!["a=b", "c=d"], Some("a=b; c=d")),
             (vec!["a=b; runaccess-Host-c=d=e"], Some("a=b; __Host-c=d=e")),
             (vec!["runaccess-Secure-a=b"], Some("__Secure-a=b")),
+            (vec!["runaccess-HOST-a=b"], Some("__HOST-a=b")),
+            (vec!["runaccess-Http-a=b"], Some("__Http-a=b")),
             (vec!["runaccess-secret=x; a=b"], Some("a=b")),
             (vec!["runaccess-secret=x"], None),
         ] {

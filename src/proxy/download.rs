@@ -82,6 +82,10 @@ impl Body for Download {
                     let status = part.trailers_ref().and_then(grpc_status);
                     ticket.note(|told| told.grpc_status = status.or(told.grpc_status));
                 }
+                // Nothing follows trailers, and nobody looks whether anything does.
+                if part.is_trailers() {
+                    drop(this.ticket.take());
+                }
             }
             Some(Err(error)) => {
                 if let Some(mut ticket) = this.ticket.take() {

@@ -3,10 +3,10 @@
 use std::error::Error as _;
 use std::sync::Arc;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::{Parts as UriParts, PathAndQuery};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::Error;
@@ -18,7 +18,8 @@ use super::gate::{self, Taken};
 use super::grpc::{grpc_status, is_grpc};
 use super::guard::Fault;
 use super::log::By;
-use super::rewrite::{self, LocalOrigin};
+use super::origin::LocalOrigin;
+use super::rewrite;
 use super::site::{Door, HostMatch, Route, Site};
 use super::ticket::Ticket;
 use super::upload::{Upload, Waits};
@@ -76,7 +77,7 @@ impl Site {
         match (answer::own(head, &taken, self, ticket), taken.found) {
             (Ok(response), _) => Turn::Answered(response),
             (Err(ticket), HostMatch::Index) => {
-                Turn::Answered(answer::index(self, door, &head.method, ticket))
+                Turn::Answered(answer::index(self, door, head, ticket))
             }
             (Err(ticket), HostMatch::Route(route)) => Turn::Goes { taken, route, ticket },
         }
@@ -116,6 +117,8 @@ impl Passage<'_> {
         };
         // Another protocol can follow only a complete request.
         let may_follow = request.body().is_end_stream() && !is_grpc(request.headers());
+        // HTTP/1.0 knows no other protocol (RFC 9110, 7.8).
+        let may_follow = may_follow && request.version() == Version::HTTP_11;
         let protocol = hop_by_hop::protocol(request.headers()).filter(|_| may_follow);
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
@@ -128,7 +131,7 @@ impl Passage<'_> {
             Ok(answered) => answered,
             Err(why) => return self.no_answer(form, &why, ticket),
         };
-        if let Some(wrong) = wrong(&response, client.is_some()) {
+        if let Some(wrong) = wrong(&mut response, client.is_some()) {
             return self.no_answer(form, wrong, ticket);
         }
         ticket.load = load;
@@ -254,10 +257,17 @@ impl Passage<'_> {
 }
 
 /// Why a response cannot be passed on, if it cannot.
-fn wrong(response: &Response<Incoming>, upgrades: bool) -> Option<&'static str> {
-    let lengths = response.headers().get_all(CONTENT_LENGTH).iter().count();
-    if lengths > 1 {
-        return Some("its answer has several lengths");
+fn wrong(response: &mut Response<Incoming>, upgrades: bool) -> Option<&'static str> {
+    let headers = response.headers_mut();
+    if let Some(coding) = headers.get(TRANSFER_ENCODING) {
+        if !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            return Some("its answer is in a transfer coding that is not read here");
+        }
+        // The coding says where the body ends (RFC 9112, 6.3).
+        headers.remove(CONTENT_LENGTH);
+    }
+    if let Err(why) = settle_length(headers) {
+        return Some(why);
     }
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     (switches && !upgrades).then_some("it changed the protocol unasked")
@@ -281,6 +291,25 @@ fn bare(head: &Request<()>) -> Request<()> {
     *copy.uri_mut() = head.uri().clone();
     *copy.headers_mut() = head.headers().clone();
     copy
+}
+
+/// Leaves one length, if a list says the same several times (RFC 9110, 8.6).
+fn settle_length(headers: &mut HeaderMap) -> Result<(), &'static str> {
+    let several = "its answer has several lengths, or none that is one";
+    let mut said = headers.get_all(CONTENT_LENGTH).iter();
+    let (Some(first), second) = (said.next(), said.next()) else { return Ok(()) };
+    if second.is_some() {
+        return Err(several);
+    }
+    let is_length = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let mut each = first.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let one = each.next().unwrap_or_default();
+    if !is_length(one) || each.any(|other| other != one) {
+        return Err(several);
+    }
+    let one = HeaderValue::from_bytes(one).map_err(|_| several)?;
+    headers.insert(CONTENT_LENGTH, one);
+    Ok(())
 }
 
 /// Whether a method may be executed twice (RFC 9110, 9.2.2).

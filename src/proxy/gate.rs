@@ -166,7 +166,20 @@ impl Refusal {
         }
     }
 
-    /// What is wrong, and what may help.
+    /// What is wrong, for whoever asked. A page of another site may read it, by a name of its own that
+    /// leads here: it learns of no service, account or option.
+    pub(super) fn public(&self, site: &Site, door: &Door) -> String {
+        let told = "the terminal in which this proxy runs says more";
+        match self {
+            Self::CrossSite | Self::Origin(_) => {
+                format!("a page of another site asks for this; {told}")
+            }
+            Self::Host(_) => format!("this host is not one of this proxy's; {told}"),
+            _ => self.text(site, door),
+        }
+    }
+
+    /// What is wrong, and what may help, for whoever runs the proxy.
     pub(super) fn text(&self, site: &Site, door: &Door) -> String {
         match self {
             Self::CrossSite => {
@@ -182,6 +195,10 @@ impl Refusal {
                 for name in names {
                     let _ = write!(text, " `{name}:{}`", door.port);
                 }
+                text.push_str(
+                    "; behind an address of another machine or a preview of a web IDE, \
+                     `--allow-remote --allow-origin ORIGIN` lets it in",
+                );
                 text
             }
             Self::Method(method) => format!("the method {method} is not passed on"),

@@ -17,6 +17,7 @@ mod grpc;
 mod guard;
 mod keeper;
 mod log;
+mod origin;
 mod rewrite;
 mod site;
 mod ticket;

@@ -5,16 +5,17 @@ use std::net::IpAddr;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALT_SVC, CONTENT_LOCATION, HOST,
-    LOCATION, ORIGIN, REFERER, REFRESH, STRICT_TRANSPORT_SECURITY, VARY,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, REFERER, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::cookie;
 use super::fields::{
-    FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, SECRET, SECRET_HEADER, SERVERLESS,
+    FORWARDED, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, SECRET, SECRET_HEADER, SERVERLESS,
+    text_of, value_of,
 };
-use super::site::{Door, Site};
+use super::origin::LocalOrigin;
+use super::site::Site;
 use crate::hop_by_hop;
 
 /// How long a browser may cache the response to a preflight, in seconds.
@@ -45,16 +46,26 @@ pub(super) fn outbound(
     let here = format!("http://{host}");
     for name in [ORIGIN, REFERER] {
         if let Some(value) = headers.get_mut(&name) {
-            rewrite(value, |said| {
-                let rest = said.strip_prefix(&here)?;
-                (rest.is_empty() || rest.starts_with('/')).then(|| format!("{origin}{rest}"))
-            });
+            let said = text_of(value);
+            let rest = said.strip_prefix(&here);
+            let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with('/'));
+            if let Some(new) = rest.and_then(|rest| value_of(&format!("{origin}{rest}"))) {
+                *value = new;
+            }
         }
     }
-    if let Ok(host) = HeaderValue::from_str(host) {
-        headers.insert(FORWARDED_HOST, host);
+    for name in NAMES_OF_AN_ORIGIN {
+        headers.remove(name);
     }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    without_origin(headers);
+    let mut scheme = if origin.starts_with("https:") { "https" } else { "http" };
+    if site.forwards_host
+        && let Ok(host) = HeaderValue::from_str(host)
+    {
+        headers.insert(FORWARDED_HOST, host);
+        scheme = "http";
+    }
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     let before = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let before: Vec<&str> = before.collect();
     let value = match (before.is_empty(), peer) {
@@ -67,23 +78,64 @@ pub(super) fn outbound(
     }
 }
 
+/// What a program before this proxy may say of the origin that it was called at: an application would
+/// compare it with `Host` and `Origin`, which are the service's.
+const NAMES_OF_AN_ORIGIN: [HeaderName; 7] = [
+    FORWARDED_HOST,
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-forwarded-ssl"),
+    HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-original-host"),
+];
+
+/// Takes host and scheme out of `Forwarded` (RFC 7239), whose other parameters stay.
+fn without_origin(headers: &mut HeaderMap) {
+    if !headers.contains_key(FORWARDED) {
+        return;
+    }
+    let said: Vec<String> = headers.get_all(FORWARDED).iter().map(text_of).collect();
+    let elements = said.iter().flat_map(|text| split_unquoted(text, ','));
+    let kept = elements.filter_map(|element| {
+        let names_none = |pair: &&str| {
+            let name = pair.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+            !matches!(name.as_str(), "host" | "proto")
+        };
+        let pairs: Vec<&str> =
+            split_unquoted(element, ';').into_iter().filter(names_none).collect();
+        Some(pairs.join(";")).filter(|element| !element.trim().is_empty())
+    });
+    let kept = kept.collect::<Vec<_>>().join(",");
+    headers.remove(FORWARDED);
+    if let Some(value) = value_of(kept.trim()).filter(|value| !value.is_empty()) {
+        headers.insert(FORWARDED, value);
+    }
+}
+
+/// The parts between signs that are in no quotes.
+fn split_unquoted(text: &str, sign: char) -> Vec<&str> {
+    let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            c if c == sign && !quoted => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
 /// Turns a service's headers into the headers for the client.
 pub(super) fn inbound(headers: &mut HeaderMap, place: &LocalOrigin<'_>, cors: Option<HeaderValue>) {
     hop_by_hop::remove(headers);
-    // These headers are about a host that the browser does not see.
-    headers.remove(ALT_SVC);
-    headers.remove(STRICT_TRANSPORT_SECURITY);
-    for name in [LOCATION, CONTENT_LOCATION] {
-        if let Some(value) = headers.get_mut(&name) {
-            rewrite(value, |address| place.local(address));
-        }
-    }
-    if let Some(value) = headers.get_mut(REFRESH) {
-        rewrite(value, |text| {
-            let (wait, address) = text.split_once("url=").or_else(|| text.split_once("URL="))?;
-            Some(format!("{wait}url={}", place.local(address)?))
-        });
-    }
+    place.rewrite(headers);
     cookie::localize(headers);
     if let Some(origin) = cors {
         let names = headers.keys().map(HeaderName::as_str);
@@ -93,13 +145,6 @@ pub(super) fn inbound(headers: &mut HeaderMap, place: &LocalOrigin<'_>, cors: Op
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, names);
         }
         share(headers, origin);
-    }
-}
-
-fn rewrite(value: &mut HeaderValue, rewritten: impl Fn(&str) -> Option<String>) {
-    let text = value.to_str().ok().and_then(rewritten);
-    if let Some(new) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
-        *value = new;
     }
 }
 
@@ -128,36 +173,4 @@ pub(super) fn preflight(asked: &HeaderMap, origin: HeaderValue) -> HeaderMap {
     }
     headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
     headers
-}
-
-/// The local address that a client used; the services' own addresses are rewritten to match it.
-#[derive(Debug)]
-pub(super) struct LocalOrigin<'a> {
-    pub(super) site: &'a Site,
-    pub(super) door: &'a Door,
-    /// The host by which the client addressed this server.
-    pub(super) host: &'a str,
-    /// The label by which the client addressed the service.
-    pub(super) label: &'a str,
-}
-
-impl LocalOrigin<'_> {
-    /// The local address for a service's address; `None` for any other address.
-    pub(super) fn local(&self, address: &str) -> Option<String> {
-        let lower = address.get(..8).unwrap_or(address).to_ascii_lowercase();
-        let start = ["https://", "http://", "//"].into_iter().find(|s| lower.starts_with(s))?;
-        let rest = &address[start.len()..];
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let authority = authority.to_ascii_lowercase();
-        let bare = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80"));
-        let label = self.site.label_of(&authority).or_else(|| self.site.label_of(bare?))?;
-        let is_same = label == self.label;
-        let host = if is_same {
-            self.host.to_owned()
-        } else {
-            format!("{label}.localhost:{}", self.door.port)
-        };
-        Some(format!("http://{host}{path}"))
-    }
 }

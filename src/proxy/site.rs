@@ -44,6 +44,8 @@ pub struct Serving {
     pub allowed: Vec<String>,
     /// Those of the allowed origins that get CORS headers and answers to preflights.
     pub cors: Vec<String>,
+    /// Whether applications are told the address at which the proxy was called.
+    pub forwards_host: bool,
     /// The secret that every client must send; if there is one, any host is accepted.
     pub secret: Option<String>,
     pub listener: Arc<dyn Listener>,
@@ -80,6 +82,7 @@ pub(super) struct Site {
     pub(super) header: HeaderName,
     pub(super) allowed: Vec<String>,
     pub(super) cors: Vec<String>,
+    pub(super) forwards_host: bool,
     pub(super) secret: Option<String>,
     pub(super) index: Vec<Listed>,
     pub(super) listener: Arc<dyn Listener>,
@@ -146,6 +149,7 @@ impl Site {
             header: serving.header,
             allowed: serving.allowed,
             cors: serving.cors,
+            forwards_host: serving.forwards_host,
             secret: serving.secret,
             index,
             listener: serving.listener,

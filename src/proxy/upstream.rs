@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::{Body, Incoming};
@@ -24,6 +24,8 @@ const STREAM_WINDOW: u32 = 512 * 1024;
 /// How many bytes of all responses on a connection are buffered: enough even if no client reads
 /// anything, so that no slow client delays the others.
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
+/// The longest head of a response over HTTP/2, as long as over HTTP/1.
+const LONGEST_HEAD: u32 = 64 * 1024;
 /// How many bytes are read at once from an HTTP/1 connection, and the longest head of a response.
 const READ_AT_ONCE: usize = 64 * 1024;
 /// One user at one machine does not need more threads.
@@ -42,8 +44,6 @@ pub struct Upstream {
     pub(super) authority: Authority,
     /// The origin of the service's own pages.
     pub(super) origin: String,
-    /// The value of the `Host` header.
-    host: HeaderValue,
     speaks: Speaks,
     /// One set of connections for each serving thread.
     wires: Arc<[Wires]>,
@@ -113,15 +113,15 @@ impl Upstream {
         };
         let wires = |_| Wires::new(speaks, &connector, &only_http1);
         let wires = (0..workers()).map(wires).collect();
-        let (host, origin) = (host_of(&authority), origin_of(&authority, to));
-        Ok(Self { scheme, authority, origin, host, speaks, wires })
+        let origin = origin_of(&authority, to);
+        Ok(Self { scheme, authority, origin, speaks, wires })
     }
 
     /// The same service at another of its addresses.
     #[must_use]
     pub fn at(&self, authority: Authority) -> Self {
         let origin = format!("https://{authority}");
-        Self { host: host_of(&authority), authority, origin, ..self.clone() }
+        Self { authority, origin, ..self.clone() }
     }
 
     pub(super) async fn send(&self, mut request: Request<Upload>, how: How) -> Result<Sent, Error> {
@@ -131,12 +131,10 @@ impl Upstream {
                 Speaks::Http1 => is_grpc(request.headers()),
                 Speaks::Http2 | Speaks::AsAgreed => true,
             };
-        // HTTP/2 names the host in the URL.
         if http2 && self.speaks != Speaks::AsAgreed {
             *request.version_mut() = Version::HTTP_2;
         } else {
             *request.version_mut() = Version::HTTP_11;
-            request.headers_mut().insert(HOST, self.host.clone());
             // Without this, the library treats a GET with a body of unknown length as a GET without a
             // body.
             if !request.body().is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH) {
@@ -192,12 +190,6 @@ pub(super) fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS)
 }
 
-/// The value of `Host` for an address.
-fn host_of(authority: &Authority) -> HeaderValue {
-    // Every character that a URL allows here is allowed in a header.
-    HeaderValue::from_str(authority.as_str()).unwrap_or(HeaderValue::from_static("localhost"))
-}
-
 /// The origin of a service: over https, except if its address is on this machine. A replacement of
 /// the address does not change it.
 fn origin_of(authority: &Authority, to: &Destination) -> String {
@@ -210,8 +202,10 @@ fn builder() -> Builder {
     builder
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
-        .set_host(false)
+        // Over HTTP/2 the URL names the host, and `Host` beside it is refused by some (RFC 9113, 8.3.1).
+        .set_host(true)
         .http1_max_buf_size(READ_AT_ONCE)
+        .http2_max_header_list_size(LONGEST_HEAD)
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(PING);

@@ -22,7 +22,7 @@ pub(crate) use api::Api;
 pub(crate) use counter::{Counter, Sent};
 pub(crate) use fake_server::{Answer, FakeServer};
 pub(crate) use plain::{Plain, members_of};
-pub(crate) use proxying::{App, Proxy, refused, to_end, token_file, unsigned_token, until};
+pub(crate) use proxying::{App, Proxy, Seen, refused, to_end, token_file, unsigned_token, until};
 pub(crate) use serve::Serve;
 pub(crate) use terminal::Session;
 pub(crate) use tokens::{GCLOUD, claims, tampered};

@@ -106,7 +106,16 @@ impl Proxy {
             text.push_str(header);
             text.push_str("\r\n");
         }
-        self.raw(format!("{text}\r\n{body}").as_bytes())
+        without_date(&self.raw(format!("{text}\r\n{body}").as_bytes()))
+    }
+
+    /// Sends these bytes and reads the bytes of the answer, to the end.
+    pub(crate) fn bytes(&self, request: &[u8]) -> Vec<u8> {
+        let mut stream = self.connect();
+        drop(stream.write_all(request));
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer));
+        answer
     }
 
     /// Sends these bytes and reads to the end.
@@ -151,6 +160,14 @@ impl Drop for Proxy {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// An answer without its `Date`, which differs each time.
+fn without_date(answer: &str) -> String {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let lines = head.split("\r\n").filter(|line| !line.to_lowercase().starts_with("date: "));
+    let head = lines.collect::<Vec<_>>().join("\r\n");
+    if answer.contains("\r\n\r\n") { format!("{head}\r\n\r\n{body}") } else { head }
 }
 
 /// Reads to the end, however that comes.
