@@ -23,7 +23,6 @@ fn families() -> Vec<String> {
         "GET / HTTP/1.1\r\nHost: HOST\r\nHost: evil.example\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nHost: \r\n\r\n".to_owned(),
         "GET http://evil.example/ HTTP/1.1\r\nHost: HOST\r\n\r\n".to_owned(),
-        "GET http://HOST/ HTTP/1.1\r\nHost: HOST\r\n\r\n".to_owned(),
         "CONNECT evil.example:443 HTTP/1.1\r\nHost: HOST\r\n\r\n".to_owned(),
         "TRACE / HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n".to_owned(),
         "GET  / HTTP/1.1\r\nHost: HOST\r\n\r\n".to_owned(),
@@ -60,7 +59,7 @@ fn families() -> Vec<String> {
         all.push(to(headers) + "abc");
     }
     for body in [
-        "3;a=b\r\nabc\r\n0\r\n\r\n",
+        "3;a=\r\nabc\r\n0\r\n\r\n",
         "3\r\nabcd\r\n0\r\n\r\n",
         "3\nabc\n0\n\n",
         "0x3\r\nabc\r\n0\r\n\r\n",

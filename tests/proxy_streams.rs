@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{App, Proxy, Serve, World};
+use crate::support::{App, Proxy, Serve, World, unsigned_token};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -122,7 +122,12 @@ fn grpcs_own_client_and_server() {
 async fn grpc_is_told_in_its_own_words_that_there_is_no_token() {
     let (world, app) = (World::new(), App::saying(OK));
     let proxy = Proxy::to(&world, &app, &[]);
-    std::fs::remove_file(world.home().join("a.token")).unwrap();
+    let file = world.home().join("a.token");
+    std::fs::write(&file, unsigned_token("short", 1)).unwrap();
+    proxy.ask("GET /", &[], "");
+    std::fs::remove_file(&file).unwrap();
+    // The token that is held serves until its end.
+    while proxy.ask("GET /", &[], "").starts_with("HTTP/1.1 200 ") {}
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let answer = client
         .post(format!("http://{}/x.Y/Z", proxy.host()))

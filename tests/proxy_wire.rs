@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 
-use crate::support::{App, Proxy, World, to_end, until};
+use crate::support::{App, Proxy, World, to_end, token_file, unsigned_token, until};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -638,4 +638,77 @@ fn an_answer_with_trailers_is_whole() {
     assert!(answer.to_lowercase().contains("x-sum: 1\r\n"), "{answer}");
     let log = proxy.log(1);
     assert_eq!((&log[0]["status"], &log[0]["reason"]), (&200.into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn what_rfc_9112_asks_a_server_to_take_is_taken() {
+    let (world, app) = (World::new(), App::saying(OK));
+    let proxy = Proxy::to(&world, &app, &[]);
+    let here = proxy.host();
+    let chunks = "Transfer-Encoding: chunked\r\n\r\n2;a=\"b\"\r\nok\r\n0\r\n\r\n";
+    for (start, rest) in [
+        (format!("\r\nGET /line HTTP/1.1\r\nHost: {here}"), "\r\n"),
+        (format!("GET http://{here}/absolute?a=b HTTP/1.1\r\nHost: {here}"), "\r\n"),
+        (format!("POST /extension HTTP/1.1\r\nHost: {here}"), chunks),
+    ] {
+        let text = format!("{start}\r\nConnection: close\r\n{rest}");
+        let answer = proxy.raw(text.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{start}: {answer}");
+    }
+    let seen = app.seen();
+    assert_eq!(seen[1].head[0], "GET /absolute?a=b HTTP/1.1");
+    // The extension goes no further.
+    assert_eq!(seen[2].body, b"2\r\nok\r\n0\r\n\r\n");
+    // One empty line, no more; and no host beside this proxy's.
+    for text in [
+        format!("\r\n\r\nGET / HTTP/1.1\r\nHost: {here}\r\n\r\n"),
+        format!("\n\r\nGET / HTTP/1.1\r\nHost: {here}\r\n\r\n"),
+        format!("GET http://elsewhere.example/ HTTP/1.1\r\nHost: {here}\r\n\r\n"),
+        "GET http://elsewhere.example/ HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n".to_owned(),
+        format!("GET ftp://{here}/ HTTP/1.1\r\nHost: {here}\r\n\r\n"),
+    ] {
+        let answer = proxy.raw(text.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 40"), "{text}: {answer}");
+    }
+    assert_eq!(app.seen().len(), 3);
+}
+
+/// Said as any refusal, with a line in the log.
+#[test]
+fn too_many_fields_are_said_to_be_too_many() {
+    let (world, app) = (World::new(), App::saying(OK));
+    let proxy = Proxy::to(&world, &app, &[]);
+    let fields: Vec<String> = (0..110).map(|number| format!("X-{number}: a")).collect();
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let answer = proxy.ask("GET /", &fields, "");
+    assert!(answer.contains("holds more than 100 fields"), "{answer}");
+    assert_eq!(proxy.log(1)[0]["status"], 400);
+}
+
+/// A token that is held is good for its time, whatever becomes of the file that it came from.
+#[test]
+fn a_token_file_that_is_gone_or_empty_leaves_the_held_token() {
+    let (world, app) = (World::new(), App::saying(OK));
+    let file = token_file(&world, "held", 600);
+    let url = format!("http://127.0.0.1:{}", app.port);
+    let proxy =
+        Proxy::start(&world, &["hello", "--url", &url, "--id-token-file", file.to_str().unwrap()]);
+    let ask = || proxy.ask("GET /", &[], "");
+    assert!(ask().starts_with("HTTP/1.1 200 "));
+    std::fs::write(&file, "").unwrap();
+    assert!(ask().starts_with("HTTP/1.1 200 "));
+    std::fs::remove_file(&file).unwrap();
+    assert!(ask().starts_with("HTTP/1.1 200 "));
+    // A pipe that nobody writes to holds nobody up.
+    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
+    assert!(made.success());
+    assert!(ask().starts_with("HTTP/1.1 200 "));
+    std::fs::remove_file(&file).unwrap();
+    // And a new token is taken at once.
+    std::fs::write(&file, unsigned_token("new", 600)).unwrap();
+    assert!(ask().starts_with("HTTP/1.1 200 "));
+    let seen = app.seen();
+    let token = |at: usize| seen[at].header("x-serverless-authorization").unwrap().to_owned();
+    assert!((1..4).all(|at| token(at) == token(0)), "{seen:?}");
+    assert_ne!(token(4), token(0));
 }

@@ -316,8 +316,9 @@ fn parse_bind(text: &str) -> Result<IpAddr, String> {
 fn parse_header(text: &str) -> Result<HeaderName, String> {
     let name: HeaderName = text.parse().map_err(|_| "it is not the name of a header".to_owned())?;
     let taken = ["connection", "content-length", "cookie", "host", "te", "trailer"];
-    let more = ["transfer-encoding", "upgrade"];
-    if taken.iter().chain(&more).any(|taken| name == *taken) {
+    let more = ["date", "expect", "keep-alive", "origin", "proxy-connection", "referer"];
+    let and = ["transfer-encoding", "upgrade", "x-forwarded-for", "x-forwarded-proto"];
+    if taken.iter().chain(&more).chain(&and).any(|taken| name == *taken) {
         return Err("this header has another use".to_owned());
     }
     Ok(name)
@@ -328,8 +329,9 @@ fn parse_origin(text: &str) -> Result<String, String> {
     let wrong = || "write an origin as browsers do, such as http://localhost:3000".to_owned();
     let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
     let authority: http::uri::Authority = rest.parse().map_err(|_| wrong())?;
-    let is_bare = !rest.contains('@') && !authority.host().is_empty();
-    if !matches!(scheme, "http" | "https") || !is_bare || rest.ends_with(':') {
+    let is_bare = !rest.contains(['@', '*']) && !authority.host().is_empty();
+    let is_port = authority.port_u16().is_some() || authority.as_str() == authority.host();
+    if !matches!(scheme, "http" | "https") || !is_bare || !is_port || rest.ends_with(':') {
         return Err(wrong());
     }
     let origin = text.to_ascii_lowercase();
@@ -372,8 +374,21 @@ mod tests {
             ("ftp://x", None),
             ("http://a@b", None),
             ("http://", None),
+            ("http://*.example", None),
+            ("http://localhost:65536", None),
+            ("http://localhost:x", None),
         ] {
             assert_eq!(parse_origin(text).ok().as_deref(), origin, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_cannot_carry_a_token_is_refused() {
+        for name in ["Expect", "host", "Origin", "Keep-Alive", "x-forwarded-for", "a b"] {
+            assert!(parse_header(name).is_err(), "{name}");
+        }
+        for name in ["Authorization", "X-Token", "Proxy-Authorization"] {
+            assert!(parse_header(name).is_ok(), "{name}");
         }
     }
 

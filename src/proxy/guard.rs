@@ -54,6 +54,8 @@ pub(super) struct Guard<S> {
     stage: Stage,
     /// Whether no part of the current request was passed on yet.
     is_whole: bool,
+    /// Whether an empty line before the request was passed over.
+    has_skipped: bool,
     has_ended: bool,
     thrown_away: usize,
     last_written: Instant,
@@ -87,6 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             seen: 0,
             stage: Stage::First,
             is_whole: true,
+            has_skipped: false,
             has_ended: false,
             thrown_away: 0,
             last_written: Instant::now(),
@@ -161,11 +164,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
                 return Ok(());
             }
             self.is_whole = true;
-            let Some(head) = framing::head(&self.held, self.seen)? else {
-                self.seen = self.held.len();
+            // An empty line before a request does no harm (RFC 9112, 2.2).
+            if !self.has_skipped && self.held[0] == b'\r' {
+                match self.held.get(1) {
+                    Some(b'\n') => {
+                        self.held.drain(..2);
+                        self.has_skipped = true;
+                        continue;
+                    }
+                    Some(_) => return Err(Fault::BareLineEnd),
+                    None => {}
+                }
+            }
+            let is_line_end = !self.has_skipped && self.held == b"\r";
+            let found = if is_line_end { None } else { framing::head(&self.held, self.seen)? };
+            let Some(head) = found else {
+                self.seen = if is_line_end { 0 } else { self.held.len() };
+                // It may have come together with the end of the request before.
+                self.head_since.get_or_insert_with(Instant::now);
                 return Ok(());
             };
-            (self.good, self.seen) = (head.length, 0);
+            (self.good, self.seen, self.has_skipped) = (head.length, 0, false);
             self.head_since = None;
             self.stage = if head.upgrades { Stage::Upgrading } else { Stage::Reading(head.then) };
         }

@@ -52,6 +52,7 @@ struct State {
     failure: Option<(Instant, NoToken)>,
 }
 
+#[derive(Clone)]
 struct Current {
     header: HeaderValue,
     /// `None` if the token does not say.
@@ -204,7 +205,8 @@ impl Keeper {
         let current = state.current.as_ref()?;
         let in_time = current.expires.is_none_or(|end| end > (self.clock)());
         let is_it = match &self.source {
-            Source::File(path) => current.version == version(path),
+            // A pipe is read once: whoever writes to it may not write again.
+            Source::File(path) => current.version == version(path) || !is_regular(path),
             Source::Minted { .. } => true,
         };
         (in_time && is_it).then(|| Arc::clone(current))
@@ -227,6 +229,10 @@ impl Keeper {
         {
             return Err(no_token);
         }
+        let tried = match &self.source {
+            Source::File(path) => version(path),
+            Source::Minted { .. } => None,
+        };
         match self.obtain(unwanted).await {
             Ok(current) => {
                 let header = current.header.clone();
@@ -236,6 +242,9 @@ impl Keeper {
                 Ok(header)
             }
             Err(mut error) => {
+                if let Some(header) = self.held_on(unwanted, tried) {
+                    return Ok(header);
+                }
                 if let (Some(fix), true) = (&self.fix, error.hints.is_empty()) {
                     error = error.hint(fix.as_str());
                 }
@@ -244,6 +253,29 @@ impl Keeper {
                 Err(no_token)
             }
         }
+    }
+
+    /// The token that is held, if it is still good and the file that it is from no longer gives one:
+    /// until the file changes again, it is not looked at.
+    fn held_on(
+        &self,
+        unwanted: Option<Unwanted<'_>>,
+        tried: Option<Version>,
+    ) -> Option<HeaderValue> {
+        let Source::File(_) = self.source else { return None };
+        self.with_state(|state| {
+            let current = state.current.as_ref()?;
+            let in_time = current.expires.is_none_or(|end| end > (self.clock)());
+            let is_refused =
+                matches!(unwanted, Some(Unwanted::Refused(header)) if *header == current.header);
+            if !in_time || is_refused {
+                return None;
+            }
+            let held = Current { version: tried, ..Current::clone(current) };
+            let header = held.header.clone();
+            state.current = Some(Arc::new(held));
+            Some(header)
+        })
     }
 
     fn with_state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -269,7 +301,14 @@ impl Keeper {
             }
             Source::File(path) => {
                 let version = version(path);
-                (BearerToken::in_file(path)?, version)
+                // A pipe has its own time.
+                let file = path.clone();
+                let read = tokio::task::spawn_blocking(move || BearerToken::in_file(&file));
+                let read = timeout(PATIENCE, read)
+                    .await
+                    .map_err(|_| refused(&format!("`{}` gives nothing to read", path.display())))?;
+                let read = read.map_err(|error| refused(&error.to_string()))?;
+                (read?, version)
             }
         };
         let current = Current::new(&bearer, version);
@@ -292,6 +331,11 @@ fn token_in(header: &HeaderValue) -> &str {
 
 fn refused(message: &str) -> CommandError {
     CommandError::new(ErrorKind::NotAuthenticated, message)
+}
+
+/// Whether a file can be read again: nothing is there, or it is no pipe.
+fn is_regular(path: &PathBuf) -> bool {
+    fs::metadata(path).map_or(true, |data| data.is_file())
 }
 
 /// The attributes that change with a file; the same for all files that cannot be examined.

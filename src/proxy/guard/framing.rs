@@ -9,8 +9,12 @@ use thiserror::Error;
 pub(in crate::proxy) const LONGEST_HEAD: usize = 64 * 1024;
 /// The longest trailer section.
 const LONGEST_TRAILERS: usize = 16 * 1024;
-/// The longest line with the size of a chunk: 15 digits are more than any chunk needs.
+/// The longest size of a chunk: 15 digits are more than any chunk needs.
 const LONGEST_SIZE: usize = 15;
+/// The longest extensions of one chunk, which nobody is known to use.
+const LONGEST_EXTENSION: usize = 256;
+/// As many fields as the HTTP library reads.
+const MOST_FIELDS: usize = 100;
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub(in crate::proxy) enum Fault {
     HeaderName,
     #[error("its head is too long")]
     HeadTooLong,
+    #[error("its head holds more than {MOST_FIELDS} fields")]
+    TooManyFields,
     #[error("it does not name one host")]
     Host,
     #[error("its length is not said, or said more than once")]
@@ -78,7 +84,10 @@ pub(super) fn head(bytes: &[u8], seen: usize) -> Result<Option<Head>, Fault> {
     let mut lines = Lines(&bytes[..length - 2]);
     let is_old = request_line(lines.next().unwrap_or_default())?;
     let mut said = Said::default();
-    for line in lines {
+    for (number, line) in lines.enumerate() {
+        if number == MOST_FIELDS {
+            return Err(Fault::TooManyFields);
+        }
         said.take(line)?;
     }
     said.settle(is_old, length).map(Some)
@@ -145,7 +154,11 @@ fn request_line(line: &[u8]) -> Result<bool, Fault> {
         _ => return Err(Fault::RequestLine),
     };
     let visible = target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
-    let is_path = target.first() == Some(&b'/');
+    // The absolute form names the host again, which is compared with `Host` (RFC 9112, 3.2.2).
+    let is_absolute = [&b"http://"[..], b"https://"].iter().any(|start| {
+        target.get(..start.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(start))
+    });
+    let is_path = target.first() == Some(&b'/') || is_absolute;
     let is_star = target == b"*" && method == b"OPTIONS";
     if !visible || method == b"CONNECT" || !(is_path || is_star) {
         return Err(Fault::Target);
@@ -263,11 +276,12 @@ pub(super) fn body(bytes: &[u8], expecting: Expecting) -> Result<(usize, Expecti
                 if digits > LONGEST_SIZE {
                     return Err(Fault::Chunk);
                 }
-                match &rest[digits..] {
-                    [] | [b'\r'] if digits > 0 || rest.is_empty() => return Ok((at, expecting)),
-                    [b'\r', b'\n', ..] if digits > 0 => {}
-                    _ => return Err(Fault::Chunk),
+                if digits == 0 && !rest.is_empty() {
+                    return Err(Fault::Chunk);
                 }
+                let Some(extension) = extension(&rest[digits..])? else {
+                    return Ok((at, expecting));
+                };
                 let size = str::from_utf8(&rest[..digits]).unwrap_or_default();
                 let size = u64::from_str_radix(size, 16).map_err(|_| Fault::Chunk)?;
                 if size == 0 {
@@ -275,7 +289,7 @@ pub(super) fn body(bytes: &[u8], expecting: Expecting) -> Result<(usize, Expecti
                 } else {
                     expecting = Expecting::ChunkData(size);
                 }
-                at += digits + 2;
+                at += digits + extension + 2;
             }
             Expecting::Trailers => {
                 let Some(length) = end_of_trailers(rest)? else {
@@ -286,6 +300,65 @@ pub(super) fn body(bytes: &[u8], expecting: Expecting) -> Result<(usize, Expecti
             }
         }
     }
+}
+
+/// The length of a chunk's extensions up to the end of their line (RFC 9112, 7.1.1); `None` if that has
+/// not come. They are passed on to nobody.
+fn extension(bytes: &[u8]) -> Result<Option<usize>, Fault> {
+    #[derive(Clone, Copy)]
+    enum At {
+        /// Before a semicolon or the end, or before `=` after a name.
+        End {
+            of_name: bool,
+        },
+        /// Before a name, or within one.
+        Name {
+            has_begun: bool,
+        },
+        /// Before a value, or within one.
+        Value {
+            has_begun: bool,
+        },
+        Quoted,
+        Escaped,
+    }
+    let mut state = At::End { of_name: false };
+    for (at, byte) in bytes.iter().copied().enumerate() {
+        if at > LONGEST_EXTENSION {
+            return Err(Fault::Chunk);
+        }
+        let is_blank = matches!(byte, b' ' | b'\t');
+        let (may_end, of_name) = match state {
+            At::End { of_name } => (true, of_name),
+            At::Name { has_begun } => (has_begun, has_begun),
+            At::Value { has_begun } => (has_begun, false),
+            At::Quoted | At::Escaped => (false, false),
+        };
+        state = match (state, byte) {
+            // Blanks stand before a semicolon or an equals sign alone.
+            (_, b'\r') if may_end && !(at > 0 && matches!(bytes[at - 1], b' ' | b'\t')) => {
+                return match bytes.get(at + 1) {
+                    None => Ok(None),
+                    Some(b'\n') => Ok(Some(at)),
+                    Some(_) => Err(Fault::Chunk),
+                };
+            }
+            (_, b';') if may_end => At::Name { has_begun: false },
+            (_, b'=') if of_name => At::Value { has_begun: false },
+            (_, _) if may_end && is_blank => At::End { of_name },
+            (At::Name { .. } | At::Value { .. }, _) if is_blank => state,
+            (At::Name { .. }, _) if is_token(byte) => At::Name { has_begun: true },
+            (At::Value { has_begun: false }, b'"') => At::Quoted,
+            (At::Value { .. }, _) if is_token(byte) => At::Value { has_begun: true },
+            (At::Quoted, b'"') => At::End { of_name: false },
+            (At::Quoted, b'\\') => At::Escaped,
+            (At::Quoted | At::Escaped, _) if is_blank || (byte > b' ' && byte != 0x7f) => {
+                At::Quoted
+            }
+            _ => return Err(Fault::Chunk),
+        };
+    }
+    Ok(None)
 }
 
 /// The length of a complete trailer section, including the empty line.
