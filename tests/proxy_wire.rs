@@ -661,11 +661,11 @@ fn what_rfc_9112_asks_a_server_to_take_is_taken() {
     assert_eq!(seen[2].body, b"2\r\nok\r\n0\r\n\r\n");
     // One empty line, no more; and no host beside this proxy's.
     for text in [
-        format!("\r\n\r\nGET / HTTP/1.1\r\nHost: {here}\r\n\r\n"),
-        format!("\n\r\nGET / HTTP/1.1\r\nHost: {here}\r\n\r\n"),
-        format!("GET http://elsewhere.example/ HTTP/1.1\r\nHost: {here}\r\n\r\n"),
-        "GET http://elsewhere.example/ HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n".to_owned(),
-        format!("GET ftp://{here}/ HTTP/1.1\r\nHost: {here}\r\n\r\n"),
+        format!("\r\n\r\nGET / HTTP/1.1\r\nHost: {here}\r\nConnection: close\r\n\r\n"),
+        format!("\n\r\nGET / HTTP/1.1\r\nHost: {here}\r\nConnection: close\r\n\r\n"),
+        format!("GET http://elsewhere.example/ HTTP/1.1\r\nHost: {here}\r\nConnection: close\r\n\r\n"),
+        "GET http://elsewhere.example/ HTTP/1.1\r\nHost: elsewhere.example\r\nConnection: close\r\n\r\n".to_owned(),
+        format!("GET ftp://{here}/ HTTP/1.1\r\nHost: {here}\r\nConnection: close\r\n\r\n"),
     ] {
         let answer = proxy.raw(text.as_bytes());
         assert!(answer.starts_with("HTTP/1.1 40"), "{text}: {answer}");
@@ -711,4 +711,20 @@ fn a_token_file_that_is_gone_or_empty_leaves_the_held_token() {
     let token = |at: usize| seen[at].header("x-serverless-authorization").unwrap().to_owned();
     assert!((1..4).all(|at| token(at) == token(0)), "{seen:?}");
     assert_ne!(token(4), token(0));
+}
+
+/// What broke off at its beginning has its head all the same.
+#[test]
+fn an_answer_whose_first_chunk_is_bad_has_its_head() {
+    let (world, app) = (
+        World::new(),
+        App::saying("HTTP/1.1 200 OK\r\nX-App: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+    );
+    let proxy = Proxy::to(&world, &app, &[]);
+    let answer = proxy.ask("GET /", &[], "");
+    assert!(answer.starts_with("HTTP/1.1 ") && answer.contains("\r\n\r\n"), "{answer:?}");
+    // It does not look whole.
+    assert!(answer.starts_with("HTTP/1.1 502 ") || !answer.ends_with("0\r\n\r\n"), "{answer:?}");
+    let log = proxy.log(1);
+    assert!(log[0]["reason"].as_str().unwrap().contains("broke off"), "{log:?}");
 }

@@ -16,6 +16,9 @@ pub(super) struct Download {
     content: Content,
     /// The length of the body, if known.
     length: Option<u64>,
+    /// An error that came before anything else, told once the head is on its way.
+    broken: Option<hyper::Error>,
+    has_begun: bool,
     ticket: Option<Ticket>,
 }
 
@@ -29,19 +32,21 @@ impl Download {
     /// A body that the proxy made.
     pub(super) fn here(text: impl Into<Bytes>, ticket: Ticket) -> Self {
         let (content, length) = (Content::Here(Full::new(text.into())), None);
-        Self { content, length, ticket: Some(ticket) }
+        Self { content, length, broken: None, has_begun: false, ticket: Some(ticket) }
     }
 
     /// The body of a response that has no end of its own.
     pub(super) fn nothing() -> Self {
-        Self { content: Content::Here(Full::default()), length: None, ticket: None }
+        let content = Content::Here(Full::default());
+        Self { content, length: None, broken: None, has_begun: false, ticket: None }
     }
 
     /// The body of a service's response; `has_none` if the head alone is the response, whatever
     /// length it states.
     pub(super) fn service(body: Incoming, has_none: bool, ticket: Ticket) -> Self {
         let length = if has_none { Some(0) } else { body.size_hint().exact() };
-        Self { content: Content::Service(body), length, ticket: Some(ticket) }
+        let (content, ticket) = (Content::Service(body), Some(ticket));
+        Self { content, length, broken: None, has_begun: false, ticket }
     }
 }
 
@@ -68,6 +73,9 @@ impl Body for Download {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let frame = match &mut this.content {
             Content::Here(body) => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
@@ -92,9 +100,19 @@ impl Body for Download {
                     let why = crate::transport::chain(error);
                     ticket.note(|told| told.reason = Some(format!("the answer broke off: {why}")));
                 }
+                // The library would close the connection before it has sent the head.
+                if !this.has_begun
+                    && let Some(Err(error)) = frame
+                {
+                    (this.broken, this.has_begun) = (Some(error), true);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                return Poll::Ready(frame);
             }
             None => drop(this.ticket.take()),
         }
+        this.has_begun = true;
         Poll::Ready(frame)
     }
 

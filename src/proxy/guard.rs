@@ -379,3 +379,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
 pub(super) fn head_length(bytes: &[u8], seen: usize) -> Result<Option<usize>, Fault> {
     Ok(framing::head(bytes, seen)?.map(|head| head.length))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_head_that_came_with_a_body_has_its_time() {
+        let (mut client, server) = tokio::io::duplex(4096);
+        let line = Line::new();
+        let mut guard = Guard::new(server, Arc::clone(&line));
+        let whole = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok";
+        client.write_all(&[&whole[..], b"GET / HTT"].concat()).await.unwrap();
+        assert!(!guard.speaks_http2().await.unwrap());
+        let mut read = vec![0; whole.len()];
+        guard.read_exact(&mut read).await.unwrap();
+        assert_eq!(read, whole);
+        line.end();
+        let begun = Instant::now();
+        assert_eq!(guard.read(&mut [0; 64]).await.unwrap(), 0);
+        let waited = begun.elapsed();
+        assert!((HEAD_TIME..HEAD_TIME + Duration::from_secs(2)).contains(&waited), "{waited:?}");
+    }
+}
